@@ -1,0 +1,86 @@
+"""The alphabet: everything that can happen to the queue, as frozen values.
+
+The model and the system take the same actions. A worker is a program (lease, start, handle, commit,
+finish); an action says who moves, not what it does.
+"""
+
+from attrs import field, frozen, validators
+
+PRODUCER = "producer"
+RECONCILER = "reconciler"
+
+
+@frozen(kw_only=True)
+class Enqueue:
+    """A producer enqueues a job under an idempotency key; the same key again is a producer's retry."""
+
+    key: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
+
+
+@frozen(kw_only=True)
+class Step:
+    """The process runs on to its next boundary; a handler that is running returns."""
+
+    worker: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
+
+
+@frozen(kw_only=True)
+class Fail:
+    """As `Step`, but the handler that is running raises."""
+
+    worker: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
+
+
+@frozen(kw_only=True)
+class Heartbeat:
+    """As `Step`, but the handler that is running asks for more time and goes on running."""
+
+    worker: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
+
+
+@frozen(kw_only=True)
+class Crash:
+    """The process dies here: nothing after this point runs, and a fresh one takes its name."""
+
+    worker: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
+
+
+def _whole_milliseconds(_: object, __: object, seconds: float) -> None:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise TypeError(f"'seconds' must be a number, not {seconds!r}")
+    if not 0.001 <= seconds <= 1e9 or round(seconds * 1000) / 1000 != seconds:
+        raise ValueError(f"'seconds' must be at least 0.001, in whole milliseconds, not {seconds!r}")
+
+
+@frozen(kw_only=True)
+class Tick:
+    """Time passes."""
+
+    seconds: float = field(validator=_whole_milliseconds)
+
+    @property
+    def milliseconds(self) -> int:
+        """The same in milliseconds, the unit of the clock."""
+        return round(self.seconds * 1000)
+
+
+@frozen(kw_only=True)
+class Reconcile:
+    """The recovery policy runs once."""
+
+
+Action = Enqueue | Step | Fail | Heartbeat | Crash | Tick | Reconcile
+ACTIONS: tuple[type[Action], ...] = (Step, Enqueue, Tick, Crash, Fail, Heartbeat, Reconcile)
+
+
+def actor_of(action: Action) -> str | None:
+    """The name of the process that the action moves; None when it is time that moves."""
+    match action:
+        case Enqueue():
+            return PRODUCER
+        case Reconcile():
+            return RECONCILER
+        case Tick():
+            return None
+        case _:
+            return action.worker

@@ -1,0 +1,242 @@
+"""INV_001 to INV_005, as predicates over what was observed.
+
+They never look at the model's own state: an invariant is judged on durable rows and audit rows alone, so
+it holds or breaks for any queue whose rows can be read into these values.
+"""
+
+from collections.abc import Callable
+
+from attrs import frozen
+
+from model.state import HELD, TERMINAL, Durable, Execution, JobState, Status
+from model.step import Event
+from model.transitions import By, Lease, Transition, allowed, why_not, why_not_job
+
+
+@frozen(kw_only=True)
+class Change:
+    """One durable commit: the rows before and after, its audit rows, the process and the time it read."""
+
+    before: Durable
+    after: Durable
+    events: tuple[Event, ...]
+    actor: str
+    at: int
+
+
+@frozen(kw_only=True)
+class Fault:
+    """Something the world did to a job: a `crash`, a `failure` of its handler, or a `duplicate` enqueue."""
+
+    kind: str
+    job: int
+    execution: int | None = None
+
+
+@frozen(kw_only=True)
+class Ending:
+    """What is left when recovery has run and nothing changes any more.
+
+    `accepted` are the keys whose enqueue committed. `rounds_spent` says that the bound on rounds was hit.
+    """
+
+    final: Durable
+    events: tuple[Event, ...]
+    accepted: tuple[str, ...]
+    faults: tuple[Fault, ...]
+    rounds_spent: bool
+
+
+@frozen(kw_only=True)
+class Invariant:
+    """A named promise. `on_change` and `at_end` give the first breach as one line of text, or None."""
+
+    id: str
+    title: str
+    promise: str
+    on_change: Callable[[Change], str | None] | None = None
+    at_end: Callable[[Ending], str | None] | None = None
+
+
+def effect_at_most_once(change: Change) -> str | None:
+    """At most one effect a job; at most one job an idempotency key."""
+    for job in change.after.jobs:
+        effects = len(change.after.effects_of(job.id))
+        if effects > 1:
+            return f"job-{job.id} has {effects} effects"
+    keys = [job.key for job in change.after.jobs if job.key is not None]
+    for key in sorted(set(keys)):
+        if keys.count(key) > 1:
+            return f"key {key!r} has {keys.count(key)} jobs"
+    return None
+
+
+def nothing_half_done(change: Change) -> str | None:
+    """An effect exists if and only if a COMMITTED or DONE execution of that job does."""
+    written = {(effect.job, effect.execution) for effect in change.after.effects}
+    for execution in change.after.executions:
+        committed = execution.status in (Status.COMMITTED, Status.DONE)
+        has_effect = (execution.job, execution.id) in written
+        if committed and not has_effect:
+            return f"exec-{execution.id} is {execution.status} without an effect"
+        if has_effect and not committed:
+            return f"exec-{execution.id} is {execution.status} and has an effect"
+        written.discard((execution.job, execution.id))
+    for job, owner in sorted(written):
+        return f"job-{job} has an effect of exec-{owner}, which is not an execution of it"
+    return None
+
+
+def explicit_transitions(change: Change) -> str | None:
+    """Each change is in the table, made by who may make it, and has its audit row; terminal stays so."""
+    before = {execution.id: execution for execution in change.before.executions}
+    rows = {event.execution: event for event in change.events if event.after is not None}
+    for execution in change.after.executions:
+        old = before.pop(execution.id, None)
+        if old == execution:
+            continue
+        row = rows.pop(execution.id, None)
+        breach = _transition_breach(old, execution, row, change)
+        if breach:
+            return f"exec-{execution.id}: {breach}"
+    for lost in sorted(before):
+        return f"exec-{lost} is gone"
+    for row in rows.values():
+        return f"exec-{row.execution}: the audit says {row.event}, and nothing changed"
+    return _job_breach(change)
+
+
+def _transition_breach(
+    old: Execution | None, new: Execution, row: Event | None, change: Change
+) -> str | None:
+    status = old.status if old else None
+    reason = why_not(status, new.status)
+    if reason:
+        return f"{status or 'new'} -> {new.status}: {reason}"
+    if row is None or (row.before, row.after) != (status, new.status):
+        return f"{status or 'new'} -> {new.status} has no audit row"
+    if row.actor != change.actor:
+        return f"{row.event} by {change.actor}, and the audit says by {row.actor}"
+    expires = old.lease_expires_at if old else new.lease_expires_at
+    fitting = [
+        rule
+        for rule in allowed(status, new.status)
+        if rule.event == row.event and row.operation in rule.operations
+    ]
+    if not fitting:
+        return f"{status or 'new'} -> {new.status} is not made by {row.operation}"
+    breaches = [_rule_breach(rule, new, expires, change) for rule in fitting]
+    return None if None in breaches else breaches[0]
+
+
+def _rule_breach(rule: Transition, new: Execution, expires: int, change: Change) -> str | None:
+    if rule.by is By.HOLDER and change.actor != new.worker:
+        return f"{rule.event} by {change.actor}, and the holder is {new.worker}"
+    if rule.lease is Lease.LIVE and expires <= change.at:
+        return f"{rule.event} under a lease that had expired"
+    if rule.lease is Lease.EXPIRED and expires > change.at:
+        return f"{rule.event} by {change.actor} while {new.worker} holds a live lease"
+    return None
+
+
+def _job_breach(change: Change) -> str | None:
+    kept = {job.id for job in change.after.jobs}
+    for job in change.before.jobs:
+        if job.id not in kept:
+            return f"job-{job.id} is gone"
+        old, new = change.before.job_state(job.id), change.after.job_state(job.id)
+        reason = why_not_job(old, new)
+        if reason:
+            return f"job-{job.id}: {old} -> {new}: {reason}"
+        executions = change.after.executions_of(job.id)
+        if old in TERMINAL and len(executions) > len(change.before.executions_of(job.id)):
+            return f"job-{job.id} is {old}, which is terminal, and was leased again"
+        if sum(execution.status in HELD for execution in executions) > 1:
+            return f"job-{job.id} is held by two executions at once"
+    return None
+
+
+def recovery_restores_correctness(ending: Ending) -> str | None:
+    """No accepted job is missing or stuck; SUCCEEDED has its one effect, FAILED has none."""
+    keys = {job.key for job in ending.final.jobs}
+    for key in ending.accepted:
+        if key not in keys:
+            return f"the job of key {key!r} was accepted and is missing"
+    for job in ending.final.jobs:
+        state = ending.final.job_state(job.id)
+        effects = len(ending.final.effects_of(job.id))
+        if state not in TERMINAL:
+            return f"job-{job.id} is stuck in {state}"
+        if effects != (1 if state is JobState.SUCCEEDED else 0):
+            return f"job-{job.id} is {state} with {effects} effects"
+    return "something still changes after every round that was allowed" if ending.rounds_spent else None
+
+
+def failures_are_detectable(ending: Ending) -> str | None:
+    """Each fault that touched a job, and each job given up, can be told from the audit rows alone."""
+    for fault in ending.faults:
+        rows = [event for event in ending.events if event.job == fault.job]
+        if not any(_tells(event, fault) for event in rows):
+            of = f"exec-{fault.execution} of " if fault.execution else ""
+            return f"no audit row tells of the {fault.kind} that hit {of}job-{fault.job}"
+    buried = {event.job for event in ending.events if event.event == "buried"}
+    for job in ending.final.jobs:
+        if ending.final.job_state(job.id) is JobState.FAILED and job.id not in buried:
+            return f"job-{job.id} is FAILED and no audit row says why"
+    return None
+
+
+def _tells(event: Event, fault: Fault) -> bool:
+    if fault.kind == "duplicate":
+        return event.event == "duplicate"
+    if event.execution != fault.execution:
+        return False
+    if fault.kind == "failure":
+        return event.operation == "fail"
+    return event.event == "expired" or (event.event == "finished" and event.operation == "reconcile")
+
+
+INVARIANTS: tuple[Invariant, ...] = (
+    Invariant(
+        id="INV_001",
+        title="effect at most once",
+        promise="A job has at most one effect, and an idempotency key at most one job.",
+        on_change=effect_at_most_once,
+    ),
+    Invariant(
+        id="INV_002",
+        title="nothing half done",
+        promise="In every durable state an effect exists if and only if a COMMITTED or DONE execution "
+        "of that job does.",
+        on_change=nothing_half_done,
+    ),
+    Invariant(
+        id="INV_003",
+        title="explicit transitions",
+        promise="Each change between two durable states is in the table, is made by who may make it, and "
+        "has its audit row in the same transaction; a terminal state stays terminal.",
+        on_change=explicit_transitions,
+    ),
+    Invariant(
+        id="INV_004",
+        title="recovery restores correctness",
+        promise="After recovery and a fair schedule no accepted job is missing and none is stuck: SUCCEEDED "
+        "has exactly one effect, FAILED has none.",
+        at_end=recovery_restores_correctness,
+    ),
+    Invariant(
+        id="INV_005",
+        title="failures are detectable",
+        promise="Each fault that touched a job, and each job that was given up, can be told from the audit "
+        "rows alone.",
+        at_end=failures_are_detectable,
+    ),
+)
+
+
+def invariant(invariant_id: str) -> Invariant:
+    """The invariant of that id. Raises KeyError."""
+    for known in INVARIANTS:
+        if known.id == invariant_id:
+            return known
+    raise KeyError(invariant_id)

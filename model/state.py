@@ -1,0 +1,173 @@
+"""The values a state is made of: what is durable, and what each worker remembers.
+
+Times are whole milliseconds on the one clock there is. Identifiers are 1, 2, 3 … in order of creation.
+"""
+
+from enum import StrEnum
+
+from attrs import evolve, frozen
+
+
+class Status(StrEnum):
+    """The status of an execution: one attempt at one job."""
+
+    LEASED = "LEASED"
+    IN_PROGRESS = "IN_PROGRESS"
+    COMMITTED = "COMMITTED"
+    DONE = "DONE"
+    ABORTED = "ABORTED"
+
+
+HELD = (Status.LEASED, Status.IN_PROGRESS)
+"""The statuses in which an execution holds its job by a lease."""
+
+
+class JobState(StrEnum):
+    """The state of a job: derived from its executions, never stored."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+TERMINAL = (JobState.SUCCEEDED, JobState.FAILED)
+
+
+class Phase(StrEnum):
+    """How far a worker's program has come: what it has in hand, hence which operation comes next."""
+
+    IDLE = "IDLE"
+    LEASED = "LEASED"
+    RUNNING = "RUNNING"
+    COMMITTED = "COMMITTED"
+
+
+@frozen(kw_only=True)
+class Settings:
+    """What the policies are set to. Times in milliseconds, `attempts_max` in leases a job."""
+
+    lease_ms: int = 30_000
+    attempts_max: int = 3
+    backoff_ms: int = 1_000
+    backoff_max_ms: int = 60_000
+
+
+@frozen(kw_only=True)
+class Job:
+    """A job. `available_at` is when it may be leased next; None once it may not be leased again."""
+
+    id: int
+    key: str | None
+    attempts_max: int
+    available_at: int | None
+
+
+@frozen(kw_only=True)
+class Execution:
+    """One attempt at a job, by one worker, under one lease."""
+
+    id: int
+    job: int
+    attempt: int
+    worker: str
+    status: Status
+    lease_expires_at: int
+
+
+@frozen(kw_only=True)
+class Effect:
+    """The effect of a job, written by one execution."""
+
+    job: int
+    execution: int
+
+
+@frozen(kw_only=True)
+class Durable:
+    """What survives every crash. The refinement check compares this value with the store's rows."""
+
+    jobs: tuple[Job, ...] = ()
+    executions: tuple[Execution, ...] = ()
+    effects: tuple[Effect, ...] = ()
+
+    def job(self, job_id: int) -> Job:
+        """The job of that id. Raises KeyError."""
+        for job in self.jobs:
+            if job.id == job_id:
+                return job
+        raise KeyError(job_id)
+
+    def execution(self, execution_id: int) -> Execution:
+        """The execution of that id. Raises KeyError."""
+        for execution in self.executions:
+            if execution.id == execution_id:
+                return execution
+        raise KeyError(execution_id)
+
+    def executions_of(self, job_id: int) -> tuple[Execution, ...]:
+        """The executions of a job, oldest first."""
+        return tuple([execution for execution in self.executions if execution.job == job_id])
+
+    def effects_of(self, job_id: int) -> tuple[Effect, ...]:
+        """The effects of a job, oldest first."""
+        return tuple([effect for effect in self.effects if effect.job == job_id])
+
+    def job_state(self, job_id: int) -> JobState:
+        """The job's state, derived from its executions."""
+        job = self.job(job_id)
+        executions = self.executions_of(job_id)
+        if any(execution.status is Status.DONE for execution in executions):
+            return JobState.SUCCEEDED
+        if any(execution.status is not Status.ABORTED for execution in executions):
+            return JobState.RUNNING
+        if executions and executions[-1].attempt >= job.attempts_max:
+            return JobState.FAILED
+        return JobState.PENDING
+
+    def with_job(self, job_id: int, available_at: int | None) -> "Durable":
+        """The state with the job available from another time on."""
+        return evolve(
+            self,
+            jobs=tuple(
+                [evolve(job, available_at=available_at) if job.id == job_id else job for job in self.jobs]
+            ),
+        )
+
+    def with_execution(self, changed: Execution) -> "Durable":
+        """The state with the execution of the same id replaced."""
+        return evolve(
+            self,
+            executions=tuple(
+                [changed if execution.id == changed.id else execution for execution in self.executions]
+            ),
+        )
+
+
+@frozen(kw_only=True)
+class Worker:
+    """What a worker process remembers; gone when it crashes."""
+
+    name: str
+    phase: Phase = Phase.IDLE
+    execution: int | None = None
+
+
+@frozen(kw_only=True)
+class State:
+    """A state of the model. `changed_at` is the time of the last operation that took effect."""
+
+    settings: Settings
+    workers: tuple[Worker, ...]
+    durable: Durable = Durable()
+    now: int = 0
+    changed_at: int = 0
+
+    def worker(self, name: str) -> Worker | None:
+        """The worker of that name, or None."""
+        return next((worker for worker in self.workers if worker.name == name), None)
+
+
+def initial(*, settings: Settings, workers: tuple[str, ...]) -> State:
+    """The state before anything happened: no jobs, each worker idle, time 0."""
+    return State(settings=settings, workers=tuple([Worker(name=name) for name in workers]))

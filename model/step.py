@@ -1,0 +1,313 @@
+"""`step(state, action)`: what the queue must do.
+
+Total: each pair of a state and an action is answered, with a new state or with a rejection that has a
+reason and changes nothing. A *rejected* action could not happen at all (no such worker); a *refused*
+operation happened, and the queue said no: that is an outcome, with its audit row.
+"""
+
+from collections.abc import Callable, Iterable
+
+from attrs import evolve, field, frozen
+
+from model.actions import (
+    PRODUCER,
+    RECONCILER,
+    Action,
+    Crash,
+    Enqueue,
+    Fail,
+    Heartbeat,
+    Reconcile,
+    Step,
+    Tick,
+)
+from model.state import HELD, Durable, Effect, Execution, Job, Phase, Settings, State, Status, Worker
+
+
+@frozen(kw_only=True)
+class Event:
+    """One audit row: who did what to which execution, and how it was answered.
+
+    `before` and `after` are the execution's statuses where it changed (or was extended), else None.
+    `reason` is a code, given where the event alone does not say why.
+    """
+
+    event: str
+    operation: str
+    actor: str
+    job: int
+    execution: int | None = None
+    before: Status | None = None
+    after: Status | None = None
+    reason: str | None = None
+
+
+@frozen(kw_only=True)
+class Outcome:
+    """What a step did. `rejected` is the reason when it could not happen; then nothing changed."""
+
+    operation: str
+    events: tuple[Event, ...] = ()
+    rejected: str | None = None
+
+
+@frozen
+class _Draft:
+    """A transaction being written: durable state, events so far, and the time it reads."""
+
+    durable: Durable
+    now: int
+    settings: Settings
+    operation: str
+    actor: str
+    events: list[Event] = field(factory=list)
+
+    def with_(self, durable: Durable) -> "_Draft":
+        return evolve(self, durable=durable)
+
+    def record(
+        self, event: str, *, job: int, reason: str | None = None, execution: int | None = None
+    ) -> None:
+        self.events.append(
+            Event(
+                event=event,
+                operation=self.operation,
+                actor=self.actor,
+                job=job,
+                execution=execution,
+                reason=reason,
+            )
+        )
+
+    def move(
+        self,
+        execution: Execution,
+        after: Status,
+        event: str,
+        *,
+        reason: str | None = None,
+        lease_expires_at: int | None = None,
+    ) -> "_Draft":
+        self.events.append(
+            Event(
+                event=event,
+                operation=self.operation,
+                actor=self.actor,
+                job=execution.job,
+                execution=execution.id,
+                before=execution.status,
+                after=after,
+                reason=reason,
+            )
+        )
+        until = execution.lease_expires_at if lease_expires_at is None else lease_expires_at
+        changed = evolve(execution, status=after, lease_expires_at=until)
+        return self.with_(self.durable.with_execution(changed))
+
+    def refuse(self, execution: Execution, reason: str) -> "_Draft":
+        self.record("refused", job=execution.job, execution=execution.id, reason=reason)
+        return self
+
+
+def step(state: State, action: Action, *, at: int | None = None) -> tuple[State, Outcome]:
+    """The state after the action, and its outcome.
+
+    `at` is the time, in milliseconds, that the operation read inside its transaction, where that is not
+    the time of its commit. It lies between the last change and now: a transaction that excludes all others
+    may as well have happened then.
+    """
+    at = state.now if at is None else at
+    if not state.changed_at <= at <= state.now:
+        return state, Outcome(operation="none", rejected="the operation read a time before the last change")
+    match action:
+        case Tick():
+            return evolve(state, now=state.now + action.milliseconds), Outcome(operation="tick")
+        case Enqueue():
+            return _run(state, at, "enqueue", PRODUCER, lambda draft: _enqueue(draft, action.key))
+        case Reconcile():
+            return _run(state, at, "reconcile", RECONCILER, _reconcile)
+        case Crash() if action.worker in (PRODUCER, RECONCILER):
+            return state, Outcome(operation="crash")
+    worker = state.worker(action.worker)
+    if worker is None:
+        return state, Outcome(operation="none", rejected=f"there is no worker {action.worker}")
+    if isinstance(action, Crash):
+        return _remember(state, Worker(name=worker.name)), Outcome(operation="crash")
+    if not isinstance(action, Step) and worker.phase is not Phase.RUNNING:
+        return state, Outcome(operation="none", rejected=f"worker {worker.name} is not running a handler")
+    operation = {Fail: "fail", Heartbeat: "heartbeat"}.get(type(action)) or _NEXT[worker.phase]
+    return _work(state, at, worker, operation)
+
+
+def enabled(state: State, alphabet: Iterable[Action]) -> tuple[Action, ...]:
+    """The actions of the alphabet that are not rejected in this state, in its order."""
+    return tuple([action for action in alphabet if step(state, action)[1].rejected is None])
+
+
+_NEXT = {Phase.IDLE: "lease", Phase.LEASED: "start", Phase.RUNNING: "commit", Phase.COMMITTED: "finish"}
+
+
+def _run(
+    state: State, at: int, operation: str, actor: str, body: Callable[[_Draft], _Draft]
+) -> tuple[State, Outcome]:
+    draft = body(_Draft(state.durable, at, state.settings, operation, actor))
+    changed_at = at if draft.events else state.changed_at
+    return (
+        evolve(state, durable=draft.durable, changed_at=changed_at),
+        Outcome(operation=operation, events=tuple(draft.events)),
+    )
+
+
+def _remember(state: State, worker: Worker) -> State:
+    return evolve(state, workers=tuple([worker if w.name == worker.name else w for w in state.workers]))
+
+
+def _work(state: State, at: int, worker: Worker, operation: str) -> tuple[State, Outcome]:
+    if operation == "lease":
+        state, outcome = _run(state, at, "lease", worker.name, _lease)
+        if outcome.events and outcome.events[-1].event == "leased":
+            worker = evolve(worker, phase=Phase.LEASED, execution=outcome.events[-1].execution)
+        return _remember(state, worker), outcome
+    assert worker.execution is not None, f"a worker that is {worker.phase} has an execution in hand"
+    execution = state.durable.execution(worker.execution)
+    body = _OPERATIONS[operation]
+    state, outcome = _run(state, at, operation, worker.name, lambda draft: body(draft, execution))
+    done = outcome.events[-1].event
+    phase = _PHASE_AFTER.get(done, worker.phase if operation == "heartbeat" else Phase.IDLE)
+    in_hand = None if phase is Phase.IDLE else worker.execution
+    return _remember(state, evolve(worker, phase=phase, execution=in_hand)), outcome
+
+
+_PHASE_AFTER = {"started": Phase.RUNNING, "extended": Phase.RUNNING, "committed": Phase.COMMITTED}
+
+
+def _enqueue(draft: _Draft, key: str) -> _Draft:
+    for job in draft.durable.jobs:
+        if job.key == key:
+            draft.record("duplicate", job=job.id)
+            return draft
+    new = Job(
+        id=len(draft.durable.jobs) + 1,
+        key=key,
+        attempts_max=draft.settings.attempts_max,
+        available_at=draft.now,
+    )
+    draft.record("enqueued", job=new.id)
+    return draft.with_(evolve(draft.durable, jobs=(*draft.durable.jobs, new)))
+
+
+def _lease(draft: _Draft) -> _Draft:
+    while True:
+        waiting = [
+            (job.available_at, job.id)
+            for job in draft.durable.jobs
+            if job.available_at is not None and job.available_at <= draft.now
+        ]
+        if not waiting:
+            return draft
+        job_id = min(waiting)[1]
+        before = draft.durable.executions_of(job_id)
+        if before and before[-1].status in HELD:
+            draft = _expire(draft, before[-1])
+            if draft.durable.job(job_id).available_at is None:
+                continue
+        lease_expires_at = draft.now + draft.settings.lease_ms
+        new = Execution(
+            id=len(draft.durable.executions) + 1,
+            job=job_id,
+            attempt=(before[-1].attempt if before else 0) + 1,
+            worker=draft.actor,
+            status=Status.LEASED,
+            lease_expires_at=lease_expires_at,
+        )
+        draft.events.append(
+            Event(
+                event="leased",
+                operation="lease",
+                actor=draft.actor,
+                job=job_id,
+                execution=new.id,
+                after=Status.LEASED,
+            )
+        )
+        draft = draft.with_(evolve(draft.durable, executions=(*draft.durable.executions, new)))
+        return draft.with_(draft.durable.with_job(job_id, lease_expires_at))
+
+
+def _expire(draft: _Draft, stale: Execution) -> _Draft:
+    return _bury_if_spent(draft.move(stale, Status.ABORTED, "expired"), stale)
+
+
+def _bury_if_spent(draft: _Draft, last: Execution) -> _Draft:
+    if last.attempt < draft.durable.job(last.job).attempts_max:
+        return draft
+    draft.record("buried", job=last.job, reason="attempts_spent")
+    return draft.with_(draft.durable.with_job(last.job, None))
+
+
+def _lost(draft: _Draft, execution: Execution) -> str | None:
+    if execution.status not in HELD:
+        return "lease_lost"
+    return "lease_expired" if execution.lease_expires_at <= draft.now else None
+
+
+def _start(draft: _Draft, execution: Execution) -> _Draft:
+    lost = _lost(draft, execution)
+    return draft.refuse(execution, lost) if lost else draft.move(execution, Status.IN_PROGRESS, "started")
+
+
+def _heartbeat(draft: _Draft, execution: Execution) -> _Draft:
+    lost = _lost(draft, execution)
+    if lost:
+        return draft.refuse(execution, lost)
+    until = draft.now + draft.settings.lease_ms
+    draft = draft.move(execution, execution.status, "extended", lease_expires_at=until)
+    return draft.with_(draft.durable.with_job(execution.job, until))
+
+
+def _commit(draft: _Draft, execution: Execution) -> _Draft:
+    if draft.durable.effects_of(execution.job):
+        return draft.refuse(execution, "already_committed")
+    lost = _lost(draft, execution)
+    if lost:
+        return draft.refuse(execution, lost)
+    effect = Effect(job=execution.job, execution=execution.id)
+    draft = draft.with_(evolve(draft.durable, effects=(*draft.durable.effects, effect)))
+    draft = draft.move(execution, Status.COMMITTED, "committed")
+    return draft.with_(draft.durable.with_job(execution.job, None))
+
+
+def _finish(draft: _Draft, execution: Execution) -> _Draft:
+    if execution.status is not Status.COMMITTED:
+        return draft.refuse(execution, "already_finished")
+    return draft.move(execution, Status.DONE, "finished")
+
+
+def _fail(draft: _Draft, execution: Execution) -> _Draft:
+    lost = _lost(draft, execution)
+    if lost:
+        return draft.refuse(execution, lost)
+    draft = draft.move(execution, Status.ABORTED, "failed", reason="handler_failed")
+    backoff = min(draft.settings.backoff_max_ms, draft.settings.backoff_ms * 2 ** (execution.attempt - 1))
+    draft = draft.with_(draft.durable.with_job(execution.job, draft.now + backoff))
+    return _bury_if_spent(draft, execution)
+
+
+_OPERATIONS: dict[str, Callable[[_Draft, Execution], _Draft]] = {
+    "start": _start,
+    "heartbeat": _heartbeat,
+    "commit": _commit,
+    "finish": _finish,
+    "fail": _fail,
+}
+
+
+def _reconcile(draft: _Draft) -> _Draft:
+    for execution in draft.durable.executions:
+        if execution.lease_expires_at > draft.now:
+            continue
+        if execution.status is Status.COMMITTED:
+            draft = draft.move(execution, Status.DONE, "finished", reason="abandoned")
+        elif execution.status in HELD:
+            draft = _expire(draft, execution)
+    return draft

@@ -1,0 +1,1 @@
+"""A small job queue on SQLite: at least once delivery, effect at most once."""

@@ -1,0 +1,21 @@
+"""The policies: small objects the queue is composed of, each tied to the invariant it protects."""
+
+from attrs import field, frozen
+
+from system.policies.commit import CommitBoundary
+from system.policies.fence import Fence
+from system.policies.reconcile import Reconciliation
+from system.policies.retry import Retry
+
+
+@frozen(kw_only=True)
+class Policies:
+    """One of each. Replace one with `attrs.evolve`."""
+
+    commit: CommitBoundary = field(factory=CommitBoundary)
+    fence: Fence = field(factory=Fence)
+    retry: Retry = field(factory=Retry)
+    reconcile: Reconciliation = field(factory=Reconciliation)
+
+
+__all__ = ["CommitBoundary", "Fence", "Policies", "Reconciliation", "Retry"]

@@ -1,0 +1,43 @@
+"""The commit boundary: effect and COMMITTED record in one transaction, once a job. Protects INV_001, INV_002.
+
+Delivery is at least once, so two workers may both come to commit. The boundary is the one place where that
+is decided: whoever is first closes the job, and everyone after is refused, on the record.
+"""
+
+from typing import ClassVar
+
+from attrs import frozen
+
+from system.policies.fence import Fence
+from system.store import Status, Store
+
+
+@frozen
+class CommitBoundary:
+    """Admits at most one commit a job."""
+
+    protects: ClassVar[tuple[str, ...]] = ("INV_001", "INV_002")
+
+    def commit(self, store: Store, fence: Fence, execution_id: int, value: str) -> bool:
+        """Write the effect and the COMMITTED record, or refuse. Returns whether it was committed."""
+        with store.transaction() as tx:
+            execution = tx.execution(execution_id)
+            refusal = (
+                "already_committed" if tx.effect_of(execution.job_id) else fence.refusal(execution, tx.now)
+            )
+            if refusal:
+                tx.record(
+                    event="refused",
+                    operation="commit",
+                    actor=execution.worker,
+                    job_id=execution.job_id,
+                    execution_id=execution.id,
+                    reason=refusal,
+                )
+                return False
+            tx.add_effect(job_id=execution.job_id, execution_id=execution.id, value=value)
+            tx.move(
+                execution, to=Status.COMMITTED, event="committed", operation="commit", actor=execution.worker
+            )
+            tx.set_available(execution.job_id, None)
+            return True

@@ -1,0 +1,51 @@
+"""Reconciliation: brings what a dead worker left behind to an end. Protects INV_004.
+
+COMMITTED but never finished: the effect is durable, so it is finished. Expired before the commit: it is
+aborted, and the job may be leased again. It judges only leases that have run out, inside one transaction,
+so it is safe to run twice, and beside live workers.
+"""
+
+from typing import ClassVar
+
+from attrs import field, frozen, validators
+
+from system.policies.retry import Retry
+from system.store import Status, Store
+
+
+@frozen(kw_only=True)
+class Reconciled:
+    """What one run did, in numbers of executions."""
+
+    finished: int
+    aborted: int
+
+
+@frozen(kw_only=True)
+class Reconciliation:
+    """`batch` bounds the executions a run takes up, so that one transaction stays short."""
+
+    protects: ClassVar[tuple[str, ...]] = ("INV_004",)
+
+    batch: int = field(default=500, validator=validators.ge(1))
+
+    def run(self, store: Store, retry: Retry, actor: str) -> Reconciled:
+        """Take up the executions whose lease has run out, oldest first."""
+        finished = aborted = 0
+        with store.transaction() as tx:
+            for execution in tx.expired(self.batch):
+                if execution.status is Status.COMMITTED:
+                    tx.move(
+                        execution,
+                        to=Status.DONE,
+                        event="finished",
+                        operation="reconcile",
+                        actor=actor,
+                        reason="abandoned",
+                    )
+                    finished += 1
+                else:
+                    tx.move(execution, to=Status.ABORTED, event="expired", operation="reconcile", actor=actor)
+                    retry.bury_if_spent(tx, execution, operation="reconcile", actor=actor)
+                    aborted += 1
+        return Reconciled(finished=finished, aborted=aborted)

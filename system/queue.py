@@ -1,0 +1,180 @@
+"""The queue: enqueue, lease, start, heartbeat, commit, finish, fail, reconcile. One transaction each.
+
+What may be done is decided by the policies; this file puts them in order. An operation that is refused
+returns False and leaves an audit row that says why.
+"""
+
+import json
+
+from attrs import field, frozen, validators
+
+from system.policies import Policies
+from system.policies.reconcile import Reconciled
+from system.store import HELD, Execution, Job, Status, Store, Transaction
+
+
+class InvalidJob(ValueError):
+    """The payload or the key cannot be carried faithfully. The message says why."""
+
+
+@frozen(kw_only=True)
+class Lease:
+    """A job in a worker's hand, and the execution that holds it."""
+
+    job: Job
+    execution: Execution
+
+
+@frozen(kw_only=True)
+class Queue:
+    """A queue over a store. `lease_seconds` is the visibility timeout."""
+
+    store: Store
+    policies: Policies = field(factory=Policies)
+    lease_seconds: float = field(default=30.0, validator=validators.ge(0.001))
+
+    def enqueue(self, payload: object, *, key: str | None = None, actor: str = "producer") -> Job:
+        """Accept a job, or return the job that its idempotency key already has. Raises InvalidJob."""
+        text = to_json(payload)
+        if key is not None:
+            _check_key(key)
+        with self.store.transaction() as tx:
+            existing = None if key is None else tx.job_by_key(key)
+            if existing:
+                tx.record(event="duplicate", operation="enqueue", actor=actor, job_id=existing.id)
+                return existing
+            job = tx.add_job(key=key, payload=text, attempts_max=self.policies.retry.attempts_max)
+            tx.record(event="enqueued", operation="enqueue", actor=actor, job_id=job.id)
+            return job
+
+    def lease(self, worker: str) -> Lease | None:
+        """Take the job that has been available longest; None when there is none.
+
+        A job whose lease ran out is available again: its stale execution is aborted in the same transaction.
+        """
+        with self.store.transaction() as tx:
+            while job := tx.next_available():
+                last = tx.last_execution(job.id)
+                if last and last.status in HELD:
+                    tx.move(last, to=Status.ABORTED, event="expired", operation="lease", actor=worker)
+                    if self.policies.retry.bury_if_spent(tx, last, operation="lease", actor=worker):
+                        continue
+                lease_expires_at = tx.now + self._lease_ms
+                execution = tx.add_execution(
+                    job_id=job.id,
+                    attempt=last.attempt + 1 if last else 1,
+                    worker=worker,
+                    lease_expires_at=lease_expires_at,
+                    operation="lease",
+                )
+                tx.set_available(job.id, lease_expires_at)
+                return Lease(job=job, execution=execution)
+            return None
+
+    def start(self, execution_id: int) -> bool:
+        """Say that the handler begins. False when the lease is gone."""
+        with self.store.transaction() as tx:
+            execution = tx.execution(execution_id)
+            if self._refused(tx, execution, "start"):
+                return False
+            tx.move(
+                execution,
+                to=Status.IN_PROGRESS,
+                event="started",
+                operation="start",
+                actor=execution.worker,
+            )
+            return True
+
+    def heartbeat(self, execution_id: int) -> bool:
+        """Extend the lease to a full one from now. False when it is gone: then stop working."""
+        with self.store.transaction() as tx:
+            execution = tx.execution(execution_id)
+            if self._refused(tx, execution, "heartbeat"):
+                return False
+            until = tx.now + self._lease_ms
+            tx.move(
+                execution,
+                to=execution.status,
+                event="extended",
+                operation="heartbeat",
+                actor=execution.worker,
+                lease_expires_at=until,
+            )
+            tx.set_available(execution.job_id, until)
+            return True
+
+    def commit(self, execution_id: int, value: object) -> bool:
+        """Write the effect and the COMMITTED record in one transaction. False when refused."""
+        return self.policies.commit.commit(self.store, self.policies.fence, execution_id, to_json(value))
+
+    def finish(self, execution_id: int) -> bool:
+        """Say that a committed execution is done. False when reconciliation was first."""
+        with self.store.transaction() as tx:
+            execution = tx.execution(execution_id)
+            if execution.status is not Status.COMMITTED:
+                self._refuse(tx, execution, "finish", "already_finished")
+                return False
+            tx.move(execution, to=Status.DONE, event="finished", operation="finish", actor=execution.worker)
+            return True
+
+    def fail(self, execution_id: int, *, detail: str) -> bool:
+        """Give the attempt up: the job waits out its backoff, or is buried. False when the lease is gone."""
+        with self.store.transaction() as tx:
+            execution = tx.execution(execution_id)
+            if self._refused(tx, execution, "fail"):
+                return False
+            tx.move(
+                execution,
+                to=Status.ABORTED,
+                event="failed",
+                operation="fail",
+                actor=execution.worker,
+                reason="handler_failed",
+                detail=detail,
+            )
+            retry = self.policies.retry
+            tx.set_available(execution.job_id, tx.now + retry.backoff_ms(execution.attempt))
+            retry.bury_if_spent(tx, execution, operation="fail", actor=execution.worker)
+            return True
+
+    def reconcile(self, *, actor: str = "reconciler") -> Reconciled:
+        """Bring to an end what dead workers left behind, one batch at most."""
+        return self.policies.reconcile.run(self.store, self.policies.retry, actor)
+
+    @property
+    def _lease_ms(self) -> int:
+        return round(self.lease_seconds * 1000)
+
+    def _refused(self, tx: Transaction, execution: Execution, operation: str) -> bool:
+        reason = self.policies.fence.refusal(execution, tx.now)
+        if reason:
+            self._refuse(tx, execution, operation, reason)
+        return reason is not None
+
+    def _refuse(self, tx: Transaction, execution: Execution, operation: str, reason: str) -> None:
+        tx.record(
+            event="refused",
+            operation=operation,
+            actor=execution.worker,
+            job_id=execution.job_id,
+            execution_id=execution.id,
+            reason=reason,
+        )
+
+
+def to_json(value: object) -> str:
+    """JSON text in plain ASCII, so that any string survives. Raises InvalidJob."""
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidJob(f"not JSON: {error}") from error
+
+
+def _check_key(key: str) -> None:
+    if not key:
+        raise InvalidJob("the idempotency key is empty")
+    try:
+        key.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidJob(f"the idempotency key is not valid Unicode: {error.reason}") from error

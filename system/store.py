@@ -1,0 +1,214 @@
+"""The seam under the queue: durable records, and the transactions over them.
+
+A store keeps jobs, executions, effects and an audit row for each transition. Everything above this seam
+is the same whatever database is below it. A transaction reads the time once, after it has begun; it is
+whole or it is nothing.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from enum import StrEnum
+from typing import Protocol
+
+from attrs import frozen
+
+
+class Status(StrEnum):
+    """The status of an execution."""
+
+    LEASED = "LEASED"
+    IN_PROGRESS = "IN_PROGRESS"
+    COMMITTED = "COMMITTED"
+    DONE = "DONE"
+    ABORTED = "ABORTED"
+
+
+HELD = (Status.LEASED, Status.IN_PROGRESS)
+"""The statuses in which an execution holds its job by a lease."""
+
+
+class StoreError(Exception):
+    """The store cannot do what it was asked. The message is one line that a user can act on."""
+
+
+class StoreBusy(StoreError):
+    """Another process held the database for longer than we wait. Nothing happened; try again."""
+
+
+@frozen(kw_only=True)
+class Job:
+    """A job. `payload` is JSON text; `available_at` is None once it may not be leased again. Times in ms."""
+
+    id: int
+    key: str | None
+    payload: str
+    attempts_max: int
+    enqueued_at: int
+    available_at: int | None
+
+
+@frozen(kw_only=True)
+class Execution:
+    """One attempt at a job, under one lease. Its id grows with each lease: it is the fencing token."""
+
+    id: int
+    job_id: int
+    attempt: int
+    worker: str
+    status: Status
+    lease_expires_at: int
+
+
+@frozen(kw_only=True)
+class Effect:
+    """The effect of a job; `value` is JSON text."""
+
+    id: int
+    job_id: int
+    execution_id: int
+    value: str
+
+
+@frozen(kw_only=True)
+class AuditRow:
+    """One line of history. `before` and `after` are an execution's statuses, where it changed."""
+
+    id: int
+    at: int
+    actor: str
+    operation: str
+    event: str
+    job_id: int
+    execution_id: int | None
+    before: Status | None
+    after: Status | None
+    reason: str | None
+    detail: str | None
+
+
+class Transaction(Protocol):
+    """One transaction that may write. Rows it has read are held against other writers until it ends."""
+
+    @property
+    def now(self) -> int:
+        """The time, in milliseconds, read once when the transaction began."""
+        ...
+
+    def job(self, job_id: int) -> Job:
+        """The job of that id. Raises StoreError."""
+        ...
+
+    def job_by_key(self, key: str) -> Job | None:
+        """The job of that idempotency key, or None."""
+        ...
+
+    def next_available(self) -> Job | None:
+        """The job that has been available longest (then the lowest id), or None."""
+        ...
+
+    def add_job(self, *, key: str | None, payload: str, attempts_max: int) -> Job:
+        """Add a job that is available now."""
+        ...
+
+    def set_available(self, job_id: int, available_at: int | None) -> None:
+        """Say when the job may be leased next; None for never again."""
+        ...
+
+    def execution(self, execution_id: int) -> Execution:
+        """The execution of that id. Raises StoreError."""
+        ...
+
+    def last_execution(self, job_id: int) -> Execution | None:
+        """The job's latest execution, or None."""
+        ...
+
+    def expired(self, limit: int) -> tuple[Execution, ...]:
+        """Executions that are LEASED, IN_PROGRESS or COMMITTED and whose lease has run out, by id."""
+        ...
+
+    def add_execution(
+        self, *, job_id: int, attempt: int, worker: str, lease_expires_at: int, operation: str
+    ) -> Execution:
+        """Add a LEASED execution, with its audit row."""
+        ...
+
+    def move(
+        self,
+        execution: Execution,
+        *,
+        to: Status,
+        event: str,
+        operation: str,
+        actor: str,
+        lease_expires_at: int | None = None,
+        reason: str | None = None,
+        detail: str | None = None,
+    ) -> None:
+        """Change an execution's status, with its audit row."""
+        ...
+
+    def effect_of(self, job_id: int) -> Effect | None:
+        """The job's first effect, or None."""
+        ...
+
+    def add_effect(self, *, job_id: int, execution_id: int, value: str) -> None:
+        """Write the job's effect."""
+        ...
+
+    def record(
+        self,
+        *,
+        event: str,
+        operation: str,
+        actor: str,
+        job_id: int,
+        execution_id: int | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Add an audit row for something that changed no execution."""
+        ...
+
+
+@frozen(kw_only=True)
+class Counts:
+    """What `status` reports. `oldest_pending_at` is in ms; None when no job waits."""
+
+    pending: int
+    running: int
+    succeeded: int
+    failed: int
+    oldest_pending_at: int | None
+    abandoned: int
+    duplicates_refused: int
+
+
+class Store(Protocol):
+    """A durable store, opened by one process."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Begin; commit at the end of the block; roll back if it raises. Raises StoreBusy, StoreError."""
+        ...
+
+    def jobs(self) -> tuple[Job, ...]:
+        """Every job, by id."""
+        ...
+
+    def executions(self) -> tuple[Execution, ...]:
+        """Every execution, by id."""
+        ...
+
+    def effects(self) -> tuple[Effect, ...]:
+        """Every effect, by id."""
+        ...
+
+    def audit(self, *, after: int = 0, job_id: int | None = None) -> Iterator[AuditRow]:
+        """The audit rows with an id above `after`, by id; of one job when asked."""
+        ...
+
+    def counts(self) -> Counts:
+        """Counts over the whole store, in one consistent read."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the database."""
+        ...
