@@ -37,14 +37,14 @@ class Fault:
 class Ending:
     """What is left when recovery has run and nothing changes any more.
 
-    `accepted` are the keys whose enqueue committed. `rounds_spent` says that the bound on rounds was hit.
+    `accepted` are the keys whose enqueue committed. `settled` is False when the bound on rounds was hit.
     """
 
     final: Durable
     events: tuple[Event, ...]
     accepted: tuple[str, ...]
     faults: tuple[Fault, ...]
-    rounds_spent: bool
+    settled: bool
 
 
 @frozen(kw_only=True)
@@ -102,6 +102,8 @@ def explicit_transitions(change: Change) -> str | None:
     for lost in sorted(before):
         return f"exec-{lost} is gone"
     for row in rows.values():
+        if row.before is row.after:  # an extension to the time it had
+            continue
         return f"exec-{row.execution}: the audit says {row.event}, and nothing changed"
     return _job_breach(change)
 
@@ -169,7 +171,7 @@ def recovery_restores_correctness(ending: Ending) -> str | None:
             return f"job-{job.id} is stuck in {state}"
         if effects != (1 if state is JobState.SUCCEEDED else 0):
             return f"job-{job.id} is {state} with {effects} effects"
-    return "something still changes after every round that was allowed" if ending.rounds_spent else None
+    return None if ending.settled else "something still changes after every round that was allowed"
 
 
 def failures_are_detectable(ending: Ending) -> str | None:
@@ -189,11 +191,10 @@ def failures_are_detectable(ending: Ending) -> str | None:
 def _tells(event: Event, fault: Fault) -> bool:
     if fault.kind == "duplicate":
         return event.event == "duplicate"
-    if event.execution != fault.execution:
-        return False
     if fault.kind == "failure":
         return event.operation == "fail"
-    return event.event == "expired" or (event.event == "finished" and event.operation == "reconcile")
+    recovered = event.event == "expired" or (event.event == "finished" and event.operation == "reconcile")
+    return recovered and event.execution == fault.execution
 
 
 INVARIANTS: tuple[Invariant, ...] = (

@@ -1,0 +1,40 @@
+"""FM_001 duplicate retry: the fault, and the strategy that finds it."""
+
+from attrs import evolve
+
+from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.strategy import Strategy
+from system.policies import CommitBoundary, Fence
+from system.queue import Queue
+from system.store import Status, Store
+
+
+class NoCommitBoundary(CommitBoundary):
+    """Whoever comes to commit may commit: nobody asks who was first, and the job is never closed."""
+
+    def commit(self, store: Store, fence: Fence, execution_id: int, value: str) -> bool:
+        """Write the effect and the COMMITTED record, whatever happened meanwhile."""
+        del fence
+        with store.transaction() as tx:
+            execution = tx.execution(execution_id)
+            tx.add_effect(job_id=execution.job_id, execution_id=execution.id, value=value)
+            tx.move(
+                execution, to=Status.COMMITTED, event="committed", operation="commit", actor=execution.worker
+            )
+            return True
+
+
+def without_commit_boundary(queue: Queue) -> Queue:
+    """The queue with its commit boundary taken out, and all else as it was."""
+    return evolve(queue, policies=evolve(queue.policies, commit=NoCommitBoundary()))
+
+
+FAILURE_MODE = FailureMode(
+    title="duplicate retry",
+    breaks="INV_001",
+    trigger="a lease runs out before the job is finished, and the job is retried",
+    policy="commit boundary",
+    swap=without_commit_boundary,
+    strategy=Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1)), steps=20),
+    must_reach=("a lease expired", "a commit was refused", "a second commit was refused"),
+)

@@ -1,0 +1,61 @@
+"""The catalogue: every failure mode there is, found by its folder. Nobody imports one by name."""
+
+import importlib
+import re
+from pathlib import Path
+
+from attrs import evolve, field, frozen
+
+from failure_modes.checker.scope import Swap
+from failure_modes.checker.strategy import Strategy
+
+FOLDER = Path(__file__).parent.parent
+PATTERN = re.compile(r"(FM_\d{3})_([a-z0-9_]+)")
+
+
+class UnknownFailureMode(Exception):
+    """There is no failure mode of that name."""
+
+
+@frozen(kw_only=True)
+class FailureMode:
+    """What a `scenario.py` says: which invariant breaks, why, and how to look for it."""
+
+    title: str
+    breaks: str
+    """The invariant that breaks first."""
+    trigger: str
+    policy: str
+    """The policy that prevents it, in the words of the documents."""
+    swap: Swap
+    """Puts the fault in."""
+    strategy: Strategy
+    must_reach: tuple[str, ...]
+    """What a guarded run has to meet, or it proves nothing."""
+    id: str = field(default="", kw_only=True)
+    folder: Path = field(default=FOLDER, kw_only=True)
+
+
+def catalogue() -> tuple[FailureMode, ...]:
+    """Every failure mode, by number."""
+    return tuple([_load(folder) for folder in sorted(FOLDER.iterdir()) if PATTERN.fullmatch(folder.name)])
+
+
+def failure_mode(wanted: str) -> FailureMode:
+    """The failure mode of that id, number or folder name: FM_001, fm1, 1. Raises UnknownFailureMode."""
+    number = re.fullmatch(r"(?:fm_?)?(\d+)(?:_[a-z0-9_]+)?", wanted.strip(), re.IGNORECASE)
+    known = catalogue()
+    for mode in known:
+        if number and int(number.group(1)) == int(mode.id[3:]):
+            return mode
+    raise UnknownFailureMode(
+        f"there is no failure mode {wanted!r}; known are {', '.join([mode.id for mode in known])}"
+    )
+
+
+def _load(folder: Path) -> FailureMode:
+    module = importlib.import_module(f"failure_modes.{folder.name}.scenario")
+    mode = module.FAILURE_MODE
+    if not isinstance(mode, FailureMode):
+        raise TypeError(f"{folder.name}/scenario.py: FAILURE_MODE is not a FailureMode")
+    return evolve(mode, id=folder.name[:6], folder=folder)

@@ -1,0 +1,303 @@
+"""The command line of the checker. Exit codes: see `EXIT`."""
+
+import json
+import shlex
+from collections.abc import Callable
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from attrs import evolve
+
+from failure_modes.checker.catalogue import FailureMode, UnknownFailureMode, catalogue, failure_mode
+from failure_modes.checker.database import NotKept, keep, kept, path_of, save
+from failure_modes.checker.machine import Result, Search, run
+from failure_modes.checker.progress import shown
+from failure_modes.checker.replay import replay
+from failure_modes.checker.scope import WORKER_NAMES, Granularity, Swap, guarded
+from failure_modes.checker.strategy import ACTION_NAMES, UNRESTRICTED, Strategy
+from failure_modes.checker.summary import as_json, broken_guard, explored, reached, trace_of, unreached
+from failure_modes.checker.trace import Trace, TraceError, load
+
+
+class EXIT(IntEnum):
+    """What the exit code says."""
+
+    AS_EXPECTED = 0
+    NOT_AS_EXPECTED = 1
+    """A violation where none was expected, or none where one was."""
+    USAGE = 2
+    """Bad usage, or a file that is not a trace."""
+    BOUND_HIT = 3
+    """A bound was hit before the question was answered."""
+
+
+class _Mode(click.ParamType[FailureMode]):
+    name = "FM"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> FailureMode:
+        try:
+            return failure_mode(value)
+        except UnknownFailureMode as error:
+            self.fail(str(error), param, ctx)
+
+
+class _Weight(click.ParamType[tuple[str, int]]):
+    name = "ACTION=N"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        action, _, weight = value.partition("=")
+        names = {name.lower(): name for name in ACTION_NAMES}
+        if action.lower() not in names:
+            self.fail(f"unknown action {action!r}; known are {', '.join(ACTION_NAMES)}", param, ctx)
+        if not weight.isascii() or not weight.isdigit() or int(weight) > 100:
+            self.fail(f"{value!r}: the weight is a whole number from 0 to 100", param, ctx)
+        return names[action.lower()], int(weight)
+
+
+def _tuning(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that every search takes."""
+    options = (
+        click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the search."),
+        click.option(
+            "--examples", type=click.IntRange(1), default=2000, show_default=True, help="To try at most."
+        ),
+        click.option("--steps", type=click.IntRange(1, 1000), help="Draws in an example, at most."),
+        click.option("--jobs", type=click.IntRange(1, 20), help="Idempotency keys to enqueue under."),
+        click.option("--workers", type=click.IntRange(1, len(WORKER_NAMES)), help="Virtual workers."),
+        click.option(
+            "--granularity",
+            type=click.Choice([granularity.value for granularity in Granularity]),
+            help="Pause before each transaction, or before each statement.",
+        ),
+        click.option(
+            "--weight",
+            "weights",
+            type=_Weight(),
+            multiple=True,
+            help=f"How often to try an action; 0 for never. Actions: {', '.join(ACTION_NAMES)}.",
+        ),
+        click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Stop after so long."),
+        click.option("--json", "json_", is_flag=True, help="Print one JSON object."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _tuned(strategy: Strategy, options: dict[str, Any]) -> Strategy:
+    scope = strategy.scope
+    if options["workers"]:
+        scope = evolve(scope, workers=options["workers"])
+    if options["granularity"]:
+        scope = evolve(scope, granularity=Granularity(options["granularity"]))
+    strategy = evolve(
+        strategy,
+        scope=scope,
+        jobs=options["jobs"] or strategy.jobs,
+        steps=options["steps"] or strategy.steps,
+    )
+    for action, weight in options["weights"]:
+        strategy = strategy.weighted(action, weight)
+    try:
+        strategy.alphabet()
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    return strategy
+
+
+def _search(what: str, strategy: Strategy, swap: Swap, hunted: str | None, options: dict[str, Any]) -> Result:
+    search = Search(
+        strategy=_tuned(strategy, options),
+        swap=swap,
+        hunted=hunted,
+        seed=options["seed"],
+        examples=options["examples"],
+        seconds_max=options["seconds"],
+    )
+    with shown(what, search.examples) as progress:
+        return run(search, progress)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def main() -> None:
+    """Find, prevent, replay and hunt the ways in which a job queue fails.
+
+    \b
+    python -m failure_modes find FM_001                 the break, shrunk
+    python -m failure_modes prevent FM_001              the same search against the fix
+    python -m failure_modes replay TRACE                a kept trace, run again
+    python -m failure_modes explore --examples 5000     a free hunt on the guarded system
+
+    \b
+    Exit codes: 0 as expected; 1 a violation where none was expected, or none where one was;
+    2 bad usage or not a trace; 3 a bound was hit before the question was answered.
+    """
+
+
+@main.command("list")
+def list_() -> None:
+    """List the failure modes and their kept traces."""
+    for mode in catalogue():
+        click.echo(f"{mode.id}  {mode.title}: breaks {mode.breaks}, prevented by the {mode.policy}")
+        for path, trace in _kept(mode):
+            click.echo(f"        {path.name}  {len(trace.actions)} steps, {trace.scope.granularity}")
+
+
+@main.command()
+@click.argument("mode", metavar="FM", type=_Mode())
+@_tuning
+@click.option("--keep", "keep_as", metavar="NAME", help="Keep the trace in the failure mode's folder.")
+@click.option("--why", default="", help="One sentence to keep with the trace.")
+def find(mode: FailureMode, keep_as: str | None, why: str, **options: Any) -> None:
+    """Search the broken system until FM breaks its invariant, and shrink the trace."""
+    if keep_as:
+        _usage(path_of, mode, keep_as)
+    strategy = _tuned(mode.strategy, options)
+    result = _search(f"{mode.id}: looking for {mode.breaks}", mode.strategy, mode.swap, mode.breaks, options)
+    trace = trace_of(mode, strategy.scope, result, why)
+    if options["json_"]:
+        click.echo(json.dumps(as_json(result, trace)))
+    elif trace is not None:
+        path = path_of(mode, keep_as) if keep_as else None
+        command = f"nox -s replay -- {_shown(path)}" if path else _command("find", mode, options)
+        click.echo(replay(trace, command=command).text)
+        click.echo(_found_line(result))
+    else:
+        bound = "the time allowed is over" if result.bound_hit else f"{options['examples']:,} examples"
+        click.echo(f"{mode.id} {mode.title}: {mode.breaks} was not broken in {bound}; try more --examples")
+    if trace is not None and keep_as:
+        _usage(keep, mode, keep_as, trace)
+        click.echo(f" kept: {_shown(path_of(mode, keep_as))}", err=options["json_"])
+    _leave(EXIT.AS_EXPECTED if trace else EXIT.BOUND_HIT if result.bound_hit else EXIT.NOT_AS_EXPECTED)
+
+
+@main.command()
+@click.argument("mode", metavar="FM", type=_Mode())
+@_tuning
+def prevent(mode: FailureMode, **options: Any) -> None:
+    """Run FM's search against the guarded system: nothing may break, and the danger must be met."""
+    strategy = _tuned(mode.strategy, options)
+    result = _search(f"{mode.id}: trying the guarded system", mode.strategy, guarded, None, options)
+    trace = trace_of(None, strategy.scope, result, "")
+    missing = unreached(mode.must_reach, result)
+    if options["json_"]:
+        click.echo(json.dumps({**as_json(result, trace), "unreached": list(missing)}))
+    elif result.finding is not None:
+        click.echo(_guarded_text(strategy, result))
+    else:
+        click.echo(f"{mode.id} {mode.title}: prevented by the {mode.policy}; {_met(result)}")
+        click.echo(reached(mode.must_reach, result))
+    _leave_guarded(result, missing)
+
+
+@main.command("replay")
+@click.argument("path", metavar="TRACE", type=click.Path(path_type=Path))
+@click.option("--guarded", "on_guarded", is_flag=True, help="On the guarded system: nothing may break.")
+def replay_(path: Path, *, on_guarded: bool) -> None:
+    """Run a kept trace again: it must break the same invariant at the same step."""
+    try:
+        trace = load(path)
+        replayed = replay(trace, guarded=on_guarded, command=f"nox -s replay -- {_shown(path)}")
+    except (TraceError, UnknownFailureMode) as error:
+        _fail(str(error))
+    click.echo(replayed.text)
+    if not replayed.as_expected:
+        expected = (
+            "to hold" if on_guarded else f"to break {trace.breaks.invariant} at step {trace.breaks.step}"
+        )
+        skipped = f"; {len(replayed.skipped)} actions could not happen" if replayed.skipped else ""
+        click.echo(f" not as expected: the trace was {expected}{skipped}")
+    _leave(EXIT.AS_EXPECTED if replayed.as_expected else EXIT.NOT_AS_EXPECTED)
+
+
+@main.command()
+@_tuning
+@click.option("--save", "file", type=click.Path(path_type=Path), help="Write a violation's trace here.")
+def explore(file: Path | None, **options: Any) -> None:
+    """Hunt freely on the guarded system, and say what was reached."""
+    strategy = _tuned(UNRESTRICTED, options)
+    result = _search("exploring the guarded system", UNRESTRICTED, guarded, None, options)
+    trace = trace_of(None, strategy.scope, result, "found by exploring the guarded system")
+    if options["json_"]:
+        click.echo(json.dumps({**as_json(result, trace), **explored(result)}))
+    else:
+        if result.finding is not None:
+            click.echo(_guarded_text(strategy, result))
+        click.echo(f"explored the guarded system: {_met(result)}")
+        click.echo(reached((), result, everything=True, scope=strategy.scope))
+    if trace is not None and file is not None:
+        _usage(save, file, trace)
+    _leave_guarded(result, ())
+
+
+def _leave_guarded(result: Result, missing: tuple[str, ...]) -> None:
+    if result.finding is not None:
+        _leave(EXIT.NOT_AS_EXPECTED)
+    if missing:
+        click.echo(f"never reached: {', '.join(missing)}; it proves nothing, try more --examples", err=True)
+    _leave(EXIT.BOUND_HIT if result.bound_hit or missing else EXIT.AS_EXPECTED)
+
+
+def _guarded_text(strategy: Strategy, result: Result) -> str:
+    return broken_guard(strategy.scope, result)
+
+
+def _met(result: Result) -> str:
+    tally = result.tally
+    return f"{tally.examples:,} examples, {tally.steps:,} steps, {len(tally.states):,} distinct states"
+
+
+def _found_line(result: Result) -> str:
+    tally = result.tally
+    first, total = tally.seconds_to_first or 0.0, tally.stopwatch.seconds
+    asides = ", ".join([f"{name} {count} times" for name, count in sorted(tally.asides.items())])
+    also = f"; left aside, where another broke first: {asides}" if asides else ""
+    return (
+        f" found in example {tally.examples_to_first} after {first:.1f} s, shrunk after {total:.1f} s{also}"
+    )
+
+
+def _command(name: str, mode: FailureMode, options: dict[str, Any]) -> str:
+    given = [f"--seed {options['seed']}"]
+    given += [
+        f"--{key} {options[key]}" for key in ("steps", "jobs", "workers", "granularity") if options[key]
+    ]
+    given += [f"--weight {shlex.quote(f'{action}={weight}')}" for action, weight in options["weights"]]
+    return " ".join(["python -m failure_modes", name, mode.id, *given])
+
+
+def _kept(mode: FailureMode) -> tuple[tuple[Path, Trace], ...]:
+    try:
+        return kept(mode)
+    except TraceError as error:
+        _fail(str(error))
+
+
+def _shown(path: Path) -> str:
+    """The path as a user would type it from here."""
+    try:
+        return path.resolve().relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return str(path)
+
+
+def _usage(function: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return function(*arguments)
+    except (NotKept, TraceError) as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename}: {error.strerror}")
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"error: {message}", err=True)
+    raise SystemExit(EXIT.USAGE)
+
+
+def _leave(code: EXIT) -> NoReturn:
+    raise SystemExit(code)

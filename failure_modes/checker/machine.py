@@ -1,0 +1,229 @@
+"""The Hypothesis state machine over the lock-step, and a search with it.
+
+One rule draws the action; what cannot happen is skipped, so that leaving out a step does not change what
+another says. One invariant asks whether the run is still worth going on with. The exception that
+ends a search carries the actions as data.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+
+from attrs import frozen
+from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from hypothesis.strategies import sampled_from
+
+from failure_modes.checker.lockstep import Finding, Found, Lockstep
+from failure_modes.checker.scope import Scope, Swap
+from failure_modes.checker.shrink import minimise
+from failure_modes.checker.strategy import Strategy
+from failure_modes.checker.trace import canonical
+from model.actions import Action
+from system.clock import Stopwatch
+
+
+class BoundHit(BaseException):
+    """The time allowed for a search is over. Not an Exception, so that no search takes it for a finding."""
+
+
+class Tally:
+    """What a search has met so far. Shared by all its examples; read by the progress display."""
+
+    def __init__(self) -> None:
+        self.stopwatch = Stopwatch()
+        self.examples = 0
+        self.steps = 0
+        self.actions: Counter[str] = Counter()
+        self.outcomes: Counter[str] = Counter()
+        self.sometimes: Counter[str] = Counter()
+        self.asides: Counter[str] = Counter()
+        self.states: set[object] = set()
+        self.last_new_state = 0
+        self.seconds_to_first: float | None = None
+        self.examples_to_first: int | None = None
+
+    def add(self, lockstep: Lockstep, *, first_found: bool) -> None:
+        """Count one example. Those after the first finding only shrink it, and are not counted."""
+        if self.seconds_to_first is not None:
+            return
+        self.examples += 1
+        self.steps += len(lockstep.actions)
+        self.sometimes.update(lockstep.sometimes)
+        if lockstep.aside:
+            self.asides[lockstep.aside] += 1
+        for record in lockstep.records:
+            if not record.recovering:
+                self.actions[type(record.action).__name__] += 1
+            for event in record.events:
+                self.outcomes[f"{event.operation}: {event.event}{_because(event.reason)}"] += 1
+        if first_found:
+            self.seconds_to_first = self.stopwatch.seconds
+            self.examples_to_first = self.examples
+
+    def see(self, state: object) -> None:
+        """Count a state, and note when the last new one was met."""
+        if state not in self.states:
+            self.states.add(state)
+            self.last_new_state = self.examples
+
+
+Progress = Callable[[Tally], None]
+"""Called after each example with what has been met so far."""
+
+
+def _silent(_: Tally) -> None:
+    """Show nothing."""
+
+
+def _because(reason: str | None) -> str:
+    return f" ({reason})" if reason else ""
+
+
+@frozen(kw_only=True)
+class Search:
+    """What to look for, where, and for how long. `hunted` is None where nothing should be found."""
+
+    strategy: Strategy
+    swap: Swap
+    hunted: str | None
+    seed: int
+    examples: int
+    seconds_max: float | None = None
+
+
+@frozen(kw_only=True)
+class Result:
+    """What a search found, if anything, and what it met on the way."""
+
+    finding: Finding | None
+    actions: tuple[Action, ...]
+    tally: Tally
+    bound_hit: bool
+
+
+def run(search: Search, progress: Progress = _silent) -> Result:
+    """Search; shrink what is found as far as it goes. `progress` is called after each example."""
+    tally = Tally()
+    machine = machine_of(search, tally, progress)
+    found: Found | None = None
+    bound_hit = False
+    try:
+        run_state_machine_as_test(
+            seed(search.seed)(machine),
+            settings=settings(
+                max_examples=search.examples,
+                stateful_step_count=search.strategy.steps_max,
+                database=None,
+                deadline=None,
+                phases=(Phase.generate, Phase.shrink),
+                suppress_health_check=list(HealthCheck),
+                verbosity=Verbosity.quiet,
+                print_blob=False,
+                report_multiple_bugs=False,
+            ),
+        )
+    except Found as error:
+        found = error
+    except BoundHit:
+        bound_hit = True
+    if found is None:
+        return Result(finding=None, actions=(), tally=tally, bound_hit=bound_hit)
+    actions = shrink(search.strategy.scope, search.swap, search.hunted, found)
+    finding = attempt(search.strategy.scope, search.swap, search.hunted, actions)
+    return Result(
+        finding=finding.finding if finding else found.finding, actions=actions, tally=tally, bound_hit=False
+    )
+
+
+def machine_of(search: Search, tally: Tally, progress: Progress = _silent) -> type[RuleBasedStateMachine]:
+    """The state machine of a search."""
+    bursts = search.strategy.bursts()
+
+    class Machine(RuleBasedStateMachine):
+        def __init__(self) -> None:
+            super().__init__()
+            if search.seconds_max is not None and tally.stopwatch.seconds > search.seconds_max:
+                raise BoundHit
+            self.lockstep = Lockstep(search.strategy.scope, search.swap, hunted=search.hunted)
+            self.found = False
+
+        @rule(burst=sampled_from(bursts))
+        def act(self, burst: tuple[Action, ...]) -> None:
+            lockstep = self.lockstep
+            for action in burst:
+                if lockstep.over or not lockstep.possible(action):
+                    return
+                with _remembering(self):
+                    lockstep.apply(action)
+                if search.hunted is None and lockstep.state is not None:
+                    tally.see(relative(lockstep))
+
+        def teardown(self) -> None:
+            lockstep = self.lockstep
+            try:
+                if not self.found and not lockstep.over and needs_ending(search.hunted):
+                    with _remembering(self):
+                        lockstep.finish()
+            finally:
+                tally.add(lockstep, first_found=self.found)
+                lockstep.close()
+                progress(tally)
+
+    class _remembering:  # noqa: N801 (reads as a statement)
+        def __init__(self, machine: Machine) -> None:
+            self.machine = machine
+
+        def __enter__(self) -> None:
+            return None
+
+        def __exit__(self, kind: object, error: object, traceback: object) -> None:
+            if isinstance(error, Found):
+                self.machine.found = True
+
+    return Machine
+
+
+def needs_ending(hunted: str | None) -> bool:
+    """Whether an example must be run to its end: only then can INV_004 and INV_005 be judged."""
+    return hunted in (None, "INV_004", "INV_005")
+
+
+def relative(lockstep: Lockstep) -> object:
+    """The model's state with times counted from now, so that the same situation later is the same state."""
+    state = lockstep.state
+    assert state is not None, "a guarded run has a model"
+    now = state.now
+    jobs = [(j.key, None if j.available_at is None else j.available_at - now) for j in state.durable.jobs]
+    executions = [
+        (e.job, e.attempt, e.worker, e.status, e.lease_expires_at - now) for e in state.durable.executions
+    ]
+    return tuple(jobs), tuple(executions), state.workers
+
+
+def attempt(scope: Scope, swap: Swap, hunted: str | None, actions: tuple[Action, ...]) -> Found | None:
+    """Run the actions, leaving out what cannot happen, and say what breaks."""
+    with Lockstep(scope, swap, hunted=hunted) as lockstep:
+        try:
+            for action in actions:
+                if lockstep.possible(action):
+                    lockstep.apply(action)
+                if lockstep.over:
+                    return None
+            if needs_ending(hunted):
+                lockstep.finish()
+        except Found as found:
+            return found
+    return None
+
+
+def shrink(scope: Scope, swap: Swap, hunted: str | None, found: Found) -> tuple[Action, ...]:
+    """The shortest trace that is near: of the same invariant, with canonical names."""
+
+    def same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
+        again = attempt(scope, swap, hunted, actions)
+        same_kind = again is not None and again.finding.invariant == found.finding.invariant
+        return again.actions if again is not None and same_kind else None
+
+    actions = minimise(found.actions, same)
+    renamed = canonical(actions)
+    return renamed if same(renamed) == renamed else actions

@@ -1,0 +1,56 @@
+"""Progress of a search: a live line on a terminal, a plain line now and then elsewhere. On standard error."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from failure_modes.checker.machine import Progress as Report
+from failure_modes.checker.machine import Tally
+
+PLAIN_EVERY_SECONDS = 5.0
+
+
+@contextmanager
+def shown(what: str, examples: int) -> Iterator[Report]:
+    """Gives the function to call after each example."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Plain(what, examples)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[detail]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(what, total=examples, detail="")
+
+        def report(tally: Tally) -> None:
+            doing = what if tally.seconds_to_first is None else "found one, making it shorter"
+            detail = f"{tally.steps:,} steps"
+            progress.update(task, completed=tally.examples, description=doing, detail=detail)
+
+        yield report
+
+
+class _Plain:
+    """A line every few seconds, so that a log stays short."""
+
+    def __init__(self, what: str, examples: int) -> None:
+        self._what = what
+        self._examples = examples
+        self._next = PLAIN_EVERY_SECONDS
+
+    def __call__(self, tally: Tally) -> None:
+        if tally.stopwatch.seconds < self._next:
+            return
+        self._next = tally.stopwatch.seconds + PLAIN_EVERY_SECONDS
+        doing = "" if tally.seconds_to_first is None else ", found one, making it shorter"
+        done = f"{tally.examples:,} of {self._examples:,} examples, {tally.steps:,} steps"
+        told = f"{self._what}: {done}{doing}"
+        print(told, file=sys.stderr, flush=True)  # noqa: T201 (this is the output)

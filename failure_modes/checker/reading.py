@@ -1,0 +1,63 @@
+"""The abstraction function: the store's rows, read as the model's values.
+
+Identifiers are renamed by rank, since a database may leave gaps; nothing else is interpreted.
+"""
+
+from collections.abc import Iterable
+
+from model import state
+from model.step import Event
+from system.store import AuditRow, Effect, Execution, Job, Store
+
+Ranks = dict[int, int]
+
+
+def read(store: Store, *, after: int) -> tuple[state.Durable, tuple[Event, ...], int]:
+    """The store as the model's durable state, its audit rows past the id `after`, and the last id read."""
+    jobs, executions = store.jobs(), store.executions()
+    rank = _ranks(job.id for job in jobs), _ranks(execution.id for execution in executions)
+    rows = tuple(store.audit(after=after))
+    durable = state.Durable(
+        jobs=tuple([_job(job, *rank) for job in jobs]),
+        executions=tuple([_execution(execution, *rank) for execution in executions]),
+        effects=tuple([_effect(effect, *rank) for effect in store.effects()]),
+    )
+    return durable, tuple([_event(row, *rank) for row in rows]), rows[-1].id if rows else after
+
+
+def _job(job: Job, jobs: Ranks, _: Ranks) -> state.Job:
+    return state.Job(
+        id=jobs[job.id], key=job.key, attempts_max=job.attempts_max, available_at=job.available_at
+    )
+
+
+def _execution(execution: Execution, jobs: Ranks, executions: Ranks) -> state.Execution:
+    return state.Execution(
+        id=executions[execution.id],
+        job=jobs[execution.job_id],
+        attempt=execution.attempt,
+        worker=execution.worker,
+        status=state.Status(execution.status.value),
+        lease_expires_at=execution.lease_expires_at,
+    )
+
+
+def _effect(effect: Effect, jobs: Ranks, executions: Ranks) -> state.Effect:
+    return state.Effect(job=jobs[effect.job_id], execution=executions[effect.execution_id])
+
+
+def _event(row: AuditRow, jobs: Ranks, executions: Ranks) -> Event:
+    return Event(
+        event=row.event,
+        operation=row.operation,
+        actor=row.actor,
+        job=jobs[row.job_id],
+        execution=None if row.execution_id is None else executions[row.execution_id],
+        before=None if row.before is None else state.Status(row.before.value),
+        after=None if row.after is None else state.Status(row.after.value),
+        reason=row.reason,
+    )
+
+
+def _ranks(ids: Iterable[int]) -> Ranks:
+    return {row_id: rank for rank, row_id in enumerate(ids, start=1)}

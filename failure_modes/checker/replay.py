@@ -1,0 +1,74 @@
+"""A kept trace, run again: on the broken system, and on the guarded one."""
+
+from attrs import frozen
+
+from failure_modes.checker.catalogue import FailureMode, failure_mode
+from failure_modes.checker.lockstep import Finding, Found, Lockstep
+from failure_modes.checker.machine import needs_ending
+from failure_modes.checker.rendering import headline, table, verdict
+from failure_modes.checker.scope import guarded as nothing_swapped
+from failure_modes.checker.trace import Trace
+from model.actions import Action
+
+
+@frozen(kw_only=True)
+class Replayed:
+    """What came of it. `skipped` are the actions that could not happen on this system."""
+
+    finding: Finding | None
+    text: str
+    skipped: tuple[Action, ...]
+    as_expected: bool
+
+
+def replay(trace: Trace, *, guarded: bool = False, command: str | None = None) -> Replayed:
+    """Run a trace. `command` replays it, and is printed last. Raises UnknownFailureMode.
+
+    As expected means: the broken system breaks the same invariant at the same step, with every action of
+    the trace; the guarded one breaks nothing. A trace of no failure mode was found on the guarded system,
+    and is expected to break it.
+    """
+    mode = failure_mode(trace.failure_mode) if trace.failure_mode else None
+    broken = mode is not None and not guarded
+    swap = mode.swap if mode is not None and not guarded else nothing_swapped
+    hunted = trace.breaks.invariant if broken else None
+    finding: Finding | None = None
+    skipped: list[Action] = []
+    with Lockstep(trace.scope, swap, hunted=hunted) as lockstep:
+        try:
+            for action in trace.actions:
+                if lockstep.possible(action):
+                    lockstep.apply(action)
+                else:
+                    skipped.append(action)
+            if needs_ending(hunted) and not lockstep.over:
+                lockstep.finish()
+        except Found as found:
+            finding = found.finding
+        text = _text(mode, lockstep, finding, guarded=guarded, command=command)
+    breaks = finding is not None and (finding.invariant, finding.step) == (
+        trace.breaks.invariant,
+        trace.breaks.step,
+    )
+    as_expected = (finding is None) if guarded else (breaks and not skipped)
+    return Replayed(finding=finding, text=text, skipped=tuple(skipped), as_expected=as_expected)
+
+
+def _text(
+    mode: FailureMode | None,
+    lockstep: Lockstep,
+    finding: Finding | None,
+    *,
+    guarded: bool,
+    command: str | None,
+) -> str:
+    name = f"{mode.id} {mode.title}" if mode else "the guarded system"
+    lines = [headline(f"{name}, guarded" if guarded and mode else name, finding, lockstep)]
+    lines.append(table(lockstep, finding))
+    if finding is not None:
+        lines.append(verdict(finding, lockstep, None if guarded or mode is None else mode.policy))
+    if lockstep.aside is not None:
+        lines.append(f" broke {lockstep.aside} first, which is not what the trace is kept for")
+    if command:
+        lines.append(f" replay: {command}")
+    return "\n".join(lines)

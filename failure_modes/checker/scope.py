@@ -1,0 +1,53 @@
+"""The scope of a run: what must be known, besides the actions, to run a trace again."""
+
+from collections.abc import Callable
+from enum import StrEnum
+
+from attrs import field, frozen, validators
+
+from model.state import Settings
+from system.policies import Policies, Retry
+from system.queue import Queue
+from system.store import Store
+
+WORKER_NAMES = "ABCDEFGH"
+
+
+class Granularity(StrEnum):
+    """Where a process pauses: before each transaction, or before each statement and after each COMMIT."""
+
+    TRANSACTION = "transaction"
+    STATEMENT = "statement"
+
+
+@frozen(kw_only=True)
+class Scope:
+    """`workers` virtual workers, named A, B, …, under the model's `settings`."""
+
+    workers: int = field(default=2, validator=[validators.ge(1), validators.le(len(WORKER_NAMES))])
+    granularity: Granularity = Granularity.TRANSACTION
+    settings: Settings = field(factory=Settings)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The workers' names."""
+        return tuple(WORKER_NAMES[: self.workers])
+
+
+Swap = Callable[[Queue], Queue]
+"""Replaces one policy of a queue by another: how a fault is put in, from outside."""
+
+
+def guarded(queue: Queue) -> Queue:
+    """Replace nothing: the queue as a user has it."""
+    return queue
+
+
+def build_queue(store: Store, settings: Settings, swap: Swap) -> Queue:
+    """The real queue over a store, with the model's settings."""
+    retry = Retry(
+        attempts_max=settings.attempts_max,
+        backoff_seconds=settings.backoff_ms / 1000,
+        backoff_max_seconds=settings.backoff_max_ms / 1000,
+    )
+    return swap(Queue(store=store, policies=Policies(retry=retry), lease_seconds=settings.lease_ms / 1000))

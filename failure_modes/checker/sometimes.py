@@ -1,0 +1,58 @@
+"""What a search should have met at least once: a guarded run that never met it proves nothing."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from failure_modes.checker.lockstep import Record
+
+ANYWHERE = (
+    "a lease expired",
+    "a commit was refused",
+    "a second commit was refused",
+    "a duplicate enqueue was refused",
+    "a heartbeat extended a lease",
+    "a heartbeat was refused",
+    "a handler failed",
+    "a retry succeeded",
+    "a job was buried",
+    "a crash fell between commit and finish",
+    "recovery finished a commit",
+    "recovery aborted a stale execution",
+)
+AT_STATEMENTS = (
+    "a crash fell inside a transaction",
+    "a crash hid a commit from its worker",
+    "a process waited for a lock",
+)
+
+
+def reached(record: "Record") -> Iterator[str]:
+    """The properties that one action met."""
+    if record.blocked:
+        yield "a process waited for a lock"
+    for event in record.events:
+        match event.event, event.operation, event.reason:
+            case "expired", operation, _:
+                yield "a lease expired"
+                if operation == "reconcile":
+                    yield "recovery aborted a stale execution"
+            case "refused", "commit", reason:
+                yield "a commit was refused"
+                if reason == "already_committed":
+                    yield "a second commit was refused"
+            case "refused", "heartbeat", _:
+                yield "a heartbeat was refused"
+            case "duplicate", _, _:
+                yield "a duplicate enqueue was refused"
+            case "extended", _, _:
+                yield "a heartbeat extended a lease"
+            case "failed", _, _:
+                yield "a handler failed"
+            case "buried", _, _:
+                yield "a job was buried"
+            case "finished", operation, _:
+                if operation == "reconcile":
+                    yield "recovery finished a commit"
+                if event.execution and record.after.execution(event.execution).attempt > 1:
+                    yield "a retry succeeded"

@@ -1,0 +1,104 @@
+"""What a search came to: as JSON, and as lines for people."""
+
+import json
+from collections import Counter
+from typing import Any
+
+from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.lockstep import Found, Lockstep
+from failure_modes.checker.machine import Result, needs_ending
+from failure_modes.checker.rendering import headline, table, verdict
+from failure_modes.checker.scope import Granularity, Scope
+from failure_modes.checker.sometimes import ANYWHERE, AT_STATEMENTS
+from failure_modes.checker.trace import Breaks, Trace, to_json
+
+
+def trace_of(mode: FailureMode | None, scope: Scope, result: Result, why: str) -> Trace | None:
+    """The trace of a violation; None when there is none (or only a divergence, which has no invariant)."""
+    finding = result.finding
+    if finding is None or finding.invariant is None:
+        return None
+    return Trace(
+        failure_mode=mode.id if mode else None,
+        scope=scope,
+        breaks=Breaks(invariant=finding.invariant, step=finding.step),
+        why=why or finding.got,
+        actions=result.actions,
+    )
+
+
+def as_json(result: Result, trace: Trace | None) -> dict[str, Any]:
+    """One object that says it all."""
+    tally = result.tally
+    return {
+        "found": result.finding is not None,
+        "breaks": result.finding.invariant if result.finding else None,
+        "examples": tally.examples,
+        "steps": tally.steps,
+        "seconds_to_first": _rounded(tally.seconds_to_first),
+        "seconds_total": _rounded(tally.stopwatch.seconds),
+        "length": len(result.actions) if result.finding else None,
+        "trace": json.loads(to_json(trace)) if trace else None,
+        "sometimes": dict(sorted(tally.sometimes.items())),
+    }
+
+
+def explored(result: Result) -> dict[str, Any]:
+    """What `explore` adds: what was reached, and how long ago anything was new."""
+    tally = result.tally
+    return {
+        "actions": dict(sorted(tally.actions.items())),
+        "outcomes": dict(sorted(tally.outcomes.items())),
+        "distinct_states": len(tally.states),
+        "examples_since_new_state": tally.examples - tally.last_new_state,
+    }
+
+
+def unreached(wanted: tuple[str, ...], result: Result) -> tuple[str, ...]:
+    """Those of the wanted properties that the search never met."""
+    return tuple([name for name in wanted if not result.tally.sometimes[name]])
+
+
+def reached(
+    wanted: tuple[str, ...], result: Result, *, everything: bool = False, scope: Scope | None = None
+) -> str:
+    """What was reached, with counts: the wanted properties, or everything there is."""
+    tally = result.tally
+    if not everything:
+        return _counts("reached", Counter({name: tally.sometimes[name] for name in wanted}))
+    at_statements = scope is not None and scope.granularity is Granularity.STATEMENT
+    names = ANYWHERE + (AT_STATEMENTS if at_statements else ())
+    since = tally.examples - tally.last_new_state
+    return "\n".join(
+        [
+            _counts("actions", tally.actions),
+            _counts("outcomes", tally.outcomes),
+            _counts("sometimes", Counter({name: tally.sometimes[name] for name in names})),
+            f" last new state: {since:,} examples before the end",
+        ]
+    )
+
+
+def broken_guard(scope: Scope, result: Result) -> str:
+    """The guarded system broke: the run as a table."""
+    assert result.finding is not None, "asked only when something was found"
+    with Lockstep(scope) as lockstep:
+        try:
+            for action in result.actions:
+                lockstep.apply(action)
+            if needs_ending(None):
+                lockstep.finish()
+        except Found as found:
+            lines = [headline("the guarded system", found.finding, lockstep), table(lockstep, found.finding)]
+            return "\n".join([*lines, verdict(found.finding, lockstep, None)])
+    return "the guarded system broke in the search, and not when its trace was run again"
+
+
+def _counts(title: str, counts: Counter[str]) -> str:
+    width = max([len(name) for name in counts], default=0)
+    lines = [f"   {name.ljust(width)}  {count:>9,}" for name, count in sorted(counts.items())]
+    return "\n".join([f" {title}:", *lines])
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)

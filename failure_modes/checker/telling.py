@@ -1,0 +1,83 @@
+"""Events and changes, told in a few words. The same words for the model and for the system."""
+
+from model.state import Durable
+from model.step import Event, Outcome
+
+_REFUSED = {
+    "already_committed": "{job} has committed",
+    "lease_lost": "exec-{execution} lost its lease",
+    "lease_expired": "the lease of exec-{execution} has expired",
+    "already_finished": "exec-{execution} is finished",
+}
+
+
+def tell(events: tuple[Event, ...]) -> str:
+    """What a transaction did."""
+    return ", ".join([_tell(event) for event in events]) or "nothing"
+
+
+def tell_outcome(outcome: Outcome | None) -> str:
+    """What the model did; `-` where it took no step."""
+    if outcome is None:
+        return "-"
+    if outcome.operation in ("tick", "crash"):
+        return outcome.operation
+    return tell(outcome.events)
+
+
+def _tell(event: Event) -> str:
+    match event.event:
+        case "enqueued":
+            return f"job-{event.job}"
+        case "duplicate":
+            return f"duplicate of job-{event.job}"
+        case "refused":
+            reason = _REFUSED.get(event.reason or "", event.reason or "no reason given")
+            return f"refused ({reason.format(job=f'job-{event.job}', execution=event.execution)})"
+        case "buried":
+            return f"bury job-{event.job}"
+    verb = {
+        "leased": "lease",
+        "started": "start",
+        "extended": "extend",
+        "committed": "commit",
+        "finished": "finish",
+        "failed": "fail",
+        "expired": "expire",
+    }.get(event.event, event.event)
+    return f"{verb} exec-{event.execution}"
+
+
+def changes(before: Durable, after: Durable) -> str:
+    """What is durable now and was not before."""
+    return ", ".join([*_job_changes(before, after), *_effect_changes(before, after)])
+
+
+def _job_changes(before: Durable, after: Durable) -> list[str]:
+    told = []
+    known = {job.id for job in before.jobs}
+    for job in after.jobs:
+        old = before.job_state(job.id) if job.id in known else "new"
+        new = after.job_state(job.id)
+        if old != new:
+            told.append(f"job-{job.id}: {old} -> {new}")
+    statuses = {execution.id: execution for execution in before.executions}
+    for execution in after.executions:
+        previous = statuses.get(execution.id)
+        if previous is None:
+            if not any(text.startswith(f"job-{execution.job}:") for text in told):
+                told.append(f"exec-{execution.id}: new -> {execution.status}")
+        elif previous.status != execution.status:
+            told.append(f"exec-{execution.id}: {previous.status} -> {execution.status}")
+        elif previous.lease_expires_at != execution.lease_expires_at:
+            told.append(f"exec-{execution.id}: lease to {execution.lease_expires_at / 1000:g}s")
+    return told
+
+
+def _effect_changes(before: Durable, after: Durable) -> list[str]:
+    told = []
+    for job in after.jobs:
+        old, new = len(before.effects_of(job.id)), len(after.effects_of(job.id))
+        if old != new:
+            told.append(f"effects of job-{job.id}: {old} -> {new}")
+    return told

@@ -1,0 +1,273 @@
+"""A trace as a value, and its JSON form: one action a line, reviewed like code, kept for ever.
+
+A file that is not a trace is refused with its name, the line, and what would be right; nothing is guessed.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, NoReturn
+
+from attrs import fields, frozen
+
+from failure_modes.checker.scope import WORKER_NAMES, Granularity, Scope
+from model.actions import (
+    ACTIONS,
+    PRODUCER,
+    RECONCILER,
+    Action,
+    Crash,
+    Enqueue,
+    Fail,
+    Heartbeat,
+    Step,
+    actor_of,
+)
+from model.invariants import INVARIANTS
+from model.state import Settings
+
+FORMAT = 1
+"""The version of the JSON form. A change that an old reader would misread gets a new number."""
+
+_KEYS = ("format", "failure_mode", "scope", "breaks", "why", "actions")
+_SCOPE = {
+    "workers": int,
+    "granularity": str,
+    "lease_seconds": float,
+    "attempts_max": int,
+    "backoff_seconds": float,
+    "backoff_max_seconds": float,
+}
+
+
+class TraceError(Exception):
+    """A file is not a trace. The message says which file, where, and what would be right."""
+
+
+@frozen(kw_only=True)
+class Breaks:
+    """What a trace breaks, and at which of its actions (1, 2, …); None for the liveness run after them."""
+
+    invariant: str
+    step: int | None
+
+
+@frozen(kw_only=True)
+class Trace:
+    """A run, as data. `failure_mode` is None when it is not of a failure mode in the catalogue."""
+
+    failure_mode: str | None
+    scope: Scope
+    breaks: Breaks
+    why: str
+    actions: tuple[Action, ...]
+
+    def same_violation(self, other: "Trace") -> bool:
+        """Whether both break the same invariant by the same canonical actions in the same scope."""
+        return (self.breaks, self.scope, canonical(self.actions)) == (
+            other.breaks,
+            other.scope,
+            canonical(other.actions),
+        )
+
+
+def canonical(actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    """The same actions with workers and keys renamed in order of first appearance."""
+    workers: dict[str, str] = {}
+    keys: dict[str, str] = {}
+    renamed: list[Action] = []
+    for action in actions:
+        if isinstance(action, Enqueue):
+            renamed.append(Enqueue(key=keys.setdefault(action.key, f"k{len(keys) + 1}")))
+        elif isinstance(action, Step | Fail | Heartbeat | Crash) and action.worker in WORKER_NAMES:
+            new = workers.setdefault(action.worker, WORKER_NAMES[len(workers)])
+            renamed.append(type(action)(worker=new))
+        else:
+            renamed.append(action)
+    return tuple(renamed)
+
+
+def to_json(trace: Trace) -> str:
+    """The trace as JSON text, one action a line."""
+    settings = trace.scope.settings
+    head = {
+        "format": FORMAT,
+        "failure_mode": trace.failure_mode,
+        "scope": {
+            "workers": trace.scope.workers,
+            "granularity": trace.scope.granularity.value,
+            "lease_seconds": _seconds(settings.lease_ms),
+            "attempts_max": settings.attempts_max,
+            "backoff_seconds": _seconds(settings.backoff_ms),
+            "backoff_max_seconds": _seconds(settings.backoff_max_ms),
+        },
+        "breaks": {"invariant": trace.breaks.invariant, "step": trace.breaks.step},
+        "why": trace.why,
+    }
+    lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
+    actions = ",\n".join([f"    {json.dumps(action_to_json(action))}" for action in trace.actions])
+    return "\n".join(["{", *lines, '  "actions": [', actions, "  ]", "}", ""])
+
+
+def action_to_json(action: Action) -> dict[str, Any]:
+    """One action: its name and its arguments."""
+    arguments = {field.name: getattr(action, field.name) for field in fields(type(action))}
+    return {"action": type(action).__name__, **arguments}
+
+
+def _seconds(milliseconds: int) -> float:
+    return milliseconds // 1000 if milliseconds % 1000 == 0 else milliseconds / 1000
+
+
+def load(path: Path) -> Trace:
+    """Read a trace. Raises TraceError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        what = (error.strerror or str(error)).lower()
+        raise TraceError(f"{path}: {what}; give the path of a trace") from None
+    except UnicodeDecodeError as error:
+        raise TraceError(f"{path}: byte {error.start} is not UTF-8; a trace is UTF-8 JSON") from None
+    return _Reader(path, text).trace()
+
+
+class _Reader:
+    """Reads one file, and knows where in it things are."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self._path = path
+        self._text = text
+
+    def fail(self, line: int, what: str, right: str) -> NoReturn:
+        raise TraceError(f"{self._path}:{line}: {what}; {right}")
+
+    def trace(self) -> Trace:
+        top = self._top()
+        if top.get("format") != FORMAT:
+            self.fail(
+                self._line("format"),
+                f"unknown format {top.get('format')!r}",
+                f"this program reads format {FORMAT}",
+            )
+        for key in [*_KEYS, *top]:
+            if key not in top:
+                self.fail(1, f"{key!r} is missing", f"a trace has {', '.join(_KEYS)}")
+            if key not in _KEYS:
+                self.fail(self._line(key), f"unknown key {key!r}", f"a trace has {', '.join(_KEYS)}")
+        scope = self._scope(top["scope"])
+        actions = self._actions(top["actions"], scope)
+        for key, kinds in (("why", (str,)), ("failure_mode", (str, type(None)))):
+            if not isinstance(top[key], kinds):
+                self.fail(self._line(key), f"{key!r} is {top[key]!r}", "it is a string")
+        return Trace(
+            failure_mode=top["failure_mode"],
+            scope=scope,
+            breaks=self._breaks(top["breaks"], len(actions)),
+            why=top["why"],
+            actions=actions,
+        )
+
+    def _top(self) -> dict[str, Any]:
+        try:
+            top = json.loads(self._text)
+        except json.JSONDecodeError as error:
+            at_end = error.pos >= len(self._text.rstrip())
+            what = "the file ends too early" if at_end else f"not JSON: {error.msg}"
+            self.fail(error.lineno, what, "a trace is one JSON object")
+        except (RecursionError, ValueError) as error:
+            self.fail(1, f"not JSON that can be read: {error}", "a trace is one JSON object")
+        if not isinstance(top, dict):
+            self.fail(1, f"the file holds a {type(top).__name__}", "a trace is one JSON object")
+        return top
+
+    def _scope(self, value: Any) -> Scope:
+        line = self._line("scope")
+        if not isinstance(value, dict) or set(value) != set(_SCOPE):
+            self.fail(line, f"'scope' is {value!r}", f"it is an object of {', '.join(_SCOPE)}")
+        for key, kind in _SCOPE.items():
+            accepted = (int, float) if kind is float else (kind,)
+            if isinstance(value[key], bool) or not isinstance(value[key], accepted):
+                self.fail(line, f"{key!r} is {value[key]!r}", f"it is a {_KIND_NAMES[kind]}")
+            if kind is not str and not 0 < value[key] <= 1e9:
+                self.fail(line, f"{key!r} is {value[key]!r}", "it is positive, and at most 1e9")
+        if value["workers"] > len(WORKER_NAMES):
+            self.fail(line, f"'workers' is {value['workers']}", f"it is at most {len(WORKER_NAMES)}")
+        if value["granularity"] not in list(Granularity):
+            self.fail(line, f"'granularity' is {value['granularity']!r}", f"it is {' or '.join(Granularity)}")
+        return Scope(
+            workers=value["workers"],
+            granularity=Granularity(value["granularity"]),
+            settings=Settings(
+                lease_ms=round(value["lease_seconds"] * 1000),
+                attempts_max=value["attempts_max"],
+                backoff_ms=round(value["backoff_seconds"] * 1000),
+                backoff_max_ms=round(value["backoff_max_seconds"] * 1000),
+            ),
+        )
+
+    def _breaks(self, value: Any, length: int) -> Breaks:
+        line = self._line("breaks")
+        if not isinstance(value, dict) or set(value) != {"invariant", "step"}:
+            self.fail(line, f"'breaks' is {value!r}", "it is an object of invariant, step")
+        known = [rule.id for rule in INVARIANTS]
+        if value["invariant"] not in known:
+            self.fail(line, f"unknown invariant {value['invariant']!r}", f"known are {', '.join(known)}")
+        step = value["step"]
+        whole = isinstance(step, int) and not isinstance(step, bool)
+        if step is not None and not (whole and 1 <= step <= length):
+            self.fail(line, f"'step' is {step!r}", f"it is from 1 to {length}, or null for the recovery")
+        return Breaks(invariant=value["invariant"], step=step)
+
+    def _actions(self, value: Any, scope: Scope) -> tuple[Action, ...]:
+        if not isinstance(value, list):
+            self.fail(self._line("actions"), f"'actions' is a {type(value).__name__}", "it is a list")
+        lines = self._action_lines()
+        return tuple([self._action(item, lines[number], scope) for number, item in enumerate(value)])
+
+    def _action(self, item: Any, line: int, scope: Scope) -> Action:
+        known = {action.__name__: action for action in ACTIONS}
+        if not isinstance(item, dict) or not isinstance(item.get("action"), str):
+            self.fail(line, f"{json.dumps(item)} is not an action", 'write {"action": NAME, …}')
+        kind = known.get(item["action"])
+        if kind is None:
+            self.fail(line, f"unknown action {item['action']!r}", f"known are {', '.join(known)}")
+        expected = [field.name for field in fields(kind)]
+        given = {name: argument for name, argument in item.items() if name != "action"}
+        if sorted(given) != sorted(expected):
+            takes = ", ".join(expected) or "no arguments"
+            self.fail(line, f"{item['action']} got {', '.join(given) or 'no arguments'}", f"it takes {takes}")
+        try:
+            action = kind(**given)
+        except (TypeError, ValueError) as error:
+            right = "seconds are a number" if "seconds" in given else f"{expected[0]} is a non-empty string"
+            self.fail(line, f"{item['action']}: bad argument {json.dumps(given)}", _why(error) or right)
+        names = (*scope.names, PRODUCER, RECONCILER)
+        if actor_of(action) not in (None, *names):
+            self.fail(line, f"there is no worker {actor_of(action)!r}", f"this scope has {', '.join(names)}")
+        return action
+
+    def _line(self, key: str) -> int:
+        """The line on which a key of the top object stands."""
+        found = re.search(rf"{re.escape(json.dumps(key))}\s*:", self._text)
+        return self._text.count("\n", 0, found.start()) + 1 if found else 1
+
+    def _action_lines(self) -> list[int]:
+        """The line on which each action begins."""
+        found = re.search(r'"actions"\s*:\s*\[', self._text)
+        assert found is not None, "the file has been read, and has actions"
+        decoder, position = json.JSONDecoder(), found.end()
+        lines: list[int] = []
+        while True:
+            position += len(self._text[position:]) - len(self._text[position:].lstrip(" \t\r\n,"))
+            if self._text[position] == "]":
+                return lines
+            lines.append(self._text.count("\n", 0, position) + 1)
+            position = decoder.raw_decode(self._text, position)[1]
+
+
+_KIND_NAMES = {int: "whole number", float: "number", str: "string"}
+
+
+def _why(error: Exception) -> str:
+    text = str(error.args[0]) if error.args else ""
+    return text if text.startswith("'seconds'") else ""

@@ -1,0 +1,137 @@
+"""The sessions. Plain `nox` runs what CI runs; `nox --list` shows the rest.
+
+A session `fmN` is made for each folder `failure_modes/FM_XXX_*`: adding a failure mode adds its session.
+"""
+
+import re
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.sessions = ["lint", "tests"]
+nox.options.reuse_venv = "yes"
+nox.options.error_on_missing_interpreters = True
+
+ROOT = Path(__file__).parent
+FAILURE_MODES = sorted(
+    folder.name for folder in (ROOT / "failure_modes").glob("FM_*") if re.match(r"FM_\d{3}_", folder.name)
+)
+
+
+def _install(session: nox.Session) -> None:
+    """The checkout and its dependency group `dev`, with any pip."""
+    group = nox.project.dependency_groups(nox.project.load_toml(ROOT / "pyproject.toml"), "dev")
+    session.install("--quiet", "-e", ".", *group)
+
+
+def _checker(session: nox.Session, *arguments: str) -> None:
+    session.run("python", "-m", "failure_modes", *arguments)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff and mypy."""
+    _install(session)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests. Arguments after `--` go to pytest."""
+    _install(session)
+    session.run("pytest", "-n", "auto", *session.posargs)
+
+
+@nox.session
+def replay(session: nox.Session) -> None:
+    """Run a kept trace again: `nox -s replay -- TRACE [--guarded]`; all of them without a TRACE."""
+    _install(session)
+    if session.posargs:
+        _checker(session, "replay", *session.posargs)
+    else:
+        for name in FAILURE_MODES:
+            _replay_kept(session, name)
+
+
+@nox.session
+def explore(session: nox.Session) -> None:
+    """Hunt freely on the guarded system: `nox -s explore -- --examples 5000 --granularity statement`."""
+    _install(session)
+    _checker(session, "explore", *session.posargs)
+
+
+@nox.session
+def guarded(session: nox.Session) -> None:
+    """The long hunt: 20,000 examples at each granularity, and everything must have been reached."""
+    _install(session)
+    for granularity in ("transaction", "statement"):
+        _checker(
+            session,
+            "explore",
+            "--granularity",
+            granularity,
+            "--examples",
+            "20000",
+            "--reach-all",
+            *session.posargs,
+        )
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """What the queue and the searches cost. Nothing is asserted."""
+    _install(session)
+    session.run("python", "-m", "tests.bench", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Write the generated documents anew."""
+    _install(session)
+    _checker(session, "docs", *session.posargs)
+
+
+def _replay_kept(session: nox.Session, name: str) -> None:
+    for trace in sorted((ROOT / "failure_modes" / name / "traces").glob("*.json")):
+        path = trace.relative_to(ROOT).as_posix()
+        _checker(session, "replay", path)
+        _checker(session, "replay", path, "--guarded")
+
+
+def _failure_mode_session(name: str) -> None:
+    identity, title = name[:6], name[7:].replace("_", " ")
+
+    def session_of_failure_mode(session: nox.Session) -> None:
+        _install(session)
+        only = [argument for argument in session.posargs if argument in ("repro", "prevent", "replay")]
+        options = [argument for argument in session.posargs if argument not in only]
+        if not only or "repro" in only:
+            _checker(session, "find", identity, *options)
+        if not only or "prevent" in only:
+            _checker(session, "prevent", identity, *_for_prevent(options))
+        if not only or "replay" in only:
+            _replay_kept(session, name)
+
+    session_of_failure_mode.__doc__ = (
+        f"{identity} {title}: find the break, prove the fix, replay the kept traces. "
+        "After `--`: repro, prevent, replay, and any option of find."
+    )
+    nox.session(name=f"fm{int(identity[3:])}")(session_of_failure_mode)
+
+
+def _for_prevent(options: list[str]) -> list[str]:
+    """The options of `find` that `prevent` has too: all but those about keeping a trace."""
+    kept: list[str] = []
+    skip = False
+    for option in options:
+        if not skip and option.partition("=")[0] not in ("--keep", "--why"):
+            kept.append(option)
+        skip = option in ("--keep", "--why")
+    return kept
+
+
+for _name in FAILURE_MODES:
+    _failure_mode_session(_name)
