@@ -12,12 +12,22 @@ from attrs import evolve
 
 from failure_modes.checker.catalogue import FailureMode, UnknownFailureMode, catalogue, failure_mode
 from failure_modes.checker.database import NotKept, keep, kept, path_of, save
+from failure_modes.checker.documents import documents
 from failure_modes.checker.machine import Result, Search, run
 from failure_modes.checker.progress import shown
 from failure_modes.checker.replay import replay
 from failure_modes.checker.scope import WORKER_NAMES, Granularity, Swap, guarded
 from failure_modes.checker.strategy import ACTION_NAMES, UNRESTRICTED, Strategy
-from failure_modes.checker.summary import as_json, broken_guard, explored, reached, trace_of, unreached
+from failure_modes.checker.summary import (
+    as_json,
+    broken_guard,
+    everything_reached,
+    explored,
+    properties,
+    reached,
+    trace_of,
+    unreached,
+)
 from failure_modes.checker.trace import Trace, TraceError, load
 
 
@@ -58,12 +68,19 @@ class _Weight(click.ParamType[tuple[str, int]]):
         return names[action.lower()], int(weight)
 
 
-def _tuning(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that every search takes."""
+Command = Callable[..., Any]
+
+
+def _tuning(examples: int) -> Callable[[Command], Command]:
+    """The options that every search takes. `examples` is the default number of them."""
+    return lambda command: _with_options(command, examples)
+
+
+def _with_options(command: Command, examples: int) -> Command:
     options = (
         click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the search."),
         click.option(
-            "--examples", type=click.IntRange(1), default=2000, show_default=True, help="To try at most."
+            "--examples", type=click.IntRange(1), default=examples, show_default=True, help="To try at most."
         ),
         click.option("--steps", type=click.IntRange(1, 1000), help="Draws in an example, at most."),
         click.option("--jobs", type=click.IntRange(1, 20), help="Idempotency keys to enqueue under."),
@@ -149,7 +166,7 @@ def list_() -> None:
 
 @main.command()
 @click.argument("mode", metavar="FM", type=_Mode())
-@_tuning
+@_tuning(examples=5000)
 @click.option("--keep", "keep_as", metavar="NAME", help="Keep the trace in the failure mode's folder.")
 @click.option("--why", default="", help="One sentence to keep with the trace.")
 def find(mode: FailureMode, keep_as: str | None, why: str, **options: Any) -> None:
@@ -177,7 +194,7 @@ def find(mode: FailureMode, keep_as: str | None, why: str, **options: Any) -> No
 
 @main.command()
 @click.argument("mode", metavar="FM", type=_Mode())
-@_tuning
+@_tuning(examples=1000)
 def prevent(mode: FailureMode, **options: Any) -> None:
     """Run FM's search against the guarded system: nothing may break, and the danger must be met."""
     strategy = _tuned(mode.strategy, options)
@@ -201,7 +218,8 @@ def replay_(path: Path, *, on_guarded: bool) -> None:
     """Run a kept trace again: it must break the same invariant at the same step."""
     try:
         trace = load(path)
-        replayed = replay(trace, guarded=on_guarded, command=f"nox -s replay -- {_shown(path)}")
+        options = " --guarded" if on_guarded else ""
+        replayed = replay(trace, guarded=on_guarded, command=f"nox -s replay -- {_shown(path)}{options}")
     except (TraceError, UnknownFailureMode) as error:
         _fail(str(error))
     click.echo(replayed.text)
@@ -215,9 +233,10 @@ def replay_(path: Path, *, on_guarded: bool) -> None:
 
 
 @main.command()
-@_tuning
+@_tuning(examples=2000)
+@click.option("--reach-all", is_flag=True, help="Fail unless every `sometimes` property was reached.")
 @click.option("--save", "file", type=click.Path(path_type=Path), help="Write a violation's trace here.")
-def explore(file: Path | None, **options: Any) -> None:
+def explore(file: Path | None, *, reach_all: bool, **options: Any) -> None:
     """Hunt freely on the guarded system, and say what was reached."""
     strategy = _tuned(UNRESTRICTED, options)
     result = _search("exploring the guarded system", UNRESTRICTED, guarded, None, options)
@@ -228,10 +247,25 @@ def explore(file: Path | None, **options: Any) -> None:
         if result.finding is not None:
             click.echo(_guarded_text(strategy, result))
         click.echo(f"explored the guarded system: {_met(result)}")
-        click.echo(reached((), result, everything=True, scope=strategy.scope))
+        click.echo(everything_reached(strategy.scope, result))
     if trace is not None and file is not None:
         _usage(save, file, trace)
-    _leave_guarded(result, ())
+    wanted = properties(strategy.scope) if reach_all else ()
+    _leave_guarded(result, unreached(wanted, result))
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Only say whether they are fresh; exit 1 if not.")
+def docs(*, check: bool) -> None:
+    """Write the generated documents: the state model and the index of failure modes."""
+    stale = [path for path, text in documents().items() if not path.exists() or path.read_text() != text]
+    for path in stale:
+        if not check:
+            path.write_text(documents()[path])
+        click.echo(f"{'stale' if check else 'written'}: {_shown(path)}")
+    if not stale:
+        click.echo("the generated documents are fresh")
+    _leave(EXIT.NOT_AS_EXPECTED if check and stale else EXIT.AS_EXPECTED)
 
 
 def _leave_guarded(result: Result, missing: tuple[str, ...]) -> None:

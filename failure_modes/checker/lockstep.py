@@ -129,6 +129,12 @@ class Lockstep:
                 idle = process.at is At.IDLE and name in (PRODUCER, RECONCILER)
                 return not idle and not process.waits
 
+    def may_be_asked(self, action: Action) -> bool:
+        """Whether who moved last now rests, or is in its handler: where a schedule has a choice to make."""
+        name = actor_of(action)
+        process = self.world.processes[name] if name else None
+        return process is None or process.at is At.HANDLER or process.at_rest
+
     def apply(self, action: Action) -> Record:
         """Do it. Raises Violation or Divergence when the system is found wrong."""
         if not self._recovering:

@@ -41,6 +41,7 @@ class Tally:
         self.last_new_state = 0
         self.seconds_to_first: float | None = None
         self.examples_to_first: int | None = None
+        self.shortest: Found | None = None
 
     def add(self, lockstep: Lockstep, *, first_found: bool) -> None:
         """Count one example. Those after the first finding only shrink it, and are not counted."""
@@ -101,7 +102,7 @@ class Result:
     bound_hit: bool
 
 
-def run(search: Search, progress: Progress = _silent) -> Result:
+def run(search: Search, progress: Progress = _silent, *, shrinking: bool = True) -> Result:
     """Search; shrink what is found as far as it goes. `progress` is called after each example."""
     tally = Tally()
     machine = machine_of(search, tally, progress)
@@ -115,7 +116,7 @@ def run(search: Search, progress: Progress = _silent) -> Result:
                 stateful_step_count=search.strategy.steps_max,
                 database=None,
                 deadline=None,
-                phases=(Phase.generate, Phase.shrink),
+                phases=(Phase.generate, Phase.shrink) if shrinking else (Phase.generate,),
                 suppress_health_check=list(HealthCheck),
                 verbosity=Verbosity.quiet,
                 print_blob=False,
@@ -124,10 +125,13 @@ def run(search: Search, progress: Progress = _silent) -> Result:
         )
     except Found as error:
         found = error
-    except BoundHit:
+    except (BoundHit, KeyboardInterrupt):
         bound_hit = True
+        found = tally.shortest
     if found is None:
         return Result(finding=None, actions=(), tally=tally, bound_hit=bound_hit)
+    if not shrinking or bound_hit:
+        return Result(finding=found.finding, actions=found.actions, tally=tally, bound_hit=bound_hit)
     actions = shrink(search.strategy.scope, search.swap, search.hunted, found)
     finding = attempt(search.strategy.scope, search.swap, search.hunted, actions)
     return Result(
@@ -157,6 +161,8 @@ def machine_of(search: Search, tally: Tally, progress: Progress = _silent) -> ty
                     lockstep.apply(action)
                 if search.hunted is None and lockstep.state is not None:
                     tally.see(relative(lockstep))
+                if lockstep.may_be_asked(action):
+                    return
 
         def teardown(self) -> None:
             lockstep = self.lockstep
@@ -179,6 +185,8 @@ def machine_of(search: Search, tally: Tally, progress: Progress = _silent) -> ty
         def __exit__(self, kind: object, error: object, traceback: object) -> None:
             if isinstance(error, Found):
                 self.machine.found = True
+                if tally.shortest is None or len(error.actions) < len(tally.shortest.actions):
+                    tally.shortest = error
 
     return Machine
 

@@ -21,6 +21,7 @@ from model.actions import (
     Reconcile,
     Step,
     Tick,
+    actor_of,
 )
 
 ACTION_NAMES = tuple(action.__name__ for action in ACTIONS)
@@ -42,8 +43,9 @@ class Strategy:
     """The bounds of a search.
 
     `weights` says how often each action is tried beside the others; an action that is not named is not used.
-    `steps` bounds the draws of an example; at granularity `statement` twice as many, and half of them run
-    `STATEMENTS_A_TRANSACTION` statements. `ticks` are the seconds that may pass at once.
+    `steps` bounds the draws of an example; at granularity `statement` twice as many, half of which run on
+    for `STATEMENTS_A_TRANSACTION` statements, or to where there is something to choose. `ticks` are the
+    seconds that may pass at once.
     """
 
     weights: tuple[tuple[str, int], ...] = field(validator=_known)
@@ -75,12 +77,13 @@ class Strategy:
         return tuple(drawn)
 
     def bursts(self) -> tuple[tuple[Action, ...], ...]:
-        """What one draw does. At granularity `statement` a process often runs on for a whole transaction."""
+        """What one draw does. At granularity `statement` a process may also run on for a transaction."""
         alphabet = self.alphabet()
         single = tuple([(action,) for action in alphabet])
         if self.scope.granularity is Granularity.TRANSACTION:
             return single
-        long = [(action,) * STATEMENTS_A_TRANSACTION for action in alphabet if isinstance(action, Step)]
+        on = STATEMENTS_A_TRANSACTION
+        long = [(action, *[Step(worker=name)] * on) for action in alphabet if (name := _runs_on(action))]
         return (*single, *long)
 
     def _instances(self, name: str) -> Iterator[Action]:
@@ -114,6 +117,11 @@ class Strategy:
                 if weights.get(action)
             ]
         )
+
+
+def _runs_on(action: Action) -> str | None:
+    """The process that runs on after the action."""
+    return None if isinstance(action, Crash) else actor_of(action)
 
 
 UNRESTRICTED = Strategy(

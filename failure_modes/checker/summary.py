@@ -59,21 +59,26 @@ def unreached(wanted: tuple[str, ...], result: Result) -> tuple[str, ...]:
     return tuple([name for name in wanted if not result.tally.sometimes[name]])
 
 
-def reached(
-    wanted: tuple[str, ...], result: Result, *, everything: bool = False, scope: Scope | None = None
-) -> str:
-    """What was reached, with counts: the wanted properties, or everything there is."""
+def properties(scope: Scope) -> tuple[str, ...]:
+    """Every `sometimes` property that can be reached at the granularity of the scope."""
+    at_statements = scope.granularity is Granularity.STATEMENT
+    return ANYWHERE + (AT_STATEMENTS if at_statements else ())
+
+
+def reached(wanted: tuple[str, ...], result: Result) -> str:
+    """How often each of the wanted properties was met."""
+    return _counts("reached", Counter({name: result.tally.sometimes[name] for name in wanted}))
+
+
+def everything_reached(scope: Scope, result: Result) -> str:
+    """All that a search met, and how long ago anything was new."""
     tally = result.tally
-    if not everything:
-        return _counts("reached", Counter({name: tally.sometimes[name] for name in wanted}))
-    at_statements = scope is not None and scope.granularity is Granularity.STATEMENT
-    names = ANYWHERE + (AT_STATEMENTS if at_statements else ())
     since = tally.examples - tally.last_new_state
     return "\n".join(
         [
             _counts("actions", tally.actions),
             _counts("outcomes", tally.outcomes),
-            _counts("sometimes", Counter({name: tally.sometimes[name] for name in names})),
+            _counts("sometimes", Counter({name: tally.sometimes[name] for name in properties(scope)})),
             f" last new state: {since:,} examples before the end",
         ]
     )

@@ -1,0 +1,151 @@
+"""The world: a crash is a crash, wherever it falls, and a run is a function of its actions."""
+
+import random
+import sqlite3
+from contextlib import suppress
+
+import pytest
+
+from failure_modes.checker.lockstep import Lockstep, Record
+from failure_modes.checker.scope import Granularity, Scope
+from failure_modes.checker.stepping import At, Crashed, SteppingConnection
+from failure_modes.checker.strategy import UNRESTRICTED
+from model.actions import PRODUCER, Action, Crash, Enqueue, Fail, Heartbeat, Step, Tick
+from model.state import JobState
+
+BOTH = pytest.mark.parametrize("granularity", list(Granularity))
+
+
+def _work(lockstep: Lockstep, steps: int) -> int:
+    """Enqueue a job and let A work on it for so many steps. Returns how many there were to take."""
+    lockstep.apply(Enqueue(key="k1"))
+    while lockstep.possible(Step(worker=PRODUCER)):
+        lockstep.apply(Step(worker=PRODUCER))
+    taken = 0
+    while taken < steps and lockstep.sometimes["a lease expired"] == 0:
+        lockstep.apply(Step(worker="A"))
+        taken += 1
+        if lockstep.world.processes["A"].at_rest:
+            break
+    return taken
+
+
+@BOTH
+def test_a_crash_at_any_boundary_is_recovered_from(granularity: Granularity) -> None:
+    """Wherever the worker dies, the job ends with its one effect, and the model agrees at each commit."""
+    scope = Scope(workers=2, granularity=granularity)
+    with Lockstep(scope) as lockstep:
+        boundaries = _work(lockstep, 1_000)
+    assert boundaries == (5 if granularity is Granularity.TRANSACTION else 34)
+    for boundary in range(1, boundaries):
+        with Lockstep(scope) as lockstep:
+            _work(lockstep, boundary)
+            lockstep.apply(Crash(worker="A"))
+            lockstep.finish()
+            assert lockstep.durable.job_state(1) is JobState.SUCCEEDED
+            assert len(lockstep.durable.effects) == 1
+
+
+def test_a_crash_after_commit_hides_it_from_the_worker_and_not_from_the_store() -> None:
+    """COMMIT ran, the worker never learnt it: the rows are there, and the job goes on from them."""
+    scope = Scope(workers=1, granularity=Granularity.STATEMENT)
+    with Lockstep(scope) as lockstep:
+        _work(lockstep, 7)
+        assert lockstep.world.processes["A"].at is At.COMMITTED
+        assert lockstep.durable.job_state(1) is JobState.RUNNING
+        lockstep.apply(Crash(worker="A"))
+        assert lockstep.durable.job_state(1) is JobState.RUNNING
+        lockstep.finish()
+        assert lockstep.sometimes["a crash hid a commit from its worker"] == 1
+
+
+class _Recorder:
+    """A process that pauses nowhere."""
+
+    dead = False
+
+    def reached(self, at: At, statement: str) -> None:
+        """Go on."""
+
+    def blocked(self, statement: str) -> None:
+        """Nobody will let go."""
+        raise AssertionError(f"blocked: {statement}")
+
+    def began(self) -> None:
+        """Go on."""
+
+    def ended(self, *, committed: bool, changed: bool) -> None:
+        """Go on."""
+
+
+def test_a_dead_process_makes_nothing_durable_and_keeps_no_lock(tmp_path: object) -> None:
+    """After death `finally` and `except` run in vain, and an unfinished SELECT holds nothing."""
+    path = f"{tmp_path}/store.db"
+    process = _Recorder()
+    connection = sqlite3.connect(path, isolation_level=None, timeout=0, factory=SteppingConnection)
+    connection.attach(process)
+    connection.execute("CREATE TABLE t (n)")
+    connection.execute("INSERT INTO t VALUES (1), (2), (3)")
+    unfinished = connection.execute("SELECT n FROM t")
+    assert unfinished.fetchone() == (1,)
+    connection.execute("BEGIN IMMEDIATE")
+    with suppress(Crashed):
+        try:
+            connection.execute("INSERT INTO t VALUES (4)")
+            process.dead = True
+            connection.execute("INSERT INTO t VALUES (5)")
+        finally:
+            connection.execute("COMMIT")
+    connection.kill()
+    other = sqlite3.connect(path, timeout=0)
+    other.execute("BEGIN EXCLUSIVE")
+    assert other.execute("SELECT count(*) FROM t").fetchall() == [(3,)]
+    other.close()
+
+
+@BOTH
+def test_the_same_actions_give_the_same_run(granularity: Granularity) -> None:
+    """Every example is reproducible from its actions alone: the records of a second run are equal."""
+    scope = Scope(workers=2, granularity=granularity)
+    alphabet = UNRESTRICTED.alphabet()
+    for seed in range(20):
+        chance = random.Random(seed)
+        first = _run(scope, tuple(chance.choices(alphabet, k=80)))
+        again = _run(scope, tuple([record.action for record in first if not record.recovering]))
+        assert first == again
+        assert any(record.events for record in first)
+
+
+def _run(scope: Scope, actions: tuple[Action, ...]) -> list[Record]:
+    with Lockstep(scope) as lockstep:
+        for action in actions:
+            if lockstep.possible(action):
+                lockstep.apply(action)
+        lockstep.finish()
+        return lockstep.records
+
+
+def test_what_cannot_happen_is_not_possible() -> None:
+    """A handler that does not run cannot fail, a process at rest cannot crash, and no stranger moves."""
+    with Lockstep(Scope(workers=1)) as lockstep:
+        assert not lockstep.possible(Fail(worker="A"))
+        assert not lockstep.possible(Heartbeat(worker="A"))
+        assert not lockstep.possible(Crash(worker="A"))
+        assert not lockstep.possible(Step(worker="B"))
+        assert not lockstep.possible(Step(worker=PRODUCER))
+        assert lockstep.possible(Step(worker="A"))
+        assert lockstep.possible(Tick(seconds=1))
+
+
+def test_a_process_that_meets_a_lock_waits_until_it_is_let_go() -> None:
+    """At granularity `statement` the second writer waits, and goes on when the first has committed."""
+    scope = Scope(workers=2, granularity=Granularity.STATEMENT)
+    with Lockstep(scope) as lockstep:
+        lockstep.apply(Step(worker="A"))
+        record = lockstep.apply(Step(worker="B"))
+        assert record.blocked
+        assert not lockstep.possible(Step(worker="B"))
+        lockstep.apply(Step(worker="A"))
+        lockstep.apply(Step(worker="A"))
+        assert lockstep.possible(Step(worker="B"))
+        assert not lockstep.apply(Step(worker="B")).blocked

@@ -1,0 +1,218 @@
+"""The checker, checked: the queue is broken on purpose, and the unrestricted machine must see it.
+
+Nothing here knows how a breakage is found. Each is a small, plausible mistake; the search is the one that
+`test_lockstep.py` runs on the guarded system, with its bounds.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from attrs import astuple, evolve, field, frozen
+
+from failure_modes.checker.machine import Search, run
+from failure_modes.checker.scope import Granularity, Swap
+from failure_modes.checker.strategy import UNRESTRICTED
+from system.policies import CommitBoundary, Fence
+from system.queue import Queue
+from system.sqlite import SQLiteTransaction
+from system.store import HELD, Execution, Job, Status, Store, Transaction
+from tests.test_lockstep import EXAMPLES
+
+
+class LateFence(Fence):
+    """A lease that ends now still counts."""
+
+    def refusal(self, execution: Execution, now: int) -> str | None:
+        """Judge as if it were a millisecond ago."""
+        return super().refusal(execution, now - 1)
+
+
+class EarlyLease(SQLiteTransaction):
+    """A job may be leased one millisecond before it is due."""
+
+    def next_available(self) -> Job | None:
+        """Look as if it were a millisecond later."""
+        return SQLiteTransaction.next_available(evolve(self, now=self.now + 1))
+
+
+class SameAttempt(SQLiteTransaction):
+    """Each attempt has the number of the one before."""
+
+    def add_execution(
+        self, *, job_id: int, attempt: int, worker: str, lease_expires_at: int, operation: str
+    ) -> Execution:
+        """Do not count."""
+        return super().add_execution(
+            job_id=job_id,
+            attempt=max(1, attempt - 1),
+            worker=worker,
+            lease_expires_at=lease_expires_at,
+            operation=operation,
+        )
+
+
+class LiveIsExpired(SQLiteTransaction):
+    """Reconciliation takes leases that still run for expired ones."""
+
+    def expired(self, limit: int) -> tuple[Execution, ...]:
+        """Look as if it were ten seconds later."""
+        return SQLiteTransaction.expired(evolve(self, now=self.now + 10_000), limit)
+
+
+class KeepsWrites(CommitBoundary):
+    """A refused commit does not take back what it had written."""
+
+    def commit(self, store: Store, fence: Fence, execution_id: int, value: str) -> bool:
+        """Write first, ask later, and leave out the rollback."""
+        with store.transaction() as tx:
+            execution = tx.execution(execution_id)
+            committed = tx.effect_of(execution.job_id) is not None
+            tx.add_effect(job_id=execution.job_id, execution_id=execution.id, value=value)
+            reason = "already_committed" if committed else fence.refusal(execution, tx.now)
+            if reason is None:
+                tx.move(
+                    execution,
+                    to=Status.COMMITTED,
+                    event="committed",
+                    operation="commit",
+                    actor=execution.worker,
+                )
+                tx.set_available(execution.job_id, None)
+                return True
+            tx.record(
+                event="refused",
+                operation="commit",
+                actor=execution.worker,
+                job_id=execution.job_id,
+                execution_id=execution.id,
+                reason=reason,
+            )
+            return False
+
+
+class HeldFence(Fence):
+    """Looks at the status alone, and not at the time."""
+
+    def refusal(self, execution: Execution, now: int) -> str | None:
+        """Whatever the time is."""
+        del now
+        return None if execution.status in HELD else "lease_lost"
+
+
+class RevivingQueue(Queue):
+    """A heartbeat revives a lease that has expired."""
+
+    def heartbeat(self, execution_id: int) -> bool:
+        """Extend, however late."""
+        revived = Queue(store=self.store, policies=evolve(self.policies, fence=HeldFence()))
+        return revived.heartbeat(execution_id)
+
+
+class NoFence(Fence):
+    """Whoever comes may go on."""
+
+    def refusal(self, execution: Execution, now: int) -> str | None:
+        """No reason ever."""
+        del execution, now
+        return None
+
+
+class UnfencedCommit(CommitBoundary):
+    """A commit is accepted from a worker whose lease went to another."""
+
+    def commit(self, store: Store, fence: Fence, execution_id: int, value: str) -> bool:
+        """Ask who was first, and not who holds the lease."""
+        del fence
+        return super().commit(store, NoFence(), execution_id, value)
+
+
+def _parts(tx: Transaction) -> tuple[Any, ...]:
+    assert isinstance(tx, SQLiteTransaction)
+    return astuple(tx, recurse=False)
+
+
+class Transacting:
+    """A store whose transactions are of another class, over the same connection."""
+
+    def __init__(self, store: Store, kind: type[SQLiteTransaction]) -> None:
+        self._store = store
+        self._kind = kind
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """The transaction of the other class."""
+        with self._store.transaction() as tx:
+            yield self._kind(*_parts(tx))
+
+
+@frozen
+class DeferredAudit(SQLiteTransaction):
+    """Keeps its audit rows back."""
+
+    rows: list[tuple[Any, ...]] = field(factory=list)
+
+    def _audit(self, *row: Any) -> None:
+        self.rows.append(row)
+
+    def write(self, rows: list[tuple[Any, ...]]) -> None:
+        """Write what another transaction kept back."""
+        for row in rows:
+            super()._audit(*row)
+
+
+class AuditApart(Transacting):
+    """The audit rows of a transaction are written in another, right after it."""
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Two transactions where there was one."""
+        with self._store.transaction() as tx:
+            deferred = DeferredAudit(*_parts(tx))
+            yield deferred
+        if deferred.rows:
+            with self._store.transaction() as tx:
+                DeferredAudit(*_parts(tx)).write(deferred.rows)
+
+
+def policies(**changes: Any) -> Swap:
+    """Swap policies."""
+    return lambda queue: evolve(queue, policies=evolve(queue.policies, **changes))
+
+
+def transactions(kind: type[SQLiteTransaction]) -> Swap:
+    """Swap the class of the transactions."""
+    return lambda queue: evolve(queue, store=Transacting(queue.store, kind))
+
+
+def _reviving(queue: Queue) -> Queue:
+    return RevivingQueue(store=queue.store, policies=queue.policies, lease_seconds=queue.lease_seconds)
+
+
+BREAKAGES: dict[str, Swap] = {
+    "the lease comparison off by one, in the fence": policies(fence=LateFence()),
+    "the lease comparison off by one, in the lease": transactions(EarlyLease),
+    "rollback missing on a refused commit": policies(commit=KeepsWrites()),
+    "the audit row in another transaction": lambda queue: evolve(
+        queue, store=AuditApart(queue.store, DeferredAudit)
+    ),
+    "the attempts count not incremented": transactions(SameAttempt),
+    "the reconcile that aborts a live lease": transactions(LiveIsExpired),
+    "the heartbeat that revives an expired lease": _reviving,
+    "a commit accepted from a worker whose lease went to another": policies(commit=UnfencedCommit()),
+    "a fence that asks nobody": policies(fence=NoFence()),
+}
+
+
+@pytest.mark.parametrize("granularity", list(Granularity))
+@pytest.mark.parametrize("breakage", BREAKAGES)
+def test_the_search_of_the_guarded_system_catches(breakage: str, granularity: Granularity) -> None:
+    """A queue with this mistake does not pass for the guarded one."""
+    strategy = evolve(UNRESTRICTED, scope=evolve(UNRESTRICTED.scope, granularity=granularity))
+    examples = EXAMPLES[granularity]
+    search = Search(strategy=strategy, swap=BREAKAGES[breakage], hunted=None, seed=7, examples=examples)
+    assert run(search, shrinking=False).finding is not None

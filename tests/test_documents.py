@@ -1,0 +1,94 @@
+"""The documents: fresh, true, and their commands and links work."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from failure_modes.checker.catalogue import catalogue
+from failure_modes.checker.documents import documents
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("failure_modes/*/spec.md")])
+EACH = pytest.mark.parametrize("path", DOCUMENTS, ids=[str(path.relative_to(ROOT)) for path in DOCUMENTS])
+EXPECTED = (
+    "00_scope.md",
+    "01_invariants.md",
+    "02_state_model.md",
+    "03_policies.md",
+    "04_happy_path.md",
+    "adding_a_failure_mode.md",
+    "failure_mode_index.md",
+    "glossary.md",
+)
+
+
+def _printed(*arguments: str) -> str:
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def test_every_document_is_there() -> None:
+    """The documents that the README speaks of exist."""
+    assert sorted(path.name for path in ROOT.glob("docs/*.md")) == sorted(EXPECTED)
+
+
+@pytest.mark.parametrize("path", documents(), ids=[path.name for path in documents()])
+def test_a_generated_document_is_fresh(path: Path) -> None:
+    """`python -m failure_modes docs` would change nothing."""
+    assert path.read_text(encoding="utf-8") == documents()[path]
+
+
+@EACH
+def test_links_resolve(path: Path) -> None:
+    """Each relative link leads to a file, and each anchor to a heading of it."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        if re.match(r"[a-z]+:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        linked = (path.parent / file).resolve() if file else path
+        assert linked.exists(), f"{path.name}: {target} does not exist"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
+            slugs = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+            assert anchor in slugs, f"{path.name}: {target} is no heading"
+
+
+@EACH
+def test_a_printed_output_is_the_real_one(path: Path) -> None:
+    """Each block that says which command printed it holds exactly what that command prints."""
+    text = path.read_text(encoding="utf-8")
+    for command, block in re.findall(r"<!-- output of: (.*?) -->\s*```text\n(.*?)```", text, re.DOTALL):
+        words = shlex.split(command)
+        assert words[:2] == ["python", "-m"], f"{path.name}: cannot run {command}"
+        assert _printed(*words[1:]) == block, f"{path.name}: {command} prints something else"
+
+
+@EACH
+def test_sessions_and_commands_exist(path: Path) -> None:
+    """Each nox session and each command of the two command lines that a document names is real."""
+    text = path.read_text(encoding="utf-8")
+    listed = _printed("-m", "nox", "--list")
+    sessions = set(re.findall(r"^[*-] (\S+)", listed, re.MULTILINE)) | {"fmN"}
+    for session in re.findall(r"nox -s (\w+)", text):
+        assert session in sessions, f"{path.name}: there is no session {session}"
+    for module in ("failure_modes", "system"):
+        shown = _printed("-m", module, "--help")
+        commands = set(re.findall(r"^  (\w+)  ", shown, re.MULTILINE))
+        for command in re.findall(rf"python3? -m {module}(?: --db \S+)? (\w+)", text):
+            assert command in commands, f"{path.name}: `{module}` has no command {command}"
+
+
+def test_the_readme_shows_a_trace_as_it_really_looks() -> None:
+    """The README holds at least the broken run and the guarded one, word for word."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.count("<!-- output of: python -m failure_modes replay") >= 2
+
+
+def test_every_failure_mode_is_in_the_readme_or_the_index() -> None:
+    """The index names each failure mode of the catalogue."""
+    index = (ROOT / "docs" / "failure_mode_index.md").read_text(encoding="utf-8")
+    assert [mode.id for mode in catalogue() if mode.id not in index] == []
