@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nox
 
-nox.needs_version = ">=2024.4.15"
+nox.needs_version = ">=2025.2.9"
 nox.options.sessions = ["lint", "tests"]
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = True
@@ -43,6 +43,13 @@ def tests(session: nox.Session) -> None:
     """All tests. Arguments after `--` go to pytest."""
     _install(session)
     session.run("pytest", "-n", "auto", *session.posargs)
+
+
+@nox.session(python=["3.11", "3.12", "3.13", "3.14"])
+def versions(session: nox.Session) -> None:
+    """The tests on each Python that is at hand: the same trace gives the same text on all of them."""
+    _install(session)
+    session.run("pytest", "-n", "auto", *(session.posargs or ["tests/checker", "tests/test_kept_traces.py"]))
 
 
 @nox.session
