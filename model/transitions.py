@@ -56,6 +56,14 @@ EXECUTION: tuple[Transition, ...] = (
         lease=Lease.LIVE,
     ),
     Transition(
+        before=Status.LEASED,
+        after=Status.LEASED,
+        event="extended",
+        operations=("heartbeat",),
+        by=By.HOLDER,
+        lease=Lease.LIVE,
+    ),
+    Transition(
         before=Status.IN_PROGRESS,
         after=Status.IN_PROGRESS,
         event="extended",
@@ -151,7 +159,7 @@ def why_not(before: Status | None, after: Status) -> str | None:
     if before is Status.COMMITTED and after is Status.ABORTED:
         return "the effect of a COMMITTED execution is durable: it can be finished, not taken back"
     if before is after:
-        return f"only a heartbeat leaves the status as it is, and {before} is not running"
+        return f"only a heartbeat leaves the status as it is, and {before} holds no lease"
     if after in _ORDER and _ORDER.index(after) < _ORDER.index(before):
         return "an execution never goes back"
     return f"{before} -> {after} leaves out a step that must be durable on its own"

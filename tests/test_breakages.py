@@ -15,7 +15,7 @@ from failure_modes.checker.machine import Search, run
 from failure_modes.checker.scope import Granularity, Swap
 from failure_modes.checker.strategy import UNRESTRICTED
 from system.policies import CommitBoundary, Fence
-from system.queue import Queue
+from system.queue import Lease, Queue
 from system.sqlite import SQLiteTransaction
 from system.store import HELD, Execution, Job, Status, Store, Transaction
 from tests.test_lockstep import EXAMPLES
@@ -110,6 +110,15 @@ class RevivingQueue(Queue):
         return revived.heartbeat(execution_id)
 
 
+class DeafQueue(Queue):
+    """A lease never asks the store, so that the worker polls for ever."""
+
+    def lease(self, worker: str) -> Lease | None:
+        """Nothing to do, as always."""
+        del worker
+        return None
+
+
 class NoFence(Fence):
     """Whoever comes may go on."""
 
@@ -189,8 +198,9 @@ def transactions(kind: type[SQLiteTransaction]) -> Swap:
     return lambda queue: evolve(queue, store=Transacting(queue.store, kind))
 
 
-def _reviving(queue: Queue) -> Queue:
-    return RevivingQueue(store=queue.store, policies=queue.policies, lease_seconds=queue.lease_seconds)
+def queues(kind: type[Queue]) -> Swap:
+    """Swap the class of the queue."""
+    return lambda queue: kind(store=queue.store, policies=queue.policies, lease_seconds=queue.lease_seconds)
 
 
 BREAKAGES: dict[str, Swap] = {
@@ -202,8 +212,9 @@ BREAKAGES: dict[str, Swap] = {
     ),
     "the attempts count not incremented": transactions(SameAttempt),
     "the reconcile that aborts a live lease": transactions(LiveIsExpired),
-    "the heartbeat that revives an expired lease": _reviving,
+    "the heartbeat that revives an expired lease": queues(RevivingQueue),
     "a commit accepted from a worker whose lease went to another": policies(commit=UnfencedCommit()),
+    "a worker that polls for ever and never asks the store": queues(DeafQueue),
     "a fence that asks nobody": policies(fence=NoFence()),
 }
 

@@ -10,6 +10,7 @@ import pytest
 
 from failure_modes.checker.catalogue import catalogue
 from failure_modes.checker.documents import documents
+from system.policies import Policies
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("failure_modes/*/spec.md")])
@@ -92,3 +93,23 @@ def test_every_failure_mode_is_in_the_readme_or_the_index() -> None:
     """The index names each failure mode of the catalogue."""
     index = (ROOT / "docs" / "failure_mode_index.md").read_text(encoding="utf-8")
     assert [mode.id for mode in catalogue() if mode.id not in index] == []
+
+
+def test_the_documents_say_which_invariants_a_policy_protects() -> None:
+    """The tables of policies and of invariants agree with what each policy says of itself."""
+    policies = Policies()
+    text = (ROOT / "docs" / "03_policies.md").read_text(encoding="utf-8")
+    rows = {
+        cells[1].strip(): cells[3].strip() for line in text.splitlines() if len(cells := line.split("|")) > 4
+    }
+    for name, policy in (
+        ("commit boundary", policies.commit),
+        ("fence", policies.fence),
+        ("retry", policies.retry),
+        ("reconcile", policies.reconcile),
+    ):
+        assert rows[name] == ", ".join(policy.protects)
+        for invariant_id in policy.protects:
+            invariants = (ROOT / "docs" / "01_invariants.md").read_text(encoding="utf-8")
+            row = next(line for line in invariants.splitlines() if line.startswith(f"| {invariant_id} |"))
+            assert name in row.split("|")[4]

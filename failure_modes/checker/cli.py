@@ -80,7 +80,7 @@ def _with_options(command: Command, examples: int) -> Command:
     options = (
         click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the search."),
         click.option(
-            "--examples", type=click.IntRange(1), default=examples, show_default=True, help="To try at most."
+            "--examples", type=click.IntRange(1), default=examples, show_default=True, help="Examples to try."
         ),
         click.option("--steps", type=click.IntRange(1, 1000), help="Draws in an example, at most."),
         click.option("--jobs", type=click.IntRange(1, 20), help="Idempotency keys to enqueue under."),
@@ -176,6 +176,8 @@ def find(mode: FailureMode, keep_as: str | None, why: str, **options: Any) -> No
     strategy = _tuned(mode.strategy, options)
     result = _search(f"{mode.id}: looking for {mode.breaks}", mode.strategy, mode.swap, mode.breaks, options)
     trace = trace_of(mode, strategy.scope, result, why)
+    if trace is not None and keep_as:
+        _usage(keep, mode, keep_as, trace)
     if options["json_"]:
         click.echo(json.dumps(as_json(result, trace)))
     elif trace is not None:
@@ -184,10 +186,10 @@ def find(mode: FailureMode, keep_as: str | None, why: str, **options: Any) -> No
         click.echo(replay(trace, command=command).text)
         click.echo(_found_line(result))
     else:
-        bound = "the time allowed is over" if result.bound_hit else f"{options['examples']:,} examples"
-        click.echo(f"{mode.id} {mode.title}: {mode.breaks} was not broken in {bound}; try more --examples")
+        tried = f"{mode.id} {mode.title}: {mode.breaks} was not broken in {result.tally.examples:,} examples"
+        more = "it was stopped; give it more time" if result.bound_hit else "try more --examples"
+        click.echo(f"{tried}; {more}")
     if trace is not None and keep_as:
-        _usage(keep, mode, keep_as, trace)
         click.echo(f" kept: {_shown(path_of(mode, keep_as))}", err=options["json_"])
     _leave(EXIT.AS_EXPECTED if trace else EXIT.BOUND_HIT if result.bound_hit else EXIT.NOT_AS_EXPECTED)
 

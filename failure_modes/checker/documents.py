@@ -44,10 +44,11 @@ def _state_model() -> str:
                 [(row.before, row.after, _made_by(row)) for row in EXECUTION], (Status.DONE, Status.ABORTED)
             ),
             "",
-            "| from | to | event | made by | lease |",
-            "| --- | --- | --- | --- | --- |",
+            "| from | to | event | operation | made by | lease |",
+            "| --- | --- | --- | --- | --- | --- |",
             *[
-                f"| {row.before or '(new)'} | {row.after} | {row.event} | {_made_by(row)} | {row.lease} |"
+                f"| {row.before or '(new)'} | {row.after} | {row.event} | {' or '.join(row.operations)} "
+                f"| {row.by} | {row.lease} |"
                 for row in EXECUTION
             ],
             "",

@@ -42,6 +42,7 @@ class Tally:
         self.seconds_to_first: float | None = None
         self.examples_to_first: int | None = None
         self.shortest: Found | None = None
+        self.bound_hit = False
 
     def add(self, lockstep: Lockstep, *, first_found: bool) -> None:
         """Count one example. Those after the first finding only shrink it, and are not counted."""
@@ -107,7 +108,6 @@ def run(search: Search, progress: Progress = _silent, *, shrinking: bool = True)
     tally = Tally()
     machine = machine_of(search, tally, progress)
     found: Found | None = None
-    bound_hit = False
     try:
         run_state_machine_as_test(
             seed(search.seed)(machine),
@@ -126,12 +126,16 @@ def run(search: Search, progress: Progress = _silent, *, shrinking: bool = True)
     except Found as error:
         found = error
     except (BoundHit, KeyboardInterrupt):
-        bound_hit = True
+        tally.bound_hit = True
+        found = tally.shortest
+    except Exception:
+        if not tally.bound_hit:  # else Hypothesis wonders why an example ended before it drew anything
+            raise
         found = tally.shortest
     if found is None:
-        return Result(finding=None, actions=(), tally=tally, bound_hit=bound_hit)
-    if not shrinking or bound_hit:
-        return Result(finding=found.finding, actions=found.actions, tally=tally, bound_hit=bound_hit)
+        return Result(finding=None, actions=(), tally=tally, bound_hit=tally.bound_hit)
+    if not shrinking or tally.bound_hit:
+        return Result(finding=found.finding, actions=found.actions, tally=tally, bound_hit=tally.bound_hit)
     actions = shrink(search.strategy.scope, search.swap, search.hunted, found)
     finding = attempt(search.strategy.scope, search.swap, search.hunted, actions)
     return Result(
@@ -147,6 +151,7 @@ def machine_of(search: Search, tally: Tally, progress: Progress = _silent) -> ty
         def __init__(self) -> None:
             super().__init__()
             if search.seconds_max is not None and tally.stopwatch.seconds > search.seconds_max:
+                tally.bound_hit = True
                 raise BoundHit
             self.lockstep = Lockstep(search.strategy.scope, search.swap, hunted=search.hunted)
             self.found = False

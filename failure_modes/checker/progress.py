@@ -51,6 +51,6 @@ class _Plain:
             return
         self._next = tally.stopwatch.seconds + PLAIN_EVERY_SECONDS
         doing = "" if tally.seconds_to_first is None else ", found one, making it shorter"
-        done = f"{tally.examples:,} of {self._examples:,} examples, {tally.steps:,} steps"
+        done = f"{tally.examples:,} examples tried ({self._examples:,} wanted), {tally.steps:,} steps"
         told = f"{self._what}: {done}{doing}"
         print(told, file=sys.stderr, flush=True)  # noqa: T201 (this is the output)

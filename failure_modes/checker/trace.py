@@ -38,6 +38,11 @@ _SCOPE = {
     "backoff_seconds": float,
     "backoff_max_seconds": float,
 }
+_DEPTH_MAX = 20
+"""A trace is three deep. What is far deeper is refused before it is read: no parser survives any depth."""
+
+_TOLD_MAX = 120
+"""How much of a wrong value a message repeats, in characters."""
 
 
 class TraceError(Exception):
@@ -123,11 +128,12 @@ def load(path: Path) -> Trace:
     """Read a trace. Raises TraceError."""
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        what = (error.strerror or str(error)).lower()
-        raise TraceError(f"{path}: {what}; give the path of a trace") from None
     except UnicodeDecodeError as error:
-        raise TraceError(f"{path}: byte {error.start} is not UTF-8; a trace is UTF-8 JSON") from None
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise TraceError(f"{path}:{line}: byte {error.start} is not UTF-8; a trace is UTF-8 JSON") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        what = (getattr(error, "strerror", None) or str(error)).lower()
+        raise TraceError(f"{path}: {what}; give the path of a trace") from None
     return _Reader(path, text).trace()
 
 
@@ -137,30 +143,36 @@ class _Reader:
     def __init__(self, path: Path, text: str) -> None:
         self._path = path
         self._text = text
+        self._places: dict[str, tuple[int, int]] = {}
+        """Where each key of the top object begins, and where its value does."""
 
     def fail(self, line: int, what: str, right: str) -> NoReturn:
         raise TraceError(f"{self._path}:{line}: {what}; {right}")
 
     def trace(self) -> Trace:
         top = self._top()
-        if top.get("format") != FORMAT:
+        version = top.get("format", FORMAT)
+        if type(version) is not int or version != FORMAT:  # True is 1, and is no format
             self.fail(
                 self._line("format"),
-                f"unknown format {top.get('format')!r}",
+                f"unknown format {_told(version)}",
                 f"this program reads format {FORMAT}",
             )
         for key in [*_KEYS, *top]:
             if key not in top:
                 self.fail(1, f"{key!r} is missing", f"a trace has {', '.join(_KEYS)}")
             if key not in _KEYS:
-                self.fail(self._line(key), f"unknown key {key!r}", f"a trace has {', '.join(_KEYS)}")
+                self.fail(self._line(key), f"unknown key {_told(key)}", f"a trace has {', '.join(_KEYS)}")
         scope = self._scope(top["scope"])
         actions = self._actions(top["actions"], scope)
-        for key, kinds in (("why", (str,)), ("failure_mode", (str, type(None)))):
-            if not isinstance(top[key], kinds):
-                self.fail(self._line(key), f"{key!r} is {top[key]!r}", "it is a string")
+        if not isinstance(top["why"], str):
+            self.fail(self._line("why"), f"'why' is {_told(top['why'])}", "it is a string")
+        mode = top["failure_mode"]
+        if mode is not None and not (isinstance(mode, str) and re.fullmatch(r"FM_[0-9]{3}", mode)):
+            what = f"'failure_mode' is {_told(mode)}"
+            self.fail(self._line("failure_mode"), what, "it is FM_ and three digits, or null")
         return Trace(
-            failure_mode=top["failure_mode"],
+            failure_mode=mode,
             scope=scope,
             breaks=self._breaks(top["breaks"], len(actions)),
             why=top["why"],
@@ -168,32 +180,38 @@ class _Reader:
         )
 
     def _top(self) -> dict[str, Any]:
+        depth = 0
+        for token in re.finditer(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', self._text):
+            depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token.group(), 0)
+            if depth > _DEPTH_MAX:
+                self.fail(self._line_at(token.start()), "it is nested too deeply", "a trace is three deep")
         try:
-            top = json.loads(self._text)
+            top = json.loads(self._text, parse_int=_whole)
         except json.JSONDecodeError as error:
             at_end = error.pos >= len(self._text.rstrip())
             what = "the file ends too early" if at_end else f"not JSON: {error.msg}"
             self.fail(error.lineno, what, "a trace is one JSON object")
-        except (RecursionError, ValueError) as error:
-            self.fail(1, f"not JSON that can be read: {error}", "a trace is one JSON object")
         if not isinstance(top, dict):
             self.fail(1, f"the file holds a {type(top).__name__}", "a trace is one JSON object")
+        self._find_places()
         return top
 
     def _scope(self, value: Any) -> Scope:
         line = self._line("scope")
         if not isinstance(value, dict) or set(value) != set(_SCOPE):
-            self.fail(line, f"'scope' is {value!r}", f"it is an object of {', '.join(_SCOPE)}")
+            self.fail(line, f"'scope' is {_told(value)}", f"it is an object of {', '.join(_SCOPE)}")
         for key, kind in _SCOPE.items():
             accepted = (int, float) if kind is float else (kind,)
             if isinstance(value[key], bool) or not isinstance(value[key], accepted):
-                self.fail(line, f"{key!r} is {value[key]!r}", f"it is a {_KIND_NAMES[kind]}")
+                self.fail(line, f"{key!r} is {_told(value[key])}", f"it is a {_KIND_NAMES[kind]}")
             if kind is not str and not 0 < value[key] <= 1e9:
-                self.fail(line, f"{key!r} is {value[key]!r}", "it is positive, and at most 1e9")
+                self.fail(line, f"{key!r} is {_told(value[key])}", "it is positive, and at most 1e9")
+            if kind is float and round(value[key] * 1000) / 1000 != value[key]:
+                self.fail(line, f"{key!r} is {value[key]!r}", "it is in whole milliseconds")
         if value["workers"] > len(WORKER_NAMES):
             self.fail(line, f"'workers' is {value['workers']}", f"it is at most {len(WORKER_NAMES)}")
         if value["granularity"] not in list(Granularity):
-            self.fail(line, f"'granularity' is {value['granularity']!r}", f"it is {' or '.join(Granularity)}")
+            self.fail(line, f"'granularity' is {_told(value['granularity'])}", _GRANULARITY)
         return Scope(
             workers=value["workers"],
             granularity=Granularity(value["granularity"]),
@@ -208,14 +226,14 @@ class _Reader:
     def _breaks(self, value: Any, length: int) -> Breaks:
         line = self._line("breaks")
         if not isinstance(value, dict) or set(value) != {"invariant", "step"}:
-            self.fail(line, f"'breaks' is {value!r}", "it is an object of invariant, step")
+            self.fail(line, f"'breaks' is {_told(value)}", "it is an object of invariant, step")
         known = [rule.id for rule in INVARIANTS]
         if value["invariant"] not in known:
-            self.fail(line, f"unknown invariant {value['invariant']!r}", f"known are {', '.join(known)}")
+            self.fail(line, f"unknown invariant {_told(value['invariant'])}", f"known are {', '.join(known)}")
         step = value["step"]
         whole = isinstance(step, int) and not isinstance(step, bool)
         if step is not None and not (whole and 1 <= step <= length):
-            self.fail(line, f"'step' is {step!r}", f"it is from 1 to {length}, or null for the recovery")
+            self.fail(line, f"'step' is {_told(step)}", f"it is from 1 to {length}, or null for the recovery")
         return Breaks(invariant=value["invariant"], step=step)
 
     def _actions(self, value: Any, scope: Scope) -> tuple[Action, ...]:
@@ -227,44 +245,96 @@ class _Reader:
     def _action(self, item: Any, line: int, scope: Scope) -> Action:
         known = {action.__name__: action for action in ACTIONS}
         if not isinstance(item, dict) or not isinstance(item.get("action"), str):
-            self.fail(line, f"{json.dumps(item)} is not an action", 'write {"action": NAME, …}')
+            self.fail(line, f"{_told(item)} is not an action", 'write {"action": NAME, …}')
         kind = known.get(item["action"])
         if kind is None:
-            self.fail(line, f"unknown action {item['action']!r}", f"known are {', '.join(known)}")
+            self.fail(line, f"unknown action {_told(item['action'])}", f"known are {', '.join(known)}")
         expected = [field.name for field in fields(kind)]
         given = {name: argument for name, argument in item.items() if name != "action"}
         if sorted(given) != sorted(expected):
             takes = ", ".join(expected) or "no arguments"
-            self.fail(line, f"{item['action']} got {', '.join(given) or 'no arguments'}", f"it takes {takes}")
+            got = ", ".join([_told(name) for name in given]) or "no arguments"
+            self.fail(line, f"{item['action']} got {got}", f"it takes {takes}")
         try:
             action = kind(**given)
         except (TypeError, ValueError) as error:
-            right = "seconds are a number" if "seconds" in given else f"{expected[0]} is a non-empty string"
-            self.fail(line, f"{item['action']}: bad argument {json.dumps(given)}", _why(error) or right)
+            right = _why(error) or f"{expected[0]} is a non-empty string"
+            self.fail(line, f"{item['action']}: bad argument {_told(given)}", right)
         names = (*scope.names, PRODUCER, RECONCILER)
-        if actor_of(action) not in (None, *names):
-            self.fail(line, f"there is no worker {actor_of(action)!r}", f"this scope has {', '.join(names)}")
+        if (name := actor_of(action)) not in (None, *names):
+            self.fail(line, f"there is no worker {_told(name)}", f"this scope has {', '.join(names)}")
         return action
 
     def _line(self, key: str) -> int:
         """The line on which a key of the top object stands."""
-        found = re.search(rf"{re.escape(json.dumps(key))}\s*:", self._text)
-        return self._text.count("\n", 0, found.start()) + 1 if found else 1
+        return self._line_at(self._places[key][0])
+
+    def _line_at(self, position: int) -> int:
+        return self._text.count("\n", 0, position) + 1
+
+    def _find_places(self) -> None:
+        """Find the keys of the top object. Fails if any object has a key twice: nobody says which counts."""
+        at = self._skip(self._skip(0) + 1)
+        while self._text[at] != "}":
+            key, end = _DECODER.raw_decode(self._text, at)
+            if key in self._places:
+                self.fail(self._line_at(at), f"{_told(key)} is there twice", "each key is there once")
+            self._places[key] = at, self._skip(end)
+            strictly = key != "actions"  # each of them is looked at by itself, for the sake of its line
+            at = self._after(self._skip(end), self._line_at(at), _DECODER if strictly else _LENIENT)
 
     def _action_lines(self) -> list[int]:
         """The line on which each action begins."""
-        found = re.search(r'"actions"\s*:\s*\[', self._text)
-        assert found is not None, "the file has been read, and has actions"
-        decoder, position = json.JSONDecoder(), found.end()
         lines: list[int] = []
-        while True:
-            position += len(self._text[position:]) - len(self._text[position:].lstrip(" \t\r\n,"))
-            if self._text[position] == "]":
-                return lines
-            lines.append(self._text.count("\n", 0, position) + 1)
-            position = decoder.raw_decode(self._text, position)[1]
+        at = self._skip(self._places["actions"][1] + 1)
+        while self._text[at] != "]":
+            lines.append(self._line_at(at))
+            at = self._after(at, lines[-1], _DECODER)
+        return lines
+
+    def _after(self, at: int, line: int, decoder: json.JSONDecoder) -> int:
+        """Where the next value, or key, or the end stands after the value that begins here."""
+        try:
+            return self._skip(decoder.raw_decode(self._text, at)[1])
+        except _Twice as error:
+            self.fail(line, f"{_told(error.args[0])} is there twice", "each key is there once")
+
+    def _skip(self, at: int) -> int:
+        """Past spaces and separators: the text has been parsed once, and they are where they should be."""
+        found = _SEPARATORS.match(self._text, at)
+        assert found is not None, "it matches nothing, too"
+        return found.end()
 
 
+class _Twice(Exception):
+    """An object has a key twice."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys are each there once. Raises _Twice."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _Twice(key)
+        found[key] = value
+    return found
+
+
+def _whole(digits: str) -> float:
+    """A whole number; one that is far too large for anything is a float, so that any length can be read."""
+    return int(digits) if len(digits) < 20 else float(digits)
+
+
+def _told(value: Any) -> str:
+    """A value as it stands in the file, in one line that is not too long."""
+    text = json.dumps(value)
+    return text if len(text) <= _TOLD_MAX else f"{text[:_TOLD_MAX]}…"
+
+
+_DECODER = json.JSONDecoder(parse_int=_whole, object_pairs_hook=_object)
+_LENIENT = json.JSONDecoder(parse_int=_whole)
+_SEPARATORS = re.compile(r"[ \t\r\n,:]*")
+_GRANULARITY = f"it is {' or '.join(Granularity)}"
 _KIND_NAMES = {int: "whole number", float: "number", str: "string"}
 
 

@@ -25,6 +25,9 @@ from system.sqlite import SQLiteStore
 from system.store import Job
 from system.worker import Context, Worker
 
+SLEEPS_MAX = 100
+"""Sleeps between two boundaries; a process that needs more will never reach the next one."""
+
 
 class HandlerFailed(Exception):
     """What a handler raises when the schedule says `Fail`."""
@@ -64,6 +67,7 @@ class Process:
         self._intent: Action | None = None
         self._asked = False
         self._error: Exception | None = None
+        self._sleeps = 0
         self._ran: str | None = None
         self._ended: tuple[bool, bool] | None = None
 
@@ -85,7 +89,7 @@ class Process:
             self.start()
         assert self._greenlet is not None, "start() makes a greenlet"
         self._intent, self._ran, self._ended, self._error = intent, None, None, None
-        self.at_rest, self.blocked_since = False, None
+        self.at_rest, self.blocked_since, self._sleeps = False, None, 0
         self._greenlet.switch()
         if self._greenlet.dead:
             self.kill()
@@ -178,6 +182,9 @@ class Process:
         """A process that sleeps is at rest; time passes only when the schedule says so."""
         del seconds
         self.at_rest = True
+        self._sleeps += 1
+        if self._sleeps > SLEEPS_MAX:
+            raise RuntimeError(f"it slept {SLEEPS_MAX} times on end, and never asked the store")
 
     def handle(self, job: Job, context: Context) -> None:
         """The handler of every job: it does what it is asked to."""
