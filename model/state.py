@@ -77,10 +77,15 @@ class Execution:
 
 @frozen(kw_only=True)
 class Effect:
-    """The effect of a job, written by one execution."""
+    """The effect of a job, written by one execution.
+
+    The payload of a job is its key, and its effect is what the handler was given: so an effect that is lost
+    on its way, or is another job's, is seen.
+    """
 
     job: int
     execution: int
+    value: str | None
 
 
 @frozen(kw_only=True)

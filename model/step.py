@@ -271,7 +271,8 @@ def _commit(draft: _Draft, execution: Execution) -> _Draft:
     lost = _lost(draft, execution)
     if lost:
         return draft.refuse(execution, lost)
-    effect = Effect(job=execution.job, execution=execution.id)
+    key = draft.durable.job(execution.job).key
+    effect = Effect(job=execution.job, execution=execution.id, value=key)
     draft = draft.with_(evolve(draft.durable, effects=(*draft.durable.effects, effect)))
     draft = draft.move(execution, Status.COMMITTED, "committed")
     return draft.with_(draft.durable.with_job(execution.job, None))

@@ -37,6 +37,15 @@ class EarlyLease(SQLiteTransaction):
         return SQLiteTransaction.next_available(evolve(self, now=self.now + 1))
 
 
+class LosesValue(SQLiteTransaction):
+    """What the handler wrote does not reach the effect."""
+
+    def add_effect(self, *, job_id: int, execution_id: int, value: str) -> None:
+        """Write nothing of it."""
+        del value
+        super().add_effect(job_id=job_id, execution_id=execution_id, value="null")
+
+
 class SameAttempt(SQLiteTransaction):
     """Each attempt has the number of the one before."""
 
@@ -215,6 +224,7 @@ BREAKAGES: dict[str, Swap] = {
     "the heartbeat that revives an expired lease": queues(RevivingQueue),
     "a commit accepted from a worker whose lease went to another": policies(commit=UnfencedCommit()),
     "a worker that polls for ever and never asks the store": queues(DeafQueue),
+    "an effect without what the handler wrote": transactions(LosesValue),
     "a fence that asks nobody": policies(fence=NoFence()),
 }
 

@@ -289,12 +289,14 @@ def _met(result: Result) -> str:
 
 def _found_line(result: Result) -> str:
     tally = result.tally
-    first, total = tally.seconds_to_first or 0.0, tally.stopwatch.seconds
-    asides = ", ".join([f"{name} {count} times" for name, count in sorted(tally.asides.items())])
-    also = f"; left aside, where another broke first: {asides}" if asides else ""
-    return (
-        f" found in example {tally.examples_to_first} after {first:.1f} s, shrunk after {total:.1f} s{also}"
-    )
+    lines = [f" found in example {tally.examples_to_first} after {tally.seconds_to_first or 0.0:.1f} s"]
+    lines.append(f"shrunk after {tally.stopwatch.seconds:.1f} s")
+    if result.bound_hit:
+        lines.append("and not as short as it could be, for it was stopped")
+    if tally.asides:
+        asides = ", ".join([f"{name} {count} times" for name, count in sorted(tally.asides.items())])
+        lines.append(f"left aside where another broke first: {asides}")
+    return ", ".join(lines)
 
 
 def _command(name: str, mode: FailureMode, options: dict[str, Any]) -> str:

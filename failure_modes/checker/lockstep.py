@@ -7,15 +7,15 @@ model; a run that breaks another invariant first is not what was hunted, and is 
 """
 
 from collections import Counter
-from itertools import zip_longest
 
 from attrs import frozen
 
+from failure_modes.checker.findings import Divergence, Finding, Violation
 from failure_modes.checker.reading import read
 from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
 from failure_modes.checker.sometimes import reached
 from failure_modes.checker.stepping import At, label
-from failure_modes.checker.telling import tell
+from failure_modes.checker.telling import difference, tell
 from failure_modes.checker.world import Moved, World
 from model.actions import (
     PRODUCER,
@@ -55,33 +55,6 @@ class Record:
     before: Durable
     after: Durable
     recovering: bool
-
-
-@frozen(kw_only=True)
-class Finding:
-    """What an oracle found. `invariant` is None for a divergence; `step` is None in the liveness run."""
-
-    invariant: str | None
-    step: int | None
-    expected: str
-    got: str
-
-
-class Found(Exception):
-    """The run is broken. Carries the finding and the actions as data; the text is only for people."""
-
-    def __init__(self, finding: Finding, actions: tuple[Action, ...]) -> None:
-        super().__init__(f"{finding.invariant or 'divergence'}: {finding.got}")
-        self.finding = finding
-        self.actions = actions
-
-
-class Divergence(Found):
-    """The system is not where the model is."""
-
-
-class Violation(Found):
-    """An invariant does not hold on what the system did."""
 
 
 class Lockstep:
@@ -274,7 +247,7 @@ class Lockstep:
         if record.events != expected:
             self._part(tell(expected), tell(record.events))
         elif record.after != self.state.durable:
-            self._part(*_difference(self.state.durable, record.after))
+            self._part(*difference(self.state.durable, record.after))
 
     def _compare_hand(self, name: str) -> None:
         """The worker and the model agree on whether its handler runs."""
@@ -355,32 +328,3 @@ class Lockstep:
         if all(self.durable.job_state(job.id) in TERMINAL for job in self.durable.jobs):
             return None
         return min((time for time in times if time > now), default=None)
-
-
-def _difference(model: Durable, system: Durable) -> tuple[str, str]:
-    """The first place where the model and the system differ, told for each."""
-    for of in (_jobs_told, _executions_told, _effects_told):
-        for expected, got in zip_longest(of(model), of(system), fillvalue="nothing more"):
-            if expected != got:
-                return expected, got
-    raise AssertionError("two durable states that are told alike are alike")
-
-
-def _jobs_told(durable: Durable) -> list[str]:
-    told = []
-    for job in durable.jobs:
-        lease = "no lease" if job.available_at is None else f"a lease at {job.available_at / 1000:g}s"
-        told.append(f"job-{job.id} (key {job.key}, {job.attempts_max} attempts) open to {lease}")
-    return told
-
-
-def _executions_told(durable: Durable) -> list[str]:
-    return [
-        f"exec-{e.id} of job-{e.job}: attempt {e.attempt} by {e.worker}, {e.status}, "
-        f"lease to {e.lease_expires_at / 1000:g}s"
-        for e in durable.executions
-    ]
-
-
-def _effects_told(durable: Durable) -> list[str]:
-    return [f"an effect of job-{effect.job} by exec-{effect.execution}" for effect in durable.effects]

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 from hypothesis.strategies import sampled_from
 
-from failure_modes.checker.lockstep import Finding, Found, Lockstep
+from failure_modes.checker.findings import Finding, Found
+from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.scope import Scope, Swap
 from failure_modes.checker.shrink import minimise
 from failure_modes.checker.strategy import Strategy

@@ -3,6 +3,7 @@
 Identifiers are renamed by rank, since a database may leave gaps; nothing else is interpreted.
 """
 
+import json
 from collections.abc import Iterable
 
 from model import state
@@ -43,7 +44,9 @@ def _execution(execution: Execution, jobs: Ranks, executions: Ranks) -> state.Ex
 
 
 def _effect(effect: Effect, jobs: Ranks, executions: Ranks) -> state.Effect:
-    return state.Effect(job=jobs[effect.job_id], execution=executions[effect.execution_id])
+    return state.Effect(
+        job=jobs[effect.job_id], execution=executions[effect.execution_id], value=json.loads(effect.value)
+    )
 
 
 def _event(row: AuditRow, jobs: Ranks, executions: Ranks) -> Event:

@@ -4,7 +4,8 @@ Only what changed; `>` marks the first bad step; the model and the system side b
 violation can be run.
 """
 
-from failure_modes.checker.lockstep import Finding, Lockstep, Record
+from failure_modes.checker.findings import Finding
+from failure_modes.checker.lockstep import Lockstep, Record
 from failure_modes.checker.telling import changes, tell, tell_outcome
 from model.actions import Crash, Enqueue, Reconcile, Tick, actor_of
 from model.invariants import invariant

@@ -3,7 +3,8 @@
 from attrs import frozen
 
 from failure_modes.checker.catalogue import FailureMode, failure_mode
-from failure_modes.checker.lockstep import Finding, Found, Lockstep
+from failure_modes.checker.findings import Finding, Found
+from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.machine import needs_ending
 from failure_modes.checker.rendering import headline, table, verdict
 from failure_modes.checker.scope import guarded as nothing_swapped

@@ -5,7 +5,8 @@ from collections import Counter
 from typing import Any
 
 from failure_modes.checker.catalogue import FailureMode
-from failure_modes.checker.lockstep import Found, Lockstep
+from failure_modes.checker.findings import Found
+from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.machine import Result, needs_ending
 from failure_modes.checker.rendering import headline, table, verdict
 from failure_modes.checker.scope import Granularity, Scope

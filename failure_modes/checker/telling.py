@@ -1,5 +1,7 @@
 """Events and changes, told in a few words. The same words for the model and for the system."""
 
+from itertools import zip_longest
+
 from model.state import Durable
 from model.step import Event, Outcome
 
@@ -81,3 +83,35 @@ def _effect_changes(before: Durable, after: Durable) -> list[str]:
         if old != new:
             told.append(f"effects of job-{job.id}: {old} -> {new}")
     return told
+
+
+def difference(model: Durable, system: Durable) -> tuple[str, str]:
+    """The first place where the model and the system differ, told for each."""
+    for of in (_jobs_told, _executions_told, _effects_told):
+        for expected, got in zip_longest(of(model), of(system), fillvalue="nothing more"):
+            if expected != got:
+                return expected, got
+    raise AssertionError("two durable states that are told alike are alike")
+
+
+def _jobs_told(durable: Durable) -> list[str]:
+    told = []
+    for job in durable.jobs:
+        lease = "no lease" if job.available_at is None else f"a lease at {job.available_at / 1000:g}s"
+        told.append(f"job-{job.id} (key {job.key}, {job.attempts_max} attempts) open to {lease}")
+    return told
+
+
+def _executions_told(durable: Durable) -> list[str]:
+    return [
+        f"exec-{e.id} of job-{e.job}: attempt {e.attempt} by {e.worker}, {e.status}, "
+        f"lease to {e.lease_expires_at / 1000:g}s"
+        for e in durable.executions
+    ]
+
+
+def _effects_told(durable: Durable) -> list[str]:
+    return [
+        f"an effect of job-{effect.job} by exec-{effect.execution}: {effect.value}"
+        for effect in durable.effects
+    ]

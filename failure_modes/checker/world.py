@@ -6,6 +6,7 @@ connection, and a fresh process takes the name.
 """
 
 import itertools
+import json
 import shutil
 import sqlite3
 import tempfile
@@ -193,7 +194,7 @@ class Process:
             context.heartbeat()
         if isinstance(intent, Fail):
             raise HandlerFailed("as the schedule says")
-        context.write({"job": job.id})
+        context.write(json.loads(job.payload))
 
 
 class World:
@@ -235,7 +236,7 @@ def _produce(process: Process) -> None:
         process.at_rest = True
         intent = process.ask(At.IDLE)
         assert isinstance(intent, Enqueue), "the producer is asked to enqueue"
-        queue.enqueue({"key": intent.key}, key=intent.key, actor=process.name)
+        queue.enqueue(intent.key, key=intent.key, actor=process.name)
 
 
 def _reconcile(process: Process) -> None:

@@ -1,0 +1,24 @@
+"""What the tests of the checker share."""
+
+from pathlib import Path
+
+import pytest
+
+from failure_modes.checker import catalogue, progress
+from failure_modes.checker.catalogue import failure_mode
+
+
+@pytest.fixture(autouse=True)
+def _without_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow machine prints no more than a fast one."""
+    monkeypatch.setattr(progress, "PLAIN_EVERY_SECONDS", float("inf"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of FM_001, somewhere else and with nothing kept in it."""
+    elsewhere = tmp_path / failure_mode("FM_001").folder.name
+    elsewhere.mkdir()
+    monkeypatch.setattr(catalogue, "FOLDER", tmp_path)
+    assert failure_mode("FM_001").folder == elsewhere
+    return elsewhere

@@ -1,0 +1,86 @@
+"""The command line of the checker, used wrongly: exit code 2, and a line that says what would be right."""
+
+from pathlib import Path
+
+import pytest
+
+from failure_modes.checker.cli import EXIT
+from failure_modes.checker.strategy import ACTION_NAMES
+from tests.checker.commands import invoke, run
+from tests.checker.traces import SMALL_TEXT
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("find", "FM_999"), "there is no failure mode 'FM_999'; known are FM_001"),
+        (("prevent", "nonsense"), "there is no failure mode 'nonsense'; known are FM_001"),
+        (("find",), "Missing argument 'FM'"),
+        (
+            ("find", "FM_001", "--weight", "Jump=1"),
+            f"unknown action 'Jump'; known are {', '.join(ACTION_NAMES)}",
+        ),
+        (("find", "FM_001", "--weight", "Tick"), "'Tick': the weight is a whole number from 0 to 100"),
+        (("find", "FM_001", "--weight", "Tick=-1"), "'Tick=-1': the weight is a whole number from 0 to 100"),
+        (
+            ("find", "FM_001", "--weight", "Tick=101"),
+            "'Tick=101': the weight is a whole number from 0 to 100",
+        ),
+        (
+            ("find", "FM_001", "--weight", "Tick=1.5"),
+            "'Tick=1.5': the weight is a whole number from 0 to 100",
+        ),
+        (("find", "FM_001", "--weight", "Tick=²"), "'Tick=²': the weight is a whole number from 0 to 100"),
+        (
+            ("find", "FM_001", "--weight", "Step=0", "--weight", "Enqueue=0", "--weight", "Tick=0"),
+            "every action has weight 0: there is nothing to try",
+        ),
+        (("find", "FM_001", "--examples", "0"), "Invalid value for '--examples'"),
+        (("find", "FM_001", "--seconds", "0"), "Invalid value for '--seconds'"),
+        (("find", "FM_001", "--workers", "9"), "Invalid value for '--workers'"),
+        (("find", "FM_001", "--granularity", "row"), "Invalid value for '--granularity'"),
+        (("replay",), "Missing argument 'TRACE'"),
+        (("nonsense",), "No such command 'nonsense'"),
+    ],
+)
+def test_bad_usage_is_refused_with_what_would_be_right(arguments: tuple[str, ...], said: str) -> None:
+    """The exit code is 2, nothing is searched, and the message names what was wrong."""
+    result = invoke(*arguments)
+    assert (result.exit_code, result.stdout) == (EXIT.USAGE, "")
+    assert said in " ".join(result.stderr.split())
+
+
+def test_a_file_that_is_not_a_trace_is_refused_in_one_line(tmp_path: Path) -> None:
+    """The one line on standard error names the file, the line and what would be right: no traceback."""
+    file = tmp_path / "bad.json"
+    file.write_text(SMALL_TEXT.replace('"Step"', '"Stp"'))
+    known = ", ".join(ACTION_NAMES)
+    for completed in (run("replay", str(file)), run("replay", str(file), "--guarded")):
+        assert (completed.returncode, completed.stdout) == (EXIT.USAGE, "")
+        assert completed.stderr == f'error: {file}:9: unknown action "Stp"; known are {known}\n'
+    missing = run("replay", "no/such/file.json")
+    assert (missing.returncode, missing.stdout) == (EXIT.USAGE, "")
+    assert missing.stderr == (
+        "error: no/such/file.json: no such file or directory; give the path of a trace\n"
+    )
+
+
+def test_a_trace_of_an_unknown_failure_mode_is_refused(tmp_path: Path) -> None:
+    """A trace whose failure mode is not in the catalogue cannot be replayed, and the known ones are named."""
+    file = tmp_path / "other.json"
+    file.write_text(SMALL_TEXT.replace("FM_001", "FM_999"))
+    result = invoke("replay", str(file))
+    assert (result.exit_code, result.stdout) == (EXIT.USAGE, "")
+    assert result.stderr.endswith("there is no failure mode 'FM_999'; known are FM_001\n")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_kept_file_that_is_not_a_trace_is_named_by_the_list(folder: Path) -> None:
+    """A broken file among the kept ones is refused, and not passed over."""
+    (folder / "traces").mkdir()
+    (folder / "traces" / "bad.json").write_text("{")
+    result = invoke("list")
+    assert result.exit_code == EXIT.USAGE
+    assert result.stderr == (
+        f"error: {folder / 'traces' / 'bad.json'}:1: the file ends too early; a trace is one JSON object\n"
+    )

@@ -1,0 +1,111 @@
+"""The printed text of a run is exact: the same for everyone who replays a trace, wherever and whenever.
+
+The expected text is in `expected/`. A change of the text is a change of what users read: look at the
+difference, then copy what was printed.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from failure_modes.checker.database import all_kept
+from failure_modes.checker.replay import replay
+from failure_modes.checker.scope import Granularity
+from failure_modes.checker.trace import to_json
+from model.actions import PRODUCER, Crash, Enqueue, Step, Tick
+from tests.checker.commands import ROOT
+from tests.checker.traces import SMALL
+
+EXPECTED = Path(__file__).parent / "expected"
+A, B, P = Step(worker="A"), Step(worker="B"), Step(worker=PRODUCER)
+
+STATEMENTS = evolve(
+    SMALL,
+    scope=evolve(SMALL.scope, granularity=Granularity.STATEMENT),
+    actions=(
+        Enqueue(key="k1"),
+        *[P] * 6,
+        *[A] * 3,
+        B,
+        *[A] * 2,
+        Crash(worker="A"),
+        *[B] * 4,
+        Tick(seconds=29.5),
+        *[B] * 5,
+    ),
+)
+"""A dies inside the transaction that B waits for; B leases the job instead, and time passes meanwhile."""
+
+DRIVER = """
+import contextlib, json, os, sys
+from failure_modes.checker.cli import main
+for folder, arguments in json.loads(sys.argv[1]):
+    os.chdir(folder)
+    with contextlib.suppress(SystemExit):
+        main(arguments)
+    print("-----")
+"""
+
+
+def runs(folder: Path) -> dict[str, tuple[Path, list[str]]]:
+    """What is replayed, by the name of the file that has the expected text: from which folder, and how."""
+    (folder / "statements.json").write_text(to_json(STATEMENTS))
+    kept = [(path.stem, ROOT, path.relative_to(ROOT).as_posix()) for path, _ in all_kept()]
+    found: dict[str, tuple[Path, list[str]]] = {}
+    for name, start, path in [*kept, ("statements", folder, "statements.json")]:
+        found[f"{name}.broken"] = start, ["replay", path]
+        found[f"{name}.guarded"] = start, ["replay", path, "--guarded"]
+    return found
+
+
+def printed(folder: Path, python: str, hash_seed: str) -> dict[str, str]:
+    """What each run prints in a fresh process of that Python."""
+    wanted = runs(folder)
+    jobs = json.dumps([[str(start), arguments] for start, arguments in wanted.values()])
+    completed = subprocess.run(
+        [python, "-c", DRIVER, jobs],
+        env=os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert (completed.returncode, completed.stderr) == (0, "")
+    return dict(zip(wanted, completed.stdout.split("-----\n"), strict=False))
+
+
+def expected(folder: Path) -> dict[str, str]:
+    """What each run should print."""
+    return {name: (EXPECTED / f"{name}.txt").read_text(encoding="utf-8") for name in runs(folder)}
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "1", "random"])
+def test_the_text_is_exact_whatever_the_hash_seed(tmp_path: Path, hash_seed: str) -> None:
+    """Each run, broken and guarded, prints the text it always printed, with any seed of Python's hashes."""
+    assert printed(tmp_path, sys.executable, hash_seed) == expected(tmp_path)
+
+
+@pytest.mark.skipif("OTHER_PYTHON" not in os.environ, reason="OTHER_PYTHON names no other Python")
+def test_the_text_is_exact_on_another_python(tmp_path: Path) -> None:
+    """Each Python named by OTHER_PYTHON (several with the separator of PATH) prints the same."""
+    for python in os.environ["OTHER_PYTHON"].split(os.pathsep):
+        assert printed(tmp_path, python, "random") == expected(tmp_path), python
+
+
+def test_every_expected_text_is_printed_by_a_run(tmp_path: Path) -> None:
+    """No file with expected text is left over from a trace that is gone."""
+    assert {file.name for file in EXPECTED.iterdir()} == {f"{name}.txt" for name in runs(tmp_path)}
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_the_text_is_the_same_when_replayed_again(*, guarded: bool) -> None:
+    """Nothing of a run is left behind that a second one in the same process would show."""
+    for trace in (*[trace for _, trace in all_kept()], STATEMENTS):
+        first = replay(trace, guarded=guarded)
+        again = replay(trace, guarded=guarded)
+        assert first == again
+        assert first.skipped == (), "the trace fits the system"

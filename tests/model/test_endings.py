@@ -1,0 +1,123 @@
+"""The invariants that are judged when a run has ended: each sentence they can say is provoked once."""
+
+import pytest
+from attrs import evolve
+
+from model.actions import PRODUCER, RECONCILER
+from model.invariants import INVARIANTS, Ending, Fault, invariant
+from model.state import Durable, Status
+from model.step import Event
+from tests.model.rows import ABORTED, DONE, EFFECT, EXEC, JOB, SPENT, audit, rows
+
+SUCCEEDED = rows(DONE, EFFECT)
+FAILED = rows(SPENT, ABORTED)
+BURIED = Event(event="buried", operation="fail", actor="A", job=1, reason="attempts_spent")
+CRASH = Fault(kind="crash", job=1, execution=1)
+FAILURE = Fault(kind="failure", job=1)
+DUPLICATE = Fault(kind="duplicate", job=1)
+
+
+def ending(
+    final: Durable,
+    *told: Event,
+    accepted: tuple[str, ...] = ("k1",),
+    faults: tuple[Fault, ...] = (),
+    settled: bool = True,
+) -> Ending:
+    """A run that has ended; settled, with its one job accepted, unless said otherwise."""
+    return Ending(final=final, events=told, accepted=accepted, faults=faults, settled=settled)
+
+
+EXPIRED_ROW = audit("expired", "reconcile", Status.IN_PROGRESS, Status.ABORTED, RECONCILER)
+FINISHED_ROW = audit("finished", "reconcile", Status.COMMITTED, Status.DONE, RECONCILER)
+FAILED_ROW = audit("failed", "fail", Status.IN_PROGRESS, Status.ABORTED)
+
+BAD_ENDINGS = [
+    ("INV_004", ending(Durable()), "the job of key 'k1' was accepted and is missing"),
+    ("INV_004", ending(rows(JOB)), "job-1 is stuck in PENDING"),
+    ("INV_004", ending(rows(EXEC)), "job-1 is stuck in RUNNING"),
+    ("INV_004", ending(rows(DONE)), "job-1 is SUCCEEDED with 0 effects"),
+    ("INV_004", ending(rows(DONE, EFFECT, EFFECT)), "job-1 is SUCCEEDED with 2 effects"),
+    ("INV_004", ending(rows(SPENT, ABORTED, EFFECT)), "job-1 is FAILED with 1 effects"),
+    (
+        "INV_004",
+        ending(SUCCEEDED, settled=False),
+        "something still changes after every round that was allowed",
+    ),
+    (
+        "INV_005",
+        ending(SUCCEEDED, faults=(CRASH,)),
+        "no audit row tells of the crash that hit exec-1 of job-1",
+    ),
+    (
+        "INV_005",
+        ending(SUCCEEDED, audit("refused", "reconcile", None, None, RECONCILER), faults=(CRASH,)),
+        "no audit row tells of the crash that hit exec-1 of job-1",
+    ),
+    (
+        "INV_005",
+        ending(SUCCEEDED, evolve(EXPIRED_ROW, execution=2), faults=(CRASH,)),
+        "no audit row tells of the crash that hit exec-1 of job-1",
+    ),
+    (
+        "INV_005",
+        ending(SUCCEEDED, evolve(FINISHED_ROW, operation="finish"), faults=(CRASH,)),
+        "no audit row tells of the crash that hit exec-1 of job-1",
+    ),
+    (
+        "INV_005",
+        ending(SUCCEEDED, EXPIRED_ROW, faults=(FAILURE,)),
+        "no audit row tells of the failure that hit job-1",
+    ),
+    (
+        "INV_005",
+        ending(SUCCEEDED, FAILED_ROW, faults=(DUPLICATE,)),
+        "no audit row tells of the duplicate that hit job-1",
+    ),
+    (
+        "INV_005",
+        ending(SUCCEEDED, evolve(FAILED_ROW, job=2), faults=(FAILURE,)),
+        "no audit row tells of the failure that hit job-1",
+    ),
+    ("INV_005", ending(FAILED), "job-1 is FAILED and no audit row says why"),
+    ("INV_005", ending(FAILED, evolve(BURIED, job=2)), "job-1 is FAILED and no audit row says why"),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "bad", "text"),
+    BAD_ENDINGS,
+    ids=[f"{number}-{case[2]}" for number, case in enumerate(BAD_ENDINGS)],
+)
+def test_a_breach_at_the_end_is_told_in_its_own_words(rule: str, bad: Ending, text: str) -> None:
+    """The invariant that a run's end breaks says which job is not as it should be, and how."""
+    predicate = invariant(rule).at_end
+    assert predicate is not None
+    assert predicate(bad) == text
+
+
+GOOD_ENDINGS = {
+    "nothing was asked for": ending(Durable(), accepted=()),
+    "a job succeeded": ending(SUCCEEDED),
+    "a job failed and was buried": ending(FAILED, BURIED),
+    "a crash was told by the expired lease": ending(SUCCEEDED, EXPIRED_ROW, faults=(CRASH,)),
+    "a crash was told by the recovered commit": ending(SUCCEEDED, FINISHED_ROW, faults=(CRASH,)),
+    "a failure was told": ending(SUCCEEDED, FAILED_ROW, faults=(FAILURE,)),
+    "a failure that came too late was told by its refusal": ending(
+        SUCCEEDED, audit("refused", "fail", None, None), faults=(FAILURE,)
+    ),
+    "a duplicate was told": ending(
+        SUCCEEDED,
+        Event(event="duplicate", operation="enqueue", actor=PRODUCER, job=1),
+        faults=(DUPLICATE,),
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", [rule.id for rule in INVARIANTS if rule.at_end])
+@pytest.mark.parametrize("name", GOOD_ENDINGS)
+def test_an_ending_that_is_right_breaks_nothing(name: str, rule: str) -> None:
+    """Each way a run may end well breaks no invariant."""
+    predicate = invariant(rule).at_end
+    assert predicate is not None
+    assert predicate(GOOD_ENDINGS[name]) is None
