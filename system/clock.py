@@ -5,6 +5,7 @@ the epoch; a `Stopwatch` measures how long our own work took, and never reaches 
 """
 
 import time
+from datetime import UTC, datetime
 from typing import Protocol
 
 
@@ -63,3 +64,9 @@ class Stopwatch:
     def seconds(self) -> float:
         """Seconds since the stopwatch was made."""
         return time.perf_counter() - self._start
+
+
+def utc(milliseconds: int) -> str:
+    """A time of a clock as text, in UTC: `2024-02-29 23:59:59.999Z`."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{datetime.fromtimestamp(seconds, tz=UTC):%Y-%m-%d %H:%M:%S}.{rest:03}Z"

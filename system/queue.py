@@ -26,6 +26,14 @@ class Lease:
 
 
 @frozen(kw_only=True)
+class Accepted:
+    """The job of an enqueue; `existed` when its idempotency key had it already."""
+
+    job: Job
+    existed: bool
+
+
+@frozen(kw_only=True)
 class Queue:
     """A queue over a store. `lease_seconds` is the visibility timeout."""
 
@@ -35,17 +43,21 @@ class Queue:
 
     def enqueue(self, payload: object, *, key: str | None = None, actor: str = "producer") -> Job:
         """Accept a job, or return the job that its idempotency key already has. Raises InvalidJob."""
+        return self.accept(payload, key=key, actor=actor).job
+
+    def accept(self, payload: object, *, key: str | None = None, actor: str = "producer") -> Accepted:
+        """Enqueue, and say whether the job existed already. Raises InvalidJob."""
         text = to_json(payload)
         if key is not None:
-            _check_key(key)
+            check_key(key)
         with self.store.transaction() as tx:
             existing = None if key is None else tx.job_by_key(key)
             if existing:
                 tx.record(event="duplicate", operation="enqueue", actor=actor, job_id=existing.id)
-                return existing
+                return Accepted(job=existing, existed=True)
             job = tx.add_job(key=key, payload=text, attempts_max=self.policies.retry.attempts_max)
             tx.record(event="enqueued", operation="enqueue", actor=actor, job_id=job.id)
-            return job
+            return Accepted(job=job, existed=False)
 
     def lease(self, worker: str) -> Lease | None:
         """Take the job that has been available longest; None when there is none.
@@ -106,7 +118,11 @@ class Queue:
 
     def commit(self, execution_id: int, value: object) -> bool:
         """Write the effect and the COMMITTED record in one transaction. False when refused."""
-        return self.policies.commit.commit(self.store, self.policies.fence, execution_id, to_json(value))
+        return self.commit_json(execution_id, to_json(value))
+
+    def commit_json(self, execution_id: int, value: str) -> bool:
+        """As `commit`, with a value that is JSON text already."""
+        return self.policies.commit.commit(self.store, self.policies.fence, execution_id, value)
 
     def finish(self, execution_id: int) -> bool:
         """Say that a committed execution is done. False when reconciliation was first."""
@@ -171,7 +187,8 @@ def to_json(value: object) -> str:
         raise InvalidJob(f"not JSON: {error}") from error
 
 
-def _check_key(key: str) -> None:
+def check_key(key: str) -> None:
+    """Raise InvalidJob if this cannot be an idempotency key."""
     if not key:
         raise InvalidJob("the idempotency key is empty")
     try:

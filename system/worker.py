@@ -5,38 +5,86 @@ effect becomes durable in the transaction that commits the job, or not at all.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from system.clock import Clock
 from system.queue import Lease, Queue, to_json
 from system.store import Job, StoreBusy
+
+T = TypeVar("T")
 
 
 class Released(BaseException):
     """Raised in a handler that is told to let go of its job; the job goes back to the queue."""
 
 
+class Breakable:
+    """Code that a signal handler may break off by an exception, which is never raised outside it.
+
+    `break_off` raises at most once, and only while the code is open; the exception is caught around the
+    place that closes it. So it does not matter between which two instructions the signal falls.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._open = False
+
+    def run(self, body: Callable[[], object]) -> bool:
+        """Run it. False when it was broken off, or was asked to be before it began."""
+        try:
+            try:
+                self._open = True
+                if self.asked:
+                    return False
+                body()
+            finally:
+                self._open = False
+        except Released:
+            return False
+        return True
+
+    def shield(self, body: Callable[[], T]) -> T:
+        """Run a part of it whole; if asked meanwhile, break off after it."""
+        was_open, self._open = self._open, False
+        try:
+            return body()
+        finally:
+            self._open = was_open
+            if self.asked:
+                self.break_off()
+
+    def break_off(self) -> None:
+        """Raise Released if it runs, else keep it from running. For a signal handler of its own thread."""
+        self.asked = True
+        if self._open:
+            self._open = False
+            raise Released("told to let go of the job")
+
+
 class Context:
     """What a handler holds besides its job: a way to write its effect, and to ask for more time."""
 
-    def __init__(self, queue: Queue, lease: Lease) -> None:
+    def __init__(self, queue: Queue, lease: Lease, handling: Breakable) -> None:
         self._queue = queue
+        self._handling = handling
         self._execution_id = lease.execution.id
+        self._written: str | None = None
         self.attempt = lease.execution.attempt
-        self.value: object = None
-        self._written = False
+
+    @property
+    def effect(self) -> str:
+        """The effect as JSON text; `null` when the handler wrote none."""
+        return "null" if self._written is None else self._written
 
     def write(self, value: object) -> None:
         """Set the job's effect, any JSON value. Raises InvalidJob, or RuntimeError if called twice."""
-        if self._written:
+        if self._written is not None:
             raise RuntimeError("a job has one effect, and this handler has written it already")
-        to_json(value)
-        self.value = value
-        self._written = True
+        self._written = to_json(value)
 
     def heartbeat(self) -> bool:
         """Extend the lease. False when it is gone: someone else may have the job, so stop working."""
-        return self._queue.heartbeat(self._execution_id)
+        return self._handling.shield(lambda: self._queue.heartbeat(self._execution_id))
 
 
 Handler = Callable[[Job, Context], Any]
@@ -54,23 +102,46 @@ class Worker:
         self._clock = clock
         self._poll_seconds = poll_seconds
         self._stopping = False
+        self._handling = Breakable()
+        self._resting = Breakable()
 
     def stop(self) -> None:
         """Ask the worker to stop once it has finished the job in hand."""
         self._stopping = True
 
+    def interrupt(self) -> None:
+        """As `stop`, for a signal handler of the worker's own thread. A second call releases the job.
+
+        A worker that waits for a job stops waiting. The second call raises Released in the handler that
+        is running, and nowhere else; one that has not begun does not begin.
+        """
+        self._stopping = True
+        if self._resting.asked:
+            self._handling.break_off()
+        else:
+            self._resting.break_off()
+
     def run(self) -> None:
         """Work until `stop` is called."""
         while not self._stopping:
             if not self.run_once() and not self._stopping:
-                self._clock.sleep(self._poll_seconds)
+                self._resting.run(lambda: self._clock.sleep(self._poll_seconds))
+
+    def drain(self, jobs_max: int | None = None) -> None:
+        """Work until no job can be leased, or so many were, or `stop` is called. Raises StoreBusy."""
+        done = 0
+        while not self._stopping and done != jobs_max and self._work_on_one():
+            done += 1
 
     def run_once(self) -> bool:
         """Work on one job, if there is one. Returns whether there was."""
         try:
-            lease = self._queue.lease(self.name)
+            return self._work_on_one()
         except StoreBusy:
             return False
+
+    def _work_on_one(self) -> bool:
+        lease = self._queue.lease(self.name)
         if lease is None:
             return False
         execution_id = lease.execution.id
@@ -80,25 +151,35 @@ class Worker:
 
     def _handle(self, lease: Lease) -> None:
         execution_id = lease.execution.id
-        context = Context(self._queue, lease)
+        context = Context(self._queue, lease, self._handling)
         try:
-            self._handler(lease.job, context)
-        except (Exception, Released) as error:
-            detail = _describe(error)
+            whole = self._handling.run(lambda: self._handler(lease.job, context))
+            failure = None if whole else "Released: told to let go of the job"
+        except Exception as error:
+            failure = _describe(error)
+        if failure is not None:
+            detail = failure
             self._persist(lambda: self._queue.fail(execution_id, detail=detail))
-            return
-        if self._persist(lambda: self._queue.commit(execution_id, context.value)):
+        elif self._persist(lambda: self._queue.commit_json(execution_id, context.effect)):
             self._persist(lambda: self._queue.finish(execution_id))
 
     def _persist(self, operation: Callable[[], bool]) -> bool:
-        """Run one operation, again for as long as the store is busy. It is fenced, so late is not wrong."""
+        """Run one operation, again for as long as the store is busy. It is fenced, so late is not wrong.
+
+        A worker that was told to let go of its job does not insist. Raises StoreBusy then.
+        """
         while True:
             try:
                 return operation()
             except StoreBusy:
+                if self._handling.asked:
+                    raise
                 self._clock.sleep(self._poll_seconds)
 
 
-def _describe(error: BaseException) -> str:
-    text = f"{type(error).__name__}: {error}"
+def _describe(error: Exception) -> str:
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except Exception:  # its __str__ raises
+        text = type(error).__name__
     return text[:2000].encode("ascii", "backslashreplace").decode("ascii")

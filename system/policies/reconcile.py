@@ -1,4 +1,4 @@
-"""Reconciliation: brings what a dead worker left behind to an end. Protects INV_004.
+"""Reconciliation: brings what a dead worker left behind to an end. Protects INV_004, INV_005.
 
 COMMITTED but never finished: the effect is durable, so it is finished. Expired before the commit: it is
 aborted, and the job may be leased again. It judges only leases that have run out, inside one transaction,
@@ -25,7 +25,7 @@ class Reconciled:
 class Reconciliation:
     """`batch` bounds the executions a run takes up, so that one transaction stays short."""
 
-    protects: ClassVar[tuple[str, ...]] = ("INV_004",)
+    protects: ClassVar[tuple[str, ...]] = ("INV_004", "INV_005")
 
     batch: int = field(default=500, validator=validators.ge(1))
 

@@ -1,4 +1,4 @@
-"""The retry policy: a budget of attempts, and exponential backoff between them. Protects INV_004, INV_005.
+"""The retry policy: a budget of attempts, and exponential backoff between them. Protects INV_003, INV_005.
 
 Each lease is an attempt, so a job that kills its worker spends its budget too. A job whose budget is spent
 is buried (the dead letter): it is FAILED, with an audit row that says why, and is never leased again.
@@ -15,7 +15,7 @@ from system.store import Execution, Transaction
 class Retry:
     """`attempts_max` leases a job; after a failure `backoff_seconds`, doubled each time, to a maximum."""
 
-    protects: ClassVar[tuple[str, ...]] = ("INV_004", "INV_005")
+    protects: ClassVar[tuple[str, ...]] = ("INV_003", "INV_005")
 
     attempts_max: int = field(default=3, validator=validators.ge(1))
     backoff_seconds: float = field(default=1.0, validator=validators.ge(0))

@@ -1,0 +1,6 @@
+"""`python -m system`: enqueue, work, reconcile, status, audit."""
+
+from system.cli import main
+
+if __name__ == "__main__":
+    main(prog_name="python -m system")

@@ -1,0 +1,297 @@
+"""The command line of the queue.
+
+Bad input ends in one line on stderr that begins with `error: `, in exit code 2, and in nothing written:
+what a user gives is checked before the database is opened, and a file that is not a queue is left alone.
+"""
+
+import json
+import math
+import os
+import platform
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from attrs import asdict, frozen
+
+from system.clock import SystemClock, utc
+from system.handlers import NoHandler, load_handler
+from system.output import DAY_SECONDS, aligned, audit_row, one_line, status_rows
+from system.policies import Policies, Retry
+from system.queue import InvalidJob, Queue, check_key, to_json
+from system.sqlite import BUSY_SECONDS, SQLiteStore
+from system.store import StoreError
+from system.worker import Worker
+
+ATTEMPTS_MAX = 1_000
+JOB_ID_MAX = 2**63 - 1
+
+
+class Failure(click.ClickException):
+    """What the user gave cannot be used. The message says what, where, and what would be right."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        """Print it in one line."""
+        click.echo(f"error: {one_line(self.message)}", file=file, err=True)
+
+
+class OneLineErrors(click.Group):
+    """A group whose commands end in one line when they fail."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the group's own arguments."""
+        with _failing():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Read a command's arguments, and run it."""
+        with _failing():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    try:
+        yield
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "python -m system"
+        raise Failure(f"{error.format_message()} See `{command} --help`.") from error
+    except StoreError as error:
+        raise Failure(str(error)) from error
+
+
+@frozen(kw_only=True)
+class Database:
+    """Which file, and how long to wait while another process holds it."""
+
+    path: Path
+    busy_seconds: float
+
+    def open(self, *, create: bool = False) -> closing[SQLiteStore]:
+        """The store, closed at the end of the block. Raises StoreError."""
+        return closing(
+            SQLiteStore(self.path, clock=SystemClock(), create=create, busy_seconds=self.busy_seconds)
+        )
+
+
+def _is_number(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    """Refuse NaN, which no range excludes."""
+    if math.isnan(value):
+        raise click.BadParameter("nan is not a number of seconds.", ctx, param)
+    return value
+
+
+def _seconds(name: str, *, least: float, default: float, help_: str) -> Callable[[Any], Any]:
+    return click.option(
+        name,
+        type=click.FloatRange(least, DAY_SECONDS),
+        default=default,
+        show_default=True,
+        metavar="SECONDS",
+        callback=_is_number,
+        help=help_,
+    )
+
+
+@click.group(cls=OneLineErrors, no_args_is_help=False)
+@click.option(
+    "--db",
+    type=click.Path(path_type=Path),
+    default=Path("queue.db"),
+    show_default=True,
+    envvar="QUEUE_DB",
+    show_envvar=True,
+    help="The database file.",
+)
+@_seconds("--busy-seconds", least=0, default=BUSY_SECONDS, help_="Wait so long for a locked database.")
+@click.pass_context
+def main(ctx: click.Context, db: Path, busy_seconds: float) -> None:
+    """A job queue in one file: at least once delivery, effect at most once.
+
+    \b
+    For example, with a function charge(job, context) in shop.py:
+      python -m system enqueue '{"amount": 5}' --key order-1
+      python -m system work shop:charge --drain
+      python -m system status
+    """
+    ctx.obj = Database(path=db, busy_seconds=busy_seconds)
+
+
+@main.command()
+@click.argument("payload")
+@click.option("--key", help="Idempotency key: the same key again adds no second job.")
+@click.option(
+    "--attempts",
+    type=click.IntRange(1, ATTEMPTS_MAX),
+    metavar="N",
+    default=Retry().attempts_max,
+    show_default=True,
+    help="How often the job may be leased before it is given up.",
+)
+@click.pass_obj
+def enqueue(database: Database, payload: str, key: str | None, attempts: int) -> None:
+    """Add a job and print its id. PAYLOAD is JSON text, or - to read it from stdin.
+
+    The database is created if it is missing. A PAYLOAD that begins with a minus comes after `--`.
+    """
+    value = _parsed(_stdin() if payload == "-" else payload)
+    try:
+        if key is not None:
+            check_key(key)
+    except InvalidJob as error:
+        raise Failure(f"--key {key!r}: {error}") from error
+    with database.open(create=True) as store:
+        queue = Queue(store=store, policies=Policies(retry=Retry(attempts_max=attempts)))
+        accepted = queue.accept(value, key=key)
+    click.echo(accepted.job.id)
+    if accepted.existed:
+        same = "the same" if accepted.job.payload == to_json(value) else "another"
+        click.echo(f"job {accepted.job.id} existed already under this key, with {same} payload", err=True)
+
+
+def _stdin() -> str:
+    if sys.stdin is None:
+        raise Failure("PAYLOAD is -, and stdin is closed")
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise Failure(f"PAYLOAD on stdin is not UTF-8: {error.reason} at byte {error.start}") from error
+    except OSError as error:
+        raise Failure(f"PAYLOAD cannot be read from stdin: {error}") from error
+
+
+def _parsed(text: str) -> object:
+    def refuse(name: str) -> object:
+        raise ValueError(f"{name} is not a JSON number")
+
+    try:
+        text.encode()  # an argument that is not UTF-8 arrives as lone surrogates
+        value: object = json.loads(text, parse_constant=refuse)
+        to_json(value)
+    except UnicodeEncodeError as error:
+        raise Failure(f"PAYLOAD is not UTF-8 at character {error.start}") from error
+    except InvalidJob as error:
+        raise Failure(f"PAYLOAD is {error}") from error
+    except (ValueError, RecursionError) as error:
+        hint = """such as '{"amount": 5}' or '"text"', quoted for the shell"""
+        raise Failure(f"PAYLOAD is not JSON: {error}; give JSON text {hint}") from error
+    return value
+
+
+@main.command()
+@click.argument("handler")
+@_seconds("--lease-seconds", least=0.001, default=30.0, help_="Another worker may take a job after so long.")
+@_seconds("--poll-seconds", least=0.001, default=0.5, help_="Wait so long when there is no job.")
+@click.option("--once", is_flag=True, help="Work on one job at most, then exit.")
+@click.option("--drain", is_flag=True, help="Exit when no job can be leased now.")
+@click.option("--name", default=lambda: f"{platform.node()}-{os.getpid()}", help="Default: HOST-PID.")
+@click.pass_obj
+def work(
+    database: Database,
+    handler: str,
+    lease_seconds: float,
+    poll_seconds: float,
+    once: bool,
+    drain: bool,
+    name: str,
+) -> None:
+    """Work on jobs. HANDLER is package.module:function, called with (job, context).
+
+    `job.payload` is JSON text; `context.write(value)` sets the job's effect. An exception fails the attempt.
+    SIGTERM or SIGINT: the job in hand is finished, then exit 0. A second one: system.worker.Released is
+    raised in the handler, and the job goes back to the queue.
+    """
+    try:
+        function = load_handler(handler)
+    except NoHandler as error:
+        raise Failure(f"HANDLER {error}") from error
+    try:
+        check_key(name)
+    except InvalidJob as error:
+        raise Failure(f"--name {name!r} must be text that is not empty") from error
+    with database.open() as store:
+        queue = Queue(store=store, lease_seconds=lease_seconds)
+        worker = Worker(queue, function, name=name, clock=SystemClock(), poll_seconds=poll_seconds)
+        with _interrupting(worker):
+            click.echo(f"worker {one_line(name)} begins", err=True)
+            if once or drain:
+                worker.drain(1 if once else None)
+            else:
+                worker.run()
+
+
+@contextmanager
+def _interrupting(worker: Worker) -> Iterator[None]:
+    """Let SIGTERM and SIGINT interrupt the worker, until the end of the block."""
+    before = {
+        number: signal.signal(number, lambda *_: worker.interrupt())
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, signal.SIG_DFL if previous is None else previous)
+
+
+@main.command()
+@click.pass_obj
+def reconcile(database: Database) -> None:
+    """End what dead workers left behind.
+
+    What was committed is finished; what was not is aborted, and the job may be leased again. Safe beside
+    live workers, and to run twice.
+    """
+    finished = aborted = 0
+    with database.open() as store:
+        queue = Queue(store=store)
+        while (batch := queue.reconcile()).finished or batch.aborted:
+            finished, aborted = finished + batch.finished, aborted + batch.aborted
+    click.echo(f"finished {finished}  (committed, and abandoned before the end)")
+    click.echo(f"aborted  {aborted}  (the lease ran out before the commit)")
+
+
+@main.command()
+@click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def status(database: Database, json_: bool) -> None:
+    """Count the jobs by state.
+
+    Also: how long the oldest job has waited, how many leases ran out with nobody to take the job up, and
+    how many duplicates were refused.
+    """
+    with database.open() as store:
+        counts = store.counts()
+    oldest = counts.oldest_pending_at
+    age = None if oldest is None else max(0, SystemClock().now() - oldest) / 1000
+    if json_:
+        shown = {name: value for name, value in asdict(counts).items() if name != "oldest_pending_at"}
+        click.echo(json.dumps(shown | {"oldest_pending_seconds": age}))
+        return
+    click.echo(aligned(status_rows(counts, age)))
+
+
+@main.command()
+@click.argument("job", type=click.IntRange(1, JOB_ID_MAX))
+@click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def audit(database: Database, job: int, json_: bool) -> None:
+    """Print the history of a job.
+
+    JOB is its id. One line for each transition and each refusal, oldest first. Times are in UTC.
+    """
+    with database.open() as store:
+        history = tuple(store.audit(job_id=job))
+    if not history:
+        raise Failure(f"{database.path}: there is no job {job}; `enqueue` prints a job's id")
+    if json_:
+        rows = [{"time": utc(row.at), **asdict(row)} for row in history]
+        click.echo(json.dumps({"job": job, "history": rows}))
+        return
+    click.echo(aligned(tuple([audit_row(row) for row in history])))

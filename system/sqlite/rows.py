@@ -1,0 +1,39 @@
+"""Rows as records: the columns are named after the fields, in their order."""
+
+from typing import Any
+
+from attrs import fields
+
+from system.store import AuditRow, Effect, Execution, Job, Status
+
+JOB_FIELDS, EXECUTION_FIELDS, EFFECT_FIELDS, AUDIT_FIELDS = (
+    tuple([field.name for field in fields(record)]) for record in (Job, Execution, Effect, AuditRow)
+)
+JOB, EXECUTION, EFFECT, AUDIT = (
+    ", ".join(names) for names in (JOB_FIELDS, EXECUTION_FIELDS, EFFECT_FIELDS, AUDIT_FIELDS)
+)
+
+
+def read_job(row: Any) -> Job:
+    """The row as a job."""
+    return Job(**dict(zip(JOB_FIELDS, row, strict=True)))
+
+
+def read_execution(row: Any) -> Execution:
+    """The row as an execution."""
+    values = dict(zip(EXECUTION_FIELDS, row, strict=True))
+    return Execution(**{**values, "status": Status(values["status"])})
+
+
+def read_effect(row: Any) -> Effect:
+    """The row as an effect."""
+    return Effect(**dict(zip(EFFECT_FIELDS, row, strict=True)))
+
+
+def read_audit_row(row: Any) -> AuditRow:
+    """The row as one line of history."""
+    values = dict(zip(AUDIT_FIELDS, row, strict=True))
+    for name in ("before", "after"):
+        if values[name] is not None:
+            values[name] = Status(values[name])
+    return AuditRow(**values)

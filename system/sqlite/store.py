@@ -1,0 +1,196 @@
+"""The store: opening the file, its transactions, and what is read outside of them."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from system.clock import Clock
+from system.sqlite.errors import NOT_OURS, Explained, check_path, is_busy
+from system.sqlite.rows import (
+    AUDIT,
+    EFFECT,
+    EXECUTION,
+    JOB,
+    read_audit_row,
+    read_effect,
+    read_execution,
+    read_job,
+)
+from system.sqlite.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
+from system.sqlite.transaction import SQLiteTransaction
+from system.store import AuditRow, Counts, Effect, Execution, Job, StoreError
+
+BUSY_SECONDS = 5.0
+_RETRY_SECONDS = 0.01
+
+Connect = Callable[[str], sqlite3.Connection]
+
+
+def connecting(busy_seconds: float) -> Connect:
+    """Opens connections in autocommit mode, so that BEGIN and COMMIT are ours alone."""
+    return lambda target: sqlite3.connect(target, timeout=busy_seconds, isolation_level=None, uri=True)
+
+
+class SQLiteStore:
+    """The store in one SQLite file. See `system.store.Store` for what each method promises."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        clock: Clock,
+        create: bool = False,
+        busy_seconds: float = BUSY_SECONDS,
+        connect: Connect | None = None,
+    ) -> None:
+        """Open the file. Raises StoreError when it is missing, not a queue, newer, or unreadable.
+
+        A file that may only be read is opened too; then each transaction raises StoreError.
+        """
+        self._path = Path(path)
+        self._clock = clock
+        self._busy_seconds = busy_seconds
+        self._explained = Explained(self._path, busy_seconds)
+        check_path(self._path, create=create)
+        connect = connect or connecting(busy_seconds)
+        with self._explained:
+            self._connection = connect(f"{self._path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}")
+        try:
+            with self._explained:
+                self._check_or_create(create=create)
+                self._connection.execute("PRAGMA synchronous = FULL")
+                self._connection.execute("PRAGMA foreign_keys = ON")
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _check_or_create(self, *, create: bool) -> None:
+        if self._is_ours():
+            return
+        if create and self._is_empty():
+            self._use_wal()
+            with self._transaction():
+                if self._is_empty():
+                    self._create()
+                    return
+        if not self._is_ours():  # another process may have created it meanwhile
+            raise StoreError(f"{self._path}: {NOT_OURS}")
+
+    def _use_wal(self) -> None:
+        """SQLite does not wait for a lock when it changes the journal mode, so this does."""
+        for tries_left in range(round(self._busy_seconds / _RETRY_SECONDS), -1, -1):
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if not is_busy(error) or not tries_left:
+                    raise
+            self._clock.sleep(_RETRY_SECONDS)
+
+    def _create(self) -> None:
+        for statement in SCHEMA:
+            self._connection.execute(statement)
+        self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _is_ours(self) -> bool:
+        if self._scalar("PRAGMA application_id") != APPLICATION_ID:
+            return False
+        version = self._scalar("PRAGMA user_version")
+        if version != SCHEMA_VERSION:
+            raise StoreError(
+                f"{self._path}: schema version {version}, and this program knows {SCHEMA_VERSION}: "
+                "use the version of the program that wrote it, or a newer one"
+            )
+        return True
+
+    def _is_empty(self) -> bool:
+        questions = ("SELECT count(*) FROM sqlite_schema", "PRAGMA user_version", "PRAGMA application_id")
+        return not any(self._scalar(question) for question in questions)
+
+    def _scalar(self, sql: str) -> Any:
+        return self._connection.execute(sql).fetchall()[0][0]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def transaction(self) -> Iterator["SQLiteTransaction"]:
+        """Begin; commit at the end of the block; roll back if it raises."""
+        with self._explained, self._transaction():
+            yield SQLiteTransaction(self._connection, self._clock.now())
+
+    def jobs(self) -> tuple[Job, ...]:
+        """Every job, by id."""
+        return tuple([read_job(row) for row in self._rows(f"SELECT {JOB} FROM jobs ORDER BY id")])
+
+    def executions(self) -> tuple[Execution, ...]:
+        """Every execution, by id."""
+        return tuple(
+            [read_execution(row) for row in self._rows(f"SELECT {EXECUTION} FROM executions ORDER BY id")]
+        )
+
+    def effects(self) -> tuple[Effect, ...]:
+        """Every effect, by id."""
+        rows = self._rows(f"SELECT {EFFECT} FROM effects ORDER BY id")
+        return tuple([read_effect(row) for row in rows])
+
+    def audit(self, *, after: int = 0, job_id: int | None = None) -> Iterator[AuditRow]:
+        """The audit rows with an id above `after`, by id; of one job when asked."""
+        where, values = ("", ()) if job_id is None else (" AND job_id = ?", (job_id,))
+        return map(
+            read_audit_row,
+            self._rows(
+                f"SELECT {AUDIT} FROM audit WHERE id > ?{where} ORDER BY id",
+                (after, *values),
+            ),
+        )
+
+    def counts(self) -> Counts:
+        """Counts over the whole store, in one consistent read."""
+        running = (
+            "EXISTS (SELECT 1 FROM executions e WHERE e.job_id = jobs.id"
+            " AND e.status IN ('LEASED', 'IN_PROGRESS', 'COMMITTED'))"
+        )
+        done = "EXISTS (SELECT 1 FROM executions e WHERE e.job_id = jobs.id AND e.status = 'DONE')"
+        last = "(SELECT attempt FROM executions e WHERE e.job_id = jobs.id ORDER BY e.id DESC LIMIT 1)"
+        row = self._rows(
+            f"WITH states AS (SELECT enqueued_at, CASE WHEN {done} THEN 'SUCCEEDED' WHEN {running} THEN"
+            f" 'RUNNING' WHEN {last} >= attempts_max THEN 'FAILED' ELSE 'PENDING' END AS state FROM jobs)"
+            " SELECT coalesce(sum(state = 'PENDING'), 0), coalesce(sum(state = 'RUNNING'), 0),"
+            " coalesce(sum(state = 'SUCCEEDED'), 0), coalesce(sum(state = 'FAILED'), 0),"
+            " min(CASE WHEN state = 'PENDING' THEN enqueued_at END),"
+            " (SELECT count(*) FROM executions WHERE status IN ('LEASED', 'IN_PROGRESS', 'COMMITTED')"
+            " AND lease_expires_at <= ?),"
+            " (SELECT count(*) FROM audit WHERE event = 'duplicate' OR reason = 'already_committed')"
+            " FROM states",
+            (self._clock.now(),),
+        )[0]
+        pending, running_, succeeded, failed, oldest, abandoned, duplicates = row
+        return Counts(
+            pending=pending,
+            running=running_,
+            succeeded=succeeded,
+            failed=failed,
+            oldest_pending_at=oldest,
+            abandoned=abandoned,
+            duplicates_refused=duplicates,
+        )
+
+    def _rows(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
+        with self._explained:
+            return self._connection.execute(sql, values).fetchall()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()

@@ -1,0 +1,74 @@
+"""A queue on a new file, and the clock it reads."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from system.clock import ManualClock, SystemClock
+from system.queue import Queue
+from system.sqlite import SQLiteStore
+from tests.system.processes import HANDLERS
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that stands still."""
+    return ManualClock(1_000_000)
+
+
+@pytest.fixture
+def path() -> Iterator[Path]:
+    """A file that does not exist, on a memory file system where there is one: these tests lose no power."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder, "queue.db")
+
+
+@pytest.fixture
+def store(path: Path, clock: ManualClock) -> Iterator[SQLiteStore]:
+    """A new store in that file."""
+    store = SQLiteStore(path, clock=clock, create=True)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def queue(store: SQLiteStore) -> Queue:
+    """A queue over it: leases of 30 s, 3 attempts, backoff from 1 s to 60 s."""
+    return Queue(store=store)
+
+
+@pytest.fixture
+def locked_folder() -> Iterator[Path]:
+    """A folder that only its owner may write to, with a queue of one job that all may read."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with closing(SQLiteStore(folder / "queue.db", clock=ManualClock(), create=True)) as store:
+            Queue(store=store).enqueue(1)
+        (folder / "queue.db").chmod(0o444)
+        folder.chmod(0o555)
+        yield folder
+        folder.chmod(0o700)
+
+
+@pytest.fixture
+def folder(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder: it holds handlers, and no queue yet."""
+    monkeypatch.chdir(path.parent)
+    monkeypatch.syspath_prepend(path.parent)
+    monkeypatch.delenv("QUEUE_DB", raising=False)
+    Path("handlers.py").write_text(HANDLERS)
+    Path("broken.py").write_text("import handlers\nimport nowhere_to_be_found\n")
+    Path("leaving.py").write_text("raise SystemExit(3)\n")
+    return path.parent
+
+
+@pytest.fixture
+def opened(path: Path) -> Iterator[SQLiteStore]:
+    """The queue that the commands use, on the machine's clock."""
+    store = SQLiteStore(path, clock=SystemClock(), create=True)
+    yield store
+    store.close()

@@ -1,0 +1,37 @@
+"""Files that are not queues, and a way to be somebody who may not write."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+NOBODY = 65534
+
+
+def run(path: Path, sql: str) -> None:
+    """Change a file behind the store's back."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.executescript(sql)
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Root may write anything, so be nobody for a while."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+FOREIGN: dict[str, Callable[[Path], object]] = {
+    "text": lambda path: path.write_text("This is no database. " * 100),
+    "a database": lambda path: run(path, "CREATE TABLE t (x); INSERT INTO t VALUES (1)"),
+    "a WAL database": lambda path: run(path, "PRAGMA journal_mode = WAL; CREATE TABLE t (x)"),
+    "an application's, still empty": lambda path: run(path, "PRAGMA application_id = 7"),
+    "a version's, still empty": lambda path: run(path, "PRAGMA user_version = 7"),
+}

@@ -1,0 +1,194 @@
+"""The command line: what it does and prints when all is well."""
+
+import json
+import signal
+from contextlib import closing
+from pathlib import Path
+
+import click
+import pytest
+
+from system.cli import main
+from system.clock import ManualClock, utc
+from system.queue import Queue
+from system.sqlite import SQLiteStore
+from tests.system.commands import call, fine
+from tests.system.processes import process
+
+pytestmark = pytest.mark.usefixtures("folder")
+
+
+def test_a_job_from_enqueue_to_its_history(path: Path) -> None:
+    """The commands of the help's example do what it says: enqueue, work, look."""
+    assert fine("enqueue", '{"amount": 5}', "--key", "order-1") == "1\n"
+    fine("work", "handlers:echo", "--drain", "--name", "A")
+    assert fine("status").splitlines()[2].split() == ["SUCCEEDED", "1"]
+    lines = [line.split()[2:] for line in fine("audit", "1").splitlines()]
+    assert lines == [
+        ["producer", "enqueue", "enqueued", "-", "-"],
+        ["A", "lease", "leased", "exec-1", "new", "->", "LEASED"],
+        ["A", "start", "started", "exec-1", "LEASED", "->", "IN_PROGRESS"],
+        ["A", "commit", "committed", "exec-1", "IN_PROGRESS", "->", "COMMITTED"],
+        ["A", "finish", "finished", "exec-1", "COMMITTED", "->", "DONE"],
+    ]
+    with closing(SQLiteStore(path, clock=ManualClock())) as store:
+        assert [effect.value for effect in store.effects()] == [json.dumps('{"amount":5}')]
+
+
+def test_an_idempotent_repeat_says_so() -> None:
+    """The id of the job that exists is printed, and on stderr that it existed, and whether it is the same."""
+    assert call("enqueue", '{"a": 1}', "--key", "k").stderr == ""
+    again, other = call("enqueue", '{"a":1}', "--key", "k"), call("enqueue", "2", "--key", "k")
+    assert (again.exit_code, again.stdout, other.exit_code, other.stdout) == (0, "1\n", 0, "1\n")
+    assert again.stderr == "job 1 existed already under this key, with the same payload\n"
+    assert other.stderr == "job 1 existed already under this key, with another payload\n"
+
+
+def test_a_payload_may_come_from_stdin() -> None:
+    """`-` reads UTF-8 from stdin, and a payload that begins with a minus comes after `--`."""
+    assert fine("enqueue", "-", stdin='["\u00e9"]') == "1\n"
+    assert fine("enqueue", "--", "-5") == "2\n"
+
+
+def test_attempts_are_the_jobs_budget(opened: SQLiteStore) -> None:
+    """A job enqueued with one attempt is FAILED after its first failure."""
+    fine("enqueue", "1", "--attempts", "1")
+    fine("work", "handlers:fail", "--once")
+    assert opened.counts().failed == 1
+    last = fine("audit", "1").splitlines()[-1]
+    assert last.endswith("attempts_spent")
+
+
+def test_status_counts_what_there_is(opened: SQLiteStore) -> None:
+    """The JSON has each count and the age of the oldest job that waits; the text has the same counts."""
+    queue = Queue(store=opened)
+    for number in range(1001):
+        queue.enqueue(number, key=str(number % 1000))
+    shown = json.loads(fine("status", "--json"))
+    assert shown.pop("oldest_pending_seconds") >= 0
+    assert shown == {
+        "pending": 1000,
+        "running": 0,
+        "succeeded": 0,
+        "failed": 0,
+        "abandoned": 0,
+        "duplicates_refused": 1,
+    }
+    lines = fine("status").splitlines()
+    assert lines[0].startswith("PENDING               1,000  the oldest was enqueued ")
+    assert lines[-1] == "duplicates refused        1"
+
+
+def test_an_empty_queue_has_no_oldest_job(opened: SQLiteStore) -> None:
+    """With nothing waiting the age is null, and left out of the text."""
+    assert opened.jobs() == ()
+    assert json.loads(fine("status", "--json"))["oldest_pending_seconds"] is None
+    assert fine("status").splitlines()[0] == "PENDING                   0"
+
+
+def abandoned(path: Path, jobs: int) -> None:
+    """Leave leases behind that ran out long ago; the first job was committed."""
+    clock = ManualClock()
+    with closing(SQLiteStore(path, clock=clock, create=True)) as store:
+        queue = Queue(store=store)
+        for number in range(jobs):
+            queue.enqueue(number)
+            queue.lease("dead")
+        queue.start(1)
+        queue.commit(1, None)
+
+
+def test_reconcile_goes_on_until_nothing_is_left(path: Path) -> None:
+    """It takes batch after batch, prints what it did, and finds nothing the second time."""
+    abandoned(path, 1002)
+    assert "1,002  `reconcile` ends them" in fine("status")
+    assert [line.split()[:2] for line in fine("reconcile").splitlines()] == [
+        ["finished", "1"],
+        ["aborted", "1001"],
+    ]
+    assert [line.split()[1] for line in fine("reconcile").splitlines()] == ["0", "0"]
+    assert json.loads(fine("status", "--json"))["abandoned"] == 0
+
+
+def test_audit_lines_stay_lines() -> None:
+    """A line break in an exception or a control character in a name is printed as an escape, in column."""
+    fine("enqueue", "1")
+    fine("work", "handlers:fail", "--once", "--name", "A\n\x1b[31m")
+    lines = fine("audit", "1").splitlines()
+    assert len(lines) == 4
+    assert lines[3].endswith(r"  handler_failed: ValueError: no\nway")
+    assert all(r"A\n\x1b[31m" in line for line in lines[1:])
+    assert len({line.index(" exec-1 ") for line in lines[1:]}) == 1
+
+
+def test_audit_as_json_has_each_field(opened: SQLiteStore) -> None:
+    """One object: the job, and a row for each line, with the time in milliseconds and as text."""
+    fine("enqueue", "1")
+    shown = json.loads(fine("audit", "1", "--json"))
+    row = next(opened.audit())
+    assert shown == {
+        "job": 1,
+        "history": [
+            {
+                "time": utc(row.at),
+                "id": 1,
+                "at": row.at,
+                "actor": "producer",
+                "operation": "enqueue",
+                "event": "enqueued",
+                "job_id": 1,
+                "execution_id": None,
+                "before": None,
+                "after": None,
+                "reason": None,
+                "detail": None,
+            }
+        ],
+    }
+
+
+def test_times_are_shown_in_utc() -> None:
+    """A time is text to the millisecond, also before the epoch."""
+    assert utc(1_709_251_199_999) == "2024-02-29 23:59:59.999Z"
+    assert utc(0) == "1970-01-01 00:00:00.000Z"
+    assert utc(-1) == "1969-12-31 23:59:59.999Z"
+
+
+def test_the_database_may_come_from_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """QUEUE_DB names the file where `--db` does not."""
+    monkeypatch.setenv("QUEUE_DB", "other.db")
+    fine("enqueue", "1")
+    fine("--db", "named.db", "enqueue", "1")
+    assert sorted(path.name for path in folder.glob("*.db")) == ["named.db", "other.db"]
+
+
+@pytest.mark.parametrize("command", [(), *[(name,) for name in main.commands]], ids=str)
+def test_every_command_and_option_has_a_help_text(command: tuple[str, ...]) -> None:
+    """The help exists, and each option in it is explained; the group's has an example."""
+    text = fine(*command, "--help")
+    assert ("python -m system enqueue '{" in text) == (command == ())
+    found = main.commands[command[0]] if command else main
+    assert found.help
+    assert all(param.help for param in found.params if isinstance(param, click.Option))
+
+
+def test_the_worker_leaves_the_signal_handlers_as_they_were(opened: SQLiteStore) -> None:
+    """After `work` the process has the signal handlers that it had before, also when it ended in an error."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(number) for number in numbers]
+    fine("work", "handlers:echo", "--drain")
+    with opened.transaction():
+        call("--busy-seconds", "0", "work", "handlers:echo", "--drain")
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+def test_two_processes_may_enqueue_into_a_file_that_is_not_there_yet(tmp_path: Path) -> None:
+    """Both succeed, whoever creates it, and with the same key both are given the same job."""
+    for number in range(3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        arguments = ("enqueue", "1", "--key", "k")
+        with process(folder, *arguments) as one, process(folder, *arguments) as two:
+            ends = [one.end(), two.end()]
+        assert [(code, out) for code, out, _ in ends] == [(0, "1\n")] * 2
+        assert sorted("existed already" in err for _, _, err in ends) == [False, True]

@@ -1,0 +1,180 @@
+"""The worker: how a signal stops it, and that it never stops half way."""
+
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import system.worker
+from system.clock import ManualClock, SystemClock
+from system.queue import Queue
+from system.sqlite import SQLiteStore
+from system.store import Job, Status
+from system.worker import Breakable, Context, Released, Worker
+from tests.system.processes import process
+from tests.system.test_worker import details, worker
+
+
+def test_a_second_interruption_releases_the_job(queue: Queue, clock: ManualClock) -> None:
+    """The first lets the handler go on; the second raises Released in it, and the job is PENDING again."""
+    seen: list[str] = []
+
+    def handler(*_: object) -> None:
+        interrupted.interrupt()
+        seen.append("went on")
+        interrupted.interrupt()
+        seen.append("never")
+
+    queue.enqueue(1)
+    interrupted = worker(queue, handler, clock)
+    interrupted.run()
+    assert seen == ["went on"]
+    assert details(queue) == ["Released: told to let go of the job"]
+    assert queue.store.counts().pending == 1
+
+
+def test_an_interruption_in_a_heartbeat_comes_after_it(queue: Queue, clock: ManualClock, path: Path) -> None:
+    """The heartbeat's transaction is whole: its audit row is there, and then the handler is broken off."""
+
+    class Interrupting(ManualClock):
+        armed = False
+
+        def now(self) -> int:
+            for _ in range(2 if self.armed else 0):
+                interrupted.interrupt()
+            return super().now()
+
+    def handler(_: Job, context: Context) -> None:
+        interrupting.armed = True
+        try:
+            context.heartbeat()
+        finally:
+            interrupting.armed = False
+
+    interrupting = Interrupting(clock.now())
+    mine = SQLiteStore(path, clock=interrupting)
+    interrupted = Worker(Queue(store=mine), handler, name="A", clock=clock)
+    queue.enqueue(1)
+    interrupted.run_once()
+    assert [row.event for row in queue.store.audit()][-2:] == ["extended", "failed"]
+    mine.close()
+
+
+def interrupted_at(number: int, body: Callable[[], object], interrupt: Callable[[], None]) -> bool:
+    """Run, and interrupt before the worker's instruction of that number. False if there are fewer."""
+    left = number
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal left
+        if frame.f_code.co_filename != system.worker.__file__:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            left -= 1
+            if left == 0:
+                interrupt()
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        body()
+    finally:
+        sys.settrace(before)
+    return left <= 0
+
+
+def test_released_never_leaves_the_handler(queue: Queue, clock: ManualClock) -> None:
+    """Between whichever two instructions a signal falls, the job ends or is released; the worker lives."""
+
+    def handler(job: Job, context: Context) -> None:
+        context.heartbeat()
+        if job.id % 2:
+            raise ValueError("failed by itself")
+        context.write(1)
+
+    number, inside = 0, True
+    while inside:
+        number += 1
+        for _ in range(2):  # one job that fails by itself, one that does not
+            queue.enqueue(1)
+            told = worker(queue, handler, clock)
+            told.interrupt()
+            inside = interrupted_at(number, told.run_once, told.interrupt)
+    last = {execution.job_id: execution.status for execution in queue.store.executions()}
+    assert set(last.values()) == {Status.DONE, Status.ABORTED}
+    assert len(last) == len(queue.store.jobs()) == 2 * number
+    assert set(details(queue)) == {"ValueError: failed by itself", "Released: told to let go of the job"}
+
+
+def test_what_is_broken_off_before_it_begins_does_not_begin() -> None:
+    """A break that was asked for early holds, and one that comes late does nothing."""
+    breakable = Breakable()
+    ran: list[int] = []
+    assert breakable.run(lambda: ran.append(1))
+    breakable.break_off()
+    assert not breakable.run(lambda: ran.append(2))
+    assert ran == [1]
+
+
+def test_a_break_comes_once() -> None:
+    """Code that has swallowed Released is not broken off again: while it closes no second one may come."""
+    breakable = Breakable()
+    went_on: list[bool] = []
+
+    def stubborn() -> None:
+        with suppress(Released):
+            breakable.break_off()
+        breakable.break_off()
+        breakable.shield(breakable.break_off)
+        went_on.append(True)
+
+    assert breakable.run(stubborn)
+    assert went_on == [True]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_signal_lets_the_job_in_hand_end(tmp_path: Path, number: signal.Signals) -> None:
+    """A real process that is told to stop in its handler finishes that job, takes no other, and exits 0."""
+    store = SQLiteStore(tmp_path / "queue.db", clock=SystemClock(), create=True)
+    queue = Queue(store=store)
+    queue.enqueue("in hand")
+    queue.enqueue("next")
+    with process(tmp_path, "work", "handlers:obey") as running:
+        assert running.line() == "begun 1\n"
+        running.popen.send_signal(number)
+        running.tell("return")
+        assert running.end()[0] == 0
+    assert (store.counts().succeeded, store.counts().pending) == (1, 1)
+    assert [effect.value for effect in store.effects()] == ['"obeyed"']
+    store.close()
+
+
+def test_the_second_signal_releases_the_job(tmp_path: Path) -> None:
+    """A real process that gets two SIGTERMs in its handler puts the job back to PENDING, and exits 0."""
+    store = SQLiteStore(tmp_path / "queue.db", clock=SystemClock(), create=True)
+    Queue(store=store).enqueue(1)
+    with process(tmp_path, "work", "handlers:obey") as running:
+        assert running.line() == "begun 1\n"
+        running.popen.send_signal(signal.SIGTERM)
+        running.tell("ping")
+        assert running.line() == "pong\n"  # so the first signal has been seen
+        running.popen.send_signal(signal.SIGTERM)
+        assert running.end()[0] == 0
+    assert store.counts().pending == 1
+    assert [row.detail for row in store.audit()][-1] == "Released: told to let go of the job"
+    store.close()
+
+
+def test_a_signal_ends_the_wait_for_a_job(tmp_path: Path) -> None:
+    """A real process that waits an hour for the next job exits 0 at once when it is told to stop."""
+    SQLiteStore(tmp_path / "queue.db", clock=SystemClock(), create=True).close()
+    with process(tmp_path, "work", "handlers:echo", "--poll-seconds", "3600") as running:
+        assert running.error_line().endswith("begins\n")
+        running.popen.send_signal(signal.SIGTERM)
+        assert running.end()[0] == 0
