@@ -4,17 +4,23 @@ The model and the system take the same actions. A worker is a program (lease, st
 finish); an action says who moves, not what it does.
 """
 
+from typing import Any
+
 from attrs import field, frozen, validators
 
 PRODUCER = "producer"
 RECONCILER = "reconciler"
 
 
+def _unicode(_: object, __: object, text: Any) -> None:
+    text.encode()  # a lone surrogate is no character: ValueError
+
+
 @frozen(kw_only=True)
 class Enqueue:
     """A producer enqueues a job under an idempotency key; the same key again is a producer's retry."""
 
-    key: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
+    key: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1), _unicode))
 
 
 @frozen(kw_only=True)
@@ -49,7 +55,7 @@ def _whole_milliseconds(_: object, __: object, seconds: float) -> None:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise TypeError(f"'seconds' must be a number, not {seconds!r}")
     if not 0.001 <= seconds <= 1e9 or round(seconds * 1000) / 1000 != seconds:
-        raise ValueError(f"'seconds' must be at least 0.001, in whole milliseconds, not {seconds!r}")
+        raise ValueError(f"'seconds' must be from 0.001 to 1e9, in whole milliseconds, not {seconds!r}")
 
 
 @frozen(kw_only=True)

@@ -90,36 +90,41 @@ def nothing_half_done(change: Change) -> str | None:
 def explicit_transitions(change: Change) -> str | None:
     """Each change is in the table, made by who may make it, and has its audit row; terminal stays so."""
     before = {execution.id: execution for execution in change.before.executions}
-    rows = {event.execution: event for event in change.events if event.after is not None}
+    rows: dict[int | None, list[Event]] = {}
+    for event in change.events:
+        if event.after is not None:
+            rows.setdefault(event.execution, []).append(event)
     for execution in change.after.executions:
         old = before.pop(execution.id, None)
-        if old == execution:
+        told = rows.pop(execution.id, [])
+        if old == execution and not told:
             continue
-        row = rows.pop(execution.id, None)
-        breach = _transition_breach(old, execution, row, change)
+        breach = _transition_breach(old, execution, told, change)
         if breach:
             return f"exec-{execution.id}: {breach}"
     for lost in sorted(before):
         return f"exec-{lost} is gone"
-    for row in rows.values():
-        if row.before is row.after:  # an extension to the time it had
-            continue
-        return f"exec-{row.execution}: the audit says {row.event}, and nothing changed"
+    for execution_id, told in rows.items():
+        return f"exec-{execution_id}: the audit says {told[0].event}, and nothing changed"
     return _job_breach(change)
 
 
 def _transition_breach(
-    old: Execution | None, new: Execution, row: Event | None, change: Change
+    old: Execution | None, new: Execution, told: list[Event], change: Change
 ) -> str | None:
     status = old.status if old else None
+    if old == new and told[0].before is not told[0].after:
+        return f"the audit says {told[0].event}, and nothing changed"
     reason = why_not(status, new.status)
     if reason:
         return f"{status or 'new'} -> {new.status}: {reason}"
-    if row is None or (row.before, row.after) != (status, new.status):
+    if not told or (told[0].before, told[0].after) != (status, new.status):
         return f"{status or 'new'} -> {new.status} has no audit row"
+    if len(told) > 1:
+        return f"{status or 'new'} -> {new.status} has {len(told)} audit rows"
+    row = told[0]
     if row.actor != change.actor:
         return f"{row.event} by {change.actor}, and the audit says by {row.actor}"
-    expires = old.lease_expires_at if old else new.lease_expires_at
     fitting = [
         rule
         for rule in allowed(status, new.status)
@@ -127,17 +132,28 @@ def _transition_breach(
     ]
     if not fitting:
         return f"{status or 'new'} -> {new.status} is not made by {row.operation}"
-    breaches = [_rule_breach(rule, new, expires, change) for rule in fitting]
-    return None if None in breaches else breaches[0]
+    breaches = [_rule_breach(rule, old or new, change) for rule in fitting]
+    return breaches[0] if None not in breaches else _identity_breach(old or new, new, row)
 
 
-def _rule_breach(rule: Transition, new: Execution, expires: int, change: Change) -> str | None:
-    if rule.by is By.HOLDER and change.actor != new.worker:
-        return f"{rule.event} by {change.actor}, and the holder is {new.worker}"
-    if rule.lease is Lease.LIVE and expires <= change.at:
+def _rule_breach(rule: Transition, held: Execution, change: Change) -> str | None:
+    """`held` is the execution as it was: whoever it was leased to is its holder, until the lease runs out."""
+    if rule.by is By.HOLDER and change.actor != held.worker:
+        return f"{rule.event} by {change.actor}, and the holder is {held.worker}"
+    if rule.lease is Lease.LIVE and held.lease_expires_at <= change.at:
         return f"{rule.event} under a lease that had expired"
-    if rule.lease is Lease.EXPIRED and expires > change.at:
-        return f"{rule.event} by {change.actor} while {new.worker} holds a live lease"
+    if rule.lease is Lease.EXPIRED and held.lease_expires_at > change.at:
+        return f"{rule.event} by {change.actor} while {held.worker} holds a live lease"
+    return None
+
+
+def _identity_breach(old: Execution, new: Execution, row: Event) -> str | None:
+    """A transition changes the status; a heartbeat moves the end of the lease on; nothing else changes."""
+    if (old.job, old.attempt, old.worker) != (new.job, new.attempt, new.worker):
+        return f"{row.event} made it another execution: its job, attempt or worker changed"
+    moved = new.lease_expires_at - old.lease_expires_at
+    if moved < 0 or (moved and row.event != "extended"):
+        return f"{row.event} moved the end of its lease by {moved / 1000:g}s"
     return None
 
 

@@ -43,13 +43,13 @@ def catalogue() -> tuple[FailureMode, ...]:
 
 def failure_mode(wanted: str) -> FailureMode:
     """The failure mode of that id, number or folder name: FM_001, fm1, 1. Raises UnknownFailureMode."""
-    number = re.fullmatch(r"(?:fm_?)?(\d+)(?:_[a-z0-9_]+)?", wanted.strip(), re.IGNORECASE)
+    number = re.fullmatch(r"(?:fm_?)?([0-9]{1,3})(?:_[a-z0-9_]+)?", wanted.strip(), re.IGNORECASE)
     known = catalogue()
     for mode in known:
         if number and int(number.group(1)) == int(mode.id[3:]):
             return mode
     raise UnknownFailureMode(
-        f"there is no failure mode {wanted!r}; known are {', '.join([mode.id for mode in known])}"
+        f"there is no failure mode {wanted[:40]!r}; known are {', '.join([mode.id for mode in known])}"
     )
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
-from attrs import evolve
 
 from failure_modes.checker.catalogue import FailureMode, UnknownFailureMode, catalogue, failure_mode
 from failure_modes.checker.database import NotKept, keep, kept, path_of, save
 from failure_modes.checker.documents import documents
 from failure_modes.checker.machine import Result, Search, run
+from failure_modes.checker.options import Mode, tuned, tuning
 from failure_modes.checker.progress import shown
 from failure_modes.checker.replay import replay
-from failure_modes.checker.scope import WORKER_NAMES, Granularity, Swap, guarded
-from failure_modes.checker.strategy import ACTION_NAMES, UNRESTRICTED, Strategy
+from failure_modes.checker.scope import Swap, guarded
+from failure_modes.checker.strategy import UNRESTRICTED, Strategy
 from failure_modes.checker.summary import (
     as_json,
     broken_guard,
@@ -29,6 +29,10 @@ from failure_modes.checker.summary import (
     unreached,
 )
 from failure_modes.checker.trace import Trace, TraceError, load
+
+FIND_EXAMPLES = 5_000
+PREVENT_EXAMPLES = 1_000
+EXPLORE_EXAMPLES = 2_000
 
 
 class EXIT(IntEnum):
@@ -43,92 +47,9 @@ class EXIT(IntEnum):
     """A bound was hit before the question was answered."""
 
 
-class _Mode(click.ParamType[FailureMode]):
-    name = "FM"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> FailureMode:
-        try:
-            return failure_mode(value)
-        except UnknownFailureMode as error:
-            self.fail(str(error), param, ctx)
-
-
-class _Weight(click.ParamType[tuple[str, int]]):
-    name = "ACTION=N"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int]:
-        action, _, weight = value.partition("=")
-        names = {name.lower(): name for name in ACTION_NAMES}
-        if action.lower() not in names:
-            self.fail(f"unknown action {action!r}; known are {', '.join(ACTION_NAMES)}", param, ctx)
-        if not weight.isascii() or not weight.isdigit() or int(weight) > 100:
-            self.fail(f"{value!r}: the weight is a whole number from 0 to 100", param, ctx)
-        return names[action.lower()], int(weight)
-
-
-Command = Callable[..., Any]
-
-
-def _tuning(examples: int) -> Callable[[Command], Command]:
-    """The options that every search takes. `examples` is the default number of them."""
-    return lambda command: _with_options(command, examples)
-
-
-def _with_options(command: Command, examples: int) -> Command:
-    options = (
-        click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the search."),
-        click.option(
-            "--examples", type=click.IntRange(1), default=examples, show_default=True, help="Examples to try."
-        ),
-        click.option("--steps", type=click.IntRange(1, 1000), help="Draws in an example, at most."),
-        click.option("--jobs", type=click.IntRange(1, 20), help="Idempotency keys to enqueue under."),
-        click.option("--workers", type=click.IntRange(1, len(WORKER_NAMES)), help="Virtual workers."),
-        click.option(
-            "--granularity",
-            type=click.Choice([granularity.value for granularity in Granularity]),
-            help="Pause before each transaction, or before each statement.",
-        ),
-        click.option(
-            "--weight",
-            "weights",
-            type=_Weight(),
-            multiple=True,
-            help=f"How often to try an action; 0 for never. Actions: {', '.join(ACTION_NAMES)}.",
-        ),
-        click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Stop after so long."),
-        click.option("--json", "json_", is_flag=True, help="Print one JSON object."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def _tuned(strategy: Strategy, options: dict[str, Any]) -> Strategy:
-    scope = strategy.scope
-    if options["workers"]:
-        scope = evolve(scope, workers=options["workers"])
-    if options["granularity"]:
-        scope = evolve(scope, granularity=Granularity(options["granularity"]))
-    strategy = evolve(
-        strategy,
-        scope=scope,
-        jobs=options["jobs"] or strategy.jobs,
-        steps=options["steps"] or strategy.steps,
-    )
-    for action, weight in options["weights"]:
-        strategy = strategy.weighted(action, weight)
-    try:
-        strategy.alphabet()
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    return strategy
-
-
 def _search(what: str, strategy: Strategy, swap: Swap, hunted: str | None, options: dict[str, Any]) -> Result:
     search = Search(
-        strategy=_tuned(strategy, options),
+        strategy=tuned(strategy, options),
         swap=swap,
         hunted=hunted,
         seed=options["seed"],
@@ -165,15 +86,15 @@ def list_() -> None:
 
 
 @main.command()
-@click.argument("mode", metavar="FM", type=_Mode())
-@_tuning(examples=5000)
+@click.argument("mode", metavar="FM", type=Mode())
+@tuning(examples=FIND_EXAMPLES)
 @click.option("--keep", "keep_as", metavar="NAME", help="Keep the trace in the failure mode's folder.")
 @click.option("--why", default="", help="One sentence to keep with the trace.")
 def find(mode: FailureMode, keep_as: str | None, why: str, **options: Any) -> None:
     """Search the broken system until FM breaks its invariant, and shrink the trace."""
-    if keep_as:
-        _usage(path_of, mode, keep_as)
-    strategy = _tuned(mode.strategy, options)
+    if keep_as is not None and _usage(path_of, mode, keep_as).exists():
+        _fail(f"--keep {keep_as}: a trace of that name exists already; choose another name")
+    strategy = tuned(mode.strategy, options)
     result = _search(f"{mode.id}: looking for {mode.breaks}", mode.strategy, mode.swap, mode.breaks, options)
     trace = trace_of(mode, strategy.scope, result, why)
     if trace is not None and keep_as:
@@ -195,11 +116,11 @@ def find(mode: FailureMode, keep_as: str | None, why: str, **options: Any) -> No
 
 
 @main.command()
-@click.argument("mode", metavar="FM", type=_Mode())
-@_tuning(examples=1000)
+@click.argument("mode", metavar="FM", type=Mode())
+@tuning(examples=PREVENT_EXAMPLES)
 def prevent(mode: FailureMode, **options: Any) -> None:
     """Run FM's search against the guarded system: nothing may break, and the danger must be met."""
-    strategy = _tuned(mode.strategy, options)
+    strategy = tuned(mode.strategy, options)
     result = _search(f"{mode.id}: trying the guarded system", mode.strategy, guarded, None, options)
     trace = trace_of(None, strategy.scope, result, "")
     missing = unreached(mode.must_reach, result)
@@ -220,9 +141,11 @@ def replay_(path: Path, *, on_guarded: bool) -> None:
     """Run a kept trace again: it must break the same invariant at the same step."""
     try:
         trace = load(path)
+        if trace.failure_mode is not None:
+            _known(path, trace.failure_mode)
         options = " --guarded" if on_guarded else ""
         replayed = replay(trace, guarded=on_guarded, command=f"nox -s replay -- {_shown(path)}{options}")
-    except (TraceError, UnknownFailureMode) as error:
+    except TraceError as error:
         _fail(str(error))
     click.echo(replayed.text)
     if not replayed.as_expected:
@@ -235,12 +158,12 @@ def replay_(path: Path, *, on_guarded: bool) -> None:
 
 
 @main.command()
-@_tuning(examples=2000)
+@tuning(examples=EXPLORE_EXAMPLES)
 @click.option("--reach-all", is_flag=True, help="Fail unless every `sometimes` property was reached.")
 @click.option("--save", "file", type=click.Path(path_type=Path), help="Write a violation's trace here.")
 def explore(file: Path | None, *, reach_all: bool, **options: Any) -> None:
     """Hunt freely on the guarded system, and say what was reached."""
-    strategy = _tuned(UNRESTRICTED, options)
+    strategy = tuned(UNRESTRICTED, options)
     result = _search("exploring the guarded system", UNRESTRICTED, guarded, None, options)
     trace = trace_of(None, strategy.scope, result, "found by exploring the guarded system")
     if options["json_"]:
@@ -301,6 +224,8 @@ def _found_line(result: Result) -> str:
 
 def _command(name: str, mode: FailureMode, options: dict[str, Any]) -> str:
     given = [f"--seed {options['seed']}"]
+    if options["examples"] != FIND_EXAMPLES:
+        given.append(f"--examples {options['examples']}")
     given += [
         f"--{key} {options[key]}" for key in ("steps", "jobs", "workers", "granularity") if options[key]
     ]
@@ -321,6 +246,13 @@ def _shown(path: Path) -> str:
         return path.resolve().relative_to(Path.cwd()).as_posix()
     except ValueError:
         return str(path)
+
+
+def _known(path: Path, mode_id: str) -> None:
+    try:
+        failure_mode(mode_id)
+    except UnknownFailureMode as error:
+        raise TraceError(f"{path}: {error}") from None
 
 
 def _usage(function: Callable[..., Any], *arguments: Any) -> Any:

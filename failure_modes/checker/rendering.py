@@ -18,6 +18,8 @@ def headline(name: str, finding: Finding | None, lockstep: Lockstep) -> str:
     """What was run, and what came of it, in one line."""
     count = len(lockstep.actions)
     scope = f"{STORE} · {lockstep.scope.granularity} · {count} {'step' if count == 1 else 'steps'}"
+    if lockstep.aside is not None:
+        return f"{name} breaks {lockstep.aside} first, and not {lockstep.hunted}      {scope}"
     if finding is None:
         return f"{name}: holds      {scope}"
     if finding.invariant is None:

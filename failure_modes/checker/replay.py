@@ -68,8 +68,6 @@ def _text(
     lines.append(table(lockstep, finding))
     if finding is not None:
         lines.append(verdict(finding, lockstep, None if guarded or mode is None else mode.policy))
-    if lockstep.aside is not None:
-        lines.append(f" broke {lockstep.aside} first, which is not what the trace is kept for")
     if command:
         lines.append(f" replay: {command}")
     return "\n".join(lines)

@@ -10,7 +10,7 @@ from tests.checker.traces import SMALL_TEXT
 KEYS = "a trace has format, failure_mode, scope, breaks, why, actions"
 ONE_OBJECT = "a trace is one JSON object"
 KNOWN = "known are Step, Enqueue, Tick, Crash, Fail, Heartbeat, Reconcile"
-SECONDS = "'seconds' must be at least 0.001, in whole milliseconds, not "
+SECONDS = "'seconds' must be from 0.001 to 1e9, in whole milliseconds, not "
 ONCE = "each key is there once"
 WORKERS = "this scope has A, B, producer, reconciler"
 POSITIVE = "it is positive, and at most 1e9"

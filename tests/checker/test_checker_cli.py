@@ -204,8 +204,9 @@ def test_a_name_that_is_taken_is_refused(folder: Path) -> None:
     result = invoke("find", "FM_001", "--keep", "taken")
     assert result.exit_code == EXIT.USAGE
     assert result.stderr == (
-        "error: taken.json exists already, with another violation; choose another name\n"
+        "error: --keep taken: a trace of that name exists already; choose another name\n"
     )
+    assert result.stdout == ""
     assert taken.read_text() == SMALL_TEXT
 
 
@@ -287,9 +288,9 @@ def test_an_action_that_could_not_happen_is_not_as_expected(tmp_path: Path) -> N
 
 def test_prevention_says_what_was_met() -> None:
     """The fix holds, and what it guards against was reached: exit code 0."""
-    result = invoke("prevent", "FM_001")
+    result = invoke("prevent", "FM_001", "--examples", "200", "--steps", "40")
     assert (result.exit_code, result.stderr) == (EXIT.AS_EXPECTED, "")
-    assert result.stdout.startswith("FM_001 duplicate retry: prevented by the commit boundary; 1,0")
+    assert result.stdout.startswith("FM_001 duplicate retry: prevented by the commit boundary; 2")
     for name in MODE.must_reach:
         assert name in result.stdout
 

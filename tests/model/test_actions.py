@@ -25,7 +25,9 @@ from model.actions import (
 )
 def test_time_passes_in_whole_milliseconds_and_forwards(seconds: float) -> None:
     """A tick of nothing, of less than nothing, of part of a millisecond or of no number at all is refused."""
-    with pytest.raises(ValueError, match=r"'seconds' must be at least 0\.001, in whole milliseconds, not "):
+    with pytest.raises(
+        ValueError, match=r"'seconds' must be from 0\.001 to 1e9, in whole milliseconds, not "
+    ):
         Tick(seconds=seconds)
 
 

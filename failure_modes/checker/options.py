@@ -1,0 +1,102 @@
+"""The options of the command line that tune a search, and what they make of a strategy."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import click
+from attrs import evolve
+
+from failure_modes.checker.catalogue import FailureMode, UnknownFailureMode, failure_mode
+from failure_modes.checker.scope import WORKER_NAMES, Granularity
+from failure_modes.checker.strategy import ACTION_NAMES, Strategy
+
+
+class Mode(click.ParamType[FailureMode]):
+    """A failure mode, by its id or number."""
+
+    name = "FM"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> FailureMode:
+        """The failure mode of that name."""
+        try:
+            return failure_mode(value)
+        except UnknownFailureMode as error:
+            self.fail(str(error), param, ctx)
+
+
+class Weight(click.ParamType[tuple[str, int]]):
+    """How often to try an action."""
+
+    name = "ACTION=N"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        """The action's name and its weight."""
+        action, _, weight = value.partition("=")
+        names = {name.lower(): name for name in ACTION_NAMES}
+        if action.lower() not in names:
+            self.fail(f"unknown action {action[:40]!r}; known are {', '.join(ACTION_NAMES)}", param, ctx)
+        if not re.fullmatch("[0-9]{1,3}", weight) or int(weight) > 100:
+            self.fail(f"{value[:40]!r}: the weight is a whole number from 0 to 100", param, ctx)
+        return names[action.lower()], int(weight)
+
+
+Command = Callable[..., Any]
+
+
+def tuning(examples: int) -> Callable[[Command], Command]:
+    """The options that every search takes. `examples` is the default number of them."""
+    return lambda command: _with_options(command, examples)
+
+
+def _with_options(command: Command, examples: int) -> Command:
+    options = (
+        click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the search."),
+        click.option(
+            "--examples", type=click.IntRange(1), default=examples, show_default=True, help="Examples to try."
+        ),
+        click.option("--steps", type=click.IntRange(1, 1000), help="Draws in an example, at most."),
+        click.option("--jobs", type=click.IntRange(1, 20), help="Idempotency keys to enqueue under."),
+        click.option("--workers", type=click.IntRange(1, len(WORKER_NAMES)), help="Virtual workers."),
+        click.option(
+            "--granularity",
+            type=click.Choice([granularity.value for granularity in Granularity]),
+            help="Pause before each transaction, or before each statement.",
+        ),
+        click.option(
+            "--weight",
+            "weights",
+            type=Weight(),
+            multiple=True,
+            help=f"How often to try an action; 0 for never. Actions: {', '.join(ACTION_NAMES)}.",
+        ),
+        click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Stop after so long."),
+        click.option("--json", "json_", is_flag=True, help="Print one JSON object."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def tuned(strategy: Strategy, options: dict[str, Any]) -> Strategy:
+    """The strategy with what the options say. Raises click.UsageError."""
+    scope = strategy.scope
+    if options["workers"]:
+        scope = evolve(scope, workers=options["workers"])
+    if options["granularity"]:
+        scope = evolve(scope, granularity=Granularity(options["granularity"]))
+    strategy = evolve(
+        strategy,
+        scope=scope,
+        jobs=options["jobs"] or strategy.jobs,
+        steps=options["steps"] or strategy.steps,
+    )
+    for action, weight in options["weights"]:
+        strategy = strategy.weighted(action, weight)
+    try:
+        strategy.alphabet()
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    return strategy
