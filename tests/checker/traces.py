@@ -83,7 +83,7 @@ def _actions(scope: Scope) -> st.SearchStrategy[Action]:
     moves = [st.builds(kind, worker=workers) for kind in (Step, Fail, Heartbeat, Crash)]
     return st.one_of(
         *moves,
-        st.builds(Enqueue, key=st.text(st.characters(), min_size=1)),
+        st.builds(Enqueue, key=st.text(st.characters(codec="utf-8"), min_size=1)),
         st.builds(Tick, seconds=_MILLISECONDS.map(lambda milliseconds: milliseconds / 1000)),
         st.builds(Tick, seconds=st.integers(1, 10**9)),
         st.just(Reconcile()),
