@@ -1,8 +1,8 @@
 """The Hypothesis state machine over the lock-step, and a search with it.
 
 One rule draws the action; what cannot happen is skipped, so that leaving out a step does not change what
-another says. One invariant asks whether the run is still worth going on with. The exception that
-ends a search carries the actions as data.
+another says. The invariants are judged by the lock-step, after each action. The exception that ends a
+search carries the actions as data.
 """
 
 from collections import Counter
