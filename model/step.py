@@ -29,7 +29,7 @@ class Event:
     """One audit row: who did what to which execution, and how it was answered.
 
     `before` and `after` are the execution's statuses where it changed (or was extended), else None.
-    `reason` is a code, given where the event alone does not say why.
+    `reason` is a code, given where the event alone does not say why; `at` is a time in milliseconds.
     """
 
     event: str
@@ -40,6 +40,7 @@ class Event:
     before: Status | None = None
     after: Status | None = None
     reason: str | None = None
+    at: int = 0
 
 
 @frozen(kw_only=True)
@@ -76,6 +77,7 @@ class _Draft:
                 job=job,
                 execution=execution,
                 reason=reason,
+                at=self.now,
             )
         )
 
@@ -98,6 +100,7 @@ class _Draft:
                 before=execution.status,
                 after=after,
                 reason=reason,
+                at=self.now,
             )
         )
         until = execution.lease_expires_at if lease_expires_at is None else lease_expires_at
@@ -228,6 +231,7 @@ def _lease(draft: _Draft) -> _Draft:
                 job=job_id,
                 execution=new.id,
                 after=Status.LEASED,
+                at=draft.now,
             )
         )
         draft = draft.with_(evolve(draft.durable, executions=(*draft.durable.executions, new)))
@@ -253,6 +257,8 @@ def _lost(draft: _Draft, execution: Execution) -> str | None:
 
 def _start(draft: _Draft, execution: Execution) -> _Draft:
     lost = _lost(draft, execution)
+    if lost is None and execution.status is not Status.LEASED:
+        lost = "already_started"
     return draft.refuse(execution, lost) if lost else draft.move(execution, Status.IN_PROGRESS, "started")
 
 
@@ -269,6 +275,8 @@ def _commit(draft: _Draft, execution: Execution) -> _Draft:
     if draft.durable.effects_of(execution.job):
         return draft.refuse(execution, "already_committed")
     lost = _lost(draft, execution)
+    if lost is None and execution.status is not Status.IN_PROGRESS:
+        lost = "not_started"
     if lost:
         return draft.refuse(execution, lost)
     key = draft.durable.job(execution.job).key

@@ -89,6 +89,9 @@ class Queue:
             execution = tx.execution(execution_id)
             if self._refused(tx, execution, "start"):
                 return False
+            if execution.status is not Status.LEASED:
+                self._refuse(tx, execution, "start", "already_started")
+                return False
             tx.move(
                 execution,
                 to=Status.IN_PROGRESS,

@@ -4,6 +4,7 @@ The handler runs between transactions, with no lock held. It writes its effect t
 effect becomes durable in the transaction that commits the job, or not at all.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -12,6 +13,8 @@ from system.queue import Lease, Queue, to_json
 from system.store import Job, StoreBusy
 
 T = TypeVar("T")
+Persist = Callable[[Callable[[], bool]], bool]
+"""Runs an operation, again for as long as the store is busy."""
 
 
 class Released(BaseException):
@@ -64,9 +67,10 @@ class Breakable:
 class Context:
     """What a handler holds besides its job: a way to write its effect, and to ask for more time."""
 
-    def __init__(self, queue: Queue, lease: Lease, handling: Breakable) -> None:
+    def __init__(self, queue: Queue, lease: Lease, handling: Breakable, persist: Persist) -> None:
         self._queue = queue
         self._handling = handling
+        self._persist = persist
         self._execution_id = lease.execution.id
         self._written: str | None = None
         self.attempt = lease.execution.attempt
@@ -84,7 +88,7 @@ class Context:
 
     def heartbeat(self) -> bool:
         """Extend the lease. False when it is gone: someone else may have the job, so stop working."""
-        return self._handling.shield(lambda: self._queue.heartbeat(self._execution_id))
+        return self._handling.shield(lambda: self._persist(lambda: self._queue.heartbeat(self._execution_id)))
 
 
 Handler = Callable[[Job, Context], Any]
@@ -151,11 +155,13 @@ class Worker:
 
     def _handle(self, lease: Lease) -> None:
         execution_id = lease.execution.id
-        context = Context(self._queue, lease, self._handling)
+        context = Context(self._queue, lease, self._handling, self._persist)
         try:
-            whole = self._handling.run(lambda: self._handler(lease.job, context))
+            whole = self._handling.run(lambda: _called(self._handler, lease.job, context))
             failure = None if whole else "Released: told to let go of the job"
-        except Exception as error:
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # a handler that calls sys.exit has failed, too
             failure = _describe(error)
         if failure is not None:
             detail = failure
@@ -177,7 +183,13 @@ class Worker:
                 self._clock.sleep(self._poll_seconds)
 
 
-def _describe(error: Exception) -> str:
+def _called(handler: Handler, job: Job, context: Context) -> None:
+    answer = handler(job, context)
+    if inspect.isawaitable(answer) or inspect.isgenerator(answer) or inspect.isasyncgen(answer):
+        raise TypeError(f"the handler did not run: it gave back {type(answer).__name__}, not a result")
+
+
+def _describe(error: BaseException) -> str:
     try:
         text = f"{type(error).__name__}: {error}"
     except Exception:  # its __str__ raises

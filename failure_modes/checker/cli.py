@@ -31,7 +31,7 @@ from failure_modes.checker.summary import (
 from failure_modes.checker.trace import Trace, TraceError, load
 
 FIND_EXAMPLES = 5_000
-PREVENT_EXAMPLES = 1_000
+PREVENT_EXAMPLES = 2_000
 EXPLORE_EXAMPLES = 2_000
 
 
@@ -109,7 +109,7 @@ def find(mode: FailureMode, keep_as: str | None, why: str, **options: Any) -> No
     else:
         tried = f"{mode.id} {mode.title}: {mode.breaks} was not broken in {result.tally.examples:,} examples"
         more = "it was stopped; give it more time" if result.bound_hit else "try more --examples"
-        click.echo(f"{tried}; {more}")
+        click.echo(f"{tried}; {more}{_asides(result, '; ')}")
     if trace is not None and keep_as:
         click.echo(f" kept: {_shown(path_of(mode, keep_as))}", err=options["json_"])
     _leave(EXIT.AS_EXPECTED if trace else EXIT.BOUND_HIT if result.bound_hit else EXIT.NOT_AS_EXPECTED)
@@ -149,9 +149,9 @@ def replay_(path: Path, *, on_guarded: bool) -> None:
         _fail(str(error))
     click.echo(replayed.text)
     if not replayed.as_expected:
-        expected = (
-            "to hold" if on_guarded else f"to break {trace.breaks.invariant} at step {trace.breaks.step}"
-        )
+        what = f"break {trace.breaks.invariant}" if trace.breaks.invariant else "part from the model"
+        where = f"step {trace.breaks.step}" if trace.breaks.step else "the end"
+        expected = "to hold" if on_guarded else f"to {what} at {where}"
         skipped = f"; {len(replayed.skipped)} actions could not happen" if replayed.skipped else ""
         click.echo(f" not as expected: the trace was {expected}{skipped}")
     _leave(EXIT.AS_EXPECTED if replayed.as_expected else EXIT.NOT_AS_EXPECTED)
@@ -197,7 +197,10 @@ def _leave_guarded(result: Result, missing: tuple[str, ...]) -> None:
     if result.finding is not None:
         _leave(EXIT.NOT_AS_EXPECTED)
     if missing:
-        click.echo(f"never reached: {', '.join(missing)}; it proves nothing, try more --examples", err=True)
+        click.echo(
+            f"never reached: {', '.join(missing)}; it proves nothing, try more --examples",
+            err=True,
+        )
     _leave(EXIT.BOUND_HIT if result.bound_hit or missing else EXIT.AS_EXPECTED)
 
 
@@ -216,10 +219,13 @@ def _found_line(result: Result) -> str:
     lines.append(f"shrunk after {tally.stopwatch.seconds:.1f} s")
     if result.bound_hit:
         lines.append("and not as short as it could be, for it was stopped")
-    if tally.asides:
-        asides = ", ".join([f"{name} {count} times" for name, count in sorted(tally.asides.items())])
-        lines.append(f"left aside where another broke first: {asides}")
-    return ", ".join(lines)
+    return ", ".join(lines) + _asides(result, ", ")
+
+
+def _asides(result: Result, before: str) -> str:
+    asides = sorted(result.tally.asides.items())
+    told = ", ".join([f"{name} {count} times" for name, count in asides])
+    return f"{before}left aside where another broke first: {told}" if asides else ""
 
 
 def _command(name: str, mode: FailureMode, options: dict[str, Any]) -> str:

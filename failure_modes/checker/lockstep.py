@@ -281,9 +281,12 @@ class Lockstep:
         raise Violation(finding, tuple(self.actions))
 
     def _judge_ending(self, *, settled: bool) -> None:
+        _, history, _ = read(self.world.observer, after=0)
+        if history != tuple(self.events) and self.state is not None:
+            self._part("an audit that only grows", "earlier rows of it changed or gone")
         ending = Ending(
             final=self.durable,
-            events=tuple(self.events),
+            events=history,
             accepted=tuple(self.accepted),
             faults=tuple(self.faults),
             settled=settled,

@@ -59,6 +59,7 @@ def _event(row: AuditRow, jobs: Ranks, executions: Ranks) -> Event:
         before=None if row.before is None else state.Status(row.before.value),
         after=None if row.after is None else state.Status(row.after.value),
         reason=row.reason,
+        at=row.at,
     )
 
 

@@ -15,9 +15,9 @@ from failure_modes.checker.trace import Breaks, Trace, to_json
 
 
 def trace_of(mode: FailureMode | None, scope: Scope, result: Result, why: str) -> Trace | None:
-    """The trace of a violation; None when there is none (or only a divergence, which has no invariant)."""
+    """The trace of what was found; None when nothing was."""
     finding = result.finding
-    if finding is None or finding.invariant is None:
+    if finding is None:
         return None
     return Trace(
         failure_mode=mode.id if mode else None,

@@ -9,6 +9,8 @@ _REFUSED = {
     "already_committed": "{job} has committed",
     "lease_lost": "exec-{execution} lost its lease",
     "lease_expired": "the lease of exec-{execution} has expired",
+    "already_started": "exec-{execution} has started",
+    "not_started": "exec-{execution} has not started",
     "already_finished": "exec-{execution} is finished",
 }
 

@@ -51,9 +51,12 @@ class TraceError(Exception):
 
 @frozen(kw_only=True)
 class Breaks:
-    """What a trace breaks, and at which of its actions (1, 2, …); None for the liveness run after them."""
+    """What a trace breaks, and at which of its actions (1, 2, …); None for the liveness run after them.
 
-    invariant: str
+    `invariant` is None where the system parts from the model, and no invariant breaks.
+    """
+
+    invariant: str | None
     step: int | None
 
 
@@ -228,8 +231,9 @@ class _Reader:
         if not isinstance(value, dict) or set(value) != {"invariant", "step"}:
             self.fail(line, f"'breaks' is {_told(value)}", "it is an object of invariant, step")
         known = [rule.id for rule in INVARIANTS]
-        if value["invariant"] not in known:
-            self.fail(line, f"unknown invariant {_told(value['invariant'])}", f"known are {', '.join(known)}")
+        if value["invariant"] not in (None, *known):
+            what = f"unknown invariant {_told(value['invariant'])}"
+            self.fail(line, what, f"known are {', '.join(known)}, or null for a divergence")
         step = value["step"]
         whole = isinstance(step, int) and not isinstance(step, bool)
         if step is not None and not (whole and 1 <= step <= length):

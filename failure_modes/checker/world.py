@@ -236,7 +236,9 @@ def _produce(process: Process) -> None:
         process.at_rest = True
         intent = process.ask(At.IDLE)
         assert isinstance(intent, Enqueue), "the producer is asked to enqueue"
-        queue.enqueue(intent.key, key=intent.key, actor=process.name)
+        job = queue.enqueue(intent.key, key=intent.key, actor=process.name)
+        if (job.key, json.loads(job.payload)) != (intent.key, intent.key):
+            raise RuntimeError(f"enqueue of key {intent.key} was answered with the job of key {job.key}")
 
 
 def _reconcile(process: Process) -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from attrs import frozen
 
 from system.policies.fence import Fence
-from system.store import Status, Store
+from system.store import Execution, Status, Store, Transaction
 
 
 @frozen
@@ -22,9 +22,7 @@ class CommitBoundary:
         """Write the effect and the COMMITTED record, or refuse. Returns whether it was committed."""
         with store.transaction() as tx:
             execution = tx.execution(execution_id)
-            refusal = (
-                "already_committed" if tx.effect_of(execution.job_id) else fence.refusal(execution, tx.now)
-            )
+            refusal = self._refusal(tx, fence, execution)
             if refusal:
                 tx.record(
                     event="refused",
@@ -41,3 +39,11 @@ class CommitBoundary:
             )
             tx.set_available(execution.job_id, None)
             return True
+
+    def _refusal(self, tx: Transaction, fence: Fence, execution: Execution) -> str | None:
+        if tx.effect_of(execution.job_id):
+            return "already_committed"
+        lost = fence.refusal(execution, tx.now)
+        if lost is None and execution.status is Status.LEASED:
+            return "not_started"
+        return lost

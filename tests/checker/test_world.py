@@ -5,13 +5,21 @@ import sqlite3
 from contextlib import suppress
 
 import pytest
+from attrs import evolve
 
+from failure_modes.checker.findings import Divergence
 from failure_modes.checker.lockstep import Lockstep, Record
+from failure_modes.checker.machine import Search, attempt, run
+from failure_modes.checker.replay import replay
 from failure_modes.checker.scope import Granularity, Scope
 from failure_modes.checker.stepping import At, Crashed, SteppingConnection
 from failure_modes.checker.strategy import UNRESTRICTED
+from failure_modes.checker.summary import trace_of
 from model.actions import PRODUCER, Action, Crash, Enqueue, Fail, Heartbeat, Step, Tick
 from model.state import JobState
+from system.policies import Retry
+from system.queue import Queue
+from system.sqlite import SQLiteStore
 
 BOTH = pytest.mark.parametrize("granularity", list(Granularity))
 
@@ -149,3 +157,52 @@ def test_a_process_that_meets_a_lock_waits_until_it_is_let_go() -> None:
         lockstep.apply(Step(worker="A"))
         assert lockstep.possible(Step(worker="B"))
         assert not lockstep.apply(Step(worker="B")).blocked
+
+
+def test_a_divergence_on_the_guarded_system_is_a_trace_that_replays() -> None:
+    """A queue that parts from the model without breaking an invariant leaves a trace, and it can be kept."""
+
+    class Longer(Retry):
+        def backoff_ms(self, attempt: int) -> int:
+            return super().backoff_ms(attempt) + 1
+
+    def swap(queue: Queue) -> Queue:
+        return evolve(queue, policies=evolve(queue.policies, retry=Longer()))
+
+    result = run(Search(strategy=UNRESTRICTED, swap=swap, hunted=None, seed=0, examples=500))
+    trace = trace_of(None, UNRESTRICTED.scope, result, "")
+    assert trace is not None
+    assert (trace.breaks.invariant, trace.breaks.step) == (None, 4)
+    again = attempt(trace.scope, swap, None, trace.actions)
+    assert again is not None
+    assert again.finding == result.finding
+    assert replay(trace).finding is None, "the real queue does not part"
+
+
+def test_a_history_that_is_rewritten_parts_from_the_model() -> None:
+    """Audit rows that were read once must still be there at the end."""
+
+    class Forgetful(Queue):
+        def finish(self, execution_id: int) -> bool:
+            done = super().finish(execution_id)
+            assert isinstance(self.store, SQLiteStore)
+            self.store._connection.execute("UPDATE audit SET actor = 'nobody' WHERE event = 'leased'")  # noqa: SLF001
+            return done
+
+    def swap(queue: Queue) -> Queue:
+        return Forgetful(store=queue.store, policies=queue.policies, lease_seconds=queue.lease_seconds)
+
+    with Lockstep(Scope(workers=1), swap) as lockstep:
+        lockstep.apply(Enqueue(key="k1"))
+        with pytest.raises(Divergence, match="earlier rows of it changed or gone"):
+            lockstep.finish()
+
+
+def test_a_statement_cannot_pass_by_the_boundaries() -> None:
+    """The ways round `execute` are refused, rather than missed."""
+    connection = sqlite3.connect(":memory:", isolation_level=None, factory=SteppingConnection)
+    connection.attach(_Recorder())
+    for way in (connection.cursor, connection.commit, connection.rollback):
+        with pytest.raises(RuntimeError, match="every statement goes through execute"):
+            way()
+    connection.close()

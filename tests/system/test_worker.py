@@ -1,5 +1,7 @@
 """The worker: what it does with a handler that returns, raises, or takes its time."""
 
+import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -188,3 +190,45 @@ def test_a_handler_may_release_its_job_itself(queue: Queue, clock: ManualClock) 
     queue.enqueue(1)
     assert worker(queue, handler, clock).run_once()
     assert queue.store.counts().pending == 1
+
+
+@pytest.mark.parametrize("error", [SystemExit(0), asyncio.CancelledError("gone")])
+def test_a_handler_that_leaves_fails_its_attempt_and_not_the_worker(
+    queue: Queue, clock: ManualClock, error: BaseException
+) -> None:
+    """`sys.exit` in a handler is a failed attempt on the record, and the next job is worked on."""
+
+    def handler(job: Job, context: Context) -> None:
+        if job.payload == "1":
+            raise error
+        context.write(2)
+
+    queue.enqueue(1)
+    queue.enqueue(2)
+    worker(queue, handler, clock).drain()
+    assert details(queue) == [f"{type(error).__name__}: {error}"]
+    assert queue.store.counts().succeeded == 1
+
+
+def test_a_handler_that_only_promises_to_run_has_failed(queue: Queue, clock: ManualClock) -> None:
+    """What gives back a coroutine or a generator has not run: the job is not taken for done."""
+
+    def generator(*_: object) -> Iterator[int]:
+        yield 1
+
+    queue.enqueue(1)
+    worker(queue, generator, clock).run_once()
+    assert details(queue) == ["TypeError: the handler did not run: it gave back generator, not a result"]
+
+
+def test_a_job_is_started_once_and_not_committed_before(queue: Queue) -> None:
+    """The public operations keep to the table: LEASED, then IN_PROGRESS, then COMMITTED."""
+    queue.enqueue(1)
+    lease = queue.lease("A")
+    assert lease is not None
+    assert not queue.commit(lease.execution.id, 1)
+    assert queue.start(lease.execution.id)
+    assert not queue.start(lease.execution.id)
+    assert queue.commit(lease.execution.id, 1)
+    reasons = [row.reason for row in queue.store.audit() if row.event == "refused"]
+    assert reasons == ["not_started", "already_started"]
