@@ -73,7 +73,7 @@ def test_sessions_and_commands_exist(path: Path) -> None:
     """Each nox session and each command of the two command lines that a document names is real."""
     text = path.read_text(encoding="utf-8")
     listed = _printed("-m", "nox", "--list")
-    sessions = set(re.findall(r"^[*-] (\S+)", listed, re.MULTILINE)) | {"fmN"}
+    sessions = set(re.findall(r"^[*-] (\w+)", listed, re.MULTILINE)) | {"fmN"}
     for session in re.findall(r"nox -s (\w+)", text):
         assert session in sessions, f"{path.name}: there is no session {session}"
     for module in ("failure_modes", "system"):
