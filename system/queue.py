@@ -9,6 +9,7 @@ import json
 from attrs import field, frozen, validators
 
 from system.policies import Policies
+from system.policies.fence import refuse
 from system.policies.reconcile import Reconciled
 from system.store import HELD, Execution, Job, Status, Store, Transaction
 
@@ -90,7 +91,7 @@ class Queue:
             if self._refused(tx, execution, "start"):
                 return False
             if execution.status is not Status.LEASED:
-                self._refuse(tx, execution, "start", "already_started")
+                refuse(tx, execution, "start", "already_started")
                 return False
             tx.move(
                 execution,
@@ -132,7 +133,7 @@ class Queue:
         with self.store.transaction() as tx:
             execution = tx.execution(execution_id)
             if execution.status is not Status.COMMITTED:
-                self._refuse(tx, execution, "finish", "already_finished")
+                refuse(tx, execution, "finish", "already_finished")
                 return False
             tx.move(execution, to=Status.DONE, event="finished", operation="finish", actor=execution.worker)
             return True
@@ -168,18 +169,8 @@ class Queue:
     def _refused(self, tx: Transaction, execution: Execution, operation: str) -> bool:
         reason = self.policies.fence.refusal(execution, tx.now)
         if reason:
-            self._refuse(tx, execution, operation, reason)
+            refuse(tx, execution, operation, reason)
         return reason is not None
-
-    def _refuse(self, tx: Transaction, execution: Execution, operation: str, reason: str) -> None:
-        tx.record(
-            event="refused",
-            operation=operation,
-            actor=execution.worker,
-            job_id=execution.job_id,
-            execution_id=execution.id,
-            reason=reason,
-        )
 
 
 def to_json(value: object) -> str:

@@ -20,7 +20,6 @@ from failure_modes.checker.scope import Swap, guarded
 from failure_modes.checker.strategy import UNRESTRICTED, Strategy
 from failure_modes.checker.summary import (
     as_json,
-    broken_guard,
     everything_reached,
     explored,
     properties,
@@ -49,7 +48,7 @@ class EXIT(IntEnum):
 
 def _search(what: str, strategy: Strategy, swap: Swap, hunted: str | None, options: dict[str, Any]) -> Result:
     search = Search(
-        strategy=tuned(strategy, options),
+        strategy=strategy,
         swap=swap,
         hunted=hunted,
         seed=options["seed"],
@@ -95,7 +94,7 @@ def find(mode: FailureMode, keep_as: str | None, why: str, **options: Any) -> No
     if keep_as is not None and _usage(path_of, mode, keep_as).exists():
         _fail(f"--keep {keep_as}: a trace of that name exists already; choose another name")
     strategy = tuned(mode.strategy, options)
-    result = _search(f"{mode.id}: looking for {mode.breaks}", mode.strategy, mode.swap, mode.breaks, options)
+    result = _search(f"{mode.id}: looking for {mode.breaks}", strategy, mode.swap, mode.breaks, options)
     trace = trace_of(mode, strategy.scope, result, why)
     if trace is not None and keep_as:
         _usage(keep, mode, keep_as, trace)
@@ -121,13 +120,13 @@ def find(mode: FailureMode, keep_as: str | None, why: str, **options: Any) -> No
 def prevent(mode: FailureMode, **options: Any) -> None:
     """Run FM's search against the guarded system: nothing may break, and the danger must be met."""
     strategy = tuned(mode.strategy, options)
-    result = _search(f"{mode.id}: trying the guarded system", mode.strategy, guarded, None, options)
+    result = _search(f"{mode.id}: trying the guarded system", strategy, guarded, None, options)
     trace = trace_of(None, strategy.scope, result, "")
     missing = unreached(mode.must_reach, result)
     if options["json_"]:
         click.echo(json.dumps({**as_json(result, trace), "unreached": list(missing)}))
-    elif result.finding is not None:
-        click.echo(_guarded_text(strategy, result))
+    elif trace is not None:
+        click.echo(replay(trace).text)
     else:
         click.echo(f"{mode.id} {mode.title}: prevented by the {mode.policy}; {_met(result)}")
         click.echo(reached(mode.must_reach, result))
@@ -164,13 +163,13 @@ def replay_(path: Path, *, on_guarded: bool) -> None:
 def explore(file: Path | None, *, reach_all: bool, **options: Any) -> None:
     """Hunt freely on the guarded system, and say what was reached."""
     strategy = tuned(UNRESTRICTED, options)
-    result = _search("exploring the guarded system", UNRESTRICTED, guarded, None, options)
+    result = _search("exploring the guarded system", strategy, guarded, None, options)
     trace = trace_of(None, strategy.scope, result, "found by exploring the guarded system")
     if options["json_"]:
         click.echo(json.dumps({**as_json(result, trace), **explored(result)}))
     else:
-        if result.finding is not None:
-            click.echo(_guarded_text(strategy, result))
+        if trace is not None:
+            click.echo(replay(trace).text)
         click.echo(f"explored the guarded system: {_met(result)}")
         click.echo(everything_reached(strategy.scope, result))
     if trace is not None and file is not None:
@@ -183,10 +182,11 @@ def explore(file: Path | None, *, reach_all: bool, **options: Any) -> None:
 @click.option("--check", is_flag=True, help="Only say whether they are fresh; exit 1 if not.")
 def docs(*, check: bool) -> None:
     """Write the generated documents: the state model and the index of failure modes."""
-    stale = [path for path, text in documents().items() if not path.exists() or path.read_text() != text]
+    fresh = documents()
+    stale = [path for path, text in fresh.items() if not path.exists() or path.read_text() != text]
     for path in stale:
         if not check:
-            path.write_text(documents()[path])
+            path.write_text(fresh[path])
         click.echo(f"{'stale' if check else 'written'}: {_shown(path)}")
     if not stale:
         click.echo("the generated documents are fresh")
@@ -202,10 +202,6 @@ def _leave_guarded(result: Result, missing: tuple[str, ...]) -> None:
             err=True,
         )
     _leave(EXIT.BOUND_HIT if result.bound_hit or missing else EXIT.AS_EXPECTED)
-
-
-def _guarded_text(strategy: Strategy, result: Result) -> str:
-    return broken_guard(strategy.scope, result)
 
 
 def _met(result: Result) -> str:

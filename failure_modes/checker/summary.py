@@ -5,10 +5,7 @@ from collections import Counter
 from typing import Any
 
 from failure_modes.checker.catalogue import FailureMode
-from failure_modes.checker.findings import Found
-from failure_modes.checker.lockstep import Lockstep
-from failure_modes.checker.machine import Result, needs_ending
-from failure_modes.checker.rendering import headline, table, verdict
+from failure_modes.checker.machine import Result
 from failure_modes.checker.scope import Granularity, Scope
 from failure_modes.checker.sometimes import ANYWHERE, AT_STATEMENTS
 from failure_modes.checker.trace import Breaks, Trace, to_json
@@ -83,21 +80,6 @@ def everything_reached(scope: Scope, result: Result) -> str:
             f" last new state: {since:,} examples before the end",
         ]
     )
-
-
-def broken_guard(scope: Scope, result: Result) -> str:
-    """The guarded system broke: the run as a table."""
-    assert result.finding is not None, "asked only when something was found"
-    with Lockstep(scope) as lockstep:
-        try:
-            for action in result.actions:
-                lockstep.apply(action)
-            if needs_ending(None):
-                lockstep.finish()
-        except Found as found:
-            lines = [headline("the guarded system", found.finding, lockstep), table(lockstep, found.finding)]
-            return "\n".join([*lines, verdict(found.finding, lockstep, None)])
-    return "the guarded system broke in the search, and not when its trace was run again"
 
 
 def _counts(title: str, counts: Counter[str]) -> str:

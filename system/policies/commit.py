@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from attrs import frozen
 
-from system.policies.fence import Fence
+from system.policies.fence import Fence, refuse
 from system.store import Execution, Status, Store, Transaction
 
 
@@ -24,14 +24,7 @@ class CommitBoundary:
             execution = tx.execution(execution_id)
             refusal = self._refusal(tx, fence, execution)
             if refusal:
-                tx.record(
-                    event="refused",
-                    operation="commit",
-                    actor=execution.worker,
-                    job_id=execution.job_id,
-                    execution_id=execution.id,
-                    reason=refusal,
-                )
+                refuse(tx, execution, "commit", refusal)
                 return False
             tx.add_effect(job_id=execution.job_id, execution_id=execution.id, value=value)
             tx.move(

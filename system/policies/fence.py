@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from attrs import frozen
 
-from system.store import HELD, Execution
+from system.store import HELD, Execution, Transaction
 
 
 @frozen
@@ -23,3 +23,15 @@ class Fence:
         if execution.status not in HELD:
             return "lease_lost"
         return "lease_expired" if execution.lease_expires_at <= now else None
+
+
+def refuse(tx: Transaction, execution: Execution, operation: str, reason: str) -> None:
+    """Put it on the record that an operation was refused, and why."""
+    tx.record(
+        event="refused",
+        operation=operation,
+        actor=execution.worker,
+        job_id=execution.job_id,
+        execution_id=execution.id,
+        reason=reason,
+    )
