@@ -192,11 +192,10 @@ def recovery_restores_correctness(ending: Ending) -> str | None:
 
 def failures_are_detectable(ending: Ending) -> str | None:
     """Each fault that touched a job, and each job given up, can be told from the audit rows alone."""
-    for fault in ending.faults:
-        rows = [event for event in ending.events if event.job == fault.job]
-        if not any(_tells(event, fault) for event in rows):
-            of = f"exec-{fault.execution} of " if fault.execution else ""
-            return f"no audit row tells of the {fault.kind} that hit {of}job-{fault.job}"
+    _, untold = _balance(ending.events, ending.faults)
+    for fault in untold:
+        of = f"exec-{fault.execution} of " if fault.execution else ""
+        return f"no audit row tells of the {fault.kind} that hit {of}job-{fault.job}"
     buried = {event.job for event in ending.events if event.event == "buried"}
     for job in ending.final.jobs:
         if ending.final.job_state(job.id) is JobState.FAILED and job.id not in buried:
@@ -204,13 +203,50 @@ def failures_are_detectable(ending: Ending) -> str | None:
     return None
 
 
+def _balance(
+    events: tuple[Event, ...], faults: tuple[Fault, ...]
+) -> tuple[tuple[Event, ...], tuple[Fault, ...]]:
+    """The rows that are left when each fault has taken the one that tells of it, and the faults left over.
+
+    Each failure and each duplicate has a row of its own. The crashes that hit one execution share the row
+    that ends it.
+    """
+    rows, untold = list(events), []
+    for fault in faults:
+        telling = next((row for row in rows if row.job == fault.job and _tells(row, fault)), None)
+        if telling is None:
+            untold.append(fault)
+        elif fault.kind != "crash":
+            rows.remove(telling)
+    return tuple(rows), tuple(untold)
+
+
 def _tells(event: Event, fault: Fault) -> bool:
     if fault.kind == "duplicate":
         return event.event == "duplicate"
     if fault.kind == "failure":
-        return event.operation == "fail"
+        return event.operation == "fail" and event.event != "buried"
     recovered = event.event == "expired" or (event.event == "finished" and event.operation == "reconcile")
     return recovered and event.execution == fault.execution
+
+
+def condensed(
+    events: tuple[Event, ...], faults: tuple[Fault, ...]
+) -> tuple[tuple[Event, ...], tuple[Fault, ...]]:
+    """What every ending still depends on of the rows and faults so far; put in their place they do as well.
+
+    The faults that no row tells of yet; the first row that gave up each job; and rows that tell of no fault
+    so far and could of a later one. A row that ends an execution could not: INV_003 lets nothing hit it then.
+    """
+    rows, untold = _balance(events, faults)
+    given_up: dict[int, Event] = {}
+    spare = []
+    for row in rows:
+        if row.event == "buried":
+            given_up.setdefault(row.job, row)
+        elif row.event == "duplicate" or row.operation == "fail":
+            spare.append(row)
+    return (*given_up.values(), *spare), untold
 
 
 INVARIANTS: tuple[Invariant, ...] = (

@@ -10,35 +10,30 @@ from collections import Counter
 
 from attrs import frozen
 
+from failure_modes.checker.content import Content
 from failure_modes.checker.findings import Divergence, Finding, Violation
-from failure_modes.checker.reading import read
+from failure_modes.checker.liveness import recover
+from failure_modes.checker.reading import Rows, read
 from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
 from failure_modes.checker.sometimes import reached
+from failure_modes.checker.standing import Moved, Standing, can
 from failure_modes.checker.stepping import At, label
 from failure_modes.checker.telling import difference, tell
-from failure_modes.checker.world import Moved, World
+from failure_modes.checker.world import World
 from model.actions import (
-    PRODUCER,
-    RECONCILER,
     Action,
     Crash,
     Enqueue,
     Fail,
-    Heartbeat,
-    Reconcile,
-    Step,
     Tick,
     actor_of,
 )
-from model.invariants import INVARIANTS, Change, Ending, Fault
-from model.state import TERMINAL, Durable, Phase, State, Status, initial
+from model.invariants import INVARIANTS, Change, Ending, Fault, condensed
+from model.state import Durable, Phase, State, Status, initial
 from model.step import Event, Outcome, step
 
-ROUNDS_MAX = 200
-"""Rounds of the liveness run; a round ends when time must pass for anything to change."""
-
-PASSES_MAX = 5_000
-"""Passes over the processes within a round."""
+KNOWN_MAX = 50_000
+"""Contents of the store that a run remembers the rows of."""
 
 
 @frozen(kw_only=True)
@@ -57,13 +52,31 @@ class Record:
     recovering: bool
 
 
+@frozen(kw_only=True, eq=False)
+class Snapshot:
+    """All that the future of a run depends on. `events` and `faults` are `condensed`."""
+
+    content: Content
+    durable: Durable
+    now: int
+    standings: tuple[Standing, ...]
+    state: State | None
+    accepted: tuple[str, ...]
+    events: tuple[Event, ...]
+    faults: tuple[Fault, ...]
+    parted: Finding | None
+
+
 class Lockstep:
     """A run. Made anew for each example; `close` it."""
 
-    def __init__(self, scope: Scope, swap: Swap = guarded, *, hunted: str | None = None) -> None:
+    def __init__(
+        self, scope: Scope, swap: Swap = guarded, *, hunted: str | None = None, world: World | None = None
+    ) -> None:
+        """`world` is a fresh one of the same scope and swap, if not the usual one."""
         self.scope = scope
         self.hunted = hunted
-        self.world = World(scope, swap)
+        self.world = world or World(scope, swap)
         self.state: State | None = initial(settings=scope.settings, workers=scope.names)
         self.durable = Durable()
         self.events: list[Event] = []
@@ -74,14 +87,57 @@ class Lockstep:
         self.sometimes: Counter[str] = Counter()
         self.parted: Finding | None = None
         self.aside: str | None = None
-        self._pending: dict[str, Action] = {}
         self._audit_read = 0
-        self._recovering = False
+        self._known: dict[Content, Rows] = {}
+        """In a world that is put back often: the rows of each content that it had."""
+        self.recovering = False
 
     @property
     def over(self) -> bool:
         """Whether the run broke something else than it hunts, and is no use any more."""
         return self.aside is not None
+
+    @property
+    def now(self) -> int:
+        """The time, in milliseconds."""
+        return self.world.clock.now()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The processes, in a fixed order."""
+        return tuple(self.world.processes)
+
+    def rests(self, name: str) -> bool:
+        """Whether the process has nothing in hand."""
+        return self.world.processes[name].at_rest
+
+    def commits(self, action: Action) -> bool:
+        """Do it. Returns whether it committed. Raises Violation or Divergence."""
+        return self.apply(action).committed
+
+    def snapshot(self, before: "Snapshot | None" = None) -> "Snapshot":
+        """Where the run stands; what is as it was `before` is the same object."""
+        same = before is not None and before.durable is self.durable
+        events, faults = condensed(tuple(self.events), tuple(self.faults))
+        return Snapshot(
+            content=before.content if before and same else self.world.content(),
+            durable=self.durable,
+            now=self.now,
+            standings=tuple([process.stands() for process in self.world.processes.values()]),
+            state=self.state,
+            accepted=tuple(self.accepted),
+            events=events,
+            faults=faults,
+            parted=self.parted,
+        )
+
+    def put_back(self, there: "Snapshot") -> None:
+        """Go on from where a run of this scope once stood. Only what is restorable can be put back."""
+        self.world.put_back(there.content, there.now, there.standings)
+        self.durable, self.state, self.parted, self.aside = there.durable, there.state, there.parted, None
+        self.events, self.faults, self.accepted = list(there.events), list(there.faults), list(there.accepted)
+        self.records, self.actions, self._audit_read, self.recovering = [], [], 0, False
+        self.sometimes.clear()
 
     def possible(self, action: Action) -> bool:
         """Whether the action can happen now."""
@@ -89,18 +145,7 @@ class Lockstep:
         if name is None:
             return True
         process = self.world.processes.get(name)
-        if process is None:
-            return False
-        match action:
-            case Enqueue() | Reconcile():
-                return process.at is At.IDLE
-            case Crash():
-                return not process.at_rest
-            case Fail() | Heartbeat():
-                return process.at is At.HANDLER
-            case _:
-                idle = process.at is At.IDLE and name in (PRODUCER, RECONCILER)
-                return not idle and not process.waits
+        return process is not None and can(name, process, action)
 
     def may_be_asked(self, action: Action) -> bool:
         """Whether who moved last now rests, or is in its handler: where a schedule has a choice to make."""
@@ -110,7 +155,7 @@ class Lockstep:
 
     def apply(self, action: Action) -> Record:
         """Do it. Raises Violation or Divergence when the system is found wrong."""
-        if not self._recovering:
+        if not self.recovering:
             self.actions.append(action)
         match action:
             case Tick():
@@ -122,18 +167,11 @@ class Lockstep:
                 return self._move(action)
 
     def finish(self) -> None:
-        """The liveness run: recover, schedule fairly, let time pass, until nothing changes."""
-        self._recovering = True
-        for _ in range(ROUNDS_MAX):
-            settled = self._settle()
-            later = self._next_time()
-            if self.over or not settled or later is None:
-                break
-            self.apply(Tick(seconds=(later - self.world.clock.now()) / 1000))
-        else:
-            settled = False
+        """The liveness run, judged at its end. Raises Violation or Divergence."""
+        self.recovering = True
+        settled = recover(self)
         if not self.over:
-            self._judge_ending(settled=settled)
+            self.judge_ending(settled=settled)
 
     def close(self) -> None:
         """Let go of the world."""
@@ -153,25 +191,25 @@ class Lockstep:
         process = self.world.processes[name]
         asked = action
         if process.at is not At.COMMITTED:  # there nothing begins: the process only learns of its commit
-            asked = self._pending.setdefault(name, action)
+            asked = process.pending = process.pending or action
         job_in_hand = process.job_in_hand if process.at is At.HANDLER else None
         moved = process.resume(action)
         outcome = None
         if moved.committed or moved.rolled_back:
-            del self._pending[name]
+            process.pending = None
         if moved.committed:
             self._note(asked, job_in_hand)
             outcome = self._model(asked, at=process.read_at)
         record = self._keep(action, moved, outcome)
         if moved.error is not None:
-            self._pending.pop(name, None)
+            process.pending = None
             self._part("the operation to be answered", f"{type(moved.error).__name__}: {moved.error}")
         self._compare_hand(name)
         return record
 
     def _crash(self, action: Crash) -> Record:
         process = self.world.processes[action.worker]
-        in_transaction = action.worker in self._pending and process.at is At.STATEMENT
+        in_transaction = process.pending is not None and process.at is At.STATEMENT
         unlearnt = process.at is At.COMMITTED
         for execution in self.durable.executions:
             if execution.worker == action.worker and execution.status not in (Status.DONE, Status.ABORTED):
@@ -181,7 +219,6 @@ class Lockstep:
         self.sometimes["a crash fell inside a transaction"] += in_transaction
         self.sometimes["a crash hid a commit from its worker"] += unlearnt
         process.kill()
-        self._pending.pop(action.worker, None)
         return self._keep(action, Moved(changed=True), self._model(action))
 
     def _note(self, asked: Action, job_in_hand: int | None) -> None:
@@ -207,11 +244,11 @@ class Lockstep:
         before = self.durable
         events: tuple[Event, ...] = ()
         if moved.changed:
-            self.durable, events, self._audit_read = read(self.world.observer, after=self._audit_read)
+            events = self._read()
             self.events.extend(events)
         record = Record(
             action=action,
-            now=self.world.clock.now(),
+            now=self.now,
             model=outcome,
             events=events,
             ran=label(moved.ran) if moved.ran else None,
@@ -219,13 +256,24 @@ class Lockstep:
             blocked=moved.blocked,
             before=before,
             after=self.durable,
-            recovering=self._recovering,
+            recovering=self.recovering,
         )
         self.records.append(record)
         for name in reached(record):
             self.sometimes[name] += 1
         self._check(record, outcome)
         return record
+
+    def _read(self) -> tuple[Event, ...]:
+        content = self.world.content() if self.world.restorable else ()
+        known = self._known.get(content) if content else None
+        rows, events, self._audit_read = read(self.world.observer, after=self._audit_read, known=known)
+        self.durable = rows.durable
+        if content and known is None:
+            if len(self._known) > KNOWN_MAX:
+                self._known.clear()
+            self._known[content] = rows
+        return events
 
     # The oracles.
 
@@ -280,8 +328,11 @@ class Lockstep:
         finding = Finding(invariant=invariant, step=self._step, expected=expected, got=broken[invariant])
         raise Violation(finding, tuple(self.actions))
 
-    def _judge_ending(self, *, settled: bool) -> None:
-        _, history, _ = read(self.world.observer, after=0)
+    def judge_ending(self, *, settled: bool) -> None:
+        """Judge what is left at the end. Raises Violation or Divergence."""
+        history = tuple(self.events)
+        if not self.world.restorable:
+            _, history, _ = read(self.world.observer, after=0)
         if history != tuple(self.events) and self.state is not None:
             self._part("an audit that only grows", "earlier rows of it changed or gone")
         ending = Ending(
@@ -295,39 +346,4 @@ class Lockstep:
 
     @property
     def _step(self) -> int | None:
-        return None if self._recovering else len(self.actions)
-
-    # The liveness run.
-
-    def _settle(self) -> bool:
-        """Recover once; schedule everyone in turn until all rest and have seen all. False if never."""
-        asked = False
-        seen: dict[str, Durable] = {}
-        for _ in range(PASSES_MAX):
-            if not asked and self.possible(Reconcile()):
-                self.apply(Reconcile())
-                asked = True
-            quiet = asked
-            for name, process in self.world.processes.items():
-                at_rest = process.at_rest and seen.get(name) is self.durable
-                if self.over or at_rest or not self.possible(Step(worker=name)):
-                    continue
-                quiet = False
-                if self.apply(Step(worker=name)).committed:
-                    seen[name] = self.durable
-            if self.over or quiet:
-                return True
-        return False
-
-    def _next_time(self) -> int | None:
-        """The next time at which something becomes due; None when nothing ever will."""
-        now = self.world.clock.now()
-        times = [job.available_at for job in self.durable.jobs if job.available_at is not None]
-        times += [
-            execution.lease_expires_at
-            for execution in self.durable.executions
-            if execution.status not in (Status.DONE, Status.ABORTED)
-        ]
-        if all(self.durable.job_state(job.id) in TERMINAL for job in self.durable.jobs):
-            return None
-        return min((time for time in times if time > now), default=None)
+        return None if self.recovering else len(self.actions)

@@ -6,6 +6,8 @@ Identifiers are renamed by rank, since a database may leave gaps; nothing else i
 import json
 from collections.abc import Iterable
 
+from attrs import frozen
+
 from model import state
 from model.step import Event
 from system.store import AuditRow, Effect, Execution, Job, Store
@@ -13,17 +15,35 @@ from system.store import AuditRow, Effect, Execution, Job, Store
 Ranks = dict[int, int]
 
 
-def read(store: Store, *, after: int) -> tuple[state.Durable, tuple[Event, ...], int]:
-    """The store as the model's durable state, its audit rows past the id `after`, and the last id read."""
+@frozen
+class Rows:
+    """The store's rows as the model's durable state, and the rank of each id."""
+
+    durable: state.Durable
+    jobs: Ranks
+    executions: Ranks
+
+
+def read(store: Store, *, after: int, known: Rows | None = None) -> tuple[Rows, tuple[Event, ...], int]:
+    """The store's rows, its audit rows past the id `after`, and the last id read.
+
+    `known` are the rows, where they were read before.
+    """
+    rows = known or _rows(store)
+    told = tuple(store.audit(after=after))
+    events = tuple([_event(row, rows.jobs, rows.executions) for row in told])
+    return rows, events, told[-1].id if told else after
+
+
+def _rows(store: Store) -> Rows:
     jobs, executions = store.jobs(), store.executions()
     rank = _ranks(job.id for job in jobs), _ranks(execution.id for execution in executions)
-    rows = tuple(store.audit(after=after))
     durable = state.Durable(
         jobs=tuple([_job(job, *rank) for job in jobs]),
         executions=tuple([_execution(execution, *rank) for execution in executions]),
         effects=tuple([_effect(effect, *rank) for effect in store.effects()]),
     )
-    return durable, tuple([_event(row, *rank) for row in rows]), rows[-1].id if rows else after
+    return Rows(durable, *rank)
 
 
 def _job(job: Job, jobs: Ranks, _: Ranks) -> state.Job:

@@ -1,10 +1,12 @@
 """The invariants that are judged when a run has ended: each sentence they can say is provoked once."""
 
+from itertools import product
+
 import pytest
 from attrs import evolve
 
 from model.actions import PRODUCER, RECONCILER
-from model.invariants import INVARIANTS, Ending, Fault, invariant
+from model.invariants import INVARIANTS, Ending, Fault, condensed, invariant
 from model.state import Durable, Status
 from model.step import Event
 from tests.model.rows import ABORTED, DONE, EFFECT, EXEC, JOB, SPENT, audit, rows
@@ -121,3 +123,39 @@ def test_an_ending_that_is_right_breaks_nothing(name: str, rule: str) -> None:
     predicate = invariant(rule).at_end
     assert predicate is not None
     assert predicate(GOOD_ENDINGS[name]) is None
+
+
+def test_a_condensed_history_is_judged_as_the_whole_one() -> None:
+    """Wherever a history is cut and what lies before is condensed, each ending is answered as without."""
+    again = audit("duplicate", "enqueue", None, None, PRODUCER)
+    judge = invariant("INV_005").at_end
+    assert judge is not None
+    broken = 0
+    for told in product((BURIED, FAILED_ROW, again), repeat=3):
+        for faults in product((FAILURE, DUPLICATE), repeat=2):
+            whole = judge(ending(FAILED, *told, faults=faults))
+            for cut, hit in product(range(4), range(3)):
+                events, untold = condensed(told[:cut], faults[:hit])
+                rest = ending(FAILED, *events, *told[cut:], faults=(*untold, *faults[hit:]))
+                assert (judge(rest) is None) == (whole is None), (told, faults, cut, hit)
+            broken += whole is not None
+    assert 0 < broken < 3**3 * 2**2
+
+
+def test_condensing_forgets_what_is_told_and_nothing_else() -> None:
+    """A told fault goes with the row that told it; one that is untold stays, and so does who was given up."""
+    told = (EXPIRED_ROW, BURIED, BURIED, FAILED_ROW)
+    assert condensed(told, (CRASH, FAILURE, FAILURE, DUPLICATE)) == ((BURIED,), (FAILURE, DUPLICATE))
+    assert condensed((FAILED_ROW,), ()) == ((FAILED_ROW,), ())
+
+
+def test_two_faults_need_two_rows() -> None:
+    """One row does not tell of a second duplicate, nor the row that buries a job of its handler's failure."""
+    again = audit("duplicate", "enqueue", None, None, PRODUCER)
+    judge = invariant("INV_005").at_end
+    assert judge is not None
+    assert judge(ending(SUCCEEDED, again, faults=(DUPLICATE,))) is None
+    assert judge(ending(SUCCEEDED, again, faults=(DUPLICATE, DUPLICATE))) is not None
+    assert judge(ending(FAILED, BURIED, faults=(FAILURE,))) is not None
+    assert judge(ending(FAILED, BURIED, FAILED_ROW, faults=(FAILURE,))) is None
+    assert judge(ending(FAILED, BURIED, EXPIRED_ROW, faults=(CRASH, CRASH))) is None

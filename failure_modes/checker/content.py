@@ -1,0 +1,96 @@
+"""The content of a store, as a value: how a world is put back to a state that it was in.
+
+The audit is left out: it is read after each action and then taken away, since it would make every history
+a state of its own. So a system that reads or rewrites its audit cannot be explored, and is refused.
+"""
+
+import re
+import sqlite3
+from functools import cache
+
+from failure_modes.checker.stepping import Ran, Row
+
+AUDIT = "audit"
+_SEQUENCE = "sqlite_sequence"
+
+Content = tuple[tuple[str, tuple[Row, ...]], ...]
+"""The rows of each table but the audit, by its name. The first column of each is its rowid."""
+
+
+class Unexplorable(Exception):
+    """The system does what the explorer cannot account for. The message says what."""
+
+
+def read_content(connection: sqlite3.Connection, tables: tuple[str, ...]) -> Content:
+    """What is in the store now: the tables, and the last ids that were given."""
+    return tuple([(table, tuple(connection.execute(_reading(table)).fetchall())) for table in tables])
+
+
+def write_content(connection: sqlite3.Connection, wanted: Content, present: Content) -> None:
+    """Make the content what is wanted, by the rows that differ from what is present; empty the audit.
+
+    Rows that refer to others come after these, and go before them, so no constraint is ever broken.
+    """
+    pairs = [(table, rows, old) for (table, rows), (_, old) in zip(wanted, present, strict=True)]
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(f"DELETE FROM {AUDIT}")
+    for table, rows, old in pairs[:-1]:
+        if rows != old:
+            known = set(old)
+            for row in rows:
+                if row not in known:
+                    connection.execute(_writing(table, len(row)), row)
+    for table, rows, old in reversed(pairs[:-1]):
+        if rows != old:
+            kept = {row[0] for row in rows}
+            for row in old:
+                if row[0] not in kept:
+                    connection.execute(_removing(table), row[:1])
+    if wanted[-1] == present[-1]:  # then no insert above has moved it on
+        connection.execute(f"DELETE FROM {_SEQUENCE} WHERE name = '{AUDIT}'")
+    else:
+        connection.execute(f"DELETE FROM {_SEQUENCE}")
+        for row in wanted[-1][1]:
+            connection.execute(_writing(_SEQUENCE, len(row)), row)
+    connection.execute("COMMIT")
+
+
+def tables_of(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """The tables of the store but for the audit, in the order of their creation: none refers to a later one.
+
+    The last is the one of the ids that were given.
+    """
+    rows = connection.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN (?, ?) ORDER BY rowid",
+        (AUDIT, _SEQUENCE),
+    )
+    return (*[name for (name,) in rows], _SEQUENCE)
+
+
+@cache
+def _reading(table: str) -> str:
+    if table == _SEQUENCE:
+        return f"SELECT name, seq FROM {_SEQUENCE} WHERE name <> '{AUDIT}' ORDER BY name"
+    return f"SELECT * FROM {table} ORDER BY rowid"
+
+
+@cache
+def _writing(table: str, width: int) -> str:
+    return f"INSERT OR REPLACE INTO {table} VALUES ({', '.join(['?'] * width)})"
+
+
+@cache
+def _removing(table: str) -> str:
+    return f"DELETE FROM {table} WHERE rowid = ?"
+
+
+@cache
+def _uses_audit(sql: str) -> bool:
+    return re.search(rf"\b{AUDIT}\b", sql) is not None and not sql.startswith(f"INSERT INTO {AUDIT}")
+
+
+def unexplorable(ran: Ran) -> Unexplorable | None:
+    """Why a system that ran this cannot be explored: it depends on what was taken away. Else None."""
+    if _uses_audit(ran.sql):
+        return Unexplorable(f"the system reads or rewrites its audit: {ran.sql[:80]}")
+    return None

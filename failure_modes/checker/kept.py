@@ -1,0 +1,65 @@
+"""What a queue keeps in memory: it must keep nothing from one job to the next, or a proof could not see it.
+
+A proof takes a worker at rest for one that has just been started. A queue that remembers (a counter, a cache)
+would make that wrong, so it is refused. What is kept in a global variable or in a closure is not seen.
+"""
+
+from types import FunctionType
+from typing import Any
+
+from attrs import fields, has
+
+from failure_modes.checker.content import Unexplorable
+from system.queue import Queue
+from system.sqlite import SQLiteStore
+
+
+def kept(part: Any) -> object:
+    """The values that an object holds, and what it holds holds; the store that we know keeps none."""
+    if part is None or isinstance(part, int | float | str | bytes):
+        return part
+    if isinstance(part, list | tuple | set | frozenset):
+        return tuple([kept(item) for item in part])
+    if isinstance(part, dict):
+        return tuple([(kept(key), kept(value)) for key, value in part.items()])
+    name = type(part).__qualname__
+    if isinstance(part, SQLiteStore | FunctionType | type):
+        return name
+    slots = {one.name: getattr(part, one.name) for one in fields(type(part))} if has(type(part)) else {}
+    held = slots | getattr(part, "__dict__", {})
+    return name, tuple([(key, kept(value)) for key, value in held.items()])
+
+
+def _never_changes(part: Any) -> bool:
+    """Whether nothing can be kept in it, so that it need not be watched: a frozen value of such values."""
+    if part is None or isinstance(part, int | float | str | bytes | SQLiteStore):
+        return True
+    refuses = any("__setattr__" in vars(base) for base in type(part).__mro__[:-1])  # as attrs has it
+    frozen = has(type(part)) and refuses
+    if not frozen or hasattr(part, "__dict__"):
+        return False
+    return all(_never_changes(getattr(part, one.name)) for one in fields(type(part)))
+
+
+def is_plain(queue: Queue) -> bool:
+    """Whether its store is the one we know, so that nothing is held between two operations of a job."""
+    return type(queue.store) is SQLiteStore
+
+
+def watched(queue: Queue) -> "Watched | None":
+    """The queue to be watched; None if there is no need to."""
+    return None if _never_changes(queue) else Watched(queue)
+
+
+class Watched:
+    """A queue that is being watched: it must not keep anything that it had not when it was made."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+        self._at_first = kept(queue)
+
+    def unexplorable(self) -> Unexplorable | None:
+        """Why a process with this queue cannot be brought back; None if it can."""
+        if kept(self._queue) == self._at_first:
+            return None
+        return Unexplorable("the queue or one of its policies keeps something in memory between operations")

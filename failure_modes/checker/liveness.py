@@ -1,0 +1,112 @@
+"""The liveness run: recovery, then a fair schedule, then time, until nothing changes any more.
+
+What it does next is a function of where the run stands, and of nothing else: two runs that stand alike end
+alike.
+"""
+
+from functools import cache
+from typing import Protocol
+
+from model.actions import Action, Reconcile, Step, Tick, actor_of
+from model.state import TERMINAL, Durable, Status
+
+MOVES_MAX = 5_000
+"""Moves of the liveness run; one that needs more never comes to an end."""
+
+STATEMENTS_MAX = 1_000
+"""Steps of one process from rest to rest, where the others stand still."""
+
+_RECONCILE = Reconcile()
+
+
+@cache
+def _step(name: str) -> Step:
+    return Step(worker=name)
+
+
+class Run(Protocol):
+    """What the liveness run asks of a run."""
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing more to learn from it."""
+        ...
+
+    @property
+    def durable(self) -> Durable:
+        """What is durable now."""
+        ...
+
+    @property
+    def now(self) -> int:
+        """The time, in milliseconds."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The processes, in a fixed order."""
+        ...
+
+    def rests(self, name: str) -> bool:
+        """Whether the process has nothing in hand."""
+        ...
+
+    def possible(self, action: Action) -> bool:
+        """Whether the action can happen now."""
+        ...
+
+    def commits(self, action: Action) -> bool:
+        """Do it. Returns whether it committed."""
+        ...
+
+
+def recover(run: Run) -> bool:
+    """Recover, schedule fairly, let time pass. False if something still changes after all that is allowed."""
+    return any(run.over or not advance(run) for _ in range(MOVES_MAX))
+
+
+def advance(run: Run) -> bool:
+    """One move of it. False when there is nothing left to do.
+
+    Who has something in hand goes on with it; then reconciliation runs, and each worker asks for a job;
+    when nobody finds anything to do, time passes to when something becomes due.
+    """
+    for name in run.names:
+        if not run.rests(name) and run.possible(_step(name)):
+            run.commits(_step(name))
+            return True
+    before = run.durable
+    firsts: tuple[Action, ...] = (_RECONCILE, *[_step(name) for name in run.names])
+    for first in firsts:
+        if run.possible(first):
+            _run_to_rest(run, first)
+        if run.over or run.durable is not before:
+            return True
+    later = next_time(run.durable, run.now)
+    if later is None:
+        return False
+    run.commits(Tick(seconds=(later - run.now) / 1000))
+    return True
+
+
+def _run_to_rest(run: Run, first: Action) -> None:
+    name = actor_of(first)
+    assert name is not None, "a process moves"
+    run.commits(first)
+    for _ in range(STATEMENTS_MAX):
+        if run.over or run.rests(name) or not run.possible(_step(name)):
+            return
+        run.commits(_step(name))
+
+
+def next_time(durable: Durable, now: int) -> int | None:
+    """The next time at which something becomes due; None when nothing ever will."""
+    times = [job.available_at for job in durable.jobs if job.available_at is not None]
+    times += [
+        execution.lease_expires_at
+        for execution in durable.executions
+        if execution.status not in (Status.DONE, Status.ABORTED)
+    ]
+    if all(durable.job_state(job.id) in TERMINAL for job in durable.jobs):
+        return None
+    return min((time for time in times if time > now), default=None)

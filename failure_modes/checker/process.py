@@ -1,0 +1,333 @@
+"""A virtual process: a greenlet that runs the real code to its next boundary, and stands there.
+
+A process can be brought back to where it stood: a fresh one is fed its log (see `standing.py`).
+"""
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from greenlet import getcurrent, greenlet
+
+from failure_modes.checker.kept import Watched
+from failure_modes.checker.scope import Granularity
+from failure_modes.checker.standing import AT_REST, Entry, Moved, Returned, Standing, memory_of
+from failure_modes.checker.stepping import At, Crashed, NotTheSame, Ran, SteppingConnection
+from model.actions import Action, Fail, Heartbeat
+from system.store import Job
+from system.worker import Context
+
+if TYPE_CHECKING:
+    from failure_modes.checker.world import World
+
+SLEEPS_MAX = 100
+"""Sleeps between two boundaries; a process that needs more will never reach the next one."""
+
+
+class HandlerFailed(Exception):
+    """What a handler raises when the schedule says `Fail`."""
+
+
+class Process:
+    """One virtual process."""
+
+    def __init__(self, world: "World", name: str, program: Callable[["Process"], None]) -> None:
+        self.name = name
+        self.world = world
+        self.dead = False
+        self.at = At.IDLE
+        self.statement = ""
+        self.at_rest = True
+        """Nothing has happened since the process started, slept, or was done with what it was asked."""
+        self.read_at: int | None = None
+        """The time that the current transaction read."""
+        self.blocked_since: int | None = None
+        self.job_in_hand: int | None = None
+        self.pending: Action | None = None
+        """What its transaction, once it commits, will have been: for the lock-step."""
+        self.watched: Watched | None = None
+        self.log: list[Entry] = []
+        self._fed = 0
+        self._again_from: int | None = None
+        self._standing: Standing | None = AT_REST
+        self.statements: list[Ran] = []
+        """What ran since it was last resumed."""
+        self.read_clock = False
+        """Whether it read its clock since then."""
+        self._program = program
+        self._greenlet: greenlet | None = None
+        self.connection: SteppingConnection | None = None
+        self._intent: Action | None = None
+        self._asked = False
+        self._error: Exception | None = None
+        self._refused: Exception | None = None
+        self._sleeps = 0
+        self._ran: str | None = None
+        self._ended: tuple[bool, bool] | None = None
+
+    # What the world does with a process.
+
+    def start(self) -> None:
+        """Run to the first boundary that is not on record."""
+        self._fed = 0
+        self._greenlet = greenlet(self._main, parent=getcurrent())
+        self._switch()
+        self._again_from = None
+        if self._fed != len(self.log):
+            self.refuse(NotTheSame(f"process {self.name} stopped before it came to where it stood"))
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for a lock that nobody has let go of since."""
+        return self.blocked_since is not None and self.blocked_since == self.world.releases
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether it holds a transaction open."""
+        return self.connection is not None and self.connection.in_transaction
+
+    def resume(self, intent: Action) -> Moved:
+        """Run on to the next boundary."""
+        if self._greenlet is None:
+            self.start()
+        self._intent, self._ran, self._ended, self._error = intent, None, None, None
+        self.at_rest, self.blocked_since, self._sleeps, self._standing = False, None, 0, None
+        self.statements, self.read_clock = [], False
+        self._switch()
+        if self._greenlet is None or self._greenlet.dead:
+            self.kill()
+        committed, changed = self._ended or (False, False)
+        return Moved(
+            ran=self._ran,
+            committed=committed,
+            changed=changed,
+            rolled_back=self._ended is not None and not committed,
+            blocked=self.blocked_since is not None,
+            error=self._error,
+        )
+
+    def kill(self) -> None:
+        """Die here. Nothing durable happens from now on; a fresh process may be started."""
+        self.dead = True
+        if self._greenlet is not None and not self._greenlet.dead:
+            self._greenlet.throw(Crashed)
+        if self.connection is not None and self.connection.kill(close=not self.world.restorable):
+            self.world.releases += 1
+        self._greenlet = self.connection = None
+        self.dead, self.at, self.statement, self.at_rest, self._asked = False, At.IDLE, "", True, False
+        self.blocked_since = self.job_in_hand = self.read_at = self.pending = None
+        self.log.clear()
+        self._standing = AT_REST
+
+    def stands(self) -> Standing:
+        """Where it stands."""
+        known, waits = self._standing, self.waits
+        if known is None or known.waits is not waits:
+            known = self._standing = AT_REST if self.at_rest else self._stands(waits=waits)
+        return known
+
+    def known_as(self, standing: Standing) -> None:
+        """Say that where it stands is this very value, so that it is not put back to where it is."""
+        self._standing = standing
+
+    def _stands(self, *, waits: bool) -> Standing:
+        log = tuple(self.log)
+        return Standing(
+            at=self.at,
+            statement=self.statement,
+            at_rest=False,
+            waits=waits,
+            in_transaction=self.in_transaction,
+            job_in_hand=self.job_in_hand,
+            pending=self.pending,
+            log=log,
+            memory=memory_of(log) if self.world.forgets else log,
+        )
+
+    def stand(self, standing: Standing) -> None:
+        """Come to stand there; its log is fed to it when it is next moved."""
+        self.kill()
+        self.at, self.statement, self.at_rest = standing.at, standing.statement, standing.at_rest
+        self.job_in_hand, self.pending, self.log = standing.job_in_hand, standing.pending, list(standing.log)
+        self._standing = standing
+
+    def begin_again(self) -> None:
+        """Run the statements of the transaction that it holds open once more: they hold locks."""
+        begins = [n for n, entry in enumerate(self.log) if _begins(entry)]
+        if not begins:
+            self.refuse(NotTheSame(f"process {self.name} holds a transaction that it never began"))
+        self._again_from = begins[-1]
+        self.start()
+
+    def refuse(self, error: Exception) -> NoReturn:
+        """Stop: nothing that is found from here on can be trusted. Raised to whoever moves the process."""
+        self._refused = error
+        raise error
+
+    def _switch(self) -> None:
+        assert self._greenlet is not None, "a process that moves was started"
+        self._greenlet.switch()
+        if self._refused is not None:
+            raise self._refused
+
+    # What the process itself runs, and what its connection and clock report.
+
+    def _main(self) -> None:
+        try:
+            self._program(self)
+        except Crashed:
+            pass
+        except Exception as error:  # the system raised where it should not: the lock-step says so
+            self._error = error
+
+    def connect(self, target: str) -> Any:
+        """A connection that pauses this process."""
+        connection, set_up = self.world.open(self.name, target)
+        self.connection = SteppingConnection(connection, self, set_up)
+        return self.connection
+
+    def reconnect(self, connection: SteppingConnection) -> None:
+        """Use the connection that an earlier process of this name had."""
+        connection.in_transaction = False
+        self.connection = connection
+
+    def _next(self) -> Entry | None:
+        """The next entry of the log while the process is fed; None once it is on its own."""
+        if self._fed == len(self.log):
+            return None
+        self._fed += 1
+        return self.log[self._fed - 1]
+
+    def _append(self, entry: Entry) -> None:
+        self.log.append(entry)
+        self._fed += 1
+
+    def pause(self, at: At, statement: str = "") -> Action:
+        """Stop here until resumed. Returns what was asked. Raises Crashed if the process dies here."""
+        if self.dead:
+            raise Crashed
+        asked = self._next()
+        if asked is None:
+            self.at, self.statement = at, statement
+            self.world.hub.switch()
+            assert self._intent is not None, "a process is resumed with an intent"
+            asked = self._intent
+            self._append(asked)
+        if isinstance(asked, Ran | int | Returned):
+            self.refuse(NotTheSame(f"process {self.name} paused {at}, where it had not paused"))
+        return asked
+
+    def ask(self, at: At) -> Action:
+        """Pause where an intent is taken; its first transaction then begins without a further pause."""
+        intent = self.pause(at)
+        self._asked = True
+        return intent
+
+    def reached(self, at: At, statement: str) -> None:
+        """Pause here if this is a boundary at the granularity of this world."""
+        every = self.world.scope.granularity is Granularity.STATEMENT
+        if every or (at is At.BEGIN and not self._asked):
+            self.pause(at, statement)
+        if at is not At.COMMITTED:
+            self._ran = statement
+
+    def recorded(self, sql: str, parameters: tuple[Any, ...]) -> Ran | None:
+        """What this statement gave when it was run before; None when it never was."""
+        ran = self._next()
+        if ran is None:
+            return None
+        if not isinstance(ran, Ran) or (ran.sql, ran.parameters) != (sql, parameters):
+            self.refuse(NotTheSame(f"process {self.name} asked for {sql!r}, which it had not asked for"))
+        return ran
+
+    def must_run_again(self) -> bool:
+        """Whether the statement on record belongs to a transaction that is still open."""
+        return self._again_from is not None and self._fed > self._again_from
+
+    def record(self, ran: Ran) -> None:
+        """Put on record what a statement gave."""
+        unexplorable = self.world.unexplorable(ran)
+        if unexplorable is not None:
+            self.refuse(unexplorable)
+        self.statements.append(ran)
+        self._append(ran)
+
+    def blocked(self, statement: str) -> None:
+        """Pause until another process has let go of a lock. What was tried in vain leaves no mark."""
+        self.log.pop()
+        self._fed -= 1
+        self.blocked_since = self.world.releases
+        self.pause(self.at, statement)
+        self._ran = statement
+
+    def began(self) -> None:
+        """A transaction began."""
+        self._asked = False
+        self.read_at = None
+
+    def ended(self, *, committed: bool, changed: bool) -> None:
+        """The transaction ended."""
+        self._ended = (committed, changed)
+        self.world.releases += 1
+        self.world.changed = True
+
+    def now(self) -> int:
+        """The clock, as this process reads it."""
+        read = self._next()
+        if read is None:
+            read = self.world.clock.now()
+            self.read_clock = True
+            self._append(read)
+        if not isinstance(read, int):
+            self.refuse(NotTheSame(f"process {self.name} read its clock, where it had not read it"))
+        self.read_at = read
+        return read
+
+    def called(self) -> int:
+        """An operation of the queue begins. Returns where in the log."""
+        return self._fed
+
+    def returned(self, operation: str, value: object, began: int) -> None:
+        """It came back."""
+        if self.world.forgets:
+            self._look()
+        back = Returned(operation, value, began)
+        known = self._next()
+        if known is None:
+            self._append(back)
+        elif known != back:
+            self.refuse(NotTheSame(f"{operation} of process {self.name} gave {value}, and not {known}"))
+
+    def _look(self) -> None:
+        unexplorable = self.watched.unexplorable() if self.watched else None
+        if unexplorable is not None:
+            self.refuse(unexplorable)
+
+    def rest(self) -> None:
+        """It has nothing in hand: what it saw until now is no part of what it does next."""
+        if self._fed == len(self.log):
+            self._look()
+            self.at_rest, self.job_in_hand = True, None
+            self.log.clear()
+            self._fed = 0
+
+    def sleep(self, seconds: float) -> None:
+        """A process that sleeps is at rest; time passes only when the schedule says so."""
+        del seconds
+        self.rest()
+        self._sleeps += 1
+        if self._sleeps > SLEEPS_MAX:
+            raise RuntimeError(f"it slept {SLEEPS_MAX} times on end, and never asked the store")
+
+    def handle(self, job: Job, context: Context) -> None:
+        """The handler of every job: it does what it is asked to."""
+        self.job_in_hand = job.id
+        while isinstance(intent := self.ask(At.HANDLER), Heartbeat):
+            context.heartbeat()
+        if isinstance(intent, Fail):
+            raise HandlerFailed("as the schedule says")
+        context.write(json.loads(job.payload))
+
+
+def _begins(entry: Entry) -> bool:
+    return isinstance(entry, Ran) and entry.sql.startswith("BEGIN ")

@@ -1,0 +1,107 @@
+"""Where a process stands, and how it came there.
+
+Its code is a function of what it was asked, what its statements gave and what it read from its clock. All
+of that is its *log*. What it still has in its memory may be less: see `memory_of`.
+"""
+
+from typing import Protocol
+
+from attrs import frozen
+
+from failure_modes.checker.stepping import At, Ran
+from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Fail, Heartbeat, Reconcile
+
+
+@frozen
+class Returned:
+    """An operation of the queue came back with a value. `began` is where in the log it began."""
+
+    operation: str
+    value: object
+    began: int
+
+
+Entry = Action | Ran | int | Returned
+"""What a process was asked, what a statement gave it, a time that it read, or what an operation answered."""
+
+
+@frozen(kw_only=True)
+class Moved:
+    """What a process did between two boundaries. At most one transaction ended in it."""
+
+    ran: str | None = None
+    """The statement that ran; None when only code did."""
+    committed: bool = False
+    changed: bool = False
+    rolled_back: bool = False
+    blocked: bool = False
+    error: Exception | None = None
+
+
+@frozen(kw_only=True)
+class Standing:
+    """Where a process stands, and how it came there: `log` is all it has seen since it last was at rest."""
+
+    at: At = At.IDLE
+    statement: str = ""
+    at_rest: bool = True
+    waits: bool = False
+    in_transaction: bool = False
+    job_in_hand: int | None = None
+    pending: Action | None = None
+    log: tuple[Entry, ...] = ()
+    memory: tuple[Entry, ...] = ()
+    """What of the log it still remembers."""
+
+
+class Place(Protocol):
+    """Where a process stands: the process itself, or its `Standing`."""
+
+    @property
+    def at(self) -> At:
+        """What it is about to do."""
+        ...
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether it has nothing in hand."""
+        ...
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for a lock."""
+        ...
+
+
+AT_REST = Standing()
+"""Where a fresh process stands."""
+
+
+def can(name: str, place: Place, action: Action) -> bool:
+    """Whether the action can happen to the process of that name, where it stands."""
+    match action:
+        case Enqueue() | Reconcile():
+            return place.at is At.IDLE
+        case Crash():
+            return not place.at_rest
+        case Fail() | Heartbeat():
+            return place.at is At.HANDLER
+        case _:
+            idle = place.at is At.IDLE and name in (PRODUCER, RECONCILER)
+            return not idle and not place.waits
+
+
+def memory_of(log: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """What a process can still remember, if its queue keeps nothing between two operations.
+
+    An operation that has come back is remembered by its answer alone: what its statements gave it was in
+    variables that are gone.
+    """
+    found: list[Entry] = []
+    kept_from = 0
+    for at, entry in enumerate(log):
+        if isinstance(entry, Returned):
+            found += log[kept_from : entry.began]
+            found.append(Returned(entry.operation, entry.value, 0))
+            kept_from = at + 1
+    return (*found, *log[kept_from:])
