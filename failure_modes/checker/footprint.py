@@ -1,0 +1,116 @@
+"""What an action read and wrote, as observed; and hence whether two actions may be tried in one order only.
+
+Two actions of different processes are independent in a state if neither writes what the other reads or
+writes: then they lead to the same state in either order, and neither hinders the other. This is the
+relation that sleep sets need (Patrice Godefroid, "Partial-Order Methods for the Verification of Concurrent
+Systems", LNCS 1032, 1996, chapter 5).
+"""
+
+import re
+from functools import cache
+
+from attrs import frozen
+
+from failure_modes.checker.content import Content
+from failure_modes.checker.stepping import Ran
+
+Read = tuple[str, str | None, object]
+"""Rows of a table: those with a value in a column; all of them where the column is None."""
+
+
+@frozen(eq=False)
+class Footprint:
+    """What one action touched. `wrote` are rows that are new, gone or other than they were."""
+
+    actor: str | None
+    reads: frozenset[Read] = frozenset()
+    wrote: tuple[tuple[str, frozenset[tuple[str, object]]], ...] = ()
+    tables: frozenset[str] = frozenset()
+    """The tables in which the number of rows changed."""
+    moves_lock: bool = False
+    needs_lock: bool = False
+    moves_clock: bool = False
+    reads_clock: bool = False
+
+
+def independent(one: Footprint, other: Footprint) -> bool:
+    """Whether the two, as far as they touch the system, lead to the same state in either order.
+
+    Two that spend of the same bound are never independent: who calls looks to that.
+    """
+    if one.actor == other.actor:
+        return False
+    return not (_hinders(one, other) or _hinders(other, one))
+
+
+def _hinders(one: Footprint, other: Footprint) -> bool:
+    if one.moves_clock and (other.reads_clock or other.moves_clock):
+        return True
+    if one.moves_lock and (other.moves_lock or other.needs_lock):
+        return True
+    if one.tables & other.tables:
+        return True
+    for table, values in one.wrote:
+        for read_table, column, value in other.reads:
+            if read_table == table and (column is None or (column, value) in values):
+                return True
+        for other_table, other_values in other.wrote:
+            if other_table == table and _same_row(values, other_values):
+                return True
+    return False
+
+
+def _same_row(one: frozenset[tuple[str, object]], other: frozenset[tuple[str, object]]) -> bool:
+    return any(column == "id" and (column, value) in other for column, value in one)
+
+
+def reads_of(statements: list[Ran], tables: tuple[str, ...]) -> frozenset[Read]:
+    """The rows that the answers depended on."""
+    found: set[Read] = set()
+    for ran in statements:
+        found.update(_reads(ran, tables))
+    return frozenset(found)
+
+
+def _reads(ran: Ran, tables: tuple[str, ...]) -> list[Read]:
+    named, column = _asks(ran.sql, tables)
+    if column is not None:
+        return [(named[0], column, ran.parameters[-1])]
+    return [(table, None, None) for table in named]
+
+
+_ONE_VALUE = re.compile(r"\bWHERE (\w+) = \?(?: ORDER BY \w+(?: DESC)?)?(?: LIMIT 1)?$")
+
+
+@cache
+def _asks(sql: str, tables: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
+    """The tables whose rows a statement looks at; and the column, where it looks at one value of it only.
+
+    An INSERT looks at no row: a key that is there already is a row that another wrote.
+    """
+    named = tuple([table for table in tables if re.search(rf"\b{table}\b", sql)])
+    if sql.startswith("INSERT") and "SELECT" not in sql:
+        return (), None
+    found = _ONE_VALUE.search(sql)
+    if found and len(named) == 1 and sql.count("WHERE") == 1:
+        return named, found.group(1)
+    return named, None
+
+
+def writes_of(
+    before: Content, after: Content, columns: dict[str, tuple[str, ...]]
+) -> tuple[tuple[tuple[str, frozenset[tuple[str, object]]], ...], frozenset[str]]:
+    """The rows that differ, with the values that they have or had; the tables that gained or lost a row."""
+    if before is after:
+        return (), frozenset()
+    wrote, tables = [], set()
+    for (table, old), (_, new) in zip(before, after, strict=True):
+        if old == new or table not in columns:
+            continue
+        changed: dict[object, set[tuple[str, object]]] = {}
+        for row in set(old) ^ set(new):
+            changed.setdefault(row[0], set()).update(zip(columns[table], row, strict=True))
+        wrote += [(table, frozenset(values)) for values in changed.values()]
+        if len(old) != len(new):
+            tables.add(table)
+    return tuple(wrote), frozenset(tables)

@@ -1,0 +1,335 @@
+"""One step from a state to the next, on the real system, without going back to the start.
+
+A world is put back to the state (the store by the rows that differ, the process that moves by feeding it
+what it has seen), the action is applied in lock-step, and what came of it is remembered: two states that
+agree in the store, the time, and the process that moves have the same step. The memory is a reduction like
+the others, and can be switched off.
+"""
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from attrs import evolve, frozen
+
+from failure_modes.checker.content import Content
+from failure_modes.checker.findings import Finding, Found
+from failure_modes.checker.fingerprint import Fingerprints, Renaming
+from failure_modes.checker.footprint import Footprint, reads_of, writes_of
+from failure_modes.checker.liveness import MOVES_MAX, advance
+from failure_modes.checker.lockstep import Lockstep, Snapshot
+from failure_modes.checker.scope import Scope, Swap
+from failure_modes.checker.standing import AT_REST, Standing, can
+from failure_modes.checker.world import World
+from model.actions import Action, Crash, actor_of
+from model.invariants import Fault, condensed
+from model.state import Durable, State, Worker
+from model.step import Event
+
+T = TypeVar("T")
+REMEMBERED_MAX = 300_000
+
+
+@frozen(kw_only=True)
+class Ends:
+    """A way that cannot be gone on: what was found, or the invariant that broke instead of the hunted one."""
+
+    finding: Finding | None = None
+    aside: str | None = None
+
+
+@frozen(kw_only=True, eq=False)
+class Change:
+    """What one action changed."""
+
+    content: Content
+    durable: Durable
+    passed: int
+    standing: Standing | None
+    worker: Worker | None
+    changed_at: int
+    accepted: tuple[str, ...]
+    events: tuple[Event, ...]
+    faults: tuple[Fault, ...]
+    parted: Finding | None
+    released: bool
+    committed: bool
+    footprint: Footprint
+
+
+class Walker:
+    """Goes from state to state. Made once for a proof; `close` it."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        swap: Swap,
+        hunted: str | None,
+        *,
+        symmetry: bool = True,
+        memory: bool = True,
+        answers: bool = True,
+    ) -> None:
+        world = World(scope, swap, restorable=True, forgets=answers)
+        self.lockstep = Lockstep(scope, swap, hunted=hunted, world=world)
+        self.columns = self.lockstep.world.columns()
+        self.fingerprints = Fingerprints(scope, self.columns, symmetry=symmetry)
+        self.names = self.lockstep.names
+        self.real_steps = 0
+        self._memory = memory
+        self._changes: dict[tuple[Any, ...], tuple[Any, Change | Ends]] = {}
+        self._interned: dict[Any, Any] = {}
+        self._ends_well: set[bytes] = set()
+        self.start = self.own(self.lockstep.snapshot())
+
+    def close(self) -> None:
+        """Let go of the world."""
+        self.lockstep.close()
+
+    def step(self, there: Snapshot, action: Action) -> Change | Ends:
+        """What the action changes in this state."""
+        if len(self._changes) > REMEMBERED_MAX:
+            self._changes.clear()
+            self._interned.clear()
+        key = self._key(there, action)
+        known = self._changes.get(key)
+        if known is None:
+            known = (there, self._really(there, action))
+            if self._memory:
+                self._changes[key] = known
+        return known[1]
+
+    def after(self, there: Snapshot, action: Action, change: Change) -> Snapshot:
+        """The state after the change."""
+        events, faults = there.events, there.faults
+        if change.events or change.faults:
+            events, faults = condensed((*events, *change.events), (*faults, *change.faults))
+        standings = there.standings
+        name = actor_of(action)
+        if name is not None or change.released:
+            standings = tuple(
+                [
+                    change.standing
+                    if moves == name and change.standing is not None
+                    else self._same(evolve(standing, waits=False))
+                    if standing.waits and change.released
+                    else standing
+                    for moves, standing in zip(self.names, standings, strict=True)
+                ]
+            )
+        now = there.now + change.passed
+        state = there.state
+        if state is not None:
+            workers = state.workers
+            if change.worker is not None:
+                workers = tuple([change.worker if w.name == name else w for w in workers])
+            parted = change.parted is not None
+            state = (
+                None
+                if parted
+                else State(
+                    settings=state.settings,
+                    workers=workers,
+                    durable=change.durable,
+                    now=now,
+                    changed_at=change.changed_at,
+                )
+            )
+        return Snapshot(
+            content=change.content,
+            durable=change.durable,
+            now=now,
+            standings=standings,
+            state=state,
+            accepted=change.accepted,
+            events=events,
+            faults=faults,
+            parted=there.parted or change.parted,
+        )
+
+    def endings(self, there: Snapshot, base: bytes, renaming: Renaming) -> Iterator[tuple[Ends, Renaming]]:
+        """What is wrong where recovery and a fair schedule lead to from here; nothing if nothing is.
+
+        The schedule has an order of workers. A state stands for all its twins, so it is judged in every
+        order: with each fault comes the renaming under which the plain order A, B, … meets it.
+        """
+        for names in self.fingerprints.renamings:
+            order = tuple(sorted(names, key=lambda worker: names[worker]))
+            ends = self._ending(there, base, renaming, order)
+            if ends is not None:
+                yield ends, names
+
+    def _ending(
+        self, there: Snapshot, base: bytes, renaming: Renaming, order: tuple[str, ...]
+    ) -> Ends | None:
+        """A state from which a way led to a good end, in one order of workers, has that end itself.
+
+        `base` is the state's fingerprint without what is spent, and `renaming` how it was come by.
+        """
+        run = _Ending(self, there, order)
+        passed: dict[bytes, None] = {}
+        settled = False
+        for _ in range(MOVES_MAX):
+            key = base + "".join([renaming[name] for name in order]).encode()
+            if key in self._ends_well:
+                self._ends_well.update(passed)
+                return None
+            if key in passed:  # it goes round in a circle
+                break
+            passed[key] = None
+            if not advance(run):
+                settled = True
+                break
+            if run.ends is not None:
+                return run.ends
+            base, renaming = self.fingerprints.of(run.there)
+        self.lockstep.put_back(run.there)
+        try:
+            self.lockstep.recovering = True
+            self.lockstep.judge_ending(settled=settled)
+        except Found as found:
+            return Ends(finding=found.finding)
+        if self.lockstep.aside:
+            return Ends(aside=self.lockstep.aside)
+        self._ends_well.update(passed)
+        return None
+
+    def _key(self, there: Snapshot, action: Action) -> tuple[Any, ...]:
+        name = actor_of(action)
+        if name is None:
+            changed_at = None if there.state is None else there.state.changed_at
+            return id(there.content), there.now, action, changed_at, id(there.accepted)
+        place = self.names.index(name)
+        state = there.state
+        model: Any = None
+        if state is not None:
+            worker = state.workers[place] if place < len(state.workers) else None
+            model = worker, state.changed_at
+        locked = any(standing.in_transaction for at, standing in enumerate(there.standings) if at != place)
+        return (
+            id(there.content),
+            there.now,
+            id(there.standings[place]),
+            model,
+            id(there.accepted),
+            locked,
+            action,
+        )
+
+    def _really(self, there: Snapshot, action: Action) -> Change | Ends:
+        lockstep, name = self.lockstep, actor_of(action)
+        self.real_steps += 1
+        lockstep.put_back(there)
+        releases = lockstep.world.releases
+        faults = len(lockstep.faults)
+        try:
+            record = lockstep.apply(action)
+        except Found as found:
+            return Ends(finding=found.finding)
+        if lockstep.aside:
+            return Ends(aside=lockstep.aside)
+        new = self.own(lockstep.snapshot(there))
+        place = self.names.index(name) if name else 0
+        worker = None
+        if new.state is not None and name in lockstep.scope.names:
+            worker = new.state.workers[place]
+        if name is not None:
+            lockstep.world.processes[name].known_as(new.standings[place])
+        released = lockstep.world.releases != releases
+        return Change(
+            content=new.content,
+            durable=new.durable,
+            passed=new.now - there.now,
+            standing=new.standings[place] if name else None,
+            worker=worker,
+            changed_at=new.state.changed_at if new.state else 0,
+            accepted=new.accepted,
+            events=record.events,
+            faults=tuple(lockstep.faults[faults:]),
+            parted=None if there.parted else new.parted,
+            released=released,
+            committed=record.committed,
+            footprint=self._footprint(there, new, action),
+        )
+
+    def _footprint(self, there: Snapshot, new: Snapshot, action: Action) -> Footprint:
+        name = actor_of(action)
+        if name is None:
+            return Footprint(None, moves_clock=True)
+        place = self.names.index(name)
+        held, holds = there.standings[place].in_transaction, new.standings[place].in_transaction
+        if isinstance(action, Crash):
+            seen = frozenset([("executions", "worker", name)])  # the books say whom the crash hit
+            return Footprint(name, seen, moves_lock=held)
+        process = self.lockstep.world.processes[name]
+        wrote, tables = writes_of(there.content, new.content, self.columns)
+        return Footprint(
+            name,
+            reads_of(process.statements, tuple(self.columns)),
+            wrote,
+            tables,
+            moves_lock=held != holds,
+            needs_lock=new.standings[place].waits or (bool(process.statements) and not held),
+            reads_clock=process.read_clock,
+        )
+
+    def _same(self, standing: Standing) -> Standing:
+        """The one that stands for all that remember the same."""
+        if standing.at_rest:
+            return AT_REST
+        known: Standing = self._interned.setdefault(evolve(standing, log=()), standing)
+        return known
+
+    def _intern(self, value: T) -> T:
+        known: T = self._interned.setdefault(value, value)
+        return known
+
+    def own(self, there: Snapshot) -> Snapshot:
+        """The same snapshot of parts that are each there once, so that equal parts are the same object."""
+        content = self._intern(there.content)
+        return evolve(
+            there,
+            content=content,
+            durable=self._interned.setdefault(("durable", id(content)), there.durable),
+            standings=tuple([self._same(standing) for standing in there.standings]),
+            accepted=self._intern(there.accepted),
+        )
+
+
+class _Ending:
+    """The liveness run from one state, step by step from what is remembered."""
+
+    def __init__(self, walker: Walker, there: Snapshot, order: tuple[str, ...]) -> None:
+        self.there = there
+        self.names = (*order, *walker.names[len(order) :])
+        self.ends: Ends | None = None
+        self._walker = walker
+
+    @property
+    def over(self) -> bool:
+        return self.ends is not None
+
+    @property
+    def durable(self) -> Durable:
+        return self.there.durable
+
+    @property
+    def now(self) -> int:
+        return self.there.now
+
+    def rests(self, name: str) -> bool:
+        return self._stands(name).at_rest
+
+    def possible(self, action: Action) -> bool:
+        name = actor_of(action)
+        return name is None or can(name, self._stands(name), action)
+
+    def _stands(self, name: str) -> Standing:
+        return self.there.standings[self._walker.names.index(name)]
+
+    def commits(self, action: Action) -> bool:
+        change = self._walker.step(self.there, action)
+        if isinstance(change, Ends):
+            self.ends = change
+            return False
+        self.there = self._walker.after(self.there, action, change)
+        return change.committed

@@ -1,0 +1,93 @@
+"""The content of a store: put back whatever was there, and refuse what cannot be put back."""
+
+import random
+
+import pytest
+from attrs import evolve, frozen
+
+from failure_modes.checker.bounds import NOTHING_SPENT, Alphabet, Bounds
+from failure_modes.checker.content import Unexplorable
+from failure_modes.checker.explorer import Proof
+from failure_modes.checker.proving import prove
+from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
+from failure_modes.checker.walker import Ends, Walker
+from system.policies import CommitBoundary, Fence
+from system.queue import Lease, Queue
+from system.store import Execution, Store
+
+
+@pytest.mark.parametrize("granularity", list(Granularity))
+def test_a_store_can_be_put_back_to_any_state_from_any_other(granularity: Granularity) -> None:
+    """From each of many states to each other: the rows, the ids given so far, and no audit row."""
+    scope = Scope(workers=2, granularity=granularity)
+    alphabet = Alphabet(scope, Bounds(jobs=3, ticks=3, crashes=2, failures=1, reconciles=2))
+    walker = Walker(scope, guarded, None)
+    chance, met = random.Random(3), []
+    for _ in range(12):
+        there, spent = walker.start, NOTHING_SPENT
+        for _ in range(60):
+            action, spent = chance.choice(alphabet.possible(there.standings, spent))
+            change = walker.step(there, action)
+            assert not isinstance(change, Ends)
+            there = walker.after(there, action, change)
+        met.append(there)
+    world = walker.lockstep.world
+    for _ in range(150):
+        there = chance.choice(met)
+        world.put_back(there.content, there.now, there.standings)
+        assert world.content() == there.content
+        assert list(world.observer.audit()) == []
+    assert len({there.content for there in met}) > 5
+    walker.close()
+
+
+class ReadsAudit(Queue):
+    """Looks for its own traces before it leases."""
+
+    def lease(self, worker: str) -> Lease | None:
+        """Count what was done before."""
+        list(self.store.audit())
+        return super().lease(worker)
+
+
+class Counting(Fence):
+    """Counts how often it was asked, in memory."""
+
+    asked = 0
+
+    def refusal(self, execution: Execution, now: int) -> str | None:
+        """Count, and judge as ever."""
+        object.__setattr__(self, "asked", self.asked + 1)
+        return super().refusal(execution, now)
+
+
+@frozen
+class Remembering(CommitBoundary):
+    """Keeps a list of what it committed, in memory."""
+
+    done: list[int]
+
+    def commit(self, store: Store, fence: Fence, execution_id: int, value: str) -> bool:
+        """Commit, and remember."""
+        self.done.append(execution_id)
+        return super().commit(store, fence, execution_id, value)
+
+
+def _reads_audit(queue: Queue) -> Queue:
+    return ReadsAudit(store=queue.store, policies=queue.policies, lease_seconds=queue.lease_seconds)
+
+
+def _counting(queue: Queue) -> Queue:
+    return evolve(queue, policies=evolve(queue.policies, fence=Counting()))
+
+
+def _remembering(queue: Queue) -> Queue:
+    return evolve(queue, policies=evolve(queue.policies, commit=Remembering([])))
+
+
+@pytest.mark.parametrize("swap", [_reads_audit, _counting, _remembering])
+def test_a_system_that_cannot_be_put_back_is_refused(swap: Swap) -> None:
+    """One that reads its audit, or keeps something in memory from one operation to the next."""
+    proof = Proof(scope=Scope(workers=1), bounds=Bounds(jobs=2), swap=swap)
+    with pytest.raises(Unexplorable):
+        prove(proof)

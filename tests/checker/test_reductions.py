@@ -1,0 +1,198 @@
+"""The reductions: none changes what is found, nor how short it is.
+
+Each is switched off alone, and all at once; what is found must be what is found with all of them.
+"""
+
+from collections import Counter
+from math import perm
+
+import pytest
+from attrs import evolve, fields, frozen
+
+from failure_modes.checker.bounds import Bounds
+from failure_modes.checker.catalogue import FailureMode, catalogue
+from failure_modes.checker.explorer import Candidate, Counts, Part, Proof, Reductions
+from failure_modes.checker.fingerprint import Fingerprints
+from failure_modes.checker.proving import prove
+from failure_modes.checker.scope import Granularity, Scope, guarded
+from failure_modes.checker.walker import Walker
+from model.state import Settings
+from tests.test_breakages import BREAKAGES
+
+TRANSACTION, STATEMENT = Granularity.TRANSACTION, Granularity.STATEMENT
+
+SWITCHES = tuple([switch.name for switch in fields(Reductions)])
+WITHOUT = tuple([Reductions(**{name: False}) for name in SWITCHES])
+NONE = Reductions(**dict.fromkeys(SWITCHES, False))
+APART = Reductions(symmetry=False)
+
+EACH_FAILURE_MODE = pytest.mark.parametrize("mode", catalogue(), ids=lambda mode: mode.id)
+
+
+def _agreed(proof: Proof) -> tuple[str | None, int | None]:
+    """What breaks and after how many actions, whatever is switched off."""
+    answers = [prove(evolve(proof, reductions=switches)) for switches in (Reductions(), *WITHOUT, NONE)]
+    assert all(answer.complete for answer in answers)
+    found = {
+        (answer.finding.invariant if answer.finding else None, answer.shortest): answer for answer in answers
+    }
+    assert len(found) == 1, f"with all, without {', '.join(SWITCHES)}, with none: {list(found)}"
+    return next(iter(found))
+
+
+@EACH_FAILURE_MODE
+def test_a_failure_mode_is_found_whatever_is_switched_off(mode: FailureMode) -> None:
+    """In the bounds of its proof each reduction leaves the finding and the shortest length as they are."""
+    proof = Proof(scope=mode.strategy.scope, bounds=mode.bounds, swap=mode.swap, hunted=mode.breaks)
+    invariant, shortest = _agreed(proof)
+    assert invariant == mode.breaks
+    assert shortest is not None
+
+
+@pytest.mark.parametrize(
+    ("granularity", "workers", "bounds"),
+    [
+        (TRANSACTION, 2, Bounds(jobs=1, ticks=1, reconciles=1)),
+        (TRANSACTION, 2, Bounds(jobs=1, crashes=1, failures=1)),
+        (TRANSACTION, 3, Bounds(jobs=1)),
+        (STATEMENT, 2, Bounds(jobs=0, ticks=1)),
+        (STATEMENT, 1, Bounds(jobs=1)),
+    ],
+)
+def test_nothing_is_found_whatever_is_switched_off(
+    granularity: Granularity, workers: int, bounds: Bounds
+) -> None:
+    """The guarded system holds, and it is not a reduction that makes it so."""
+    scope = Scope(workers=workers, granularity=granularity)
+    assert _agreed(Proof(scope=scope, bounds=bounds, swap=guarded)) == (None, None)
+
+
+EXPIRY = Bounds(jobs=1, ticks=1)
+EARLY = Bounds(jobs=1, ticks=1, tick_seconds=(29.999,))
+
+
+@frozen(kw_only=True)
+class _Sought:
+    """Where a breakage is sought at granularity `statement`: enough for it to be found, and little else."""
+
+    bounds: Bounds = EXPIRY
+    lease_ms: int = 30_000
+    workers: int = 1
+
+
+SOUGHT: dict[str, _Sought] = {
+    "the lease comparison off by one, in the fence": _Sought(workers=2),
+    "the lease comparison off by one, in the lease": _Sought(workers=2, bounds=EARLY),
+    "rollback missing on a refused commit": _Sought(),
+    "the audit row in another transaction": _Sought(workers=2),
+    "the attempts count not incremented": _Sought(),
+    "the reconcile that aborts a live lease": _Sought(bounds=Bounds(jobs=1, reconciles=1), lease_ms=10_000),
+    "the heartbeat that revives an expired lease": _Sought(bounds=Bounds(jobs=1, ticks=1, heartbeats=1)),
+    "a commit accepted from a worker whose lease went to another": _Sought(),
+    "a worker that polls for ever and never asks the store": _Sought(workers=2),
+    "an effect without what the handler wrote": _Sought(workers=2),
+    "a fence that asks nobody": _Sought(),
+}
+
+
+@pytest.mark.parametrize("granularity", list(Granularity))
+@pytest.mark.parametrize("breakage", BREAKAGES)
+def test_a_breakage_is_found_whatever_is_switched_off(breakage: str, granularity: Granularity) -> None:
+    """Each reduction leaves the finding and the shortest length as they are."""
+    sought = SOUGHT[breakage]
+    workers = 2 if granularity is TRANSACTION else sought.workers
+    settings = Settings(lease_ms=sought.lease_ms)
+    scope = Scope(workers=workers, granularity=granularity, settings=settings)
+    _, shortest = _agreed(Proof(scope=scope, bounds=sought.bounds, swap=BREAKAGES[breakage]))
+    assert shortest is not None
+
+
+def test_an_ending_does_not_depend_on_the_names_of_the_workers() -> None:
+    """What the liveness run finds from a state it finds from its twins, so symmetry leaves it as it is."""
+    breakage = BREAKAGES["the lease comparison off by one, in the lease"]
+    scope = Scope(granularity=STATEMENT, settings=Settings(lease_ms=1))
+    _agreed(Proof(scope=scope, bounds=Bounds(jobs=1), swap=breakage))
+
+
+# The states that are reached.
+
+
+def _reached(proof: Proof) -> tuple[dict[bytes, int], dict[bytes, Candidate], Counts]:
+    """The depth at which each state is first reached, the state itself, and the counts."""
+    part = Part(proof)
+    part.begin()
+    depths: dict[bytes, int] = {}
+    states: dict[bytes, Candidate] = {}
+    depth = 0
+    while True:
+        part.advance()
+        for state in part.frontier:  # some were gone on from before
+            depths.setdefault(state.digest, depth)
+            states.setdefault(state.digest, state)
+        if not part.frontier:
+            break
+        while part.frontier:
+            part.expand(1_000)
+        depth += 1
+    assert depths.keys() == part.seen.keys()
+    assert not part.broken
+    counts = part.counts
+    part.close()
+    return depths, states, counts
+
+
+BUSY = (
+    (TRANSACTION, 2, Bounds(jobs=1, ticks=1, crashes=1, heartbeats=1, reconciles=1)),
+    (TRANSACTION, 2, Bounds(jobs=1, ticks=1, tick_seconds=(30, 15), heartbeats=1)),
+    (TRANSACTION, 2, Bounds(jobs=2, crashes=1)),
+    (TRANSACTION, 3, Bounds(jobs=1, retries=1, ticks=1, reconciles=1)),
+    (STATEMENT, 2, Bounds(jobs=1)),
+    (STATEMENT, 2, Bounds(jobs=0, ticks=1, reconciles=1)),
+    (STATEMENT, 1, Bounds(jobs=1, ticks=1, crashes=1)),
+    (STATEMENT, 1, Bounds(jobs=1, failures=1, heartbeats=1)),
+)
+
+
+@pytest.mark.parametrize(("granularity", "workers", "bounds"), BUSY)
+def test_sleep_sets_leave_out_transitions_and_no_state(
+    granularity: Granularity, workers: int, bounds: Bounds
+) -> None:
+    """The same states are first reached at the same depths, by fewer transitions."""
+    proof = Proof(scope=Scope(workers=workers, granularity=granularity), bounds=bounds, swap=guarded)
+    depths, _, counts = _reached(proof)
+    every_depth, _, every = _reached(evolve(proof, reductions=Reductions(sleep=False)))
+    assert depths == every_depth
+    assert counts.transitions < every.transitions
+
+
+@pytest.mark.parametrize(
+    ("granularity", "workers", "bounds"),
+    [case for case in BUSY if case[1] > 1],
+)
+def test_each_state_with_the_workers_told_apart_has_its_twins(
+    granularity: Granularity, workers: int, bounds: Bounds
+) -> None:
+    """Told apart, there are the same states under other names, at the same depths, and more of them.
+
+    At granularity `transaction` a state is there once for each way to choose the workers that its executions
+    name: the others have nothing in hand, and have left no trace.
+    """
+    scope = Scope(workers=workers, granularity=granularity)
+    proof = Proof(scope=scope, bounds=bounds, swap=guarded)
+    depths, _, _ = _reached(proof)
+    walker = Walker(scope, guarded, None)
+    fingerprints = Fingerprints(scope, walker.columns, symmetry=True)
+    walker.close()
+    apart, states, _ = _reached(evolve(proof, reductions=APART))
+    twins: Counter[bytes] = Counter()
+    chosen: dict[bytes, int] = {}
+    for digest, state in states.items():
+        one = fingerprints.with_spent(fingerprints.of(state.there)[0], state.spent)
+        assert depths[one] == apart[digest]
+        twins[one] += 1
+        chosen[one] = len({execution.worker for execution in state.there.durable.executions})
+    assert twins.keys() == depths.keys()
+    assert len(depths) < len(apart)
+    assert max(twins.values()) <= perm(workers)
+    if granularity is TRANSACTION:
+        assert twins == {one: perm(workers, number) for one, number in chosen.items()}
