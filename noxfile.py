@@ -17,6 +17,12 @@ FAILURE_MODES = sorted(
     folder.name for folder in (ROOT / "failure_modes").glob("FM_*") if re.match(r"FM_\d{3}_", folder.name)
 )
 
+GUARDED_SCOPES = (
+    "--jobs 2 --workers 2 --ticks 2 --crashes 1 --failures 1 --reconciles 1",
+    "--jobs 1 --workers 2 --ticks 1 --crashes 1 --granularity statement",
+)
+"""In which the guarded system is proved, besides the scope of each failure mode."""
+
 
 def _install(session: nox.Session) -> None:
     """The checkout and its dependency group `dev`, with any pip."""
@@ -87,6 +93,23 @@ def guarded(session: nox.Session) -> None:
 
 
 @nox.session
+def prove(session: nox.Session) -> None:
+    """Every reachable state: of each failure mode, and of the guarded system in larger scopes."""
+    _install(session)
+    for name in FAILURE_MODES:
+        _checker(session, "prove", name[:6], *session.posargs)
+    for scope in GUARDED_SCOPES:
+        _checker(session, "prove", *scope.split(), *session.posargs)
+
+
+@nox.session
+def cost(session: nox.Session) -> None:
+    """What a proof costs, by its scope: a table of 27 scopes, a minute each at most."""
+    _install(session)
+    session.run("python", "-m", "tests.cost", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """What the queue and the searches cost. Nothing is asserted."""
     _install(session)
@@ -107,23 +130,28 @@ def _replay_kept(session: nox.Session, name: str) -> None:
         _checker(session, "replay", path, "--guarded")
 
 
+STAGES = ("repro", "prevent", "prove", "replay")
+
+
 def _failure_mode_session(name: str) -> None:
     identity, title = name[:6], name[7:].replace("_", " ")
 
     def session_of_failure_mode(session: nox.Session) -> None:
         _install(session)
-        only = [argument for argument in session.posargs if argument in ("repro", "prevent", "replay")]
+        only = [argument for argument in session.posargs if argument in STAGES]
         options = [argument for argument in session.posargs if argument not in only]
         if not only or "repro" in only:
             _checker(session, "find", identity, *options)
         if not only or "prevent" in only:
             _checker(session, "prevent", identity, *_for_prevent(options))
+        if not only or "prove" in only:  # its options are other ones: they are taken when it runs alone
+            _checker(session, "prove", identity, *(options if only == ["prove"] else ()))
         if not only or "replay" in only:
             _replay_kept(session, name)
 
     session_of_failure_mode.__doc__ = (
-        f"{identity} {title}: find the break, prove the fix, replay the kept traces. "
-        "After `--`: repro, prevent, replay, and any option of find."
+        f"{identity} {title}: find the break, try the fix, prove both, replay the kept traces. "
+        "After `--`: repro, prevent, prove, replay, and any option of find."
     )
     nox.session(name=f"fm{int(identity[3:])}")(session_of_failure_mode)
 

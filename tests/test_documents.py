@@ -24,6 +24,7 @@ EXPECTED = (
     "adding_a_failure_mode.md",
     "failure_mode_index.md",
     "glossary.md",
+    "proving.md",
 )
 
 

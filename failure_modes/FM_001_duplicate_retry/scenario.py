@@ -2,6 +2,7 @@
 
 from attrs import evolve
 
+from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.catalogue import FailureMode
 from failure_modes.checker.strategy import Strategy
 from system.policies import CommitBoundary, Fence
@@ -36,5 +37,6 @@ FAILURE_MODE = FailureMode(
     policy="commit boundary",
     swap=without_commit_boundary,
     strategy=Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1)), steps=20),
+    bounds=Bounds(jobs=1, ticks=2, crashes=1),
     must_reach=("a lease expired", "a commit was refused", "a second commit was refused"),
 )

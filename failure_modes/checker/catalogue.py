@@ -6,6 +6,7 @@ from pathlib import Path
 
 from attrs import evolve, field, frozen
 
+from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.scope import Swap
 from failure_modes.checker.strategy import Strategy
 
@@ -30,6 +31,8 @@ class FailureMode:
     swap: Swap
     """Puts the fault in."""
     strategy: Strategy
+    bounds: Bounds
+    """What may happen in its proof; the scope is the strategy's."""
     must_reach: tuple[str, ...]
     """What a guarded run has to meet, or it proves nothing."""
     id: str = field(default="", kw_only=True)

@@ -3,15 +3,16 @@
 import json
 import shlex
 from collections.abc import Callable
-from enum import IntEnum
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
 from failure_modes.checker.catalogue import FailureMode, UnknownFailureMode, catalogue, failure_mode
+from failure_modes.checker.cli_prove import prove
 from failure_modes.checker.database import NotKept, keep, kept, path_of, save
 from failure_modes.checker.documents import documents
+from failure_modes.checker.exits import EXIT, fail, leave, shown_path
 from failure_modes.checker.machine import Result, Search, run
 from failure_modes.checker.options import Mode, tuned, tuning
 from failure_modes.checker.progress import shown
@@ -34,18 +35,6 @@ PREVENT_EXAMPLES = 2_000
 EXPLORE_EXAMPLES = 2_000
 
 
-class EXIT(IntEnum):
-    """What the exit code says."""
-
-    AS_EXPECTED = 0
-    NOT_AS_EXPECTED = 1
-    """A violation where none was expected, or none where one was."""
-    USAGE = 2
-    """Bad usage, or a file that is not a trace."""
-    BOUND_HIT = 3
-    """A bound was hit before the question was answered."""
-
-
 def _search(what: str, strategy: Strategy, swap: Swap, hunted: str | None, options: dict[str, Any]) -> Result:
     search = Search(
         strategy=strategy,
@@ -66,6 +55,7 @@ def main() -> None:
     \b
     python -m failure_modes find FM_001                 the break, shrunk
     python -m failure_modes prevent FM_001              the same search against the fix
+    python -m failure_modes prove FM_001                every reachable state: the shortest break, and the fix
     python -m failure_modes replay TRACE                a kept trace, run again
     python -m failure_modes explore --examples 5000     a free hunt on the guarded system
 
@@ -92,7 +82,7 @@ def list_() -> None:
 def find(mode: FailureMode, keep_as: str | None, why: str, **options: Any) -> None:
     """Search the broken system until FM breaks its invariant, and shrink the trace."""
     if keep_as is not None and _usage(path_of, mode, keep_as).exists():
-        _fail(f"--keep {keep_as}: a trace of that name exists already; choose another name")
+        fail(f"--keep {keep_as}: a trace of that name exists already; choose another name")
     strategy = tuned(mode.strategy, options)
     result = _search(f"{mode.id}: looking for {mode.breaks}", strategy, mode.swap, mode.breaks, options)
     trace = trace_of(mode, strategy.scope, result, why)
@@ -102,7 +92,7 @@ def find(mode: FailureMode, keep_as: str | None, why: str, **options: Any) -> No
         click.echo(json.dumps(as_json(result, trace)))
     elif trace is not None:
         path = path_of(mode, keep_as) if keep_as else None
-        command = f"nox -s replay -- {_shown(path)}" if path else _command("find", mode, options)
+        command = f"nox -s replay -- {shown_path(path)}" if path else _command("find", mode, options)
         click.echo(replay(trace, command=command).text)
         click.echo(_found_line(result))
     else:
@@ -110,8 +100,8 @@ def find(mode: FailureMode, keep_as: str | None, why: str, **options: Any) -> No
         more = "it was stopped; give it more time" if result.bound_hit else "try more --examples"
         click.echo(f"{tried}; {more}{_asides(result, '; ')}")
     if trace is not None and keep_as:
-        click.echo(f" kept: {_shown(path_of(mode, keep_as))}", err=options["json_"])
-    _leave(EXIT.AS_EXPECTED if trace else EXIT.BOUND_HIT if result.bound_hit else EXIT.NOT_AS_EXPECTED)
+        click.echo(f" kept: {shown_path(path_of(mode, keep_as))}", err=options["json_"])
+    leave(EXIT.AS_EXPECTED if trace else EXIT.BOUND_HIT if result.bound_hit else EXIT.NOT_AS_EXPECTED)
 
 
 @main.command()
@@ -143,9 +133,9 @@ def replay_(path: Path, *, on_guarded: bool) -> None:
         if trace.failure_mode is not None:
             _known(path, trace.failure_mode)
         options = " --guarded" if on_guarded else ""
-        replayed = replay(trace, guarded=on_guarded, command=f"nox -s replay -- {_shown(path)}{options}")
+        replayed = replay(trace, guarded=on_guarded, command=f"nox -s replay -- {shown_path(path)}{options}")
     except TraceError as error:
-        _fail(str(error))
+        fail(str(error))
     click.echo(replayed.text)
     if not replayed.as_expected:
         what = f"break {trace.breaks.invariant}" if trace.breaks.invariant else "part from the model"
@@ -153,7 +143,7 @@ def replay_(path: Path, *, on_guarded: bool) -> None:
         expected = "to hold" if on_guarded else f"to {what} at {where}"
         skipped = f"; {len(replayed.skipped)} actions could not happen" if replayed.skipped else ""
         click.echo(f" not as expected: the trace was {expected}{skipped}")
-    _leave(EXIT.AS_EXPECTED if replayed.as_expected else EXIT.NOT_AS_EXPECTED)
+    leave(EXIT.AS_EXPECTED if replayed.as_expected else EXIT.NOT_AS_EXPECTED)
 
 
 @main.command()
@@ -178,6 +168,9 @@ def explore(file: Path | None, *, reach_all: bool, **options: Any) -> None:
     _leave_guarded(result, unreached(wanted, result))
 
 
+main.add_command(prove)
+
+
 @main.command()
 @click.option("--check", is_flag=True, help="Only say whether they are fresh; exit 1 if not.")
 def docs(*, check: bool) -> None:
@@ -187,21 +180,21 @@ def docs(*, check: bool) -> None:
     for path in stale:
         if not check:
             path.write_text(fresh[path])
-        click.echo(f"{'stale' if check else 'written'}: {_shown(path)}")
+        click.echo(f"{'stale' if check else 'written'}: {shown_path(path)}")
     if not stale:
         click.echo("the generated documents are fresh")
-    _leave(EXIT.NOT_AS_EXPECTED if check and stale else EXIT.AS_EXPECTED)
+    leave(EXIT.NOT_AS_EXPECTED if check and stale else EXIT.AS_EXPECTED)
 
 
 def _leave_guarded(result: Result, missing: tuple[str, ...]) -> None:
     if result.finding is not None:
-        _leave(EXIT.NOT_AS_EXPECTED)
+        leave(EXIT.NOT_AS_EXPECTED)
     if missing:
         click.echo(
             f"never reached: {', '.join(missing)}; it proves nothing, try more --examples",
             err=True,
         )
-    _leave(EXIT.BOUND_HIT if result.bound_hit or missing else EXIT.AS_EXPECTED)
+    leave(EXIT.BOUND_HIT if result.bound_hit or missing else EXIT.AS_EXPECTED)
 
 
 def _met(result: Result) -> str:
@@ -239,15 +232,7 @@ def _kept(mode: FailureMode) -> tuple[tuple[Path, Trace], ...]:
     try:
         return kept(mode)
     except TraceError as error:
-        _fail(str(error))
-
-
-def _shown(path: Path) -> str:
-    """The path as a user would type it from here."""
-    try:
-        return path.resolve().relative_to(Path.cwd()).as_posix()
-    except ValueError:
-        return str(path)
+        fail(str(error))
 
 
 def _known(path: Path, mode_id: str) -> None:
@@ -261,15 +246,6 @@ def _usage(function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return function(*arguments)
     except (NotKept, TraceError) as error:
-        _fail(str(error))
+        fail(str(error))
     except OSError as error:
-        _fail(f"{error.filename}: {error.strerror}")
-
-
-def _fail(message: str) -> NoReturn:
-    click.echo(f"error: {message}", err=True)
-    raise SystemExit(EXIT.USAGE)
-
-
-def _leave(code: EXIT) -> NoReturn:
-    raise SystemExit(code)
+        fail(f"{error.filename}: {error.strerror}")

@@ -1,5 +1,6 @@
 """The options of the command line that tune a search, and what they make of a strategy."""
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -46,6 +47,17 @@ class Weight(click.ParamType[tuple[str, int]]):
 Command = Callable[..., Any]
 
 
+class Seconds(click.FloatRange):
+    """A time; `nan` is none, though Python takes it for a number."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number of seconds."""
+        seconds = float(super().convert(value, param, ctx))
+        if not math.isfinite(seconds):
+            self.fail(f"{value!r} is not a time", param, ctx)
+        return seconds
+
+
 def tuning(examples: int) -> Callable[[Command], Command]:
     """The options that every search takes. `examples` is the default number of them."""
     return lambda command: _with_options(command, examples)
@@ -72,7 +84,7 @@ def _with_options(command: Command, examples: int) -> Command:
             multiple=True,
             help=f"How often to try an action; 0 for never. Actions: {', '.join(ACTION_NAMES)}.",
         ),
-        click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Stop after so long."),
+        click.option("--seconds", type=Seconds(0, min_open=True), help="Stop after so long."),
         click.option("--json", "json_", is_flag=True, help="Print one JSON object."),
     )
     for option in reversed(options):

@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from failure_modes.checker.explorer import Counts
 from failure_modes.checker.machine import Progress as Report
 from failure_modes.checker.machine import Tally
+from failure_modes.checker.proving import Report as ProofReport
+from system.clock import Stopwatch
 
 PLAIN_EVERY_SECONDS = 5.0
 
@@ -36,6 +39,46 @@ def shown(what: str, examples: int) -> Iterator[Report]:
             progress.update(task, completed=tally.examples, description=doing, detail=detail)
 
         yield report
+
+
+@contextmanager
+def proof_shown(what: str) -> Iterator[ProofReport]:
+    """Gives the function to call after each round of a proof."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _PlainProof(what)
+        return
+    columns = (TextColumn("{task.description}"), TextColumn("{task.fields[detail]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(what, total=None, detail="")
+
+        def report(counts: Counts, depth: int, seconds: float) -> None:
+            progress.update(task, detail=_come_to(counts, depth, seconds))
+
+        yield report
+
+
+def _come_to(counts: Counts, depth: int, seconds: float) -> str:
+    rate = counts.transitions / seconds if seconds else 0.0
+    return (
+        f"{counts.states:,} states, {counts.frontier:,} left at depth {depth}, "
+        f"{counts.transitions:,} transitions, {rate:,.0f}/s"
+    )
+
+
+class _PlainProof:
+    """A line every few seconds."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._stopwatch = Stopwatch()
+        self._next = PLAIN_EVERY_SECONDS
+
+    def __call__(self, counts: Counts, depth: int, seconds: float) -> None:
+        if self._stopwatch.seconds < self._next:
+            return
+        self._next = self._stopwatch.seconds + PLAIN_EVERY_SECONDS
+        print(f"{self._what}: {_come_to(counts, depth, seconds)}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 class _Plain:

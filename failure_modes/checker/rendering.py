@@ -14,10 +14,12 @@ STORE = "sqlite"
 _COLUMNS = ("", "step", "time", "action", "worker", "model", "system", "changed")
 
 
-def headline(name: str, finding: Finding | None, lockstep: Lockstep) -> str:
+def headline(name: str, finding: Finding | None, lockstep: Lockstep, *, shortest: bool = False) -> str:
     """What was run, and what came of it, in one line."""
     count = len(lockstep.actions)
     scope = f"{STORE} · {lockstep.scope.granularity} · {count} {'step' if count == 1 else 'steps'}"
+    if shortest:
+        scope += ", shortest possible"
     if lockstep.aside is not None:
         return f"{name} breaks {lockstep.aside} first, and not {lockstep.hunted}      {scope}"
     if finding is None:

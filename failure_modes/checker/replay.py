@@ -22,8 +22,12 @@ class Replayed:
     as_expected: bool
 
 
-def replay(trace: Trace, *, guarded: bool = False, command: str | None = None) -> Replayed:
-    """Run a trace. `command` replays it, and is printed last. Raises UnknownFailureMode.
+def replay(
+    trace: Trace, *, guarded: bool = False, command: str | None = None, shortest: bool = False
+) -> Replayed:
+    """Run a trace. `command` replays it, and is printed last; `shortest` if that was proved.
+
+    Raises UnknownFailureMode.
 
     As expected means: the broken system breaks the same invariant at the same step, with every action of
     the trace; the guarded one breaks nothing. A trace of no failure mode was found on the guarded system,
@@ -46,7 +50,7 @@ def replay(trace: Trace, *, guarded: bool = False, command: str | None = None) -
                 lockstep.finish()
         except Found as found:
             finding = found.finding
-        text = _text(mode, lockstep, finding, guarded=guarded, command=command)
+        text = _text(mode, lockstep, finding, guarded=guarded, command=command, shortest=shortest)
     breaks = finding is not None and (finding.invariant, finding.step) == (
         trace.breaks.invariant,
         trace.breaks.step,
@@ -62,9 +66,10 @@ def _text(
     *,
     guarded: bool,
     command: str | None,
+    shortest: bool,
 ) -> str:
     name = f"{mode.id} {mode.title}" if mode else "the guarded system"
-    lines = [headline(f"{name}, guarded" if guarded and mode else name, finding, lockstep)]
+    lines = [headline(f"{name}, guarded" if guarded and mode else name, finding, lockstep, shortest=shortest)]
     lines.append(table(lockstep, finding))
     if finding is not None:
         lines.append(verdict(finding, lockstep, None if guarded or mode is None else mode.policy))

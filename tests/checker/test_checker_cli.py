@@ -9,8 +9,8 @@ import pytest
 
 from failure_modes.checker import machine
 from failure_modes.checker.catalogue import failure_mode
-from failure_modes.checker.cli import EXIT
 from failure_modes.checker.database import all_kept, kept
+from failure_modes.checker.exits import EXIT
 from failure_modes.checker.machine import Search, Tally
 from failure_modes.checker.strategy import ACTION_NAMES
 from failure_modes.checker.trace import FORMAT, load, to_json

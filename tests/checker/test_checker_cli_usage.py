@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from failure_modes.checker.cli import EXIT
+from failure_modes.checker.exits import EXIT
 from failure_modes.checker.strategy import ACTION_NAMES
 from tests.checker.commands import invoke, run
 from tests.checker.traces import SMALL_TEXT

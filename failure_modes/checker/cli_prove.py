@@ -1,0 +1,291 @@
+"""The command `prove`: every reachable state in a scope, and the shortest trace."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+from attrs import evolve
+
+from failure_modes.checker.bounds import Alphabet, Bounds
+from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.checkpoint import CheckpointError
+from failure_modes.checker.content import Unexplorable
+from failure_modes.checker.database import NotKept, keep, path_of
+from failure_modes.checker.exits import EXIT, fail, leave, shown_path
+from failure_modes.checker.explorer import Proof, Reductions
+from failure_modes.checker.options import Mode, Seconds
+from failure_modes.checker.parallel import PartLost
+from failure_modes.checker.progress import proof_shown
+from failure_modes.checker.proving import Answer, Disagreement, Limits
+from failure_modes.checker.proving import prove as explore_all
+from failure_modes.checker.replay import replay
+from failure_modes.checker.scope import WORKER_NAMES, Granularity, Scope, guarded
+from failure_modes.checker.stepping import NotTheSame
+from failure_modes.checker.trace import Breaks, Trace, to_json
+
+GUARDED_BOUNDS = Bounds(jobs=2, ticks=1, crashes=1)
+"""What may happen when the guarded system is proved for no failure mode in particular."""
+
+_COUNTED = {
+    "jobs": "Jobs, each enqueued once.",
+    "retries": "Enqueues of a key that was used before.",
+    "ticks": "Times that the clock moves on.",
+    "crashes": "Crashes, of any process that has something in hand.",
+    "failures": "Handlers that raise.",
+    "heartbeats": "Handlers that ask for more time.",
+    "reconciles": "Runs of the reconciliation.",
+}
+
+
+def _counted(command: Any) -> Any:
+    for kind, told in reversed(_COUNTED.items()):
+        command = click.option(f"--{kind}", type=click.IntRange(0, 200), help=told)(command)
+    return command
+
+
+def _switches(command: Any) -> Any:
+    told = {
+        "symmetry": "Tell workers apart.",
+        "sleep": "Try independent actions in both orders.",
+        "answers": "Tell processes apart by all that they have seen, and not by what they can remember.",
+        "memory": "Take every step anew.",
+    }
+    for name, help_ in reversed(told.items()):
+        command = click.option(f"--no-{name}", name, flag_value=False, default=True, help=help_)(command)
+    return command
+
+
+@click.command()
+@click.argument("mode", metavar="[FM]", type=Mode(), required=False)
+@click.option("--workers", type=click.IntRange(1, len(WORKER_NAMES)), help="Virtual workers.")
+@_counted
+@click.option(
+    "--tick-seconds",
+    type=Seconds(0.001, 1e9),
+    multiple=True,
+    help="How far the clock may move on at once; may be given more than once.",
+)
+@click.option(
+    "--granularity",
+    type=click.Choice([granularity.value for granularity in Granularity]),
+    help="Pause before each transaction, or before each statement.",
+)
+@click.option("--depth", type=click.IntRange(1), help="Stop after traces of so many actions.")
+@click.option("--seconds", type=Seconds(0, min_open=True), help="Stop after so long.")
+@click.option("--states", type=click.IntRange(1), help="Stop after so many states.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 256),
+    default=lambda: os.cpu_count() or 1,
+    show_default="one for each core",
+    help="Processes that share the states.",
+)
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep here how far it has come; go on from it if it exists. Of FM's fix, not of its break.",
+)
+@_switches
+@click.option("--keep", "keep_as", metavar="NAME", help="Keep the shortest trace in FM's folder.")
+@click.option("--why", default="", help="One sentence to keep with the trace.")
+@click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
+def prove(mode: FailureMode | None, **options: Any) -> None:
+    """Check every reachable state: that FM breaks, by a shortest trace, and that its fix holds.
+
+    Without FM: that the guarded system holds. What may happen, and how often, is FM's own scope, or
+    what the options say; in that scope the answer is complete, or says which bound was hit.
+    """
+    keep_as = options["keep_as"]
+    if keep_as is not None:
+        if mode is None:
+            raise click.UsageError("--keep is for the trace of a failure mode; name one")
+        if _usage(path_of, mode, keep_as).exists():
+            fail(f"--keep {keep_as}: a trace of that name exists already; choose another name")
+    scope, bounds = _scope(mode, options), _bounds(mode, options)
+    try:
+        Alphabet(scope, bounds)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    broken = None if mode is None else _broken(mode, scope, bounds, options)
+    held = None
+    if broken is None or broken.complete:  # else it was stopped, and its question comes first
+        held = _explore("the guarded system", scope, bounds, options, limits=_limits(options))
+    if options["json_"]:
+        click.echo(json.dumps(_json(mode, scope, bounds, broken, held)))
+    else:
+        click.echo(
+            f"{'guarded system' if mode is None else f'{mode.id} {mode.title}'}: {_told(scope, bounds)}"
+        )
+        if mode is not None and broken is not None:
+            _tell_broken(mode, scope, broken, keep_as, options["why"])
+        if held is not None:
+            _tell_held(mode, scope, held)
+    leave(_exit(broken, held))
+
+
+def _broken(mode: FailureMode, scope: Scope, bounds: Bounds, options: dict[str, Any]) -> Answer:
+    limits = evolve(_limits(options), checkpoint=None)
+    answer = _explore(f"{mode.id}: every way to break {mode.breaks}", scope, bounds, options, limits, mode)
+    if options["keep_as"]:
+        if answer.finding is None:
+            click.echo("nothing broke, so nothing is kept", err=True)
+        else:
+            path = _usage(keep, mode, options["keep_as"], _trace(mode, scope, answer, options["why"]))
+            click.echo(f"kept: {shown_path(path)}", err=True)
+    return answer
+
+
+def _explore(
+    what: str,
+    scope: Scope,
+    bounds: Bounds,
+    options: dict[str, Any],
+    limits: Limits,
+    mode: FailureMode | None = None,
+) -> Answer:
+    proof = Proof(
+        scope=scope,
+        bounds=bounds,
+        swap=guarded if mode is None else mode.swap,
+        hunted=None if mode is None else mode.breaks,
+        reductions=Reductions(**{name: options[name] for name in ("symmetry", "sleep", "answers", "memory")}),
+        depth_max=options["depth"],
+    )
+    try:
+        with proof_shown(what) as report:
+            return explore_all(proof, processes=options["processes"], limits=limits, report=report)
+    except (CheckpointError, Unexplorable, NotTheSame) as error:
+        fail(str(error))
+    except PartLost as error:
+        click.echo(f"error: {error}", err=True)
+        leave(EXIT.BOUND_HIT)
+    except KeyboardInterrupt:
+        click.echo("interrupted twice: stopped at once", err=True)
+        leave(EXIT.BOUND_HIT)
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}")
+    except Disagreement as error:
+        click.echo(f"error: {error}", err=True)
+        leave(EXIT.NOT_AS_EXPECTED)
+
+
+def _scope(mode: FailureMode | None, options: dict[str, Any]) -> Scope:
+    scope = Scope() if mode is None else mode.strategy.scope
+    if options["workers"]:
+        scope = evolve(scope, workers=options["workers"])
+    if options["granularity"]:
+        scope = evolve(scope, granularity=Granularity(options["granularity"]))
+    return scope
+
+
+def _bounds(mode: FailureMode | None, options: dict[str, Any]) -> Bounds:
+    bounds = GUARDED_BOUNDS if mode is None else mode.bounds
+    changes = {kind: options[kind] for kind in _COUNTED if options[kind] is not None}
+    for seconds in options["tick_seconds"]:
+        if round(seconds * 1000) / 1000 != seconds:
+            raise click.UsageError(f"--tick-seconds {seconds}: whole milliseconds only")
+    if options["tick_seconds"]:
+        changes["tick_seconds"] = tuple(dict.fromkeys(options["tick_seconds"]))
+    return evolve(bounds, **changes)
+
+
+def _limits(options: dict[str, Any]) -> Limits:
+    return Limits(
+        seconds_max=options["seconds"], states_max=options["states"], checkpoint=options["checkpoint"]
+    )
+
+
+def _told(scope: Scope, bounds: Bounds) -> str:
+    workers = f"{scope.workers} worker{'' if scope.workers == 1 else 's'}"
+    return f"{bounds.told}; {workers}, {scope.granularity} granularity"
+
+
+def _trace(mode: FailureMode | None, scope: Scope, answer: Answer, why: str) -> Trace:
+    assert answer.finding is not None, "there is a trace of what was found"
+    return Trace(
+        failure_mode=mode.id if mode else None,
+        scope=scope,
+        breaks=Breaks(invariant=answer.finding.invariant, step=answer.finding.step),
+        why=why or answer.finding.got,
+        actions=answer.actions,
+    )
+
+
+def _tell_broken(mode: FailureMode, scope: Scope, answer: Answer, keep_as: str | None, why: str) -> None:
+    if answer.finding is None:
+        said = "is broken in no reachable state of this scope" if answer.complete else _stopped(answer)
+        click.echo(f" the broken system: {mode.breaks} {said}: {_counts(answer)}")
+        return
+    trace = _trace(mode, scope, answer, why)
+    command = f"nox -s replay -- {shown_path(path_of(mode, keep_as))}" if keep_as else None
+    click.echo(replay(trace, command=command, shortest=True).text)
+    click.echo(f" no trace of fewer than {answer.shortest} steps breaks {mode.breaks}: {_counts(answer)}")
+
+
+def _tell_held(mode: FailureMode | None, scope: Scope, answer: Answer) -> None:
+    if answer.finding is not None:
+        click.echo(replay(_trace(None, scope, answer, ""), shortest=True).text)
+        click.echo(f" the guarded system breaks: {_counts(answer)}")
+    elif answer.complete:
+        prevented = f"prevented by the {mode.policy}: " if mode else ""
+        click.echo(f" {prevented}complete, nothing breaks in any reachable state: {_counts(answer)}")
+    else:
+        click.echo(f" the guarded system: {_stopped(answer)}: {_counts(answer)}")
+
+
+def _stopped(answer: Answer) -> str:
+    if answer.bound == "depth":
+        return f"not broken by any trace of up to {answer.depth} steps; not complete, --depth was hit"
+    if answer.bound == "interrupted":
+        return f"not complete: interrupted at depth {answer.depth}"
+    return f"not complete: --{answer.bound} was hit at depth {answer.depth}"
+
+
+def _counts(answer: Answer) -> str:
+    counts = answer.counts
+    aside = f", {counts.asides:,} ways left where another invariant broke first" if counts.asides else ""
+    return (
+        f"{counts.states:,} states, {counts.transitions:,} transitions, {answer.seconds:.1f} s, "
+        f"{answer.peak_memory_mb:,.0f} MB{aside}"
+    )
+
+
+def _json(
+    mode: FailureMode | None, scope: Scope, bounds: Bounds, broken: Answer | None, held: Answer | None
+) -> dict[str, Any]:
+    """The guarded system's answer; `shortest`, `complete` and `bound` say of both."""
+    answers = [answer for answer in (broken, held) if answer is not None]
+    found = next((answer for answer in answers if answer.finding is not None), None)
+    trace = None if found is None else _trace(mode if found is broken else None, scope, found, "")
+    return {
+        **answers[-1].as_json(),
+        "failure_mode": mode.id if mode else None,
+        "scope": _told(scope, bounds),
+        "complete": held is not None and all(answer.complete for answer in answers),
+        "bound": next((answer.bound for answer in answers if answer.bound), None),
+        "shortest": None if found is None else found.shortest,
+        "holds": held is not None and held.complete and held.finding is None,
+        "broken": broken.as_json() if broken else None,
+        "trace": json.loads(to_json(trace)) if trace else None,
+    }
+
+
+def _exit(broken: Answer | None, held: Answer | None) -> EXIT:
+    if held is not None and held.finding is not None:
+        return EXIT.NOT_AS_EXPECTED
+    if (broken is not None and not broken.complete) or held is None or not held.complete:
+        return EXIT.BOUND_HIT
+    if broken is not None and broken.finding is None:
+        return EXIT.NOT_AS_EXPECTED
+    return EXIT.AS_EXPECTED
+
+
+def _usage(function: Any, *arguments: Any) -> Any:
+    try:
+        return function(*arguments)
+    except NotKept as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}")

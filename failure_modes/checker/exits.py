@@ -1,0 +1,38 @@
+"""How a command speaks to a user at its end: exit codes, errors that are the user's to mend, paths."""
+
+from enum import IntEnum
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+
+class EXIT(IntEnum):
+    """What the exit code says."""
+
+    AS_EXPECTED = 0
+    NOT_AS_EXPECTED = 1
+    """A violation where none was expected, or none where one was."""
+    USAGE = 2
+    """Bad usage, or a file that is not what it should be."""
+    BOUND_HIT = 3
+    """A bound was hit before the question was answered."""
+
+
+def fail(message: str) -> NoReturn:
+    """Say what is wrong, in one line, and leave."""
+    click.echo(f"error: {message}", err=True)
+    raise SystemExit(EXIT.USAGE)
+
+
+def shown_path(path: Path) -> str:
+    """The path as a user would type it from here."""
+    try:
+        return path.resolve().relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return str(path)
+
+
+def leave(code: EXIT) -> NoReturn:
+    """Leave with that code."""
+    raise SystemExit(code)

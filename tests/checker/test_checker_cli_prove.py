@@ -1,0 +1,349 @@
+"""The command `prove`: what it prints and exits with, and what becomes of it when it is stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import active_children
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from failure_modes.checker import cli_prove, progress, proving, replay
+from failure_modes.checker.catalogue import failure_mode
+from failure_modes.checker.checkpoint import CheckpointError
+from failure_modes.checker.content import Unexplorable
+from failure_modes.checker.database import kept
+from failure_modes.checker.exits import EXIT
+from failure_modes.checker.explorer import Counts
+from failure_modes.checker.proving import Disagreement
+from failure_modes.checker.stepping import NotTheSame
+from failure_modes.checker.trace import load
+from tests.checker.commands import ROOT, invoke, run
+from tests.checker.traces import SMALL_TEXT
+
+MODE = failure_mode("FM_001")
+SMALL = ("--jobs", "1", "--ticks", "1")
+PATIENCE_SECONDS = 60
+
+
+def _json(*arguments: str) -> tuple[int, dict[str, Any]]:
+    """The exit code, and the one object on one line; nothing else is on the output."""
+    result = invoke("prove", *arguments, "--json")
+    assert result.stdout.count("\n") == 1
+    said: dict[str, Any] = json.loads(result.stdout)
+    return result.exit_code, said
+
+
+# What it says.
+
+
+def test_the_json_of_a_proof_says_it_all() -> None:
+    """FM_001 breaks after eight steps and no fewer, its fix holds, and both of them are complete."""
+    code, said = _json("FM_001")
+    assert code == EXIT.AS_EXPECTED
+    assert (said["complete"], said["bound"], said["shortest"], said["holds"]) == (True, None, 8, True)
+    assert (said["failure_mode"], said["breaks"]) == ("FM_001", None), "nothing breaks the guarded system"
+    assert (said["broken"]["breaks"], said["broken"]["shortest"]) == ("INV_001", 8)
+    for answer in (said, said["broken"]):
+        assert {type(answer[key]) for key in ("states", "transitions", "depth")} == {int}
+        assert 0 < answer["states"] < answer["transitions"]
+        assert answer["seconds"] > 0
+        assert 10 < answer["peak_memory_mb"] < 10_000
+    assert len(said["trace"]["actions"]) == 8
+
+
+def test_the_trace_in_the_json_is_a_trace(tmp_path: Path) -> None:
+    """Written to a file it can be replayed, and breaks what it says."""
+    file = tmp_path / "trace.json"
+    file.write_text(json.dumps(_json("FM_001")[1]["trace"]))
+    assert (load(file).breaks.invariant, load(file).breaks.step) == ("INV_001", 8)
+    assert invoke("replay", str(file)).exit_code == EXIT.AS_EXPECTED
+
+
+def test_the_text_says_how_short_it_is_and_that_the_fix_holds() -> None:
+    """The shortest trace, that none is shorter, and the guarded system's answer."""
+    result = invoke("prove", "FM_001")
+    assert (result.exit_code, result.stderr) == (EXIT.AS_EXPECTED, "")
+    assert result.stdout.startswith("FM_001 duplicate retry: 1 job, 2 ticks of 30 s, 1 crash; 2 workers, ")
+    assert "shortest possible" in result.stdout
+    assert " no trace of fewer than 8 steps breaks INV_001: " in result.stdout
+    assert " prevented by the commit boundary: complete, nothing breaks in any rea" in result.stdout
+
+
+def test_the_guarded_system_is_proved_in_a_scope_of_ones_own() -> None:
+    """What may happen is what the options say, and is said again."""
+    options = (
+        "--workers",
+        "1",
+        "--tick-seconds",
+        "30",
+        "--tick-seconds",
+        "0.5",
+        "--granularity",
+        "statement",
+    )
+    result = invoke("prove", *SMALL, "--crashes", "0", *options)
+    assert (result.exit_code, result.stderr) == (EXIT.AS_EXPECTED, "")
+    first, second = result.stdout.splitlines()
+    assert first == "guarded system: 1 job, 1 tick of 30 s or 0.5 s; 1 worker, statement granularity"
+    assert second.startswith(" complete, nothing breaks in any reachable state: ")
+
+
+@pytest.mark.parametrize("mode", [(), ("FM_001",)], ids=["guarded", "FM_001"])
+@pytest.mark.parametrize("bound", [("--depth", "3"), ("--states", "20"), ("--seconds", "0.000001")])
+def test_a_bound_that_is_hit_is_named(bound: tuple[str, str], mode: tuple[str, ...]) -> None:
+    """It never says just ok: it is not complete, and the exit code is 3."""
+    name = bound[0].removeprefix("--")
+    code, said = _json(*mode, *SMALL, *bound)
+    assert (code, said["complete"], said["bound"], said["holds"]) == (EXIT.BOUND_HIT, False, name, False)
+    assert (said["shortest"], said["trace"]) == (None, None)
+    result = invoke("prove", *mode, *SMALL, *bound)
+    assert result.exit_code == EXIT.BOUND_HIT
+    assert "not complete" in result.stdout
+    assert f"{bound[0]} was hit" in result.stdout
+
+
+def test_a_scope_in_which_it_cannot_break_is_not_as_expected() -> None:
+    """Without time no lease runs out: that is known for sure, and the exit code is 1."""
+    result = invoke("prove", "FM_001", "--ticks", "0")
+    assert result.exit_code == EXIT.NOT_AS_EXPECTED
+    assert " the broken system: INV_001 is broken in no reachable state of this scope: " in result.stdout
+    code, said = _json("FM_001", "--ticks", "0")
+    assert (code, said["complete"], said["shortest"]) == (EXIT.NOT_AS_EXPECTED, True, None)
+
+
+def test_a_guarded_system_that_breaks_is_not_as_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trace is printed, and it is the shortest."""
+    monkeypatch.setattr(cli_prove, "guarded", MODE.swap)
+    monkeypatch.setattr(replay, "nothing_swapped", MODE.swap)
+    result = invoke("prove", *SMALL, "--processes", "1")
+    assert result.exit_code == EXIT.NOT_AS_EXPECTED
+    assert "shortest possible" in result.stdout
+    assert sum(line.startswith(">") for line in result.stdout.splitlines()) == 1
+    assert " the guarded system breaks: " in result.stdout
+    code, said = _json(*SMALL, "--processes", "1")
+    assert (code, said["holds"]) == (EXIT.NOT_AS_EXPECTED, False)
+    assert said["shortest"] == len(said["trace"]["actions"])
+
+
+@pytest.mark.parametrize("switch", ["symmetry", "sleep", "answers", "memory"])
+def test_each_reduction_can_be_left_out(switch: str) -> None:
+    """It takes longer, and the shortest trace is as short."""
+    code, said = _json("FM_001", f"--no-{switch}")
+    assert (code, said["complete"], said["shortest"]) == (EXIT.AS_EXPECTED, True, 8)
+
+
+# --keep
+
+
+@pytest.mark.parametrize("json_", [(), ("--json",)], ids=["text", "json"])
+def test_the_shortest_trace_is_kept(folder: Path, json_: tuple[str, ...]) -> None:
+    """It is in the folder under its name, with its reason, and can be replayed."""
+    result = invoke("prove", "FM_001", "--keep", "shortest", "--why", "Because.", *json_)
+    path = folder / "traces" / "shortest.json"
+    assert result.exit_code == EXIT.AS_EXPECTED
+    assert json_ or f" replay: nox -s replay -- {path}\n" in result.stdout
+    assert [file.name for file in (folder / "traces").iterdir()] == ["shortest.json"]
+    assert kept(failure_mode("FM_001")) == ((path, load(path)),)
+    assert (len(load(path).actions), load(path).why) == (8, "Because.")
+    assert invoke("replay", str(path)).exit_code == EXIT.AS_EXPECTED
+    again = invoke("prove", "FM_001", "--keep", "another")
+    assert (again.exit_code, again.stdout) == (EXIT.USAGE, "")
+    assert again.stderr == "error: the same violation is kept already, as shortest.json\n"
+
+
+# Wrong usage.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("FM_999",), "there is no failure mode 'FM_999'; known are FM_001"),
+        (("--keep", "name"), "--keep is for the trace of a failure mode; name one"),
+        (("FM_001", "--keep", "../up"), "error: '../up' is not a name for a trace"),
+        (("--workers", "0"), "Invalid value for '--workers'"),
+        (("--workers", "9"), "Invalid value for '--workers'"),
+        (("--processes", "0"), "Invalid value for '--processes'"),
+        (("--tick-seconds", "0.0001"), "Invalid value for '--tick-seconds'"),
+        (("--tick-seconds", "0.0015"), "--tick-seconds 0.0015: whole milliseconds only"),
+        (("--tick-seconds", "nan"), "--tick-seconds"),
+        (("--granularity", "row"), "Invalid value for '--granularity'"),
+        (("--depth", "0"), "Invalid value for '--depth'"),
+        (("--states", "0"), "Invalid value for '--states'"),
+        (("--seconds", "0"), "Invalid value for '--seconds'"),
+        (("--seconds", "nan"), "--seconds"),
+        *[((f"--{kind}", "-1"), f"Invalid value for '--{kind}'") for kind in cli_prove._COUNTED],  # noqa: SLF001
+        *[((f"--{kind}", "201"), f"Invalid value for '--{kind}'") for kind in cli_prove._COUNTED],  # noqa: SLF001
+        (("--checkpoint", "no/such/folder/proof"), "no/such/folder"),
+        (("FM_001", "--checkpoint", "no/such/folder/proof"), "no/such/folder"),
+        (("--checkpoint", "tests"), "'tests' is a directory"),
+    ],
+)
+def test_bad_usage_is_refused_with_what_would_be_right(arguments: tuple[str, ...], said: str) -> None:
+    """The exit code is 2, nothing is explored, and the message names what was wrong."""
+    result = invoke("prove", "--ticks", "0", *arguments)
+    assert (result.exit_code, result.stdout) == (EXIT.USAGE, "")
+    assert said in " ".join(result.stderr.split())
+
+
+def test_a_name_that_is_taken_is_refused(folder: Path) -> None:
+    """Another trace under the same name is not replaced, and nothing is explored."""
+    (folder / "traces").mkdir()
+    taken = folder / "traces" / "taken.json"
+    taken.write_text(SMALL_TEXT)
+    result = invoke("prove", "FM_001", "--keep", "taken")
+    assert (result.exit_code, result.stdout) == (EXIT.USAGE, "")
+    assert result.stderr == (
+        "error: --keep taken: a trace of that name exists already; choose another name\n"
+    )
+    assert taken.read_text() == SMALL_TEXT
+
+
+def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:
+    """The line names the file, which stays as it is: no traceback."""
+    file = tmp_path / "proof"
+    file.write_text("{}")
+    for mode in ((), ("FM_001",)):
+        completed = run("prove", *mode, "--checkpoint", str(file))
+        assert (completed.returncode, completed.stdout) == (EXIT.USAGE, "")
+        assert completed.stderr == f"error: {file}: not a checkpoint\n"
+    assert (list(tmp_path.iterdir()), file.read_text()) == ([file], "{}")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (CheckpointError("It is so."), EXIT.USAGE),
+        (Unexplorable("It is so."), EXIT.USAGE),
+        (NotTheSame("It is so."), EXIT.USAGE),
+        (Disagreement("It is so."), EXIT.NOT_AS_EXPECTED),
+    ],
+)
+def test_what_cannot_be_proved_is_told_in_one_line(
+    error: Exception, code: EXIT, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the proof stumbled over, its message is what the user sees."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli_prove, "explore_all", fail)
+    result = invoke("prove")
+    assert (result.exit_code, result.stdout, result.stderr) == (code, "", "error: It is so.\n")
+
+
+def test_a_process_that_is_killed_is_told_of_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer, no traceback, and no process left."""
+    monkeypatch.setattr(proving, "SMALL_STATES", 0)
+
+    def kill_one(self: object, counts: Counts, depth: int, seconds: float) -> None:
+        del self, counts, depth, seconds
+        active_children()[0].kill()
+
+    monkeypatch.setattr(progress._PlainProof, "__call__", kill_one)  # noqa: SLF001
+    result = invoke("prove", "--processes", "2")
+    assert (result.stdout, result.exit_code in {EXIT.USAGE, EXIT.BOUND_HIT}) == ("", True)
+    assert "a process of the proof died" in result.stderr
+    assert (result.stderr.count("\n"), active_children()) == (1, [])
+
+
+# Stopped from outside.
+
+DRIVER = """
+import sys
+from failure_modes.checker import progress, proving
+from failure_modes.checker.cli import main
+
+if __name__ == "__main__":
+    proving.ROUND_STATES, proving.SAVE_EVERY_SECONDS, proving.SMALL_STATES = 20, -1.0, 0
+    progress.PLAIN_EVERY_SECONDS = 0.0
+    report, rounds = progress._PlainProof.__call__, []
+
+    def report_and_wait(self, *told):
+        report(self, *told)
+        rounds.append(told)
+        if len(rounds) == 5:
+            print("waits", file=sys.stderr, flush=True)
+            sys.stdin.readline()
+
+    progress._PlainProof.__call__ = report_and_wait
+    main()
+"""
+"""The command line with small rounds; after the fifth it waits until it may go on."""
+
+
+class _Running:
+    """A proof in a process of its own, with progress on standard error."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.popen = subprocess.Popen(
+            [sys.executable, "-c", DRIVER, "prove", *arguments],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.popen.stderr is not None
+        self.lines: list[str] = []
+        while (line := self.popen.stderr.readline()) != "waits\n":
+            assert line, f"it ended too early: {self.lines}"
+            self.lines.append(line)
+
+    def stop(self, number: signal.Signals) -> tuple[int, str, str]:
+        """Send it the signal, and let it go on. Nobody who could still print is left when this returns."""
+        self.popen.send_signal(number)
+        if number is signal.SIGKILL:
+            self.popen.wait(PATIENCE_SECONDS)
+        told, more = self.popen.communicate(None if number is signal.SIGKILL else "\n", PATIENCE_SECONDS)
+        return self.popen.returncode, told, more
+
+
+@contextmanager
+def _running(*arguments: str) -> Iterator[_Running]:
+    running = _Running(*arguments)
+    try:
+        yield running
+    finally:
+        running.popen.kill()
+        running.popen.wait(PATIENCE_SECONDS)
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_proof_that_is_stopped_goes_on_where_it_was(processes: str, tmp_path: Path) -> None:
+    """Asked to stop it says so and exits with 3; even killed it has left a checkpoint, and no process."""
+    options = ("--jobs", "1", "--ticks", "2", "--crashes", "2", "--json")
+    _, whole = _json(*options, "--processes", "1")
+    file = tmp_path / "proof"
+    resumed = (*options, "--processes", processes, "--checkpoint", str(file))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        with _running(*resumed) as running:
+            code, told, more = running.stop(number)
+        assert file.exists()
+        if number is signal.SIGKILL:
+            assert (code, told) == (-number, "")
+        else:
+            assert (code, json.loads(told)["bound"], more) == (EXIT.BOUND_HIT, "interrupted", "")
+    code, said = _json(*resumed)
+    assert (code, said["complete"], list(tmp_path.iterdir())) == (EXIT.AS_EXPECTED, True, [])
+    keys = ("states", "transitions", "depth")
+    assert [said[key] for key in keys] == [whole[key] for key in keys]
+
+
+def test_progress_is_on_standard_error_and_the_text_says_that_it_was_interrupted() -> None:
+    """The output has the answer only; how far it had come is told beside it."""
+    with _running(*SMALL, "--jobs", "2", "--processes", "1") as running:
+        code, told, more = running.stop(signal.SIGINT)
+    assert (code, more) == (EXIT.BOUND_HIT, "")
+    assert "not complete: interrupted at depth " in told
+    assert len(told.splitlines()) == 2
+    assert len(running.lines) == 5
+    for line in running.lines:
+        assert line.startswith("the guarded system: ")
+        assert " states, " in line

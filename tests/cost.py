@@ -1,0 +1,58 @@
+"""What a proof costs, by its scope: `nox -s cost`. Figures for people; nothing is asserted."""
+
+import os
+
+import click
+
+from failure_modes.checker.bounds import Bounds
+from failure_modes.checker.explorer import Proof
+from failure_modes.checker.proving import Limits, prove
+from failure_modes.checker.scope import Granularity, Scope, guarded
+
+
+@click.command()
+@click.option("--jobs", default=3, show_default=True, help="From 1 job to so many.")
+@click.option("--workers", default=3, show_default=True, help="From 1 worker to so many.")
+@click.option("--crashes", default=2, show_default=True, help="From no crash to so many.")
+@click.option("--ticks", default=1, show_default=True, help="Ticks of 30 s in each scope.")
+@click.option("--seconds", default=60.0, show_default=True, help="Give each scope so long.")
+@click.option("--granularity", type=click.Choice([g.value for g in Granularity]), default="transaction")
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=lambda: os.cpu_count() or 1,
+    show_default="one for each core",
+)
+def main(
+    jobs: int, workers: int, crashes: int, ticks: int, seconds: float, granularity: str, processes: int
+) -> None:
+    """Print a table: states, transitions, seconds and memory of the guarded system's proof."""
+    click.echo("| jobs | workers | crashes | states | transitions | depth | seconds | MB | |")
+    click.echo("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    for of_jobs in range(1, jobs + 1):
+        for of_workers in range(1, workers + 1):
+            for of_crashes in range(crashes + 1):
+                proof = Proof(
+                    scope=Scope(workers=of_workers, granularity=Granularity(granularity)),
+                    bounds=Bounds(jobs=of_jobs, ticks=ticks, crashes=of_crashes),
+                    swap=guarded,
+                )
+                answer = prove(proof, processes=processes, limits=Limits(seconds_max=seconds))
+                counts = answer.counts
+                verdict = "complete" if answer.complete else f"{answer.bound} was hit"
+                cells = (
+                    str(of_jobs),
+                    str(of_workers),
+                    str(of_crashes),
+                    f"{counts.states:,}",
+                    f"{counts.transitions:,}",
+                    str(answer.depth),
+                    f"{answer.seconds:.1f}",
+                    f"{answer.peak_memory_mb:,.0f}",
+                    verdict,
+                )
+                click.echo(f"| {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
