@@ -1,14 +1,15 @@
 """A proof that was broken off, as a file: the states seen, and the traces to those not gone on from.
 
 The file holds no program and no object: digests, numbers of actions, and a checksum over all of it. What a
-trace leads to is worked out anew, and must have the digest that the file says; so a file that was made by
-another version of the system is found out, too.
+trace leads to is worked out anew, and must have the digest that the file says. A file that was made by other
+code is refused.
 """
 
 import json
 import os
 from base64 import b64decode, b64encode
 from hashlib import sha256
+from inspect import getsourcefile
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,18 @@ def told(proof: Proof) -> dict[str, Any]:
         "scope": asdict(proof.scope),
         "bounds": asdict(proof.bounds),
         "reductions": asdict(proof.reductions),
+        "code": _code(proof),
     }
+
+
+def _code(proof: Proof) -> str:
+    """A digest of all the code that a proof rests on: what was found by other code is no part of it."""
+    root = Path(__file__).parents[2]
+    folders = (root / "model", root / "system", root / "failure_modes" / "checker")
+    files = {path for folder in folders for path in folder.rglob("*.py")}
+    swap = getsourcefile(proof.swap)
+    texts = [path.read_bytes() for path in sorted(files | ({Path(swap)} if swap else set()))]
+    return sha256(b"\0".join(texts)).hexdigest()
 
 
 def save(path: Path, proof: Proof, checkpoint: Checkpoint) -> None:

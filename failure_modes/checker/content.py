@@ -29,10 +29,21 @@ def read_content(connection: sqlite3.Connection, tables: tuple[str, ...]) -> Con
 def write_content(connection: sqlite3.Connection, wanted: Content, present: Content) -> None:
     """Make the content what is wanted, by the rows that differ from what is present; empty the audit.
 
-    Rows that refer to others come after these, and go before them, so no constraint is ever broken.
+    Rows that refer to others come after these, and go before them. Where two rows have exchanged their key
+    no order will do, and the constraints wait for the end; that is left to the second try, being slower.
     """
+    try:
+        _write(connection, wanted, present, deferred=False)
+    except sqlite3.IntegrityError:
+        connection.execute("ROLLBACK")
+        _write(connection, wanted, present, deferred=True)
+
+
+def _write(connection: sqlite3.Connection, wanted: Content, present: Content, *, deferred: bool) -> None:
     pairs = [(table, rows, old) for (table, rows), (_, old) in zip(wanted, present, strict=True)]
     connection.execute("BEGIN IMMEDIATE")
+    if deferred:
+        connection.execute("PRAGMA defer_foreign_keys = ON")
     connection.execute(f"DELETE FROM {AUDIT}")
     for table, rows, old in pairs[:-1]:
         if rows != old:

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from failure_modes.checker.content import Content
 from failure_modes.checker.stepping import Ran
+from model.step import Outcome
 
 Read = tuple[str, str | None, object]
 """Rows of a table: those with a value in a column; all of them where the column is None."""
@@ -74,6 +75,8 @@ def reads_of(statements: list[Ran], tables: tuple[str, ...]) -> frozenset[Read]:
 
 def _reads(ran: Ran, tables: tuple[str, ...]) -> list[Read]:
     named, column = _asks(ran.sql, tables)
+    if ran.error is not None:  # it ran into a row
+        return [(table, None, None) for table in tables]
     if column is not None:
         return [(named[0], column, ran.parameters[-1])]
     return [(table, None, None) for table in named]
@@ -86,15 +89,30 @@ _ONE_VALUE = re.compile(r"\bWHERE (\w+) = \?(?: ORDER BY \w+(?: DESC)?)?(?: LIMI
 def _asks(sql: str, tables: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
     """The tables whose rows a statement looks at; and the column, where it looks at one value of it only.
 
-    An INSERT looks at no row: a key that is there already is a row that another wrote.
+    An INSERT that was carried out found no row in its way.
     """
     named = tuple([table for table in tables if re.search(rf"\b{table}\b", sql)])
-    if sql.startswith("INSERT") and "SELECT" not in sql:
+    if sql.startswith("INSERT INTO") and "SELECT" not in sql:
         return (), None
     found = _ONE_VALUE.search(sql)
     if found and len(named) == 1 and sql.count("WHERE") == 1:
         return named, found.group(1)
     return named, None
+
+
+def reads_of_model(outcome: Outcome | None) -> frozenset[Read]:
+    """The rows that the model's answer depended on: a system that looks at less may still part from it."""
+    found: set[Read] = set()
+    if outcome is not None:
+        if outcome.operation == "lease":
+            found.add(("jobs", None, None))
+        if outcome.operation == "reconcile":
+            found.add(("executions", None, None))
+        for event in outcome.events:
+            found |= {("jobs", "id", event.job), ("executions", "job_id", event.job)}
+            if outcome.operation == "commit":
+                found.add(("effects", "job_id", event.job))
+    return frozenset(found)
 
 
 def writes_of(

@@ -1,7 +1,7 @@
 """What a queue keeps in memory: it must keep nothing from one job to the next, or a proof could not see it.
 
 A proof takes a worker at rest for one that has just been started. A queue that remembers (a counter, a cache)
-would make that wrong, so it is refused. What is kept in a global variable or in a closure is not seen.
+would make that wrong, so it is refused. What is kept in a global variable, a class or a closure is not seen.
 """
 
 from types import FunctionType
@@ -15,7 +15,10 @@ from system.sqlite import SQLiteStore
 
 
 def kept(part: Any) -> object:
-    """The values that an object holds, and what it holds holds; the store that we know keeps none."""
+    """The values that an object holds, and what it holds holds; the store that we know keeps none.
+
+    Raises Unexplorable for an object that does not show what it holds.
+    """
     if part is None or isinstance(part, int | float | str | bytes):
         return part
     if isinstance(part, list | tuple | set | frozenset):
@@ -23,8 +26,10 @@ def kept(part: Any) -> object:
     if isinstance(part, dict):
         return tuple([(kept(key), kept(value)) for key, value in part.items()])
     name = type(part).__qualname__
-    if isinstance(part, SQLiteStore | FunctionType | type):
+    if type(part) is SQLiteStore or isinstance(part, FunctionType | type):
         return name
+    if not has(type(part)) and not hasattr(part, "__dict__"):
+        raise Unexplorable(f"nobody can see what the queue keeps in its {name}")
     slots = {one.name: getattr(part, one.name) for one in fields(type(part))} if has(type(part)) else {}
     held = slots | getattr(part, "__dict__", {})
     return name, tuple([(key, kept(value)) for key, value in held.items()])
@@ -32,7 +37,7 @@ def kept(part: Any) -> object:
 
 def _never_changes(part: Any) -> bool:
     """Whether nothing can be kept in it, so that it need not be watched: a frozen value of such values."""
-    if part is None or isinstance(part, int | float | str | bytes | SQLiteStore):
+    if part is None or isinstance(part, int | float | str | bytes) or type(part) is SQLiteStore:
         return True
     refuses = any("__setattr__" in vars(base) for base in type(part).__mro__[:-1])  # as attrs has it
     frozen = has(type(part)) and refuses

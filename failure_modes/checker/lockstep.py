@@ -192,7 +192,7 @@ class Lockstep:
         asked = action
         if process.at is not At.COMMITTED:  # there nothing begins: the process only learns of its commit
             asked = process.pending = process.pending or action
-        job_in_hand = process.job_in_hand if process.at is At.HANDLER else None
+        job_in_hand = process.job_in_hand
         moved = process.resume(action)
         outcome = None
         if moved.committed or moved.rolled_back:

@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 from failure_modes.checker.content import Content
 from failure_modes.checker.findings import Finding, Found
 from failure_modes.checker.fingerprint import Fingerprints, Renaming
-from failure_modes.checker.footprint import Footprint, reads_of, writes_of
+from failure_modes.checker.footprint import Footprint, reads_of, reads_of_model, writes_of
 from failure_modes.checker.liveness import MOVES_MAX, advance
 from failure_modes.checker.lockstep import Lockstep, Snapshot
 from failure_modes.checker.scope import Scope, Swap
@@ -23,7 +23,7 @@ from failure_modes.checker.world import World
 from model.actions import Action, Crash, actor_of
 from model.invariants import Fault, condensed
 from model.state import Durable, State, Worker
-from model.step import Event
+from model.step import Event, Outcome
 
 T = TypeVar("T")
 REMEMBERED_MAX = 300_000
@@ -248,10 +248,10 @@ class Walker:
             parted=None if there.parted else new.parted,
             released=released,
             committed=record.committed,
-            footprint=self._footprint(there, new, action),
+            footprint=self._footprint(there, new, action, record.model),
         )
 
-    def _footprint(self, there: Snapshot, new: Snapshot, action: Action) -> Footprint:
+    def _footprint(self, there: Snapshot, new: Snapshot, action: Action, model: Outcome | None) -> Footprint:
         name = actor_of(action)
         if name is None:
             return Footprint(None, moves_clock=True)
@@ -264,7 +264,7 @@ class Walker:
         wrote, tables = writes_of(there.content, new.content, self.columns)
         return Footprint(
             name,
-            reads_of(process.statements, tuple(self.columns)),
+            reads_of(process.statements, tuple(self.columns)) | reads_of_model(model),
             wrote,
             tables,
             moves_lock=held != holds,

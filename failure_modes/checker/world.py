@@ -95,7 +95,10 @@ class World:
             return known[0]
         store = SQLiteStore(self._path, clock=process, connect=process.connect)
         queue = build_queue(store, self.scope.settings, self._swap)
-        process.watched = watched(queue) if self.restorable else None
+        try:
+            process.watched = watched(queue) if self.restorable else None
+        except Unexplorable as error:
+            process.refuse(error)
         if self.forgets and process.connection is not None:
             self._queues[process.name] = queue, process.connection
         return queue

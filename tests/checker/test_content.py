@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 from failure_modes.checker.bounds import NOTHING_SPENT, Alphabet, Bounds
 from failure_modes.checker.content import Unexplorable
 from failure_modes.checker.explorer import Proof
-from failure_modes.checker.proving import prove
+from failure_modes.checker.proving import Limits, prove
 from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
 from failure_modes.checker.walker import Ends, Walker
 from system.policies import CommitBoundary, Fence
@@ -91,3 +91,13 @@ def test_a_system_that_cannot_be_put_back_is_refused(swap: Swap) -> None:
     proof = Proof(scope=Scope(workers=1), bounds=Bounds(jobs=2), swap=swap)
     with pytest.raises(Unexplorable):
         prove(proof)
+
+
+def test_two_jobs_may_have_exchanged_their_keys() -> None:
+    """A producer that dies half way enqueues k1 after k2: then no order of rows keeps all constraints."""
+    bounds = Bounds(jobs=2, retries=1, crashes=1)
+    proof = Proof(
+        scope=Scope(workers=1, granularity=Granularity.STATEMENT), bounds=bounds, swap=guarded, depth_max=40
+    )
+    answer = prove(proof, limits=Limits(states_max=2_500))
+    assert (answer.finding, answer.counts.states > 2_500 or answer.complete) == (None, True)

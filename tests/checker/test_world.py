@@ -17,6 +17,7 @@ from failure_modes.checker.stepping import At, Crashed, Ran, SteppingConnection
 from failure_modes.checker.strategy import UNRESTRICTED
 from failure_modes.checker.summary import trace_of
 from model.actions import PRODUCER, Action, Crash, Enqueue, Fail, Heartbeat, Step, Tick
+from model.invariants import Fault
 from model.state import JobState
 from system.policies import Retry
 from system.queue import Queue
@@ -219,3 +220,18 @@ def test_a_statement_cannot_pass_by_the_boundaries() -> None:
         with pytest.raises(RuntimeError, match="every statement goes through execute"):
             getattr(connection, way)
     connection.close()
+
+
+@BOTH
+def test_a_failure_of_a_handler_is_in_the_books(granularity: Granularity) -> None:
+    """Wherever a process may pause on the way to the commit of it."""
+    with Lockstep(Scope(workers=1, granularity=granularity)) as lockstep:
+        lockstep.apply(Enqueue(key="k1"))
+        while lockstep.possible(Step(worker=PRODUCER)):
+            lockstep.apply(Step(worker=PRODUCER))
+        while lockstep.world.processes["A"].at is not At.HANDLER:
+            lockstep.apply(Step(worker="A"))
+        lockstep.apply(Fail(worker="A"))
+        while not lockstep.rests("A"):
+            lockstep.apply(Step(worker="A"))
+        assert lockstep.faults == [Fault(kind="failure", job=1)]
