@@ -6,8 +6,8 @@ code is refused.
 """
 
 import json
-import os
 from base64 import b64decode, b64encode
+from functools import cache
 from hashlib import sha256
 from inspect import getsourcefile
 from pathlib import Path
@@ -17,6 +17,8 @@ from attrs import asdict, frozen
 
 from failure_modes.checker.explorer import Counts, Proof
 from failure_modes.checker.fingerprint import DIGEST_BYTES
+from failure_modes.checker.scope import Swap
+from failure_modes.checker.whole import write_whole
 
 FORMAT = 1
 
@@ -56,17 +58,18 @@ def told(proof: Proof) -> dict[str, Any]:
         "scope": asdict(proof.scope),
         "bounds": asdict(proof.bounds),
         "reductions": asdict(proof.reductions),
-        "code": _code(proof),
+        "code": _code(proof.swap),
     }
 
 
-def _code(proof: Proof) -> str:
+@cache
+def _code(swap: Swap) -> str:
     """A digest of all the code that a proof rests on: what was found by other code is no part of it."""
     root = Path(__file__).parents[2]
     folders = (root / "model", root / "system", root / "failure_modes" / "checker")
     files = {path for folder in folders for path in folder.rglob("*.py")}
-    swap = getsourcefile(proof.swap)
-    texts = [path.read_bytes() for path in sorted(files | ({Path(swap)} if swap else set()))]
+    source = getsourcefile(swap)
+    texts = [path.read_bytes() for path in sorted(files | ({Path(source)} if source else set()))]
     return sha256(b"\0".join(texts)).hexdigest()
 
 
@@ -75,12 +78,7 @@ def save(path: Path, proof: Proof, checkpoint: Checkpoint) -> None:
     body = asdict(checkpoint)
     body["seen"] = b64encode(b"".join(checkpoint.seen)).decode()
     text = json.dumps({"format": FORMAT, "proof": told(proof), **body})
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(f"{_sum(text)}\n{text}\n", encoding="ascii")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_whole(path, f"{_sum(text)}\n{text}\n")
 
 
 def load(path: Path, proof: Proof) -> Checkpoint:

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,9 @@ import click
 
 from failure_modes.checker.catalogue import FailureMode, UnknownFailureMode, catalogue, failure_mode
 from failure_modes.checker.cli_prove import prove
-from failure_modes.checker.database import NotKept, keep, kept, path_of, save
+from failure_modes.checker.database import keep, kept, path_of, save
 from failure_modes.checker.documents import documents
-from failure_modes.checker.exits import EXIT, fail, leave, shown_path
+from failure_modes.checker.exits import EXIT, check_new, fail, leave, shown_path, usage
 from failure_modes.checker.machine import Result, Search, run
 from failure_modes.checker.options import Mode, tuned, tuning
 from failure_modes.checker.progress import shown
@@ -81,13 +80,13 @@ def list_() -> None:
 @click.option("--why", default="", help="One sentence to keep with the trace.")
 def find(mode: FailureMode, keep_as: str | None, why: str, **options: Any) -> None:
     """Search the broken system until FM breaks its invariant, and shrink the trace."""
-    if keep_as is not None and _usage(path_of, mode, keep_as).exists():
-        fail(f"--keep {keep_as}: a trace of that name exists already; choose another name")
+    if keep_as is not None:
+        check_new(mode, keep_as)
     strategy = tuned(mode.strategy, options)
     result = _search(f"{mode.id}: looking for {mode.breaks}", strategy, mode.swap, mode.breaks, options)
     trace = trace_of(mode, strategy.scope, result, why)
     if trace is not None and keep_as:
-        _usage(keep, mode, keep_as, trace)
+        usage(keep, mode, keep_as, trace)
     if options["json_"]:
         click.echo(json.dumps(as_json(result, trace)))
     elif trace is not None:
@@ -163,7 +162,7 @@ def explore(file: Path | None, *, reach_all: bool, **options: Any) -> None:
         click.echo(f"explored the guarded system: {_met(result)}")
         click.echo(everything_reached(strategy.scope, result))
     if trace is not None and file is not None:
-        _usage(save, file, trace)
+        usage(save, file, trace)
     wanted = properties(strategy.scope) if reach_all else ()
     _leave_guarded(result, unreached(wanted, result))
 
@@ -240,12 +239,3 @@ def _known(path: Path, mode_id: str) -> None:
         failure_mode(mode_id)
     except UnknownFailureMode as error:
         raise TraceError(f"{path}: {error}") from None
-
-
-def _usage(function: Callable[..., Any], *arguments: Any) -> Any:
-    try:
-        return function(*arguments)
-    except (NotKept, TraceError) as error:
-        fail(str(error))
-    except OSError as error:
-        fail(f"{error.filename}: {error.strerror}")

@@ -12,18 +12,19 @@ from failure_modes.checker.bounds import Alphabet, Bounds
 from failure_modes.checker.catalogue import FailureMode
 from failure_modes.checker.checkpoint import CheckpointError
 from failure_modes.checker.content import Unexplorable
-from failure_modes.checker.database import NotKept, keep, path_of
-from failure_modes.checker.exits import EXIT, fail, leave, shown_path
+from failure_modes.checker.database import keep, path_of
+from failure_modes.checker.exits import EXIT, check_new, fail, leave, shown_path, usage
 from failure_modes.checker.explorer import Proof, Reductions
-from failure_modes.checker.options import Mode, Seconds
+from failure_modes.checker.options import GRANULARITY, JSON, SECONDS, WORKERS, Mode, Seconds, scoped
 from failure_modes.checker.parallel import PartLost
 from failure_modes.checker.progress import proof_shown
 from failure_modes.checker.proving import Answer, Disagreement, Limits
 from failure_modes.checker.proving import prove as explore_all
 from failure_modes.checker.replay import replay
-from failure_modes.checker.scope import WORKER_NAMES, Granularity, Scope, guarded
+from failure_modes.checker.scope import Scope, guarded
 from failure_modes.checker.stepping import NotTheSame
-from failure_modes.checker.trace import Breaks, Trace, to_json
+from failure_modes.checker.summary import trace_of
+from failure_modes.checker.trace import to_json
 
 GUARDED_BOUNDS = Bounds(jobs=2, ticks=1, crashes=1)
 """What may happen when the guarded system is proved for no failure mode in particular."""
@@ -59,7 +60,7 @@ def _switches(command: Any) -> Any:
 
 @click.command()
 @click.argument("mode", metavar="[FM]", type=Mode(), required=False)
-@click.option("--workers", type=click.IntRange(1, len(WORKER_NAMES)), help="Virtual workers.")
+@WORKERS
 @_counted
 @click.option(
     "--tick-seconds",
@@ -67,13 +68,9 @@ def _switches(command: Any) -> Any:
     multiple=True,
     help="How far the clock may move on at once; may be given more than once.",
 )
-@click.option(
-    "--granularity",
-    type=click.Choice([granularity.value for granularity in Granularity]),
-    help="Pause before each transaction, or before each statement.",
-)
+@GRANULARITY
 @click.option("--depth", type=click.IntRange(1), help="Stop after traces of so many actions.")
-@click.option("--seconds", type=Seconds(0, min_open=True), help="Stop after so long.")
+@SECONDS
 @click.option("--states", type=click.IntRange(1), help="Stop after so many states.")
 @click.option(
     "--processes",
@@ -90,7 +87,7 @@ def _switches(command: Any) -> Any:
 @_switches
 @click.option("--keep", "keep_as", metavar="NAME", help="Keep the shortest trace in FM's folder.")
 @click.option("--why", default="", help="One sentence to keep with the trace.")
-@click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
+@JSON
 def prove(mode: FailureMode | None, **options: Any) -> None:
     """Check every reachable state: that FM breaks, by a shortest trace, and that its fix holds.
 
@@ -101,9 +98,9 @@ def prove(mode: FailureMode | None, **options: Any) -> None:
     if keep_as is not None:
         if mode is None:
             raise click.UsageError("--keep is for the trace of a failure mode; name one")
-        if _usage(path_of, mode, keep_as).exists():
-            fail(f"--keep {keep_as}: a trace of that name exists already; choose another name")
-    scope, bounds = _scope(mode, options), _bounds(mode, options)
+        check_new(mode, keep_as)
+    scope = scoped(Scope() if mode is None else mode.strategy.scope, options)
+    bounds = _bounds(mode, options)
     try:
         Alphabet(scope, bounds)
     except ValueError as error:
@@ -129,10 +126,11 @@ def _broken(mode: FailureMode, scope: Scope, bounds: Bounds, options: dict[str, 
     limits = evolve(_limits(options), checkpoint=None)
     answer = _explore(f"{mode.id}: every way to break {mode.breaks}", scope, bounds, options, limits, mode)
     if options["keep_as"]:
-        if answer.finding is None:
+        trace = trace_of(mode, scope, answer, options["why"])
+        if trace is None:
             click.echo("nothing broke, so nothing is kept", err=True)
         else:
-            path = _usage(keep, mode, options["keep_as"], _trace(mode, scope, answer, options["why"]))
+            path = usage(keep, mode, options["keep_as"], trace)
             click.echo(f"kept: {shown_path(path)}", err=True)
     return answer
 
@@ -171,15 +169,6 @@ def _explore(
         leave(EXIT.NOT_AS_EXPECTED)
 
 
-def _scope(mode: FailureMode | None, options: dict[str, Any]) -> Scope:
-    scope = Scope() if mode is None else mode.strategy.scope
-    if options["workers"]:
-        scope = evolve(scope, workers=options["workers"])
-    if options["granularity"]:
-        scope = evolve(scope, granularity=Granularity(options["granularity"]))
-    return scope
-
-
 def _bounds(mode: FailureMode | None, options: dict[str, Any]) -> Bounds:
     bounds = GUARDED_BOUNDS if mode is None else mode.bounds
     changes = {kind: options[kind] for kind in _COUNTED if options[kind] is not None}
@@ -202,31 +191,21 @@ def _told(scope: Scope, bounds: Bounds) -> str:
     return f"{bounds.told}; {workers}, {scope.granularity} granularity"
 
 
-def _trace(mode: FailureMode | None, scope: Scope, answer: Answer, why: str) -> Trace:
-    assert answer.finding is not None, "there is a trace of what was found"
-    return Trace(
-        failure_mode=mode.id if mode else None,
-        scope=scope,
-        breaks=Breaks(invariant=answer.finding.invariant, step=answer.finding.step),
-        why=why or answer.finding.got,
-        actions=answer.actions,
-    )
-
-
 def _tell_broken(mode: FailureMode, scope: Scope, answer: Answer, keep_as: str | None, why: str) -> None:
-    if answer.finding is None:
+    trace = trace_of(mode, scope, answer, why)
+    if trace is None:
         said = "is broken in no reachable state of this scope" if answer.complete else _stopped(answer)
         click.echo(f" the broken system: {mode.breaks} {said}: {_counts(answer)}")
         return
-    trace = _trace(mode, scope, answer, why)
     command = f"nox -s replay -- {shown_path(path_of(mode, keep_as))}" if keep_as else None
     click.echo(replay(trace, command=command, shortest=True).text)
     click.echo(f" no trace of fewer than {answer.shortest} steps breaks {mode.breaks}: {_counts(answer)}")
 
 
 def _tell_held(mode: FailureMode | None, scope: Scope, answer: Answer) -> None:
-    if answer.finding is not None:
-        click.echo(replay(_trace(None, scope, answer, ""), shortest=True).text)
+    trace = trace_of(None, scope, answer, "")
+    if trace is not None:
+        click.echo(replay(trace, shortest=True).text)
         click.echo(f" the guarded system breaks: {_counts(answer)}")
     elif answer.complete:
         prevented = f"prevented by the {mode.policy}: " if mode else ""
@@ -258,7 +237,7 @@ def _json(
     """The guarded system's answer; `shortest`, `complete` and `bound` say of both."""
     answers = [answer for answer in (broken, held) if answer is not None]
     found = next((answer for answer in answers if answer.finding is not None), None)
-    trace = None if found is None else _trace(mode if found is broken else None, scope, found, "")
+    trace = None if found is None else trace_of(mode if found is broken else None, scope, found, "")
     return {
         **answers[-1].as_json(),
         "failure_mode": mode.id if mode else None,
@@ -280,12 +259,3 @@ def _exit(broken: Answer | None, held: Answer | None) -> EXIT:
     if broken is not None and broken.finding is None:
         return EXIT.NOT_AS_EXPECTED
     return EXIT.AS_EXPECTED
-
-
-def _usage(function: Any, *arguments: Any) -> Any:
-    try:
-        return function(*arguments)
-    except NotKept as error:
-        fail(str(error))
-    except OSError as error:
-        fail(f"{error.filename}: {error.strerror}")

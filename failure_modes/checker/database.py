@@ -1,11 +1,11 @@
 """The regression database: the traces kept in the failure modes' folders, replayed on each test run."""
 
-import os
 import re
 from pathlib import Path
 
 from failure_modes.checker.catalogue import FailureMode, catalogue
 from failure_modes.checker.trace import Trace, load, to_json
+from failure_modes.checker.whole import write_whole
 
 
 class NotKept(Exception):
@@ -44,9 +44,4 @@ def keep(mode: FailureMode, name: str, trace: Trace) -> Path:
 def save(path: Path, trace: Trace) -> None:
     """Write a trace to a file; whole or not at all. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(to_json(trace), encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_whole(path, to_json(trace))

@@ -1,10 +1,15 @@
 """How a command speaks to a user at its end: exit codes, errors that are the user's to mend, paths."""
 
+from collections.abc import Callable
 from enum import IntEnum
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
+
+from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.database import NotKept, path_of
+from failure_modes.checker.trace import TraceError
 
 
 class EXIT(IntEnum):
@@ -23,6 +28,22 @@ def fail(message: str) -> NoReturn:
     """Say what is wrong, in one line, and leave."""
     click.echo(f"error: {message}", err=True)
     raise SystemExit(EXIT.USAGE)
+
+
+def usage(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call it; leave if the user's files or names do not allow it."""
+    try:
+        return function(*arguments)
+    except (NotKept, TraceError) as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}")
+
+
+def check_new(mode: FailureMode, keep_as: str) -> None:
+    """Leave if no trace can be kept under that name."""
+    if usage(path_of, mode, keep_as).exists():
+        fail(f"--keep {keep_as}: a trace of that name exists already; choose another name")
 
 
 def shown_path(path: Path) -> str:

@@ -80,10 +80,6 @@ class Candidate:
     only: frozenset[Action] | None = None
     """The actions to try, if this state was gone on from before; in the names of the fingerprint."""
 
-    def with_only(self, only: frozenset[Action] | None) -> "Candidate":
-        """The same, to be gone on from by these actions only."""
-        return evolve(self, only=only)
-
     @property
     def sleepers(self) -> frozenset[Action]:
         """The actions that sleep, in the names of the fingerprint."""
@@ -184,7 +180,7 @@ class Part:
                 level.append(candidate)
             else:
                 self.seen[candidate.digest] = before & candidate.sleepers
-                level.append(candidate.with_only(before - candidate.sleepers))
+                level.append(evolve(candidate, only=before - candidate.sleepers))
         self.coming.clear()
         self.frontier = level[::-1]
 

@@ -98,7 +98,7 @@ class Fingerprints:
         standings = [self._standing(standing, there) for standing in there.standings]
         rest = repr(self._rest(there)).encode()
         helpers = standings[self._workers :]
-        best, chosen = b"", 0
+        wholes = []
         for number, places in enumerate(self._places):
             parts = [contents[number]]
             for place in places:
@@ -107,10 +107,9 @@ class Fingerprints:
                     worker = there.state.workers[place]
                     parts.append(f"{worker.phase}{worker.execution}".encode())
             parts += [helper[number] for helper in helpers]
-            whole = b"|".join(parts)
-            if (not chosen and not best) or whole < best:
-                best, chosen = whole, number
-        digest = _digest(best + rest)
+            wholes.append(b"|".join(parts))
+        chosen = min(range(len(wholes)), key=wholes.__getitem__)
+        digest = _digest(wholes[chosen] + rest)
         return contents[chosen][:HOME_BYTES] + digest, self.renamings[chosen]
 
     def with_spent(self, base: bytes, spent: Spent) -> bytes:

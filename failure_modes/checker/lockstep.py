@@ -115,12 +115,11 @@ class Lockstep:
         """Do it. Returns whether it committed. Raises Violation or Divergence."""
         return self.apply(action).committed
 
-    def snapshot(self, before: "Snapshot | None" = None) -> "Snapshot":
-        """Where the run stands; what is as it was `before` is the same object."""
-        same = before is not None and before.durable is self.durable
+    def snapshot(self) -> "Snapshot":
+        """Where the run stands."""
         events, faults = condensed(tuple(self.events), tuple(self.faults))
         return Snapshot(
-            content=before.content if before and same else self.world.content(),
+            content=self.world.content(),
             durable=self.durable,
             now=self.now,
             standings=tuple([process.stands() for process in self.world.processes.values()]),

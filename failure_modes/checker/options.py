@@ -9,7 +9,7 @@ import click
 from attrs import evolve
 
 from failure_modes.checker.catalogue import FailureMode, UnknownFailureMode, failure_mode
-from failure_modes.checker.scope import WORKER_NAMES, Granularity
+from failure_modes.checker.scope import WORKER_NAMES, Granularity, Scope
 from failure_modes.checker.strategy import ACTION_NAMES, Strategy
 
 
@@ -58,6 +58,17 @@ class Seconds(click.FloatRange):
         return seconds
 
 
+WORKERS = click.option("--workers", type=click.IntRange(1, len(WORKER_NAMES)), help="Virtual workers.")
+GRANULARITY = click.option(
+    "--granularity",
+    type=click.Choice([granularity.value for granularity in Granularity]),
+    help="Pause before each transaction, or before each statement.",
+)
+SECONDS = click.option("--seconds", type=Seconds(0, min_open=True), help="Stop after so long.")
+JSON = click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
+"""The options that searches and proofs share."""
+
+
 def tuning(examples: int) -> Callable[[Command], Command]:
     """The options that every search takes. `examples` is the default number of them."""
     return lambda command: _with_options(command, examples)
@@ -71,12 +82,8 @@ def _with_options(command: Command, examples: int) -> Command:
         ),
         click.option("--steps", type=click.IntRange(1, 1000), help="Draws in an example, at most."),
         click.option("--jobs", type=click.IntRange(1, 20), help="Idempotency keys to enqueue under."),
-        click.option("--workers", type=click.IntRange(1, len(WORKER_NAMES)), help="Virtual workers."),
-        click.option(
-            "--granularity",
-            type=click.Choice([granularity.value for granularity in Granularity]),
-            help="Pause before each transaction, or before each statement.",
-        ),
+        WORKERS,
+        GRANULARITY,
         click.option(
             "--weight",
             "weights",
@@ -84,24 +91,28 @@ def _with_options(command: Command, examples: int) -> Command:
             multiple=True,
             help=f"How often to try an action; 0 for never. Actions: {', '.join(ACTION_NAMES)}.",
         ),
-        click.option("--seconds", type=Seconds(0, min_open=True), help="Stop after so long."),
-        click.option("--json", "json_", is_flag=True, help="Print one JSON object."),
+        SECONDS,
+        JSON,
     )
     for option in reversed(options):
         command = option(command)
     return command
 
 
-def tuned(strategy: Strategy, options: dict[str, Any]) -> Strategy:
-    """The strategy with what the options say. Raises click.UsageError."""
-    scope = strategy.scope
+def scoped(scope: Scope, options: dict[str, Any]) -> Scope:
+    """The scope with what the options say."""
     if options["workers"]:
         scope = evolve(scope, workers=options["workers"])
     if options["granularity"]:
         scope = evolve(scope, granularity=Granularity(options["granularity"]))
+    return scope
+
+
+def tuned(strategy: Strategy, options: dict[str, Any]) -> Strategy:
+    """The strategy with what the options say. Raises click.UsageError."""
     strategy = evolve(
         strategy,
-        scope=scope,
+        scope=scoped(strategy.scope, options),
         jobs=options["jobs"] or strategy.jobs,
         steps=options["steps"] or strategy.steps,
     )

@@ -15,6 +15,8 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
+from attrs import evolve
+
 from failure_modes.checker.checkpoint import Checkpoint, Reached
 from failure_modes.checker.explorer import Broken, Candidate, Counts, Part, Proof, owner
 from model.actions import Action
@@ -114,7 +116,7 @@ class Desk:
             if candidate.digest.hex() != reached.digest:
                 raise ValueError("a trace leads to another state than it did")
             only = None if reached.only is None else self._actions(reached.only)
-            found.append(candidate.with_only(only))
+            found.append(evolve(candidate, only=only))
         return found
 
     def _reached(self, candidate: Candidate) -> Reached:

@@ -36,7 +36,6 @@ class Process:
         self.world = world
         self.dead = False
         self.at = At.IDLE
-        self.statement = ""
         self.at_rest = True
         """Nothing has happened since the process started, slept, or was done with what it was asked."""
         self.read_at: int | None = None
@@ -114,7 +113,7 @@ class Process:
         if self.connection is not None and self.connection.kill(close=not self.world.restorable):
             self.world.releases += 1
         self._greenlet = self.connection = None
-        self.dead, self.at, self.statement, self.at_rest, self._asked = False, At.IDLE, "", True, False
+        self.dead, self.at, self.at_rest, self._asked = False, At.IDLE, True, False
         self.blocked_since = self.job_in_hand = self.read_at = self.pending = None
         self.log.clear()
         self._standing = AT_REST
@@ -134,7 +133,6 @@ class Process:
         log = tuple(self.log)
         return Standing(
             at=self.at,
-            statement=self.statement,
             at_rest=False,
             waits=waits,
             in_transaction=self.in_transaction,
@@ -147,7 +145,7 @@ class Process:
     def stand(self, standing: Standing) -> None:
         """Come to stand there; its log is fed to it when it is next moved."""
         self.kill()
-        self.at, self.statement, self.at_rest = standing.at, standing.statement, standing.at_rest
+        self.at, self.at_rest = standing.at, standing.at_rest
         self.job_in_hand, self.pending, self.log = standing.job_in_hand, standing.pending, list(standing.log)
         self._standing = standing
 
@@ -202,13 +200,13 @@ class Process:
         self.log.append(entry)
         self._fed += 1
 
-    def pause(self, at: At, statement: str = "") -> Action:
+    def pause(self, at: At) -> Action:
         """Stop here until resumed. Returns what was asked. Raises Crashed if the process dies here."""
         if self.dead:
             raise Crashed
         asked = self._next()
         if asked is None:
-            self.at, self.statement = at, statement
+            self.at = at
             self.world.hub.switch()
             assert self._intent is not None, "a process is resumed with an intent"
             asked = self._intent
@@ -227,7 +225,7 @@ class Process:
         """Pause here if this is a boundary at the granularity of this world."""
         every = self.world.scope.granularity is Granularity.STATEMENT
         if every or (at is At.BEGIN and not self._asked):
-            self.pause(at, statement)
+            self.pause(at)
         if at is not At.COMMITTED:
             self._ran = statement
 
@@ -257,7 +255,7 @@ class Process:
         self.log.pop()
         self._fed -= 1
         self.blocked_since = self.world.releases
-        self.pause(self.at, statement)
+        self.pause(self.at)
         self._ran = statement
 
     def began(self) -> None:

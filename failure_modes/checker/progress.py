@@ -1,7 +1,7 @@
 """Progress of a search: a live line on a terminal, a plain line now and then elsewhere. On standard error."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -66,34 +66,42 @@ def _come_to(counts: Counts, depth: int, seconds: float) -> str:
     )
 
 
-class _PlainProof:
-    """A line every few seconds."""
+class _Lines:
+    """A line every few seconds, so that a log stays short."""
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._stopwatch = Stopwatch()
         self._next = PLAIN_EVERY_SECONDS
 
-    def __call__(self, counts: Counts, depth: int, seconds: float) -> None:
+    def say(self, text: Callable[[], str]) -> None:
         if self._stopwatch.seconds < self._next:
             return
         self._next = self._stopwatch.seconds + PLAIN_EVERY_SECONDS
-        print(f"{self._what}: {_come_to(counts, depth, seconds)}", file=sys.stderr, flush=True)  # noqa: T201
+        print(f"{self._what}: {text()}", file=sys.stderr, flush=True)  # noqa: T201 (this is the output)
+
+
+class _PlainProof:
+    """How far a proof has come, in lines."""
+
+    def __init__(self, what: str) -> None:
+        self._lines = _Lines(what)
+
+    def __call__(self, counts: Counts, depth: int, seconds: float) -> None:
+        self._lines.say(lambda: _come_to(counts, depth, seconds))
 
 
 class _Plain:
-    """A line every few seconds, so that a log stays short."""
+    """How far a search has come, in lines."""
 
     def __init__(self, what: str, examples: int) -> None:
-        self._what = what
+        self._lines = _Lines(what)
         self._examples = examples
-        self._next = PLAIN_EVERY_SECONDS
 
     def __call__(self, tally: Tally) -> None:
-        if tally.stopwatch.seconds < self._next:
-            return
-        self._next = tally.stopwatch.seconds + PLAIN_EVERY_SECONDS
+        self._lines.say(lambda: self._come_to(tally))
+
+    def _come_to(self, tally: Tally) -> str:
         doing = "" if tally.seconds_to_first is None else ", found one, making it shorter"
         done = f"{tally.examples:,} examples tried ({self._examples:,} wanted), {tally.steps:,} steps"
-        told = f"{self._what}: {done}{doing}"
-        print(told, file=sys.stderr, flush=True)  # noqa: T201 (this is the output)
+        return f"{done}{doing}"

@@ -43,7 +43,6 @@ class Standing:
     """Where a process stands, and how it came there: `log` is all it has seen since it last was at rest."""
 
     at: At = At.IDLE
-    statement: str = ""
     at_rest: bool = True
     waits: bool = False
     in_transaction: bool = False

@@ -6,13 +6,14 @@ from typing import Any
 
 from failure_modes.checker.catalogue import FailureMode
 from failure_modes.checker.machine import Result
+from failure_modes.checker.proving import Answer
 from failure_modes.checker.scope import Granularity, Scope
 from failure_modes.checker.sometimes import ANYWHERE, AT_STATEMENTS
 from failure_modes.checker.trace import Breaks, Trace, to_json
 
 
-def trace_of(mode: FailureMode | None, scope: Scope, result: Result, why: str) -> Trace | None:
-    """The trace of what was found; None when nothing was."""
+def trace_of(mode: FailureMode | None, scope: Scope, result: Result | Answer, why: str) -> Trace | None:
+    """The trace of what a search or a proof found; None when it found nothing."""
     finding = result.finding
     if finding is None:
         return None

@@ -118,21 +118,18 @@ class Walker:
             )
         now = there.now + change.passed
         state = there.state
+        if change.parted is not None:
+            state = None
         if state is not None:
             workers = state.workers
             if change.worker is not None:
                 workers = tuple([change.worker if w.name == name else w for w in workers])
-            parted = change.parted is not None
-            state = (
-                None
-                if parted
-                else State(
-                    settings=state.settings,
-                    workers=workers,
-                    durable=change.durable,
-                    now=now,
-                    changed_at=change.changed_at,
-                )
+            state = State(
+                settings=state.settings,
+                workers=workers,
+                durable=change.durable,
+                now=now,
+                changed_at=change.changed_at,
             )
         return Snapshot(
             content=change.content,
@@ -227,7 +224,7 @@ class Walker:
             return Ends(finding=found.finding)
         if lockstep.aside:
             return Ends(aside=lockstep.aside)
-        new = self.own(lockstep.snapshot(there))
+        new = self.own(lockstep.snapshot())
         place = self.names.index(name) if name else 0
         worker = None
         if new.state is not None and name in lockstep.scope.names:
