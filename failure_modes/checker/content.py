@@ -7,6 +7,7 @@ a state of its own. So a system that reads or rewrites its audit cannot be explo
 import re
 import sqlite3
 from functools import cache
+from typing import Any
 
 from failure_modes.checker.stepping import Ran, Row
 
@@ -57,12 +58,14 @@ def _write(connection: sqlite3.Connection, wanted: Content, present: Content, *,
             for row in old:
                 if row[0] not in kept:
                     connection.execute(_removing(table), row[:1])
-    if wanted[-1] == present[-1]:  # then no insert above has moved it on
-        connection.execute(f"DELETE FROM {_SEQUENCE} WHERE name = '{AUDIT}'")
-    else:
-        connection.execute(f"DELETE FROM {_SEQUENCE}")
-        for row in wanted[-1][1]:
-            connection.execute(_writing(_SEQUENCE, len(row)), row)
+    connection.execute(f"DELETE FROM {_SEQUENCE} WHERE name = '{AUDIT}'")
+    given: dict[Any, Any] = dict(present[-1][1])
+    wants: dict[Any, Any] = dict(wanted[-1][1])  # the inserts above may have moved some on
+    for table in given | wants:
+        if given.get(table) != wants.get(table):
+            connection.execute(f"DELETE FROM {_SEQUENCE} WHERE name = ?", (table,))
+            if table in wants:
+                connection.execute(_writing(_SEQUENCE, 2), (table, wants[table]))
     connection.execute("COMMIT")
 
 

@@ -19,7 +19,7 @@ renamings the smallest digest is the fingerprint (symmetry reduction, after C. N
 """
 
 from hashlib import blake2b
-from itertools import permutations
+from itertools import compress, permutations
 from typing import Any
 
 from attrs import asdict, has
@@ -33,7 +33,7 @@ from failure_modes.checker.stepping import Ran, table_of
 from model.actions import Action, Enqueue
 
 HOME_BYTES = 4
-"""A fingerprint begins with a digest of the store alone: states that share a store have the same home."""
+"""A fingerprint begins with its home, a digest of the store's times alone: most steps leave them alone."""
 
 DIGEST_BYTES = HOME_BYTES + 16
 """Of a hundred million states, two share a digest by chance with a probability of about 1e-23."""
@@ -70,6 +70,9 @@ class Fingerprints:
         self._workers = len(names)
         self._exact = scope.granularity is Granularity.STATEMENT
         self._columns = columns
+        self._are_times = {
+            table: [column.endswith("_at") for column in names] for table, names in columns.items()
+        }
         self._known: dict[tuple[Any, ...], tuple[Snapshot, tuple[bytes, Renaming]]] = {}
         self._parts: dict[tuple[Any, ...], tuple[Any, tuple[bytes, ...]]] = {}
 
@@ -130,10 +133,18 @@ class Fingerprints:
         known = self._parts.get(key)
         if known is None:
             ranks = _ranks(content)
+            home = self._home(content, now)
             told = [repr(self._tables(content, now, ranks, names)) for names in self.renamings]
-            parts = [_digest(text.encode()) for text in told]
+            parts = [home + _digest(text.encode()) for text in told]
             known = self._parts[key] = content, tuple(parts)
         return known[1]
+
+    def _home(self, content: Content, now: int) -> bytes:
+        times = []
+        for table, rows in content:
+            are_times = self._are_times.get(table, ())
+            times += [[value and value - now for value in compress(row, are_times)] for row in rows]
+        return _digest(repr(times).encode())[:HOME_BYTES]
 
     def _tables(self, content: Content, now: int, ranks: "Ranks", names: Renaming) -> object:
         return [
@@ -144,13 +155,13 @@ class Fingerprints:
     def _standing(self, standing: Standing, there: Snapshot) -> tuple[bytes, ...]:
         if standing.at_rest:
             return _AT_REST * len(self.renamings)
-        key = (id(standing), there.now, id(there.content))
+        ranks = _ranks(there.content)
+        key = (id(standing), there.now, id(there.content) if ranks else None)
         known = self._parts.get(key)
         if known is None:
-            ranks = _ranks(there.content)
             parts = []
             for names in self.renamings:
-                log = [self._entry(entry, there.now, ranks, names) for entry in standing.memory]
+                log = [self._entry(entry, there.now, ranks, names) for entry in standing.log]
                 pending = _intent(standing.pending) if standing.pending else None
                 where = (standing.at.name, standing.waits, standing.in_transaction, standing.job_in_hand)
                 parts.append(_digest(repr((where, pending, log)).encode()))

@@ -4,6 +4,7 @@ A proof takes a worker at rest for one that has just been started. A queue that 
 would make that wrong, so it is refused. What is kept in a global variable, a class or a closure is not seen.
 """
 
+from functools import cache
 from types import FunctionType
 from typing import Any
 
@@ -35,15 +36,21 @@ def kept(part: Any) -> object:
     return name, tuple([(key, kept(value)) for key, value in held.items()])
 
 
-def _never_changes(part: Any) -> bool:
+def never_changes(part: Any) -> bool:
     """Whether nothing can be kept in it, so that it need not be watched: a frozen value of such values."""
     if part is None or isinstance(part, int | float | str | bytes) or type(part) is SQLiteStore:
         return True
-    refuses = any("__setattr__" in vars(base) for base in type(part).__mro__[:-1])  # as attrs has it
-    frozen = has(type(part)) and refuses
-    if not frozen or hasattr(part, "__dict__"):
+    if not _is_frozen(type(part).__mro__):
         return False
-    return all(_never_changes(getattr(part, one.name)) for one in fields(type(part)))
+    return all(never_changes(getattr(part, one.name)) for one in fields(type(part)))
+
+
+@cache
+def _is_frozen(bases: tuple[type, ...]) -> bool:
+    """Whether no attribute can be set on what has these base classes, itself the first."""
+    own = bases[:-1]
+    refuses = any("__setattr__" in vars(base) for base in own)  # as attrs has it
+    return refuses and has(own[0]) and all("__slots__" in vars(base) for base in own)
 
 
 def is_plain(queue: Queue) -> bool:
@@ -53,7 +60,7 @@ def is_plain(queue: Queue) -> bool:
 
 def watched(queue: Queue) -> "Watched | None":
     """The queue to be watched; None if there is no need to."""
-    return None if _never_changes(queue) else Watched(queue)
+    return None if never_changes(queue) else Watched(queue)
 
 
 class Watched:

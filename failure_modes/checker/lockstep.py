@@ -88,7 +88,7 @@ class Lockstep:
         self.parted: Finding | None = None
         self.aside: str | None = None
         self._audit_read = 0
-        self._known: dict[Content, Rows] = {}
+        self._known: dict[int, tuple[Content, Rows]] = {}
         """In a world that is put back often: the rows of each content that it had."""
         self.recovering = False
 
@@ -218,7 +218,7 @@ class Lockstep:
         self.sometimes["a crash fell inside a transaction"] += in_transaction
         self.sometimes["a crash hid a commit from its worker"] += unlearnt
         process.kill()
-        return self._keep(action, Moved(changed=True), self._model(action))
+        return self._keep(action, Moved(changed=not self.world.unused), self._model(action))
 
     def _note(self, asked: Action, job_in_hand: int | None) -> None:
         """Keep the books of what the world did: jobs accepted, faults injected."""
@@ -264,14 +264,14 @@ class Lockstep:
         return record
 
     def _read(self) -> tuple[Event, ...]:
-        content = self.world.content() if self.world.restorable else ()
-        known = self._known.get(content) if content else None
+        content = self.world.content() if self.world.restorable else None
+        _, known = self._known.get(id(content), (None, None))
         rows, events, self._audit_read = read(self.world.observer, after=self._audit_read, known=known)
         self.durable = rows.durable
-        if content and known is None:
+        if content is not None and known is None:
             if len(self._known) > KNOWN_MAX:
                 self._known.clear()
-            self._known[content] = rows
+            self._known[id(content)] = content, rows
         return events
 
     # The oracles.

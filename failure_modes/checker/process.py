@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from greenlet import getcurrent, greenlet
 
-from failure_modes.checker.kept import Watched
+from failure_modes.checker.kept import Watched, never_changes
 from failure_modes.checker.scope import Granularity
-from failure_modes.checker.standing import AT_REST, Entry, Moved, Returned, Standing, memory_of
+from failure_modes.checker.standing import AT_REST, Entry, Moved, Returned, Standing
 from failure_modes.checker.stepping import At, Crashed, NotTheSame, Ran, SteppingConnection
 from model.actions import Action, Fail, Heartbeat
 from system.store import Job
@@ -68,6 +68,7 @@ class Process:
 
     def start(self) -> None:
         """Run to the first boundary that is not on record."""
+        self.world.settle()
         self._fed = 0
         self._greenlet = greenlet(self._main, parent=getcurrent())
         self._switch()
@@ -87,6 +88,7 @@ class Process:
 
     def resume(self, intent: Action) -> Moved:
         """Run on to the next boundary."""
+        self.world.settle()
         if self._greenlet is None:
             self.start()
         self._intent, self._ran, self._ended, self._error = intent, None, None, None
@@ -130,7 +132,6 @@ class Process:
         self._standing = standing
 
     def _stands(self, *, waits: bool) -> Standing:
-        log = tuple(self.log)
         return Standing(
             at=self.at,
             at_rest=False,
@@ -138,8 +139,7 @@ class Process:
             in_transaction=self.in_transaction,
             job_in_hand=self.job_in_hand,
             pending=self.pending,
-            log=log,
-            memory=memory_of(log) if self.world.forgets else log,
+            log=tuple(self.log),
         )
 
     def stand(self, standing: Standing) -> None:
@@ -267,7 +267,7 @@ class Process:
         """The transaction ended."""
         self._ended = (committed, changed)
         self.world.releases += 1
-        self.world.changed = True
+        self.world.changed = self.world.told = True
 
     def now(self) -> int:
         """The clock, as this process reads it."""
@@ -281,20 +281,27 @@ class Process:
         self.read_at = read
         return read
 
-    def called(self) -> int:
-        """An operation of the queue begins. Returns where in the log."""
+    def answered(self, operation: str) -> Returned | None:
+        """What the operation of the queue that begins here gave when it came back; None if it never did."""
+        if self._fed == len(self.log) or not isinstance(self.log[self._fed], Returned):
+            return None
+        back = self._next()
+        if not isinstance(back, Returned) or back.operation != operation:
+            self.refuse(NotTheSame(f"process {self.name} called {operation}, which it had not called"))
+        self._asked = back.asked
+        return back
+
+    @property
+    def fed(self) -> int:
+        """How much of its log the process has been fed, or has written."""
         return self._fed
 
     def returned(self, operation: str, value: object, began: int) -> None:
-        """It came back."""
-        if self.world.forgets:
-            self._look()
-        back = Returned(operation, value, began)
-        known = self._next()
-        if known is None:
-            self._append(back)
-        elif known != back:
-            self.refuse(NotTheSame(f"{operation} of process {self.name} gave {value}, and not {known}"))
+        """The operation that began there in the log came back: only its answer is remembered."""
+        self._look()
+        if never_changes(value):
+            self.log[began:] = [Returned(operation, value, self._asked)]
+            self._fed = len(self.log)
 
     def _look(self) -> None:
         unexplorable = self.watched.unexplorable() if self.watched else None

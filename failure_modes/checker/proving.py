@@ -28,7 +28,7 @@ ROUND_STATES = 500
 
 SAVE_EVERY_SECONDS = 30.0
 
-SMALL_STATES = 2_000
+SMALL_STATES = 500
 """A space with fewer states than this is done before other processes would have started."""
 
 

@@ -1,7 +1,8 @@
 """Where a process stands, and how it came there.
 
 Its code is a function of what it was asked, what its statements gave and what it read from its clock. All
-of that is its *log*. What it still has in its memory may be less: see `memory_of`.
+of that is its *log*. If its queue keeps nothing between two operations, an operation that has come back is in
+the log by its answer alone: what its statements gave it was in variables that are gone.
 """
 
 from typing import Protocol
@@ -14,11 +15,12 @@ from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Fail, He
 
 @frozen
 class Returned:
-    """An operation of the queue came back with a value. `began` is where in the log it began."""
+    """An operation of the queue came back with a value."""
 
     operation: str
     value: object
-    began: int
+    asked: bool
+    """Whether what the process was last asked to do has yet to begin its transaction."""
 
 
 Entry = Action | Ran | int | Returned
@@ -49,8 +51,6 @@ class Standing:
     job_in_hand: int | None = None
     pending: Action | None = None
     log: tuple[Entry, ...] = ()
-    memory: tuple[Entry, ...] = ()
-    """What of the log it still remembers."""
 
 
 class Place(Protocol):
@@ -88,19 +88,3 @@ def can(name: str, place: Place, action: Action) -> bool:
         case _:
             idle = place.at is At.IDLE and name in (PRODUCER, RECONCILER)
             return not idle and not place.waits
-
-
-def memory_of(log: tuple[Entry, ...]) -> tuple[Entry, ...]:
-    """What a process can still remember, if its queue keeps nothing between two operations.
-
-    An operation that has come back is remembered by its answer alone: what its statements gave it was in
-    variables that are gone.
-    """
-    found: list[Entry] = []
-    kept_from = 0
-    for at, entry in enumerate(log):
-        if isinstance(entry, Returned):
-            found += log[kept_from : entry.began]
-            found.append(Returned(entry.operation, entry.value, 0))
-            kept_from = at + 1
-    return (*found, *log[kept_from:])

@@ -224,48 +224,55 @@ class Walker:
             return Ends(finding=found.finding)
         if lockstep.aside:
             return Ends(aside=lockstep.aside)
-        new = self.own(lockstep.snapshot())
-        place = self.names.index(name) if name else 0
-        worker = None
-        if new.state is not None and name in lockstep.scope.names:
-            worker = new.state.workers[place]
+        world, state = lockstep.world, lockstep.state
+        standing = worker = None
         if name is not None:
-            lockstep.world.processes[name].known_as(new.standings[place])
-        released = lockstep.world.releases != releases
+            process = world.processes[name]
+            standing = self._same(process.stands())
+            process.known_as(standing)
+            if state is not None and name in lockstep.scope.names:
+                worker = state.workers[self.names.index(name)]
+        content, durable = self._once(world.content(), lockstep.durable)
         return Change(
-            content=new.content,
-            durable=new.durable,
-            passed=new.now - there.now,
-            standing=new.standings[place] if name else None,
+            content=content,
+            durable=durable,
+            passed=lockstep.now - there.now,
+            standing=standing,
             worker=worker,
-            changed_at=new.state.changed_at if new.state else 0,
-            accepted=new.accepted,
+            changed_at=state.changed_at if state else 0,
+            accepted=self._intern(tuple(lockstep.accepted)),
             events=record.events,
             faults=tuple(lockstep.faults[faults:]),
-            parted=None if there.parted else new.parted,
-            released=released,
+            parted=None if there.parted else lockstep.parted,
+            released=world.releases != releases,
             committed=record.committed,
-            footprint=self._footprint(there, new, action, record.model),
+            footprint=self._footprint(there, content, standing, action, record.model),
         )
 
-    def _footprint(self, there: Snapshot, new: Snapshot, action: Action, model: Outcome | None) -> Footprint:
+    def _footprint(
+        self,
+        there: Snapshot,
+        content: Content,
+        standing: Standing | None,
+        action: Action,
+        model: Outcome | None,
+    ) -> Footprint:
         name = actor_of(action)
-        if name is None:
+        if name is None or standing is None:
             return Footprint(None, moves_clock=True)
-        place = self.names.index(name)
-        held, holds = there.standings[place].in_transaction, new.standings[place].in_transaction
+        held, holds = there.standings[self.names.index(name)].in_transaction, standing.in_transaction
         if isinstance(action, Crash):
             seen = frozenset([("executions", "worker", name)])  # the books say whom the crash hit
             return Footprint(name, seen, moves_lock=held)
         process = self.lockstep.world.processes[name]
-        wrote, tables = writes_of(there.content, new.content, self.columns)
+        wrote, tables = writes_of(there.content, content, self.columns)
         return Footprint(
             name,
             reads_of(process.statements, tuple(self.columns)) | reads_of_model(model),
             wrote,
             tables,
             moves_lock=held != holds,
-            needs_lock=new.standings[place].waits or (bool(process.statements) and not held),
+            needs_lock=standing.waits or (bool(process.statements) and not held),
             reads_clock=process.read_clock,
         )
 
@@ -273,7 +280,7 @@ class Walker:
         """The one that stands for all that remember the same."""
         if standing.at_rest:
             return AT_REST
-        known: Standing = self._interned.setdefault(evolve(standing, log=()), standing)
+        known: Standing = self._interned.setdefault(standing, standing)
         return known
 
     def _intern(self, value: T) -> T:
@@ -282,14 +289,19 @@ class Walker:
 
     def own(self, there: Snapshot) -> Snapshot:
         """The same snapshot of parts that are each there once, so that equal parts are the same object."""
-        content = self._intern(there.content)
+        content, durable = self._once(self.lockstep.world.same(there.content), there.durable)
         return evolve(
             there,
             content=content,
-            durable=self._interned.setdefault(("durable", id(content)), there.durable),
+            durable=durable,
             standings=tuple([self._same(standing) for standing in there.standings]),
             accepted=self._intern(there.accepted),
         )
+
+    def _once(self, content: Content, durable: Durable) -> tuple[Content, Durable]:
+        """The two, each there once: the rows of a store, and what they are to the model."""
+        known: tuple[Content, Durable] = self._interned.setdefault(id(content), (content, durable))
+        return known
 
 
 class _Ending:

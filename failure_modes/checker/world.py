@@ -39,6 +39,9 @@ from system.queue import Queue
 from system.sqlite import SQLiteStore, connecting
 from system.worker import Worker
 
+CONTENTS_MAX = 100_000
+"""Contents that are known again."""
+
 _OBSERVER = "observer"
 
 
@@ -54,6 +57,8 @@ class World:
         self.releases = 0
         self.changed = False
         """Whether something was committed since the content was read."""
+        self.told = False
+        """Whether something was committed since the audit was emptied."""
         self._swap = swap
         self._pool: dict[str, tuple[sqlite3.Connection, set[str]]] = {}
         self._in_memory = restorable and scope.granularity is Granularity.TRANSACTION
@@ -71,6 +76,9 @@ class World:
         self.forgets = forgets and is_plain(build_queue(self.observer, scope.settings, swap))
         self._tables = tables_of(self._own) if restorable else ()
         self._present = read_content(self._own, self._tables)
+        self._wanted: Content | None = None
+        """What is to be in the store before it is next used; None if that is there already."""
+        self._once: dict[Content, Content] = {}
 
     def open(self, name: str, target: str) -> tuple[sqlite3.Connection, set[str]]:
         """A connection for that process, and what was set on it before.
@@ -108,10 +116,18 @@ class World:
         return unexplorable(ran) if self.restorable else None
 
     def content(self) -> Content:
-        """What is in the store now."""
+        """What is in the store now, or will be once it is used."""
+        if self._wanted is not None:
+            return self._wanted
         if self.changed:
-            self._present, self.changed = read_content(self._own, self._tables), False
+            self._present, self.changed = self.same(read_content(self._own, self._tables)), False
         return self._present
+
+    def same(self, content: Content) -> Content:
+        """The object that stands for all contents that are equal to this one."""
+        if len(self._once) > CONTENTS_MAX:
+            self._once.clear()
+        return self._once.setdefault(content, content)
 
     def columns(self) -> dict[str, tuple[str, ...]]:
         """The columns of each table."""
@@ -126,14 +142,27 @@ class World:
         for process, there in pairs:
             if process.in_transaction or process.stands() is not there:
                 process.stand(there)
-        write_content(self._own, content, self.content())
-        self._present = content
+        self._wanted = content if self.told or content is not self._present else None
         self.clock = ManualClock(now)
         for process, there in pairs:
             if there.in_transaction:
                 process.begin_again()
         for process, there in pairs:
             process.blocked_since = self.releases if there.waits else None
+
+    @property
+    def unused(self) -> bool:
+        """Whether nothing has run since the world was put back: so nothing can have changed."""
+        return self._wanted is not None
+
+    def settle(self) -> None:
+        """Let the store be what it was put back to. Called before it is used: many a step leaves it alone."""
+        if self._wanted is None:
+            return
+        present = read_content(self._own, self._tables) if self.changed else self._present
+        write_content(self._own, self._wanted, present)
+        self._present, self._wanted = self._wanted, None
+        self.changed = self.told = False
 
     def close(self) -> None:
         """Kill every process and remove the database."""
@@ -148,12 +177,14 @@ class World:
 
 
 def _work(process: Process) -> None:
-    queue = cast(Queue, _Noted(process.world.queue(process), process))
+    queue = process.world.queue(process)
+    if process.world.forgets:
+        queue = cast(Queue, _Noted(queue, process))
     _Resting(queue, process.handle, name=process.name, clock=process, at_rest=process.rest).run()
 
 
 class _Noted:
-    """The queue; its operations' answers are put on record."""
+    """The queue; its operations' answers are put on record, and given from there."""
 
     def __init__(self, queue: Queue, process: Process) -> None:
         self._queue = queue
@@ -163,7 +194,10 @@ class _Noted:
         operation = getattr(self._queue, name)
 
         def noted(*arguments: Any, **options: Any) -> Any:
-            began = self._process.called()
+            known = self._process.answered(name)
+            if known is not None:
+                return known.value
+            began = self._process.fed
             value = operation(*arguments, **options)
             self._process.returned(name, value, began)
             return value
