@@ -215,7 +215,7 @@ class There:
 def _serve(connection: "Connection[Any, Any]", proof: Proof, number: int, parts: int) -> None:
     for interrupt in (signal.SIGINT, signal.SIGTERM):
         signal.signal(interrupt, signal.SIG_IGN)  # whoever began this process ends it, by its connection
-    gc.set_threshold(50_000, 20, 100)  # most of what is made here stays
+    gc.set_threshold(1_000_000, 100, 1_000)  # what is made here stays, and little of it is circular
     desk = Desk(proof, number, parts)
     while True:
         try:

@@ -23,7 +23,7 @@ from failure_modes.checker.trace import canonical
 from model.actions import Action
 from system.clock import Stopwatch
 
-ROUND_STATES = 500
+ROUND_STATES = 5_000
 """States that each part goes on from before it is asked how far it has come."""
 
 SAVE_EVERY_SECONDS = 30.0
@@ -175,7 +175,9 @@ class _Course:
                 if not self._broken():  # else that is the answer, and a checkpoint would forget it
                     self._save()
                 return bound
-            replies = self._all("expand", ROUND_STATES)
+            states_max = self._limits.states_max
+            left = ROUND_STATES if states_max is None else states_max + 1 - self._counts.states
+            replies = self._all("expand", min(ROUND_STATES, left))
             for part, hand in enumerate(self._crew):
                 hand.ask("absorb", [packed[part] for _, packed in replies if part in packed])
             for hand in self._crew:
