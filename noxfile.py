@@ -110,10 +110,31 @@ def cost(session: nox.Session) -> None:
 
 
 @nox.session
+def catalogue(session: nox.Session) -> None:
+    """Each failure mode with ten seeds: found each time, and shrunk to the shortest trace there is."""
+    _install(session)
+    session.run("python", "-m", "tests.catalogue", *session.posargs)
+
+
+@nox.session
+def matrix(session: nox.Session) -> None:
+    """Each policy switched off alone: which invariants break, and by how short a trace."""
+    _install(session)
+    _checker(session, "matrix", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """What the queue and the searches cost. Nothing is asserted."""
     _install(session)
     session.run("python", "-m", "tests.bench", *session.posargs)
+
+
+@nox.session
+def new(session: nox.Session) -> None:
+    """Lay out a new failure mode: `nox -s new -- FM_099 name`."""
+    _install(session)
+    _checker(session, "new", *session.posargs)
 
 
 @nox.session

@@ -79,6 +79,11 @@ Action = Enqueue | Step | Fail | Heartbeat | Crash | Tick | Reconcile
 ACTIONS: tuple[type[Action], ...] = (Step, Enqueue, Tick, Crash, Fail, Heartbeat, Reconcile)
 
 
+def is_poison(key: str | None) -> bool:
+    """Whether a job of this key (`p1`, `p2`, …) kills the worker that runs its handler, each time."""
+    return key is not None and key[:1] == "p" and key[1:].isdecimal()
+
+
 def actor_of(action: Action) -> str | None:
     """The name of the process that the action moves; None when it is time that moves."""
     match action:

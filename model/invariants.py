@@ -59,7 +59,7 @@ class Invariant:
 
 
 def effect_at_most_once(change: Change) -> str | None:
-    """At most one effect a job; at most one job an idempotency key."""
+    """At most one effect a job; at most one job an idempotency key; what was asked for once is done once."""
     for job in change.after.jobs:
         effects = len(change.after.effects_of(job.id))
         if effects > 1:
@@ -68,6 +68,10 @@ def effect_at_most_once(change: Change) -> str | None:
     for key in sorted(set(keys)):
         if keys.count(key) > 1:
             return f"key {key!r} has {keys.count(key)} jobs"
+    values = [effect.value for effect in change.after.effects if effect.value is not None]
+    for value in sorted(set(values)):
+        if values.count(value) > 1:
+            return f"what {value!r} asks for was done by {values.count(value)} jobs"
     return None
 
 
@@ -253,7 +257,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV_001",
         title="effect at most once",
-        promise="A job has at most one effect, and an idempotency key at most one job.",
+        promise="A job has at most one effect, an idempotency key at most one job, and what was asked for "
+        "under one key is done once.",
         on_change=effect_at_most_once,
     ),
     Invariant(

@@ -10,28 +10,14 @@ from attrs import field, frozen, validators
 
 from system.policies import Policies
 from system.policies.fence import refuse
+from system.policies.idempotency import Accepted
+from system.policies.lease import Lease
 from system.policies.reconcile import Reconciled
-from system.store import HELD, Execution, Job, Status, Store, Transaction
+from system.store import Execution, Job, Status, Store, Transaction
 
 
 class InvalidJob(ValueError):
     """The payload or the key cannot be carried faithfully. The message says why."""
-
-
-@frozen(kw_only=True)
-class Lease:
-    """A job in a worker's hand, and the execution that holds it."""
-
-    job: Job
-    execution: Execution
-
-
-@frozen(kw_only=True)
-class Accepted:
-    """The job of an enqueue; `existed` when its idempotency key had it already."""
-
-    job: Job
-    existed: bool
 
 
 @frozen(kw_only=True)
@@ -51,38 +37,20 @@ class Queue:
         text = to_json(payload)
         if key is not None:
             check_key(key)
-        with self.store.transaction() as tx:
-            existing = None if key is None else tx.job_by_key(key)
-            if existing:
-                tx.record(event="duplicate", operation="enqueue", actor=actor, job_id=existing.id)
-                return Accepted(job=existing, existed=True)
-            job = tx.add_job(key=key, payload=text, attempts_max=self.policies.retry.attempts_max)
-            tx.record(event="enqueued", operation="enqueue", actor=actor, job_id=job.id)
-            return Accepted(job=job, existed=False)
+        return self.policies.idempotency.accept(
+            self.store,
+            key=key,
+            payload=text,
+            attempts_max=self.policies.retry.attempts_max,
+            actor=actor,
+        )
 
     def lease(self, worker: str) -> Lease | None:
         """Take the job that has been available longest; None when there is none.
 
         A job whose lease ran out is available again: its stale execution is aborted in the same transaction.
         """
-        with self.store.transaction() as tx:
-            while job := tx.next_available():
-                last = tx.last_execution(job.id)
-                if last and last.status in HELD:
-                    tx.move(last, to=Status.ABORTED, event="expired", operation="lease", actor=worker)
-                    if self.policies.retry.bury_if_spent(tx, last, operation="lease", actor=worker):
-                        continue
-                lease_expires_at = tx.now + self._lease_ms
-                execution = tx.add_execution(
-                    job_id=job.id,
-                    attempt=last.attempt + 1 if last else 1,
-                    worker=worker,
-                    lease_expires_at=lease_expires_at,
-                    operation="lease",
-                )
-                tx.set_available(job.id, lease_expires_at)
-                return Lease(job=job, execution=execution)
-            return None
+        return self.policies.lease.lease(self.store, self.policies.retry, worker, self._lease_ms)
 
     def start(self, execution_id: int) -> bool:
         """Say that the handler begins. False when the lease is gone."""

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from system.clock import Clock
-from system.queue import Lease, Queue, to_json
+from system.policies.lease import Lease
+from system.queue import Queue, to_json
 from system.store import Job, StoreBusy
 
 T = TypeVar("T")

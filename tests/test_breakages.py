@@ -15,7 +15,8 @@ from failure_modes.checker.machine import Search, run
 from failure_modes.checker.scope import Granularity, Swap
 from failure_modes.checker.strategy import UNRESTRICTED
 from system.policies import CommitBoundary, Fence
-from system.queue import Lease, Queue
+from system.policies.lease import Lease
+from system.queue import Queue
 from system.sqlite import SQLiteTransaction
 from system.store import HELD, Execution, Job, Status, Store, Transaction
 from tests.test_lockstep import EXAMPLES

@@ -13,7 +13,7 @@ from failure_modes.checker.documents import documents
 from system.policies import Policies
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("failure_modes/*/spec.md")])
+DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("failure_modes/*/spec.md")])
 EACH = pytest.mark.parametrize("path", DOCUMENTS, ids=[str(path.relative_to(ROOT)) for path in DOCUMENTS])
 EXPECTED = (
     "00_scope.md",
@@ -104,6 +104,8 @@ def test_the_documents_say_which_invariants_a_policy_protects() -> None:
         cells[1].strip(): cells[3].strip() for line in text.splitlines() if len(cells := line.split("|")) > 4
     }
     for name, policy in (
+        ("idempotency", policies.idempotency),
+        ("lease", policies.lease),
         ("commit boundary", policies.commit),
         ("fence", policies.fence),
         ("retry", policies.retry),

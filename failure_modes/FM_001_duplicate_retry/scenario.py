@@ -39,4 +39,7 @@ FAILURE_MODE = FailureMode(
     strategy=Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1)), steps=20),
     bounds=Bounds(jobs=1, ticks=2, crashes=1),
     must_reach=("a lease expired", "a commit was refused", "a second commit was refused"),
+    shortest=8,
+    states=389,
+    switches_off="commit",
 )

@@ -2,7 +2,7 @@
 
 from attrs import field, frozen, validators
 
-from failure_modes.checker.scope import Granularity, Scope
+from failure_modes.checker.scope import Scope
 from failure_modes.checker.standing import Standing, can
 from model.actions import (
     PRODUCER,
@@ -16,6 +16,7 @@ from model.actions import (
     Step,
     Tick,
     actor_of,
+    is_poison,
 )
 
 ACTIONS_MAX = 256
@@ -24,7 +25,7 @@ ACTIONS_MAX = 256
 Spent = tuple[int, ...]
 """How much of each of `KINDS` has been used."""
 
-KINDS = ("jobs", "retries", "ticks", "crashes", "failures", "heartbeats", "reconciles")
+KINDS = ("jobs", "retries", "ticks", "crashes", "failures", "heartbeats", "reconciles", "poisons")
 NOTHING_SPENT: Spent = (0,) * len(KINDS)
 
 
@@ -42,9 +43,10 @@ def _times() -> int:
 class Bounds:
     """How often each event may happen, in any order and at any place.
 
-    `jobs` are enqueued under the keys k1, k2, … in that order: other orders are these, renamed. `retries`
-    are enqueues of a key that was used before. `tick_seconds` are the times that may pass at once. Steps
-    are not counted: a process has only so many in what it does.
+    `jobs` are enqueued under the keys k1, k2, … in that order: other orders are these, renamed. So are
+    `poisons`, the jobs that kill their worker, under p1, p2, … `retries` are enqueues of a key that was
+    used before. `tick_seconds` are the times that may pass at once. Steps are not counted: a process has
+    only so many in what it does.
     """
 
     jobs: int = field(
@@ -57,26 +59,28 @@ class Bounds:
     failures: int = _times()
     heartbeats: int = _times()
     reconciles: int = _times()
+    poisons: int = _times()
 
     @property
     def told(self) -> str:
         """The bounds in words: `2 jobs, 1 tick (30 s)`."""
         counted = [(kind, getattr(self, kind)) for kind in KINDS]
-        words = [f"{number} {_SINGULAR[kind] if number == 1 else kind}" for kind, number in counted if number]
+        words = [f"{number} {_TOLD[kind][number > 1]}" for kind, number in counted if number]
         if self.ticks:
             sizes = " or ".join([f"{seconds:g} s" for seconds in self.tick_seconds])
             words = [f"{word} of {sizes}" if word.endswith(("tick", "ticks")) else word for word in words]
         return ", ".join(words) or "nothing"
 
 
-_SINGULAR = {
-    "jobs": "job",
-    "retries": "retry of an enqueue",
-    "ticks": "tick",
-    "crashes": "crash",
-    "failures": "handler failure",
-    "heartbeats": "heartbeat",
-    "reconciles": "reconcile",
+_TOLD = {
+    "jobs": ("job", "jobs"),
+    "retries": ("retry of an enqueue", "retries of an enqueue"),
+    "ticks": ("tick", "ticks"),
+    "crashes": ("crash", "crashes"),
+    "failures": ("handler failure", "handler failures"),
+    "heartbeats": ("heartbeat", "heartbeats"),
+    "reconciles": ("reconcile", "reconciles"),
+    "poisons": ("poison job", "poison jobs"),
 }
 
 
@@ -86,12 +90,12 @@ class Alphabet:
     def __init__(self, scope: Scope, bounds: Bounds) -> None:
         self.names = (*scope.names, PRODUCER, RECONCILER)
         self._bounds = bounds
-        movers = self.names if scope.granularity is Granularity.STATEMENT else scope.names
         self.actions: tuple[Action, ...] = (
-            *[Step(worker=name) for name in movers],
+            *[Step(worker=name) for name in self.names],
             *[Enqueue(key=f"k{number}") for number in range(1, bounds.jobs + 1)],
+            *[Enqueue(key=f"p{number}") for number in range(1, bounds.poisons + 1)],
             *[Tick(seconds=seconds) for seconds in bounds.tick_seconds],
-            *[Crash(worker=name) for name in movers],
+            *[Crash(worker=name) for name in self.names],
             *[Fail(worker=name) for name in scope.names],
             *[Heartbeat(worker=name) for name in scope.names],
             Reconcile(),
@@ -117,10 +121,12 @@ class Alphabet:
         """What the action spends; empty for nothing, None where it is not its turn."""
         match action:
             case Enqueue():
+                kind = "poisons" if is_poison(action.key) else "jobs"
+                next_number = spent[KINDS.index(kind)] + 1
                 number = int(action.key[1:])
-                if number > spent[0] + 1:
+                if number > next_number:
                     return None
-                return "jobs" if number == spent[0] + 1 else "retries"
+                return kind if number == next_number else "retries"
             case _:
                 return _SPENDS[type(action)]
 

@@ -35,6 +35,14 @@ class FailureMode:
     """What may happen in its proof; the scope is the strategy's."""
     must_reach: tuple[str, ...]
     """What a guarded run has to meet, or it proves nothing."""
+    shortest: int
+    """The actions of the shortest trace that breaks it; its tests prove it."""
+    states: int
+    """The states of the guarded system in that scope; its tests prove that nothing breaks in them."""
+    switches_off: str | None = None
+    """The policy, by its name in `system.policies.Policies`, that the fault leaves out altogether."""
+    symmetric: bool = True
+    """Whether the fault makes no difference between workers."""
     id: str = field(default="", kw_only=True)
     folder: Path = field(default=FOLDER, kw_only=True)
 

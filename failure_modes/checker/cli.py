@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from failure_modes.checker.catalogue import FailureMode, UnknownFailureMode, catalogue, failure_mode
+from failure_modes.checker.cli_matrix import matrix_
 from failure_modes.checker.cli_prove import prove
 from failure_modes.checker.database import keep, kept, path_of, save
 from failure_modes.checker.documents import documents
@@ -16,6 +17,7 @@ from failure_modes.checker.machine import Result, Search, run
 from failure_modes.checker.options import Mode, tuned, tuning
 from failure_modes.checker.progress import shown
 from failure_modes.checker.replay import replay
+from failure_modes.checker.scaffold import NotLaidOut, lay_out
 from failure_modes.checker.scope import Swap, guarded
 from failure_modes.checker.strategy import UNRESTRICTED, Strategy
 from failure_modes.checker.summary import (
@@ -57,6 +59,8 @@ def main() -> None:
     python -m failure_modes prove FM_001                every reachable state: the shortest break, and the fix
     python -m failure_modes replay TRACE                a kept trace, run again
     python -m failure_modes explore --examples 5000     a free hunt on the guarded system
+    python -m failure_modes matrix                      which policy is needed for what
+    python -m failure_modes new FM_099 name             the folder of a new failure mode
 
     \b
     Exit codes: 0 as expected; 1 a violation where none was expected, or none where one was;
@@ -167,7 +171,21 @@ def explore(file: Path | None, *, reach_all: bool, **options: Any) -> None:
     _leave_guarded(result, unreached(wanted, result))
 
 
+@main.command()
+@click.argument("number")
+@click.argument("name")
+def new(number: str, name: str) -> None:
+    """Lay out the folder of a new failure mode, with tests that fail until they are filled in."""
+    try:
+        folder = lay_out(number, name)
+    except NotLaidOut as error:
+        fail(str(error))
+    click.echo(f"made: {shown_path(folder)}")
+    click.echo(f"next: fill in spec.md and scenario.py, then python -m failure_modes find {folder.name[:6]}")
+
+
 main.add_command(prove)
+main.add_command(matrix_)
 
 
 @main.command()

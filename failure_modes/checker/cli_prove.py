@@ -37,6 +37,7 @@ _COUNTED = {
     "failures": "Handlers that raise.",
     "heartbeats": "Handlers that ask for more time.",
     "reconciles": "Runs of the reconciliation.",
+    "poisons": "Jobs that kill the worker that runs their handler.",
 }
 
 
@@ -148,7 +149,10 @@ def _explore(
         bounds=bounds,
         swap=guarded if mode is None else mode.swap,
         hunted=None if mode is None else mode.breaks,
-        reductions=Reductions(**{name: options[name] for name in ("symmetry", "sleep", "answers", "memory")}),
+        reductions=Reductions(
+            symmetry=options["symmetry"] and (mode is None or mode.symmetric),
+            **{name: options[name] for name in ("sleep", "answers", "memory")},
+        ),
         depth_max=options["depth"],
     )
     try:

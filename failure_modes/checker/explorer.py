@@ -20,8 +20,8 @@ from failure_modes.checker.bounds import NOTHING_SPENT, Alphabet, Bounds, Spent
 from failure_modes.checker.findings import Finding
 from failure_modes.checker.fingerprint import HOME_BYTES, Renaming
 from failure_modes.checker.footprint import Footprint, independent
-from failure_modes.checker.lockstep import Snapshot
 from failure_modes.checker.machine import needs_ending
+from failure_modes.checker.records import Snapshot
 from failure_modes.checker.scope import Scope, Swap
 from failure_modes.checker.walker import Ends, Walker
 from model.actions import Action, Crash, Fail, Heartbeat, Step

@@ -26,7 +26,7 @@ from attrs import asdict, has
 
 from failure_modes.checker.bounds import Spent
 from failure_modes.checker.content import Content
-from failure_modes.checker.lockstep import Snapshot
+from failure_modes.checker.records import Snapshot
 from failure_modes.checker.scope import Granularity, Scope
 from failure_modes.checker.standing import Entry, Returned, Standing
 from failure_modes.checker.stepping import Ran, table_of

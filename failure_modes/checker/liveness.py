@@ -16,6 +16,12 @@ MOVES_MAX = 5_000
 STATEMENTS_MAX = 1_000
 """Steps of one process from rest to rest, where the others stand still."""
 
+ROUNDS_MAX = 50
+"""Times that time may pass in it: all that waits at one time is done before it passes."""
+
+PATIENCE_MS = 365 * 24 * 3600 * 1000
+"""What becomes due later than this is as good as never."""
+
 _RECONCILE = Reconcile()
 
 
@@ -62,7 +68,14 @@ class Run(Protocol):
 
 def recover(run: Run) -> bool:
     """Recover, schedule fairly, let time pass. False if something still changes after all that is allowed."""
-    return any(run.over or not advance(run) for _ in range(MOVES_MAX))
+    rounds, now = 0, run.now
+    for _ in range(MOVES_MAX):
+        if run.over or not advance(run):
+            return True
+        rounds, now = rounds + (run.now != now), run.now
+        if rounds > ROUNDS_MAX:
+            break
+    return False
 
 
 def advance(run: Run) -> bool:
@@ -109,4 +122,4 @@ def next_time(durable: Durable, now: int) -> int | None:
     ]
     if all(durable.job_state(job.id) in TERMINAL for job in durable.jobs):
         return None
-    return min((time for time in times if time > now), default=None)
+    return min((time for time in times if now < time <= now + PATIENCE_MS), default=None)

@@ -8,15 +8,14 @@ model; a run that breaks another invariant first is not what was hunted, and is 
 
 from collections import Counter
 
-from attrs import frozen
-
 from failure_modes.checker.content import Content
 from failure_modes.checker.findings import Divergence, Finding, Violation
 from failure_modes.checker.liveness import recover
 from failure_modes.checker.reading import Rows, read
+from failure_modes.checker.records import Record, Snapshot
 from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
-from failure_modes.checker.sometimes import reached
-from failure_modes.checker.standing import Moved, Standing, can
+from failure_modes.checker.sometimes import OF_POISON, reached
+from failure_modes.checker.standing import Moved, can
 from failure_modes.checker.stepping import At, label
 from failure_modes.checker.telling import difference, tell
 from failure_modes.checker.world import World
@@ -25,8 +24,10 @@ from model.actions import (
     Crash,
     Enqueue,
     Fail,
+    Step,
     Tick,
     actor_of,
+    is_poison,
 )
 from model.invariants import INVARIANTS, Change, Ending, Fault, condensed
 from model.state import Durable, Phase, State, Status, initial
@@ -34,37 +35,6 @@ from model.step import Event, Outcome, step
 
 KNOWN_MAX = 50_000
 """Contents of the store that a run remembers the rows of."""
-
-
-@frozen(kw_only=True)
-class Record:
-    """What one action did. `model` is None where the model took no step (or was left behind)."""
-
-    action: Action
-    now: int
-    model: Outcome | None
-    events: tuple[Event, ...]
-    ran: str | None
-    committed: bool
-    blocked: bool
-    before: Durable
-    after: Durable
-    recovering: bool
-
-
-@frozen(kw_only=True, eq=False)
-class Snapshot:
-    """All that the future of a run depends on. `events` and `faults` are `condensed`."""
-
-    content: Content
-    durable: Durable
-    now: int
-    standings: tuple[Standing, ...]
-    state: State | None
-    accepted: tuple[str, ...]
-    events: tuple[Event, ...]
-    faults: tuple[Fault, ...]
-    parted: Finding | None
 
 
 class Lockstep:
@@ -115,7 +85,7 @@ class Lockstep:
         """Do it. Returns whether it committed. Raises Violation or Divergence."""
         return self.apply(action).committed
 
-    def snapshot(self) -> "Snapshot":
+    def snapshot(self) -> Snapshot:
         """Where the run stands."""
         events, faults = condensed(tuple(self.events), tuple(self.faults))
         return Snapshot(
@@ -130,7 +100,7 @@ class Lockstep:
             parted=self.parted,
         )
 
-    def put_back(self, there: "Snapshot") -> None:
+    def put_back(self, there: Snapshot) -> None:
         """Go on from where a run of this scope once stood. Only what is restorable can be put back."""
         self.world.put_back(there.content, there.now, there.standings)
         self.durable, self.state, self.parted, self.aside = there.durable, there.state, there.parted, None
@@ -156,14 +126,25 @@ class Lockstep:
         """Do it. Raises Violation or Divergence when the system is found wrong."""
         if not self.recovering:
             self.actions.append(action)
-        match action:
-            case Tick():
-                self.world.clock.advance(action.milliseconds)
-                return self._keep(action, Moved(), self._model(action))
-            case Crash():
-                return self._crash(action)
+        meant = self.meant(action)
+        self.sometimes[OF_POISON] += meant is not action
+        match meant:
+            case Tick() as tick:
+                self.world.clock.advance(tick.milliseconds)
+                return self._keep(tick, Moved(), self._model(tick))
+            case Crash() as crash:
+                return self._crash(crash)
             case _:
                 return self._move(action)
+
+    def meant(self, action: Action) -> Action:
+        """What the action comes to: the handler of a poison job kills its worker instead of returning."""
+        if isinstance(action, Step) and action.worker in self.world.processes:
+            process = self.world.processes[action.worker]
+            in_hand = process.job_in_hand if process.at is At.HANDLER else None
+            if any(job.id == in_hand and is_poison(job.key) for job in self.durable.jobs):
+                return Crash(worker=action.worker)
+        return action
 
     def finish(self) -> None:
         """The liveness run, judged at its end. Raises Violation or Divergence."""

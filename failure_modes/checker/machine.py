@@ -16,9 +16,8 @@ from hypothesis.strategies import sampled_from
 from failure_modes.checker.findings import Finding, Found
 from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.scope import Scope, Swap
-from failure_modes.checker.shrink import minimise
+from failure_modes.checker.shrink import canonical, minimise
 from failure_modes.checker.strategy import Strategy
-from failure_modes.checker.trace import canonical
 from model.actions import Action
 from system.clock import Stopwatch
 

@@ -19,7 +19,7 @@ from failure_modes.checker.explorer import Broken, Counts, Proof
 from failure_modes.checker.findings import Finding
 from failure_modes.checker.machine import attempt
 from failure_modes.checker.parallel import Hand, hands
-from failure_modes.checker.trace import canonical
+from failure_modes.checker.shrink import canonical
 from model.actions import Action
 from system.clock import Stopwatch
 

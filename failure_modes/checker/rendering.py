@@ -5,7 +5,8 @@ violation can be run.
 """
 
 from failure_modes.checker.findings import Finding
-from failure_modes.checker.lockstep import Lockstep, Record
+from failure_modes.checker.lockstep import Lockstep
+from failure_modes.checker.records import Record
 from failure_modes.checker.telling import changes, tell, tell_outcome
 from model.actions import Crash, Enqueue, Reconcile, Tick, actor_of
 from model.invariants import invariant

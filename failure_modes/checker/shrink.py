@@ -1,5 +1,7 @@
 """A last, local shrinking of a trace: no stretch, and no one, two or three of its actions, can be left out.
 
+Nor one or two of them if another worker makes one of the steps.
+
 Hypothesis shrinks the choices that made a trace, and may stop where a shorter trace needs several far
 apart changes at once. This works on the actions themselves, and costs some hundred short runs.
 """
@@ -7,36 +9,74 @@ apart changes at once. This works on the actions themselves, and costs some hund
 from collections.abc import Callable, Iterator
 from itertools import combinations
 
-from model.actions import Action
+from failure_modes.checker.scope import WORKER_NAMES
+from model.actions import Action, Crash, Enqueue, Fail, Heartbeat, Step, is_poison
 
 Attempt = Callable[[tuple[Action, ...]], tuple[Action, ...] | None]
 """Runs the actions, leaving out what cannot happen. Gives those up to the violation, or None."""
 
 STRETCH_MAX = 12
 TOGETHER_MAX = 3
+HANDED_OVER_MAX = 2
 RUNS_MAX = 2_000
 
 
 def minimise(actions: tuple[Action, ...], attempt: Attempt) -> tuple[Action, ...]:
     """The actions without what is not needed. Stops at `RUNS_MAX` runs, with what it has by then."""
     runs = 0
-    candidates = _candidates(len(actions))
+    candidates = _candidates(actions)
     while True:
-        left_out = next(candidates, None)
-        if left_out is None or runs == RUNS_MAX:
+        candidate = next(candidates, None)
+        if candidate is None or runs == RUNS_MAX:
             return actions
         runs += 1
-        shorter = attempt(tuple([action for at, action in enumerate(actions) if at not in left_out]))
+        shorter = attempt(candidate)
         if shorter is not None and len(shorter) < len(actions):
             actions = shorter
-            candidates = _candidates(len(actions))
+            candidates = _candidates(actions)
 
 
-def _candidates(length: int) -> Iterator[frozenset[int]]:
-    """What to leave out: long stretches first, then a few actions wherever they stand."""
+def _candidates(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
+    """Long stretches left out first; then a few actions wherever they stand; then with another worker."""
+    length = len(actions)
     for size in range(min(STRETCH_MAX, length - 1), 0, -1):
         for start in range(length - size, -1, -1):
-            yield frozenset(range(start, start + size))
+            yield (*actions[:start], *actions[start + size :])
     for together in range(2, TOGETHER_MAX + 1):
         for chosen in combinations(reversed(range(length)), together):
-            yield frozenset(chosen)
+            yield _without(actions, chosen)
+    for together in range(1, HANDED_OVER_MAX + 1):
+        for handed_over in _handed_over(actions):
+            for chosen in combinations(reversed(range(length)), together):
+                yield _without(handed_over, chosen)
+
+
+def _without(actions: tuple[Action, ...], chosen: tuple[int, ...]) -> tuple[Action, ...]:
+    return tuple([action for at, action in enumerate(actions) if at not in chosen])
+
+
+def _handed_over(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
+    """One step made by the other of the first two workers, who need not first be done with something."""
+    first, other = WORKER_NAMES[0], WORKER_NAMES[1]
+    for at, action in enumerate(actions):
+        if isinstance(action, Step) and action.worker in (first, other):
+            by_other = Step(worker=other if action.worker == first else first)
+            yield (*actions[:at], by_other, *actions[at + 1 :])
+
+
+def canonical(actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    """The same actions with workers and keys renamed in order of first appearance."""
+    workers: dict[str, str] = {}
+    keys: dict[str, str] = {}
+    renamed: list[Action] = []
+    for action in actions:
+        if isinstance(action, Enqueue):
+            prefix = "p" if is_poison(action.key) else "k"
+            number = 1 + sum(new.startswith(prefix) for new in keys.values())
+            renamed.append(Enqueue(key=keys.setdefault(action.key, f"{prefix}{number}")))
+        elif isinstance(action, Step | Fail | Heartbeat | Crash) and action.worker in WORKER_NAMES:
+            new = workers.setdefault(action.worker, WORKER_NAMES[len(workers)])
+            renamed.append(type(action)(worker=new))
+        else:
+            renamed.append(action)
+    return tuple(renamed)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from failure_modes.checker.lockstep import Record
+    from failure_modes.checker.records import Record
 
 ANYWHERE = (
     "a lease expired",
@@ -20,6 +20,9 @@ ANYWHERE = (
     "recovery finished a commit",
     "recovery aborted a stale execution",
 )
+OF_POISON = "a poison job killed its worker"
+"""Only where there are such jobs."""
+
 AT_STATEMENTS = (
     "a crash fell inside a transaction",
     "a crash hid a commit from its worker",

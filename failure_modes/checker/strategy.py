@@ -42,6 +42,8 @@ def _known(_: object, __: object, weights: tuple[tuple[str, int], ...]) -> None:
 class Strategy:
     """The bounds of a search.
 
+    `poisons` are jobs that kill the worker that runs their handler, each time. `helpers_pause` says that
+    the fault tears an operation of the producer or the reconciler in two transactions.
     `weights` says how often each action is tried beside the others; an action that is not named is not used.
     `steps` bounds the draws of an example; at granularity `statement` twice as many, half of which run on
     for `STATEMENTS_A_TRANSACTION` statements, or to where there is something to choose. `ticks` are the
@@ -50,7 +52,9 @@ class Strategy:
 
     weights: tuple[tuple[str, int], ...] = field(validator=_known)
     scope: Scope = field(factory=Scope)
-    jobs: int = field(default=1, validator=validators.ge(1))
+    jobs: int = field(default=1, validator=validators.ge(0))
+    poisons: int = field(default=0, validator=validators.ge(0))
+    helpers_pause: bool = False
     ticks: tuple[float, ...] = (30,)
     steps: int = field(default=20, validator=validators.ge(1))
 
@@ -94,6 +98,7 @@ class Strategy:
                 yield from (Step(worker=worker) for worker in (*workers, *helpers))
             case "Enqueue":
                 yield from (Enqueue(key=f"k{number}") for number in range(1, self.jobs + 1))
+                yield from (Enqueue(key=f"p{number}") for number in range(1, self.poisons + 1))
             case "Tick":
                 yield from (Tick(seconds=seconds) for seconds in self.ticks)
             case "Crash":
@@ -107,7 +112,7 @@ class Strategy:
 
     def _helpers(self) -> tuple[str, ...]:
         """The producer and the reconciler move by themselves only where they can be paused half way."""
-        if self.scope.granularity is Granularity.TRANSACTION:
+        if self.scope.granularity is Granularity.TRANSACTION and not self.helpers_pause:
             return ()
         weights = dict(self.weights)
         return tuple(

@@ -1,27 +1,36 @@
 """What the tests of a failure mode call: the break found and shortest, the fix held, the danger met."""
 
 from failure_modes.checker.catalogue import FailureMode, failure_mode
-from failure_modes.checker.explorer import Proof
+from failure_modes.checker.explorer import Proof, Reductions
 from failure_modes.checker.machine import Result, Search, run
 from failure_modes.checker.proving import Answer
 from failure_modes.checker.proving import prove as explore_all
 from failure_modes.checker.scope import guarded
+from failure_modes.checker.sometimes import ANYWHERE, AT_STATEMENTS, OF_POISON
 from failure_modes.checker.summary import unreached
 
 EXAMPLES_MAX = 5_000
 
+SEEDS = range(3)
+"""Of the searches that the tests make; `nox -s catalogue` makes ten."""
+
 
 def find(mode_id: str, *, seed: int) -> Result:
-    """Search the broken system. Raises AssertionError if nothing is found."""
+    """Search the broken system. Raises AssertionError if it does not end at a trace as short as any."""
     mode = failure_mode(mode_id)
+    assert mode.shortest, f"{mode.id}: its scenario does not say how long the shortest trace is; `prove` does"
     result = run(_search(mode, seed, broken=True))
     assert result.finding is not None, f"{mode.id} was not found in {EXAMPLES_MAX} examples, seed {seed}"
+    assert result.finding.invariant == mode.breaks
+    assert len(result.actions) == mode.shortest, f"seed {seed} ends at {result.actions}"
     return result
 
 
 def prevent(mode_id: str, *, seed: int, examples: int) -> Result:
     """The same search against the guarded system. Raises AssertionError if it breaks, or proves nothing."""
     mode = failure_mode(mode_id)
+    unknown = [name for name in mode.must_reach if name not in (*ANYWHERE, *AT_STATEMENTS, OF_POISON)]
+    assert not unknown, f"{mode.id}: nothing is called so in checker/sometimes.py: {', '.join(unknown)}"
     result = run(_search(mode, seed, broken=False, examples=examples))
     assert result.finding is None, f"the guarded system broke: {result.finding}, by {result.actions}"
     missing = unreached(mode.must_reach, result)
@@ -30,18 +39,28 @@ def prevent(mode_id: str, *, seed: int, examples: int) -> Result:
 
 
 def prove_broken(mode_id: str) -> Answer:
-    """Every reachable state of the broken system, to the first that breaks. Raises AssertionError if none."""
-    answer = explore_all(_proof(failure_mode(mode_id), broken=True))
+    """Every reachable state of the broken system, to the first that breaks.
+
+    Raises AssertionError if none does, or the shortest trace there is not as long as the scenario says.
+    """
+    mode = failure_mode(mode_id)
+    answer = explore_all(_proof(mode, broken=True))
     assert answer.complete, f"stopped by {answer.bound}"
     assert answer.finding is not None, f"{mode_id} breaks in no reachable state of its scope"
+    assert answer.shortest == mode.shortest, f"the shortest trace is {answer.actions}"
     return answer
 
 
 def prove_guarded(mode_id: str) -> Answer:
-    """Every reachable state of the guarded system, in the same scope. Raises AssertionError if one breaks."""
-    answer = explore_all(_proof(failure_mode(mode_id), broken=False))
+    """Every reachable state of the guarded system, in the same scope.
+
+    Raises AssertionError if one breaks, or there are not as many as the scenario says.
+    """
+    mode = failure_mode(mode_id)
+    answer = explore_all(_proof(mode, broken=False))
     assert answer.complete, f"stopped by {answer.bound}"
     assert answer.finding is None, f"the guarded system broke: {answer.finding}, by {answer.actions}"
+    assert answer.counts.states == mode.states, "another number of states than the scenario says"
     return answer
 
 
@@ -51,6 +70,7 @@ def _proof(mode: FailureMode, *, broken: bool) -> Proof:
         bounds=mode.bounds,
         swap=mode.swap if broken else guarded,
         hunted=mode.breaks if broken else None,
+        reductions=Reductions(symmetry=mode.symmetric or not broken),
     )
 
 

@@ -11,16 +11,12 @@ from typing import Any, NoReturn
 from attrs import fields, frozen
 
 from failure_modes.checker.scope import WORKER_NAMES, Granularity, Scope
+from failure_modes.checker.shrink import canonical
 from model.actions import (
     ACTIONS,
     PRODUCER,
     RECONCILER,
     Action,
-    Crash,
-    Enqueue,
-    Fail,
-    Heartbeat,
-    Step,
     actor_of,
 )
 from model.invariants import INVARIANTS
@@ -77,22 +73,6 @@ class Trace:
             other.scope,
             canonical(other.actions),
         )
-
-
-def canonical(actions: tuple[Action, ...]) -> tuple[Action, ...]:
-    """The same actions with workers and keys renamed in order of first appearance."""
-    workers: dict[str, str] = {}
-    keys: dict[str, str] = {}
-    renamed: list[Action] = []
-    for action in actions:
-        if isinstance(action, Enqueue):
-            renamed.append(Enqueue(key=keys.setdefault(action.key, f"k{len(keys) + 1}")))
-        elif isinstance(action, Step | Fail | Heartbeat | Crash) and action.worker in WORKER_NAMES:
-            new = workers.setdefault(action.worker, WORKER_NAMES[len(workers)])
-            renamed.append(type(action)(worker=new))
-        else:
-            renamed.append(action)
-    return tuple(renamed)
 
 
 def to_json(trace: Trace) -> str:

@@ -15,8 +15,9 @@ from failure_modes.checker.content import Content
 from failure_modes.checker.findings import Finding, Found
 from failure_modes.checker.fingerprint import Fingerprints, Renaming
 from failure_modes.checker.footprint import Footprint, reads_of, reads_of_model, writes_of
-from failure_modes.checker.liveness import MOVES_MAX, advance
-from failure_modes.checker.lockstep import Lockstep, Snapshot
+from failure_modes.checker.liveness import MOVES_MAX, ROUNDS_MAX, advance
+from failure_modes.checker.lockstep import Lockstep
+from failure_modes.checker.records import Snapshot
 from failure_modes.checker.scope import Scope, Swap
 from failure_modes.checker.standing import AT_REST, Standing, can
 from failure_modes.checker.world import World
@@ -164,20 +165,22 @@ class Walker:
         """
         run = _Ending(self, there, order)
         passed: dict[bytes, None] = {}
-        settled = False
+        settled, rounds = False, 0
         for _ in range(MOVES_MAX):
             key = base + "".join([renaming[name] for name in order]).encode()
             if key in self._ends_well:
                 self._ends_well.update(passed)
                 return None
-            if key in passed:  # it goes round in a circle
+            if key in passed or rounds > ROUNDS_MAX:  # it goes round in a circle, or on for ever
                 break
             passed[key] = None
+            now = run.now
             if not advance(run):
                 settled = True
                 break
             if run.ends is not None:
                 return run.ends
+            rounds += run.now != now
             base, renaming = self.fingerprints.of(run.there)
         self.lockstep.put_back(run.there)
         try:
@@ -218,6 +221,7 @@ class Walker:
         lockstep.put_back(there)
         releases = lockstep.world.releases
         faults = len(lockstep.faults)
+        action = lockstep.meant(action)
         try:
             record = lockstep.apply(action)
         except Found as found:

@@ -4,6 +4,8 @@ from attrs import field, frozen
 
 from system.policies.commit import CommitBoundary
 from system.policies.fence import Fence
+from system.policies.idempotency import Idempotency
+from system.policies.lease import Leasing
 from system.policies.reconcile import Reconciliation
 from system.policies.retry import Retry
 
@@ -12,10 +14,12 @@ from system.policies.retry import Retry
 class Policies:
     """One of each. Replace one with `attrs.evolve`."""
 
+    idempotency: Idempotency = field(factory=Idempotency)
+    lease: Leasing = field(factory=Leasing)
     commit: CommitBoundary = field(factory=CommitBoundary)
     fence: Fence = field(factory=Fence)
     retry: Retry = field(factory=Retry)
     reconcile: Reconciliation = field(factory=Reconciliation)
 
 
-__all__ = ["CommitBoundary", "Fence", "Policies", "Reconciliation", "Retry"]
+__all__ = ["CommitBoundary", "Fence", "Idempotency", "Leasing", "Policies", "Reconciliation", "Retry"]

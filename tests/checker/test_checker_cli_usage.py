@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from failure_modes.checker.catalogue import catalogue
 from failure_modes.checker.exits import EXIT
 from failure_modes.checker.strategy import ACTION_NAMES
 from tests.checker.commands import invoke, run
@@ -71,7 +72,8 @@ def test_a_trace_of_an_unknown_failure_mode_is_refused(tmp_path: Path) -> None:
     file.write_text(SMALL_TEXT.replace("FM_001", "FM_999"))
     result = invoke("replay", str(file))
     assert (result.exit_code, result.stdout) == (EXIT.USAGE, "")
-    assert result.stderr.endswith("there is no failure mode 'FM_999'; known are FM_001\n")
+    known = ", ".join([mode.id for mode in catalogue()])
+    assert result.stderr.endswith(f"there is no failure mode 'FM_999'; known are {known}\n")
     assert result.stderr.count("\n") == 1
 
 

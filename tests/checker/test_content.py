@@ -12,7 +12,8 @@ from failure_modes.checker.proving import Limits, prove
 from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
 from failure_modes.checker.walker import Ends, Walker
 from system.policies import CommitBoundary, Fence
-from system.queue import Lease, Queue
+from system.policies.lease import Lease
+from system.queue import Queue
 from system.store import Execution, Store
 
 

@@ -14,15 +14,17 @@ from attrs import asdict, evolve, frozen
 from failure_modes.checker.bounds import NOTHING_SPENT, Alphabet, Bounds, Spent
 from failure_modes.checker.content import Unexplorable
 from failure_modes.checker.explorer import Proof, Reductions, renamed
-from failure_modes.checker.lockstep import Lockstep, Snapshot
+from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.proving import prove
+from failure_modes.checker.records import Snapshot
 from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
 from failure_modes.checker.standing import Place
 from failure_modes.checker.stepping import At, NotTheSame
 from failure_modes.checker.walker import Ends, Walker
 from model.actions import Action, Crash, Enqueue, Heartbeat, Reconcile, Step, Tick
 from system.policies import CommitBoundary, Fence
-from system.queue import Lease, Queue
+from system.policies.lease import Lease
+from system.queue import Queue
 from system.sqlite import SQLiteTransaction
 from system.store import Execution, Job, Transaction
 from tests.test_breakages import BREAKAGES, policies, queues, transactions
@@ -337,10 +339,7 @@ class AsksTwice(CommitBoundary):
 def test_a_system_that_is_not_deterministic_is_refused(
     granularity: Granularity, swap: Swap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that does not come again to where it stood by what it has seen is not gone on from.
-
-    An operation that is remembered by its answer is never run again, so that is switched off.
-    """
+    """A process must come again to where it stood; what it remembers by its answer is not asked again."""
     monkeypatch.setattr(sys.modules[__name__], "_calls", count())
     bounds = Bounds(jobs=1, ticks=1, crashes=1, reconciles=1)
     switches = Reductions(answers=False)

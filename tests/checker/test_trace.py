@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from failure_modes.checker.database import all_kept
-from failure_modes.checker.trace import Trace, TraceError, canonical, load, to_json
+from failure_modes.checker.shrink import canonical
+from failure_modes.checker.trace import Trace, TraceError, load, to_json
 from model.actions import (
     PRODUCER,
     RECONCILER,

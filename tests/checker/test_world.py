@@ -9,8 +9,9 @@ import pytest
 from attrs import evolve
 
 from failure_modes.checker.findings import Divergence
-from failure_modes.checker.lockstep import Lockstep, Record
+from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.machine import Search, attempt, run
+from failure_modes.checker.records import Record
 from failure_modes.checker.replay import replay
 from failure_modes.checker.scope import Granularity, Scope
 from failure_modes.checker.stepping import At, Crashed, Ran, SteppingConnection

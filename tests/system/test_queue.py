@@ -8,7 +8,8 @@ from attrs import evolve
 
 from system.clock import ManualClock
 from system.policies import Policies, Reconciliation, Retry
-from system.queue import InvalidJob, Lease, Queue
+from system.policies.lease import Lease
+from system.queue import InvalidJob, Queue
 from system.store import Status
 
 LEASE_MS = 30_000

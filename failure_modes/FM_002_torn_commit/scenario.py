@@ -1,0 +1,54 @@
+"""FM_002 torn commit: the fault, and the strategy that finds it."""
+
+from attrs import evolve
+
+from failure_modes.checker.bounds import Bounds
+from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.strategy import Strategy
+from system.policies import CommitBoundary, Fence
+from system.policies.fence import refuse
+from system.queue import Queue
+from system.store import Execution, Status, Store, Transaction
+
+
+class TornCommit(CommitBoundary):
+    """The effect in one transaction, its record in the next; who was first is asked of the record."""
+
+    def commit(self, store: Store, fence: Fence, execution_id: int, value: str) -> bool:
+        """Write the effect; then write that it was written."""
+        with store.transaction() as tx:
+            execution = tx.execution(execution_id)
+            refusal = self._refusal(tx, fence, execution)
+            if refusal:
+                refuse(tx, execution, "commit", refusal)
+                return False
+            tx.add_effect(job_id=execution.job_id, execution_id=execution.id, value=value)
+        with store.transaction() as tx:
+            tx.move(
+                execution, to=Status.COMMITTED, event="committed", operation="commit", actor=execution.worker
+            )
+            tx.set_available(execution.job_id, None)
+            return True
+
+    def _refusal(self, tx: Transaction, fence: Fence, execution: Execution) -> str | None:
+        closed = tx.job(execution.job_id).available_at is None
+        return "already_committed" if closed else fence.refusal(execution, tx.now)
+
+
+def torn(queue: Queue) -> Queue:
+    """The queue with its commit boundary torn in two, and all else as it was."""
+    return evolve(queue, policies=evolve(queue.policies, commit=TornCommit()))
+
+
+FAILURE_MODE = FailureMode(
+    title="torn commit",
+    breaks="INV_002",
+    trigger="anyone looks, or a crash falls, between the effect and its record",
+    policy="commit boundary",
+    swap=torn,
+    strategy=Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1), ("Crash", 1)), steps=20),
+    bounds=Bounds(jobs=1, ticks=2, crashes=1),
+    must_reach=("a lease expired", "a crash fell between commit and finish"),
+    shortest=4,
+    states=389,
+)

@@ -1,0 +1,42 @@
+"""FM_004 stuck job: the fault, and the strategy that finds it."""
+
+from attrs import evolve
+
+from failure_modes.checker.bounds import Bounds
+from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.strategy import Strategy
+from system.policies import Leasing, Retry
+from system.policies.lease import Lease
+from system.queue import Queue
+from system.store import Store
+
+FOR_EVER_MS = 100 * 365 * 24 * 3600 * 1000
+"""A hundred years."""
+
+
+class NoExpiry(Leasing):
+    """A leased job is the worker's for good, whatever becomes of the worker: no lease ever runs out."""
+
+    def lease(self, store: Store, retry: Retry, worker: str, lease_ms: int) -> Lease | None:
+        """Lease as usual, for ever. So reconciliation finds nothing to take up, either."""
+        del lease_ms
+        return super().lease(store, retry, worker, FOR_EVER_MS)
+
+
+def without_expiry(queue: Queue) -> Queue:
+    """The queue in which no lease runs out, and all else as it was."""
+    return evolve(queue, policies=evolve(queue.policies, lease=NoExpiry()))
+
+
+FAILURE_MODE = FailureMode(
+    title="stuck job",
+    breaks="INV_004",
+    trigger="a worker dies with a job in hand",
+    policy="lease",
+    swap=without_expiry,
+    strategy=Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Crash", 1), ("Reconcile", 1)), steps=15),
+    bounds=Bounds(jobs=1, crashes=2, reconciles=1),
+    must_reach=("a lease expired", "recovery aborted a stale execution"),
+    shortest=3,
+    states=18,
+)

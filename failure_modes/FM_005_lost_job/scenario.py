@@ -1,0 +1,53 @@
+"""FM_005 lost job: the fault, and the strategy that finds it."""
+
+from attrs import evolve
+
+from failure_modes.checker.bounds import Bounds
+from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.strategy import Strategy
+from system.policies import Leasing, Retry
+from system.policies.lease import Lease
+from system.queue import Queue
+from system.store import Store
+
+
+class AcknowledgesOnReceipt(Leasing):
+    """Whoever is handed a job has acknowledged it: the queue lets go of it before the work is done."""
+
+    def lease(self, store: Store, retry: Retry, worker: str, lease_ms: int) -> Lease | None:
+        """Lease the job and close it in one transaction; no lease's end will bring it back."""
+        del retry
+        with store.transaction() as tx:
+            job = tx.next_available()
+            if job is None:
+                return None
+            last = tx.last_execution(job.id)
+            execution = tx.add_execution(
+                job_id=job.id,
+                attempt=last.attempt + 1 if last else 1,
+                worker=worker,
+                lease_expires_at=tx.now + lease_ms,
+                operation="lease",
+            )
+            tx.set_available(job.id, None)
+            return Lease(job=job, execution=execution)
+
+
+def acknowledged_first(queue: Queue) -> Queue:
+    """The queue that lets go of a job when it hands it out, and all else as it was."""
+    return evolve(queue, policies=evolve(queue.policies, lease=AcknowledgesOnReceipt()))
+
+
+FAILURE_MODE = FailureMode(
+    title="lost job",
+    breaks="INV_004",
+    trigger="a worker dies between the acknowledgement and the end of the work",
+    policy="lease",
+    swap=acknowledged_first,
+    strategy=Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Crash", 1), ("Reconcile", 1)), steps=15),
+    bounds=Bounds(jobs=1, crashes=2, reconciles=1),
+    must_reach=("a lease expired", "a retry succeeded"),
+    shortest=3,
+    states=18,
+    switches_off="lease",
+)

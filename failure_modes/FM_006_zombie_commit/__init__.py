@@ -1,0 +1,1 @@
+"""FM_006: a worker that was paused past its lease commits after the job went to another."""

@@ -1,0 +1,1 @@
+"""FM_009: the candidate is read in one transaction and leased in another, by two workers."""

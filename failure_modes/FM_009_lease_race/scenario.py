@@ -1,0 +1,59 @@
+"""FM_009 lease race: the fault, and the strategy that finds it."""
+
+from attrs import evolve
+
+from failure_modes.checker.bounds import Bounds
+from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.strategy import Strategy
+from system.policies import Leasing, Retry
+from system.policies.lease import Lease
+from system.queue import Queue
+from system.store import HELD, Status, Store
+
+
+class ReadsThenLeases(Leasing):
+    """Which job to take is read in one transaction; it is taken in another, without looking again.
+
+    After giving a job up it leaves the next one to the next call.
+    """
+
+    def lease(self, store: Store, retry: Retry, worker: str, lease_ms: int) -> Lease | None:
+        """Read the candidate; then lease it."""
+        with store.transaction() as tx:
+            job = tx.next_available()
+            last = tx.last_execution(job.id) if job else None
+        if job is None:
+            return None
+        with store.transaction() as tx:
+            if last and last.status in HELD:
+                tx.move(last, to=Status.ABORTED, event="expired", operation="lease", actor=worker)
+                if retry.bury_if_spent(tx, last, operation="lease", actor=worker):
+                    return None
+            execution = tx.add_execution(
+                job_id=job.id,
+                attempt=last.attempt + 1 if last else 1,
+                worker=worker,
+                lease_expires_at=tx.now + lease_ms,
+                operation="lease",
+            )
+            tx.set_available(job.id, tx.now + lease_ms)
+            return Lease(job=job, execution=execution)
+
+
+def read_then_leased(queue: Queue) -> Queue:
+    """The queue that reads and leases in two transactions, and all else as it was."""
+    return evolve(queue, policies=evolve(queue.policies, lease=ReadsThenLeases()))
+
+
+FAILURE_MODE = FailureMode(
+    title="lease race",
+    breaks="INV_003",
+    trigger="two workers look for a job at the same time",
+    policy="lease",
+    swap=read_then_leased,
+    strategy=Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1)), steps=15),
+    bounds=Bounds(jobs=1, ticks=1, crashes=1),
+    must_reach=("a lease expired",),
+    shortest=5,
+    states=71,
+)

@@ -1,0 +1,61 @@
+"""FM_011 clock skew: the fault, and the strategy that finds it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from attrs import evolve
+
+from failure_modes.checker.bounds import Bounds
+from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.strategy import Strategy
+from system.policies import Leasing, Retry
+from system.policies.lease import Lease
+from system.queue import Queue
+from system.sqlite import SQLiteStore, SQLiteTransaction
+from system.store import Store
+
+AHEAD_MS = {"B": 30_000}
+"""How far each worker's clock runs ahead of the store's."""
+
+
+class AtOwnTime(SQLiteStore):
+    """A store whose transactions read the clock of whoever begins them."""
+
+    def __init__(self, store: Store, ahead_ms: int) -> None:
+        self._store = store
+        self._ahead_ms = ahead_ms
+
+    @contextmanager
+    def transaction(self) -> Iterator[SQLiteTransaction]:
+        """Begin, at the time that the worker takes it to be."""
+        with self._store.transaction() as tx:
+            assert isinstance(tx, SQLiteTransaction), "a store that this fault knows"
+            yield evolve(tx, now=tx.now + self._ahead_ms)
+
+
+class OwnClock(Leasing):
+    """A lease is judged by the clock of the worker that looks for a job."""
+
+    def lease(self, store: Store, retry: Retry, worker: str, lease_ms: int) -> Lease | None:
+        """Lease as usual, at the worker's own time."""
+        return super().lease(AtOwnTime(store, AHEAD_MS.get(worker, 0)), retry, worker, lease_ms)
+
+
+def own_clocks(queue: Queue) -> Queue:
+    """The queue whose workers look for jobs by their own clocks, and all else as it was."""
+    return evolve(queue, policies=evolve(queue.policies, lease=OwnClock()))
+
+
+FAILURE_MODE = FailureMode(
+    title="clock skew",
+    breaks="INV_003",
+    trigger="the clock of one worker runs ahead by as much as a lease is long",
+    policy="lease",
+    swap=own_clocks,
+    strategy=Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1)), steps=15),
+    bounds=Bounds(jobs=1, ticks=2, crashes=1),
+    must_reach=("a lease expired",),
+    shortest=3,
+    states=389,
+    symmetric=False,
+)

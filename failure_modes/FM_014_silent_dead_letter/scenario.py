@@ -1,0 +1,53 @@
+"""FM_014 silent dead letter: the fault, and the strategy that finds it."""
+
+from attrs import evolve
+
+from failure_modes.checker.bounds import Bounds
+from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.scope import Scope
+from failure_modes.checker.strategy import Strategy
+from model.state import Settings
+from system.policies import Retry
+from system.queue import Queue
+from system.store import Execution, Transaction
+
+
+class BuriesInSilence(Retry):
+    """A job out of attempts is taken out of the queue, and nobody is told."""
+
+    def bury_if_spent(self, tx: Transaction, last: Execution, *, operation: str, actor: str) -> bool:
+        """Close the job, without an audit row."""
+        del operation, actor
+        if last.attempt < tx.job(last.job_id).attempts_max:
+            return False
+        tx.set_available(last.job_id, None)
+        return True
+
+
+def burying_in_silence(queue: Queue) -> Queue:
+    """The queue without a signal for jobs that are given up, and all else as it was."""
+    right = queue.policies.retry
+    retry = BuriesInSilence(
+        attempts_max=right.attempts_max,
+        backoff_seconds=right.backoff_seconds,
+        backoff_max_seconds=right.backoff_max_seconds,
+    )
+    return evolve(queue, policies=evolve(queue.policies, retry=retry))
+
+
+FAILURE_MODE = FailureMode(
+    title="silent dead letter",
+    breaks="INV_005",
+    trigger="the attempts of a job are spent",
+    policy="retry",
+    swap=burying_in_silence,
+    strategy=Strategy(
+        weights=(("Step", 4), ("Enqueue", 1), ("Fail", 1), ("Heartbeat", 1)),
+        scope=Scope(settings=Settings(attempts_max=1)),
+        steps=15,
+    ),
+    bounds=Bounds(jobs=1, heartbeats=1, failures=1),
+    must_reach=("a handler failed", "a job was buried"),
+    shortest=4,
+    states=11,
+)

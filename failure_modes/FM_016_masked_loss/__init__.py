@@ -1,0 +1,1 @@
+"""FM_016: two missing policies hide each other: a job ends, and nothing shows it."""

@@ -1,0 +1,32 @@
+"""FM_016 masked loss: the fault, and the strategy that finds it."""
+
+from failure_modes.checker.bounds import Bounds
+from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.matrix import without
+from failure_modes.checker.scope import Scope
+from failure_modes.checker.strategy import Strategy
+from model.state import Settings
+from system.queue import Queue
+
+
+def without_lease_and_retry(queue: Queue) -> Queue:
+    """The queue that acknowledges on receipt and never buries, as the matrix switches both off together."""
+    return without(("lease", "retry"), queue)
+
+
+FAILURE_MODE = FailureMode(
+    title="masked loss",
+    breaks="INV_005",
+    trigger="a worker dies with the last attempt of a job in hand",
+    policy="lease and retry",
+    swap=without_lease_and_retry,
+    strategy=Strategy(
+        weights=(("Step", 4), ("Enqueue", 1), ("Crash", 1), ("Reconcile", 1)),
+        scope=Scope(settings=Settings(attempts_max=1)),
+        steps=15,
+    ),
+    bounds=Bounds(jobs=1, crashes=2, reconciles=1),
+    must_reach=("a job was buried", "recovery aborted a stale execution"),
+    shortest=3,
+    states=18,
+)

@@ -1,0 +1,128 @@
+"""Each policy switched off, alone or together: which invariants break, and by how short a trace.
+
+A policy that can be left out without a break is not necessary in this scope. Where a set of policies breaks
+an invariant that no smaller set in it breaks, there is a failure mode that none of them shows. The policies
+whose absence is a failure mode are taken from the catalogue; the rest are left out here.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, partial
+from itertools import combinations
+
+from attrs import evolve, fields, frozen
+
+from failure_modes.checker.bounds import Bounds
+from failure_modes.checker.catalogue import catalogue
+from failure_modes.checker.explorer import Proof
+from failure_modes.checker.proving import Answer, prove
+from failure_modes.checker.scope import Scope, Swap, guarded
+from model.invariants import INVARIANTS
+from model.state import Settings
+from system.policies import Fence, Policies, Reconciliation, Retry
+from system.policies.reconcile import Reconciled
+from system.queue import Queue
+from system.store import Execution, Store, Transaction
+
+SCOPE = Scope(workers=2, settings=Settings(attempts_max=2))
+BOUNDS = Bounds(jobs=1, retries=1, ticks=1, crashes=1, failures=1)
+
+
+class NoFence(Fence):
+    """Whoever comes may go on."""
+
+    def refusal(self, execution: Execution, now: int) -> str | None:
+        """No reason ever."""
+        del execution, now
+        return None
+
+
+class NoBudget(Retry):
+    """A job is retried at once and for ever."""
+
+    def backoff_ms(self, attempt: int) -> int:
+        """Do not wait."""
+        del attempt
+        return 0
+
+    def bury_if_spent(self, tx: Transaction, last: Execution, *, operation: str, actor: str) -> bool:
+        """Never give up."""
+        del tx, last, operation, actor
+        return False
+
+
+class NoReconciliation(Reconciliation):
+    """Nobody looks at what dead workers left behind."""
+
+    def run(self, store: Store, retry: Retry, actor: str) -> Reconciled:
+        """Do nothing."""
+        del store, retry, actor
+        return Reconciled(finished=0, aborted=0)
+
+
+def without_fence(queue: Queue) -> Queue:
+    """The queue without its fence."""
+    return evolve(queue, policies=evolve(queue.policies, fence=NoFence()))
+
+
+def without_budget(queue: Queue) -> Queue:
+    """The queue without backoff and without an end of its retries."""
+    retry = NoBudget(attempts_max=queue.policies.retry.attempts_max)
+    return evolve(queue, policies=evolve(queue.policies, retry=retry))
+
+
+def without_reconciliation(queue: Queue) -> Queue:
+    """The queue that nobody reconciles."""
+    return evolve(queue, policies=evolve(queue.policies, reconcile=NoReconciliation()))
+
+
+_ABSENT: dict[str, Swap] = {
+    "fence": without_fence,
+    "retry": without_budget,
+    "reconcile": without_reconciliation,
+}
+
+
+@frozen(kw_only=True)
+class Row:
+    """Policies switched off together, and the answer for each invariant; no policies: the guarded system."""
+
+    off: tuple[str, ...]
+    answers: tuple[Answer, ...]
+
+
+@cache
+def off() -> dict[str, Swap]:
+    """For each policy of the queue, how to switch it off."""
+    known = {mode.switches_off: mode.swap for mode in catalogue() if mode.switches_off} | _ABSENT
+    return {field.name: known[field.name] for field in fields(Policies)}
+
+
+def matrix(processes: int, done: Callable[[str], None], together: int = 1) -> Iterator[Row]:
+    """The rows for sets of up to so many policies. `done` is told what was computed."""
+    for size in range(1, together + 1):
+        for names in combinations(off(), size):
+            answers = []
+            for invariant in INVARIANTS:
+                answers.append(_answer(partial(without, names), invariant.id, processes))
+                done(f"{' and '.join(names)} switched off: {invariant.id}")
+            yield Row(off=names, answers=tuple(answers))
+    answer = _answer(guarded, None, processes)
+    yield Row(off=(), answers=(answer,) * len(INVARIANTS))
+
+
+def is_new(row: Row, at: int, rows: Iterable[Row]) -> bool:
+    """Whether the set breaks the invariant at that place of `INVARIANTS`, and no smaller set in it does."""
+    smaller = [other for other in rows if set(other.off) < set(row.off) and other.off]
+    breaks = row.answers[at].shortest is not None
+    return breaks and bool(smaller) and all(other.answers[at].shortest is None for other in smaller)
+
+
+def without(names: tuple[str, ...], queue: Queue) -> Queue:
+    """The queue with these policies switched off, and all else as it was."""
+    for name in names:
+        queue = off()[name](queue)
+    return queue
+
+
+def _answer(swap: Swap, hunted: str | None, processes: int) -> Answer:
+    return prove(Proof(scope=SCOPE, bounds=BOUNDS, swap=swap, hunted=hunted), processes=processes)

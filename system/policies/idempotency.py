@@ -1,0 +1,38 @@
+"""Idempotent enqueue: a key has one job, however often its producer asks. Protects INV_001.
+
+A producer whose reply was lost cannot know whether its job was accepted, so it must be able to ask again.
+"""
+
+from typing import ClassVar
+
+from attrs import frozen
+
+from system.store import Job, Store
+
+
+@frozen(kw_only=True)
+class Accepted:
+    """The job of an enqueue; `existed` when its idempotency key had it already."""
+
+    job: Job
+    existed: bool
+
+
+@frozen
+class Idempotency:
+    """Looks for the key and adds the job in one transaction."""
+
+    protects: ClassVar[tuple[str, ...]] = ("INV_001",)
+
+    def accept(
+        self, store: Store, *, key: str | None, payload: str, attempts_max: int, actor: str
+    ) -> Accepted:
+        """Add the job, or return the one that its key already has. `payload` is JSON text."""
+        with store.transaction() as tx:
+            existing = None if key is None else tx.job_by_key(key)
+            if existing:
+                tx.record(event="duplicate", operation="enqueue", actor=actor, job_id=existing.id)
+                return Accepted(job=existing, existed=True)
+            job = tx.add_job(key=key, payload=payload, attempts_max=attempts_max)
+            tx.record(event="enqueued", operation="enqueue", actor=actor, job_id=job.id)
+            return Accepted(job=job, existed=False)

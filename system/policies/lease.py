@@ -1,0 +1,51 @@
+"""Leasing: a job is handed out under a lease, and comes back when that runs out. Protects INV_003, INV_004.
+
+The visibility timeout: a leased job stays in the queue, hidden until its lease ends. Nothing has to be told
+that a worker died; the next lease takes the job up again, and aborts what the dead worker left.
+"""
+
+from typing import ClassVar
+
+from attrs import frozen
+
+from system.policies.retry import Retry
+from system.store import HELD, Execution, Job, Status, Store
+
+
+@frozen(kw_only=True)
+class Lease:
+    """A job in a worker's hand, and the execution that holds it."""
+
+    job: Job
+    execution: Execution
+
+
+@frozen
+class Leasing:
+    """Finds the job and leases it in one transaction, and counts each lease as an attempt."""
+
+    protects: ClassVar[tuple[str, ...]] = ("INV_003", "INV_004")
+
+    def lease(self, store: Store, retry: Retry, worker: str, lease_ms: int) -> Lease | None:
+        """Take the job that has been available longest; None when there is none.
+
+        A job whose lease ran out is available again: its stale execution is aborted in the same transaction.
+        """
+        with store.transaction() as tx:
+            while job := tx.next_available():
+                last = tx.last_execution(job.id)
+                if last and last.status in HELD:
+                    tx.move(last, to=Status.ABORTED, event="expired", operation="lease", actor=worker)
+                    if retry.bury_if_spent(tx, last, operation="lease", actor=worker):
+                        continue
+                lease_expires_at = tx.now + lease_ms
+                execution = tx.add_execution(
+                    job_id=job.id,
+                    attempt=last.attempt + 1 if last else 1,
+                    worker=worker,
+                    lease_expires_at=lease_expires_at,
+                    operation="lease",
+                )
+                tx.set_available(job.id, lease_expires_at)
+                return Lease(job=job, execution=execution)
+            return None

@@ -1,0 +1,54 @@
+"""The matrix of policies and invariants: complete, and right about what is new."""
+
+from pathlib import Path
+
+import pytest
+from attrs import fields
+
+from failure_modes.checker.catalogue import failure_mode
+from failure_modes.checker.matrix import Row, is_new, off
+from failure_modes.checker.testing import prove_broken, prove_guarded
+from model.invariants import INVARIANTS
+from system.clock import ManualClock
+from system.policies import Policies
+from system.queue import Queue
+from system.sqlite import SQLiteStore
+from tests.checker.commands import invoke
+
+
+def test_every_policy_can_be_switched_off(tmp_path: Path) -> None:
+    """None is missing, and switching one off changes that one and no other."""
+    queue = Queue(store=SQLiteStore(tmp_path / "queue.db", clock=ManualClock(), create=True))
+    assert list(off()) == [field.name for field in fields(Policies)]
+    for name, swap in off().items():
+        without = swap(queue)
+        changed = [
+            field.name
+            for field in fields(Policies)
+            if getattr(without.policies, field.name) != getattr(queue.policies, field.name)
+            or type(getattr(without.policies, field.name)) is not type(getattr(queue.policies, field.name))
+        ]
+        assert changed == [name]
+    queue.store.close()
+
+
+def test_what_a_failure_mode_switches_off_is_a_policy() -> None:
+    """The catalogue's word for it is a name of `Policies`, and FM_001 leaves out the commit boundary."""
+    assert failure_mode("FM_001").switches_off == "commit"
+
+
+def test_a_set_is_new_where_no_smaller_set_in_it_breaks() -> None:
+    """Only what none of its parts shows is marked: not what one of them does, and no single policy."""
+    breaks, holds = prove_broken("FM_014"), prove_guarded("FM_014")
+    never, always = (holds,) * len(INVARIANTS), (breaks,) * len(INVARIANTS)
+    one, other = Row(off=("a",), answers=never), Row(off=("b",), answers=(breaks, *never[1:]))
+    both = Row(off=("a", "b"), answers=always)
+    rows = [one, other, both, Row(off=(), answers=never)]
+    assert [is_new(both, at, rows) for at in range(3)] == [False, True, True]
+    assert not any(is_new(row, at, rows) for row in (one, other, rows[-1]) for at in range(len(INVARIANTS)))
+
+
+@pytest.mark.parametrize("option", [("--together", "0"), ("--together", "7"), ("--processes", "0")])
+def test_what_cannot_be_computed_is_refused(option: tuple[str, str]) -> None:
+    """A set has from one to all of the policies."""
+    assert invoke("matrix", *option).exit_code == 2
