@@ -32,7 +32,7 @@ from failure_modes.checker.summary import (
 from failure_modes.checker.trace import Trace, TraceError, load
 
 FIND_EXAMPLES = 5_000
-PREVENT_EXAMPLES = 2_000
+PREVENT_EXAMPLES = 500
 EXPLORE_EXAMPLES = 2_000
 
 
