@@ -1,11 +1,10 @@
 """What a proof costs, by its scope: `nox -s cost`. Figures for people; nothing is asserted."""
 
-import os
-
 import click
 
 from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.explorer import Proof
+from failure_modes.checker.options import PROCESSES
 from failure_modes.checker.proving import Limits, prove
 from failure_modes.checker.scope import Granularity, Scope, guarded
 
@@ -17,12 +16,7 @@ from failure_modes.checker.scope import Granularity, Scope, guarded
 @click.option("--ticks", default=1, show_default=True, help="Ticks of 30 s in each scope.")
 @click.option("--seconds", default=60.0, show_default=True, help="Give each scope so long.")
 @click.option("--granularity", type=click.Choice([g.value for g in Granularity]), default="transaction")
-@click.option(
-    "--processes",
-    type=click.IntRange(1),
-    default=lambda: os.cpu_count() or 1,
-    show_default="one for each core",
-)
+@PROCESSES
 def main(
     jobs: int, workers: int, crashes: int, ticks: int, seconds: float, granularity: str, processes: int
 ) -> None:

@@ -29,6 +29,7 @@ from failure_modes.checker.summary import (
     trace_of,
     unreached,
 )
+from failure_modes.checker.telling import steps_told
 from failure_modes.checker.trace import Trace, TraceError, load
 
 FIND_EXAMPLES = 5_000
@@ -74,7 +75,7 @@ def list_() -> None:
     for mode in catalogue():
         click.echo(f"{mode.id}  {mode.title}: breaks {mode.breaks}, prevented by the {mode.policy}")
         for path, trace in _kept(mode):
-            click.echo(f"        {path.name}  {len(trace.actions)} steps, {trace.scope.granularity}")
+            click.echo(f"        {path.name}  {steps_told(len(trace.actions))}, {trace.scope.granularity}")
 
 
 @main.command()

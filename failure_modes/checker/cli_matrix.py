@@ -1,30 +1,20 @@
 """The command `matrix`: which policy is needed for what, computed."""
 
 import json
-import os
-import sys
 from typing import Any
 
 import click
 
 from failure_modes.checker.exits import EXIT, leave
 from failure_modes.checker.matrix import BOUNDS, SCOPE, Row, is_new, matrix
-from failure_modes.checker.options import JSON
+from failure_modes.checker.options import JSON, PROCESSES
+from failure_modes.checker.progress import Lines
 from failure_modes.checker.proving import Answer
 from model.invariants import INVARIANTS
-from system.clock import Stopwatch
-
-SAID_EVERY_SECONDS = 2.0
 
 
 @click.command("matrix")
-@click.option(
-    "--processes",
-    type=click.IntRange(1),
-    default=lambda: os.cpu_count() or 1,
-    show_default="one for each core",
-    help="That share the work.",
-)
+@PROCESSES
 @click.option(
     "--together",
     type=click.IntRange(1, 6),
@@ -38,7 +28,8 @@ def matrix_(processes: int, together: int, json_: bool) -> None:
 
     Exit code 0 if nothing breaks with all policies on, else 1.
     """
-    rows = list(matrix(processes, _progress(), together))
+    lines = Lines("matrix")
+    rows = list(matrix(processes, lambda what: lines.say(lambda: what), together))
     if json_:
         click.echo(json.dumps({"bounds": BOUNDS.told, "rows": [_as_json(row, rows) for row in rows]}))
     else:
@@ -86,16 +77,3 @@ def _as_json(row: Row, rows: list[Row]) -> dict[str, Any]:
             for at, (invariant, answer) in enumerate(zip(INVARIANTS, row.answers, strict=True))
         },
     }
-
-
-def _progress() -> Any:
-    """A line every few seconds."""
-    stopwatch = Stopwatch()
-    said = [SAID_EVERY_SECONDS]
-
-    def done(what: str) -> None:
-        if stopwatch.seconds >= said[0]:
-            said[0] = stopwatch.seconds + SAID_EVERY_SECONDS
-            print(f"done: {what}", file=sys.stderr, flush=True)  # noqa: T201 (this is the output)
-
-    return done

@@ -1,7 +1,6 @@
 """The command `prove`: every reachable state in a scope, and the shortest trace."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,16 @@ from failure_modes.checker.content import Unexplorable
 from failure_modes.checker.database import keep, path_of
 from failure_modes.checker.exits import EXIT, check_new, fail, leave, shown_path, usage
 from failure_modes.checker.explorer import Proof, Reductions
-from failure_modes.checker.options import GRANULARITY, JSON, SECONDS, WORKERS, Mode, Seconds, scoped
+from failure_modes.checker.options import (
+    GRANULARITY,
+    JSON,
+    PROCESSES,
+    SECONDS,
+    WORKERS,
+    Mode,
+    Seconds,
+    scoped,
+)
 from failure_modes.checker.parallel import PartLost
 from failure_modes.checker.progress import proof_shown
 from failure_modes.checker.proving import Answer, Disagreement, Limits
@@ -73,13 +81,7 @@ def _switches(command: Any) -> Any:
 @click.option("--depth", type=click.IntRange(1), help="Stop after traces of so many actions.")
 @SECONDS
 @click.option("--states", type=click.IntRange(1), help="Stop after so many states.")
-@click.option(
-    "--processes",
-    type=click.IntRange(1, 256),
-    default=lambda: os.cpu_count() or 1,
-    show_default="one for each core",
-    help="Processes that share the states.",
-)
+@PROCESSES
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path, dir_okay=False),

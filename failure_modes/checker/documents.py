@@ -4,6 +4,7 @@ from pathlib import Path
 
 from failure_modes.checker.catalogue import FOLDER, FailureMode, catalogue
 from failure_modes.checker.database import kept
+from failure_modes.checker.telling import steps_told
 from model.invariants import invariant
 from model.state import JobState, Status
 from model.transitions import EXECUTION, JOB, By, Transition, why_not, why_not_job
@@ -146,20 +147,16 @@ def _row(mode: FailureMode) -> str:
         f"{mode.breaks} ({invariant(mode.breaks).title})",
         mode.trigger,
         mode.policy,
-        _steps(mode.shortest),
+        steps_told(mode.shortest),
         f"{mode.states:,}",
         f"[spec]({folder}/spec.md), [scenario]({folder}/scenario.py)",
     )
     return f"| {' | '.join(cells)} |"
 
 
-def _steps(number: int) -> str:
-    return f"{number} step{'' if number == 1 else 's'}"
-
-
 def _traces(mode: FailureMode) -> list[str]:
     folder = f"../failure_modes/{mode.folder.name}/traces"
     return [
-        f"- {mode.id}, [{path.stem}]({folder}/{path.name}): {_steps(len(trace.actions))}. {trace.why}"
+        f"- {mode.id}, [{path.stem}]({folder}/{path.name}): {steps_told(len(trace.actions))}. {trace.why}"
         for path, trace in kept(mode)
     ]

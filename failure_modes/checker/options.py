@@ -1,6 +1,7 @@
 """The options of the command line that tune a search, and what they make of a strategy."""
 
 import math
+import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -66,6 +67,13 @@ GRANULARITY = click.option(
 )
 SECONDS = click.option("--seconds", type=Seconds(0, min_open=True), help="Stop after so long.")
 JSON = click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
+PROCESSES = click.option(
+    "--processes",
+    type=click.IntRange(1, 256),
+    default=lambda: os.cpu_count() or 1,
+    show_default="one for each core",
+    help="Processes that share the states.",
+)
 """The options that searches and proofs share."""
 
 

@@ -66,7 +66,7 @@ def _come_to(counts: Counts, depth: int, seconds: float) -> str:
     )
 
 
-class _Lines:
+class Lines:
     """A line every few seconds, so that a log stays short."""
 
     def __init__(self, what: str) -> None:
@@ -75,6 +75,7 @@ class _Lines:
         self._next = PLAIN_EVERY_SECONDS
 
     def say(self, text: Callable[[], str]) -> None:
+        """Say it, if it is time."""
         if self._stopwatch.seconds < self._next:
             return
         self._next = self._stopwatch.seconds + PLAIN_EVERY_SECONDS
@@ -85,7 +86,7 @@ class _PlainProof:
     """How far a proof has come, in lines."""
 
     def __init__(self, what: str) -> None:
-        self._lines = _Lines(what)
+        self._lines = Lines(what)
 
     def __call__(self, counts: Counts, depth: int, seconds: float) -> None:
         self._lines.say(lambda: _come_to(counts, depth, seconds))
@@ -95,7 +96,7 @@ class _Plain:
     """How far a search has come, in lines."""
 
     def __init__(self, what: str, examples: int) -> None:
-        self._lines = _Lines(what)
+        self._lines = Lines(what)
         self._examples = examples
 
     def __call__(self, tally: Tally) -> None:

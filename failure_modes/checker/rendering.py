@@ -7,7 +7,7 @@ violation can be run.
 from failure_modes.checker.findings import Finding
 from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.records import Record
-from failure_modes.checker.telling import changes, tell, tell_outcome
+from failure_modes.checker.telling import changes, steps_told, tell, tell_outcome
 from model.actions import Crash, Enqueue, Reconcile, Tick, actor_of
 from model.invariants import invariant
 
@@ -18,7 +18,7 @@ _COLUMNS = ("", "step", "time", "action", "worker", "model", "system", "changed"
 def headline(name: str, finding: Finding | None, lockstep: Lockstep, *, shortest: bool = False) -> str:
     """What was run, and what came of it, in one line."""
     count = len(lockstep.actions)
-    scope = f"{STORE} · {lockstep.scope.granularity} · {count} {'step' if count == 1 else 'steps'}"
+    scope = f"{STORE} · {lockstep.scope.granularity} · {steps_told(count)}"
     if shortest:
         scope += ", shortest possible"
     if lockstep.aside is not None:

@@ -117,3 +117,8 @@ def _effects_told(durable: Durable) -> list[str]:
         f"an effect of job-{effect.job} by exec-{effect.execution}: {effect.value}"
         for effect in durable.effects
     ]
+
+
+def steps_told(number: int) -> str:
+    """A number of steps in words: `1 step`, `8 steps`."""
+    return f"{number} step{'' if number == 1 else 's'}"
