@@ -58,13 +58,16 @@ def _counted(command: Any) -> Any:
 def _switches(command: Any) -> Any:
     told = {
         "symmetry": "Tell workers apart.",
-        "sleep": "Try independent actions in both orders.",
         "answers": "Tell processes apart by all that they have seen, and not by what they can remember.",
         "memory": "Take every step anew.",
     }
     for name, help_ in reversed(told.items()):
         command = click.option(f"--no-{name}", name, flag_value=False, default=True, help=help_)(command)
-    return command
+    return click.option(
+        "--sleep/--no-sleep",
+        default=None,
+        help="Try independent actions in one order only. Where statements interleave it is the default.",
+    )(command)
 
 
 @click.command()

@@ -27,25 +27,32 @@ def read_content(connection: sqlite3.Connection, tables: tuple[str, ...]) -> Con
     return tuple([(table, tuple(connection.execute(_reading(table)).fetchall())) for table in tables])
 
 
-def write_content(connection: sqlite3.Connection, wanted: Content, present: Content) -> None:
-    """Make the content what is wanted, by the rows that differ from what is present; empty the audit.
+def write_content(
+    connection: sqlite3.Connection, wanted: Content, present: Content, *, audited: bool = True
+) -> None:
+    """Make the content what is wanted, by the rows that differ from what is present.
+
+    Empty the audit, if it is `audited` that something happened.
 
     Rows that refer to others come after these, and go before them. Where two rows have exchanged their key
     no order will do, and the constraints wait for the end; that is left to the second try, being slower.
     """
     try:
-        _write(connection, wanted, present, deferred=False)
+        _write(connection, wanted, present, audited=audited, deferred=False)
     except sqlite3.IntegrityError:
         connection.execute("ROLLBACK")
-        _write(connection, wanted, present, deferred=True)
+        _write(connection, wanted, present, audited=audited, deferred=True)
 
 
-def _write(connection: sqlite3.Connection, wanted: Content, present: Content, *, deferred: bool) -> None:
+def _write(
+    connection: sqlite3.Connection, wanted: Content, present: Content, *, audited: bool, deferred: bool
+) -> None:
     pairs = [(table, rows, old) for (table, rows), (_, old) in zip(wanted, present, strict=True)]
     connection.execute("BEGIN IMMEDIATE")
     if deferred:
         connection.execute("PRAGMA defer_foreign_keys = ON")
-    connection.execute(f"DELETE FROM {AUDIT}")
+    if audited:
+        connection.execute(f"DELETE FROM {AUDIT}")
     for table, rows, old in pairs[:-1]:
         if rows != old:
             known = set(old)
@@ -58,7 +65,8 @@ def _write(connection: sqlite3.Connection, wanted: Content, present: Content, *,
             for row in old:
                 if row[0] not in kept:
                     connection.execute(_removing(table), row[:1])
-    connection.execute(f"DELETE FROM {_SEQUENCE} WHERE name = '{AUDIT}'")
+    if audited:
+        connection.execute(f"DELETE FROM {_SEQUENCE} WHERE name = '{AUDIT}'")
     given: dict[Any, Any] = dict(present[-1][1])
     wants: dict[Any, Any] = dict(wanted[-1][1])  # the inserts above may have moved some on
     for table in given | wants:

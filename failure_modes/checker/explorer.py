@@ -22,7 +22,7 @@ from failure_modes.checker.fingerprint import HOME_BYTES, Renaming
 from failure_modes.checker.footprint import Footprint, independent
 from failure_modes.checker.machine import needs_ending
 from failure_modes.checker.records import Snapshot
-from failure_modes.checker.scope import Scope, Swap
+from failure_modes.checker.scope import Granularity, Scope, Swap
 from failure_modes.checker.walker import Ends, Walker
 from model.actions import Action, Crash, Fail, Heartbeat, Step
 from system.clock import Stopwatch
@@ -37,8 +37,8 @@ class Reductions:
 
     symmetry: bool = True
     """Workers are interchangeable."""
-    sleep: bool = True
-    """Independent actions are tried in one order only."""
+    sleep: bool | None = None
+    """Independent actions are tried in one order only. None: at granularity `statement`, where it pays."""
     answers: bool = True
     """Of an operation of the queue that came back, a process remembers the answer only."""
     memory: bool = True
@@ -55,6 +55,12 @@ class Proof:
     hunted: str | None = None
     reductions: Reductions = field(factory=Reductions)
     depth_max: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
+
+    @property
+    def sleeps(self) -> bool:
+        """Whether independent actions are tried in one order only."""
+        exact = self.scope.granularity is Granularity.STATEMENT
+        return exact if self.reductions.sleep is None else self.reductions.sleep
 
 
 @frozen(kw_only=True)
@@ -129,8 +135,9 @@ class Part:
             symmetry=switches.symmetry,
             memory=switches.memory,
             answers=switches.answers,
+            footprints=proof.sleeps,
         )
-        self._sleeps = switches.sleep
+        self._sleeps = proof.sleeps
         self._judges_endings = needs_ending(proof.hunted)
 
     def close(self) -> None:

@@ -34,6 +34,15 @@ class Footprint:
     reads_clock: bool = False
 
 
+UNSEEN = Footprint(None, moves_clock=True)
+"""Of what moves no process, or was not looked at."""
+
+
+def of_crash(name: str, *, held: bool) -> Footprint:
+    """A crash reads whom it hit, for the books; and lets go of the lock, if the process held it."""
+    return Footprint(name, frozenset([("executions", "worker", name)]), moves_lock=held)
+
+
 def independent(one: Footprint, other: Footprint) -> bool:
     """Whether the two, as far as they touch the system, lead to the same state in either order.
 

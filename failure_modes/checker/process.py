@@ -263,11 +263,12 @@ class Process:
         self._asked = False
         self.read_at = None
 
-    def ended(self, *, committed: bool, changed: bool) -> None:
+    def ended(self, *, committed: bool, changed: bool, looked: bool) -> None:
         """The transaction ended."""
         self._ended = (committed, changed)
         self.world.releases += 1
-        self.world.changed = self.world.told = True
+        if not looked:
+            self.world.changed = self.world.told = True
 
     def now(self) -> int:
         """The clock, as this process reads it."""

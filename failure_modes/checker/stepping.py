@@ -20,6 +20,9 @@ from attrs import frozen
 Row = tuple[Any, ...]
 
 
+_LOOKS = ("BEGIN", "SELECT", "COMMIT", "ROLLBACK")
+
+
 class Crashed(BaseException):
     """The process is dead. Never caught by the system: nothing after this point runs."""
 
@@ -82,8 +85,8 @@ class Stepped(Protocol):
         """A transaction began."""
         ...
 
-    def ended(self, *, committed: bool, changed: bool) -> None:
-        """The transaction ended."""
+    def ended(self, *, committed: bool, changed: bool, looked: bool) -> None:
+        """The transaction ended; `looked` when all its statements were ones that only look."""
         ...
 
 
@@ -124,6 +127,7 @@ class SteppingConnection:
         self._process = process
         self._set_up = set() if set_up is None else set_up
         self._changes_before = 0
+        self._looked = True
         self.in_transaction = False
         """As the process sees it."""
 
@@ -138,7 +142,7 @@ class SteppingConnection:
         alone = verb == "BEGIN" or not self.in_transaction
         process.reached(At.BEGIN if alone else At.STATEMENT, sql)
         if alone:
-            self._changes_before = self._connection.total_changes
+            self._changes_before, self._looked = self._connection.total_changes, True
             process.began()
         ran = process.recorded(sql, parameters)
         if ran is None:
@@ -184,7 +188,7 @@ class SteppingConnection:
         if not ran.in_transaction:
             verb = _verb(sql)
             changed = verb != "ROLLBACK" and self._connection.total_changes != self._changes_before
-            process.ended(committed=verb != "ROLLBACK", changed=changed)
+            process.ended(committed=verb != "ROLLBACK", changed=changed, looked=self._looked)
         return ran
 
     def _run(self, sql: str, parameters: tuple[Any, ...]) -> Ran | None:
@@ -192,6 +196,7 @@ class SteppingConnection:
         columns: tuple[str, ...] = ()
         rows: tuple[Row, ...] = ()
         lastrowid, problem = None, None
+        self._looked = self._looked and _verb(sql) in _LOOKS
         try:
             cursor = self._connection.execute(sql, parameters)
             if cursor.description:

@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 from failure_modes.checker.content import Content
 from failure_modes.checker.findings import Finding, Found
 from failure_modes.checker.fingerprint import Fingerprints, Renaming
-from failure_modes.checker.footprint import Footprint, reads_of, reads_of_model, writes_of
+from failure_modes.checker.footprint import UNSEEN, Footprint, of_crash, reads_of, reads_of_model, writes_of
 from failure_modes.checker.liveness import MOVES_MAX, ROUNDS_MAX, advance
 from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.records import Snapshot
@@ -69,7 +69,9 @@ class Walker:
         symmetry: bool = True,
         memory: bool = True,
         answers: bool = True,
+        footprints: bool = True,
     ) -> None:
+        """`footprints`: whether what an action touched is asked for."""
         world = World(scope, swap, restorable=True, forgets=answers)
         self.lockstep = Lockstep(scope, swap, hunted=hunted, world=world)
         self.columns = self.lockstep.world.columns()
@@ -77,6 +79,7 @@ class Walker:
         self.names = self.lockstep.names
         self.real_steps = 0
         self._memory = memory
+        self._footprints = footprints
         self._changes: dict[tuple[Any, ...], tuple[Any, Change | Ends]] = {}
         self._interned: dict[Any, Any] = {}
         self._ends_well: set[bytes] = set()
@@ -262,19 +265,16 @@ class Walker:
         model: Outcome | None,
     ) -> Footprint:
         name = actor_of(action)
-        if name is None or standing is None:
-            return Footprint(None, moves_clock=True)
+        if name is None or standing is None or not self._footprints:
+            return UNSEEN
         held, holds = there.standings[self.names.index(name)].in_transaction, standing.in_transaction
         if isinstance(action, Crash):
-            seen = frozenset([("executions", "worker", name)])  # the books say whom the crash hit
-            return Footprint(name, seen, moves_lock=held)
+            return of_crash(name, held=held)
         process = self.lockstep.world.processes[name]
-        wrote, tables = writes_of(there.content, content, self.columns)
         return Footprint(
             name,
             reads_of(process.statements, tuple(self.columns)) | reads_of_model(model),
-            wrote,
-            tables,
+            *writes_of(there.content, content, self.columns),
             moves_lock=held != holds,
             needs_lock=standing.waits or (bool(process.statements) and not held),
             reads_clock=process.read_clock,

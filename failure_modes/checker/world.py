@@ -160,7 +160,7 @@ class World:
         if self._wanted is None:
             return
         present = read_content(self._own, self._tables) if self.changed else self._present
-        write_content(self._own, self._wanted, present)
+        write_content(self._own, self._wanted, present, audited=self.told)
         self._present, self._wanted = self._wanted, None
         self.changed = self.told = False
 

@@ -15,14 +15,19 @@ from failure_modes.checker import proving
 from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.catalogue import failure_mode
 from failure_modes.checker.checkpoint import Checkpoint, load, save
-from failure_modes.checker.explorer import Counts, Proof
+from failure_modes.checker.explorer import Counts, Proof, Reductions
 from failure_modes.checker.parallel import Desk, Hand, PartLost, There
 from failure_modes.checker.proving import Answer, Limits, Report, prove
 from failure_modes.checker.scope import Granularity, Scope, guarded
 
 MODE = failure_mode("FM_001")
 STATEMENT = Scope(granularity=Granularity.STATEMENT)
-GUARDED = Proof(scope=Scope(), bounds=Bounds(jobs=1, ticks=2, crashes=1), swap=guarded)
+GUARDED = Proof(
+    scope=Scope(),
+    bounds=Bounds(jobs=1, ticks=2, crashes=1),
+    swap=guarded,
+    reductions=Reductions(sleep=True),
+)
 BROKEN = evolve(GUARDED, swap=MODE.swap, hunted=MODE.breaks)
 PROOFS = {
     "guarded": GUARDED,

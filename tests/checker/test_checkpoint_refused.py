@@ -21,7 +21,12 @@ from failure_modes.checker.proving import Limits, prove
 from failure_modes.checker.scope import Granularity, Scope, guarded
 
 MODE = failure_mode("FM_001")
-GUARDED = Proof(scope=Scope(), bounds=Bounds(jobs=1, ticks=2, crashes=1), swap=guarded)
+GUARDED = Proof(
+    scope=Scope(),
+    bounds=Bounds(jobs=1, ticks=2, crashes=1),
+    swap=guarded,
+    reductions=Reductions(sleep=True),
+)
 STATEMENT = Scope(granularity=Granularity.STATEMENT)
 
 

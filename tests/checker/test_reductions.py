@@ -22,16 +22,17 @@ from tests.test_breakages import BREAKAGES
 TRANSACTION, STATEMENT = Granularity.TRANSACTION, Granularity.STATEMENT
 
 SWITCHES = tuple([switch.name for switch in fields(Reductions)])
-WITHOUT = tuple([Reductions(**{name: False}) for name in SWITCHES])
+ALL = Reductions(sleep=True)
+WITHOUT = tuple([evolve(ALL, **{name: False}) for name in SWITCHES])
 NONE = Reductions(**dict.fromkeys(SWITCHES, False))
-APART = Reductions(symmetry=False)
+APART = evolve(ALL, symmetry=False)
 
 EACH_FAILURE_MODE = pytest.mark.parametrize("mode", catalogue(), ids=lambda mode: mode.id)
 
 
 def _agreed(proof: Proof) -> tuple[str | None, int | None]:
     """What breaks and after how many actions, whatever is switched off."""
-    answers = [prove(evolve(proof, reductions=switches)) for switches in (Reductions(), *WITHOUT, NONE)]
+    answers = [prove(evolve(proof, reductions=switches)) for switches in (ALL, *WITHOUT, NONE)]
     assert all(answer.complete for answer in answers)
     found = {
         (answer.finding.invariant if answer.finding else None, answer.shortest): answer for answer in answers
@@ -158,7 +159,8 @@ def test_sleep_sets_leave_out_transitions_and_no_state(
     granularity: Granularity, workers: int, bounds: Bounds
 ) -> None:
     """The same states are first reached at the same depths, by fewer transitions."""
-    proof = Proof(scope=Scope(workers=workers, granularity=granularity), bounds=bounds, swap=guarded)
+    scope = Scope(workers=workers, granularity=granularity)
+    proof = Proof(scope=scope, bounds=bounds, swap=guarded, reductions=ALL)
     depths, _, counts = _reached(proof)
     every_depth, _, every = _reached(evolve(proof, reductions=Reductions(sleep=False)))
     assert depths == every_depth

@@ -75,6 +75,9 @@ class _Recorder:
 
     dead = False
 
+    def __init__(self) -> None:
+        self.looked: list[bool] = []
+
     def reached(self, at: At, statement: str) -> None:
         """Go on."""
 
@@ -99,8 +102,10 @@ class _Recorder:
     def began(self) -> None:
         """Go on."""
 
-    def ended(self, *, committed: bool, changed: bool) -> None:
-        """Go on."""
+    def ended(self, *, committed: bool, changed: bool, looked: bool) -> None:
+        """Remember whether it only looked."""
+        del committed, changed
+        self.looked.append(looked)
 
 
 def test_a_dead_process_makes_nothing_durable_and_keeps_no_lock(tmp_path: object) -> None:
@@ -212,6 +217,23 @@ def test_a_history_that_is_rewritten_parts_from_the_model() -> None:
         lockstep.apply(Enqueue(key="k1"))
         with pytest.raises(Divergence, match="earlier rows of it changed or gone"):
             lockstep.finish()
+
+
+def test_a_transaction_that_changed_no_row_may_have_done_more_than_look() -> None:
+    """An INSERT that is ignored changes no row, and yet moves the last id on."""
+    process = _Recorder()
+    database = sqlite3.connect(":memory:", isolation_level=None)
+    connection = SteppingConnection(database, process)
+    connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT UNIQUE)")
+    connection.execute("INSERT INTO t (key) VALUES ('k1')")
+    changes, process.looked = database.total_changes, []
+    for statement in ("SELECT * FROM t", "INSERT OR IGNORE INTO t (key) VALUES ('k1')", "SELECT * FROM t"):
+        for sql in ("BEGIN IMMEDIATE", statement, "COMMIT"):
+            connection.execute(sql)
+    assert database.total_changes == changes
+    assert database.execute("SELECT seq FROM sqlite_sequence").fetchall() == [(2,)]
+    assert process.looked == [True, False, True]
+    connection.close()
 
 
 def test_a_statement_cannot_pass_by_the_boundaries() -> None:
