@@ -38,6 +38,7 @@ class Ending:
     """What is left when recovery has run and nothing changes any more.
 
     `accepted` are the keys whose enqueue committed. `settled` is False when the bound on rounds was hit.
+    `external`: what a job asks for is charged by a gateway.
     """
 
     final: Durable
@@ -45,6 +46,7 @@ class Ending:
     accepted: tuple[str, ...]
     faults: tuple[Fault, ...]
     settled: bool
+    external: bool = False
 
 
 @frozen(kw_only=True)
@@ -59,7 +61,7 @@ class Invariant:
 
 
 def effect_at_most_once(change: Change) -> str | None:
-    """At most one effect a job; at most one job an idempotency key; what was asked for once is done once."""
+    """At most one effect a job; at most one job a key; what was asked for once is done, and charged, once."""
     for job in change.after.jobs:
         effects = len(change.after.effects_of(job.id))
         if effects > 1:
@@ -72,6 +74,10 @@ def effect_at_most_once(change: Change) -> str | None:
     for value in sorted(set(values)):
         if values.count(value) > 1:
             return f"what {value!r} asks for was done by {values.count(value)} jobs"
+    charges = change.after.charges
+    for charged in charges:
+        if charges.count(charged) > 1:
+            return f"what {charged!r} asks for was charged {charges.count(charged)} times"
     return None
 
 
@@ -191,6 +197,8 @@ def recovery_restores_correctness(ending: Ending) -> str | None:
             return f"job-{job.id} is stuck in {state}"
         if effects != (1 if state is JobState.SUCCEEDED else 0):
             return f"job-{job.id} is {state} with {effects} effects"
+        if ending.external and state is JobState.SUCCEEDED and job.key not in ending.final.charges:
+            return f"job-{job.id} is {state} and was never charged"
     return None if ending.settled else "something still changes after every round that was allowed"
 
 
@@ -258,7 +266,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         id="INV_001",
         title="effect at most once",
         promise="A job has at most one effect, an idempotency key at most one job, and what was asked for "
-        "under one key is done once.",
+        "under one key is done, and charged for, once.",
         on_change=effect_at_most_once,
     ),
     Invariant(

@@ -40,17 +40,22 @@ class Phase(StrEnum):
     IDLE = "IDLE"
     LEASED = "LEASED"
     RUNNING = "RUNNING"
+    CALLED = "CALLED"
     COMMITTED = "COMMITTED"
 
 
 @frozen(kw_only=True)
 class Settings:
-    """What the policies are set to. Times in milliseconds, `attempts_max` in leases a job."""
+    """What the policies are set to. Times in milliseconds, `attempts_max` in leases a job.
+
+    `external`: the handlers call a payment gateway, which is no part of the queue.
+    """
 
     lease_ms: int = 30_000
     attempts_max: int = 3
     backoff_ms: int = 1_000
     backoff_max_ms: int = 60_000
+    external: bool = False
 
 
 @frozen(kw_only=True)
@@ -90,11 +95,15 @@ class Effect:
 
 @frozen(kw_only=True)
 class Durable:
-    """What survives every crash. The refinement check compares this value with the store's rows."""
+    """What survives every crash. The refinement check compares this value with the store's rows.
+
+    `charges` are the gateway's: what each was for, in order.
+    """
 
     jobs: tuple[Job, ...] = ()
     executions: tuple[Execution, ...] = ()
     effects: tuple[Effect, ...] = ()
+    charges: tuple[str | None, ...] = ()
 
     def job(self, job_id: int) -> Job:
         """The job of that id. Raises KeyError."""

@@ -136,8 +136,11 @@ def step(state: State, action: Action, *, at: int | None = None) -> tuple[State,
         return state, Outcome(operation="none", rejected=f"there is no worker {action.worker}")
     if isinstance(action, Crash):
         return _remember(state, Worker(name=worker.name)), Outcome(operation="crash")
-    if not isinstance(action, Step) and worker.phase is not Phase.RUNNING:
+    running = worker.phase is Phase.RUNNING or (worker.phase is Phase.CALLED and isinstance(action, Fail))
+    if not isinstance(action, Step) and not running:
         return state, Outcome(operation="none", rejected=f"worker {worker.name} is not running a handler")
+    if isinstance(action, Step) and worker.phase is Phase.RUNNING and state.settings.external:
+        return _call(state, worker)
     operation = {Fail: "fail", Heartbeat: "heartbeat"}.get(type(action)) or _NEXT[worker.phase]
     return _work(state, at, worker, operation)
 
@@ -147,7 +150,13 @@ def enabled(state: State, alphabet: Iterable[Action]) -> tuple[Action, ...]:
     return tuple([action for action in alphabet if step(state, action)[1].rejected is None])
 
 
-_NEXT = {Phase.IDLE: "lease", Phase.LEASED: "start", Phase.RUNNING: "commit", Phase.COMMITTED: "finish"}
+_NEXT = {
+    Phase.IDLE: "lease",
+    Phase.LEASED: "start",
+    Phase.RUNNING: "commit",
+    Phase.CALLED: "commit",
+    Phase.COMMITTED: "finish",
+}
 
 
 def _run(
@@ -163,6 +172,18 @@ def _run(
 
 def _remember(state: State, worker: Worker) -> State:
     return evolve(state, workers=tuple([worker if w.name == worker.name else w for w in state.workers]))
+
+
+def _call(state: State, worker: Worker) -> tuple[State, Outcome]:
+    """The handler calls the gateway, which charges once for each job, and waits for the reply."""
+    assert worker.execution is not None, "a handler has an execution in hand"
+    durable = state.durable
+    key = durable.job(durable.execution(worker.execution).job).key
+    known = key in durable.charges
+    if not known:
+        durable = evolve(durable, charges=(*durable.charges, key))
+    state = _remember(evolve(state, durable=durable), evolve(worker, phase=Phase.CALLED))
+    return state, Outcome(operation="recognise" if known else "charge")
 
 
 def _work(state: State, at: int, worker: Worker, operation: str) -> tuple[State, Outcome]:

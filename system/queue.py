@@ -130,6 +130,10 @@ class Queue:
         """Bring to an end what dead workers left behind, one batch at most."""
         return self.policies.reconcile.run(self.store, self.policies.retry, actor)
 
+    def external_key(self, execution: Execution) -> str:
+        """The idempotency key under which a handler may ask other systems for the effect of its job."""
+        return self.policies.external.key(execution)
+
     @property
     def _lease_ms(self) -> int:
         return round(self.lease_seconds * 1000)

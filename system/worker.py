@@ -72,9 +72,14 @@ class Context:
         self._queue = queue
         self._handling = handling
         self._persist = persist
-        self._execution_id = lease.execution.id
+        self._execution = lease.execution
         self._written: str | None = None
         self.attempt = lease.execution.attempt
+
+    @property
+    def idempotency_key(self) -> str:
+        """What to give another system with a request, so that it does once what every attempt asks for."""
+        return self._queue.external_key(self._execution)
 
     @property
     def effect(self) -> str:
@@ -89,7 +94,7 @@ class Context:
 
     def heartbeat(self) -> bool:
         """Extend the lease. False when it is gone: someone else may have the job, so stop working."""
-        return self._handling.shield(lambda: self._persist(lambda: self._queue.heartbeat(self._execution_id)))
+        return self._handling.shield(lambda: self._persist(lambda: self._queue.heartbeat(self._execution.id)))
 
 
 Handler = Callable[[Job, Context], Any]

@@ -110,6 +110,7 @@ def test_the_documents_say_which_invariants_a_policy_protects() -> None:
         ("fence", policies.fence),
         ("retry", policies.retry),
         ("reconcile", policies.reconcile),
+        ("external keys", policies.external),
     ):
         assert rows[name] == ", ".join(policy.protects)
         for invariant_id in policy.protects:

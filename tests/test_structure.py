@@ -153,10 +153,10 @@ def test_only_the_clock_reads_the_time(path: Path) -> None:
 
 @each_product_file
 def test_only_the_store_and_the_world_know_sqlite(path: Path) -> None:
-    """The store speaks to SQLite, and the checker's world and its connection; no other file does."""
+    """The store speaks to SQLite, and the checker's world with its connection and gateway; no other does."""
     checker = ROOT / "failure_modes" / "checker"
     store = path.is_relative_to(ROOT / "system" / "sqlite")
-    world = [checker / name for name in ("stepping.py", "content.py", "world.py")]
+    world = [checker / name for name in ("stepping.py", "content.py", "world.py", "gateway.py")]
     if not store and path not in world:
         assert "sqlite3" not in roots(path) | identifiers(path)
 

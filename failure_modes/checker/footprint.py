@@ -12,6 +12,7 @@ from functools import cache
 from attrs import frozen
 
 from failure_modes.checker.content import Content
+from failure_modes.checker.gateway import CHARGES
 from failure_modes.checker.stepping import Ran
 from model.step import Outcome
 
@@ -74,9 +75,9 @@ def _same_row(one: frozenset[tuple[str, object]], other: frozenset[tuple[str, ob
     return any(column == "id" and (column, value) in other for column, value in one)
 
 
-def reads_of(statements: list[Ran], tables: tuple[str, ...]) -> frozenset[Read]:
-    """The rows that the answers depended on."""
-    found: set[Read] = set()
+def reads_of(statements: list[Ran], tables: tuple[str, ...], *, called: bool = False) -> frozenset[Read]:
+    """The rows that the answers depended on. A gateway that is called looks at all of its own."""
+    found: set[Read] = {(CHARGES, None, None)} if called else set()
     for ran in statements:
         found.update(_reads(ran, tables))
     return frozenset(found)

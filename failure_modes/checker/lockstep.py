@@ -17,7 +17,7 @@ from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
 from failure_modes.checker.sometimes import OF_POISON, reached
 from failure_modes.checker.standing import Moved, can
 from failure_modes.checker.stepping import At, label
-from failure_modes.checker.telling import difference, tell
+from failure_modes.checker.telling import difference, tell, tell_outcome
 from failure_modes.checker.world import World
 from model.actions import (
     Action,
@@ -120,7 +120,7 @@ class Lockstep:
         """Whether who moved last now rests, or is in its handler: where a schedule has a choice to make."""
         name = actor_of(action)
         process = self.world.processes[name] if name else None
-        return process is None or process.at is At.HANDLER or process.at_rest
+        return process is None or process.at in (At.HANDLER, At.REPLY) or process.at_rest
 
     def apply(self, action: Action) -> Record:
         """Do it. Raises Violation or Divergence when the system is found wrong."""
@@ -247,7 +247,9 @@ class Lockstep:
     def _read(self) -> tuple[Event, ...]:
         content = self.world.content() if self.world.restorable else None
         _, known = self._known.get(id(content), (None, None))
-        rows, events, self._audit_read = read(self.world.observer, after=self._audit_read, known=known)
+        rows, events, self._audit_read = read(
+            self.world.observer, self.world.gateway, after=self._audit_read, known=known
+        )
         self.durable = rows.durable
         if content is not None and known is None:
             if len(self._known) > KNOWN_MAX:
@@ -282,11 +284,12 @@ class Lockstep:
         worker = self.state.worker(name) if self.state else None
         if worker is None or self.over:
             return
-        running = self.world.processes[name].at is At.HANDLER
+        at = self.world.processes[name].at
+        running = at in (At.HANDLER, At.REPLY)
         exact = self.scope.granularity is Granularity.TRANSACTION
-        if running and worker.phase is not Phase.RUNNING:
+        if running and worker.phase is not (Phase.RUNNING if at is At.HANDLER else Phase.CALLED):
             self._part(f"worker {name} is {worker.phase}", "its handler runs")
-        elif exact and worker.phase is Phase.RUNNING and not running:
+        elif exact and worker.phase in (Phase.RUNNING, Phase.CALLED) and not running:
             self._part(f"worker {name} runs its handler", "it does not")
 
     def _part(self, expected: str, got: str) -> None:
@@ -304,7 +307,7 @@ class Lockstep:
             self.aside = next(iter(broken))
             return
         invariant = self.hunted or next(iter(broken))
-        expected = tell(record.model.events) if record and record.model and not self.parted else ""
+        expected = tell_outcome(record.model) if record and record.model and not self.parted else ""
         finding = Finding(invariant=invariant, step=self._step, expected=expected, got=broken[invariant])
         raise Violation(finding, tuple(self.actions))
 
@@ -312,7 +315,7 @@ class Lockstep:
         """Judge what is left at the end. Raises Violation or Divergence."""
         history = tuple(self.events)
         if not self.world.restorable:
-            _, history, _ = read(self.world.observer, after=0)
+            _, history, _ = read(self.world.observer, self.world.gateway, after=0)
         if history != tuple(self.events) and self.state is not None:
             self._part("an audit that only grows", "earlier rows of it changed or gone")
         ending = Ending(
@@ -321,6 +324,7 @@ class Lockstep:
             accepted=tuple(self.accepted),
             faults=tuple(self.faults),
             settled=settled,
+            external=self.scope.settings.external,
         )
         self._judge({rule.id: rule.at_end(ending) for rule in INVARIANTS if rule.at_end}, None)
 

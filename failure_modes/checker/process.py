@@ -3,7 +3,6 @@
 A process can be brought back to where it stood: a fresh one is fed its log (see `standing.py`).
 """
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,19 +12,13 @@ from failure_modes.checker.kept import Watched, never_changes
 from failure_modes.checker.scope import Granularity
 from failure_modes.checker.standing import AT_REST, Entry, Moved, Returned, Standing
 from failure_modes.checker.stepping import At, Crashed, NotTheSame, Ran, SteppingConnection
-from model.actions import Action, Fail, Heartbeat
-from system.store import Job
-from system.worker import Context
+from model.actions import Action
 
 if TYPE_CHECKING:
     from failure_modes.checker.world import World
 
 SLEEPS_MAX = 100
 """Sleeps between two boundaries; a process that needs more will never reach the next one."""
-
-
-class HandlerFailed(Exception):
-    """What a handler raises when the schedule says `Fail`."""
 
 
 class Process:
@@ -51,6 +44,8 @@ class Process:
         self._standing: Standing | None = AT_REST
         self.statements: list[Ran] = []
         """What ran since it was last resumed."""
+        self.has_called = False
+        """Whether it called the gateway since then."""
         self.read_clock = False
         """Whether it read its clock since then."""
         self._program = program
@@ -93,7 +88,7 @@ class Process:
             self.start()
         self._intent, self._ran, self._ended, self._error = intent, None, None, None
         self.at_rest, self.blocked_since, self._sleeps, self._standing = False, None, 0, None
-        self.statements, self.read_clock = [], False
+        self.statements, self.read_clock, self.has_called = [], False, False
         self._switch()
         if self._greenlet is None or self._greenlet.dead:
             self.kill()
@@ -292,6 +287,11 @@ class Process:
         self._asked = back.asked
         return back
 
+    def called(self, answer: Returned) -> None:
+        """It called the gateway, which answered."""
+        self.has_called, self._ran = True, answer.operation
+        self._append(answer)
+
     @property
     def fed(self) -> int:
         """How much of its log the process has been fed, or has written."""
@@ -324,15 +324,6 @@ class Process:
         self._sleeps += 1
         if self._sleeps > SLEEPS_MAX:
             raise RuntimeError(f"it slept {SLEEPS_MAX} times on end, and never asked the store")
-
-    def handle(self, job: Job, context: Context) -> None:
-        """The handler of every job: it does what it is asked to."""
-        self.job_in_hand = job.id
-        while isinstance(intent := self.ask(At.HANDLER), Heartbeat):
-            context.heartbeat()
-        if isinstance(intent, Fail):
-            raise HandlerFailed("as the schedule says")
-        context.write(json.loads(job.payload))
 
 
 def _begins(entry: Entry) -> bool:

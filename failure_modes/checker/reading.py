@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
+from failure_modes.checker.gateway import Gateway
 from model import state
 from model.step import Event
 from system.store import AuditRow, Effect, Execution, Job, Store
@@ -24,24 +25,27 @@ class Rows:
     executions: Ranks
 
 
-def read(store: Store, *, after: int, known: Rows | None = None) -> tuple[Rows, tuple[Event, ...], int]:
+def read(
+    store: Store, gateway: Gateway | None, *, after: int, known: Rows | None = None
+) -> tuple[Rows, tuple[Event, ...], int]:
     """The store's rows, its audit rows past the id `after`, and the last id read.
 
     `known` are the rows, where they were read before.
     """
-    rows = known or _rows(store)
+    rows = known or _rows(store, gateway)
     told = tuple(store.audit(after=after))
     events = tuple([_event(row, rows.jobs, rows.executions) for row in told])
     return rows, events, told[-1].id if told else after
 
 
-def _rows(store: Store) -> Rows:
+def _rows(store: Store, gateway: Gateway | None) -> Rows:
     jobs, executions = store.jobs(), store.executions()
     rank = _ranks(job.id for job in jobs), _ranks(execution.id for execution in executions)
     durable = state.Durable(
         jobs=tuple([_job(job, *rank) for job in jobs]),
         executions=tuple([_execution(execution, *rank) for execution in executions]),
         effects=tuple([_effect(effect, *rank) for effect in store.effects()]),
+        charges=tuple([value for _, _, value in gateway.rows()]) if gateway else (),
     )
     return Rows(durable, *rank)
 

@@ -7,6 +7,7 @@ violation can be run.
 from failure_modes.checker.findings import Finding
 from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.records import Record
+from failure_modes.checker.stepping import CALL
 from failure_modes.checker.telling import changes, steps_told, tell, tell_outcome
 from model.actions import Crash, Enqueue, Reconcile, Tick, actor_of
 from model.invariants import invariant
@@ -76,6 +77,8 @@ def _system(record: Record) -> str:
         return type(record.action).__name__.lower()
     if record.blocked:
         return "waits for a lock"
+    if record.ran == CALL:
+        return "recognise" if record.after.charges == record.before.charges else "charge"
     if record.committed:
         return tell(record.events)
     return record.ran or "runs on"

@@ -1,6 +1,6 @@
 """A last, local shrinking of a trace: no stretch, and no one, two or three of its actions, can be left out.
 
-Nor one or two of them if another worker makes one of the steps.
+Nor one or two of them if another worker makes one of the steps, or all from one on.
 
 Hypothesis shrinks the choices that made a trace, and may stop where a shorter trace needs several far
 apart changes at once. This works on the actions themselves, and costs some hundred short runs.
@@ -56,12 +56,19 @@ def _without(actions: tuple[Action, ...], chosen: tuple[int, ...]) -> tuple[Acti
 
 
 def _handed_over(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
-    """One step made by the other of the first two workers, who need not first be done with something."""
-    first, other = WORKER_NAMES[0], WORKER_NAMES[1]
+    """One step, or all from it on, by the other of the first two workers: who need not first be done."""
     for at, action in enumerate(actions):
-        if isinstance(action, Step) and action.worker in (first, other):
-            by_other = Step(worker=other if action.worker == first else first)
+        by_other = _by_other(action)
+        if by_other is not action:
             yield (*actions[:at], by_other, *actions[at + 1 :])
+            yield (*actions[:at], *[_by_other(later) for later in actions[at:]])
+
+
+def _by_other(action: Action) -> Action:
+    first, other = WORKER_NAMES[0], WORKER_NAMES[1]
+    if isinstance(action, Step) and action.worker in (first, other):
+        return Step(worker=other if action.worker == first else first)
+    return action
 
 
 def canonical(actions: tuple[Action, ...]) -> tuple[Action, ...]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from failure_modes.checker.stepping import CALL
+
 if TYPE_CHECKING:
     from failure_modes.checker.records import Record
 
@@ -21,7 +23,9 @@ ANYWHERE = (
     "recovery aborted a stale execution",
 )
 OF_POISON = "a poison job killed its worker"
-"""Only where there are such jobs."""
+OF_GATEWAY = "the gateway recognised a key"
+SOMEWHERE = (OF_POISON, OF_GATEWAY)
+"""Only where there are such jobs, and where handlers call a gateway."""
 
 AT_STATEMENTS = (
     "a crash fell inside a transaction",
@@ -32,6 +36,8 @@ AT_STATEMENTS = (
 
 def reached(record: "Record") -> Iterator[str]:
     """The properties that one action met."""
+    if record.ran == CALL and record.after == record.before:
+        yield OF_GATEWAY
     if record.blocked:
         yield "a process waited for a lock"
     for event in record.events:

@@ -83,7 +83,9 @@ def can(name: str, place: Place, action: Action) -> bool:
             return place.at is At.IDLE
         case Crash():
             return not place.at_rest
-        case Fail() | Heartbeat():
+        case Fail():
+            return place.at in (At.HANDLER, At.REPLY)
+        case Heartbeat():
             return place.at is At.HANDLER
         case _:
             idle = place.at is At.IDLE and name in (PRODUCER, RECONCILER)

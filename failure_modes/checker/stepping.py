@@ -23,6 +23,10 @@ Row = tuple[Any, ...]
 _LOOKS = ("BEGIN", "SELECT", "COMMIT", "ROLLBACK")
 
 
+CALL = "CALL"
+"""What the books call a call of a gateway, as they call a statement by its verb."""
+
+
 class Crashed(BaseException):
     """The process is dead. Never caught by the system: nothing after this point runs."""
 
@@ -34,6 +38,7 @@ class At(StrEnum):
     STATEMENT = "before a statement"
     COMMITTED = "after COMMIT, before the process learns of it"
     HANDLER = "in the handler"
+    REPLY = "after the gateway's work, before its reply"
     IDLE = "waiting to be asked"
 
 

@@ -24,7 +24,7 @@ def tell_outcome(outcome: Outcome | None) -> str:
     """What the model did; `-` where it took no step."""
     if outcome is None:
         return "-"
-    if outcome.operation in ("tick", "crash"):
+    if outcome.operation in ("tick", "crash", "charge", "recognise"):
         return outcome.operation
     return tell(outcome.events)
 
@@ -54,7 +54,9 @@ def _tell(event: Event) -> str:
 
 def changes(before: Durable, after: Durable) -> str:
     """What is durable now and was not before."""
-    return ", ".join([*_job_changes(before, after), *_effect_changes(before, after)])
+    return ", ".join(
+        [*_job_changes(before, after), *_effect_changes(before, after), *_charges(before, after)]
+    )
 
 
 def _job_changes(before: Durable, after: Durable) -> list[str]:
@@ -87,9 +89,15 @@ def _effect_changes(before: Durable, after: Durable) -> list[str]:
     return told
 
 
+def _charges(before: Durable, after: Durable) -> list[str]:
+    values = dict.fromkeys(after.charges)
+    counts = [(value, before.charges.count(value), after.charges.count(value)) for value in values]
+    return [f"charges for {value}: {old} -> {new}" for value, old, new in counts if old != new]
+
+
 def difference(model: Durable, system: Durable) -> tuple[str, str]:
     """The first place where the model and the system differ, told for each."""
-    for of in (_jobs_told, _executions_told, _effects_told):
+    for of in (_jobs_told, _executions_told, _effects_told, _charges_told):
         for expected, got in zip_longest(of(model), of(system), fillvalue="nothing more"):
             if expected != got:
                 return expected, got
@@ -117,6 +125,10 @@ def _effects_told(durable: Durable) -> list[str]:
         f"an effect of job-{effect.job} by exec-{effect.execution}: {effect.value}"
         for effect in durable.effects
     ]
+
+
+def _charges_told(durable: Durable) -> list[str]:
+    return [f"a charge for {value}" for value in durable.charges]
 
 
 def steps_told(number: int) -> str:

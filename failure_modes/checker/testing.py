@@ -6,7 +6,7 @@ from failure_modes.checker.machine import Result, Search, run
 from failure_modes.checker.proving import Answer
 from failure_modes.checker.proving import prove as explore_all
 from failure_modes.checker.scope import guarded
-from failure_modes.checker.sometimes import ANYWHERE, AT_STATEMENTS, OF_POISON
+from failure_modes.checker.sometimes import ANYWHERE, AT_STATEMENTS, SOMEWHERE
 from failure_modes.checker.summary import unreached
 
 EXAMPLES_MAX = 5_000
@@ -29,7 +29,7 @@ def find(mode_id: str, *, seed: int) -> Result:
 def prevent(mode_id: str, *, seed: int, examples: int) -> Result:
     """The same search against the guarded system. Raises AssertionError if it breaks, or proves nothing."""
     mode = failure_mode(mode_id)
-    unknown = [name for name in mode.must_reach if name not in (*ANYWHERE, *AT_STATEMENTS, OF_POISON)]
+    unknown = [name for name in mode.must_reach if name not in (*ANYWHERE, *AT_STATEMENTS, *SOMEWHERE)]
     assert not unknown, f"{mode.id}: nothing is called so in checker/sometimes.py: {', '.join(unknown)}"
     result = run(_search(mode, seed, broken=False, examples=examples))
     assert result.finding is None, f"the guarded system broke: {result.finding}, by {result.actions}"

@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 
 from attrs import fields, frozen
 
-from failure_modes.checker.scope import WORKER_NAMES, Granularity, Scope
+from failure_modes.checker.scope import Scope
+from failure_modes.checker.scope_json import BadScope, scope_from_json, scope_to_json, told
 from failure_modes.checker.shrink import canonical
 from model.actions import (
     ACTIONS,
@@ -20,25 +21,13 @@ from model.actions import (
     actor_of,
 )
 from model.invariants import INVARIANTS
-from model.state import Settings
 
 FORMAT = 1
 """The version of the JSON form. A change that an old reader would misread gets a new number."""
 
 _KEYS = ("format", "failure_mode", "scope", "breaks", "why", "actions")
-_SCOPE = {
-    "workers": int,
-    "granularity": str,
-    "lease_seconds": float,
-    "attempts_max": int,
-    "backoff_seconds": float,
-    "backoff_max_seconds": float,
-}
 _DEPTH_MAX = 20
 """A trace is three deep. What is far deeper is refused before it is read: no parser survives any depth."""
-
-_TOLD_MAX = 120
-"""How much of a wrong value a message repeats, in characters."""
 
 
 class TraceError(Exception):
@@ -77,18 +66,10 @@ class Trace:
 
 def to_json(trace: Trace) -> str:
     """The trace as JSON text, one action a line."""
-    settings = trace.scope.settings
     head = {
         "format": FORMAT,
         "failure_mode": trace.failure_mode,
-        "scope": {
-            "workers": trace.scope.workers,
-            "granularity": trace.scope.granularity.value,
-            "lease_seconds": _seconds(settings.lease_ms),
-            "attempts_max": settings.attempts_max,
-            "backoff_seconds": _seconds(settings.backoff_ms),
-            "backoff_max_seconds": _seconds(settings.backoff_max_ms),
-        },
+        "scope": scope_to_json(trace.scope),
         "breaks": {"invariant": trace.breaks.invariant, "step": trace.breaks.step},
         "why": trace.why,
     }
@@ -101,10 +82,6 @@ def action_to_json(action: Action) -> dict[str, Any]:
     """One action: its name and its arguments."""
     arguments = {field.name: getattr(action, field.name) for field in fields(type(action))}
     return {"action": type(action).__name__, **arguments}
-
-
-def _seconds(milliseconds: int) -> float:
-    return milliseconds // 1000 if milliseconds % 1000 == 0 else milliseconds / 1000
 
 
 def load(path: Path) -> Trace:
@@ -138,21 +115,21 @@ class _Reader:
         if type(version) is not int or version != FORMAT:  # True is 1, and is no format
             self.fail(
                 self._line("format"),
-                f"unknown format {_told(version)}",
+                f"unknown format {told(version)}",
                 f"this program reads format {FORMAT}",
             )
         for key in [*_KEYS, *top]:
             if key not in top:
                 self.fail(1, f"{key!r} is missing", f"a trace has {', '.join(_KEYS)}")
             if key not in _KEYS:
-                self.fail(self._line(key), f"unknown key {_told(key)}", f"a trace has {', '.join(_KEYS)}")
+                self.fail(self._line(key), f"unknown key {told(key)}", f"a trace has {', '.join(_KEYS)}")
         scope = self._scope(top["scope"])
         actions = self._actions(top["actions"], scope)
         if not isinstance(top["why"], str):
-            self.fail(self._line("why"), f"'why' is {_told(top['why'])}", "it is a string")
+            self.fail(self._line("why"), f"'why' is {told(top['why'])}", "it is a string")
         mode = top["failure_mode"]
         if mode is not None and not (isinstance(mode, str) and re.fullmatch(r"FM_[0-9]{3}", mode)):
-            what = f"'failure_mode' is {_told(mode)}"
+            what = f"'failure_mode' is {told(mode)}"
             self.fail(self._line("failure_mode"), what, "it is FM_ and three digits, or null")
         return Trace(
             failure_mode=mode,
@@ -180,44 +157,23 @@ class _Reader:
         return top
 
     def _scope(self, value: Any) -> Scope:
-        line = self._line("scope")
-        if not isinstance(value, dict) or set(value) != set(_SCOPE):
-            self.fail(line, f"'scope' is {_told(value)}", f"it is an object of {', '.join(_SCOPE)}")
-        for key, kind in _SCOPE.items():
-            accepted = (int, float) if kind is float else (kind,)
-            if isinstance(value[key], bool) or not isinstance(value[key], accepted):
-                self.fail(line, f"{key!r} is {_told(value[key])}", f"it is a {_KIND_NAMES[kind]}")
-            if kind is not str and not 0 < value[key] <= 1e9:
-                self.fail(line, f"{key!r} is {_told(value[key])}", "it is positive, and at most 1e9")
-            if kind is float and round(value[key] * 1000) / 1000 != value[key]:
-                self.fail(line, f"{key!r} is {value[key]!r}", "it is in whole milliseconds")
-        if value["workers"] > len(WORKER_NAMES):
-            self.fail(line, f"'workers' is {value['workers']}", f"it is at most {len(WORKER_NAMES)}")
-        if value["granularity"] not in list(Granularity):
-            self.fail(line, f"'granularity' is {_told(value['granularity'])}", _GRANULARITY)
-        return Scope(
-            workers=value["workers"],
-            granularity=Granularity(value["granularity"]),
-            settings=Settings(
-                lease_ms=round(value["lease_seconds"] * 1000),
-                attempts_max=value["attempts_max"],
-                backoff_ms=round(value["backoff_seconds"] * 1000),
-                backoff_max_ms=round(value["backoff_max_seconds"] * 1000),
-            ),
-        )
+        try:
+            return scope_from_json(value)
+        except BadScope as error:
+            self.fail(self._line("scope"), error.what, error.right)
 
     def _breaks(self, value: Any, length: int) -> Breaks:
         line = self._line("breaks")
         if not isinstance(value, dict) or set(value) != {"invariant", "step"}:
-            self.fail(line, f"'breaks' is {_told(value)}", "it is an object of invariant, step")
+            self.fail(line, f"'breaks' is {told(value)}", "it is an object of invariant, step")
         known = [rule.id for rule in INVARIANTS]
         if value["invariant"] not in (None, *known):
-            what = f"unknown invariant {_told(value['invariant'])}"
+            what = f"unknown invariant {told(value['invariant'])}"
             self.fail(line, what, f"known are {', '.join(known)}, or null for a divergence")
         step = value["step"]
         whole = isinstance(step, int) and not isinstance(step, bool)
         if step is not None and not (whole and 1 <= step <= length):
-            self.fail(line, f"'step' is {_told(step)}", f"it is from 1 to {length}, or null for the recovery")
+            self.fail(line, f"'step' is {told(step)}", f"it is from 1 to {length}, or null for the recovery")
         return Breaks(invariant=value["invariant"], step=step)
 
     def _actions(self, value: Any, scope: Scope) -> tuple[Action, ...]:
@@ -229,24 +185,24 @@ class _Reader:
     def _action(self, item: Any, line: int, scope: Scope) -> Action:
         known = {action.__name__: action for action in ACTIONS}
         if not isinstance(item, dict) or not isinstance(item.get("action"), str):
-            self.fail(line, f"{_told(item)} is not an action", 'write {"action": NAME, …}')
+            self.fail(line, f"{told(item)} is not an action", 'write {"action": NAME, …}')
         kind = known.get(item["action"])
         if kind is None:
-            self.fail(line, f"unknown action {_told(item['action'])}", f"known are {', '.join(known)}")
+            self.fail(line, f"unknown action {told(item['action'])}", f"known are {', '.join(known)}")
         expected = [field.name for field in fields(kind)]
         given = {name: argument for name, argument in item.items() if name != "action"}
         if sorted(given) != sorted(expected):
             takes = ", ".join(expected) or "no arguments"
-            got = ", ".join([_told(name) for name in given]) or "no arguments"
+            got = ", ".join([told(name) for name in given]) or "no arguments"
             self.fail(line, f"{item['action']} got {got}", f"it takes {takes}")
         try:
             action = kind(**given)
         except (TypeError, ValueError) as error:
             right = _why(error) or f"{expected[0]} is a non-empty string"
-            self.fail(line, f"{item['action']}: bad argument {_told(given)}", right)
+            self.fail(line, f"{item['action']}: bad argument {told(given)}", right)
         names = (*scope.names, PRODUCER, RECONCILER)
         if (name := actor_of(action)) not in (None, *names):
-            self.fail(line, f"there is no worker {_told(name)}", f"this scope has {', '.join(names)}")
+            self.fail(line, f"there is no worker {told(name)}", f"this scope has {', '.join(names)}")
         return action
 
     def _line(self, key: str) -> int:
@@ -262,7 +218,7 @@ class _Reader:
         while self._text[at] != "}":
             key, end = _DECODER.raw_decode(self._text, at)
             if key in self._places:
-                self.fail(self._line_at(at), f"{_told(key)} is there twice", "each key is there once")
+                self.fail(self._line_at(at), f"{told(key)} is there twice", "each key is there once")
             self._places[key] = at, self._skip(end)
             strictly = key != "actions"  # each of them is looked at by itself, for the sake of its line
             at = self._after(self._skip(end), self._line_at(at), _DECODER if strictly else _LENIENT)
@@ -281,7 +237,7 @@ class _Reader:
         try:
             return self._skip(decoder.raw_decode(self._text, at)[1])
         except _Twice as error:
-            self.fail(line, f"{_told(error.args[0])} is there twice", "each key is there once")
+            self.fail(line, f"{told(error.args[0])} is there twice", "each key is there once")
 
     def _skip(self, at: int) -> int:
         """Past spaces and separators: the text has been parsed once, and they are where they should be."""
@@ -309,17 +265,9 @@ def _whole(digits: str) -> float:
     return int(digits) if len(digits) < 20 else float(digits)
 
 
-def _told(value: Any) -> str:
-    """A value as it stands in the file, in one line that is not too long."""
-    text = json.dumps(value)
-    return text if len(text) <= _TOLD_MAX else f"{text[:_TOLD_MAX]}…"
-
-
 _DECODER = json.JSONDecoder(parse_int=_whole, object_pairs_hook=_object)
 _LENIENT = json.JSONDecoder(parse_int=_whole)
 _SEPARATORS = re.compile(r"[ \t\r\n,:]*")
-_GRANULARITY = f"it is {' or '.join(Granularity)}"
-_KIND_NAMES = {int: "whole number", float: "number", str: "string"}
 
 
 def _why(error: Exception) -> str:

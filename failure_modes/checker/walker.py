@@ -273,7 +273,8 @@ class Walker:
         process = self.lockstep.world.processes[name]
         return Footprint(
             name,
-            reads_of(process.statements, tuple(self.columns)) | reads_of_model(model),
+            reads_of(process.statements, tuple(self.columns), called=process.has_called)
+            | reads_of_model(model),
             *writes_of(there.content, content, self.columns),
             moves_lock=held != holds,
             needs_lock=standing.waits or (bool(process.statements) and not held),

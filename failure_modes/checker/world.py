@@ -14,7 +14,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +28,8 @@ from failure_modes.checker.content import (
     unexplorable,
     write_content,
 )
+from failure_modes.checker.gateway import CHARGES, COLUMNS, Gateway
+from failure_modes.checker.handler import handle
 from failure_modes.checker.kept import is_plain, watched
 from failure_modes.checker.process import Process
 from failure_modes.checker.scope import Granularity, Scope, Swap, build_queue
@@ -69,13 +71,14 @@ class World:
             create=self._in_memory,
             connect=lambda target: self.open(_OBSERVER, target)[0],
         )
+        self.gateway = Gateway() if scope.settings.external else None
         self._queues: dict[str, tuple[Queue, SteppingConnection]] = {}
         self._own, _ = self._pool[_OBSERVER]
         programs = dict.fromkeys(scope.names, _work) | {PRODUCER: _produce, RECONCILER: _reconcile}
         self.processes = {name: Process(self, name, program) for name, program in programs.items()}
         self.forgets = forgets and is_plain(build_queue(self.observer, scope.settings, swap))
         self._tables = tables_of(self._own) if restorable else ()
-        self._present = read_content(self._own, self._tables)
+        self._present = self._read_content()
         self._wanted: Content | None = None
         """What is to be in the store before it is next used; None if that is there already."""
         self._once: dict[Content, Content] = {}
@@ -120,8 +123,12 @@ class World:
         if self._wanted is not None:
             return self._wanted
         if self.changed:
-            self._present, self.changed = self.same(read_content(self._own, self._tables)), False
+            self._present, self.changed = self.same(self._read_content()), False
         return self._present
+
+    def _read_content(self) -> Content:
+        theirs = () if self.gateway is None else ((CHARGES, self.gateway.rows()),)
+        return (*theirs, *read_content(self._own, self._tables))
 
     def same(self, content: Content) -> Content:
         """The object that stands for all contents that are equal to this one."""
@@ -131,7 +138,8 @@ class World:
 
     def columns(self) -> dict[str, tuple[str, ...]]:
         """The columns of each table."""
-        return {
+        of_gateway = {} if self.gateway is None else {CHARGES: COLUMNS}
+        return of_gateway | {
             table: tuple([row[1] for row in self._own.execute(f"PRAGMA table_info({table})")])
             for table in self._tables[:-1]
         }
@@ -159,8 +167,11 @@ class World:
         """Let the store be what it was put back to. Called before it is used: many a step leaves it alone."""
         if self._wanted is None:
             return
-        present = read_content(self._own, self._tables) if self.changed else self._present
-        write_content(self._own, self._wanted, present, audited=self.told)
+        present = self._read_content() if self.changed else self._present
+        own = slice(len(present) - len(self._tables), None)
+        write_content(self._own, self._wanted[own], present[own], audited=self.told)
+        if self.gateway is not None:
+            self.gateway.put_back(self._wanted[0][1])
         self._present, self._wanted = self._wanted, None
         self.changed = self.told = False
 
@@ -169,6 +180,8 @@ class World:
         for process in self.processes.values():
             process.kill()
         self.observer.close()
+        if self.gateway is not None:
+            self.gateway.close()
         for connection, _ in self._pool.values():
             connection.close()
         if not self._in_memory:
@@ -180,7 +193,7 @@ def _work(process: Process) -> None:
     queue = process.world.queue(process)
     if process.world.forgets:
         queue = cast(Queue, _Noted(queue, process))
-    _Resting(queue, process.handle, name=process.name, clock=process, at_rest=process.rest).run()
+    _Resting(queue, partial(handle, process), name=process.name, clock=process, at_rest=process.rest).run()
 
 
 class _Noted:

@@ -3,6 +3,7 @@
 from attrs import field, frozen
 
 from system.policies.commit import CommitBoundary
+from system.policies.external import ExternalKeys
 from system.policies.fence import Fence
 from system.policies.idempotency import Idempotency
 from system.policies.lease import Leasing
@@ -20,6 +21,16 @@ class Policies:
     fence: Fence = field(factory=Fence)
     retry: Retry = field(factory=Retry)
     reconcile: Reconciliation = field(factory=Reconciliation)
+    external: ExternalKeys = field(factory=ExternalKeys)
 
 
-__all__ = ["CommitBoundary", "Fence", "Idempotency", "Leasing", "Policies", "Reconciliation", "Retry"]
+__all__ = [
+    "CommitBoundary",
+    "ExternalKeys",
+    "Fence",
+    "Idempotency",
+    "Leasing",
+    "Policies",
+    "Reconciliation",
+    "Retry",
+]

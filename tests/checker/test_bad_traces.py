@@ -83,6 +83,11 @@ SCOPE = [
         '"lease_seconds": 0.0001',
         "4: 'lease_seconds' is 0.0001; it is in whole milliseconds",
     ),
+    (
+        '"workers": 2',
+        '"workers": 2, "external": 1',
+        "4: 'external' is 1; it is true or false",
+    ),
     ('"attempts_max": 3', '"attempts_max": 0', f"4: 'attempts_max' is 0; {POSITIVE}"),
     ('"attempts_max": 3', '"attempts_max": 1.5', "4: 'attempts_max' is 1.5; it is a whole number"),
 ]

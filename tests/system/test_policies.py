@@ -7,7 +7,7 @@ from attrs import evolve
 
 from model.invariants import invariant
 from system.clock import ManualClock
-from system.policies import CommitBoundary, Fence, Policies, Reconciliation, Retry
+from system.policies import CommitBoundary, ExternalKeys, Fence, Policies, Reconciliation, Retry
 from system.queue import Queue
 from system.store import HELD, Execution, Status
 
@@ -64,6 +64,14 @@ def test_a_reconciliation_of_no_executions_is_refused() -> None:
         Reconciliation(batch=0)
 
 
+def test_the_keys_of_two_queues_can_be_told_apart() -> None:
+    """A prefix of its own for each; an empty one is refused."""
+    one = execution(Status.IN_PROGRESS)
+    assert [ExternalKeys(prefix=prefix).key(one) for prefix in ("east", "west")] == ["east-1", "west-1"]
+    with pytest.raises(ValueError, match="prefix"):
+        ExternalKeys(prefix="")
+
+
 def test_a_queue_with_leases_of_no_time_is_refused(queue: Queue) -> None:
     """A lease lasts a millisecond at least."""
     for wrong in (0.0, -1.0, float("nan")):
@@ -71,7 +79,7 @@ def test_a_queue_with_leases_of_no_time_is_refused(queue: Queue) -> None:
             evolve(queue, lease_seconds=wrong)
 
 
-@pytest.mark.parametrize("policy", [CommitBoundary, Fence, Retry, Reconciliation])
+@pytest.mark.parametrize("policy", [CommitBoundary, ExternalKeys, Fence, Retry, Reconciliation])
 def test_a_policy_names_the_invariants_it_protects(
     policy: type[CommitBoundary | Fence | Retry | Reconciliation],
 ) -> None:

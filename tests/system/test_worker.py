@@ -91,6 +91,23 @@ def test_an_effect_is_what_it_was_when_it_was_written(queue: Queue, clock: Manua
     assert [effect.value for effect in queue.store.effects()] == ['{"a":1}']
 
 
+def test_every_attempt_at_a_job_has_the_same_key_for_others(queue: Queue, clock: ManualClock) -> None:
+    """What a handler gives another system with its request tells jobs apart, and not attempts."""
+    keys: list[tuple[int, int, str]] = []
+
+    def handler(job: Job, context: Context) -> None:
+        keys.append((job.id, context.attempt, context.idempotency_key))
+        if context.attempt == 1:
+            raise ValueError
+
+    queue.enqueue("a")
+    queue.enqueue("b")
+    worker(queue, handler, clock).drain()
+    clock.advance(1_000)
+    worker(queue, handler, clock).drain()
+    assert keys == [(1, 1, "job-1"), (2, 1, "job-2"), (1, 2, "job-1"), (2, 2, "job-2")]
+
+
 def test_a_handler_that_writes_nothing_has_the_effect_null(queue: Queue, clock: ManualClock) -> None:
     """A job that succeeded has an effect in any case."""
     queue.enqueue(1)

@@ -1,0 +1,44 @@
+"""FM_012 external effect: the fault, and the strategy that finds it."""
+
+from attrs import evolve
+
+from failure_modes.checker.bounds import Bounds
+from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.scope import Scope
+from failure_modes.checker.strategy import Strategy
+from model.state import Settings
+from system.policies import ExternalKeys
+from system.queue import Queue
+from system.store import Execution
+
+
+class KeyForAttempt(ExternalKeys):
+    """Each attempt asks under a key of its own, so the gateway takes each for a new request."""
+
+    def key(self, execution: Execution) -> str:
+        """The key of this attempt alone."""
+        return f"attempt-{execution.id}"
+
+
+def with_a_key_for_each_attempt(queue: Queue) -> Queue:
+    """The queue whose handlers call the gateway under another key each time, and all else as it was."""
+    return evolve(queue, policies=evolve(queue.policies, external=KeyForAttempt()))
+
+
+FAILURE_MODE = FailureMode(
+    title="external effect",
+    breaks="INV_001",
+    trigger="the gateway has charged, and the worker dies, fails or is too late before the job is committed",
+    policy="external keys",
+    swap=with_a_key_for_each_attempt,
+    strategy=Strategy(
+        weights=(("Step", 6), ("Enqueue", 1), ("Tick", 1), ("Crash", 1), ("Fail", 1)),
+        scope=Scope(settings=Settings(external=True)),
+        steps=20,
+    ),
+    bounds=Bounds(jobs=1, ticks=2, crashes=1, failures=1, reconciles=1),
+    must_reach=("the gateway recognised a key",),
+    shortest=8,
+    states=2_760,
+    switches_off="external",
+)

@@ -1,0 +1,103 @@
+"""The gateway: a second system, whose calls are boundaries, and which no transaction of the queue undoes."""
+
+from contextlib import closing
+
+import pytest
+
+from failure_modes.checker.bounds import Bounds
+from failure_modes.checker.explorer import Proof, Reductions
+from failure_modes.checker.gateway import Gateway
+from failure_modes.checker.lockstep import Lockstep
+from failure_modes.checker.proving import prove
+from failure_modes.checker.scope import Granularity, Scope, guarded
+from failure_modes.checker.stepping import At
+from model.actions import PRODUCER, Action, Crash, Enqueue, Fail, Heartbeat, Step
+from model.state import JobState, Settings
+
+BOTH = pytest.mark.parametrize("granularity", list(Granularity))
+SETTINGS = Settings(external=True)
+
+
+def test_what_was_charged_under_a_key_is_not_charged_again() -> None:
+    """The charge that there is comes back; without a key, and under another, each call is a charge."""
+    with closing(Gateway()) as gateway:
+        charges = [gateway.charge("k1", key) for key in ("a", "a", "b", None, None)]
+        assert charges == [1, 1, 2, 3, 4]
+        assert gateway.rows() == ((1, "a", "k1"), (2, "b", "k1"), (3, None, "k1"), (4, None, "k1"))
+
+
+def test_a_gateway_can_be_put_back() -> None:
+    """It then holds the charges that it held, and goes on from them."""
+    with closing(Gateway()) as gateway:
+        gateway.charge("k1", "a")
+        once = gateway.rows()
+        gateway.charge("k2", "b")
+        gateway.put_back(once)
+        assert gateway.rows() == once
+        assert gateway.charge("k1", "a") == 1
+        assert gateway.charge("k3", "c") == 2
+        gateway.put_back(())
+        assert gateway.rows() == ()
+
+
+def _to(lockstep: Lockstep, at: At) -> None:
+    """Enqueue a job, and step worker A to that place."""
+    lockstep.apply(Enqueue(key="k1"))
+    while lockstep.possible(Step(worker=PRODUCER)):
+        lockstep.apply(Step(worker=PRODUCER))
+    while lockstep.world.processes["A"].at is not at:
+        lockstep.apply(Step(worker="A"))
+
+
+@BOTH
+@pytest.mark.parametrize("loses", [Crash(worker="A"), Fail(worker="A")], ids=["crash", "reply lost"])
+def test_a_charge_outlives_the_worker_that_asked_for_it(granularity: Granularity, loses: Action) -> None:
+    """The worker dies, or never gets its reply, after the call: the charge stands, and stays the only one."""
+    with Lockstep(Scope(granularity=granularity, settings=SETTINGS)) as lockstep:
+        _to(lockstep, At.REPLY)
+        assert lockstep.durable.charges == ("k1",)
+        assert not lockstep.possible(Heartbeat(worker="A"))
+        lockstep.apply(loses)
+        assert lockstep.durable.job_state(1) is not JobState.SUCCEEDED
+        lockstep.finish()
+        assert lockstep.durable.job_state(1) is JobState.SUCCEEDED
+        assert lockstep.durable.charges == ("k1",)
+        assert lockstep.sometimes["the gateway recognised a key"] == 1
+
+
+@BOTH
+@pytest.mark.parametrize("loses", [Crash(worker="A"), Fail(worker="A")], ids=["crash", "request lost"])
+def test_before_the_call_nothing_is_charged(granularity: Granularity, loses: Action) -> None:
+    """In the handler, before it has called, a crash or a failure leaves the gateway as it was."""
+    with Lockstep(Scope(granularity=granularity, settings=SETTINGS)) as lockstep:
+        _to(lockstep, At.HANDLER)
+        lockstep.apply(loses)
+        assert lockstep.durable.charges == ()
+
+
+def test_without_a_gateway_nobody_is_charged() -> None:
+    """Handlers return as they are."""
+    with Lockstep(Scope()) as lockstep:
+        _to(lockstep, At.HANDLER)
+        assert lockstep.world.gateway is None
+        lockstep.apply(Step(worker="A"))
+        assert (lockstep.durable.effects_of(1) != (), lockstep.durable.charges) == (True, ())
+
+
+@pytest.mark.parametrize(
+    ("granularity", "workers", "bounds"),
+    [
+        (Granularity.TRANSACTION, 2, Bounds(jobs=1, ticks=1, crashes=1, failures=1)),
+        (Granularity.TRANSACTION, 2, Bounds(jobs=2)),
+        (Granularity.STATEMENT, 1, Bounds(jobs=1, ticks=1)),
+    ],
+)
+def test_no_reduction_hides_a_state(granularity: Granularity, workers: int, bounds: Bounds) -> None:
+    """With sleep sets and without the same states are reached, and without a memory of steps too."""
+    scope = Scope(workers=workers, granularity=granularity, settings=SETTINGS)
+    counted = set()
+    for reductions in (Reductions(sleep=True), Reductions(sleep=False), Reductions(memory=False)):
+        answer = prove(Proof(scope=scope, bounds=bounds, swap=guarded, reductions=reductions))
+        assert (answer.complete, answer.finding) == (True, None)
+        counted.add(answer.counts.states)
+    assert len(counted) == 1
