@@ -6,22 +6,28 @@ it holds or breaks for any queue whose rows can be read into these values.
 
 from collections.abc import Callable
 
-from attrs import frozen
+from attrs import field, frozen
 
-from model.state import HELD, TERMINAL, Durable, Execution, JobState, Status
-from model.step import Event
+from model.events import Event
+from model.load import Load, storm
+from model.state import HELD, TERMINAL, Durable, Execution, JobState, Settings, Status
 from model.transitions import By, Lease, Transition, allowed, why_not, why_not_job
 
 
 @frozen(kw_only=True)
 class Change:
-    """One durable commit: the rows before and after, its audit rows, the process and the time it read."""
+    """One durable commit: the rows before and after, its audit rows, the process and the time it read.
+
+    `load` is what retries and failures had made before it, under the limits of the `settings`.
+    """
 
     before: Durable
     after: Durable
     events: tuple[Event, ...]
     actor: str
     at: int
+    load: Load = field(factory=Load)
+    settings: Settings = field(factory=Settings)
 
 
 @frozen(kw_only=True)
@@ -202,6 +208,11 @@ def recovery_restores_correctness(ending: Ending) -> str | None:
     return None if ending.settled else "something still changes after every round that was allowed"
 
 
+def no_storm(change: Change) -> str | None:
+    """No lease beyond what the retry budget and the circuit breaker promise."""
+    return storm(change.load, change.events, change.after, change.settings)
+
+
 def failures_are_detectable(ending: Ending) -> str | None:
     """Each fault that touched a job, and each job given up, can be told from the audit rows alone."""
     _, untold = _balance(ending.events, ending.faults)
@@ -294,7 +305,8 @@ INVARIANTS: tuple[Invariant, ...] = (
         id="INV_005",
         title="failures are detectable",
         promise="Each fault that touched a job, and each job that was given up, can be told from the audit "
-        "rows alone.",
+        "rows alone; and failures make no more attempts within a time than the limits allow.",
+        on_change=no_storm,
         at_end=failures_are_detectable,
     ),
 )

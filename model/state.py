@@ -48,6 +48,8 @@ class Phase(StrEnum):
 class Settings:
     """What the policies are set to. Times in milliseconds, `attempts_max` in leases a job.
 
+    `jitter_seed`: full jitter, from that seed. `retries_max` in `window_ms`: the retry budget. The circuit
+    breaker opens for `open_ms` after `failures_max` failures in a row. None: there is no such limit.
     `external`: the handlers call a payment gateway, which is no part of the queue.
     """
 
@@ -55,6 +57,11 @@ class Settings:
     attempts_max: int = 3
     backoff_ms: int = 1_000
     backoff_max_ms: int = 60_000
+    jitter_seed: int | None = None
+    retries_max: int | None = None
+    window_ms: int = 60_000
+    failures_max: int | None = None
+    open_ms: int = 30_000
     external: bool = False
 
 
@@ -94,16 +101,27 @@ class Effect:
 
 
 @frozen(kw_only=True)
+class Breaker:
+    """The circuit breaker: failures in a row, and until when it is open; None when it is closed."""
+
+    failures: int = 0
+    open_until_at: int | None = None
+
+
+@frozen(kw_only=True)
 class Durable:
     """What survives every crash. The refinement check compares this value with the store's rows.
 
-    `charges` are the gateway's: what each was for, in order.
+    `charges` are the gateway's: what each was for, in order. `retries` are the times of those that the
+    budget counts.
     """
 
     jobs: tuple[Job, ...] = ()
     executions: tuple[Execution, ...] = ()
     effects: tuple[Effect, ...] = ()
     charges: tuple[str | None, ...] = ()
+    retries: tuple[int, ...] = ()
+    breaker: Breaker = Breaker()
 
     def job(self, job_id: int) -> Job:
         """The job of that id. Raises KeyError."""

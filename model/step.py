@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 from attrs import evolve, field, frozen
 
+from model import limits
 from model.actions import (
     PRODUCER,
     RECONCILER,
@@ -21,35 +22,8 @@ from model.actions import (
     Step,
     Tick,
 )
-from model.state import HELD, Durable, Effect, Execution, Job, Phase, Settings, State, Status, Worker
-
-
-@frozen(kw_only=True)
-class Event:
-    """One audit row: who did what to which execution, and how it was answered.
-
-    `before` and `after` are the execution's statuses where it changed (or was extended), else None.
-    `reason` is a code, given where the event alone does not say why; `at` is a time in milliseconds.
-    """
-
-    event: str
-    operation: str
-    actor: str
-    job: int
-    execution: int | None = None
-    before: Status | None = None
-    after: Status | None = None
-    reason: str | None = None
-    at: int = 0
-
-
-@frozen(kw_only=True)
-class Outcome:
-    """What a step did. `rejected` is the reason when it could not happen; then nothing changed."""
-
-    operation: str
-    events: tuple[Event, ...] = ()
-    rejected: str | None = None
+from model.events import Event, Outcome
+from model.state import HELD, Breaker, Durable, Effect, Execution, Job, Phase, Settings, State, Status, Worker
 
 
 @frozen
@@ -196,7 +170,7 @@ def _work(state: State, at: int, worker: Worker, operation: str) -> tuple[State,
     execution = state.durable.execution(worker.execution)
     body = _OPERATIONS[operation]
     state, outcome = _run(state, at, operation, worker.name, lambda draft: body(draft, execution))
-    done = outcome.events[-1].event
+    done = outcome.events[0].event
     phase = _PHASE_AFTER.get(done, worker.phase if operation == "heartbeat" else Phase.IDLE)
     in_hand = None if phase is Phase.IDLE else worker.execution
     return _remember(state, evolve(worker, phase=phase, execution=in_hand)), outcome
@@ -221,6 +195,8 @@ def _enqueue(draft: _Draft, key: str) -> _Draft:
 
 
 def _lease(draft: _Draft) -> _Draft:
+    if limits.is_open(draft.durable, draft.now):
+        return draft
     while True:
         waiting = [
             (job.available_at, job.id)
@@ -235,6 +211,14 @@ def _lease(draft: _Draft) -> _Draft:
             draft = _expire(draft, before[-1])
             if draft.durable.job(job_id).available_at is None:
                 continue
+        if before:
+            until = limits.postponed_to(draft.settings, draft.durable, draft.now)
+            if until is not None:
+                draft.record("postponed", job=job_id, reason="retry_budget")
+                draft = draft.with_(draft.durable.with_job(job_id, until))
+                continue
+            draft = draft.with_(limits.retried(draft.settings, draft.durable, draft.now))
+        draft = draft.with_(limits.probed(draft.settings, draft.durable, draft.now))
         lease_expires_at = draft.now + draft.settings.lease_ms
         new = Execution(
             id=len(draft.durable.executions) + 1,
@@ -310,7 +294,11 @@ def _commit(draft: _Draft, execution: Execution) -> _Draft:
 def _finish(draft: _Draft, execution: Execution) -> _Draft:
     if execution.status is not Status.COMMITTED:
         return draft.refuse(execution, "already_finished")
-    return draft.move(execution, Status.DONE, "finished")
+    draft = draft.move(execution, Status.DONE, "finished")
+    breaker = draft.durable.breaker
+    if breaker.open_until_at is not None:
+        draft.record("closed", job=execution.job, execution=execution.id)
+    return draft.with_(evolve(draft.durable, breaker=Breaker())) if breaker.failures else draft
 
 
 def _fail(draft: _Draft, execution: Execution) -> _Draft:
@@ -318,8 +306,13 @@ def _fail(draft: _Draft, execution: Execution) -> _Draft:
     if lost:
         return draft.refuse(execution, lost)
     draft = draft.move(execution, Status.ABORTED, "failed", reason="handler_failed")
-    backoff = min(draft.settings.backoff_max_ms, draft.settings.backoff_ms * 2 ** (execution.attempt - 1))
-    draft = draft.with_(draft.durable.with_job(execution.job, draft.now + backoff))
+    draft = draft.with_(
+        draft.durable.with_job(execution.job, draft.now + limits.wait_ms(draft.settings, execution))
+    )
+    durable, opens = limits.failed(draft.settings, draft.durable, draft.now)
+    draft = draft.with_(durable)
+    if opens:
+        draft.record("opened", job=execution.job, execution=execution.id)
     return _bury_if_spent(draft, execution)
 
 

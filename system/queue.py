@@ -50,7 +50,7 @@ class Queue:
 
         A job whose lease ran out is available again: its stale execution is aborted in the same transaction.
         """
-        return self.policies.lease.lease(self.store, self.policies.retry, worker, self._lease_ms)
+        return self.policies.lease.lease(self.store, self.policies, worker, self._lease_ms)
 
     def start(self, execution_id: int) -> bool:
         """Say that the handler begins. False when the lease is gone."""
@@ -104,6 +104,7 @@ class Queue:
                 refuse(tx, execution, "finish", "already_finished")
                 return False
             tx.move(execution, to=Status.DONE, event="finished", operation="finish", actor=execution.worker)
+            self.policies.breaker.finished(tx, execution)
             return True
 
     def fail(self, execution_id: int, *, detail: str) -> bool:
@@ -122,7 +123,8 @@ class Queue:
                 detail=detail,
             )
             retry = self.policies.retry
-            tx.set_available(execution.job_id, tx.now + retry.backoff_ms(execution.attempt))
+            tx.set_available(execution.job_id, tx.now + retry.wait_ms(execution))
+            self.policies.breaker.failed(tx, execution)
             retry.bury_if_spent(tx, execution, operation="fail", actor=execution.worker)
             return True
 

@@ -86,6 +86,14 @@ class AuditRow:
     detail: str | None
 
 
+@frozen(kw_only=True)
+class Breaker:
+    """The circuit breaker: failures in a row, and until when (ms) it is open; None when it is closed."""
+
+    failures: int = 0
+    open_until_at: int | None = None
+
+
 class Transaction(Protocol):
     """One transaction that may write. Rows it has read are held against other writers until it ends."""
 
@@ -155,6 +163,22 @@ class Transaction(Protocol):
         """Write the job's effect."""
         ...
 
+    def retries(self) -> tuple[int, ...]:
+        """When each retry that is remembered began, in ms, earliest first."""
+        ...
+
+    def add_retry(self, *, forget_until: int) -> None:
+        """A retry begins now; those that began at that time or before are forgotten."""
+        ...
+
+    def breaker(self) -> Breaker:
+        """The circuit breaker."""
+        ...
+
+    def set_breaker(self, breaker: Breaker) -> None:
+        """Write the circuit breaker."""
+        ...
+
     def record(
         self,
         *,
@@ -199,6 +223,14 @@ class Store(Protocol):
 
     def effects(self) -> tuple[Effect, ...]:
         """Every effect, by id."""
+        ...
+
+    def retries(self) -> tuple[int, ...]:
+        """When each retry that is remembered began, in ms, earliest first."""
+        ...
+
+    def breaker(self) -> Breaker:
+        """The circuit breaker."""
         ...
 
     def audit(self, *, after: int = 0, job_id: int | None = None) -> Iterator[AuditRow]:

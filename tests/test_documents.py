@@ -109,6 +109,8 @@ def test_the_documents_say_which_invariants_a_policy_protects() -> None:
         ("commit boundary", policies.commit),
         ("fence", policies.fence),
         ("retry", policies.retry),
+        ("retry budget", policies.budget),
+        ("circuit breaker", policies.breaker),
         ("reconcile", policies.reconcile),
         ("external keys", policies.external),
     ):

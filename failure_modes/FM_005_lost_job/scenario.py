@@ -5,7 +5,7 @@ from attrs import evolve
 from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.catalogue import FailureMode
 from failure_modes.checker.strategy import Strategy
-from system.policies import Leasing, Retry
+from system.policies import Leasing, Policies
 from system.policies.lease import Lease
 from system.queue import Queue
 from system.store import Store
@@ -14,9 +14,9 @@ from system.store import Store
 class AcknowledgesOnReceipt(Leasing):
     """Whoever is handed a job has acknowledged it: the queue lets go of it before the work is done."""
 
-    def lease(self, store: Store, retry: Retry, worker: str, lease_ms: int) -> Lease | None:
+    def lease(self, store: Store, policies: Policies, worker: str, lease_ms: int) -> Lease | None:
         """Lease the job and close it in one transaction; no lease's end will bring it back."""
-        del retry
+        del policies
         with store.transaction() as tx:
             job = tx.next_available()
             if job is None:

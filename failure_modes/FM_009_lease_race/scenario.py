@@ -5,7 +5,7 @@ from attrs import evolve
 from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.catalogue import FailureMode
 from failure_modes.checker.strategy import Strategy
-from system.policies import Leasing, Retry
+from system.policies import Leasing, Policies
 from system.policies.lease import Lease
 from system.queue import Queue
 from system.store import HELD, Status, Store
@@ -17,7 +17,7 @@ class ReadsThenLeases(Leasing):
     After giving a job up it leaves the next one to the next call.
     """
 
-    def lease(self, store: Store, retry: Retry, worker: str, lease_ms: int) -> Lease | None:
+    def lease(self, store: Store, policies: Policies, worker: str, lease_ms: int) -> Lease | None:
         """Read the candidate; then lease it."""
         with store.transaction() as tx:
             job = tx.next_available()
@@ -27,7 +27,7 @@ class ReadsThenLeases(Leasing):
         with store.transaction() as tx:
             if last and last.status in HELD:
                 tx.move(last, to=Status.ABORTED, event="expired", operation="lease", actor=worker)
-                if retry.bury_if_spent(tx, last, operation="lease", actor=worker):
+                if policies.retry.bury_if_spent(tx, last, operation="lease", actor=worker):
                     return None
             execution = tx.add_execution(
                 job_id=job.id,

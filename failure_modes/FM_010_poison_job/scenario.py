@@ -5,7 +5,7 @@ from attrs import evolve
 from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.catalogue import FailureMode
 from failure_modes.checker.strategy import Strategy
-from system.policies import Leasing, Retry
+from system.policies import Leasing, Policies
 from system.policies.lease import Lease
 from system.queue import Queue
 from system.store import HELD, Status, Store
@@ -17,9 +17,9 @@ class CountsFailures(Leasing):
     Whether the last lease ran out is seen from when the job became available again: good enough here.
     """
 
-    def lease(self, store: Store, retry: Retry, worker: str, lease_ms: int) -> Lease | None:
+    def lease(self, store: Store, policies: Policies, worker: str, lease_ms: int) -> Lease | None:
         """Lease the job; after a lease that ran out the attempt has the number it had."""
-        del retry
+        del policies
         with store.transaction() as tx:
             job = tx.next_available()
             if job is None:

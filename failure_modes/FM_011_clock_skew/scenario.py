@@ -8,7 +8,7 @@ from attrs import evolve
 from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.catalogue import FailureMode
 from failure_modes.checker.strategy import Strategy
-from system.policies import Leasing, Retry
+from system.policies import Leasing, Policies
 from system.policies.lease import Lease
 from system.queue import Queue
 from system.sqlite import SQLiteStore, SQLiteTransaction
@@ -36,9 +36,9 @@ class AtOwnTime(SQLiteStore):
 class OwnClock(Leasing):
     """A lease is judged by the clock of the worker that looks for a job."""
 
-    def lease(self, store: Store, retry: Retry, worker: str, lease_ms: int) -> Lease | None:
+    def lease(self, store: Store, policies: Policies, worker: str, lease_ms: int) -> Lease | None:
         """Lease as usual, at the worker's own time."""
-        return super().lease(AtOwnTime(store, AHEAD_MS.get(worker, 0)), retry, worker, lease_ms)
+        return super().lease(AtOwnTime(store, AHEAD_MS.get(worker, 0)), policies, worker, lease_ms)
 
 
 def own_clocks(queue: Queue) -> Queue:

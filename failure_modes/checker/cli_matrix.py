@@ -1,12 +1,13 @@
 """The command `matrix`: which policy is needed for what, computed."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from failure_modes.checker.exits import EXIT, leave
-from failure_modes.checker.matrix import BOUNDS, SCOPE, Row, is_new, matrix
+from failure_modes.checker.matrix import PARTS, Part, Row, is_new, matrix
 from failure_modes.checker.options import JSON, PROCESSES
 from failure_modes.checker.progress import Lines
 from failure_modes.checker.proving import Answer
@@ -29,27 +30,38 @@ def matrix_(processes: int, together: int, json_: bool) -> None:
     Exit code 0 if nothing breaks with all policies on, else 1.
     """
     lines = Lines("matrix")
-    rows = list(matrix(processes, lambda what: lines.say(lambda: what), together))
+    parts = [(part, list(matrix(part, processes, _saying(lines), together))) for part in PARTS]
     if json_:
-        click.echo(json.dumps({"bounds": BOUNDS.told, "rows": [_as_json(row, rows) for row in rows]}))
+        click.echo(json.dumps({"parts": [_part_as_json(part, rows) for part, rows in parts]}))
     else:
-        click.echo(f"{BOUNDS.told}; {SCOPE.workers} workers, {SCOPE.settings.attempts_max} attempts a job")
-        click.echo()
-        cells = [["switched off", *[invariant.id for invariant in INVARIANTS]]]
-        cells += [_cells(row, rows) for row in rows]
-        width = 2 + max([len(line[0]) for line in cells])
-        for line in cells:
-            click.echo(
-                "".join([cell.ljust(width if at == 0 else 9) for at, cell in enumerate(line)]).rstrip()
-            )
-        click.echo()
+        for part, rows in parts:
+            _show(part, rows)
         click.echo("N    breaks, by a shortest trace of N steps")
         if together > 1:
             click.echo("N !  and no smaller set of these policies breaks it")
         click.echo("-    breaks in no reachable state")
         click.echo("(-)  breaks nowhere before another invariant does; what follows was not looked at")
-    whole = rows[-1].answers[0]
-    leave(EXIT.AS_EXPECTED if whole.complete and whole.finding is None else EXIT.NOT_AS_EXPECTED)
+    whole = [rows[-1].answers[0] for _, rows in parts]
+    holds = all(answer.complete and answer.finding is None for answer in whole)
+    leave(EXIT.AS_EXPECTED if holds else EXIT.NOT_AS_EXPECTED)
+
+
+def _saying(lines: Lines) -> Callable[[str], None]:
+    return lambda what: lines.say(lambda: what)
+
+
+def _show(part: Part, rows: list[Row]) -> None:
+    click.echo(f"{part.told}\n")
+    cells = [["switched off", *[invariant.id for invariant in INVARIANTS]]]
+    cells += [_cells(row, rows) for row in rows]
+    width = 2 + max([len(line[0]) for line in cells])
+    for line in cells:
+        click.echo("".join([cell.ljust(width if at == 0 else 9) for at, cell in enumerate(line)]).rstrip())
+    click.echo()
+
+
+def _part_as_json(part: Part, rows: list[Row]) -> dict[str, Any]:
+    return {"scope": part.told, "rows": [_as_json(row, rows) for row in rows]}
 
 
 def _cells(row: Row, rows: list[Row]) -> list[str]:

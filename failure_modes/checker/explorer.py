@@ -21,9 +21,9 @@ from failure_modes.checker.findings import Finding
 from failure_modes.checker.fingerprint import HOME_BYTES, Renaming
 from failure_modes.checker.footprint import Footprint, independent
 from failure_modes.checker.machine import needs_ending
-from failure_modes.checker.records import Snapshot
+from failure_modes.checker.records import Ends, Snapshot
 from failure_modes.checker.scope import Granularity, Scope, Swap
-from failure_modes.checker.walker import Ends, Walker
+from failure_modes.checker.walker import Walker
 from model.actions import Action, Crash, Fail, Heartbeat, Step
 from system.clock import Stopwatch
 

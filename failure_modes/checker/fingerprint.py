@@ -70,6 +70,7 @@ class Fingerprints:
         self._workers = len(names)
         self._exact = scope.granularity is Granularity.STATEMENT
         self._columns = columns
+        self._settings = scope.settings
         self._are_times = {
             table: [column.endswith("_at") for column in names] for table, names in columns.items()
         }
@@ -90,6 +91,7 @@ class Fingerprints:
             there.accepted,
             there.events,
             there.faults,
+            there.load,
         )
         known = self._known.get(key)
         if known is None:
@@ -126,7 +128,10 @@ class Fingerprints:
             known = ("in step", since)
         faults = tuple([(fault.kind, fault.job, fault.execution or 0) for fault in there.faults])
         told = tuple(sorted([(event.event, event.operation, event.job) for event in there.events]))
-        return (*known, there.accepted, tuple(sorted(faults)), told)
+        load = there.load.left(there.now, self._settings)
+        failed_ago = None if load.failed_at is None else there.now - load.failed_at
+        lately = [there.now - at for at in load.retries], load.failures, failed_ago
+        return (*known, lately, there.accepted, tuple(sorted(faults)), told)
 
     def _content(self, content: Content, now: int) -> tuple[bytes, ...]:
         key = (id(content), now)

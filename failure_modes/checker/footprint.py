@@ -14,7 +14,7 @@ from attrs import frozen
 from failure_modes.checker.content import Content
 from failure_modes.checker.gateway import CHARGES
 from failure_modes.checker.stepping import Ran
-from model.step import Outcome
+from model.events import Outcome
 
 Read = tuple[str, str | None, object]
 """Rows of a table: those with a value in a column; all of them where the column is None."""
@@ -115,9 +115,11 @@ def reads_of_model(outcome: Outcome | None) -> frozenset[Read]:
     found: set[Read] = set()
     if outcome is not None:
         if outcome.operation == "lease":
-            found.add(("jobs", None, None))
+            found |= {(table, None, None) for table in ("jobs", "retries", "breaker")}
         if outcome.operation == "reconcile":
             found.add(("executions", None, None))
+        if outcome.operation in ("fail", "finish"):
+            found.add(("breaker", None, None))
         for event in outcome.events:
             found |= {("jobs", "id", event.job), ("executions", "job_id", event.job)}
             if outcome.operation == "commit":

@@ -120,6 +120,8 @@ def next_time(durable: Durable, now: int) -> int | None:
         for execution in durable.executions
         if execution.status not in (Status.DONE, Status.ABORTED)
     ]
+    if durable.breaker.open_until_at is not None:
+        times.append(durable.breaker.open_until_at)
     if all(durable.job_state(job.id) in TERMINAL for job in durable.jobs):
         return None
     return min((time for time in times if now < time <= now + PATIENCE_MS), default=None)

@@ -29,9 +29,11 @@ from model.actions import (
     actor_of,
     is_poison,
 )
+from model.events import Event, Outcome
 from model.invariants import INVARIANTS, Change, Ending, Fault, condensed
+from model.load import Load
 from model.state import Durable, Phase, State, Status, initial
-from model.step import Event, Outcome, step
+from model.step import step
 
 KNOWN_MAX = 50_000
 """Contents of the store that a run remembers the rows of."""
@@ -54,6 +56,7 @@ class Lockstep:
         self.actions: list[Action] = []
         self.accepted: list[str] = []
         self.faults: list[Fault] = []
+        self.load = Load()
         self.sometimes: Counter[str] = Counter()
         self.parted: Finding | None = None
         self.aside: str | None = None
@@ -97,6 +100,7 @@ class Lockstep:
             accepted=tuple(self.accepted),
             events=events,
             faults=faults,
+            load=self.load,
             parted=self.parted,
         )
 
@@ -105,6 +109,7 @@ class Lockstep:
         self.world.put_back(there.content, there.now, there.standings)
         self.durable, self.state, self.parted, self.aside = there.durable, there.state, there.parted, None
         self.events, self.faults, self.accepted = list(there.events), list(there.faults), list(there.accepted)
+        self.load = there.load
         self.records, self.actions, self._audit_read, self.recovering = [], [], 0, False
         self.sometimes.clear()
 
@@ -269,7 +274,10 @@ class Lockstep:
                 events=record.events,
                 actor=name or "time",
                 at=record.now if read_at is None else read_at,
+                load=self.load,
+                settings=self.scope.settings,
             )
+            self.load = self.load.after(record.events, record.after, self.scope.settings)
             self._judge({rule.id: rule.on_change(change) for rule in INVARIANTS if rule.on_change}, record)
         if self.state is None or self.over:
             return

@@ -1,6 +1,6 @@
 """Each policy switched off, alone or together: which invariants break, and by how short a trace.
 
-A policy that can be left out without a break is not necessary in this scope. Where a set of policies breaks
+A policy that can be left out without a break is not necessary in its scope. Where a set of policies breaks
 an invariant that no smaller set in it breaks, there is a failure mode that none of them shows. The policies
 whose absence is a failure mode are taken from the catalogue; the rest are left out here.
 """
@@ -18,13 +18,46 @@ from failure_modes.checker.proving import Answer, prove
 from failure_modes.checker.scope import Scope, Swap, guarded
 from model.invariants import INVARIANTS
 from model.state import Settings
-from system.policies import Fence, Policies, Reconciliation, Retry
+from system.policies import CircuitBreaker, Fence, Policies, Reconciliation, Retry, RetryBudget
 from system.policies.reconcile import Reconciled
 from system.queue import Queue
 from system.store import Execution, Store, Transaction
 
-SCOPE = Scope(workers=2, settings=Settings(attempts_max=2))
-BOUNDS = Bounds(jobs=1, retries=1, ticks=1, crashes=1, failures=1)
+
+@frozen(kw_only=True)
+class Part:
+    """Policies that are judged in one scope: each needs one in which it has something to do."""
+
+    policies: tuple[str, ...]
+    scope: Scope
+    bounds: Bounds
+
+    @property
+    def told(self) -> str:
+        """The scope in words."""
+        settings = self.scope.settings
+        words = [f"{self.scope.workers} workers", f"{settings.attempts_max} attempts a job"]
+        if settings.retries_max is not None:
+            words.append(f"{settings.retries_max} retry in {settings.window_ms / 1000:g} s")
+        if settings.failures_max is not None:
+            words.append(f"a breaker that opens at failure {settings.failures_max}")
+        if settings.external:
+            words.append("handlers that call a gateway")
+        return f"{self.bounds.told}; {', '.join(words)}"
+
+
+PARTS = (
+    Part(
+        policies=("idempotency", "lease", "commit", "fence", "retry", "reconcile"),
+        scope=Scope(workers=2, settings=Settings(attempts_max=2)),
+        bounds=Bounds(jobs=1, retries=1, ticks=1, crashes=1, failures=1),
+    ),
+    Part(
+        policies=("budget", "breaker", "external"),
+        scope=Scope(workers=2, settings=Settings(retries_max=1, failures_max=1, external=True)),
+        bounds=Bounds(jobs=1, ticks=1, crashes=1, failures=2),
+    ),
+)
 
 
 class NoFence(Fence):
@@ -36,7 +69,7 @@ class NoFence(Fence):
         return None
 
 
-class NoBudget(Retry):
+class NoEnd(Retry):
     """A job is retried at once and for ever."""
 
     def backoff_ms(self, attempt: int) -> int:
@@ -64,10 +97,20 @@ def without_fence(queue: Queue) -> Queue:
     return evolve(queue, policies=evolve(queue.policies, fence=NoFence()))
 
 
-def without_budget(queue: Queue) -> Queue:
+def without_retry(queue: Queue) -> Queue:
     """The queue without backoff and without an end of its retries."""
-    retry = NoBudget(attempts_max=queue.policies.retry.attempts_max)
+    retry = NoEnd(attempts_max=queue.policies.retry.attempts_max)
     return evolve(queue, policies=evolve(queue.policies, retry=retry))
+
+
+def without_budget(queue: Queue) -> Queue:
+    """The queue whose retries nothing counts."""
+    return evolve(queue, policies=evolve(queue.policies, budget=RetryBudget()))
+
+
+def without_breaker(queue: Queue) -> Queue:
+    """The queue without a circuit breaker."""
+    return evolve(queue, policies=evolve(queue.policies, breaker=CircuitBreaker()))
 
 
 def without_reconciliation(queue: Queue) -> Queue:
@@ -77,7 +120,9 @@ def without_reconciliation(queue: Queue) -> Queue:
 
 _ABSENT: dict[str, Swap] = {
     "fence": without_fence,
-    "retry": without_budget,
+    "retry": without_retry,
+    "budget": without_budget,
+    "breaker": without_breaker,
     "reconcile": without_reconciliation,
 }
 
@@ -97,16 +142,16 @@ def off() -> dict[str, Swap]:
     return {field.name: known[field.name] for field in fields(Policies)}
 
 
-def matrix(processes: int, done: Callable[[str], None], together: int = 1) -> Iterator[Row]:
-    """The rows for sets of up to so many policies. `done` is told what was computed."""
+def matrix(part: Part, processes: int, done: Callable[[str], None], together: int = 1) -> Iterator[Row]:
+    """The rows for sets of up to so many of its policies. `done` is told what was computed."""
     for size in range(1, together + 1):
-        for names in combinations(off(), size):
+        for names in combinations(part.policies, size):
             answers = []
             for invariant in INVARIANTS:
-                answers.append(_answer(partial(without, names), invariant.id, processes))
+                answers.append(_answer(part, partial(without, names), invariant.id, processes))
                 done(f"{' and '.join(names)} switched off: {invariant.id}")
             yield Row(off=names, answers=tuple(answers))
-    answer = _answer(guarded, None, processes)
+    answer = _answer(part, guarded, None, processes)
     yield Row(off=(), answers=(answer,) * len(INVARIANTS))
 
 
@@ -124,5 +169,6 @@ def without(names: tuple[str, ...], queue: Queue) -> Queue:
     return queue
 
 
-def _answer(swap: Swap, hunted: str | None, processes: int) -> Answer:
-    return prove(Proof(scope=SCOPE, bounds=BOUNDS, swap=swap, hunted=hunted), processes=processes)
+def _answer(part: Part, swap: Swap, hunted: str | None, processes: int) -> Answer:
+    proof = Proof(scope=part.scope, bounds=part.bounds, swap=swap, hunted=hunted)
+    return prove(proof, processes=processes)

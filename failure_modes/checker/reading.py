@@ -10,7 +10,7 @@ from attrs import frozen
 
 from failure_modes.checker.gateway import Gateway
 from model import state
-from model.step import Event
+from model.events import Event
 from system.store import AuditRow, Effect, Execution, Job, Store
 
 Ranks = dict[int, int]
@@ -41,10 +41,13 @@ def read(
 def _rows(store: Store, gateway: Gateway | None) -> Rows:
     jobs, executions = store.jobs(), store.executions()
     rank = _ranks(job.id for job in jobs), _ranks(execution.id for execution in executions)
+    breaker = store.breaker()
     durable = state.Durable(
         jobs=tuple([_job(job, *rank) for job in jobs]),
         executions=tuple([_execution(execution, *rank) for execution in executions]),
         effects=tuple([_effect(effect, *rank) for effect in store.effects()]),
+        retries=store.retries(),
+        breaker=state.Breaker(failures=breaker.failures, open_until_at=breaker.open_until_at),
         charges=tuple([value for _, _, value in gateway.rows()]) if gateway else (),
     )
     return Rows(durable, *rank)

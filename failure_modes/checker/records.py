@@ -1,14 +1,16 @@
-"""What a run leaves behind: what each action did, and where it stands."""
+"""What a run leaves behind: what each action did, where it stands, and what a step from there changes."""
 
 from attrs import frozen
 
 from failure_modes.checker.content import Content
 from failure_modes.checker.findings import Finding
+from failure_modes.checker.footprint import Footprint
 from failure_modes.checker.standing import Standing
 from model.actions import Action
+from model.events import Event, Outcome
 from model.invariants import Fault
-from model.state import Durable, State
-from model.step import Event, Outcome
+from model.load import Load
+from model.state import Durable, State, Worker
 
 
 @frozen(kw_only=True)
@@ -39,4 +41,33 @@ class Snapshot:
     accepted: tuple[str, ...]
     events: tuple[Event, ...]
     faults: tuple[Fault, ...]
+    load: Load
     parted: Finding | None
+
+
+@frozen(kw_only=True)
+class Ends:
+    """A way that cannot be gone on: what was found, or the invariant that broke instead of the hunted one."""
+
+    finding: Finding | None = None
+    aside: str | None = None
+
+
+@frozen(kw_only=True, eq=False)
+class Change:
+    """What one action changed."""
+
+    content: Content
+    durable: Durable
+    passed: int
+    standing: Standing | None
+    worker: Worker | None
+    changed_at: int
+    accepted: tuple[str, ...]
+    events: tuple[Event, ...]
+    faults: tuple[Fault, ...]
+    load: Load
+    parted: Finding | None
+    released: bool
+    committed: bool
+    footprint: Footprint

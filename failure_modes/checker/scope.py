@@ -6,7 +6,7 @@ from enum import StrEnum
 from attrs import field, frozen, validators
 
 from model.state import Settings
-from system.policies import Policies, Retry
+from system.policies import CircuitBreaker, Policies, Retry, RetryBudget
 from system.queue import Queue
 from system.store import Store
 
@@ -49,5 +49,9 @@ def build_queue(store: Store, settings: Settings, swap: Swap) -> Queue:
         attempts_max=settings.attempts_max,
         backoff_seconds=settings.backoff_ms / 1000,
         backoff_max_seconds=settings.backoff_max_ms / 1000,
+        jitter_seed=settings.jitter_seed,
     )
-    return swap(Queue(store=store, policies=Policies(retry=retry), lease_seconds=settings.lease_ms / 1000))
+    budget = RetryBudget(retries_max=settings.retries_max, window_seconds=settings.window_ms / 1000)
+    breaker = CircuitBreaker(failures_max=settings.failures_max, open_seconds=settings.open_ms / 1000)
+    policies = Policies(retry=retry, budget=budget, breaker=breaker)
+    return swap(Queue(store=store, policies=policies, lease_seconds=settings.lease_ms / 1000))

@@ -16,7 +16,14 @@ _ALWAYS: dict[str, type] = {
     "backoff_seconds": float,
     "backoff_max_seconds": float,
 }
-_BESIDES: dict[str, type] = {"external": bool}
+_BESIDES: dict[str, type] = {
+    "jitter_seed": int,
+    "retries_max": int,
+    "window_seconds": float,
+    "failures_max": int,
+    "open_seconds": float,
+    "external": bool,
+}
 """What is written where it is not what it is by default."""
 
 _KIND_NAMES = {int: "whole number", float: "number", str: "string", bool: "true or false"}

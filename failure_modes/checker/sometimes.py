@@ -24,8 +24,9 @@ ANYWHERE = (
 )
 OF_POISON = "a poison job killed its worker"
 OF_GATEWAY = "the gateway recognised a key"
-SOMEWHERE = (OF_POISON, OF_GATEWAY)
-"""Only where there are such jobs, and where handlers call a gateway."""
+OF_LIMITS = ("a retry was postponed", "the breaker opened", "the breaker closed")
+SOMEWHERE = (OF_POISON, OF_GATEWAY, *OF_LIMITS)
+"""Only where there are such jobs, where handlers call a gateway, and where there are such limits."""
 
 AT_STATEMENTS = (
     "a crash fell inside a transaction",
@@ -58,6 +59,10 @@ def reached(record: "Record") -> Iterator[str]:
                 yield "a heartbeat extended a lease"
             case "failed", _, _:
                 yield "a handler failed"
+            case "postponed", _, _:
+                yield "a retry was postponed"
+            case "opened" | "closed", _, _:
+                yield f"the breaker {event.event}"
             case "buried", _, _:
                 yield "a job was buried"
             case "finished", operation, _:

@@ -2,8 +2,8 @@
 
 from itertools import zip_longest
 
+from model.events import Event, Outcome
 from model.state import Durable
-from model.step import Event, Outcome
 
 _REFUSED = {
     "already_committed": "{job} has committed",
@@ -38,6 +38,10 @@ def _tell(event: Event) -> str:
         case "refused":
             reason = _REFUSED.get(event.reason or "", event.reason or "no reason given")
             return f"refused ({reason.format(job=f'job-{event.job}', execution=event.execution)})"
+        case "postponed":
+            return f"postpone job-{event.job}"
+        case "opened" | "closed":
+            return f"breaker {event.event}"
         case "buried":
             return f"bury job-{event.job}"
     verb = {
@@ -54,9 +58,8 @@ def _tell(event: Event) -> str:
 
 def changes(before: Durable, after: Durable) -> str:
     """What is durable now and was not before."""
-    return ", ".join(
-        [*_job_changes(before, after), *_effect_changes(before, after), *_charges(before, after)]
-    )
+    kinds = (_job_changes, _effect_changes, _charges, _breaker_changes)
+    return ", ".join([text for told in kinds for text in told(before, after)])
 
 
 def _job_changes(before: Durable, after: Durable) -> list[str]:
@@ -95,9 +98,13 @@ def _charges(before: Durable, after: Durable) -> list[str]:
     return [f"charges for {value}: {old} -> {new}" for value, old, new in counts if old != new]
 
 
+def _breaker_changes(before: Durable, after: Durable) -> list[str]:
+    return [_breaker(after)] if before.breaker != after.breaker else []
+
+
 def difference(model: Durable, system: Durable) -> tuple[str, str]:
     """The first place where the model and the system differ, told for each."""
-    for of in (_jobs_told, _executions_told, _effects_told, _charges_told):
+    for of in (_jobs_told, _executions_told, _effects_told, _charges_told, _limits_told):
         for expected, got in zip_longest(of(model), of(system), fillvalue="nothing more"):
             if expected != got:
                 return expected, got
@@ -129,6 +136,17 @@ def _effects_told(durable: Durable) -> list[str]:
 
 def _charges_told(durable: Durable) -> list[str]:
     return [f"a charge for {value}" for value in durable.charges]
+
+
+def _limits_told(durable: Durable) -> list[str]:
+    retries = ", ".join([f"{at / 1000:g}s" for at in durable.retries]) or "none"
+    return [f"retries in the window: {retries}", _breaker(durable)]
+
+
+def _breaker(durable: Durable) -> str:
+    until = durable.breaker.open_until_at
+    where = "closed" if until is None else f"open to {until / 1000:g}s"
+    return f"breaker: {where}, {durable.breaker.failures} failed in a row"
 
 
 def steps_told(number: int) -> str:

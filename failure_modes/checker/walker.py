@@ -9,52 +9,25 @@ the others, and can be switched off.
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from failure_modes.checker.content import Content
-from failure_modes.checker.findings import Finding, Found
+from failure_modes.checker.findings import Found
 from failure_modes.checker.fingerprint import Fingerprints, Renaming
 from failure_modes.checker.footprint import UNSEEN, Footprint, of_crash, reads_of, reads_of_model, writes_of
 from failure_modes.checker.liveness import MOVES_MAX, ROUNDS_MAX, advance
 from failure_modes.checker.lockstep import Lockstep
-from failure_modes.checker.records import Snapshot
+from failure_modes.checker.records import Change, Ends, Snapshot
 from failure_modes.checker.scope import Scope, Swap
 from failure_modes.checker.standing import AT_REST, Standing, can
 from failure_modes.checker.world import World
 from model.actions import Action, Crash, actor_of
-from model.invariants import Fault, condensed
-from model.state import Durable, State, Worker
-from model.step import Event, Outcome
+from model.events import Outcome
+from model.invariants import condensed
+from model.state import Durable, State
 
 T = TypeVar("T")
 REMEMBERED_MAX = 300_000
-
-
-@frozen(kw_only=True)
-class Ends:
-    """A way that cannot be gone on: what was found, or the invariant that broke instead of the hunted one."""
-
-    finding: Finding | None = None
-    aside: str | None = None
-
-
-@frozen(kw_only=True, eq=False)
-class Change:
-    """What one action changed."""
-
-    content: Content
-    durable: Durable
-    passed: int
-    standing: Standing | None
-    worker: Worker | None
-    changed_at: int
-    accepted: tuple[str, ...]
-    events: tuple[Event, ...]
-    faults: tuple[Fault, ...]
-    parted: Finding | None
-    released: bool
-    committed: bool
-    footprint: Footprint
 
 
 class Walker:
@@ -144,6 +117,7 @@ class Walker:
             accepted=change.accepted,
             events=events,
             faults=faults,
+            load=change.load,
             parted=there.parted or change.parted,
         )
 
@@ -200,7 +174,7 @@ class Walker:
         name = actor_of(action)
         if name is None:
             changed_at = None if there.state is None else there.state.changed_at
-            return id(there.content), there.now, action, changed_at, id(there.accepted)
+            return id(there.content), there.now, action, changed_at, id(there.accepted), there.load
         place = self.names.index(name)
         state = there.state
         model: Any = None
@@ -214,6 +188,7 @@ class Walker:
             id(there.standings[place]),
             model,
             id(there.accepted),
+            there.load,
             locked,
             action,
         )
@@ -250,6 +225,7 @@ class Walker:
             accepted=self._intern(tuple(lockstep.accepted)),
             events=record.events,
             faults=tuple(lockstep.faults[faults:]),
+            load=lockstep.load,
             parted=None if there.parted else lockstep.parted,
             released=world.releases != releases,
             committed=record.committed,

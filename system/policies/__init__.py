@@ -2,6 +2,8 @@
 
 from attrs import field, frozen
 
+from system.policies.breaker import CircuitBreaker
+from system.policies.budget import RetryBudget
 from system.policies.commit import CommitBoundary
 from system.policies.external import ExternalKeys
 from system.policies.fence import Fence
@@ -20,11 +22,14 @@ class Policies:
     commit: CommitBoundary = field(factory=CommitBoundary)
     fence: Fence = field(factory=Fence)
     retry: Retry = field(factory=Retry)
+    budget: RetryBudget = field(factory=RetryBudget)
+    breaker: CircuitBreaker = field(factory=CircuitBreaker)
     reconcile: Reconciliation = field(factory=Reconciliation)
     external: ExternalKeys = field(factory=ExternalKeys)
 
 
 __all__ = [
+    "CircuitBreaker",
     "CommitBoundary",
     "ExternalKeys",
     "Fence",
@@ -33,4 +38,5 @@ __all__ = [
     "Policies",
     "Reconciliation",
     "Retry",
+    "RetryBudget",
 ]

@@ -4,12 +4,14 @@ The visibility timeout: a leased job stays in the queue, hidden until its lease 
 that a worker died; the next lease takes the job up again, and aborts what the dead worker left.
 """
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from attrs import frozen
 
-from system.policies.retry import Retry
 from system.store import HELD, Execution, Job, Status, Store
+
+if TYPE_CHECKING:
+    from system.policies import Policies
 
 
 @frozen(kw_only=True)
@@ -26,18 +28,34 @@ class Leasing:
 
     protects: ClassVar[tuple[str, ...]] = ("INV_003", "INV_004")
 
-    def lease(self, store: Store, retry: Retry, worker: str, lease_ms: int) -> Lease | None:
+    def lease(self, store: Store, policies: "Policies", worker: str, lease_ms: int) -> Lease | None:
         """Take the job that has been available longest; None when there is none.
 
         A job whose lease ran out is available again: its stale execution is aborted in the same transaction.
         """
         with store.transaction() as tx:
+            if policies.breaker.is_open(tx):
+                return None
             while job := tx.next_available():
                 last = tx.last_execution(job.id)
                 if last and last.status in HELD:
                     tx.move(last, to=Status.ABORTED, event="expired", operation="lease", actor=worker)
-                    if retry.bury_if_spent(tx, last, operation="lease", actor=worker):
+                    if policies.retry.bury_if_spent(tx, last, operation="lease", actor=worker):
                         continue
+                if last:
+                    postponed_to = policies.budget.postponed_to(tx)
+                    if postponed_to is not None:
+                        tx.set_available(job.id, postponed_to)
+                        tx.record(
+                            event="postponed",
+                            operation="lease",
+                            actor=worker,
+                            job_id=job.id,
+                            reason="retry_budget",
+                        )
+                        continue
+                    policies.budget.spend(tx)
+                policies.breaker.leased(tx)
                 lease_expires_at = tx.now + lease_ms
                 execution = tx.add_execution(
                     job_id=job.id,

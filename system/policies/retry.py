@@ -1,9 +1,10 @@
-"""The retry policy: a budget of attempts, and exponential backoff between them. Protects INV_003, INV_005.
+"""The retry policy: so many attempts, and exponential backoff between them. Protects INV_003, INV_005.
 
 Each lease is an attempt, so a job that kills its worker spends its budget too. A job whose budget is spent
 is buried (the dead letter): it is FAILED, with an audit row that says why, and is never leased again.
 """
 
+from hashlib import blake2b
 from typing import ClassVar
 
 from attrs import field, frozen, validators
@@ -13,18 +14,33 @@ from system.store import Execution, Transaction
 
 @frozen(kw_only=True)
 class Retry:
-    """`attempts_max` leases a job; after a failure `backoff_seconds`, doubled each time, to a maximum."""
+    """`attempts_max` leases a job; after a failure `backoff_seconds`, doubled each time, to a maximum.
+
+    With a `jitter_seed` the wait is anything from nothing to that: full jitter (Marc Brooker, "Exponential
+    Backoff And Jitter", 2015), so that jobs that failed together do not come back together. It is a function
+    of the seed, the job and the attempt: nothing is drawn, and what happened can be run again.
+    """
 
     protects: ClassVar[tuple[str, ...]] = ("INV_003", "INV_005")
 
     attempts_max: int = field(default=3, validator=validators.ge(1))
     backoff_seconds: float = field(default=1.0, validator=validators.ge(0))
     backoff_max_seconds: float = field(default=60.0, validator=validators.ge(0))
+    jitter_seed: int | None = None
 
     def backoff_ms(self, attempt: int) -> int:
         """How long, in milliseconds, to wait after that attempt (1, 2, …) has failed."""
         doublings = min(attempt - 1, 64)  # past that the maximum has long been reached
         return round(1000 * min(self.backoff_max_seconds, self.backoff_seconds * (1 << doublings)))
+
+    def wait_ms(self, failed: Execution) -> int:
+        """How long, in milliseconds, the job waits after that execution has failed."""
+        backoff = self.backoff_ms(failed.attempt)
+        if self.jitter_seed is None:
+            return backoff
+        text = f"{self.jitter_seed}:{failed.job_id}:{failed.attempt}"
+        drawn = int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
+        return backoff * drawn >> 64
 
     def bury_if_spent(self, tx: Transaction, last: Execution, *, operation: str, actor: str) -> bool:
         """Give the job up if `last` was its last attempt. Returns whether it was."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from attrs import fields
 
-from system.store import AuditRow, Effect, Execution, Job, Status
+from system.store import AuditRow, Breaker, Effect, Execution, Job, Status
 
 JOB_FIELDS, EXECUTION_FIELDS, EFFECT_FIELDS, AUDIT_FIELDS = (
     tuple([field.name for field in fields(record)]) for record in (Job, Execution, Effect, AuditRow)
@@ -28,6 +28,15 @@ def read_execution(row: Any) -> Execution:
 def read_effect(row: Any) -> Effect:
     """The row as an effect."""
     return Effect(**dict(zip(EFFECT_FIELDS, row, strict=True)))
+
+
+RETRIES = "SELECT begun_at FROM retries ORDER BY begun_at, id"
+BREAKER = "SELECT failures, open_until_at FROM breaker"
+
+
+def read_breaker(rows: list[Any]) -> Breaker:
+    """The breaker; no row is one that is closed."""
+    return Breaker(failures=rows[0][0], open_until_at=rows[0][1]) if rows else Breaker()
 
 
 def read_audit_row(row: Any) -> AuditRow:

@@ -1,7 +1,7 @@
 """The schema, and how a file says that it is one of ours."""
 
 APPLICATION_ID = 0x52484A51  # "RHJQ": says that a file is one of ours
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA = (
     """
@@ -36,6 +36,17 @@ SCHEMA = (
         value        TEXT    NOT NULL
     )""",
     "CREATE INDEX effects_job ON effects (job_id)",
+    """
+    CREATE TABLE retries (
+        id       INTEGER PRIMARY KEY,
+        begun_at INTEGER NOT NULL
+    )""",
+    """
+    CREATE TABLE breaker (
+        id            INTEGER PRIMARY KEY CHECK (id = 1),
+        failures      INTEGER NOT NULL,
+        open_until_at INTEGER
+    )""",
     """
     CREATE TABLE audit (
         id            INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -10,17 +10,20 @@ from system.clock import Clock
 from system.sqlite.errors import NOT_OURS, Explained, check_path, is_busy
 from system.sqlite.rows import (
     AUDIT,
+    BREAKER,
     EFFECT,
     EXECUTION,
     JOB,
+    RETRIES,
     read_audit_row,
+    read_breaker,
     read_effect,
     read_execution,
     read_job,
 )
 from system.sqlite.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
 from system.sqlite.transaction import SQLiteTransaction
-from system.store import AuditRow, Counts, Effect, Execution, Job, StoreError
+from system.store import AuditRow, Breaker, Counts, Effect, Execution, Job, StoreError
 
 BUSY_SECONDS = 5.0
 _RETRY_SECONDS = 0.01
@@ -144,6 +147,14 @@ class SQLiteStore:
         """Every effect, by id."""
         rows = self._rows(f"SELECT {EFFECT} FROM effects ORDER BY id")
         return tuple([read_effect(row) for row in rows])
+
+    def retries(self) -> tuple[int, ...]:
+        """When each retry that is remembered began, in ms, earliest first."""
+        return tuple([begun_at for (begun_at,) in self._rows(RETRIES)])
+
+    def breaker(self) -> Breaker:
+        """The circuit breaker."""
+        return read_breaker(self._rows(BREAKER))
 
     def audit(self, *, after: int = 0, job_id: int | None = None) -> Iterator[AuditRow]:
         """The audit rows with an id above `after`, by id; of one job when asked."""

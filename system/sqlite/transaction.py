@@ -5,8 +5,18 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from system.sqlite.rows import EFFECT, EXECUTION, JOB, read_effect, read_execution, read_job
-from system.store import Effect, Execution, Job, Status, StoreError
+from system.sqlite.rows import (
+    BREAKER,
+    EFFECT,
+    EXECUTION,
+    JOB,
+    RETRIES,
+    read_breaker,
+    read_effect,
+    read_execution,
+    read_job,
+)
+from system.store import Breaker, Effect, Execution, Job, Status, StoreError
 
 
 @frozen
@@ -150,6 +160,29 @@ class SQLiteTransaction:
         self._insert(
             "INSERT INTO effects (job_id, execution_id, value) VALUES (?, ?, ?)", job_id, execution_id, value
         )
+
+    def retries(self) -> tuple[int, ...]:
+        """When each retry that is remembered began, in ms, earliest first."""
+        return tuple([begun_at for (begun_at,) in self._rows(RETRIES)])
+
+    def add_retry(self, *, forget_until: int) -> None:
+        """A retry begins now; those that began at that time or before are forgotten."""
+        self._rows("DELETE FROM retries WHERE begun_at <= ?", forget_until)
+        self._insert("INSERT INTO retries (begun_at) VALUES (?)", self.now)
+
+    def breaker(self) -> Breaker:
+        """The circuit breaker."""
+        return read_breaker(self._rows(BREAKER))
+
+    def set_breaker(self, breaker: Breaker) -> None:
+        """Write the circuit breaker."""
+        self._rows("DELETE FROM breaker")
+        if breaker != Breaker():
+            self._insert(
+                "INSERT INTO breaker (id, failures, open_until_at) VALUES (1, ?, ?)",
+                breaker.failures,
+                breaker.open_until_at,
+            )
 
     def record(
         self,

@@ -9,8 +9,9 @@ from failure_modes.checker.bounds import NOTHING_SPENT, Alphabet, Bounds
 from failure_modes.checker.content import Unexplorable
 from failure_modes.checker.explorer import Proof
 from failure_modes.checker.proving import Limits, prove
+from failure_modes.checker.records import Ends
 from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
-from failure_modes.checker.walker import Ends, Walker
+from failure_modes.checker.walker import Walker
 from system.policies import CommitBoundary, Fence
 from system.policies.lease import Lease
 from system.queue import Queue

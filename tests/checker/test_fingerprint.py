@@ -16,11 +16,11 @@ from failure_modes.checker.content import Unexplorable
 from failure_modes.checker.explorer import Proof, Reductions, renamed
 from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.proving import prove
-from failure_modes.checker.records import Snapshot
+from failure_modes.checker.records import Ends, Snapshot
 from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
 from failure_modes.checker.standing import Place
 from failure_modes.checker.stepping import At, NotTheSame
-from failure_modes.checker.walker import Ends, Walker
+from failure_modes.checker.walker import Walker
 from model.actions import Action, Crash, Enqueue, Heartbeat, Reconcile, Step, Tick
 from system.policies import CommitBoundary, Fence
 from system.policies.lease import Lease

@@ -6,10 +6,10 @@ import pytest
 
 from failure_modes.checker.bounds import NOTHING_SPENT, Alphabet, Bounds, Spent
 from failure_modes.checker.footprint import Footprint, independent, reads_of
-from failure_modes.checker.records import Snapshot
+from failure_modes.checker.records import Change, Ends, Snapshot
 from failure_modes.checker.scope import Granularity, Scope, guarded
 from failure_modes.checker.stepping import Ran
-from failure_modes.checker.walker import Change, Ends, Walker
+from failure_modes.checker.walker import Walker
 from model.actions import Action
 
 TABLES = ("jobs", "executions", "effects")

@@ -6,19 +6,20 @@ import pytest
 from attrs import fields
 
 from failure_modes.checker.catalogue import failure_mode
-from failure_modes.checker.matrix import Row, is_new, off
+from failure_modes.checker.matrix import PARTS, Row, is_new, off
+from failure_modes.checker.scope import build_queue, guarded
 from failure_modes.checker.testing import prove_broken, prove_guarded
 from model.invariants import INVARIANTS
 from system.clock import ManualClock
 from system.policies import Policies
-from system.queue import Queue
 from system.sqlite import SQLiteStore
 from tests.checker.commands import invoke
 
 
 def test_every_policy_can_be_switched_off(tmp_path: Path) -> None:
     """None is missing, and switching one off changes that one and no other."""
-    queue = Queue(store=SQLiteStore(tmp_path / "queue.db", clock=ManualClock(), create=True))
+    store = SQLiteStore(tmp_path / "queue.db", clock=ManualClock(), create=True)
+    queue = build_queue(store, PARTS[-1].scope.settings, guarded)
     assert list(off()) == [field.name for field in fields(Policies)]
     for name, swap in off().items():
         without = swap(queue)
@@ -30,6 +31,12 @@ def test_every_policy_can_be_switched_off(tmp_path: Path) -> None:
         ]
         assert changed == [name]
     queue.store.close()
+
+
+def test_every_policy_is_judged_in_one_scope() -> None:
+    """The parts of the matrix leave out none, and have none twice."""
+    judged = [name for part in PARTS for name in part.policies]
+    assert sorted(judged) == sorted(off())
 
 
 def test_what_a_failure_mode_switches_off_is_a_policy() -> None:

@@ -6,8 +6,9 @@ from functools import cache
 from attrs import frozen
 
 from model.actions import Action
+from model.events import Outcome
 from model.state import Settings, State, initial
-from model.step import Outcome, step
+from model.step import step
 
 
 def run(state: State, *actions: Action) -> State:

@@ -2,8 +2,8 @@
 
 from attrs import evolve
 
+from model.events import Event
 from model.state import Durable, Effect, Execution, Job, Status
-from model.step import Event
 
 AT = 10_000
 EXPIRES = 30_000

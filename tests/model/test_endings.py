@@ -6,9 +6,9 @@ import pytest
 from attrs import evolve
 
 from model.actions import PRODUCER, RECONCILER
+from model.events import Event
 from model.invariants import INVARIANTS, Ending, Fault, condensed, invariant
 from model.state import Durable, Status
-from model.step import Event
 from tests.model.rows import ABORTED, DONE, EFFECT, EXEC, JOB, SPENT, audit, rows
 
 SUCCEEDED = rows(DONE, EFFECT)

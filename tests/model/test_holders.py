@@ -3,9 +3,9 @@
 import pytest
 from attrs import evolve
 
+from model.events import Event
 from model.invariants import Change, explicit_transitions
 from model.state import Execution, Status
-from model.step import Event
 from tests.model.rows import AT, DONE, EXEC, EXPIRES, RUNNING, audit, rows
 
 STARTED = audit("started", "start", Status.LEASED, Status.IN_PROGRESS)

@@ -4,8 +4,9 @@ import pytest
 from attrs import evolve
 
 from model.actions import PRODUCER, Action, Enqueue, Fail, Heartbeat, Reconcile, Step, Tick
+from model.events import Event, Outcome
 from model.state import JobState, Settings, State, Status, initial
-from model.step import Event, Outcome, step
+from model.step import step
 from tests.model.exploring import run, told
 
 A, B = "A", "B"

@@ -15,9 +15,10 @@ from model.actions import (
     Step,
     Tick,
 )
+from model.events import Outcome
 from model.invariants import INVARIANTS, Change, Invariant
 from model.state import JobState, Phase, Settings, State, Status, initial
-from model.step import Outcome, enabled, step
+from model.step import enabled, step
 from model.transitions import EXECUTION, allowed, why_not_job
 from tests.model.exploring import Explored, Taken, explore, run, told
 

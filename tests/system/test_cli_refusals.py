@@ -120,9 +120,9 @@ def test_a_file_that_is_not_a_queue_is_left_alone(command: tuple[str, ...], kind
 def test_a_newer_queue_is_left_alone(command: tuple[str, ...], opened: SQLiteStore, path: Path) -> None:
     """No command touches a file that a newer version of the program wrote."""
     opened.close()
-    run(path, "PRAGMA user_version = 2")
+    run(path, "PRAGMA user_version = 3")
     before = path.read_bytes()
-    assert "schema version 2, and this program knows 1: use the version" in refused(*command)
+    assert "schema version 3, and this program knows 2: use the version" in refused(*command)
     assert path.read_bytes() == before
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from attrs import evolve
+from attrs import evolve, fields
 
 from model.invariants import invariant
 from system.clock import ManualClock
@@ -79,7 +79,7 @@ def test_a_queue_with_leases_of_no_time_is_refused(queue: Queue) -> None:
             evolve(queue, lease_seconds=wrong)
 
 
-@pytest.mark.parametrize("policy", [CommitBoundary, ExternalKeys, Fence, Retry, Reconciliation])
+@pytest.mark.parametrize("policy", [type(getattr(Policies(), field.name)) for field in fields(Policies)])
 def test_a_policy_names_the_invariants_it_protects(
     policy: type[CommitBoundary | Fence | Retry | Reconciliation],
 ) -> None:

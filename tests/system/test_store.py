@@ -142,7 +142,7 @@ def test_another_schema_version_is_refused(path: Path, version: int) -> None:
     open_store(path, create=True).close()
     run(path, f"PRAGMA user_version = {version}")
     before = path.read_bytes()
-    with pytest.raises(StoreError, match=f"schema version {version}, and this program knows 1"):
+    with pytest.raises(StoreError, match=f"schema version {version}, and this program knows 2"):
         open_store(path, create=True)
     assert path.read_bytes() == before
 

@@ -1,0 +1,1 @@
+"""FM_003 retry storm: a job that fails is retried at once, and nothing bounds how often."""

@@ -1,0 +1,51 @@
+"""FM_003 retry storm: the fault, and the strategy that finds it."""
+
+from attrs import evolve
+
+from failure_modes.checker.bounds import Bounds
+from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.scope import Scope
+from failure_modes.checker.strategy import Strategy
+from model.state import Settings
+from system.policies import CircuitBreaker, Retry, RetryBudget
+from system.queue import Queue
+from system.store import Execution, Transaction
+
+
+class AtOnce(Retry):
+    """A job that fails is tried again at once, and for ever."""
+
+    def wait_ms(self, failed: Execution) -> int:
+        """Do not wait."""
+        del failed
+        return 0
+
+    def bury_if_spent(self, tx: Transaction, last: Execution, *, operation: str, actor: str) -> bool:
+        """Never give up."""
+        del tx, last, operation, actor
+        return False
+
+
+def without_limits(queue: Queue) -> Queue:
+    """The queue without backoff, jitter, budgets and breaker, and all else as it was."""
+    storming = evolve(queue.policies, retry=AtOnce(), budget=RetryBudget(), breaker=CircuitBreaker())
+    return evolve(queue, policies=storming)
+
+
+FAILURE_MODE = FailureMode(
+    title="retry storm",
+    breaks="INV_005",
+    trigger="a handler fails again and again",
+    policy="retry, budget and breaker",
+    swap=without_limits,
+    strategy=Strategy(
+        weights=(("Step", 5), ("Enqueue", 1), ("Fail", 3), ("Tick", 1)),
+        scope=Scope(settings=Settings(jitter_seed=1, retries_max=1, failures_max=2)),
+        ticks=(1,),
+        steps=20,
+    ),
+    bounds=Bounds(jobs=2, failures=2, ticks=1, tick_seconds=(1,)),
+    must_reach=("a retry was postponed", "the breaker opened", "the breaker closed"),
+    shortest=7,
+    states=709,
+)

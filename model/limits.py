@@ -1,0 +1,62 @@
+"""How long a retry waits, and what keeps retries from becoming a storm: the model's side of three policies.
+
+Full jitter is Marc Brooker's, "Exponential Backoff And Jitter" (2015). Here it is a function of the seed, the
+job and the attempt, so that a run can be run again. The retry budget is the store's, for a window of time.
+The circuit breaker is Michael Nygard's, "Release It!" (2007): closed, open, or half open.
+"""
+
+from hashlib import blake2b
+
+from attrs import evolve
+
+from model.state import Breaker, Durable, Execution, Settings
+
+
+def wait_ms(settings: Settings, failed: Execution) -> int:
+    """How long to wait after that execution has failed."""
+    backoff: int = min(settings.backoff_max_ms, settings.backoff_ms * 2 ** (failed.attempt - 1))
+    if settings.jitter_seed is None:
+        return backoff
+    text = f"{settings.jitter_seed}:{failed.job}:{failed.attempt}".encode()
+    return backoff * int.from_bytes(blake2b(text, digest_size=8).digest(), "big") >> 64
+
+
+def postponed_to(settings: Settings, durable: Durable, now: int) -> int | None:
+    """When the budget has room for a retry again; None when it has now."""
+    if settings.retries_max is None:
+        return None
+    recent = [at for at in durable.retries if at > now - settings.window_ms]
+    if len(recent) < settings.retries_max:
+        return None
+    return recent[-settings.retries_max] + settings.window_ms
+
+
+def retried(settings: Settings, durable: Durable, now: int) -> Durable:
+    """The state with a retry spent; what is out of the window is forgotten."""
+    if settings.retries_max is None:
+        return durable
+    recent = [at for at in durable.retries if at > now - settings.window_ms]
+    return evolve(durable, retries=(*recent, now))
+
+
+def is_open(durable: Durable, now: int) -> bool:
+    """Whether the breaker lets no lease through."""
+    until = durable.breaker.open_until_at
+    return until is not None and now < until
+
+
+def probed(settings: Settings, durable: Durable, now: int) -> Durable:
+    """The state after a lease. From a breaker that was open it is a probe: no other for as long again."""
+    if durable.breaker.open_until_at is None:
+        return durable
+    return evolve(durable, breaker=evolve(durable.breaker, open_until_at=now + settings.open_ms))
+
+
+def failed(settings: Settings, durable: Durable, now: int) -> tuple[Durable, bool]:
+    """The state after a failure, and whether it opened the breaker."""
+    if settings.failures_max is None:
+        return durable, False
+    failures = min(durable.breaker.failures + 1, settings.failures_max)
+    opens = failures == settings.failures_max
+    until = now + settings.open_ms if opens else None
+    return evolve(durable, breaker=Breaker(failures=failures, open_until_at=until)), opens

@@ -1,0 +1,70 @@
+"""The circuit breaker: after so many failures in a row nothing is leased for a while. Protects INV_005.
+
+When handlers fail one after the other, what they depend on is probably down, and each further attempt is load
+that keeps it down. The breaker opens, on the record; then one job is let through as a probe, and no other for
+as long again. A job that is finished closes it (Michael Nygard, "Release It!", 2007).
+"""
+
+from typing import ClassVar
+
+from attrs import evolve, field, frozen, validators
+
+from system.store import Breaker, Execution, Transaction
+
+
+@frozen(kw_only=True)
+class CircuitBreaker:
+    """Opens for `open_seconds` at the `failures_max`th failure in a row; None for never."""
+
+    protects: ClassVar[tuple[str, ...]] = ("INV_005",)
+
+    failures_max: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
+    open_seconds: float = field(default=30.0, validator=validators.ge(0.001))
+
+    def is_open(self, tx: Transaction) -> bool:
+        """Whether no job may be leased."""
+        if self.failures_max is None:
+            return False
+        until = tx.breaker().open_until_at
+        return until is not None and tx.now < until
+
+    def leased(self, tx: Transaction) -> None:
+        """A job is leased; from a breaker that was open it is a probe."""
+        if self.failures_max is None:
+            return
+        breaker = tx.breaker()
+        if breaker.open_until_at is not None:
+            tx.set_breaker(evolve(breaker, open_until_at=tx.now + self._open_ms))
+
+    def failed(self, tx: Transaction, execution: Execution) -> None:
+        """A handler failed."""
+        if self.failures_max is None:
+            return
+        failures = min(tx.breaker().failures + 1, self.failures_max)
+        opens = failures == self.failures_max
+        tx.set_breaker(Breaker(failures=failures, open_until_at=tx.now + self._open_ms if opens else None))
+        if opens:
+            self._record(tx, execution, "opened", "fail")
+
+    def finished(self, tx: Transaction, execution: Execution) -> None:
+        """A job has succeeded."""
+        if self.failures_max is None:
+            return
+        breaker = tx.breaker()
+        if breaker.failures:
+            tx.set_breaker(Breaker())
+        if breaker.open_until_at is not None:
+            self._record(tx, execution, "closed", "finish")
+
+    def _record(self, tx: Transaction, execution: Execution, event: str, operation: str) -> None:
+        tx.record(
+            event=event,
+            operation=operation,
+            actor=execution.worker,
+            job_id=execution.job_id,
+            execution_id=execution.id,
+        )
+
+    @property
+    def _open_ms(self) -> int:
+        return round(self.open_seconds * 1000)

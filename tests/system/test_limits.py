@@ -1,0 +1,135 @@
+"""The retry budget, the circuit breaker and the jitter, on the real queue."""
+
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from model.limits import wait_ms
+from model.state import Execution as ModelExecution
+from model.state import Settings
+from model.state import Status as ModelStatus
+from system.clock import ManualClock
+from system.policies import CircuitBreaker, Policies, Retry, RetryBudget
+from system.queue import Queue
+from system.store import Breaker, Execution, Status
+
+
+def _events(queue: Queue) -> list[str]:
+    return [row.event for row in queue.store.audit() if row.event in ("postponed", "opened", "closed")]
+
+
+def _fail_one(queue: Queue) -> bool:
+    """Lease a job, and fail it. False when there is none to lease."""
+    lease = queue.lease("A")
+    if lease is None:
+        return False
+    assert queue.start(lease.execution.id)
+    assert queue.fail(lease.execution.id, detail="down")
+    return True
+
+
+def _finish_one(queue: Queue) -> None:
+    lease = queue.lease("A")
+    assert lease is not None
+    number = lease.execution.id
+    assert queue.start(number)
+    assert queue.commit(number, 1)
+    assert queue.finish(number)
+
+
+def test_of_many_jobs_that_fail_only_so_many_are_retried(queue: Queue, clock: ManualClock) -> None:
+    """A hundred jobs fail at once; in the window that follows three are tried again, and no more."""
+    budget = RetryBudget(retries_max=3, window_seconds=60)
+    queue = evolve(queue, policies=Policies(retry=Retry(backoff_seconds=0), budget=budget))
+    for number in range(100):
+        queue.enqueue(number)
+        clock.advance(1)
+    retries = 0
+    for _ in range(100 + 3):
+        retries += _fail_one(queue)
+    assert retries == 103
+    assert not _fail_one(queue)
+    assert len(queue.store.retries()) == 3
+    assert set(_events(queue)) == {"postponed"}
+    clock.advance(60_000)
+    assert [_fail_one(queue) for _ in range(4)] == [True, True, True, False]
+
+
+def test_a_first_attempt_needs_no_budget(queue: Queue) -> None:
+    """Jobs that have not been tried are leased as ever, and nothing is written down."""
+    queue = evolve(queue, policies=Policies(budget=RetryBudget(retries_max=1)))
+    for number in range(3):
+        queue.enqueue(number)
+        _finish_one(queue)
+    assert queue.store.retries() == ()
+
+
+def test_the_breaker_opens_probes_and_closes(queue: Queue, clock: ManualClock) -> None:
+    """Two failures in a row open it; after 10 s one job is let through; when that is finished all are."""
+    breaker = CircuitBreaker(failures_max=2, open_seconds=10)
+    queue = evolve(queue, policies=Policies(retry=Retry(attempts_max=1), breaker=breaker))
+    for number in range(6):
+        queue.enqueue(number)
+    assert [_fail_one(queue) for _ in range(3)] == [True, True, False]
+    assert queue.store.breaker() == Breaker(failures=2, open_until_at=clock.now() + 10_000)
+    clock.advance(9_999)
+    assert queue.lease("A") is None
+    clock.advance(1)
+    probe = queue.lease("A")
+    assert probe is not None
+    assert queue.lease("B") is None
+    assert queue.start(probe.execution.id)
+    assert queue.commit(probe.execution.id, 1)
+    assert queue.finish(probe.execution.id)
+    assert queue.store.breaker() == Breaker()
+    _finish_one(queue)
+    assert _events(queue) == ["opened", "closed"]
+
+
+def test_a_success_between_two_failures_keeps_it_closed(queue: Queue) -> None:
+    """Only failures in a row count."""
+    breaker = CircuitBreaker(failures_max=2)
+    queue = evolve(queue, policies=Policies(retry=Retry(attempts_max=1), breaker=breaker))
+    for number in range(4):
+        queue.enqueue(number)
+    _fail_one(queue)
+    _finish_one(queue)
+    _fail_one(queue)
+    assert queue.store.breaker() == Breaker(failures=1)
+    assert _events(queue) == []
+
+
+def test_by_default_there_are_no_limits(queue: Queue) -> None:
+    """Nothing is counted, and nothing is written."""
+    queue = evolve(queue, policies=Policies(retry=Retry(backoff_seconds=0, attempts_max=50)))
+    queue.enqueue(1)
+    assert all(_fail_one(queue) for _ in range(50))
+    assert (queue.store.retries(), queue.store.breaker()) == ((), Breaker())
+
+
+@pytest.mark.parametrize("seed", [None, 0, 1, -5, 10**30])
+def test_the_model_draws_the_same_jitter(seed: int | None) -> None:
+    """For every job and attempt, without a line of code in common."""
+    settings = Settings(jitter_seed=seed)
+    for job in (1, 2, 900):
+        for attempt in (1, 2, 7, 12):
+            of = {"attempt": attempt, "worker": "A", "lease_expires_at": 0}
+            real = Execution(id=5, job_id=job, status=Status.LEASED, **of)  # type: ignore[arg-type]
+            modelled = ModelExecution(id=5, job=job, status=ModelStatus.LEASED, **of)  # type: ignore[arg-type]
+            assert Retry(jitter_seed=seed).wait_ms(real) == wait_ms(settings, modelled)
+
+
+@pytest.mark.parametrize(
+    ("policy", "name", "wrong"),
+    [
+        (RetryBudget(), "retries_max", 0),
+        (RetryBudget(), "window_seconds", 0),
+        (CircuitBreaker(), "failures_max", 0),
+        (CircuitBreaker(), "open_seconds", float("nan")),
+    ],
+)
+def test_a_limit_without_sense_is_refused(policy: Any, name: str, wrong: Any) -> None:
+    """No retry ever, or no time at all, raises ValueError where it is given."""
+    with pytest.raises(ValueError, match=name):
+        evolve(policy, **{name: wrong})

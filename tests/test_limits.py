@@ -1,0 +1,168 @@
+"""The limits of retries, broken on purpose in small and plausible ways: each is found.
+
+Some break INV_005; the others only part from the model: what they keep to themselves does no harm in time.
+"""
+
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from failure_modes.checker.bounds import Bounds
+from failure_modes.checker.explorer import Proof
+from failure_modes.checker.proving import Answer, prove
+from failure_modes.checker.scope import Scope, Swap, guarded
+from model.state import Settings
+from system.policies import CircuitBreaker, ExternalKeys, Retry, RetryBudget
+from system.queue import Queue
+from system.store import Breaker, Execution, Transaction
+
+SCOPE = Scope(settings=Settings(jitter_seed=1, retries_max=1, failures_max=2))
+BOUNDS = Bounds(jobs=2, failures=2, ticks=1, tick_seconds=(1,))
+CRASHES = Bounds(jobs=1, crashes=2, ticks=1)
+
+
+class OneMore(RetryBudget):
+    """Compares with more than it should."""
+
+    def postponed_to(self, tx: Transaction) -> int | None:
+        """One retry too many."""
+        assert self.retries_max is not None
+        return RetryBudget(retries_max=self.retries_max + 1).postponed_to(tx)
+
+
+class NotWritten(RetryBudget):
+    """Forgets to count."""
+
+    def spend(self, tx: Transaction) -> None:
+        """Write nothing."""
+
+
+class ShortWindow(RetryBudget):
+    """Counts seconds for minutes."""
+
+    def postponed_to(self, tx: Transaction) -> int | None:
+        """Of the last second."""
+        return RetryBudget(retries_max=self.retries_max, window_seconds=1).postponed_to(tx)
+
+
+class NeverOpens(CircuitBreaker):
+    """Does not count."""
+
+    def failed(self, tx: Transaction, execution: Execution) -> None:
+        """Forget it."""
+
+
+class OpensLate(CircuitBreaker):
+    """Opens at the failure after the one that it should open at."""
+
+    def failed(self, tx: Transaction, execution: Execution) -> None:
+        """Count one more."""
+        assert self.failures_max is not None
+        CircuitBreaker(failures_max=self.failures_max + 1).failed(tx, execution)
+
+
+class OpensInSilence(CircuitBreaker):
+    """Opens, and tells nobody."""
+
+    def failed(self, tx: Transaction, execution: Execution) -> None:
+        """Write the breaker, and no audit row."""
+        del execution
+        failures = tx.breaker().failures + 1
+        until = tx.now + 30_000 if failures == self.failures_max else None
+        tx.set_breaker(Breaker(failures=failures, open_until_at=until))
+
+
+class EveryoneProbes(CircuitBreaker):
+    """Half open, it lets all through."""
+
+    def leased(self, tx: Transaction) -> None:
+        """Do not wait for the probe."""
+
+
+class NeverCloses(CircuitBreaker):
+    """A success does not count."""
+
+    def finished(self, tx: Transaction, execution: Execution) -> None:
+        """Keep the failures."""
+
+
+class SameForAll(Retry):
+    """Its jitter is one number: jobs that failed together come back together."""
+
+    def wait_ms(self, failed: Execution) -> int:
+        """As job 1 would."""
+        return super().wait_ms(evolve(failed, job_id=1))
+
+
+def _with(**policies: type) -> Swap:
+    def swap(queue: Queue) -> Queue:
+        made: dict[str, Any] = {}
+        for name, kind in policies.items():
+            known = getattr(queue.policies, name)
+            made[name] = kind(**{slot: getattr(known, slot) for slot in known.__slots__ if slot[0] != "_"})
+        return evolve(queue, policies=evolve(queue.policies, **made))
+
+    return swap
+
+
+def _proved(swap: Swap, hunted: str | None, bounds: Bounds = BOUNDS) -> Answer:
+    answer = prove(Proof(scope=SCOPE, bounds=bounds, swap=swap, hunted=hunted))
+    assert answer.complete
+    return answer
+
+
+@pytest.mark.parametrize("bounds", [BOUNDS, CRASHES], ids=["failures", "crashes"])
+def test_the_limits_hold_in_every_reachable_state(bounds: Bounds) -> None:
+    """Nothing breaks, and the model agrees."""
+    assert _proved(guarded, None, bounds).finding is None
+
+
+@pytest.mark.parametrize(
+    ("swap", "bounds", "got"),
+    [
+        (_with(budget=OneMore), CRASHES, "is retry 2 within 60s, and the budget is 1"),
+        (_with(budget=NotWritten), CRASHES, "is retry 2 within 60s, and the budget is 1"),
+        (_with(budget=ShortWindow), CRASHES, "is retry 2 within 60s, and the budget is 1"),
+        (_with(breaker=NeverOpens), BOUNDS, "after failure 2 in a row, and the breaker is open for 30s"),
+        (_with(breaker=OpensLate), BOUNDS, "after failure 2 in a row, and the breaker is open for 30s"),
+    ],
+    ids=["one more", "not written", "short window", "never opens", "opens late"],
+)
+def test_a_limit_that_does_not_hold_breaks_inv_005(swap: Swap, bounds: Bounds, got: str) -> None:
+    """It is found without the model, by what was observed."""
+    finding = _proved(swap, "INV_005", bounds).finding
+    assert finding is not None
+    assert finding.got.endswith(got)
+
+
+@pytest.mark.parametrize(
+    "swap",
+    [
+        _with(budget=OneMore),
+        _with(budget=NotWritten),
+        _with(breaker=OpensInSilence),
+        _with(breaker=EveryoneProbes),
+        _with(breaker=NeverCloses),
+        _with(retry=SameForAll),
+    ],
+    ids=["one more", "not written", "in silence", "everyone probes", "never closes", "same for all"],
+)
+def test_a_limit_that_is_kept_in_another_way_parts_from_the_model(swap: Swap) -> None:
+    """What the rows or the audit say is not what they should."""
+    assert _proved(swap, None).finding is not None
+
+
+def test_a_key_that_counts_attempts_charges_again() -> None:
+    """The handler's key must not change with what makes it ask again."""
+
+    class Counted(ExternalKeys):
+        def key(self, execution: Execution) -> str:
+            return f"{super().key(execution)}-{execution.attempt}"
+
+    scope = Scope(workers=1, settings=Settings(external=True))
+    bounds = Bounds(jobs=1, ticks=1, crashes=1)
+    swap = _with(external=Counted)
+    answer = prove(Proof(scope=scope, bounds=bounds, swap=swap, hunted="INV_001"))
+    assert answer.finding is not None
+    assert answer.finding.got == "what 'k1' asks for was charged 2 times"
