@@ -108,7 +108,10 @@ def test_the_text_is_the_same_when_replayed_again(*, guarded: bool) -> None:
         first = replay(trace, guarded=guarded)
         again = replay(trace, guarded=guarded)
         assert first == again
-        of_faults = [Step(worker=PRODUCER), Step(worker=RECONCILER)]  # only a fault tears a helper's work in two
+        of_faults = [
+            Step(worker=PRODUCER),
+            Step(worker=RECONCILER),
+        ]  # only a fault tears a helper's work in two
         if trace.failure_mode == "FM_003":
             of_faults.append(Fail(worker="A"))  # only without limits has A a job that could fail
         left_out = [action for action in first.skipped if not guarded or action not in of_faults]

@@ -276,7 +276,7 @@ def test_a_stale_execution_is_aborted_and_a_new_one_leased_in_one_commit() -> No
 
 
 def test_the_invariants_are_five_each_with_a_predicate_and_a_promise() -> None:
-    """INV_001 to INV_005, in order; each is judged on commits or at the end (the last: both), and promised."""
+    """INV_001 to INV_005, in order; each is judged on commits or at the end (or both), and promised."""
     assert [rule.id for rule in INVARIANTS] == [f"INV_00{number}" for number in range(1, 6)]
     for rule in INVARIANTS:
         judged = (rule.on_change is not None, rule.at_end is not None)
