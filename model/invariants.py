@@ -248,7 +248,7 @@ def _tells(event: Event, fault: Fault) -> bool:
     if fault.kind == "duplicate":
         return event.event == "duplicate"
     if fault.kind == "failure":
-        return event.operation == "fail" and event.event != "buried"
+        return event.operation == "fail" and event.event in ("failed", "refused")
     recovered = event.event == "expired" or (event.event == "finished" and event.operation == "reconcile")
     return recovered and event.execution == fault.execution
 
@@ -267,7 +267,7 @@ def condensed(
     for row in rows:
         if row.event == "buried":
             given_up.setdefault(row.job, row)
-        elif row.event == "duplicate" or row.operation == "fail":
+        elif row.event == "duplicate" or (row.operation == "fail" and row.event in ("failed", "refused")):
             spare.append(row)
     return (*given_up.values(), *spare), untold
 

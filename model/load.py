@@ -72,4 +72,5 @@ def _breach(load: Load, lease: Event, durable: Durable, settings: Settings) -> s
 
 
 def _is_retry(lease: Event, durable: Durable) -> bool:
-    return lease.execution is not None and durable.execution(lease.execution).attempt > 1
+    """Whether the job had been leased before, whatever number the attempt was given."""
+    return durable.executions_of(lease.job)[0].id != lease.execution

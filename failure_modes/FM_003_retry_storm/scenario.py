@@ -36,7 +36,7 @@ FAILURE_MODE = FailureMode(
     title="retry storm",
     breaks="INV_005",
     trigger="a handler fails again and again",
-    policy="retry, budget and breaker",
+    policy="retry, retry budget and circuit breaker",
     swap=without_limits,
     strategy=Strategy(
         weights=(("Step", 5), ("Enqueue", 1), ("Fail", 3), ("Tick", 1)),
@@ -47,5 +47,5 @@ FAILURE_MODE = FailureMode(
     bounds=Bounds(jobs=2, failures=2, ticks=1, tick_seconds=(1,)),
     must_reach=("a retry was postponed", "the breaker opened", "the breaker closed"),
     shortest=7,
-    states=709,
+    states=701,
 )

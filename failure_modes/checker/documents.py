@@ -17,9 +17,11 @@ _OPERATIONS = """\
 | --- | --- |
 | enqueue | the same idempotency key: the job that exists is returned, and there is no second job |
 | lease | the job available longest, then the lowest id; its stale execution is aborted with it |
+| lease, under limits | a retry without budget is postponed; nothing while the breaker is open |
 | start, heartbeat, commit, fail | only by the execution that holds an unexpired lease |
 | commit | the effect and the COMMITTED record together; only the first commit of a job is accepted |
-| finish | COMMITTED to DONE, by its worker, however late |
+| finish | COMMITTED to DONE, by its worker, however late; it closes the breaker |
+| fail | ABORTED, and available after the backoff; the breaker counts it |
 | reconcile | lease run out and COMMITTED: DONE. Lease run out before the commit: ABORTED |
 """
 

@@ -80,6 +80,8 @@ def _check(key: str, value: Any, kind: Any) -> None:
         refuse(f"it is {_KIND_NAMES[kind] if kind is bool else f'a {_KIND_NAMES[kind]}'}")
     if not isinstance(value, (int, float) if kind is float else kind):
         refuse(f"it is a {_KIND_NAMES[kind]}")
+    if key == "jitter_seed":
+        return
     if kind in (int, float) and not 0 < value <= 1e9:
         refuse("it is positive, and at most 1e9")
     if kind is float and round(value * 1000) / 1000 != value:

@@ -17,7 +17,7 @@ from failure_modes.checker.database import all_kept
 from failure_modes.checker.replay import replay
 from failure_modes.checker.scope import Granularity
 from failure_modes.checker.trace import to_json
-from model.actions import PRODUCER, RECONCILER, Crash, Enqueue, Fail, Step, Tick
+from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Fail, Step, Tick
 from tests.checker.commands import ROOT
 from tests.checker.traces import SMALL
 
@@ -108,10 +108,7 @@ def test_the_text_is_the_same_when_replayed_again(*, guarded: bool) -> None:
         first = replay(trace, guarded=guarded)
         again = replay(trace, guarded=guarded)
         assert first == again
-        of_faults = [
-            Step(worker=PRODUCER),
-            Step(worker=RECONCILER),
-        ]  # only a fault tears a helper's work in two
+        of_faults: list[Action] = [Step(worker=PRODUCER), Step(worker=RECONCILER)]  # of work torn in two
         if trace.failure_mode == "FM_003":
             of_faults.append(Fail(worker="A"))  # only without limits has A a job that could fail
         left_out = [action for action in first.skipped if not guarded or action not in of_faults]

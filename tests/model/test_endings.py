@@ -34,7 +34,14 @@ EXPIRED_ROW = audit("expired", "reconcile", Status.IN_PROGRESS, Status.ABORTED, 
 FINISHED_ROW = audit("finished", "reconcile", Status.COMMITTED, Status.DONE, RECONCILER)
 FAILED_ROW = audit("failed", "fail", Status.IN_PROGRESS, Status.ABORTED)
 
+OPENED_ROW = Event(event="opened", operation="fail", actor="A", job=1, execution=1)
+
 BAD_ENDINGS = [
+    (
+        "INV_005",
+        ending(SUCCEEDED, FAILED_ROW, OPENED_ROW, faults=(FAILURE, FAILURE)),
+        "no audit row tells of the failure that hit job-1",
+    ),
     ("INV_004", ending(Durable()), "the job of key 'k1' was accepted and is missing"),
     ("INV_004", ending(rows(JOB)), "job-1 is stuck in PENDING"),
     ("INV_004", ending(rows(EXEC)), "job-1 is stuck in RUNNING"),

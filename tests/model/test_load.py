@@ -86,12 +86,13 @@ def test_the_model_postpones_opens_and_closes_on_the_record() -> None:
 
 
 def _event(event: str, at: int, execution: int = 1) -> Event:
-    return Event(event=event, operation="-", actor="A", job=1, execution=execution, at=at)
+    job = 2 if execution == 4 else 1
+    return Event(event=event, operation="-", actor="A", job=job, execution=execution, at=at)
 
 
 def _judged(load: Load, *events: Event, settings: Settings = LIMITS) -> str | None:
-    executions = tuple([_execution(number) for number in (1, 2, 3)])
-    after = Durable(executions=(*executions, _execution(4, attempt=1)))
+    executions = tuple([_execution(number) for number in (0, 1, 2, 3)])
+    after = Durable(executions=(*executions, _execution(4, job=2, attempt=1)))
     return no_storm(
         Change(before=after, after=after, events=events, actor="A", at=0, load=load, settings=settings)
     )
