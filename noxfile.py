@@ -124,6 +124,20 @@ def matrix(session: nox.Session) -> None:
 
 
 @nox.session
+def fidelity(session: nox.Session) -> None:
+    """Random schedules and kept traces, simulated and with real processes: what they leave is the same."""
+    _install(session)
+    _checker(session, "fidelity", *session.posargs)
+
+
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """Real processes, killed and stopped at random moments: nothing is lost, duplicated or stuck."""
+    _install(session)
+    _checker(session, "chaos", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """What the queue and the searches cost. Nothing is asserted."""
     _install(session)

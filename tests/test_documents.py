@@ -21,6 +21,7 @@ EXPECTED = (
     "02_state_model.md",
     "03_policies.md",
     "04_happy_path.md",
+    "05_fidelity.md",
     "adding_a_failure_mode.md",
     "failure_mode_index.md",
     "glossary.md",

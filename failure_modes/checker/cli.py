@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from failure_modes.checker.catalogue import FailureMode, UnknownFailureMode, catalogue, failure_mode
+from failure_modes.checker.cli_chaos import chaos
+from failure_modes.checker.cli_fidelity import fidelity
 from failure_modes.checker.cli_matrix import matrix_
 from failure_modes.checker.cli_prove import prove
 from failure_modes.checker.database import keep, kept, path_of, save
@@ -16,6 +18,7 @@ from failure_modes.checker.exits import EXIT, check_new, fail, leave, shown_path
 from failure_modes.checker.machine import Result, Search, run
 from failure_modes.checker.options import Mode, tuned, tuning
 from failure_modes.checker.progress import shown
+from failure_modes.checker.real import RealWorld
 from failure_modes.checker.replay import replay
 from failure_modes.checker.scaffold import NotLaidOut, lay_out
 from failure_modes.checker.scope import Swap, guarded
@@ -31,6 +34,7 @@ from failure_modes.checker.summary import (
 )
 from failure_modes.checker.telling import steps_told
 from failure_modes.checker.trace import Trace, TraceError, load
+from failure_modes.checker.world import World
 
 FIND_EXAMPLES = 5_000
 PREVENT_EXAMPLES = 500
@@ -130,14 +134,17 @@ def prevent(mode: FailureMode, **options: Any) -> None:
 @main.command("replay")
 @click.argument("path", metavar="TRACE", type=click.Path(path_type=Path))
 @click.option("--guarded", "on_guarded", is_flag=True, help="On the guarded system: nothing may break.")
-def replay_(path: Path, *, on_guarded: bool) -> None:
+@click.option("--processes", "really", is_flag=True, help="With real processes, killed by SIGKILL.")
+def replay_(path: Path, *, on_guarded: bool, really: bool) -> None:
     """Run a kept trace again: it must break the same invariant at the same step."""
     try:
         trace = load(path)
         if trace.failure_mode is not None:
             _known(path, trace.failure_mode)
-        options = " --guarded" if on_guarded else ""
-        replayed = replay(trace, guarded=on_guarded, command=f"nox -s replay -- {shown_path(path)}{options}")
+        options = " --guarded" * on_guarded + " --processes" * really
+        command = f"nox -s replay -- {shown_path(path)}{options}"
+        world = RealWorld if really else World
+        replayed = replay(trace, guarded=on_guarded, command=command, world=world)
     except TraceError as error:
         fail(str(error))
     click.echo(replayed.text)
@@ -187,6 +194,8 @@ def new(number: str, name: str) -> None:
 
 main.add_command(prove)
 main.add_command(matrix_)
+main.add_command(fidelity)
+main.add_command(chaos)
 
 
 @main.command()

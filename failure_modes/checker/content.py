@@ -27,6 +27,17 @@ def read_content(connection: sqlite3.Connection, tables: tuple[str, ...]) -> Con
     return tuple([(table, tuple(connection.execute(_reading(table)).fetchall())) for table in tables])
 
 
+def everything(connection: sqlite3.Connection) -> Content:
+    """The rows of every table, the audit and the last ids that were given among them, by its name."""
+    tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+    return tuple(
+        [
+            (name, tuple(connection.execute(f"SELECT * FROM {name} ORDER BY rowid").fetchall()))
+            for (name,) in tables.fetchall()
+        ]
+    )
+
+
 def write_content(
     connection: sqlite3.Connection, wanted: Content, present: Content, *, audited: bool = True
 ) -> None:

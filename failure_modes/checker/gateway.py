@@ -15,10 +15,12 @@ COLUMNS = ("id", "key", "value")
 class Gateway:
     """The gateway of one run; `close` it."""
 
-    def __init__(self) -> None:
-        self._connection = sqlite3.connect(":memory:", isolation_level=None)
+    def __init__(self, target: str = ":memory:") -> None:
+        """`target` is a file, or memory: a file may be opened by many processes at once."""
+        self._connection = sqlite3.connect(target, isolation_level=None)
         self._connection.execute(
-            f"CREATE TABLE {CHARGES} (id INTEGER PRIMARY KEY, key TEXT UNIQUE, value TEXT NOT NULL)"
+            f"CREATE TABLE IF NOT EXISTS {CHARGES}"
+            " (id INTEGER PRIMARY KEY, key TEXT UNIQUE, value TEXT NOT NULL)"
         )
 
     def charge(self, value: str, key: str | None) -> int:

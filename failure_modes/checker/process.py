@@ -72,6 +72,11 @@ class Process:
             self.refuse(NotTheSame(f"process {self.name} stopped before it came to where it stood"))
 
     @property
+    def pid(self) -> int | None:
+        """Its number, where it is a process of the operating system."""
+        return None
+
+    @property
     def waits(self) -> bool:
         """Whether it waits for a lock that nobody has let go of since."""
         return self.blocked_since is not None and self.blocked_since == self.world.releases

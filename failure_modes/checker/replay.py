@@ -1,5 +1,7 @@
 """A kept trace, run again: on the broken system, and on the guarded one."""
 
+from collections.abc import Callable
+
 from attrs import frozen
 
 from failure_modes.checker.catalogue import FailureMode, failure_mode
@@ -7,8 +9,10 @@ from failure_modes.checker.findings import Finding, Found
 from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.machine import needs_ending
 from failure_modes.checker.rendering import headline, table, verdict
+from failure_modes.checker.scope import Scope, Swap
 from failure_modes.checker.scope import guarded as nothing_swapped
 from failure_modes.checker.trace import Trace
+from failure_modes.checker.world import World
 from model.actions import Action
 
 
@@ -23,9 +27,16 @@ class Replayed:
 
 
 def replay(
-    trace: Trace, *, guarded: bool = False, command: str | None = None, shortest: bool = False
+    trace: Trace,
+    *,
+    guarded: bool = False,
+    command: str | None = None,
+    shortest: bool = False,
+    world: Callable[[Scope, Swap], World] = World,
 ) -> Replayed:
     """Run a trace. `command` replays it, and is printed last; `shortest` if that was proved.
+
+    `world` makes the world that it is run in.
 
     Raises UnknownFailureMode.
 
@@ -39,7 +50,7 @@ def replay(
     hunted = trace.breaks.invariant if broken else None
     finding: Finding | None = None
     skipped: list[Action] = []
-    with Lockstep(trace.scope, swap, hunted=hunted) as lockstep:
+    with Lockstep(trace.scope, swap, hunted=hunted, world=world(trace.scope, swap)) as lockstep:
         try:
             for action in trace.actions:
                 if lockstep.possible(action):

@@ -23,6 +23,7 @@ from greenlet import getcurrent
 from failure_modes.checker.content import (
     Content,
     Unexplorable,
+    everything,
     read_content,
     tables_of,
     unexplorable,
@@ -45,13 +46,25 @@ CONTENTS_MAX = 100_000
 """Contents that are known again."""
 
 _OBSERVER = "observer"
+_GATEWAY = "-gateway"
 
 
 class World:
     """One run: a database, a clock, and the processes."""
 
-    def __init__(self, scope: Scope, swap: Swap, *, restorable: bool = False, forgets: bool = False) -> None:
-        """`forgets`: a process remembers of an operation of the queue only what it answered."""
+    def __init__(
+        self,
+        scope: Scope,
+        swap: Swap,
+        *,
+        restorable: bool = False,
+        forgets: bool = False,
+        path: Path | None = None,
+    ) -> None:
+        """`forgets`: a process remembers of an operation of the queue only what it answered.
+
+        `path` is the database of a run that has begun elsewhere; it is not this world's to remove.
+        """
         self.scope = scope
         self.restorable = restorable
         self.hub = getcurrent()
@@ -64,14 +77,16 @@ class World:
         self._swap = swap
         self._pool: dict[str, tuple[sqlite3.Connection, set[str]]] = {}
         self._in_memory = restorable and scope.granularity is Granularity.TRANSACTION
-        self._path = _template() if self._in_memory else _fresh_database()
+        self._path = path or (_template() if self._in_memory else _fresh_database())
         self.observer = SQLiteStore(
             self._path,
             clock=self.clock,
             create=self._in_memory,
             connect=lambda target: self.open(_OBSERVER, target)[0],
         )
-        self.gateway = Gateway() if scope.settings.external else None
+        self.gateway: Gateway | None = None
+        if scope.settings.external:
+            self.gateway = Gateway(":memory:" if self._in_memory else f"{self._path}{_GATEWAY}")
         self._queues: dict[str, tuple[Queue, SteppingConnection]] = {}
         self._own, _ = self._pool[_OBSERVER]
         programs = dict.fromkeys(scope.names, _work) | {PRODUCER: _produce, RECONCILER: _reconcile}
@@ -136,6 +151,11 @@ class World:
             self._once.clear()
         return self._once.setdefault(content, content)
 
+    def left(self) -> Content:
+        """Every row of every table there is: what a run has left behind."""
+        theirs = () if self.gateway is None else ((CHARGES, self.gateway.rows()),)
+        return (*theirs, *everything(self._own))
+
     def columns(self) -> dict[str, tuple[str, ...]]:
         """The columns of each table."""
         of_gateway = {} if self.gateway is None else {CHARGES: COLUMNS}
@@ -185,7 +205,7 @@ class World:
         for connection, _ in self._pool.values():
             connection.close()
         if not self._in_memory:
-            for suffix in ("", "-wal", "-shm"):
+            for suffix in ("", "-wal", "-shm", _GATEWAY):
                 Path(f"{self._path}{suffix}").unlink(missing_ok=True)
 
 

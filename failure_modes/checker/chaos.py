@@ -1,0 +1,233 @@
+"""Chaos on the real thing: processes of the queue on one database file, killed and stopped at random moments.
+
+Producers, workers and a reconciler run on the system's clock; SIGKILL, SIGSTOP and SIGCONT fall between any
+two instructions of theirs. When it is over, all that is left to do is done in peace, and the books are
+balanced: from the rows, and from what the processes said themselves.
+"""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from attrs import asdict, field, frozen
+
+from failure_modes.checker.chaos_process import Orders
+from failure_modes.checker.reading import read
+from model.events import Event
+from model.state import TERMINAL, Durable, Execution, JobState
+from system.clock import Stopwatch, SystemClock
+from system.sqlite import SQLiteStore
+
+PRODUCERS, WORKERS = 2, 3
+_CLOCK = SystemClock()
+EVERY_SECONDS = 0.3
+"""Time from one blow to the next, on average."""
+
+PEACE_SECONDS = 180.0
+"""How long what is left may take to be done, once nobody is killed any more."""
+
+
+@frozen(kw_only=True)
+class Plan:
+    """What to run. `fault` is the module of a failure mode's scenario, or None."""
+
+    folder: Path
+    seconds: float
+    seed: int
+    lease_seconds: float = 1.0
+    jobs_a_second: float = 120.0
+    fault: str | None = None
+
+
+@frozen(kw_only=True)
+class Books:
+    """What came of it. Each list names what is wrong; all are empty where the queue kept its promises."""
+
+    jobs: int
+    accepted: int
+    succeeded: int
+    failed: int
+    lost: tuple[str, ...]
+    duplicated: tuple[str, ...]
+    stuck: tuple[str, ...]
+    strange: tuple[str, ...]
+    audit: Counter[str]
+    struck: Counter[str] = field(factory=Counter)
+
+    @property
+    def balanced(self) -> bool:
+        """Whether nothing is lost, duplicated, stuck or strange."""
+        return not (self.lost or self.duplicated or self.stuck or self.strange)
+
+
+class _Cast:
+    """The processes, by name. One that is killed is started again."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._starts: Counter[str] = Counter()
+        roles = {f"producer{n}": "producer" for n in range(1, PRODUCERS + 1)}
+        roles |= {f"worker{n}": "worker" for n in range(1, WORKERS + 1)}
+        self._roles = roles | {"reconciler": "reconciler"}
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.stopped: dict[str, float] = {}
+        """Until when a process is stopped, by the watch."""
+        self.watch = Stopwatch()
+        self.died: list[str] = []
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them, in a fixed order."""
+        return tuple(self._roles)
+
+    def start(self, name: str) -> None:
+        """Start it, or start it again."""
+        self._starts[name] += 1
+        orders = Orders(
+            role=self._roles[name],
+            name=name,
+            folder=str(self._plan.folder),
+            seed=f"{self._plan.seed}:{name}:{self._starts[name]}",
+            lease_seconds=self._plan.lease_seconds,
+            jobs_a_second=self._plan.jobs_a_second,
+            fault=self._plan.fault,
+        )
+        command = [sys.executable, "-m", "failure_modes.checker.chaos_process", json.dumps(asdict(orders))]
+        with Path(self._plan.folder, f"{name}.err").open("ab") as errors:
+            self.running[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=errors)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, whatever it is doing, and be sure that it is gone."""
+        process = self.running.pop(name)
+        if process.poll() is not None:
+            self.died.append(f"{name} ended by itself, with exit code {process.returncode}")
+        process.kill()
+        process.wait()
+        self.stopped.pop(name, None)
+
+    def stop(self, name: str, seconds: float) -> None:
+        """SIGSTOP, until so much later."""
+        self.running[name].send_signal(signal.SIGSTOP)
+        self.stopped[name] = self.watch.seconds + seconds
+
+    def go_on(self, *, all_: bool = False) -> None:
+        """SIGCONT to those whose time has come."""
+        for name, until in list(self.stopped.items()):
+            if all_ or until <= self.watch.seconds:
+                self.running[name].send_signal(signal.SIGCONT)
+                del self.stopped[name]
+
+
+def run(plan: Plan, say: Callable[[str], None]) -> Books:
+    """Let it run, strike at random, end in peace, balance the books. `say` is told how far it has come."""
+    SQLiteStore(plan.folder / "queue.db", clock=_CLOCK, create=True).close()
+    cast, chance, struck = _Cast(plan), random.Random(plan.seed), Counter[str]()
+    try:
+        for name in cast.names:
+            cast.start(name)
+        while cast.watch.seconds < plan.seconds:
+            _CLOCK.sleep(chance.uniform(0, 2 * EVERY_SECONDS))
+            cast.go_on()
+            name = chance.choice(cast.names)
+            if chance.random() < 0.4 and name not in cast.stopped:
+                cast.stop(name, chance.uniform(0, 2.5 * plan.lease_seconds))
+                struck["stops"] += 1
+            else:
+                cast.kill(name)
+                cast.start(name)
+                struck["kills"] += 1
+            to_go = plan.seconds - cast.watch.seconds
+            say(f"{struck['kills']} kills, {struck['stops']} stops, {to_go:.0f} s to go")
+        cast.go_on(all_=True)
+        for name in cast.names:
+            if name.startswith("producer"):
+                cast.kill(name)
+        settled = _peace(plan, say)
+    finally:
+        for name in list(cast.running):
+            cast.kill(name)
+    return balance(plan, struck, died=cast.died, settled=settled)
+
+
+def _peace(plan: Plan, say: Callable[[str], None]) -> bool:
+    """Wait until nothing is left to do. False if that takes too long."""
+    store = SQLiteStore(plan.folder / "queue.db", clock=_CLOCK)
+    watch = Stopwatch()
+    try:
+        while watch.seconds < PEACE_SECONDS:
+            counts = store.counts()
+            if counts.pending == counts.running == 0:
+                return True
+            say(f"{counts.pending} jobs wait and {counts.running} run, in peace")
+            _CLOCK.sleep(0.5)
+        return False
+    finally:
+        store.close()
+
+
+def balance(plan: Plan, struck: Counter[str], *, died: list[str], settled: bool) -> Books:
+    """The books: from the rows, and from what the processes said."""
+    said: dict[str, list[list[object]]] = {}
+    for path in sorted(plan.folder.glob("*.log")):
+        for line in path.read_text(encoding="ascii").splitlines():
+            words = json.loads(line) if line.endswith("]") else ["cut short"]  # killed in the midst of a line
+            said.setdefault(str(words[0]), []).append(words)
+    asked = {str(words[1]) for words in said.get("asked", [])}
+    accepted = {str(words[1]) for words in said.get("accepted", [])}
+    ran = {str(words[1]) for words in said.get("ran", [])}
+    store = SQLiteStore(plan.folder / "queue.db", clock=_CLOCK)
+    rows, events, _ = read(store, None, after=0)
+    store.close()
+    durable = rows.durable
+    executions: dict[int, list[Execution]] = {}
+    for execution in durable.executions:
+        executions.setdefault(execution.job, []).append(execution)
+    states = {
+        job.id: Durable(jobs=(job,), executions=tuple(executions.get(job.id, ()))).job_state(job.id)
+        for job in durable.jobs
+    }
+    effects = Counter([effect.job for effect in durable.effects])
+    keys = Counter([str(job.key) for job in durable.jobs])
+    buried = {event.job for event in events if event.event == "buried"}
+    key_of = {job.id: job.key for job in durable.jobs}
+    names = {job.id: f"job-{job.id} ({job.key})" for job in durable.jobs}
+    lost = [f"{key} was accepted, and there is no job" for key in sorted(accepted - set(keys))]
+    strange = list(died) if settled else [*died, "something is still to be done after all the time there was"]
+    duplicated = [f"{key} has {count} jobs" for key, count in sorted(keys.items()) if count > 1]
+    stuck = []
+    for job in durable.jobs:
+        state, name = states[job.id], names[job.id]
+        if state not in TERMINAL:
+            stuck.append(f"{name} is {state}")
+        if effects[job.id] > 1:
+            duplicated.append(f"{name} has {effects[job.id]} effects")
+        if state is JobState.SUCCEEDED and not effects[job.id]:
+            lost.append(f"{name} is {state} and has no effect")
+        if state is JobState.FAILED and (effects[job.id] or job.id not in buried):
+            strange.append(f"{name} is {state}, with {effects[job.id]} effects, and no row says why")
+        if str(job.key) not in asked:
+            strange.append(f"nobody asked for {name}")
+    for effect in durable.effects:
+        if effect.value not in ran or effect.value != key_of[effect.job]:
+            strange.append(f"{names[effect.job]} has an effect that nobody worked for: {effect.value}")
+    return Books(
+        jobs=len(durable.jobs),
+        accepted=len(accepted),
+        succeeded=sum(state is JobState.SUCCEEDED for state in states.values()),
+        failed=sum(state is JobState.FAILED for state in states.values()),
+        lost=tuple(lost),
+        duplicated=tuple(duplicated),
+        stuck=tuple(stuck),
+        strange=tuple(strange),
+        audit=Counter([_name(event) for event in events]),
+        struck=struck,
+    )
+
+
+def _name(event: Event) -> str:
+    return f"{event.operation} refused" if event.event == "refused" else event.event

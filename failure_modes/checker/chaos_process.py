@@ -1,0 +1,119 @@
+"""One process of the chaos run: a producer, a worker or a reconciler, on the system's clock.
+
+It is killed, stopped and started again from outside, and knows nothing of that. What it did is in a log of
+its own, a line at a time: what was begun, and what came back.
+"""
+
+import importlib
+import json
+import random
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+from attrs import frozen
+
+from system.clock import SystemClock
+from system.policies import Policies, Retry
+from system.queue import Queue
+from system.sqlite import SQLiteStore
+from system.store import Job, StoreBusy
+from system.worker import Context, Worker
+
+POLL_SECONDS = 0.05
+WORK_SECONDS = 0.005
+CLOCK = SystemClock()
+
+
+@frozen(kw_only=True)
+class Orders:
+    """What a process is to do. `fault` is the module of a failure mode's scenario, or None."""
+
+    role: str
+    name: str
+    folder: str
+    seed: str
+    lease_seconds: float
+    jobs_a_second: float
+    fault: str | None
+
+    @property
+    def log(self) -> Path:
+        """The process's own log: what it says outlives it, and is added to by the next of its name."""
+        return Path(self.folder, f"{self.name}.log")
+
+
+def main(text: str) -> None:
+    """Do what the orders, as JSON, say; for ever."""
+    orders = Orders(**json.loads(text))
+    queue = build(orders)
+    with orders.log.open("a", encoding="ascii") as log:
+        {"producer": _produce, "worker": _work, "reconciler": _reconcile}[orders.role](orders, queue, log)
+
+
+def build(orders: Orders) -> Queue:
+    """The queue as a user has it; or with the fault put in."""
+    store = SQLiteStore(Path(orders.folder, "queue.db"), clock=CLOCK)
+    retry = Retry(attempts_max=5, backoff_seconds=0.05, jitter_seed=1)
+    queue = Queue(store=store, policies=Policies(retry=retry), lease_seconds=orders.lease_seconds)
+    if orders.fault is None:
+        return queue
+    broken: Queue = importlib.import_module(orders.fault).FAILURE_MODE.swap(queue)
+    return broken
+
+
+def _say(log: TextIO, *words: Any) -> None:
+    """One line, whole: it is in the file before the next thing is done."""
+    log.write(json.dumps(words) + "\n")
+    log.flush()
+
+
+def _produce(orders: Orders, queue: Queue, log: TextIO) -> None:
+    """Ask for one job after the other; what nobody said yes to is asked for again."""
+    chance = random.Random(orders.seed)
+    told = [json.loads(line) for line in orders.log.read_text(encoding="ascii").splitlines()]
+    accepted = {words[1] for words in told if words[0] == "accepted"}
+    number = len(accepted)
+    while True:
+        key = f"{orders.name}-{number}"
+        _say(log, "asked", key)
+        try:
+            job = queue.enqueue(key, key=key)
+        except StoreBusy:
+            continue
+        _say(log, "accepted", key, job.id)
+        if chance.random() > 0.02:  # else its answer is taken for lost, and it is asked for again
+            number += 1
+        CLOCK.sleep(chance.expovariate(orders.jobs_a_second))
+
+
+def _work(orders: Orders, queue: Queue, log: TextIO) -> None:
+    chance = random.Random(orders.seed)
+
+    def handle(job: Job, context: Context) -> None:
+        key = json.loads(job.payload)
+        _say(log, "ran", key, context.attempt)
+        drawn = chance.random()
+        if drawn < 0.001:
+            CLOCK.sleep(orders.lease_seconds * 1.5)  # too long: another will have the job
+        elif drawn < 0.03:
+            raise ValueError("as it happens")
+        else:
+            CLOCK.sleep(chance.uniform(0, 2 * WORK_SECONDS))
+        context.write(key)
+
+    Worker(queue, handle, name=orders.name, clock=CLOCK, poll_seconds=POLL_SECONDS).run()
+
+
+def _reconcile(orders: Orders, queue: Queue, log: TextIO) -> None:
+    while True:
+        try:
+            done = queue.reconcile(actor=orders.name)
+        except StoreBusy:
+            continue
+        _say(log, "reconciled", done.finished, done.aborted)
+        CLOCK.sleep(orders.lease_seconds / 4)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

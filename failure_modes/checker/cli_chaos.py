@@ -1,0 +1,82 @@
+"""The command `chaos`: real processes, killed at random moments, and the books balanced."""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+from attrs import asdict
+
+from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.chaos import Books, Plan, run
+from failure_modes.checker.exits import EXIT, leave
+from failure_modes.checker.options import JSON, Mode
+from failure_modes.checker.progress import Lines
+
+WRONG = ("lost", "duplicated", "stuck", "strange")
+MUST_MEET = ("expired", "duplicate", "commit refused")
+"""What has to be in the audit, or the run was too peaceful to say anything."""
+
+
+@click.command()
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0.05, 1_000),
+    default=2.0,
+    show_default=True,
+    help="How long to strike; then all that is left is done in peace.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Whom to strike, when.")
+@click.option("--fault", type=Mode(), help="With the fault of this failure mode: the books must not balance.")
+@JSON
+def chaos(minutes: float, seed: int, fault: FailureMode | None, *, json_: bool) -> None:
+    """Run producers, workers and reconciliation as real processes, and kill and stop them at random moments.
+
+    At the end nothing may be lost, duplicated, stuck or strange. If something is, the history is kept, and
+    its folder is named. Exit code 0 if all is well (with --fault: if something is wrong), 1 if not, 3 if too
+    little happened to say.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+    lines = Lines("chaos")
+    module = None if fault is None else f"failure_modes.{fault.folder.name}.scenario"
+    plan = Plan(folder=folder, seconds=minutes * 60, seed=seed, fault=module)
+    try:
+        books = run(plan, lambda text: lines.say(lambda: text))
+    except KeyboardInterrupt:
+        click.echo(f"interrupted; the history is in {folder}", err=True)
+        leave(EXIT.BOUND_HIT)
+    kept = None if books.balanced else folder
+    if kept is None:
+        shutil.rmtree(folder)
+    missing = [] if fault else [name for name in MUST_MEET if not books.audit[name]]
+    if json_:
+        click.echo(json.dumps(_as_json(books, seed, kept)))
+    else:
+        _show(books, minutes, seed, fault, kept)
+        if missing:
+            click.echo(f" too peaceful to say: no {', no '.join(missing)}")
+    if books.balanced is not (fault is None):
+        leave(EXIT.NOT_AS_EXPECTED)
+    leave(EXIT.BOUND_HIT if missing else EXIT.AS_EXPECTED)
+
+
+def _as_json(books: Books, seed: int, kept: Path | None) -> dict[str, Any]:
+    return {**asdict(books), "seed": seed, "balanced": books.balanced, "history": kept and str(kept)}
+
+
+def _show(books: Books, minutes: float, seed: int, fault: FailureMode | None, kept: Path | None) -> None:
+    of = "the guarded system" if fault is None else f"{fault.id} {fault.title}"
+    struck = f"{books.struck['kills']:,} kills, {books.struck['stops']:,} stops"
+    click.echo(f"chaos: {of}, {minutes:g} min, seed {seed}: {struck}")
+    click.echo(f" {books.accepted:,} jobs accepted, {books.succeeded:,} succeeded, {books.failed:,} failed")
+    for event, count in sorted(books.audit.items()):
+        click.echo(f"   {event:<20} {count:>9,}")
+    for name in WRONG:
+        wrong = getattr(books, name)
+        click.echo(f" {len(wrong):,} {name}")
+        for text in wrong[:5]:
+            click.echo(f"   {text}")
+    if kept is not None:
+        click.echo(f" the history is in {kept}")

@@ -1,0 +1,153 @@
+"""Is what the checker simulates what happens to real processes? The same schedule, run both ways, compared.
+
+Compared are the boundary that each action came to, in order, what it committed or waited for, and what is
+left: every row of every table, the audit among them, and the last ids that were given.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from attrs import evolve, field, frozen
+
+from failure_modes.checker.catalogue import failure_mode
+from failure_modes.checker.database import all_kept
+from failure_modes.checker.findings import Found
+from failure_modes.checker.lockstep import Lockstep
+from failure_modes.checker.real import RealWorld
+from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
+from failure_modes.checker.sometimes import OF_POISON
+from failure_modes.checker.strategy import UNRESTRICTED, Strategy
+from failure_modes.checker.world import World
+from model.actions import Action, Crash
+
+MakeWorld = Callable[[Scope, Swap], World]
+
+
+@frozen(kw_only=True)
+class Schedule:
+    """What is run both ways: actions, on which system."""
+
+    name: str
+    scope: Scope
+    swap: Swap
+    hunted: str | None
+    actions: tuple[Action, ...]
+
+
+@frozen(kw_only=True)
+class Left:
+    """What a run did, and what it left."""
+
+    steps: tuple[object, ...]
+    rows: object
+    met: tuple[tuple[str, int], ...]
+
+
+@frozen(kw_only=True)
+class Compared:
+    """A schedule that was run both ways. `difference` is None where there is none."""
+
+    schedule: Schedule
+    difference: str | None
+    steps: int = 0
+    crashes: int = 0
+    met: Counter[str] = field(factory=Counter)
+
+
+def schedules(number: int, seed: int) -> Iterator[Schedule]:
+    """Random schedules of the guarded system: both granularities in turn, crashes in half of them."""
+    for at in range(number):
+        granularity = Granularity.STATEMENT if at % 2 else Granularity.TRANSACTION
+        strategy = evolve(UNRESTRICTED, scope=Scope(granularity=granularity))
+        if at % 4 < 2:
+            strategy = strategy.weighted("Crash", 0)
+        actions = _drawn(strategy, random.Random(f"{seed}:{at}"))
+        yield Schedule(
+            name=f"schedule {at} of seed {seed}",
+            scope=strategy.scope,
+            swap=guarded,
+            hunted=None,
+            actions=actions,
+        )
+
+
+def kept_schedules() -> Iterator[Schedule]:
+    """Each kept trace, on the broken system and on the guarded one."""
+    for path, trace in all_kept():
+        mode = failure_mode(trace.failure_mode) if trace.failure_mode else None
+        if mode is not None:
+            yield Schedule(
+                name=f"{mode.id} {path.stem}",
+                scope=trace.scope,
+                swap=mode.swap,
+                hunted=trace.breaks.invariant,
+                actions=trace.actions,
+            )
+        yield Schedule(
+            name=f"{path.stem}, guarded",
+            scope=trace.scope,
+            swap=guarded,
+            hunted=None,
+            actions=trace.actions,
+        )
+
+
+def compare(schedule: Schedule, real: MakeWorld = RealWorld) -> Compared:
+    """Run it both ways."""
+    simulated, happened = _run(schedule, World), _run(schedule, real)
+    met = Counter(dict(happened.met))
+    crashes = sum(isinstance(action, Crash) for action in schedule.actions) + met[OF_POISON]
+    return Compared(
+        schedule=schedule,
+        difference=_difference(simulated, happened),
+        steps=len(happened.steps),
+        crashes=crashes,
+        met=met,
+    )
+
+
+def _drawn(strategy: Strategy, chance: random.Random) -> tuple[Action, ...]:
+    """Actions that can happen one after the other: drawn while the simulated world runs them."""
+    bursts = strategy.bursts()
+    with Lockstep(strategy.scope) as lockstep:
+        for _ in range(strategy.steps_max):
+            for number, action in enumerate(chance.choice(bursts)):
+                if not lockstep.possible(action) or (number and lockstep.may_be_asked(action)):
+                    break
+                lockstep.apply(action)
+        return tuple(lockstep.actions)
+
+
+def _run(schedule: Schedule, make: MakeWorld) -> Left:
+    world = make(schedule.scope, schedule.swap)
+    ended = "to its end"
+    with Lockstep(schedule.scope, schedule.swap, hunted=schedule.hunted, world=world) as lockstep:
+        try:
+            for action in schedule.actions:
+                if lockstep.possible(action):
+                    lockstep.apply(action)
+            if not lockstep.over:
+                lockstep.finish()
+        except Found as found:
+            ended = f"{found.finding}"
+        steps = [
+            (record.action, record.ran, record.committed, record.blocked, record.events, record.after)
+            for record in lockstep.records
+        ]
+        return Left(
+            steps=(*steps, ended),
+            rows=world.left(),
+            met=tuple(sorted(lockstep.sometimes.items())),
+        )
+
+
+def _difference(simulated: Left, happened: Left) -> str | None:
+    for number, (one, other) in enumerate(zip(simulated.steps, happened.steps, strict=False), start=1):
+        if one != other:
+            return f"step {number}: simulated {one}, real {other}"
+    if len(simulated.steps) != len(happened.steps):
+        return f"{len(simulated.steps)} steps simulated, {len(happened.steps)} real"
+    if simulated.rows != happened.rows:
+        return f"the rows that are left: simulated {simulated.rows}, real {happened.rows}"
+    return None

@@ -1,0 +1,133 @@
+"""The chaos run: what it strikes, and that its books notice whatever is wrong."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from failure_modes.checker.chaos import Books, Plan, balance, run
+from failure_modes.checker.chaos_process import Orders, build
+from system.clock import SystemClock
+from system.queue import Queue
+from system.sqlite import SQLiteStore
+from tests.checker.commands import invoke
+from tests.system.files import run as run_sql
+
+
+def _plan(folder: Path) -> Plan:
+    return Plan(folder=folder, seconds=0, seed=0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """What a run of two jobs leaves: one that succeeded, one that failed its only attempts."""
+    path = tmp_path / "queue.db"
+    SQLiteStore(path, clock=SystemClock(), create=True).close()
+    orders = Orders(
+        role="worker",
+        name="worker1",
+        folder=str(tmp_path),
+        seed="0",
+        lease_seconds=30,
+        jobs_a_second=1,
+        fault=None,
+    )
+    queue = build(orders)
+    assert type(queue) is Queue
+    said: list[list[object]] = []
+    for key in ("p-0", "p-1"):
+        job = queue.enqueue(key, key=key)
+        said += [["asked", key], ["accepted", key, job.id]]
+        while lease := queue.lease("worker1"):
+            said.append(["ran", key, lease.execution.attempt])
+            assert queue.start(lease.execution.id)
+            if key == "p-1":
+                assert queue.fail(lease.execution.id, detail="as it happens")
+                run_sql(path, f"UPDATE jobs SET available_at = 0 WHERE id = {job.id} AND available_at > 0")
+            else:
+                assert queue.commit(lease.execution.id, key)
+                assert queue.finish(lease.execution.id)
+    queue.store.close()
+    lines = [json.dumps(words) for words in said]
+    (tmp_path / "worker1.log").write_text("\n".join([*lines, '["ran", "p-']))  # killed in the midst of a line
+    return tmp_path
+
+
+def _books(folder: Path) -> Books:
+    return balance(_plan(folder), Counter(), died=[], settled=True)
+
+
+def test_books_that_balance(folder: Path) -> None:
+    """One job succeeded and one failed; nothing is wrong."""
+    books = _books(folder)
+    assert books.balanced
+    assert (books.jobs, books.accepted, books.succeeded, books.failed) == (2, 2, 1, 1)
+    assert books.audit["failed"] == 5
+
+
+def _sql(statement: str) -> Callable[[Path], None]:
+    def tamper(folder: Path) -> None:
+        run_sql(folder / "queue.db", statement)
+
+    return tamper
+
+
+def _log(words: str) -> Callable[[Path], None]:
+    def tamper(folder: Path) -> None:
+        (folder / "producer1.log").write_text(words + "\n")
+
+    return tamper
+
+
+WRONG = {
+    "an accepted job that is gone": (_log('["accepted", "p-9", 9]'), "lost"),
+    "a success without an effect": (_sql("DELETE FROM effects"), "lost"),
+    "two effects": (
+        _sql("INSERT INTO effects SELECT id + 1, job_id, execution_id, value FROM effects"),
+        "duplicated",
+    ),
+    "a job that is not done": (
+        _sql("UPDATE executions SET status = 'COMMITTED' WHERE status = 'DONE'"),
+        "stuck",
+    ),
+    "an effect of another value": (_sql("UPDATE effects SET value = '\"p-1\"'"), "strange"),
+    "an effect nobody worked for": (_sql("UPDATE effects SET value = '\"p-7\"'"), "strange"),
+    "a job nobody asked for": (_sql("UPDATE jobs SET key = 'q' WHERE id = 2"), "strange"),
+    "a failure in silence": (_sql("DELETE FROM audit WHERE event = 'buried'"), "strange"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_books_that_do_not_balance(folder: Path, name: str) -> None:
+    """Each thing that can be wrong is noticed, under its name."""
+    tamper, kind = WRONG[name]
+    tamper(folder)
+    books = _books(folder)
+    assert not books.balanced
+    assert getattr(books, kind)
+
+
+def test_who_dies_unasked_or_is_not_done_is_strange(folder: Path) -> None:
+    """A process that ended by itself, and work that is left, are told."""
+    books = balance(_plan(folder), Counter(), died=["worker1 ended by itself"], settled=False)
+    assert books.strange == (
+        "worker1 ended by itself",
+        "something is still to be done after all the time there was",
+    )
+
+
+def test_a_short_run_strikes_and_balances(tmp_path: Path) -> None:
+    """Some seconds: processes are killed and stopped, jobs are done, and nothing is wrong."""
+    books = run(Plan(folder=tmp_path, seconds=6, seed=1), lambda _: None)
+    assert books.balanced, (books.lost, books.duplicated, books.stuck, books.strange)
+    assert books.struck["kills"] > 3
+    assert books.jobs > 50
+    assert books.succeeded + books.failed == books.jobs
+
+
+@pytest.mark.parametrize("wrong", [("--minutes", "0"), ("--seed", "-1"), ("--fault", "FM_999")])
+def test_what_cannot_be_run_is_refused(wrong: tuple[str, str]) -> None:
+    """No time at all, no seed, no failure mode."""
+    assert invoke("chaos", *wrong).exit_code == 2
