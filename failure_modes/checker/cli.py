@@ -10,6 +10,7 @@ import click
 from failure_modes.checker.catalogue import FailureMode, UnknownFailureMode, catalogue, failure_mode
 from failure_modes.checker.cli_chaos import chaos
 from failure_modes.checker.cli_fidelity import fidelity
+from failure_modes.checker.cli_hunt import hunt_and_show
 from failure_modes.checker.cli_matrix import matrix_
 from failure_modes.checker.cli_prove import prove
 from failure_modes.checker.database import keep, kept, path_of, save
@@ -161,9 +162,19 @@ def replay_(path: Path, *, on_guarded: bool, really: bool) -> None:
 @tuning(examples=EXPLORE_EXAMPLES)
 @click.option("--reach-all", is_flag=True, help="Fail unless every `sometimes` property was reached.")
 @click.option("--save", "file", type=click.Path(path_type=Path), help="Write a violation's trace here.")
-def explore(file: Path | None, *, reach_all: bool, **options: Any) -> None:
-    """Hunt freely on the guarded system, and say what was reached."""
+@click.option(
+    "--off", type=click.IntRange(1, 200), help="Switch off so many random sets of policies instead."
+)
+def explore(file: Path | None, *, reach_all: bool, off: int | None, **options: Any) -> None:
+    """Hunt freely on the guarded system, and say what was reached.
+
+    With --off, on broken ones: for each set of policies, which invariants break, and which policies it takes.
+    """
     strategy = tuned(UNRESTRICTED, options)
+    if off is not None:
+        if reach_all or file is not None:
+            raise click.UsageError("--off takes neither --reach-all nor --save: breaks are what it looks for")
+        hunt_and_show(strategy, off, options)
     result = _search("exploring the guarded system", strategy, guarded, None, options)
     trace = trace_of(None, strategy.scope, result, "found by exploring the guarded system")
     if options["json_"]:
