@@ -73,4 +73,5 @@ def _breach(load: Load, lease: Event, durable: Durable, settings: Settings) -> s
 
 def _is_retry(lease: Event, durable: Durable) -> bool:
     """Whether the job had been leased before, whatever number the attempt was given."""
-    return durable.executions_of(lease.job)[0].id != lease.execution
+    executions = durable.executions_of(lease.job)
+    return bool(executions) and executions[0].id != lease.execution

@@ -107,8 +107,11 @@ class Queue:
             self.policies.breaker.finished(tx, execution)
             return True
 
-    def fail(self, execution_id: int, *, detail: str) -> bool:
-        """Give the attempt up: the job waits out its backoff, or is buried. False when the lease is gone."""
+    def fail(self, execution_id: int, *, detail: str, by_handler: bool = True) -> bool:
+        """Give the attempt up: the job waits out its backoff, or is buried. False when the lease is gone.
+
+        `by_handler` is False when the worker let go of it: then the circuit breaker does not count it.
+        """
         with self.store.transaction() as tx:
             execution = tx.execution(execution_id)
             if self._refused(tx, execution, "fail"):
@@ -124,7 +127,8 @@ class Queue:
             )
             retry = self.policies.retry
             tx.set_available(execution.job_id, tx.now + retry.wait_ms(execution))
-            self.policies.breaker.failed(tx, execution)
+            if by_handler:
+                self.policies.breaker.failed(tx, execution)
             retry.bury_if_spent(tx, execution, operation="fail", actor=execution.worker)
             return True
 

@@ -162,6 +162,7 @@ class Worker:
     def _handle(self, lease: Lease) -> None:
         execution_id = lease.execution.id
         context = Context(self._queue, lease, self._handling, self._persist)
+        whole = True
         try:
             whole = self._handling.run(lambda: _called(self._handler, lease.job, context))
             failure = None if whole else "Released: told to let go of the job"
@@ -171,7 +172,7 @@ class Worker:
             failure = _describe(error)
         if failure is not None:
             detail = failure
-            self._persist(lambda: self._queue.fail(execution_id, detail=detail))
+            self._persist(lambda: self._queue.fail(execution_id, detail=detail, by_handler=whole))
         elif self._persist(lambda: self._queue.commit_json(execution_id, context.effect)):
             self._persist(lambda: self._queue.finish(execution_id))
 

@@ -17,14 +17,14 @@ from pathlib import Path
 from attrs import asdict, field, frozen
 
 from failure_modes.checker.chaos_process import Orders
-from failure_modes.checker.reading import read
-from model.events import Event
-from model.state import TERMINAL, Durable, Execution, JobState
+from failure_modes.checker.chaos_process import said as read_log
 from system.clock import Stopwatch, SystemClock
 from system.sqlite import SQLiteStore
+from system.store import AuditRow, Execution, Status
 
 PRODUCERS, WORKERS = 2, 3
 _CLOCK = SystemClock()
+_OPEN = (Status.LEASED, Status.IN_PROGRESS, Status.COMMITTED)
 EVERY_SECONDS = 0.3
 """Time from one blow to the next, on average."""
 
@@ -56,13 +56,14 @@ class Books:
     duplicated: tuple[str, ...]
     stuck: tuple[str, ...]
     strange: tuple[str, ...]
+    died: tuple[str, ...]
     audit: Counter[str]
     struck: Counter[str] = field(factory=Counter)
 
     @property
     def balanced(self) -> bool:
         """Whether nothing is lost, duplicated, stuck or strange."""
-        return not (self.lost or self.duplicated or self.stuck or self.strange)
+        return not (self.lost or self.duplicated or self.stuck or self.strange or self.died)
 
 
 class _Cast:
@@ -103,11 +104,12 @@ class _Cast:
 
     def kill(self, name: str) -> None:
         """SIGKILL, whatever it is doing, and be sure that it is gone."""
-        process = self.running.pop(name)
+        process = self.running[name]
         if process.poll() is not None:
             self.died.append(f"{name} ended by itself, with exit code {process.returncode}")
         process.kill()
         process.wait()
+        del self.running[name]
         self.stopped.pop(name, None)
 
     def stop(self, name: str, seconds: float) -> None:
@@ -174,60 +176,70 @@ def balance(plan: Plan, struck: Counter[str], *, died: list[str], settled: bool)
     """The books: from the rows, and from what the processes said."""
     said: dict[str, list[list[object]]] = {}
     for path in sorted(plan.folder.glob("*.log")):
-        for line in path.read_text(encoding="ascii").splitlines():
-            words = json.loads(line) if line.endswith("]") else ["cut short"]  # killed in the midst of a line
+        for words in read_log(path):
             said.setdefault(str(words[0]), []).append(words)
     asked = {str(words[1]) for words in said.get("asked", [])}
-    accepted = {str(words[1]) for words in said.get("accepted", [])}
+    accepted = {(str(words[1]), words[2]) for words in said.get("accepted", [])}
     ran = {str(words[1]) for words in said.get("ran", [])}
     store = SQLiteStore(plan.folder / "queue.db", clock=_CLOCK)
-    rows, events, _ = read(store, None, after=0)
+    jobs, executions, effects = store.jobs(), store.executions(), store.effects()
+    events = tuple(store.audit())
     store.close()
-    durable = rows.durable
-    executions: dict[int, list[Execution]] = {}
-    for execution in durable.executions:
-        executions.setdefault(execution.job, []).append(execution)
-    states = {
-        job.id: Durable(jobs=(job,), executions=tuple(executions.get(job.id, ()))).job_state(job.id)
-        for job in durable.jobs
-    }
-    effects = Counter([effect.job for effect in durable.effects])
-    keys = Counter([str(job.key) for job in durable.jobs])
-    buried = {event.job for event in events if event.event == "buried"}
-    key_of = {job.id: job.key for job in durable.jobs}
-    names = {job.id: f"job-{job.id} ({job.key})" for job in durable.jobs}
-    lost = [f"{key} was accepted, and there is no job" for key in sorted(accepted - set(keys))]
-    strange = list(died) if settled else [*died, "something is still to be done after all the time there was"]
-    duplicated = [f"{key} has {count} jobs" for key, count in sorted(keys.items()) if count > 1]
-    stuck = []
-    for job in durable.jobs:
-        state, name = states[job.id], names[job.id]
-        if state not in TERMINAL:
-            stuck.append(f"{name} is {state}")
-        if effects[job.id] > 1:
-            duplicated.append(f"{name} has {effects[job.id]} effects")
-        if state is JobState.SUCCEEDED and not effects[job.id]:
-            lost.append(f"{name} is {state} and has no effect")
-        if state is JobState.FAILED and (effects[job.id] or job.id not in buried):
-            strange.append(f"{name} is {state}, with {effects[job.id]} effects, and no row says why")
+    last: dict[int, list[Execution]] = {}
+    for execution in executions:
+        last.setdefault(execution.job_id, []).append(execution)
+    done = Counter([one.job_id for one in executions if one.status in (Status.COMMITTED, Status.DONE)])
+    written = Counter([effect.job_id for effect in effects])
+    owners = {execution.id: execution.job_id for execution in executions}
+    keys = Counter([str(job.key) for job in jobs])
+    ids = {str(job.key): job.id for job in jobs}
+    buried = {event.job_id for event in events if event.event == "buried"}
+    names = {job.id: f"job-{job.id} ({job.key})" for job in jobs}
+    lost, duplicated, stuck = [], [], []
+    strange = [] if settled else ["something is still to be done after all the time there was"]
+    for key, number in sorted(accepted):
+        if ids.get(key) != number:
+            lost.append(f"{key} was accepted as job-{number}, and there is no such job")
+    told = {event.job_id for event in events} | set(written) | set(last)
+    lost += [f"job-{number} has left rows, and is gone" for number in sorted(told - set(names))]
+    duplicated += [f"{key} has {count} jobs" for key, count in sorted(keys.items()) if count > 1]
+    succeeded = failed = 0
+    for job in jobs:
+        attempts, name = last.get(job.id, []), names[job.id]
+        ended = not any(one.status in _OPEN for one in attempts)
+        success = any(one.status is Status.DONE for one in attempts)
+        spent = bool(attempts) and attempts[-1].attempt >= job.attempts_max
+        succeeded += success
+        failed += ended and spent and not success
+        if not ended or not (success or spent):
+            stuck.append(f"{name} is not at an end")
+        if max(written[job.id], done[job.id]) > 1:
+            duplicated.append(f"{name} has {written[job.id]} effects, of {done[job.id]} commits")
+        if written[job.id] < done[job.id]:
+            lost.append(f"{name} was committed, and has no effect")
+        if ended and spent and not success and (written[job.id] or job.id not in buried):
+            strange.append(f"{name} has failed, with {written[job.id]} effects, and no row says why")
         if str(job.key) not in asked:
             strange.append(f"nobody asked for {name}")
-    for effect in durable.effects:
-        if effect.value not in ran or effect.value != key_of[effect.job]:
-            strange.append(f"{names[effect.job]} has an effect that nobody worked for: {effect.value}")
+    wanted = {job.id: job.payload for job in jobs}
+    for effect in effects:
+        right = wanted.get(effect.job_id) == effect.value and owners.get(effect.execution_id) == effect.job_id
+        if not right or json.loads(effect.value) not in ran:
+            strange.append(f"job-{effect.job_id} has an effect that nobody worked for: {effect.value}")
     return Books(
-        jobs=len(durable.jobs),
+        jobs=len(jobs),
         accepted=len(accepted),
-        succeeded=sum(state is JobState.SUCCEEDED for state in states.values()),
-        failed=sum(state is JobState.FAILED for state in states.values()),
+        succeeded=succeeded,
+        failed=failed,
         lost=tuple(lost),
         duplicated=tuple(duplicated),
         stuck=tuple(stuck),
         strange=tuple(strange),
+        died=tuple(died),
         audit=Counter([_name(event) for event in events]),
         struck=struck,
     )
 
 
-def _name(event: Event) -> str:
+def _name(event: AuditRow) -> str:
     return f"{event.operation} refused" if event.event == "refused" else event.event

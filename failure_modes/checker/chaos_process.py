@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from attrs import frozen
 
+from failure_modes.checker.orphans import die_with_parent
 from system.clock import SystemClock
 from system.policies import Policies, Retry
 from system.queue import Queue
@@ -22,6 +23,8 @@ from system.worker import Context, Worker
 
 POLL_SECONDS = 0.05
 WORK_SECONDS = 0.005
+HOPELESS = "99"
+"""A job whose key ends so fails at every attempt, and is given up."""
 CLOCK = SystemClock()
 
 
@@ -45,9 +48,11 @@ class Orders:
 
 def main(text: str) -> None:
     """Do what the orders, as JSON, say; for ever."""
+    die_with_parent()
     orders = Orders(**json.loads(text))
     queue = build(orders)
     with orders.log.open("a", encoding="ascii") as log:
+        log.write("\n")  # the one before may have died in the midst of a line
         {"producer": _produce, "worker": _work, "reconciler": _reconcile}[orders.role](orders, queue, log)
 
 
@@ -62,6 +67,17 @@ def build(orders: Orders) -> Queue:
     return broken
 
 
+def said(log: Path) -> list[list[Any]]:
+    """What stands in a log, a line each; what was cut short when its process died is left out."""
+    lines = []
+    for line in log.read_text(encoding="ascii").splitlines():
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            continue
+    return lines
+
+
 def _say(log: TextIO, *words: Any) -> None:
     """One line, whole: it is in the file before the next thing is done."""
     log.write(json.dumps(words) + "\n")
@@ -71,8 +87,7 @@ def _say(log: TextIO, *words: Any) -> None:
 def _produce(orders: Orders, queue: Queue, log: TextIO) -> None:
     """Ask for one job after the other; what nobody said yes to is asked for again."""
     chance = random.Random(orders.seed)
-    told = [json.loads(line) for line in orders.log.read_text(encoding="ascii").splitlines()]
-    accepted = {words[1] for words in told if words[0] == "accepted"}
+    accepted = {words[1] for words in said(orders.log) if words[0] == "accepted"}
     number = len(accepted)
     while True:
         key = f"{orders.name}-{number}"
@@ -96,7 +111,7 @@ def _work(orders: Orders, queue: Queue, log: TextIO) -> None:
         drawn = chance.random()
         if drawn < 0.001:
             CLOCK.sleep(orders.lease_seconds * 1.5)  # too long: another will have the job
-        elif drawn < 0.03:
+        elif drawn < 0.03 or key.endswith(HOPELESS):
             raise ValueError("as it happens")
         else:
             CLOCK.sleep(chance.uniform(0, 2 * WORK_SECONDS))

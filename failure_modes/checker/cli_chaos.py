@@ -12,10 +12,11 @@ from attrs import asdict
 from failure_modes.checker.catalogue import FailureMode
 from failure_modes.checker.chaos import Books, Plan, run
 from failure_modes.checker.exits import EXIT, leave
-from failure_modes.checker.options import JSON, Mode
+from failure_modes.checker.options import JSON, Mode, Seconds
+from failure_modes.checker.orphans import sigterm_as_interrupt
 from failure_modes.checker.progress import Lines
 
-WRONG = ("lost", "duplicated", "stuck", "strange")
+WRONG = ("lost", "duplicated", "stuck", "strange", "died")
 MUST_MEET = ("expired", "duplicate", "commit refused")
 """What has to be in the audit, or the run was too peaceful to say anything."""
 
@@ -23,7 +24,7 @@ MUST_MEET = ("expired", "duplicate", "commit refused")
 @click.command()
 @click.option(
     "--minutes",
-    type=click.FloatRange(0.05, 1_000),
+    type=Seconds(0.05, 1_000),
     default=2.0,
     show_default=True,
     help="How long to strike; then all that is left is done in peace.",
@@ -38,6 +39,7 @@ def chaos(minutes: float, seed: int, fault: FailureMode | None, *, json_: bool) 
     its folder is named. Exit code 0 if all is well (with --fault: if something is wrong), 1 if not, 3 if too
     little happened to say.
     """
+    sigterm_as_interrupt()
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     lines = Lines("chaos")
     module = None if fault is None else f"failure_modes.{fault.folder.name}.scenario"
@@ -57,7 +59,8 @@ def chaos(minutes: float, seed: int, fault: FailureMode | None, *, json_: bool) 
         _show(books, minutes, seed, fault, kept)
         if missing:
             click.echo(f" too peaceful to say: no {', no '.join(missing)}")
-    if books.balanced is not (fault is None):
+    broke = bool(books.lost or books.duplicated or books.stuck) and not books.died
+    if not (books.balanced if fault is None else broke):
         leave(EXIT.NOT_AS_EXPECTED)
     leave(EXIT.BOUND_HIT if missing else EXIT.AS_EXPECTED)
 
@@ -75,7 +78,7 @@ def _show(books: Books, minutes: float, seed: int, fault: FailureMode | None, ke
         click.echo(f"   {event:<20} {count:>9,}")
     for name in WRONG:
         wrong = getattr(books, name)
-        click.echo(f" {len(wrong):,} {name}")
+        click.echo(f" {len(wrong):,} {name}{' unasked' * (name == 'died')}")
         for text in wrong[:5]:
             click.echo(f"   {text}")
     if kept is not None:

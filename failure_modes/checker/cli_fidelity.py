@@ -1,6 +1,7 @@
 """The command `fidelity`: what is simulated, beside what happens to real processes."""
 
 import json
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -12,6 +13,7 @@ import click
 from failure_modes.checker.exits import EXIT, leave
 from failure_modes.checker.fidelity import Compared, compare, kept_schedules, schedules
 from failure_modes.checker.options import JSON, PROCESSES
+from failure_modes.checker.orphans import die_with_parent, sigterm_as_interrupt
 from failure_modes.checker.progress import Lines
 from failure_modes.checker.real import SoftWorld
 
@@ -45,10 +47,18 @@ def fidelity(number: int, seed: int, processes: int, *, json_: bool) -> None:
     """
     lines = Lines("fidelity")
     done: list[Compared] = []
-    with ProcessPoolExecutor(processes, mp_context=get_context("forkserver")) as pool:
+    sigterm_as_interrupt()
+    context = get_context("forkserver")
+    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin)
+    try:
         for compared in _ahead(pool, chain(kept_schedules(), schedules(number, seed)), 4 * processes):
             done.append(compared)
             lines.say(lambda: f"{len(done):,} run both ways, {sum(c.steps for c in done):,} steps")
+    except KeyboardInterrupt:
+        pool.shutdown(wait=False, cancel_futures=True)
+        click.echo("interrupted: nothing is proved", err=True)
+        leave(EXIT.BOUND_HIT)
+    pool.shutdown()
     different = [compared for compared in done if compared.difference]
     met: Counter[str] = sum([compared.met for compared in done], Counter())
     noticed = _canary(seed)
@@ -67,9 +77,16 @@ def fidelity(number: int, seed: int, processes: int, *, json_: bool) -> None:
         click.echo(json.dumps(said))
     else:
         _show(done, number, seed, met, different, noticed)
+    if missing:
+        click.echo(f"never met, so too little is compared: {', '.join(missing)}", err=True)
     if different or noticed is None:
         leave(EXIT.NOT_AS_EXPECTED)
     leave(EXIT.BOUND_HIT if missing else EXIT.AS_EXPECTED)
+
+
+def _begin() -> None:
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _ahead(pool: ProcessPoolExecutor, wanted: Iterator[object], ahead: int) -> Iterator[Compared]:

@@ -58,7 +58,13 @@ class Proof:
 
     @property
     def sleeps(self) -> bool:
-        """Whether independent actions are tried in one order only."""
+        """Whether independent actions are tried in one order only.
+
+        Not under limits: what is counted of late is no row, and no footprint tells of it.
+        """
+        settings = self.scope.settings
+        if settings.retries_max is not None or settings.failures_max is not None:
+            return False
         exact = self.scope.granularity is Granularity.STATEMENT
         return exact if self.reductions.sleep is None else self.reductions.sleep
 

@@ -1,6 +1,6 @@
 """Is what the checker simulates what happens to real processes? The same schedule, run both ways, compared.
 
-Compared are the boundary that each action came to, in order, what it committed or waited for, and what is
+Compared are the statement that each action ran, in order, what it committed or waited for, and what is
 left: every row of every table, the audit among them, and the last ids that were given.
 """
 
@@ -20,6 +20,8 @@ from failure_modes.checker.sometimes import OF_POISON
 from failure_modes.checker.strategy import UNRESTRICTED, Strategy
 from failure_modes.checker.world import World
 from model.actions import Action, Crash
+
+TO_ITS_END = "to its end"
 
 MakeWorld = Callable[[Scope, Swap], World]
 
@@ -62,7 +64,10 @@ def schedules(number: int, seed: int) -> Iterator[Schedule]:
         strategy = evolve(UNRESTRICTED, scope=Scope(granularity=granularity))
         if at % 4 < 2:
             strategy = strategy.weighted("Crash", 0)
-        actions = _drawn(strategy, random.Random(f"{seed}:{at}"))
+        chance = random.Random(f"{seed}:{at}")
+        actions = _drawn(strategy, chance)
+        while at % 4 >= 2 and not any(isinstance(action, Crash) for action in actions):
+            actions = _drawn(strategy, chance)
         yield Schedule(
             name=f"schedule {at} of seed {seed}",
             scope=strategy.scope,
@@ -100,7 +105,7 @@ def compare(schedule: Schedule, real: MakeWorld = RealWorld) -> Compared:
     crashes = sum(isinstance(action, Crash) for action in schedule.actions) + met[OF_POISON]
     return Compared(
         schedule=schedule,
-        difference=_difference(simulated, happened),
+        difference=_difference(schedule, simulated, happened),
         steps=len(happened.steps),
         crashes=crashes,
         met=met,
@@ -121,7 +126,7 @@ def _drawn(strategy: Strategy, chance: random.Random) -> tuple[Action, ...]:
 
 def _run(schedule: Schedule, make: MakeWorld) -> Left:
     world = make(schedule.scope, schedule.swap)
-    ended = "to its end"
+    ended = TO_ITS_END
     with Lockstep(schedule.scope, schedule.swap, hunted=schedule.hunted, world=world) as lockstep:
         try:
             for action in schedule.actions:
@@ -142,7 +147,11 @@ def _run(schedule: Schedule, make: MakeWorld) -> Left:
         )
 
 
-def _difference(simulated: Left, happened: Left) -> str | None:
+def _difference(schedule: Schedule, simulated: Left, happened: Left) -> str | None:
+    if schedule.hunted is None and simulated.steps[-1] != TO_ITS_END:
+        return f"the guarded system broke: {simulated.steps[-1]}"
+    if schedule.hunted is not None and simulated.steps[-1] == TO_ITS_END:
+        return "the broken system did not break"
     for number, (one, other) in enumerate(zip(simulated.steps, happened.steps, strict=False), start=1):
         if one != other:
             return f"step {number}: simulated {one}, real {other}"

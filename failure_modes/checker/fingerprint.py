@@ -3,10 +3,12 @@
 Two states with one fingerprint have the same futures, because what happens next is a function of
 
 - the store's rows. Times count from now: the system compares times with the clock and with each other, so
-  a shift of all of them changes no answer. Ids count by rank: the system only compares them;
+  a shift of all of them changes no answer. Ids count by rank: the system only compares them. Jitter and the
+  keys for a gateway are made of them, so where there are such ids count as they are;
 - for each process, what it has seen since it last was at rest. Its code is deterministic, so this says where
   it stands and what it will do. At rest it is as if it had just been started;
-- what the model knows besides: what each worker has in hand;
+- what the model knows besides: what each worker has in hand; what a gateway has charged; and, where there are
+  limits, the retries and failures of late;
 - what the ending will be asked: what was accepted, which faults no audit row tells of yet, which jobs were
   given up. The audit's other rows are asked for by nobody: see `content.py`;
 - how much of the bounds is spent.
@@ -71,6 +73,7 @@ class Fingerprints:
         self._exact = scope.granularity is Granularity.STATEMENT
         self._columns = columns
         self._settings = scope.settings
+        self._ranked = scope.settings.jitter_seed is None and not scope.settings.external
         self._are_times = {
             table: [column.endswith("_at") for column in names] for table, names in columns.items()
         }
@@ -137,12 +140,15 @@ class Fingerprints:
         key = (id(content), now)
         known = self._parts.get(key)
         if known is None:
-            ranks = _ranks(content)
+            ranks = self._ranks(content)
             home = self._home(content, now)
             told = [repr(self._tables(content, now, ranks, names)) for names in self.renamings]
             parts = [home + _digest(text.encode()) for text in told]
             known = self._parts[key] = content, tuple(parts)
         return known[1]
+
+    def _ranks(self, content: Content) -> "Ranks":
+        return _ranks(content) if self._ranked else {}
 
     def _home(self, content: Content, now: int) -> bytes:
         times = []
@@ -160,7 +166,7 @@ class Fingerprints:
     def _standing(self, standing: Standing, there: Snapshot) -> tuple[bytes, ...]:
         if standing.at_rest:
             return _AT_REST * len(self.renamings)
-        ranks = _ranks(there.content)
+        ranks = self._ranks(there.content)
         key = (id(standing), there.now, id(there.content) if ranks else None)
         known = self._parts.get(key)
         if known is None:

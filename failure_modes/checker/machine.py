@@ -210,7 +210,13 @@ def relative(lockstep: Lockstep) -> object:
     executions = [
         (e.job, e.attempt, e.worker, e.status, e.lease_expires_at - now) for e in state.durable.executions
     ]
-    return tuple(jobs), tuple(executions), state.workers
+    until = state.durable.breaker.open_until_at
+    limits = (
+        tuple([at - now for at in state.durable.retries]),
+        state.durable.breaker.failures,
+        None if until is None else until - now,
+    )
+    return tuple(jobs), tuple(executions), state.workers, state.durable.charges, limits
 
 
 def attempt(scope: Scope, swap: Swap, hunted: str | None, actions: tuple[Action, ...]) -> Found | None:

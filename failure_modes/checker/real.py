@@ -9,6 +9,7 @@ must not be inherited (SQLite, "How To Corrupt An SQLite Database File", 2.6).
 """
 
 import multiprocessing
+import signal
 from functools import cache
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from failure_modes.checker.orphans import die_with_parent
 from failure_modes.checker.process import Process
 from failure_modes.checker.scope import Scope, Swap
 from failure_modes.checker.standing import Moved
@@ -119,17 +121,20 @@ class RealProcess(Process):
 
     def _started(self) -> Connection:
         if self._pipe is None:
-            self._pipe, theirs = multiprocessing.Pipe()
+            ours, theirs = multiprocessing.Pipe()
             world = self._real
             arguments = (theirs, self.name, str(world.path), world.scope, world.swap)
-            self._child = _server().Process(target=_run, args=arguments, daemon=True)
-            self._child.start()
+            child = _server().Process(target=_run, args=arguments, daemon=True)
+            child.start()
             theirs.close()
+            self._child, self._pipe = child, ours
         return self._pipe
 
 
 def _run(pipe: Connection, name: str, path: str, scope: Scope, swap: Swap) -> None:
     """What the child does: the program of that name, from boundary to boundary, as it is told to."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it ends it
     world = World(scope, swap, path=Path(path))
     process = world.processes[name]
     while True:

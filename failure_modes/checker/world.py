@@ -15,6 +15,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable
 from functools import cache, partial
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any, cast
 
@@ -77,6 +78,7 @@ class World:
         self._swap = swap
         self._pool: dict[str, tuple[sqlite3.Connection, set[str]]] = {}
         self._in_memory = restorable and scope.granularity is Granularity.TRANSACTION
+        self._owns_path = path is None
         self._path = path or (_template() if self._in_memory else _fresh_database())
         self.observer = SQLiteStore(
             self._path,
@@ -204,7 +206,7 @@ class World:
             self.gateway.close()
         for connection, _ in self._pool.values():
             connection.close()
-        if not self._in_memory:
+        if not self._in_memory and self._owns_path:
             for suffix in ("", "-wal", "-shm", _GATEWAY):
                 Path(f"{self._path}{suffix}").unlink(missing_ok=True)
 
@@ -275,7 +277,9 @@ _numbers = itertools.count(1)
 @cache
 def _folder() -> tempfile.TemporaryDirectory[str]:
     memory = Path("/dev/shm")  # a memory file system, where there is one
-    return tempfile.TemporaryDirectory(prefix="queue-", dir=memory if memory.is_dir() else None)
+    folder = tempfile.TemporaryDirectory(prefix="queue-", dir=memory if memory.is_dir() else None)
+    Finalize(None, folder.cleanup, exitpriority=1)  # a child of multiprocessing runs no other exit handlers
+    return folder
 
 
 @cache

@@ -13,11 +13,15 @@ from system.store import Transaction
 
 @frozen(kw_only=True)
 class RetryBudget:
-    """At most `retries_max` leases after the first of a job in any `window_seconds`; None for no limit."""
+    """At most `retries_max` leases after the first of a job in any `window_seconds`; None for no limit.
+
+    One lease postpones at most `batch` jobs, so that its transaction stays short; then it finds nothing.
+    """
 
     protects: ClassVar[tuple[str, ...]] = ("INV_005",)
 
     retries_max: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
+    batch: int = field(default=100, validator=validators.ge(1))
     window_seconds: float = field(default=60.0, validator=validators.ge(0.001))
 
     def postponed_to(self, tx: Transaction) -> int | None:

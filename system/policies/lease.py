@@ -36,7 +36,8 @@ class Leasing:
         with store.transaction() as tx:
             if policies.breaker.is_open(tx):
                 return None
-            while job := tx.next_available():
+            postponed = 0
+            while postponed < policies.budget.batch and (job := tx.next_available()):
                 last = tx.last_execution(job.id)
                 if last and last.status in HELD:
                     tx.move(last, to=Status.ABORTED, event="expired", operation="lease", actor=worker)
@@ -53,6 +54,7 @@ class Leasing:
                             job_id=job.id,
                             reason="retry_budget",
                         )
+                        postponed += 1
                         continue
                     policies.budget.spend(tx)
                 policies.breaker.leased(tx)

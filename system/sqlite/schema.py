@@ -3,6 +3,21 @@
 APPLICATION_ID = 0x52484A51  # "RHJQ": says that a file is one of ours
 SCHEMA_VERSION = 2
 
+LIMITS = (
+    """
+    CREATE TABLE retries (
+        id       INTEGER PRIMARY KEY,
+        begun_at INTEGER NOT NULL
+    )""",
+    """
+    CREATE TABLE breaker (
+        id            INTEGER PRIMARY KEY CHECK (id = 1),
+        failures      INTEGER NOT NULL,
+        open_until_at INTEGER
+    )""",
+)
+"""What version 2 has more than version 1."""
+
 SCHEMA = (
     """
     CREATE TABLE jobs (
@@ -36,17 +51,7 @@ SCHEMA = (
         value        TEXT    NOT NULL
     )""",
     "CREATE INDEX effects_job ON effects (job_id)",
-    """
-    CREATE TABLE retries (
-        id       INTEGER PRIMARY KEY,
-        begun_at INTEGER NOT NULL
-    )""",
-    """
-    CREATE TABLE breaker (
-        id            INTEGER PRIMARY KEY CHECK (id = 1),
-        failures      INTEGER NOT NULL,
-        open_until_at INTEGER
-    )""",
+    *LIMITS,
     """
     CREATE TABLE audit (
         id            INTEGER PRIMARY KEY AUTOINCREMENT,

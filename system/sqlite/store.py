@@ -21,7 +21,7 @@ from system.sqlite.rows import (
     read_execution,
     read_job,
 )
-from system.sqlite.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
+from system.sqlite.schema import APPLICATION_ID, LIMITS, SCHEMA, SCHEMA_VERSION
 from system.sqlite.transaction import SQLiteTransaction
 from system.store import AuditRow, Breaker, Counts, Effect, Execution, Job, StoreError
 
@@ -98,10 +98,21 @@ class SQLiteStore:
         self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
+    def _upgrade(self) -> None:
+        """A file of version 1 lacks the tables of the limits, which are empty where there are none."""
+        with self._transaction():
+            if self._scalar("PRAGMA user_version") == 1:  # another process may have done it meanwhile
+                for statement in LIMITS:
+                    self._connection.execute(statement)
+                self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
     def _is_ours(self) -> bool:
         if self._scalar("PRAGMA application_id") != APPLICATION_ID:
             return False
         version = self._scalar("PRAGMA user_version")
+        if version == 1:
+            self._upgrade()
+            version = self._scalar("PRAGMA user_version")
         if version != SCHEMA_VERSION:
             raise StoreError(
                 f"{self._path}: schema version {version}, and this program knows {SCHEMA_VERSION}: "

@@ -13,6 +13,7 @@ from system.clock import ManualClock
 from system.policies import CircuitBreaker, Policies, Retry, RetryBudget
 from system.queue import Queue
 from system.store import Breaker, Execution, Status
+from system.worker import Worker
 
 
 def _events(queue: Queue) -> list[str]:
@@ -98,6 +99,38 @@ def test_a_success_between_two_failures_keeps_it_closed(queue: Queue) -> None:
     _fail_one(queue)
     assert queue.store.breaker() == Breaker(failures=1)
     assert _events(queue) == []
+
+
+def test_one_lease_postpones_only_so_many(queue: Queue, clock: ManualClock) -> None:
+    """A transaction stays short however many retries are due: what is left is for the next lease."""
+    budget = RetryBudget(retries_max=1, batch=4)
+    queue = evolve(queue, policies=Policies(retry=Retry(backoff_seconds=0), budget=budget))
+    for number in range(10):
+        queue.enqueue(number)
+        clock.advance(1)
+    for _ in range(11):
+        assert _fail_one(queue)
+    assert [queue.lease("A"), queue.lease("A"), queue.lease("A")] == [None] * 3
+    assert len(_events(queue)) == 10
+    assert queue.lease("A") is None
+    assert len(_events(queue)) == 10
+
+
+def test_a_worker_that_lets_go_of_its_jobs_does_not_open_the_breaker(
+    queue: Queue, clock: ManualClock
+) -> None:
+    """It was told to stop; no handler failed."""
+    queue = evolve(queue, policies=Policies(breaker=CircuitBreaker(failures_max=1)))
+    queue.enqueue(1)
+
+    def handle(*_: object) -> None:
+        worker.interrupt()
+        worker.interrupt()
+
+    worker = Worker(queue, handle, name="A", clock=clock)
+    worker.run()
+    assert [row.event for row in queue.store.audit()] == ["enqueued", "leased", "started", "failed"]
+    assert queue.store.breaker() == Breaker()
 
 
 def test_by_default_there_are_no_limits(queue: Queue) -> None:

@@ -19,6 +19,20 @@ def open_store(path: Path, *, create: bool = False, connect: Connect | None = No
     return SQLiteStore(path, clock=ManualClock(), create=create, busy_seconds=0, connect=connect)
 
 
+def test_a_file_of_version_1_is_brought_up(path: Path) -> None:
+    """It gains the tables of the limits, and keeps its jobs."""
+    store = SQLiteStore(path, clock=ManualClock(), create=True)
+    with store.transaction() as tx:
+        tx.add_job(key="k", payload="1", attempts_max=3)
+    store.close()
+    run(path, "DROP TABLE retries; DROP TABLE breaker; PRAGMA user_version = 1")
+    for _ in range(2):
+        store = SQLiteStore(path, clock=ManualClock())
+        assert [job.key for job in store.jobs()] == ["k"]
+        assert store.retries() == ()
+        store.close()
+
+
 def test_a_transaction_that_raises_leaves_nothing(store: SQLiteStore) -> None:
     """When its block raises, even by no ordinary exception, all is rolled back and the store goes on."""
 
@@ -136,7 +150,7 @@ def test_a_file_that_is_not_a_queue_is_left_as_it_is(path: Path, kind: str, crea
     assert list(path.parent.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("version", [SCHEMA_VERSION - 1, SCHEMA_VERSION + 1])
+@pytest.mark.parametrize("version", [0, SCHEMA_VERSION + 1])
 def test_another_schema_version_is_refused(path: Path, version: int) -> None:
     """A queue that another version of the program wrote is not touched."""
     open_store(path, create=True).close()

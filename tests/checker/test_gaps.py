@@ -1,0 +1,73 @@
+"""A store that leaves gaps in its ids: states that differ in them are one, unless ids are made use of."""
+
+import pytest
+from attrs import evolve, frozen
+
+from failure_modes.checker.fingerprint import Fingerprints
+from failure_modes.checker.lockstep import Lockstep
+from failure_modes.checker.scope import Scope, guarded
+from failure_modes.checker.world import World
+from model.actions import Enqueue
+from model.state import Settings
+from system.policies import Idempotency
+from system.policies.idempotency import Accepted
+from system.queue import Queue
+from system.store import Store
+
+
+@frozen
+class BurnsAnId(Idempotency):
+    """An enqueue of a key that is there takes an id, and gives it up again."""
+
+    def accept(
+        self, store: Store, *, key: str | None, payload: str, attempts_max: int, actor: str
+    ) -> Accepted:
+        """As ever; but a duplicate inserts first, and is ignored."""
+        with store.transaction() as tx:
+            tx._rows(  # type: ignore[attr-defined]  # noqa: SLF001
+                "INSERT OR IGNORE INTO jobs (id, key, payload, attempts_max, enqueued_at)"
+                " SELECT NULL, key, payload, attempts_max, enqueued_at FROM jobs WHERE key = ?",
+                key,
+            )
+        return super().accept(store, key=key, payload=payload, attempts_max=attempts_max, actor=actor)
+
+
+def burning(queue: Queue) -> Queue:
+    """The queue whose ids have gaps."""
+    return evolve(queue, policies=evolve(queue.policies, idempotency=BurnsAnId()))
+
+
+def _fingerprint(settings: Settings, *keys: str) -> tuple[bytes, tuple[int, ...]]:
+    scope = Scope(workers=1, settings=settings)
+    world = World(scope, burning, restorable=True)
+    with Lockstep(scope, burning, hunted="INV_001", world=world) as lockstep:
+        for key in keys:
+            lockstep.apply(Enqueue(key=key))
+            while not lockstep.rests("producer"):
+                lockstep.apply(Enqueue(key=key))
+        there = evolve(lockstep.snapshot(), events=(), faults=(), state=None)
+        digest, _ = Fingerprints(scope, world.columns(), symmetry=True).of(there)
+        return digest, tuple([row[0] for row in dict(there.content)["jobs"]])
+
+
+@pytest.mark.parametrize(
+    ("settings", "one"),
+    [(Settings(), True), (Settings(jitter_seed=1), False), (Settings(external=True), False)],
+    ids=["only compared", "jitter", "external keys"],
+)
+def test_ids_count_as_they_are_where_something_is_made_of_them(settings: Settings, *, one: bool) -> None:
+    """Jobs 1 and 3, or 1 and 2: the same future if ids are only compared, else another."""
+    late, late_ids = _fingerprint(settings, "k1", "k2", "k2")
+    early, early_ids = _fingerprint(settings, "k1", "k1", "k2")
+    assert late_ids != early_ids
+    assert (late == early) is one
+
+
+def test_a_world_leaves_a_database_that_is_not_its_own() -> None:
+    """A child of a real world has the file of its parent, and does not remove it."""
+    parent = World(Scope(), guarded)
+    child = World(Scope(), guarded, path=parent._path)  # noqa: SLF001
+    child.close()
+    assert parent._path.exists()  # noqa: SLF001
+    parent.close()
+    assert not parent._path.exists()  # noqa: SLF001
