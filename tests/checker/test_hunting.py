@@ -23,7 +23,7 @@ def test_what_takes_two_policies_is_told_from_what_takes_one() -> None:
     """FM_016 needs lease and retry off; with the fence off besides, that is still what it needs."""
     strategy = failure_mode("FM_016").strategy
     trial = Trial(off=("lease", "fence", "retry"), attempts_max=1)
-    found = {one.invariant: one for one in hunt(strategy, trial, seed=1, examples=300, say=lambda _: None)}
+    found = {one.invariant: one for one in hunt(strategy, trial, seed=1, examples=100, say=lambda _: None)}
     assert found["INV_005"].needed == ("lease", "retry")
     assert len(found["INV_005"].actions) == failure_mode("FM_016").shortest
 
@@ -38,7 +38,7 @@ def test_a_trial_with_more_attempts_hides_it() -> None:
 
 def test_the_command_shows_what_it_takes() -> None:
     """As JSON: what was off, what broke, what it takes, and by which actions."""
-    result = invoke("explore", "--off", "1", "--seed", "3", "--examples", "60", "--json")
+    result = invoke("explore", "--off", "1", "--seed", "3", "--examples", "30", "--steps", "12", "--json")
     assert result.exit_code == 0
     for one in json.loads(result.stdout):
         assert set(one["needed"]) <= set(one["off"])
