@@ -248,9 +248,13 @@ def _tells(event: Event, fault: Fault) -> bool:
     if fault.kind == "duplicate":
         return event.event == "duplicate"
     if fault.kind == "failure":
-        return event.operation == "fail" and event.event in ("failed", "refused")
+        return _is_of_failure(event)
     recovered = event.event == "expired" or (event.event == "finished" and event.operation == "reconcile")
     return recovered and event.execution == fault.execution
+
+
+def _is_of_failure(event: Event) -> bool:
+    return event.operation == "fail" and event.event in ("failed", "refused")
 
 
 def condensed(
@@ -267,7 +271,7 @@ def condensed(
     for row in rows:
         if row.event == "buried":
             given_up.setdefault(row.job, row)
-        elif row.event == "duplicate" or (row.operation == "fail" and row.event in ("failed", "refused")):
+        elif row.event == "duplicate" or _is_of_failure(row):
             spare.append(row)
     return (*given_up.values(), *spare), untold
 

@@ -25,7 +25,7 @@ def postponed_to(settings: Settings, durable: Durable, now: int) -> int | None:
     """When the budget has room for a retry again; None when it has now."""
     if settings.retries_max is None:
         return None
-    recent = [at for at in durable.retries if at > now - settings.window_ms]
+    recent = _recent(settings, durable, now)
     if len(recent) < settings.retries_max:
         return None
     return recent[-settings.retries_max] + settings.window_ms
@@ -35,8 +35,12 @@ def retried(settings: Settings, durable: Durable, now: int) -> Durable:
     """The state with a retry spent; what is out of the window is forgotten."""
     if settings.retries_max is None:
         return durable
-    recent = [at for at in durable.retries if at > now - settings.window_ms]
-    return evolve(durable, retries=(*recent, now))
+    return evolve(durable, retries=(*_recent(settings, durable, now), now))
+
+
+def _recent(settings: Settings, durable: Durable, now: int) -> list[int]:
+    """The retries within the window."""
+    return [at for at in durable.retries if at > now - settings.window_ms]
 
 
 def is_open(durable: Durable, now: int) -> bool:

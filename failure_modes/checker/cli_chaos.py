@@ -45,7 +45,7 @@ def chaos(minutes: float, seed: int, fault: FailureMode | None, *, json_: bool) 
     module = None if fault is None else f"failure_modes.{fault.folder.name}.scenario"
     plan = Plan(folder=folder, seconds=minutes * 60, seed=seed, fault=module)
     try:
-        books = run(plan, lambda text: lines.say(lambda: text))
+        books = run(plan, lines.note)
     except KeyboardInterrupt:
         click.echo(f"interrupted; the history is in {folder}", err=True)
         leave(EXIT.BOUND_HIT)

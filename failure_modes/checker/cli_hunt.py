@@ -22,9 +22,7 @@ def hunt_and_show(strategy: Strategy, number: int, options: dict[str, Any]) -> N
         if not json_:
             attempts = f"{trial.attempts_max} attempt{'s' * (trial.attempts_max > 1)} a job"
             click.echo(f"off: {', '.join(trial.off)}; {attempts}")
-        breaks = hunt(
-            strategy, trial, seed=seed, examples=options["examples"], say=lambda what: lines.say(lambda: what)
-        )
+        breaks = hunt(strategy, trial, seed=seed, examples=options["examples"], say=lines.note)
         for one in breaks:
             found.append(one)
             if not json_:

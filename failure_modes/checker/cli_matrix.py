@@ -1,7 +1,6 @@
 """The command `matrix`: which policy is needed for what, computed."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import click
@@ -30,7 +29,7 @@ def matrix_(processes: int, together: int, json_: bool) -> None:
     Exit code 0 if nothing breaks with all policies on, else 1.
     """
     lines = Lines("matrix")
-    parts = [(part, list(matrix(part, processes, _saying(lines), together))) for part in PARTS]
+    parts = [(part, list(matrix(part, processes, lines.note, together))) for part in PARTS]
     if json_:
         click.echo(json.dumps({"parts": [_part_as_json(part, rows) for part, rows in parts]}))
     else:
@@ -44,10 +43,6 @@ def matrix_(processes: int, together: int, json_: bool) -> None:
     whole = [rows[-1].answers[0] for _, rows in parts]
     holds = all(answer.complete and answer.finding is None for answer in whole)
     leave(EXIT.AS_EXPECTED if holds else EXIT.NOT_AS_EXPECTED)
-
-
-def _saying(lines: Lines) -> Callable[[str], None]:
-    return lambda what: lines.say(lambda: what)
 
 
 def _show(part: Part, rows: list[Row]) -> None:

@@ -8,7 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from failure_modes.checker.catalogue import failure_mode
 from failure_modes.checker.database import all_kept
@@ -52,9 +52,9 @@ class Compared:
 
     schedule: Schedule
     difference: str | None
-    steps: int = 0
-    crashes: int = 0
-    met: Counter[str] = field(factory=Counter)
+    steps: int
+    crashes: int
+    met: Counter[str]
 
 
 def schedules(number: int, seed: int) -> Iterator[Schedule]:

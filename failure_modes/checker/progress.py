@@ -81,6 +81,10 @@ class Lines:
         self._next = self._stopwatch.seconds + PLAIN_EVERY_SECONDS
         print(f"{self._what}: {text()}", file=sys.stderr, flush=True)  # noqa: T201 (this is the output)
 
+    def note(self, text: str) -> None:
+        """As `say`, for a text that costs nothing to make."""
+        self.say(lambda: text)
+
 
 class _PlainProof:
     """How far a proof has come, in lines."""

@@ -144,8 +144,11 @@ class World:
         return self._present
 
     def _read_content(self) -> Content:
-        theirs = () if self.gateway is None else ((CHARGES, self.gateway.rows()),)
-        return (*theirs, *read_content(self._own, self._tables))
+        return (*self._charged(), *read_content(self._own, self._tables))
+
+    def _charged(self) -> Content:
+        """What is in the gateway, if there is one."""
+        return () if self.gateway is None else ((CHARGES, self.gateway.rows()),)
 
     def same(self, content: Content) -> Content:
         """The object that stands for all contents that are equal to this one."""
@@ -155,8 +158,7 @@ class World:
 
     def left(self) -> Content:
         """Every row of every table there is: what a run has left behind."""
-        theirs = () if self.gateway is None else ((CHARGES, self.gateway.rows()),)
-        return (*theirs, *everything(self._own))
+        return (*self._charged(), *everything(self._own))
 
     def columns(self) -> dict[str, tuple[str, ...]]:
         """The columns of each table."""
