@@ -110,10 +110,11 @@ def cost(session: nox.Session) -> None:
 
 
 @nox.session
-def catalogue(session: nox.Session) -> None:
+def seeds(session: nox.Session) -> None:
     """Each failure mode with ten seeds: found each time, and shrunk to the shortest trace there is."""
     _install(session)
-    session.run("python", "-m", "tests.catalogue", *session.posargs)
+    _checker(session, "seeds", *session.posargs)
+    _checker(session, "docs")
 
 
 @nox.session

@@ -10,6 +10,7 @@ import pytest
 
 from failure_modes.checker.catalogue import catalogue
 from failure_modes.checker.documents import documents
+from failure_modes.checker.seeds import searched
 from system.policies import Policies
 
 ROOT = Path(__file__).parent.parent
@@ -95,6 +96,15 @@ def test_every_failure_mode_is_in_the_readme_or_the_index() -> None:
     """The index names each failure mode of the catalogue."""
     index = (ROOT / "docs" / "failure_mode_index.md").read_text(encoding="utf-8")
     assert [mode.id for mode in catalogue() if mode.id not in index] == []
+
+
+def test_each_failure_mode_was_searched_with_ten_seeds() -> None:
+    """Each seed found it, and its trace shrank to the length that is the shortest today."""
+    known = searched()
+    assert list(known) == [mode.id for mode in catalogue()]
+    for mode in catalogue():
+        assert known[mode.id].seeds >= 10, f"{mode.id}: python -m failure_modes seeds {mode.id}"
+        assert known[mode.id].ends_at(mode.shortest), f"{mode.id}: python -m failure_modes seeds {mode.id}"
 
 
 def test_the_documents_say_which_invariants_a_policy_protects() -> None:

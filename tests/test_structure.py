@@ -232,6 +232,16 @@ def test_a_spec_has_all_its_headings(folder: Path) -> None:
     assert [name for name in HEADINGS if not answers[name]] == []
 
 
+@each_failure_mode
+def test_a_spec_is_filled_in(folder: Path) -> None:
+    """Nothing of what the template asks is left standing, but for what every failure mode must show."""
+    asked = (ROOT / "failure_modes" / "template" / "spec.md").read_text(encoding="utf-8")
+    asked = asked.partition("## Acceptance")[0]
+    left = (folder / "spec.md").read_text(encoding="utf-8").splitlines()
+    same = [line for line in asked.splitlines() if " " in line.strip("#|- ") and line in left]
+    assert [line for line in same if not line.startswith(("#", "| tests", "| kept"))] == []
+
+
 def test_each_failure_mode_has_a_session() -> None:
     """`nox --list` shows a session for each failure mode, and what plain `nox` runs."""
     listed = subprocess.run(

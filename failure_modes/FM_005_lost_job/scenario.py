@@ -5,32 +5,20 @@ from attrs import evolve
 from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.catalogue import FailureMode
 from failure_modes.checker.strategy import Strategy
-from system.policies import Leasing, Policies
+from system.policies import Leasing
 from system.policies.lease import Lease
 from system.queue import Queue
-from system.store import Store
+from system.store import Job, Transaction
 
 
 class AcknowledgesOnReceipt(Leasing):
     """Whoever is handed a job has acknowledged it: the queue lets go of it before the work is done."""
 
-    def lease(self, store: Store, policies: Policies, worker: str, lease_ms: int) -> Lease | None:
+    def _hand_out(self, tx: Transaction, job: Job, attempt: int, *, worker: str, lease_ms: int) -> Lease:
         """Lease the job and close it in one transaction; no lease's end will bring it back."""
-        del policies
-        with store.transaction() as tx:
-            job = tx.next_available()
-            if job is None:
-                return None
-            last = tx.last_execution(job.id)
-            execution = tx.add_execution(
-                job_id=job.id,
-                attempt=last.attempt + 1 if last else 1,
-                worker=worker,
-                lease_expires_at=tx.now + lease_ms,
-                operation="lease",
-            )
-            tx.set_available(job.id, None)
-            return Lease(job=job, execution=execution)
+        lease = super()._hand_out(tx, job, attempt, worker=worker, lease_ms=lease_ms)
+        tx.set_available(job.id, None)
+        return lease
 
 
 def acknowledged_first(queue: Queue) -> Queue:

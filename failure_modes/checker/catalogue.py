@@ -3,12 +3,15 @@
 import importlib
 import re
 from pathlib import Path
+from typing import cast
 
 from attrs import evolve, field, frozen
 
 from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.scope import Swap
 from failure_modes.checker.strategy import Strategy
+from system.queue import Queue
+from system.store import Store
 
 FOLDER = Path(__file__).parent.parent
 PATTERN = re.compile(r"(FM_\d{3})_([a-z0-9_]+)")
@@ -45,6 +48,12 @@ class FailureMode:
     """Whether the fault makes no difference between workers."""
     id: str = field(default="", kw_only=True)
     folder: Path = field(default=FOLDER, kw_only=True)
+
+    @property
+    def has_fault(self) -> bool:
+        """Whether the swap changes anything: that of the template does not."""
+        queue = Queue(store=cast(Store, None))
+        return self.swap(queue) is not queue
 
 
 def catalogue() -> tuple[FailureMode, ...]:

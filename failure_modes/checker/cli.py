@@ -13,6 +13,7 @@ from failure_modes.checker.cli_fidelity import fidelity
 from failure_modes.checker.cli_hunt import hunt_and_show
 from failure_modes.checker.cli_matrix import matrix_
 from failure_modes.checker.cli_prove import prove
+from failure_modes.checker.cli_seeds import seeds_
 from failure_modes.checker.database import keep, kept, path_of, save
 from failure_modes.checker.documents import documents
 from failure_modes.checker.exits import EXIT, check_new, fail, leave, shown_path, usage
@@ -90,6 +91,8 @@ def list_() -> None:
 @click.option("--why", default="", help="One sentence to keep with the trace.")
 def find(mode: FailureMode, keep_as: str | None, why: str, **options: Any) -> None:
     """Search the broken system until FM breaks its invariant, and shrink the trace."""
+    if not mode.has_fault:
+        fail(f"{mode.id}: the swap in its scenario.py gives the queue back as it is; put the fault in first")
     if keep_as is not None:
         check_new(mode, keep_as)
     strategy = tuned(mode.strategy, options)
@@ -207,6 +210,7 @@ main.add_command(prove)
 main.add_command(matrix_)
 main.add_command(fidelity)
 main.add_command(chaos)
+main.add_command(seeds_)
 
 
 @main.command()
@@ -229,7 +233,8 @@ def _leave_guarded(result: Result, missing: tuple[str, ...]) -> None:
         leave(EXIT.NOT_AS_EXPECTED)
     if missing:
         click.echo(
-            f"never reached: {', '.join(missing)}; it proves nothing, try more --examples",
+            f"never reached: {', '.join(missing)}; it proves nothing: try more --examples, or "
+            "a higher --weight of the actions that lead there",
             err=True,
         )
     leave(EXIT.BOUND_HIT if result.bound_hit or missing else EXIT.AS_EXPECTED)

@@ -34,7 +34,9 @@ def keep(mode: FailureMode, name: str, trace: Trace) -> Path:
     path = path_of(mode, name)
     for other, known in kept(mode):
         if known.same_violation(trace):
-            raise NotKept(f"the same violation is kept already, as {other.name}")
+            raise NotKept(
+                f"the same violation is kept already, as {other.name}; to rename it, remove that file first"
+            )
     if path.exists():
         raise NotKept(f"{path.name} exists already, with another violation; choose another name")
     save(path, trace)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from failure_modes.checker.catalogue import FOLDER, FailureMode, catalogue
 from failure_modes.checker.database import kept
+from failure_modes.checker.seeds import Searched, searched
 from failure_modes.checker.telling import steps_told
 from model.invariants import invariant
 from model.state import JobState, Status
@@ -114,21 +115,35 @@ def _diagram(
     return [*lines, "```"]
 
 
+_COLUMNS = (
+    "id",
+    "name",
+    "breaks first",
+    "trigger",
+    "prevented by",
+    "shortest trace",
+    "found with",
+    "states proved",
+    "see",
+)
+
+
 def _index() -> str:
-    modes = catalogue()
+    modes, known = catalogue(), searched()
     return "\n".join(
         [
             "# The failure modes",
             "",
             _NOTICE,
-            "| id | name | breaks first | trigger | prevented by | shortest trace | states proved | see |",
-            "| --- | --- | --- | --- | --- | --- | --- | --- |",
-            *[_row(mode) for mode in modes],
+            f"| {' | '.join(_COLUMNS)} |",
+            f"|{' --- |' * len(_COLUMNS)}",
+            *[_row(mode, known.get(mode.id)) for mode in modes],
             "",
             "*Shortest trace*: no shorter one breaks the invariant in the scope of the failure mode. *States",
             "proved*: of the guarded system in that scope; nothing breaks in any of them. The tests of each",
             "failure mode hold its numbers to what they measure; `nox -s prove` says them again, and",
-            "`nox -s catalogue` searches each failure mode with ten seeds.",
+            "`nox -s seeds` the column *found with*: so many searches, each of which shrank its trace to",
+            "the shortest.",
             "",
             "Run one with `nox -s fmN`, N being its number. How to add one:",
             "[adding_a_failure_mode.md](adding_a_failure_mode.md).",
@@ -141,7 +156,7 @@ def _index() -> str:
     )
 
 
-def _row(mode: FailureMode) -> str:
+def _row(mode: FailureMode, found: Searched | None) -> str:
     folder = f"../failure_modes/{mode.folder.name}"
     cells = (
         mode.id,
@@ -150,6 +165,7 @@ def _row(mode: FailureMode) -> str:
         mode.trigger,
         mode.policy,
         steps_told(mode.shortest),
+        found.told if found and found.ends_at(mode.shortest) else "not yet: `nox -s seeds`",
         f"{mode.states:,}",
         f"[spec]({folder}/spec.md), [scenario]({folder}/scenario.py)",
     )

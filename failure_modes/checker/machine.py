@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 from hypothesis.strategies import sampled_from
 
+from failure_modes.checker.draws import by_seed_alone
 from failure_modes.checker.findings import Finding, Found
 from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.scope import Scope, Swap
@@ -109,20 +110,7 @@ def run(search: Search, progress: Progress = _silent, *, shrinking: bool = True)
     machine = machine_of(search, tally, progress)
     found: Found | None = None
     try:
-        run_state_machine_as_test(
-            seed(search.seed)(machine),
-            settings=settings(
-                max_examples=search.examples,
-                stateful_step_count=search.strategy.steps_max,
-                database=None,
-                deadline=None,
-                phases=(Phase.generate, Phase.shrink) if shrinking else (Phase.generate,),
-                suppress_health_check=list(HealthCheck),
-                verbosity=Verbosity.quiet,
-                print_blob=False,
-                report_multiple_bugs=False,
-            ),
-        )
+        _run(search, machine, shrinking=shrinking)
     except Found as error:
         found = error
     except (BoundHit, KeyboardInterrupt):
@@ -140,6 +128,24 @@ def run(search: Search, progress: Progress = _silent, *, shrinking: bool = True)
     finding = attempt(search.strategy.scope, search.swap, search.hunted, actions)
     return Result(
         finding=finding.finding if finding else found.finding, actions=actions, tally=tally, bound_hit=False
+    )
+
+
+@by_seed_alone()
+def _run(search: Search, machine: type[RuleBasedStateMachine], *, shrinking: bool) -> None:
+    run_state_machine_as_test(
+        seed(search.seed)(machine),
+        settings=settings(
+            max_examples=search.examples,
+            stateful_step_count=search.strategy.steps_max,
+            database=None,
+            deadline=None,
+            phases=(Phase.generate, Phase.shrink) if shrinking else (Phase.generate,),
+            suppress_health_check=list(HealthCheck),
+            verbosity=Verbosity.quiet,
+            print_blob=False,
+            report_multiple_bugs=False,
+        ),
     )
 
 

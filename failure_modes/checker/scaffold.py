@@ -41,6 +41,7 @@ def _fill_in(path: Path, mode_id: str, name: str) -> None:
     text = path.read_text(encoding="utf-8")
     title = name.replace("_", " ")
     text = text.replace("FM_XXX title", f"{mode_id} {title}").replace('title="title"', f'title="{title}"')
+    text = text.replace("-s fmN", f"-s fm{int(mode_id[3:])}")
     text = text.replace("FM_XXX", mode_id).replace("fmxxx", mode_id.replace("_", "").lower())
     path.write_text(text, encoding="utf-8", newline="\n")
     new_name = path.name.removesuffix(_SUFFIX).replace("fmxxx", mode_id.replace("_", "").lower())

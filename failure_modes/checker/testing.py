@@ -12,13 +12,14 @@ from failure_modes.checker.summary import unreached
 EXAMPLES_MAX = 5_000
 
 SEEDS = range(3)
-"""Of the searches that the tests make; `nox -s catalogue` makes ten."""
+"""Of the searches that the tests make; `nox -s seeds` makes ten."""
 
 
 def find(mode_id: str, *, seed: int) -> Result:
     """Search the broken system. Raises AssertionError if it does not end at a trace as short as any."""
     mode = failure_mode(mode_id)
     assert mode.shortest, f"{mode.id}: its scenario does not say how long the shortest trace is; `prove` does"
+    assert mode.has_fault, f"{mode.id}: the swap in its scenario.py gives the queue back as it is"
     result = run(_search(mode, seed, broken=True))
     assert result.finding is not None, f"{mode.id} was not found in {EXAMPLES_MAX} examples, seed {seed}"
     assert result.finding.invariant == mode.breaks
@@ -34,7 +35,10 @@ def prevent(mode_id: str, *, seed: int, examples: int) -> Result:
     result = run(_search(mode, seed, broken=False, examples=examples))
     assert result.finding is None, f"the guarded system broke: {result.finding}, by {result.actions}"
     missing = unreached(mode.must_reach, result)
-    assert not missing, f"never reached, so nothing is proved: {', '.join(missing)}"
+    assert not missing, (
+        f"never reached, so nothing is proved: {', '.join(missing)}; try more examples, or a higher "
+        "weight of the actions that lead there"
+    )
     return result
 
 
@@ -60,7 +64,8 @@ def prove_guarded(mode_id: str) -> Answer:
     answer = explore_all(_proof(mode, broken=False))
     assert answer.complete, f"stopped by {answer.bound}"
     assert answer.finding is None, f"the guarded system broke: {answer.finding}, by {answer.actions}"
-    assert answer.counts.states == mode.states, "another number of states than the scenario says"
+    states = answer.counts.states
+    assert states == mode.states, f"{states} states, and the scenario says {mode.states}"
     return answer
 
 

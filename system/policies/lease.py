@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from attrs import frozen
 
-from system.store import HELD, Execution, Job, Status, Store
+from system.store import HELD, Execution, Job, Status, Store, Transaction
 
 if TYPE_CHECKING:
     from system.policies import Policies
@@ -36,36 +36,42 @@ class Leasing:
         with store.transaction() as tx:
             if policies.breaker.is_open(tx):
                 return None
-            postponed = 0
-            while postponed < policies.budget.batch and (job := tx.next_available()):
-                last = tx.last_execution(job.id)
-                if last and last.status in HELD:
-                    tx.move(last, to=Status.ABORTED, event="expired", operation="lease", actor=worker)
-                    if policies.retry.bury_if_spent(tx, last, operation="lease", actor=worker):
-                        continue
-                if last:
-                    postponed_to = policies.budget.postponed_to(tx)
-                    if postponed_to is not None:
-                        tx.set_available(job.id, postponed_to)
-                        tx.record(
-                            event="postponed",
-                            operation="lease",
-                            actor=worker,
-                            job_id=job.id,
-                            reason="retry_budget",
-                        )
-                        postponed += 1
-                        continue
-                    policies.budget.spend(tx)
-                policies.breaker.leased(tx)
-                lease_expires_at = tx.now + lease_ms
-                execution = tx.add_execution(
-                    job_id=job.id,
-                    attempt=last.attempt + 1 if last else 1,
-                    worker=worker,
-                    lease_expires_at=lease_expires_at,
-                    operation="lease",
-                )
-                tx.set_available(job.id, lease_expires_at)
-                return Lease(job=job, execution=execution)
-            return None
+            due = self._next_due(tx, policies, worker)
+            if due is None:
+                return None
+            policies.breaker.leased(tx)
+            return self._hand_out(tx, *due, worker=worker, lease_ms=lease_ms)
+
+    def _next_due(self, tx: Transaction, policies: "Policies", worker: str) -> tuple[Job, int] | None:
+        """The job to hand out, and which attempt it is; others before it are given up or postponed."""
+        postponed = 0
+        while postponed < policies.budget.batch and (job := tx.next_available()):
+            last = tx.last_execution(job.id)
+            if last is None:
+                return job, 1
+            if last.status in HELD:
+                tx.move(last, to=Status.ABORTED, event="expired", operation="lease", actor=worker)
+                if policies.retry.bury_if_spent(tx, last, operation="lease", actor=worker):
+                    continue
+            postponed_to = policies.budget.postponed_to(tx)
+            if postponed_to is None:
+                policies.budget.spend(tx)
+                return job, last.attempt + 1
+            tx.set_available(job.id, postponed_to)
+            tx.record(
+                event="postponed", operation="lease", actor=worker, job_id=job.id, reason="retry_budget"
+            )
+            postponed += 1
+        return None
+
+    def _hand_out(self, tx: Transaction, job: Job, attempt: int, *, worker: str, lease_ms: int) -> Lease:
+        lease_expires_at = tx.now + lease_ms
+        execution = tx.add_execution(
+            job_id=job.id,
+            attempt=attempt,
+            worker=worker,
+            lease_expires_at=lease_expires_at,
+            operation="lease",
+        )
+        tx.set_available(job.id, lease_expires_at)
+        return Lease(job=job, execution=execution)

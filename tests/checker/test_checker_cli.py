@@ -191,7 +191,10 @@ def test_the_same_violation_is_not_kept_twice(folder: Path) -> None:
     one.write_text(before)
     result = invoke("find", "FM_001", "--keep", "two")
     assert result.exit_code == EXIT.USAGE
-    assert result.stderr == "error: the same violation is kept already, as one.json\n"
+    assert (
+        result.stderr
+        == "error: the same violation is kept already, as one.json; to rename it, remove that file first\n"
+    )
     assert list(one.parent.iterdir()) == [one]
     assert one.read_text() == before
 
@@ -303,8 +306,9 @@ def test_prevention_that_met_nothing_proves_nothing() -> None:
     assert result.exit_code == EXIT.BOUND_HIT
     assert set(said) == {*KEYS, "unreached"}
     assert said["unreached"] == list(MODE.must_reach)
+    missed = f"never reached: {', '.join(MODE.must_reach)}; it proves nothing: "
     assert result.stderr == (
-        f"never reached: {', '.join(MODE.must_reach)}; it proves nothing, try more --examples\n"
+        f"{missed}try more --examples, or a higher --weight of the actions that lead there\n"
     )
 
 

@@ -5,11 +5,15 @@ from pathlib import Path
 import pytest
 from attrs import fields
 
+from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.catalogue import failure_mode
+from failure_modes.checker.explorer import Proof
 from failure_modes.checker.matrix import PARTS, Row, is_new, off
-from failure_modes.checker.scope import build_queue, guarded
+from failure_modes.checker.proving import prove
+from failure_modes.checker.scope import Scope, build_queue, guarded
 from failure_modes.checker.testing import prove_broken, prove_guarded
 from model.invariants import INVARIANTS
+from model.state import Settings
 from system.clock import ManualClock
 from system.policies import Policies
 from system.sqlite import SQLiteStore
@@ -31,6 +35,18 @@ def test_every_policy_can_be_switched_off(tmp_path: Path) -> None:
         ]
         assert changed == [name]
     queue.store.close()
+
+
+def test_no_policy_takes_the_limits_with_it() -> None:
+    """Under limits the retry budget and the circuit breaker are missed where they are off, and only there."""
+    scope = Scope(workers=1, settings=Settings(retries_max=1, failures_max=1, backoff_ms=1000))
+    bounds = Bounds(jobs=1, failures=3, ticks=2, tick_seconds=(31,))
+    proofs = {
+        name: Proof(scope=scope, bounds=bounds, swap=swap, hunted="INV_005") for name, swap in off().items()
+    }
+    answers = {name: prove(proof) for name, proof in proofs.items()}
+    assert all(answer.complete for answer in answers.values())
+    assert [name for name, answer in answers.items() if answer.finding] == ["budget", "breaker"]
 
 
 def test_every_policy_is_judged_in_one_scope() -> None:

@@ -27,6 +27,7 @@ def test_the_folder_is_laid_out_under_its_number_and_name(tmp_path: Path) -> Non
     for path in folder.rglob("*.*"):
         assert "XXX" not in path.read_text(encoding="utf-8")
         assert "fmxxx" not in path.read_text(encoding="utf-8")
+    assert "nox -s fm15\n" in (folder / "spec.md").read_text(encoding="utf-8")
     assert 'title="lost write"' in (folder / "scenario.py").read_text(encoding="utf-8")
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
@@ -62,6 +63,9 @@ def test_the_tests_of_a_new_failure_mode_fail_until_it_is_filled_in(tmp_path: Pa
     ran = _python(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "failure_modes/FM_099_lost_write")
     assert ran.returncode == 1, ran.stdout
     assert "passed" not in ran.stdout
+    sought = _python(copy, "-m", "failure_modes", "find", "FM_099")
+    assert (sought.returncode, sought.stdout) == (2, "")
+    assert "gives the queue back as it is; put the fault in first" in sought.stderr
     refused = _python(copy, "-m", "failure_modes", "new", "FM_099", "again")
     assert (refused.returncode, refused.stderr) == (
         2,

@@ -1,0 +1,32 @@
+"""The command `seeds`: each failure mode searched with ten seeds, for the index."""
+
+import click
+
+from failure_modes.checker.catalogue import FailureMode, catalogue
+from failure_modes.checker.exits import EXIT, leave, usage
+from failure_modes.checker.options import Mode
+from failure_modes.checker.progress import Lines
+from failure_modes.checker.seeds import keep, search, searched
+
+
+@click.command("seeds")
+@click.argument("modes", metavar="[FM]...", type=Mode(), nargs=-1)
+@click.option("--seeds", type=click.IntRange(1, 1000), default=10, show_default=True, help="For each.")
+def seeds_(modes: tuple[FailureMode, ...], seeds: int) -> None:
+    """Search each FM with ten seeds; keep what came of it for the index of failure modes.
+
+    Without an FM all of them, and those that are gone are forgotten. Exit code 1 unless each search finds the
+    break and ends at a trace as short as any.
+    """
+    everything = catalogue()
+    known = {mode.id: searched()[mode.id] for mode in everything if mode.id in searched()}
+    lines, right = Lines("seeds"), True
+    for mode in modes or everything:
+        one = known[mode.id] = search(mode, seeds, lines.note)
+        short = one.ends_at(mode.shortest)
+        right = right and short
+        lengths = " or ".join([str(length) for length in one.lengths]) or "nothing"
+        wrong = "" if short else f", and the shortest is {mode.shortest}"
+        click.echo(f"{mode.id} {mode.title}: found with {one.told}; shrunk to {lengths}{wrong}")
+        usage(keep, known)
+    leave(EXIT.AS_EXPECTED if right else EXIT.NOT_AS_EXPECTED)

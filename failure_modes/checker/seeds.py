@@ -1,0 +1,76 @@
+"""What the searches of each failure mode came to, with several seeds: kept for the index.
+
+Kept, because they take a quarter of an hour; made from the seeds alone, so that whoever makes them again gets
+the same.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from attrs import asdict, frozen
+
+from failure_modes.checker.catalogue import FOLDER, FailureMode
+from failure_modes.checker.machine import Search, run
+from failure_modes.checker.testing import EXAMPLES_MAX
+from failure_modes.checker.whole import write_whole
+
+FILE = FOLDER / "seeds.json"
+
+
+@frozen(kw_only=True)
+class Searched:
+    """The searches of one failure mode, with the seeds from 0 on."""
+
+    seeds: int
+    found: int
+    """Searches that found the break."""
+    lengths: tuple[int, ...]
+    """The lengths that their traces shrank to."""
+    first: int
+    last: int
+    """The examples by which they found it: the fewest, and the most."""
+
+    def ends_at(self, shortest: int) -> bool:
+        """Whether each search found it, and ended at a trace as short as any."""
+        return self.found == self.seeds and self.lengths == (shortest,)
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"{self.found} of {self.seeds}, by example {self.first} to {self.last}"
+
+
+def search(mode: FailureMode, seeds: int, say: Callable[[str], None]) -> Searched:
+    """Search the broken system with so many seeds."""
+    lengths, examples = [], []
+    for seed in range(seeds):
+        say(f"{mode.id}: seed {seed}")
+        one = Search(
+            strategy=mode.strategy, swap=mode.swap, hunted=mode.breaks, seed=seed, examples=EXAMPLES_MAX
+        )
+        result = run(one)
+        if result.finding is not None:
+            lengths.append(len(result.actions))
+            examples.append(result.tally.examples_to_first or 0)
+    return Searched(
+        seeds=seeds,
+        found=len(lengths),
+        lengths=tuple(sorted(set(lengths))),
+        first=min(examples, default=0),
+        last=max(examples, default=0),
+    )
+
+
+def searched() -> dict[str, Searched]:
+    """What is kept, by failure mode."""
+    if not FILE.exists():
+        return {}
+    kept: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+    return {mode_id: Searched(**{**one, "lengths": tuple(one["lengths"])}) for mode_id, one in kept.items()}
+
+
+def keep(known: dict[str, Searched]) -> None:
+    """Write them to the file; whole or not at all."""
+    lines = [f'  "{mode_id}": {json.dumps(asdict(one))}' for mode_id, one in sorted(known.items())]
+    write_whole(FILE, "{\n" + ",\n".join(lines) + "\n}\n")

@@ -1,0 +1,31 @@
+"""What a search draws depends on its seed, and on nothing that happens to be imported."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from failure_modes.checker.catalogue import failure_mode
+from failure_modes.checker.machine import Search, Tally, run
+from failure_modes.checker.scope import guarded
+
+
+def _met() -> Tally:
+    strategy = evolve(failure_mode("FM_001").strategy, steps=3)
+    search = Search(strategy=strategy, swap=guarded, hunted=None, seed=1, examples=400)
+    return run(search).tally
+
+
+def test_a_module_more_changes_no_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hypothesis would draw the constants of a module that is imported; the searches here do not let it."""
+    before = _met()
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "full_of_numbers.py").write_text(f"NUMBERS = {[*range(101, 230)]}\n")
+    try:
+        importlib.import_module("full_of_numbers")
+        after = _met()
+    finally:
+        sys.modules.pop("full_of_numbers", None)
+    assert (after.sometimes, after.actions, after.steps) == (before.sometimes, before.actions, before.steps)
