@@ -132,6 +132,13 @@ def fidelity(session: nox.Session) -> None:
 
 
 @nox.session
+def power(session: nox.Session) -> None:
+    """Let power fail after each file operation of a run: what the disk may have kept is opened and judged."""
+    _install(session)
+    _checker(session, "power", *session.posargs)
+
+
+@nox.session
 def chaos(session: nox.Session) -> None:
     """Real processes, killed and stopped at random moments: nothing is lost, duplicated or stuck."""
     _install(session)

@@ -75,8 +75,13 @@ class Reconcile:
     """The recovery policy runs once."""
 
 
-Action = Enqueue | Step | Fail | Heartbeat | Crash | Tick | Reconcile
-ACTIONS: tuple[type[Action], ...] = (Step, Enqueue, Tick, Crash, Fail, Heartbeat, Reconcile)
+@frozen(kw_only=True)
+class PowerLoss:
+    """Every process dies, and what the disk was not told to keep is gone."""
+
+
+Action = Enqueue | Step | Fail | Heartbeat | Crash | Tick | Reconcile | PowerLoss
+ACTIONS: tuple[type[Action], ...] = (Step, Enqueue, Tick, Crash, Fail, Heartbeat, Reconcile, PowerLoss)
 
 
 def is_poison(key: str | None) -> bool:
@@ -85,13 +90,13 @@ def is_poison(key: str | None) -> bool:
 
 
 def actor_of(action: Action) -> str | None:
-    """The name of the process that the action moves; None when it is time that moves."""
+    """The name of the process that the action moves; None when it is the world that moves."""
     match action:
         case Enqueue():
             return PRODUCER
         case Reconcile():
             return RECONCILER
-        case Tick():
+        case Tick() | PowerLoss():
             return None
         case _:
             return action.worker

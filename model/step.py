@@ -18,6 +18,7 @@ from model.actions import (
     Enqueue,
     Fail,
     Heartbeat,
+    PowerLoss,
     Reconcile,
     Step,
     Tick,
@@ -103,6 +104,9 @@ def step(state: State, action: Action, *, at: int | None = None) -> tuple[State,
             return _run(state, at, "enqueue", PRODUCER, lambda draft: _enqueue(draft, action.key))
         case Reconcile():
             return _run(state, at, "reconcile", RECONCILER, _reconcile)
+        case PowerLoss():  # what was acknowledged is kept: it takes no more than a crash of each process
+            fresh = tuple([Worker(name=worker.name) for worker in state.workers])
+            return evolve(state, workers=fresh), Outcome(operation="power loss")
         case Crash() if action.worker in (PRODUCER, RECONCILER):
             return state, Outcome(operation="crash")
     worker = state.worker(action.worker)

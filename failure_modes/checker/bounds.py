@@ -12,6 +12,7 @@ from model.actions import (
     Enqueue,
     Fail,
     Heartbeat,
+    PowerLoss,
     Reconcile,
     Step,
     Tick,
@@ -25,7 +26,17 @@ ACTIONS_MAX = 256
 Spent = tuple[int, ...]
 """How much of each of `KINDS` has been used."""
 
-KINDS = ("jobs", "retries", "ticks", "crashes", "failures", "heartbeats", "reconciles", "poisons")
+KINDS = (
+    "jobs",
+    "retries",
+    "ticks",
+    "crashes",
+    "failures",
+    "heartbeats",
+    "reconciles",
+    "poisons",
+    "power_losses",
+)
 NOTHING_SPENT: Spent = (0,) * len(KINDS)
 
 
@@ -60,6 +71,7 @@ class Bounds:
     heartbeats: int = _times()
     reconciles: int = _times()
     poisons: int = _times()
+    power_losses: int = _times()
 
     @property
     def told(self) -> str:
@@ -81,6 +93,7 @@ _TOLD = {
     "heartbeats": ("heartbeat", "heartbeats"),
     "reconciles": ("reconcile", "reconciles"),
     "poisons": ("poison job", "poison jobs"),
+    "power_losses": ("power loss", "power losses"),
 }
 
 
@@ -99,7 +112,10 @@ class Alphabet:
             *[Fail(worker=name) for name in scope.names],
             *[Heartbeat(worker=name) for name in scope.names],
             Reconcile(),
+            PowerLoss(),
         )
+        if bounds.power_losses and not scope.power_loss:
+            raise ValueError("power can only be lost in a scope in which the disk is watched")
         if len(self.actions) > ACTIONS_MAX:
             raise ValueError(f"{len(self.actions)} different actions, and {ACTIONS_MAX} are the most")
         self.index = {action: number for number, action in enumerate(self.actions)}
@@ -138,6 +154,7 @@ _SPENDS: dict[type[Action], str] = {
     Fail: "failures",
     Heartbeat: "heartbeats",
     Reconcile: "reconciles",
+    PowerLoss: "power_losses",
 }
 
 

@@ -12,6 +12,7 @@ from failure_modes.checker.cli_chaos import chaos
 from failure_modes.checker.cli_fidelity import fidelity
 from failure_modes.checker.cli_hunt import hunt_and_show
 from failure_modes.checker.cli_matrix import matrix_
+from failure_modes.checker.cli_power import power
 from failure_modes.checker.cli_prove import prove
 from failure_modes.checker.cli_seeds import seeds_
 from failure_modes.checker.database import keep, kept, path_of, save
@@ -19,8 +20,9 @@ from failure_modes.checker.documents import documents
 from failure_modes.checker.exits import EXIT, check_new, fail, leave, shown_path, usage
 from failure_modes.checker.machine import Result, Search, run
 from failure_modes.checker.options import Mode, tuned, tuning
+from failure_modes.checker.powered import world_of
 from failure_modes.checker.progress import shown
-from failure_modes.checker.real import RealWorld
+from failure_modes.checker.real import real_world_of
 from failure_modes.checker.replay import replay
 from failure_modes.checker.scaffold import NotLaidOut, lay_out
 from failure_modes.checker.scope import Swap, guarded
@@ -36,7 +38,6 @@ from failure_modes.checker.summary import (
 )
 from failure_modes.checker.telling import steps_told
 from failure_modes.checker.trace import Trace, TraceError, load
-from failure_modes.checker.world import World
 
 FIND_EXAMPLES = 5_000
 PREVENT_EXAMPLES = 500
@@ -147,7 +148,7 @@ def replay_(path: Path, *, on_guarded: bool, really: bool) -> None:
             _known(path, trace.failure_mode)
         options = " --guarded" * on_guarded + " --processes" * really
         command = f"nox -s replay -- {shown_path(path)}{options}"
-        world = RealWorld if really else World
+        world = real_world_of if really else world_of
         replayed = replay(trace, guarded=on_guarded, command=command, world=world)
     except TraceError as error:
         fail(str(error))
@@ -211,6 +212,7 @@ main.add_command(matrix_)
 main.add_command(fidelity)
 main.add_command(chaos)
 main.add_command(seeds_)
+main.add_command(power)
 
 
 @main.command()

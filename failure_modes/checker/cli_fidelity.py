@@ -1,19 +1,18 @@
 """The command `fidelity`: what is simulated, beside what happens to real processes."""
 
 import json
-import signal
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from itertools import chain, islice
+from itertools import chain
 from multiprocessing import get_context
 
 import click
 
+from failure_modes.checker.ahead import ahead, begin
 from failure_modes.checker.exits import EXIT, leave
 from failure_modes.checker.fidelity import Compared, compare, kept_schedules, schedules
 from failure_modes.checker.options import JSON, PROCESSES
-from failure_modes.checker.orphans import die_with_parent, sigterm_as_interrupt
+from failure_modes.checker.orphans import sigterm_as_interrupt
 from failure_modes.checker.progress import Lines
 from failure_modes.checker.real import SoftWorld
 
@@ -49,9 +48,9 @@ def fidelity(number: int, seed: int, processes: int, *, json_: bool) -> None:
     done: list[Compared] = []
     sigterm_as_interrupt()
     context = get_context("forkserver")
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin)
+    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=begin)
     try:
-        for compared in _ahead(pool, chain(kept_schedules(), schedules(number, seed)), 4 * processes):
+        for compared in ahead(pool, compare, chain(kept_schedules(), schedules(number, seed)), 4 * processes):
             done.append(compared)
             lines.say(lambda: f"{len(done):,} run both ways, {sum(c.steps for c in done):,} steps")
     except KeyboardInterrupt:
@@ -82,19 +81,6 @@ def fidelity(number: int, seed: int, processes: int, *, json_: bool) -> None:
     if different or noticed is None:
         leave(EXIT.NOT_AS_EXPECTED)
     leave(EXIT.BOUND_HIT if missing else EXIT.AS_EXPECTED)
-
-
-def _begin() -> None:
-    die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _ahead(pool: ProcessPoolExecutor, wanted: Iterator[object], ahead: int) -> Iterator[Compared]:
-    """What each comes to, in order, so many of them on their way at once."""
-    running = [pool.submit(compare, schedule) for schedule in islice(wanted, ahead)]  # type: ignore[arg-type]
-    while running:
-        yield running.pop(0).result()
-        running += [pool.submit(compare, schedule) for schedule in islice(wanted, 1)]  # type: ignore[arg-type]
 
 
 def _canary(seed: int) -> str | None:

@@ -46,12 +46,13 @@ _COUNTED = {
     "heartbeats": "Handlers that ask for more time.",
     "reconciles": "Runs of the reconciliation.",
     "poisons": "Jobs that kill the worker that runs their handler.",
+    "power_losses": "Losses of power.",
 }
 
 
 def _counted(command: Any) -> Any:
     for kind, told in reversed(_COUNTED.items()):
-        command = click.option(f"--{kind}", type=click.IntRange(0, 200), help=told)(command)
+        command = click.option(f"--{kind.replace('_', '-')}", type=click.IntRange(0, 200), help=told)(command)
     return command
 
 

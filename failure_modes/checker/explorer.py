@@ -60,9 +60,12 @@ class Proof:
     def sleeps(self) -> bool:
         """Whether independent actions are tried in one order only.
 
-        Not under limits: what is counted of late is no row, and no footprint tells of it.
+        Not under limits: what is counted of late is no row, and no footprint tells of it. Nor where power may
+        be lost: what the disk was told to keep is no row either.
         """
         settings = self.scope.settings
+        if self.scope.power_loss:
+            return False
         if settings.retries_max is not None or settings.failures_max is not None:
             return False
         exact = self.scope.granularity is Granularity.STATEMENT

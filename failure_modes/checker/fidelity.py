@@ -14,7 +14,8 @@ from failure_modes.checker.catalogue import failure_mode
 from failure_modes.checker.database import all_kept
 from failure_modes.checker.findings import Found
 from failure_modes.checker.lockstep import Lockstep
-from failure_modes.checker.real import RealWorld
+from failure_modes.checker.powered import world_of
+from failure_modes.checker.real import real_world_of
 from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
 from failure_modes.checker.sometimes import OF_POISON
 from failure_modes.checker.strategy import UNRESTRICTED, Strategy
@@ -98,9 +99,9 @@ def kept_schedules() -> Iterator[Schedule]:
         )
 
 
-def compare(schedule: Schedule, real: MakeWorld = RealWorld) -> Compared:
+def compare(schedule: Schedule, real: MakeWorld = real_world_of) -> Compared:
     """Run it both ways."""
-    simulated, happened = _run(schedule, World), _run(schedule, real)
+    simulated, happened = _run(schedule, world_of), _run(schedule, real)
     met = Counter(dict(happened.met))
     crashes = sum(isinstance(action, Crash) for action in schedule.actions) + met[OF_POISON]
     return Compared(

@@ -11,24 +11,16 @@ from collections import Counter
 from failure_modes.checker.content import Content
 from failure_modes.checker.findings import Divergence, Finding, Violation
 from failure_modes.checker.liveness import recover
+from failure_modes.checker.powered import world_of
 from failure_modes.checker.reading import Rows, read
 from failure_modes.checker.records import Record, Snapshot
 from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
-from failure_modes.checker.sometimes import OF_POISON, reached
+from failure_modes.checker.sometimes import OF_POISON, OF_POWER, reached
 from failure_modes.checker.standing import Moved, can
 from failure_modes.checker.stepping import At, label
 from failure_modes.checker.telling import difference, tell, tell_outcome
 from failure_modes.checker.world import World
-from model.actions import (
-    Action,
-    Crash,
-    Enqueue,
-    Fail,
-    Step,
-    Tick,
-    actor_of,
-    is_poison,
-)
+from model.actions import Action, Crash, Enqueue, Fail, PowerLoss, Step, Tick, actor_of, is_poison
 from model.events import Event, Outcome
 from model.invariants import INVARIANTS, Change, Ending, Fault, condensed
 from model.load import Load
@@ -48,7 +40,7 @@ class Lockstep:
         """`world` is a fresh one of the same scope and swap, if not the usual one."""
         self.scope = scope
         self.hunted = hunted
-        self.world = world or World(scope, swap)
+        self.world = world or world_of(scope, swap)
         self.state: State | None = initial(settings=scope.settings, workers=scope.names)
         self.durable = Durable()
         self.events: list[Event] = []
@@ -110,14 +102,15 @@ class Lockstep:
         self.durable, self.state, self.parted, self.aside = there.durable, there.state, there.parted, None
         self.events, self.faults, self.accepted = list(there.events), list(there.faults), list(there.accepted)
         self.load = there.load
-        self.records, self.actions, self._audit_read, self.recovering = [], [], 0, False
+        self.records, self.actions, self.recovering = [], [], False
+        self._audit_read = self.world.audit_before(there.content)
         self.sometimes.clear()
 
     def possible(self, action: Action) -> bool:
         """Whether the action can happen now."""
         name = actor_of(action)
         if name is None:
-            return True
+            return self.scope.power_loss or not isinstance(action, PowerLoss)
         process = self.world.processes.get(name)
         return process is not None and can(name, process, action)
 
@@ -138,7 +131,11 @@ class Lockstep:
                 self.world.clock.advance(tick.milliseconds)
                 return self._keep(tick, Moved(), self._model(tick))
             case Crash() as crash:
-                return self._crash(crash)
+                self._note_crash(crash.worker)
+                self.world.processes[crash.worker].kill()
+                return self._keep(crash, Moved(changed=not self.world.unused), self._model(crash))
+            case PowerLoss() as loss:
+                return self._lose_power(loss)
             case _:
                 return self._move(action)
 
@@ -192,19 +189,25 @@ class Lockstep:
         self._compare_hand(name)
         return record
 
-    def _crash(self, action: Crash) -> Record:
-        process = self.world.processes[action.worker]
+    def _lose_power(self, action: PowerLoss) -> Record:
+        self.sometimes[OF_POWER] += 1
+        for name in self.world.processes:
+            self._note_crash(name)
+        self._audit_read = self.world.lose_power()
+        return self._keep(action, Moved(changed=True), self._model(action))
+
+    def _note_crash(self, name: str) -> None:
+        """Keep the books of whom a crash hits."""
+        process = self.world.processes[name]
         in_transaction = process.pending is not None and process.at is At.STATEMENT
         unlearnt = process.at is At.COMMITTED
         for execution in self.durable.executions:
-            if execution.worker == action.worker and execution.status not in (Status.DONE, Status.ABORTED):
+            if execution.worker == name and execution.status not in (Status.DONE, Status.ABORTED):
                 self.faults.append(Fault(kind="crash", job=execution.job, execution=execution.id))
                 if execution.status is Status.COMMITTED:
                     self.sometimes["a crash fell between commit and finish"] += 1
         self.sometimes["a crash fell inside a transaction"] += in_transaction
         self.sometimes["a crash hid a commit from its worker"] += unlearnt
-        process.kill()
-        return self._keep(action, Moved(changed=not self.world.unused), self._model(action))
 
     def _note(self, asked: Action, job_in_hand: int | None) -> None:
         """Keep the books of what the world did: jobs accepted, faults injected."""

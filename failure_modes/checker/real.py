@@ -14,10 +14,13 @@ from functools import cache
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from typing import Any
 
 from attrs import frozen
 
+from failure_modes.checker.disk.operations import Operation
 from failure_modes.checker.orphans import die_with_parent
+from failure_modes.checker.powered import PoweredWorld, world_of
 from failure_modes.checker.process import Process
 from failure_modes.checker.scope import Scope, Swap
 from failure_modes.checker.standing import Moved
@@ -45,13 +48,15 @@ class _Reached:
     in_transaction: bool
     job_in_hand: int | None
     read_at: int | None
+    operations: tuple[Operation, ...]
+    """What it did to the files, where that is watched."""
 
 
 class RealWorld(World):
     """A world whose processes are real."""
 
-    def __init__(self, scope: Scope, swap: Swap) -> None:
-        super().__init__(scope, swap)
+    def __init__(self, scope: Scope, swap: Swap, **options: Any) -> None:
+        super().__init__(scope, swap, **options)
         self.swap = swap
         self.processes = {name: self.process(name) for name in self.processes}
 
@@ -63,6 +68,15 @@ class RealWorld(World):
     def path(self) -> Path:
         """The database file."""
         return self._path
+
+
+class RealPoweredWorld(PoweredWorld, RealWorld):
+    """One whose power may fail, besides: every process is killed, and the files are cut to what was kept."""
+
+
+def real_world_of(scope: Scope, swap: Swap) -> World:
+    """The world of real processes that a scope asks for."""
+    return (RealPoweredWorld if scope.power_loss else RealWorld)(scope, swap)
 
 
 class RealProcess(Process):
@@ -95,6 +109,8 @@ class RealProcess(Process):
             reached: _Reached = pipe.recv()
         except (EOFError, ConnectionError):
             raise ProcessLost(f"process {self.name} ended by itself") from None
+        if isinstance(self.world, PoweredWorld):
+            self.world.note(reached.operations)
         self.world.releases += reached.releases
         self.at, self.at_rest, self.job_in_hand = reached.at, reached.at_rest, reached.job_in_hand
         self.read_at, self._in_transaction = reached.read_at, reached.in_transaction
@@ -135,7 +151,7 @@ def _run(pipe: Connection, name: str, path: str, scope: Scope, swap: Swap) -> No
     """What the child does: the program of that name, from boundary to boundary, as it is told to."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it ends it
-    world = World(scope, swap, path=Path(path))
+    world = world_of(scope, swap, path=Path(path))
     process = world.processes[name]
     while True:
         try:
@@ -157,8 +173,17 @@ def _run(pipe: Connection, name: str, path: str, scope: Scope, swap: Swap) -> No
                 in_transaction=process.in_transaction,
                 job_in_hand=process.job_in_hand,
                 read_at=process.read_at,
+                operations=_done(world),
             )
         )
+
+
+def _done(world: World) -> tuple[Operation, ...]:
+    if not isinstance(world, PoweredWorld):
+        return ()
+    operations = tuple(world.operations)
+    world.operations.clear()
+    return operations
 
 
 def _let_finally_commit(process: Process) -> None:

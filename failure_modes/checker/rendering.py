@@ -9,7 +9,7 @@ from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.records import Record
 from failure_modes.checker.stepping import CALL
 from failure_modes.checker.telling import changes, steps_told, tell, tell_outcome
-from model.actions import Crash, Enqueue, Reconcile, Tick, actor_of
+from model.actions import Crash, Enqueue, PowerLoss, Reconcile, Tick, actor_of
 from model.invariants import invariant
 
 STORE = "sqlite"
@@ -73,8 +73,8 @@ def _row(number: int, record: Record, *, bad: bool) -> tuple[str, ...]:
 
 
 def _system(record: Record) -> str:
-    if isinstance(record.action, Tick | Crash):
-        return type(record.action).__name__.lower()
+    if isinstance(record.action, Tick | Crash | PowerLoss):
+        return "power loss" if isinstance(record.action, PowerLoss) else type(record.action).__name__.lower()
     if record.blocked:
         return "waits for a lock"
     if record.ran == CALL:

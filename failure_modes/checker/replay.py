@@ -8,6 +8,7 @@ from failure_modes.checker.catalogue import FailureMode, failure_mode
 from failure_modes.checker.findings import Finding, Found
 from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.machine import needs_ending
+from failure_modes.checker.powered import world_of
 from failure_modes.checker.rendering import headline, table, verdict
 from failure_modes.checker.scope import Scope, Swap
 from failure_modes.checker.scope import guarded as nothing_swapped
@@ -32,7 +33,7 @@ def replay(
     guarded: bool = False,
     command: str | None = None,
     shortest: bool = False,
-    world: Callable[[Scope, Swap], World] = World,
+    world: Callable[[Scope, Swap], World] = world_of,
 ) -> Replayed:
     """Run a trace. `command` replays it, and is printed last; `shortest` if that was proved.
 

@@ -27,6 +27,8 @@ class Scope:
     workers: int = field(default=2, validator=[validators.ge(1), validators.le(len(WORKER_NAMES))])
     granularity: Granularity = Granularity.TRANSACTION
     settings: Settings = field(factory=Settings)
+    power_loss: bool = False
+    """Whether it is watched what the disk was told to keep, so that power may fail."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -26,6 +26,8 @@ _BESIDES: dict[str, type] = {
 }
 """What is written where it is not what it is by default."""
 
+_POWER = "power_loss"
+
 _KIND_NAMES = {int: "whole number", float: "number", str: "string", bool: "true or false"}
 _TOLD_MAX = 120
 """How much of a wrong value a message repeats, in characters."""
@@ -46,15 +48,15 @@ def scope_to_json(scope: Scope) -> dict[str, Any]:
         value = getattr(scope.settings, _setting(name))
         if name in _ALWAYS or value != _DEFAULTS[_setting(name)]:
             found[name] = _seconds(value) if name.endswith("_seconds") else value
-    return found
+    return found | {_POWER: True} if scope.power_loss else found
 
 
 def scope_from_json(value: Any) -> Scope:
     """The scope that an object says. Raises BadScope."""
-    if not isinstance(value, dict) or set(value) - set(_BESIDES) != set(_ALWAYS):
+    if not isinstance(value, dict) or set(value) - {*_BESIDES, _POWER} != set(_ALWAYS):
         raise BadScope(f"'scope' is {told(value)}", f"it is an object of {', '.join(_ALWAYS)}")
     for key in value:
-        _check(key, value[key], (_ALWAYS | _BESIDES)[key])
+        _check(key, value[key], (_ALWAYS | _BESIDES | {_POWER: bool})[key])
     if value["workers"] > len(WORKER_NAMES):
         raise BadScope(f"'workers' is {value['workers']}", f"it is at most {len(WORKER_NAMES)}")
     if value["granularity"] not in list(Granularity):
@@ -63,12 +65,13 @@ def scope_from_json(value: Any) -> Scope:
     settings = {
         _setting(key): round(given * 1000) if key.endswith("_seconds") else given
         for key, given in value.items()
-        if key not in ("workers", "granularity")
+        if key not in ("workers", "granularity", _POWER)
     }
     return Scope(
         workers=value["workers"],
         granularity=Granularity(value["granularity"]),
         settings=Settings(**settings),
+        power_loss=value.get(_POWER, False),
     )
 
 

@@ -24,9 +24,10 @@ ANYWHERE = (
 )
 OF_POISON = "a poison job killed its worker"
 OF_GATEWAY = "the gateway recognised a key"
+OF_POWER = "power was lost"
 OF_LIMITS = ("a retry was postponed", "the breaker opened", "the breaker closed")
-SOMEWHERE = (OF_POISON, OF_GATEWAY, *OF_LIMITS)
-"""Only where there are such jobs, where handlers call a gateway, and where there are such limits."""
+SOMEWHERE = (OF_POISON, OF_GATEWAY, OF_POWER, *OF_LIMITS)
+"""Only where there are such jobs, handlers that call a gateway, losses of power, or such limits."""
 
 AT_STATEMENTS = (
     "a crash fell inside a transaction",

@@ -18,6 +18,7 @@ from model.actions import (
     Enqueue,
     Fail,
     Heartbeat,
+    PowerLoss,
     Reconcile,
     Step,
     Tick,
@@ -61,7 +62,10 @@ class Strategy:
     def weighted(self, name: str, weight: int) -> "Strategy":
         """The same strategy with another weight for one action. Raises ValueError."""
         kept = tuple([(known, old) for known, old in self.weights if known != name])
-        return evolve(self, weights=(*kept, (name, weight)))
+        strategy = evolve(self, weights=(*kept, (name, weight)))
+        if name == "PowerLoss" and weight:
+            return evolve(strategy, scope=evolve(strategy.scope, power_loss=True))
+        return strategy
 
     @property
     def steps_max(self) -> int:
@@ -109,6 +113,8 @@ class Strategy:
                 yield from (Heartbeat(worker=worker) for worker in workers)
             case "Reconcile":
                 yield Reconcile()
+            case "PowerLoss":
+                yield PowerLoss()
 
     def _helpers(self) -> tuple[str, ...]:
         """The producer and the reconciler move by themselves only where they can be paused half way."""

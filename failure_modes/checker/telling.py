@@ -24,7 +24,7 @@ def tell_outcome(outcome: Outcome | None) -> str:
     """What the model did; `-` where it took no step."""
     if outcome is None:
         return "-"
-    if outcome.operation in ("tick", "crash", "charge", "recognise"):
+    if outcome.operation in ("tick", "crash", "power loss", "charge", "recognise"):
         return outcome.operation
     return tell(outcome.events)
 
@@ -70,7 +70,10 @@ def _job_changes(before: Durable, after: Durable) -> list[str]:
         new = after.job_state(job.id)
         if old != new:
             told.append(f"job-{job.id}: {old} -> {new}")
+    told += [f"job-{job} is gone" for job in sorted(known - {job.id for job in after.jobs})]
     statuses = {execution.id: execution for execution in before.executions}
+    left = {execution.id for execution in after.executions}
+    told += [f"exec-{lost} is gone" for lost in statuses if lost not in left]
     for execution in after.executions:
         previous = statuses.get(execution.id)
         if previous is None:

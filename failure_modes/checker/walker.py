@@ -17,14 +17,14 @@ from failure_modes.checker.fingerprint import Fingerprints, Renaming
 from failure_modes.checker.footprint import UNSEEN, Footprint, of_crash, reads_of, reads_of_model, writes_of
 from failure_modes.checker.liveness import MOVES_MAX, ROUNDS_MAX, advance
 from failure_modes.checker.lockstep import Lockstep
+from failure_modes.checker.powered import world_of
 from failure_modes.checker.records import Change, Ends, Snapshot
 from failure_modes.checker.scope import Scope, Swap
 from failure_modes.checker.standing import AT_REST, Standing, can
-from failure_modes.checker.world import World
-from model.actions import Action, Crash, actor_of
+from model.actions import Action, Crash, PowerLoss, actor_of
 from model.events import Outcome
 from model.invariants import condensed
-from model.state import Durable, State
+from model.state import Durable, State, Worker
 
 T = TypeVar("T")
 REMEMBERED_MAX = 300_000
@@ -45,7 +45,7 @@ class Walker:
         footprints: bool = True,
     ) -> None:
         """`footprints`: whether what an action touched is asked for."""
-        world = World(scope, swap, restorable=True, forgets=answers)
+        world = world_of(scope, swap, restorable=True, forgets=answers)
         self.lockstep = Lockstep(scope, swap, hunted=hunted, world=world)
         self.columns = self.lockstep.world.columns()
         self.fingerprints = Fingerprints(scope, self.columns, symmetry=symmetry)
@@ -82,7 +82,9 @@ class Walker:
             events, faults = condensed((*events, *change.events), (*faults, *change.faults))
         standings = there.standings
         name = actor_of(action)
-        if name is not None or change.released:
+        if isinstance(action, PowerLoss):
+            standings = (AT_REST,) * len(standings)
+        elif name is not None or change.released:
             standings = tuple(
                 [
                     change.standing
@@ -99,7 +101,9 @@ class Walker:
             state = None
         if state is not None:
             workers = state.workers
-            if change.worker is not None:
+            if isinstance(action, PowerLoss):
+                workers = tuple([Worker(name=worker.name) for worker in workers])
+            elif change.worker is not None:
                 workers = tuple([change.worker if w.name == name else w for w in workers])
             state = State(
                 settings=state.settings,

@@ -77,20 +77,14 @@ class World:
         """Whether something was committed since the audit was emptied."""
         self._swap = swap
         self._pool: dict[str, tuple[sqlite3.Connection, set[str]]] = {}
-        self._in_memory = restorable and scope.granularity is Granularity.TRANSACTION
+        self._in_memory = restorable and scope.granularity is Granularity.TRANSACTION and not scope.power_loss
         self._owns_path = path is None
-        self._path = path or (_template() if self._in_memory else _fresh_database())
-        self.observer = SQLiteStore(
-            self._path,
-            clock=self.clock,
-            create=self._in_memory,
-            connect=lambda target: self.open(_OBSERVER, target)[0],
-        )
+        self._path = path or (_template() if self._in_memory else fresh_database())
+        self._observe()
         self.gateway: Gateway | None = None
         if scope.settings.external:
             self.gateway = Gateway(":memory:" if self._in_memory else f"{self._path}{_GATEWAY}")
         self._queues: dict[str, tuple[Queue, SteppingConnection]] = {}
-        self._own, _ = self._pool[_OBSERVER]
         programs = dict.fromkeys(scope.names, _work) | {PRODUCER: _produce, RECONCILER: _reconcile}
         self.processes = {name: Process(self, name, program) for name, program in programs.items()}
         self.forgets = forgets and is_plain(build_queue(self.observer, scope.settings, swap))
@@ -100,16 +94,30 @@ class World:
         """What is to be in the store before it is next used; None if that is there already."""
         self._once: dict[Content, Content] = {}
 
+    def _observe(self) -> None:
+        """Open the database for this world itself."""
+        self.observer = SQLiteStore(
+            self._path,
+            clock=self.clock,
+            create=self._in_memory,
+            connect=lambda target: self.open(_OBSERVER, target)[0],
+        )
+        self._own, _ = self._pool[_OBSERVER]
+
+    def _target(self, target: str) -> str:
+        """What connections open."""
+        return ":memory:" if self._in_memory else target
+
     def open(self, name: str, target: str) -> tuple[sqlite3.Connection, set[str]]:
         """A connection for that process, and what was set on it before.
 
         A restorable world keeps it for the next process of the same name.
         """
         if not self.restorable and name != _OBSERVER:
-            return connecting(0)(target), set()
+            return connecting(0)(self._target(target)), set()
         name = _OBSERVER if self._in_memory else name
         if name not in self._pool:
-            self._pool[name] = connecting(0)(":memory:" if self._in_memory else target), set()
+            self._pool[name] = connecting(0)(self._target(target)), set()
         return self._pool[name]
 
     def queue(self, process: Process) -> Queue:
@@ -198,6 +206,15 @@ class World:
             self.gateway.put_back(self._wanted[0][1])
         self._present, self._wanted = self._wanted, None
         self.changed = self.told = False
+
+    def lose_power(self) -> int:
+        """Let power fail. Only where it is watched what the disk was told to keep: see `powered.py`."""
+        raise NotImplementedError("the disk of this world is not watched")
+
+    def audit_before(self, content: Content) -> int:
+        """The id of the last row of the audit, when the world has been put back to this content."""
+        del content
+        return 0
 
     def close(self) -> None:
         """Kill every process and remove the database."""
@@ -291,7 +308,8 @@ def _template() -> Path:
     return path
 
 
-def _fresh_database() -> Path:
+def fresh_database() -> Path:
+    """The path of a database that nobody else has."""
     path = Path(_folder().name, f"run-{next(_numbers)}.db")
     shutil.copyfile(_template(), path)
     return path

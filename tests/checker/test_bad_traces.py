@@ -10,7 +10,7 @@ from tests.checker.traces import SMALL_TEXT
 KEYS = "a trace has format, failure_mode, scope, breaks, why, actions"
 ONE_OBJECT = "a trace is one JSON object"
 INVARIANTS = "known are INV_001, INV_002, INV_003, INV_004, INV_005, or null for a divergence"
-KNOWN = "known are Step, Enqueue, Tick, Crash, Fail, Heartbeat, Reconcile"
+KNOWN = "known are Step, Enqueue, Tick, Crash, Fail, Heartbeat, Reconcile, PowerLoss"
 SECONDS = "'seconds' must be from 0.001 to 1e9, in whole milliseconds, not "
 ONCE = "each key is there once"
 WORKERS = "this scope has A, B, producer, reconciler"
@@ -82,6 +82,11 @@ SCOPE = [
         '"lease_seconds": 30',
         '"lease_seconds": 0.0001',
         "4: 'lease_seconds' is 0.0001; it is in whole milliseconds",
+    ),
+    (
+        '"workers": 2',
+        '"workers": 2, "power_loss": 1',
+        "4: 'power_loss' is 1; it is true or false",
     ),
     (
         '"workers": 2',

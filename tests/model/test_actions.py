@@ -13,6 +13,7 @@ from model.actions import (
     Enqueue,
     Fail,
     Heartbeat,
+    PowerLoss,
     Reconcile,
     Step,
     Tick,
@@ -65,11 +66,13 @@ def test_each_action_moves_one_process_or_time() -> None:
         Enqueue: PRODUCER,
         Reconcile: RECONCILER,
         Tick: None,
+        PowerLoss: None,
     }
     arguments: dict[type[Action], dict[str, Any]] = {
         Enqueue: {"key": "k"},
         Tick: {"seconds": 1},
         Reconcile: {},
+        PowerLoss: {},
     }
     assert set(ACTIONS) == set(moved)
     assert {kind: actor_of(kind(**arguments.get(kind, {"worker": "A"}))) for kind in ACTIONS} == moved

@@ -11,6 +11,7 @@ from model.actions import (
     Enqueue,
     Fail,
     Heartbeat,
+    PowerLoss,
     Reconcile,
     Step,
     Tick,
@@ -266,3 +267,12 @@ def test_an_operation_that_did_nothing_leaves_the_time_of_the_last_change() -> N
         after, outcome = step(state, action)
         assert outcome.events == ()
         assert after == state
+
+
+def test_a_loss_of_power_is_a_crash_of_everyone() -> None:
+    """It takes nothing that was acknowledged: in every state it does what a crash of each worker does."""
+    for state in small_scope().states:
+        crashed = step(step(state, Crash(worker=A))[0], Crash(worker=B))[0]
+        lost, outcome = step(state, PowerLoss())
+        assert lost == crashed
+        assert outcome == Outcome(operation="power loss")

@@ -1,4 +1,7 @@
-"""What SQLite does to the files of one database, as values. A file goes by what its name adds to the database's."""
+"""What SQLite does to the files of one database, as values.
+
+A file goes by what its name adds to that of the database: nothing, `-wal`, `-journal`.
+"""
 
 from collections.abc import Callable
 
@@ -51,4 +54,4 @@ class SyncFolder:
 Operation = Create | Write | Truncate | Sync | Unlink | SyncFolder
 
 Watch = Callable[[Operation], int]
-"""Is told of an operation before it is carried out. 0 to carry it out, or the error of SQLite's to fail with."""
+"""Is told of an operation before it is carried out: 0 to carry it out, or SQLite's number of an error."""

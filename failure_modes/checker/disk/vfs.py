@@ -1,8 +1,8 @@
 """Sees SQLite's file operations, by a VFS of its own inside the very library that the `sqlite3` module uses.
 
 The VFS is SQLite's usual one but for the operations that change files: they are told to whoever watches the
-database, then carried out by the usual one (SQLite, "The SQLite OS Interface or VFS"). That a folder is synced
-shows in the system call by which the usual VFS opens it, which is watched, too.
+database, then carried out by the usual one (SQLite, "The SQLite OS Interface or VFS"). That a folder is
+synced shows in the system call by which the usual VFS opens it, which is watched, too.
 
 Only a Python whose `sqlite3` module lets SQLite's functions be found can do this; `require` says why not.
 """
@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_int64, c_void_p
 from pathlib import Path
 from typing import Any
+from unittest import SkipTest
 
 from failure_modes.checker.disk.operations import (
     Create,
@@ -34,8 +35,8 @@ _CALLS = 11, 12
 """Where `xSetSystemCall` and `xGetSystemCall` stand among the other functions of a VFS."""
 
 
-class NoVFS(Exception):
-    """SQLite's file operations cannot be seen here. The message says why."""
+class NoVFS(SkipTest):
+    """SQLite's file operations cannot be seen here. The message says why; a test of them is skipped."""
 
 
 class _VFS(ctypes.Structure):
@@ -94,6 +95,7 @@ class _Watched:
         if usual.contents.version < 3:
             raise NoVFS("this SQLite's way to its files is too old to be watched")
         self.watching: dict[str, Watch] = {}
+        self.errors: list[Exception] = []
         self._files: dict[int, tuple[str, Watch]] = {}
         self._methods: dict[int, tuple[_Methods, tuple[Any, ...]]] = {}
         self._usual_open = _Open(usual.contents.open)
@@ -121,7 +123,7 @@ class _Watched:
         watched = self._watch(path)
         new = watched is not None and bool(flags & _OPEN_CREATE) and not os.path.exists(path)  # noqa: PTH110
         if watched is not None and new:
-            error = watched[1](Create(watched[0]))
+            error = self._tell(watched[1], Create(watched[0]))
             if error:
                 _File.from_address(file).methods = None
                 return error
@@ -161,14 +163,21 @@ class _Watched:
 
     def _told(self, file: int, kind: type[Any], *arguments: Any) -> int:
         suffix, watch = self._files[file]
-        operation: Operation = kind(suffix, *arguments)
-        return watch(operation)
+        return self._tell(watch, kind(suffix, *arguments))
+
+    def _tell(self, watch: Watch, operation: Operation) -> int:
+        """An error of who watches cannot pass through SQLite: it is kept, and the operation fails."""
+        try:
+            return watch(operation)
+        except Exception as error:
+            self.errors.append(error)
+            return sqlite3.SQLITE_IOERR
 
     def _delete(self, _: int, name: bytes, sync_folder: int) -> int:
         path = name.decode()
         watched = self._watch(path)
         if watched is not None and os.path.exists(path):  # noqa: PTH110
-            error = watched[1](Unlink(watched[0]))
+            error = self._tell(watched[1], Unlink(watched[0]))
             if error:
                 return error
         return int(self._usual_delete(self._usual_vfs, name, sync_folder))
@@ -176,7 +185,7 @@ class _Watched:
     def _open_folder(self, name: bytes, descriptor: Any) -> int:
         watched = self._watch(name.decode())
         if watched is not None:
-            watched[1](SyncFolder())
+            self._tell(watched[1], SyncFolder())
         return int(self._usual_open_folder(name, descriptor))
 
 
@@ -207,12 +216,15 @@ def watched_target(target: str) -> str:
 def watching(path: Path, watch: Watch) -> Iterator[None]:
     """While inside, `watch` is told what connections with a watched target do to the files of the database.
 
-    All that is opened inside is closed inside. Raises NoVFS.
+    All that is opened inside is closed inside. Raises NoVFS; and at the end what `watch` raised, if it did.
     """
     require()
-    known = _known[0].watching
-    known[str(path.absolute())] = watch
+    known = _known[0]
+    known.watching[str(path.absolute())] = watch
     try:
         yield
     finally:
-        del known[str(path.absolute())]
+        del known.watching[str(path.absolute())]
+        errors, known.errors = known.errors, []
+        if errors:
+            raise errors[0]

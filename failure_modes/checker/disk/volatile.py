@@ -2,8 +2,8 @@
 
 A write is kept for good once its file is synced; that a file is there, or is not, once its folder is. Until
 then the disk may have kept it or not, in any order, a write also in part: a sector of 512 bytes is kept whole
-or not at all. (After Thanumalayan Sankaranarayana Pillai and others, "All File Systems Are Not Created Equal",
-OSDI 2014.)
+or not at all. (After Thanumalayan Sankaranarayana Pillai and others, "All File Systems Are Not Created
+Equal", OSDI 2014.)
 """
 
 import random
@@ -29,7 +29,7 @@ Image = Mapping[str, bytes]
 
 @frozen
 class _Inode:
-    """A file, by whatever name. `unsynced` are the writes and truncates since it was last synced, in order."""
+    """A file, by whatever name. `unsynced` is what was written to it since it was last synced, in order."""
 
     kept: bytes
     unsynced: tuple[Write | Truncate, ...] = ()

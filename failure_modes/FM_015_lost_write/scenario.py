@@ -1,0 +1,31 @@
+"""FM_015 lost write: the fault, and the strategy that finds it."""
+
+from failure_modes.checker.bounds import Bounds
+from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.disk.pragmas import with_pragmas
+from failure_modes.checker.scope import Scope
+from failure_modes.checker.strategy import Strategy
+from system.queue import Queue
+
+
+def unsynced(queue: Queue) -> Queue:
+    """The queue whose commits are handed to the operating system, and acknowledged; all else as it was."""
+    return with_pragmas(queue, "synchronous = OFF")
+
+
+FAILURE_MODE = FailureMode(
+    title="lost write",
+    breaks="INV_003",
+    trigger="power fails after a commit was acknowledged and before the disk was told to keep it",
+    policy="store's settings",
+    swap=unsynced,
+    strategy=Strategy(
+        weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1), ("PowerLoss", 1)),
+        scope=Scope(power_loss=True),
+        steps=15,
+    ),
+    bounds=Bounds(jobs=1, ticks=1, power_losses=2),
+    must_reach=("power was lost", "a lease expired"),
+    shortest=2,
+    states=171,
+)

@@ -1,0 +1,149 @@
+"""Losses of power: what the store acknowledged is there, and what other settings acknowledge is not."""
+
+import json
+from functools import partial
+
+import pytest
+from attrs import evolve
+
+from failure_modes.checker import cli_power
+from failure_modes.checker.bounds import Alphabet, Bounds
+from failure_modes.checker.disk import volatile
+from failure_modes.checker.disk.operations import Operation, Sync, SyncFolder
+from failure_modes.checker.disk.pragmas import with_pragmas
+from failure_modes.checker.disk.vfs import require
+from failure_modes.checker.disk.volatile import Disk
+from failure_modes.checker.explorer import Proof
+from failure_modes.checker.lockstep import Lockstep
+from failure_modes.checker.machine import Search, run
+from failure_modes.checker.power import STORE, Setting, look
+from failure_modes.checker.proving import prove
+from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
+from failure_modes.checker.sometimes import OF_POWER
+from failure_modes.checker.strategy import UNRESTRICTED
+from model.actions import Action, Enqueue, PowerLoss, Step
+from system.queue import Queue
+from tests.checker.commands import invoke
+
+require()
+
+POWER = Scope(power_loss=True)
+COMMITTED: tuple[Action, ...] = (Enqueue(key="k1"), *[Step(worker="A")] * 3, PowerLoss())
+
+
+def _kept_as(queue: Queue, journal: str, synchronous: str) -> Queue:
+    return with_pragmas(queue, f"journal_mode = {journal}", f"synchronous = {synchronous}")
+
+
+def kept_as(journal: str, synchronous: str) -> Swap:
+    """The queue whose database SQLite keeps so."""
+    return partial(_kept_as, journal=journal, synchronous=synchronous)
+
+
+def test_nothing_that_the_store_acknowledged_is_lost() -> None:
+    """In any image after any operation; with the log copied back, and with something at risk."""
+    looked = look(STORE, 1, steps=30)
+    assert (looked.lost, looked.corrupt, looked.breaches, looked.first) == (0, 0, (), "")
+    assert looked.checkpoints > 0
+    assert looked.at_risk > 100
+    assert looked.different > 100
+    assert looked.recovered > 5
+
+
+@pytest.mark.parametrize(
+    ("journal", "synchronous", "corrupts"),
+    [("WAL", "OFF", True), ("WAL", "NORMAL", False), ("DELETE", "FULL", False)],
+)
+def test_other_settings_lose_what_they_acknowledged(journal: str, synchronous: str, corrupts: bool) -> None:
+    """SQLite's own default among them; not all of them corrupt the database."""
+    looked = look(Setting(journal=journal, synchronous=synchronous), 1, steps=16)
+    assert looked.lost > 0
+    assert (looked.corrupt > 0) is corrupts
+    assert looked.first.startswith("seed 1, after operation ")
+
+
+@pytest.mark.parametrize("deaf_to", [Sync, SyncFolder])
+def test_a_disk_that_does_not_do_as_it_is_told_is_noticed(
+    deaf_to: type[Operation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even with the store's settings: so each kind of sync is needed, and what is not there is missed."""
+    does = Disk.after
+
+    def after(disk: Disk, operation: Operation) -> Disk:
+        return disk if isinstance(operation, deaf_to) else does(disk, operation)
+
+    monkeypatch.setattr(volatile.Disk, "after", after)
+    assert look(STORE, 1, steps=12).lost > 0
+
+
+def test_the_same_seed_gives_the_same_images() -> None:
+    """Nothing but the seed decides what is looked at."""
+    assert look(STORE, 2, steps=8) == look(STORE, 2, steps=8)
+
+
+def test_power_is_lost_only_where_the_disk_is_watched() -> None:
+    """Elsewhere it cannot happen, and no proof may ask for it."""
+    with Lockstep(Scope()) as lockstep:
+        assert not lockstep.possible(PowerLoss())
+    with Lockstep(POWER) as lockstep:
+        assert lockstep.possible(PowerLoss())
+    with pytest.raises(ValueError, match="only be lost in a scope in which the disk is watched"):
+        Alphabet(Scope(), Bounds(power_losses=1))
+
+
+@pytest.mark.parametrize("granularity", Granularity)
+def test_a_free_search_finds_nothing_on_the_guarded_system(granularity: Granularity) -> None:
+    """Whatever power interrupts, at each granularity; and power was lost."""
+    strategy = UNRESTRICTED.weighted("PowerLoss", 1)
+    assert strategy.scope.power_loss
+    scope = Scope(power_loss=True, granularity=granularity)
+    result = run(
+        Search(strategy=evolve(strategy, scope=scope), swap=guarded, hunted=None, seed=1, examples=40)
+    )
+    assert result.finding is None
+    assert result.tally.sometimes[OF_POWER] > 10
+
+
+@pytest.mark.parametrize("settings", [("WAL", "OFF"), ("WAL", "NORMAL"), ("DELETE", "FULL")])
+def test_a_free_search_finds_what_is_lost(settings: tuple[str, str]) -> None:
+    """Without being told what to look for."""
+    strategy = UNRESTRICTED.weighted("PowerLoss", 1)
+    result = run(Search(strategy=strategy, swap=kept_as(*settings), hunted=None, seed=1, examples=100))
+    assert result.finding is not None
+    assert result.actions == (Enqueue(key="k1"), PowerLoss())
+
+
+@pytest.mark.parametrize("granularity", Granularity)
+def test_every_state_is_put_back_with_its_disk(granularity: Granularity) -> None:
+    """A proof finds the loss that needs a commit after a synced one, and none with the store's settings."""
+    scope = Scope(power_loss=True, workers=1, granularity=granularity)
+    bounds = Bounds(jobs=1, power_losses=1)
+    broken = prove(Proof(scope=scope, bounds=bounds, swap=kept_as("DELETE", "FULL"), hunted="INV_003"))
+    right = prove(Proof(scope=scope, bounds=bounds, swap=kept_as("DELETE", "EXTRA")))
+    store = prove(Proof(scope=scope, bounds=bounds, swap=guarded))
+    assert broken.actions[-1] == PowerLoss()
+    assert right.finding is store.finding is None
+    assert right.complete
+    assert store.complete
+    assert right.counts == store.counts
+
+
+def test_a_commit_that_power_takes_back_is_told() -> None:
+    """The rows go back, and the text says how; with the store's settings nothing changes."""
+    with Lockstep(POWER) as lockstep:
+        for action in COMMITTED:
+            record = lockstep.apply(action)
+        assert record.before == record.after
+        assert len(record.after.effects) == 1
+    trace = "failure_modes/FM_017_reborn_journal/traces/commit_undone.json"
+    assert "exec-1: IN_PROGRESS -> COMMITTED" in invoke("replay", trace).stdout
+    assert "exec-1: COMMITTED -> IN_PROGRESS" in invoke("replay", trace).stdout
+
+
+def test_the_command_says_what_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As JSON: each setting with its numbers; exit code 0, for the store loses nothing and others do."""
+    monkeypatch.setattr(cli_power, "SETTINGS", (Setting(journal="WAL", synchronous="NORMAL"), STORE))
+    result = invoke("power", "--images", "300", "--seed", "1", "--steps", "30", "--json")
+    assert result.exit_code == 0
+    settings = {(one["journal"], one["synchronous"]): one for one in json.loads(result.stdout)["settings"]}
+    assert settings["WAL", "FULL"]["lost"] == 0 < settings["WAL", "NORMAL"]["lost"]
