@@ -6,6 +6,7 @@ balanced: from the rows, and from what the processes said themselves.
 """
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -97,6 +98,7 @@ class _Cast:
             lease_seconds=self._plan.lease_seconds,
             jobs_a_second=self._plan.jobs_a_second,
             fault=self._plan.fault,
+            parent=os.getpid(),
         )
         command = [sys.executable, "-m", "failure_modes.checker.chaos_process", json.dumps(asdict(orders))]
         with Path(self._plan.folder, f"{name}.err").open("ab") as errors:
@@ -181,6 +183,7 @@ def balance(plan: Plan, struck: Counter[str], *, died: list[str], settled: bool)
     asked = {str(words[1]) for words in said.get("asked", [])}
     accepted = {(str(words[1]), words[2]) for words in said.get("accepted", [])}
     ran = {str(words[1]) for words in said.get("ran", [])}
+    committed = {int(str(words[1])) for words in said.get("committed", [])}
     store = SQLiteStore(plan.folder / "queue.db", clock=_CLOCK)
     jobs, executions, effects = store.jobs(), store.executions(), store.effects()
     events = tuple(store.audit())
@@ -190,6 +193,7 @@ def balance(plan: Plan, struck: Counter[str], *, died: list[str], settled: bool)
         last.setdefault(execution.job_id, []).append(execution)
     done = Counter([one.job_id for one in executions if one.status in (Status.COMMITTED, Status.DONE)])
     written = Counter([effect.job_id for effect in effects])
+    by = {effect.execution_id for effect in effects}
     owners = {execution.id: execution.job_id for execution in executions}
     keys = Counter([str(job.key) for job in jobs])
     ids = {str(job.key): job.id for job in jobs}
@@ -200,6 +204,11 @@ def balance(plan: Plan, struck: Counter[str], *, died: list[str], settled: bool)
     for key, number in sorted(accepted):
         if ids.get(key) != number:
             lost.append(f"{key} was accepted as job-{number}, and there is no such job")
+    lost += [f"exec-{one} was told that it committed, and has no effect" for one in sorted(committed - by)]
+    for one in executions:
+        if (one.id in by) is not (one.status in (Status.COMMITTED, Status.DONE)):
+            half = "an effect" if one.id in by else "no effect"
+            strange.append(f"exec-{one.id} of job-{one.job_id} is {one.status}, and has {half}")
     told = {event.job_id for event in events} | set(written) | set(last)
     lost += [f"job-{number} has left rows, and is gone" for number in sorted(told - set(names))]
     duplicated += [f"{key} has {count} jobs" for key, count in sorted(keys.items()) if count > 1]

@@ -9,7 +9,7 @@ import json
 import random
 import sys
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from attrs import frozen
 
@@ -39,6 +39,8 @@ class Orders:
     lease_seconds: float
     jobs_a_second: float
     fault: str | None
+    parent: int
+    """The process that started it, and that it does not outlive."""
 
     @property
     def log(self) -> Path:
@@ -48,8 +50,8 @@ class Orders:
 
 def main(text: str) -> None:
     """Do what the orders, as JSON, say; for ever."""
-    die_with_parent()
     orders = Orders(**json.loads(text))
+    die_with_parent(orders.parent)
     queue = build(orders)
     with orders.log.open("a", encoding="ascii") as log:
         log.write("\n")  # the one before may have died in the midst of a line
@@ -102,6 +104,24 @@ def _produce(orders: Orders, queue: Queue, log: TextIO) -> None:
         CLOCK.sleep(chance.expovariate(orders.jobs_a_second))
 
 
+class _Telling:
+    """The queue; what it answered to a commit is put in the log before the worker goes on."""
+
+    def __init__(self, queue: Queue, log: TextIO) -> None:
+        self._queue = queue
+        self._log = log
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._queue, name)
+
+    def commit_json(self, execution_id: int, effect: str) -> bool:
+        """Commit, and say so if it was accepted."""
+        accepted = self._queue.commit_json(execution_id, effect)
+        if accepted:
+            _say(self._log, "committed", execution_id)
+        return accepted
+
+
 def _work(orders: Orders, queue: Queue, log: TextIO) -> None:
     chance = random.Random(orders.seed)
 
@@ -117,7 +137,9 @@ def _work(orders: Orders, queue: Queue, log: TextIO) -> None:
             CLOCK.sleep(chance.uniform(0, 2 * WORK_SECONDS))
         context.write(key)
 
-    Worker(queue, handle, name=orders.name, clock=CLOCK, poll_seconds=POLL_SECONDS).run()
+    Worker(
+        cast(Queue, _Telling(queue, log)), handle, name=orders.name, clock=CLOCK, poll_seconds=POLL_SECONDS
+    ).run()
 
 
 def _reconcile(orders: Orders, queue: Queue, log: TextIO) -> None:

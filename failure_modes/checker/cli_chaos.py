@@ -15,6 +15,7 @@ from failure_modes.checker.exits import EXIT, leave
 from failure_modes.checker.options import JSON, Mode, Seconds
 from failure_modes.checker.orphans import sigterm_as_interrupt
 from failure_modes.checker.progress import Lines
+from system.store import StoreError
 
 WRONG = ("lost", "duplicated", "stuck", "strange", "died")
 MUST_MEET = ("expired", "duplicate", "commit refused")
@@ -49,6 +50,9 @@ def chaos(minutes: float, seed: int, fault: FailureMode | None, *, json_: bool) 
     except KeyboardInterrupt:
         click.echo(f"interrupted; the history is in {folder}", err=True)
         leave(EXIT.BOUND_HIT)
+    except StoreError as error:
+        click.echo(f"the books cannot be balanced: {error}; the history is in {folder}", err=True)
+        leave(EXIT.NOT_AS_EXPECTED)
     kept = None if books.balanced else folder
     if kept is None:
         shutil.rmtree(folder)

@@ -1,12 +1,14 @@
 """Is what the checker simulates what happens to real processes? The same schedule, run both ways, compared.
 
-Compared are the statement that each action ran, in order, what it committed or waited for, and what is
-left: every row of every table, the audit among them, and the last ids that were given.
+Compared are the statement that each action ran, in order, what it committed or waited for, where each process
+then stands, and what is left: every row of every table, the audit among them, and the last ids that were
+given.
 """
 
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 
 from attrs import evolve, frozen
 
@@ -59,12 +61,17 @@ class Compared:
 
 
 def schedules(number: int, seed: int) -> Iterator[Schedule]:
-    """Random schedules of the guarded system: both granularities in turn, crashes in half of them."""
+    """Random schedules of the guarded system: both granularities in turn, crashes in half of them.
+
+    In every tenth power may be lost besides.
+    """
     for at in range(number):
         granularity = Granularity.STATEMENT if at % 2 else Granularity.TRANSACTION
         strategy = evolve(UNRESTRICTED, scope=Scope(granularity=granularity))
         if at % 4 < 2:
             strategy = strategy.weighted("Crash", 0)
+        if at % 10 == 9:
+            strategy = strategy.weighted("PowerLoss", 1)
         chance = random.Random(f"{seed}:{at}")
         actions = _drawn(strategy, chance)
         while at % 4 >= 2 and not any(isinstance(action, Crash) for action in actions):
@@ -127,19 +134,20 @@ def _drawn(strategy: Strategy, chance: random.Random) -> tuple[Action, ...]:
 
 def _run(schedule: Schedule, make: MakeWorld) -> Left:
     world = make(schedule.scope, schedule.swap)
-    ended = TO_ITS_END
+    ended, places = TO_ITS_END, list[object]()
     with Lockstep(schedule.scope, schedule.swap, hunted=schedule.hunted, world=world) as lockstep:
         try:
             for action in schedule.actions:
                 if lockstep.possible(action):
                     lockstep.apply(action)
+                    places.append(tuple([(one.at, one.in_transaction) for one in world.processes.values()]))
             if not lockstep.over:
                 lockstep.finish()
         except Found as found:
             ended = f"{found.finding}"
         steps = [
-            (record.action, record.ran, record.committed, record.blocked, record.events, record.after)
-            for record in lockstep.records
+            (record.action, record.ran, record.committed, record.blocked, record.events, record.after, place)
+            for record, place in zip_longest(lockstep.records, places)
         ]
         return Left(
             steps=(*steps, ended),

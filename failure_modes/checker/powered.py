@@ -130,8 +130,8 @@ class PoweredWorld(World):
 
     def close(self) -> None:
         """Kill every process and remove the database."""
-        super().close()
-        self._watching.close()
+        with self._watching:
+            super().close()
         if self._owns_path:
             clear_away(self._path)
 

@@ -10,6 +10,7 @@ must not be inherited (SQLite, "How To Corrupt An SQLite Database File", 2.6).
 
 import multiprocessing
 import signal
+from contextlib import suppress
 from functools import cache
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
@@ -206,7 +207,8 @@ class SoftProcess(RealProcess):
     def end(self, child: multiprocessing.process.BaseProcess, pipe: Connection) -> None:
         """Ask it to end."""
         del child
-        pipe.send((None, 0))
+        with suppress(BrokenPipeError):  # it has ended by itself
+            pipe.send((None, 0))
 
 
 def _never(process: Process) -> None:

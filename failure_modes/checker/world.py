@@ -14,6 +14,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import cache, partial
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -218,16 +219,17 @@ class World:
 
     def close(self) -> None:
         """Kill every process and remove the database."""
-        for process in self.processes.values():
-            process.kill()
-        self.observer.close()
-        if self.gateway is not None:
-            self.gateway.close()
-        for connection, _ in self._pool.values():
-            connection.close()
-        if not self._in_memory and self._owns_path:
-            for suffix in ("", "-wal", "-shm", _GATEWAY):
-                Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+        with ExitStack() as ends:  # each of them, whatever becomes of the others; the last comes first
+            if not self._in_memory and self._owns_path:
+                for suffix in ("", "-wal", "-shm", _GATEWAY):
+                    ends.callback(Path(f"{self._path}{suffix}").unlink, missing_ok=True)
+            for connection, _ in self._pool.values():
+                ends.callback(connection.close)
+            if self.gateway is not None:
+                ends.callback(self.gateway.close)
+            ends.callback(self.observer.close)
+            for process in self.processes.values():
+                ends.callback(process.kill)
 
 
 def _work(process: Process) -> None:

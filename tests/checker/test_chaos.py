@@ -1,17 +1,25 @@
 """The chaos run: what it strikes, and that its books notice whatever is wrong."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from attrs import evolve
 
+from failure_modes.checker import cli_chaos
 from failure_modes.checker.chaos import Books, Plan, balance, run
 from failure_modes.checker.chaos_process import Orders, build, said
 from system.clock import SystemClock
 from system.queue import Queue
 from system.sqlite import SQLiteStore
+from system.store import StoreError
 from tests.checker.commands import invoke
 from tests.system.files import run as run_sql
 
@@ -33,6 +41,7 @@ def folder(tmp_path: Path) -> Path:
         lease_seconds=30,
         jobs_a_second=1,
         fault=None,
+        parent=0,
     )
     queue = build(orders)
     assert type(queue) is Queue
@@ -48,6 +57,7 @@ def folder(tmp_path: Path) -> Path:
                 run_sql(path, f"UPDATE jobs SET available_at = 0 WHERE id = {job.id} AND available_at > 0")
             else:
                 assert queue.commit(lease.execution.id, key)
+                said.append(["committed", lease.execution.id])
                 assert queue.finish(lease.execution.id)
     queue.store.close()
     lines = [json.dumps(words) for words in said]
@@ -91,6 +101,8 @@ WRONG = {
         ),
         "duplicated",
     ),
+    "a commit that was answered and is not there": (_log('["committed", 99]'), "lost"),
+    "an effect of an execution that failed": (_sql("UPDATE effects SET execution_id = 3"), "strange"),
     "an effect of another job's execution": (_sql("UPDATE effects SET execution_id = 2"), "strange"),
     "an accepted job that is gone": (_log('["accepted", "p-9", 9]'), "lost"),
     "a success without an effect": (_sql("DELETE FROM effects"), "lost"),
@@ -140,6 +152,103 @@ def test_a_short_run_strikes_and_balances(tmp_path: Path) -> None:
     assert books.balanced, (books.lost, books.duplicated, books.stuck, books.strange)
     assert books.struck["kills"] > 0
     assert books.succeeded + books.failed == books.jobs
+
+
+def _finished(**wrong: Any) -> Books:
+    books = Books(
+        jobs=1,
+        accepted=1,
+        succeeded=1,
+        failed=0,
+        lost=(),
+        duplicated=(),
+        stuck=(),
+        strange=(),
+        died=(),
+        audit=Counter(dict.fromkeys(cli_chaos.MUST_MEET, 1)),
+    )
+    return evolve(books, **wrong)
+
+
+EXITS: tuple[tuple[Books, tuple[str, ...], int], ...] = (
+    (_finished(), (), 0),
+    (_finished(lost=("job-1",)), (), 1),
+    (_finished(strange=("job-1",)), (), 1),
+    (_finished(died=("worker1",)), (), 1),
+    (evolve(_finished(), audit=Counter[str]()), (), 3),
+    (_finished(), ("--fault", "FM_001"), 1),
+    (_finished(duplicated=("job-1",)), ("--fault", "FM_001"), 0),
+    (_finished(strange=("job-1",)), ("--fault", "FM_001"), 1),
+    (_finished(duplicated=("job-1",), died=("worker1",)), ("--fault", "FM_001"), 1),
+)
+
+
+@pytest.mark.parametrize(("books", "options", "code"), EXITS)
+def test_the_exit_code_says_whether_it_is_as_expected(
+    books: Books, options: tuple[str, ...], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a fault all must be well, and something have happened; with one a promise must be broken."""
+    monkeypatch.setattr(cli_chaos, "run", lambda *_: books)
+    said = invoke("chaos", *options, "--json")
+    assert said.exit_code == code
+    told = json.loads(said.stdout)
+    assert told["balanced"] is books.balanced
+    assert (told["history"] is None) is books.balanced
+    if told["history"]:
+        Path(told["history"]).rmdir()
+
+
+def test_books_that_cannot_be_read_are_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says why, and where the history is; the exit code is that of books that do not balance."""
+
+    def run(plan: Plan, say: object) -> Books:
+        del say
+        raise StoreError(f"{plan.folder / 'queue.db'}: the database file is damaged")
+
+    monkeypatch.setattr(cli_chaos, "run", run)
+    said = invoke("chaos")
+    assert said.exit_code == 1
+    told = re.fullmatch(
+        r"the books cannot be balanced: (.+)/queue\.db: the .+; the history is in \1\n", said.stderr
+    )
+    assert told is not None
+    Path(told.group(1)).rmdir()
+
+
+def test_no_process_outlives_the_run(tmp_path: Path) -> None:
+    """Whoever started them is killed, and cannot clean up: they end all the same."""
+    begun = subprocess.Popen(
+        [sys.executable, "-m", "failure_modes", "chaos", "--minutes", "5"],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _eventually(lambda: len(_children(begun.pid)) >= 6)
+        children = _children(begun.pid)
+    finally:
+        begun.kill()
+        begun.wait()
+    _eventually(lambda: not any(_runs(child) for child in children))
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def _eventually(happens: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if happens():
+            return
+        SystemClock().sleep(0.05)
+    raise AssertionError("it did not happen in 30 s")
 
 
 @pytest.mark.parametrize(
