@@ -10,8 +10,10 @@ import os
 import platform
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from decimal import Decimal, DecimalException
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +174,9 @@ def _parsed(text: str) -> object:
 
     try:
         text.encode()  # an argument that is not UTF-8 arrives as lone surrogates
-        value: object = json.loads(text, parse_constant=refuse)
+        value: object = json.loads(
+            text, parse_constant=refuse, parse_float=_number, object_pairs_hook=_without_repetition
+        )
         to_json(value)
     except UnicodeEncodeError as error:
         raise Failure(f"PAYLOAD is not UTF-8 at character {error.start}") from error
@@ -182,6 +186,35 @@ def _parsed(text: str) -> object:
         hint = """such as '{"amount": 5}' or '"text"', quoted for the shell"""
         raise Failure(f"PAYLOAD is not JSON: {error}; give JSON text {hint}") from error
     return value
+
+
+def _number(text: str) -> float:
+    """The number, if the text is one that it can be written as. An infinite one is refused later."""
+    value = float(text)
+    if not math.isfinite(value) or repr(value) == text:
+        return value
+    digits = len(text.lower().partition("e")[0].replace(".", "").lstrip("-0"))
+    try:
+        kept = Decimal(text) in (Decimal(repr(value)), Decimal(f"{value:.{digits}g}"))
+    except DecimalException:  # an exponent that no number has
+        kept = False
+    if not kept:
+        raise InvalidJob(f"JSON that cannot be kept: {_short(text)} would become {value!r}; put it in quotes")
+    return value
+
+
+def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        [(name, count)] = Counter(name for name, _ in pairs).most_common(1)
+        raise InvalidJob(
+            f"JSON that cannot be kept: an object has the name {_short(repr(name))} {count} times"
+        )
+    return value
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 @main.command()
@@ -228,11 +261,19 @@ def work(
 
 @contextmanager
 def _interrupting(worker: Worker) -> Iterator[None]:
-    """Let SIGTERM and SIGINT interrupt the worker, until the end of the block."""
-    before = {
-        number: signal.signal(number, lambda *_: worker.interrupt())
-        for number in (signal.SIGTERM, signal.SIGINT)
-    }
+    """Let SIGTERM and SIGINT interrupt the worker, until the end of the block.
+
+    A process that a handler forked is no worker: SIGTERM ends it, or who has forked it waits for ever.
+    """
+    process = os.getpid()
+
+    def told(number: int, _: object) -> None:
+        if number == signal.SIGTERM and os.getpid() != process:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        worker.interrupt()
+
+    before = {number: signal.signal(number, told) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:

@@ -5,7 +5,7 @@ import inspect
 import sys
 from pathlib import Path
 
-from system.worker import Handler
+from system.worker import Handler, describe
 
 
 class NoHandler(ValueError):
@@ -21,7 +21,9 @@ def load_handler(path: str) -> Handler:
         sys.path.insert(0, folder)
     try:
         module = importlib.import_module(name)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise NoHandler(f"{path!r}: {_why_not(name, error)}") from error
     if not hasattr(module, function_name):
         file = getattr(module, "__file__", None) or "built in"
@@ -49,4 +51,4 @@ def _unfit(handler: object) -> str | None:
 def _why_not(name: str, error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
         return f"there is no module {error.name!r} in this folder or on the Python path"
-    return f"importing {name!r} raised {type(error).__name__}: {error}"
+    return f"importing {name!r} raised {describe(error)}"

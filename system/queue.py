@@ -5,6 +5,7 @@ returns False and leaves an audit row that says why.
 """
 
 import json
+import re
 
 from attrs import field, frozen, validators
 
@@ -14,6 +15,11 @@ from system.policies.idempotency import Accepted
 from system.policies.lease import Lease
 from system.policies.reconcile import Reconciled
 from system.store import Execution, Job, Status, Store, Transaction
+
+DEPTH_MAX = 500
+"""How deep lists and objects may be nested. Python's own limit is not much more, and a handler, which has a
+part of it used up already, must be able to read what was accepted."""
+_SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 class InvalidJob(ValueError):
@@ -152,11 +158,39 @@ class Queue:
 
 
 def to_json(value: object) -> str:
-    """JSON text in plain ASCII, so that any string survives. Raises InvalidJob."""
+    """JSON text in plain ASCII, which reads as it was given, or InvalidJob; a tuple is read as a list."""
     try:
-        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+        _check_kept(value)
+        return text
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidJob(f"not JSON: {error}") from error
+
+
+def _check_kept(value: object) -> None:
+    """Raise for what `json.dumps` lets pass and a reader does not get back as it was."""
+    level = [value]
+    for _ in range(DEPTH_MAX + 1):
+        below: list[object] = []
+        flat = True
+        for item in level:
+            if isinstance(item, str):
+                if not item.isascii() and _SURROGATES.search(item):
+                    raise ValueError("a high and a low surrogate in text are read back as one character")
+            elif isinstance(item, dict):
+                flat = False
+                for name in item:
+                    if not isinstance(name, str):
+                        raise TypeError(f"the name {name!r} in an object is not text")
+                below += item.keys()
+                below += item.values()
+            elif isinstance(item, list | tuple):
+                flat = False
+                below += item
+        if flat:
+            return
+        level = below
+    raise ValueError(f"nested more than {DEPTH_MAX} deep")
 
 
 def check_key(key: str) -> None:

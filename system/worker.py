@@ -2,13 +2,18 @@
 
 The handler runs between transactions, with no lock held. It writes its effect through `Context`, and the
 effect becomes durable in the transaction that commits the job, or not at all.
+
+A handler may fork. What it forks is no worker: a process that comes back from the handler and is not the
+one that called it ends there, and writes nothing.
 """
 
 import inspect
+import os
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from system.clock import Clock
+from system.output import one_line
 from system.policies.lease import Lease
 from system.queue import Queue, to_json
 from system.store import Job, StoreBusy
@@ -162,14 +167,17 @@ class Worker:
     def _handle(self, lease: Lease) -> None:
         execution_id = lease.execution.id
         context = Context(self._queue, lease, self._handling, self._persist)
+        process = os.getpid()
         whole = True
         try:
             whole = self._handling.run(lambda: _called(self._handler, lease.job, context))
             failure = None if whole else "Released: told to let go of the job"
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
         except BaseException as error:  # a handler that calls sys.exit has failed, too
-            failure = _describe(error)
+            if isinstance(error, KeyboardInterrupt) and os.getpid() == process:
+                raise
+            failure = describe(error)
+        if os.getpid() != process:
+            _leave(failure)
         if failure is not None:
             detail = failure
             self._persist(lambda: self._queue.fail(execution_id, detail=detail, by_handler=whole))
@@ -196,9 +204,19 @@ def _called(handler: Handler, job: Job, context: Context) -> None:
         raise TypeError(f"the handler did not run: it gave back {type(answer).__name__}, not a result")
 
 
-def _describe(error: BaseException) -> str:
+def _leave(failure: str | None) -> NoReturn:
+    """End a process that a handler forked. What it has from its parent, the store too, is not its own."""
+    try:
+        if failure is not None:
+            os.write(2, f"a process that the handler forked has failed: {one_line(failure)}\n".encode())
+    finally:
+        os._exit(0 if failure is None else 1)
+
+
+def describe(error: BaseException) -> str:
+    """Its type and its text in ASCII, not more than 2,000 characters; its type alone if it has no text."""
     try:
         text = f"{type(error).__name__}: {error}"
-    except Exception:  # its __str__ raises
+    except BaseException:  # its __str__ raises
         text = type(error).__name__
     return text[:2000].encode("ascii", "backslashreplace").decode("ascii")

@@ -29,6 +29,8 @@ def _code(error: sqlite3.Error) -> int:
 
 def check_path(path: Path, *, create: bool) -> None:
     """Refuse a path that cannot be a queue, before SQLite is asked. Raises StoreError."""
+    if "\0" in str(path):  # SQLite would take what stands before it
+        raise StoreError(f"{str(path)!r}: a null byte cannot be in the name of a file")
     try:
         if path.is_file():
             return
@@ -55,6 +57,10 @@ class Explained:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, UnicodeEncodeError):
+            raise StoreError(f"{self._path}: text that is not valid Unicode cannot be kept") from error
+        if isinstance(error, OverflowError):
+            raise StoreError(f"{self._path}: a number of more than 64 bits cannot be kept") from error
         if not isinstance(error, sqlite3.DatabaseError):
             return
         if is_busy(error):

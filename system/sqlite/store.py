@@ -1,5 +1,6 @@
 """The store: opening the file, its transactions, and what is read outside of them."""
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,9 +51,11 @@ class SQLiteStore:
     ) -> None:
         """Open the file. Raises StoreError when it is missing, not a queue, newer, or unreadable.
 
-        A file that may only be read is opened too; then each transaction raises StoreError.
+        A file that may only be read is opened too; then each transaction raises StoreError. So does all
+        that a forked process asks: what SQLite has open does not outlive a fork.
         """
         self._path = Path(path)
+        self._process = os.getpid()
         self._clock = clock
         self._busy_seconds = busy_seconds
         self._explained = Explained(self._path, busy_seconds)
@@ -141,6 +144,7 @@ class SQLiteStore:
     @contextmanager
     def transaction(self) -> Iterator["SQLiteTransaction"]:
         """Begin; commit at the end of the block; roll back if it raises."""
+        self._check_process()
         with self._explained, self._transaction():
             yield SQLiteTransaction(self._connection, self._clock.now())
 
@@ -210,9 +214,17 @@ class SQLiteStore:
         )
 
     def _rows(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
+        self._check_process()
         with self._explained:
             return self._connection.execute(sql, values).fetchall()
 
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:
+            raise StoreError(
+                f"{self._path}: opened before this process was forked; open it again here, with a new store"
+            )
+
     def close(self) -> None:
-        """Let go of the file."""
-        self._connection.close()
+        """Let go of the file. In a forked process do nothing: there the connection is not its own."""
+        if os.getpid() == self._process:
+            self._connection.close()

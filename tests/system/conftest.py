@@ -12,6 +12,8 @@ from system.queue import Queue
 from system.sqlite import SQLiteStore
 from tests.system.processes import HANDLERS
 
+HOUR_MS = 3_600_000
+
 
 @pytest.fixture
 def clock() -> ManualClock:
@@ -72,3 +74,14 @@ def opened(path: Path) -> Iterator[SQLiteStore]:
     store = SQLiteStore(path, clock=SystemClock(), create=True)
     yield store
     store.close()
+
+
+@pytest.fixture
+def later(path: Path) -> Iterator[SQLiteStore]:
+    """The queue of the commands, with two jobs, by a clock an hour on: there each lease has run out."""
+    with closing(SQLiteStore(path, clock=SystemClock(), create=True)) as now:
+        queue = Queue(store=now)
+        queue.enqueue(1)
+        queue.enqueue(2)
+    with closing(SQLiteStore(path, clock=ManualClock(SystemClock().now() + HOUR_MS))) as store:
+        yield store

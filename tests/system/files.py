@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 NOBODY = 65534
 
@@ -35,3 +36,19 @@ FOREIGN: dict[str, Callable[[Path], object]] = {
     "an application's, still empty": lambda path: run(path, "PRAGMA application_id = 7"),
     "a version's, still empty": lambda path: run(path, "PRAGMA user_version = 7"),
 }
+
+
+def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:
+    """What the file itself holds, read with nothing of ours."""
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def sound(path: Path) -> bool:
+    """Whether SQLite finds nothing wrong with the file."""
+    return rows(path, "PRAGMA integrity_check") == [("ok",)] and not rows(path, "PRAGMA foreign_key_check")
+
+
+def effects(path: Path) -> list[tuple[int, str]]:
+    """Job and value of each effect, by job, as the file has them."""
+    return rows(path, "SELECT job_id, value FROM effects ORDER BY job_id, id")

@@ -77,6 +77,19 @@ class Process:
         return self.popen.returncode, out, err
 
 
+def ran(folder: Path, *arguments: str | bytes, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """A command that was run to its end, in bytes."""
+    return subprocess.run(
+        [sys.executable, "-m", "system", *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        input=stdin,
+        capture_output=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+
 def _stream(stream: IO[str] | None) -> IO[str]:
     assert stream is not None, "each stream is a pipe"
     return stream
