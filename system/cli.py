@@ -12,7 +12,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from decimal import Decimal, DecimalException
 from pathlib import Path
 from typing import Any
@@ -250,13 +250,21 @@ def work(
         raise Failure(f"--name {name!r} must be text that is not empty") from error
     with database.open() as store:
         queue = Queue(store=store, lease_seconds=lease_seconds)
-        worker = Worker(queue, function, name=name, clock=SystemClock(), poll_seconds=poll_seconds)
+        worker = Worker(
+            queue, function, name=name, clock=SystemClock(), poll_seconds=poll_seconds, tell=_note
+        )
         with _interrupting(worker):
-            click.echo(f"worker {one_line(name)} begins", err=True)
+            _note(f"worker {name} begins")
             if once or drain:
                 worker.drain(1 if once else None)
             else:
                 worker.run()
+
+
+def _note(text: str) -> None:
+    """Say it on stderr, unless that cannot be written: it may be a file on the same full disk."""
+    with suppress(OSError):
+        click.echo(one_line(text), err=True)
 
 
 @contextmanager

@@ -31,7 +31,11 @@ class StoreError(Exception):
     """The store cannot do what it was asked. The message is one line that a user can act on."""
 
 
-class StoreBusy(StoreError):
+class StoreUnavailable(StoreError):
+    """It cannot be used now, and may be later. What was asked may have been done all the same."""
+
+
+class StoreBusy(StoreUnavailable):
     """Another process held the database for longer than we wait. Nothing happened; try again."""
 
 
@@ -210,7 +214,10 @@ class Store(Protocol):
     """A durable store, opened by one process."""
 
     def transaction(self) -> AbstractContextManager[Transaction]:
-        """Begin; commit at the end of the block; roll back if it raises. Raises StoreBusy, StoreError."""
+        """Begin; commit at the end of the block; roll back if it raises. Raises StoreError.
+
+        What is answered is durable. StoreUnavailable says that it is worth trying again.
+        """
         ...
 
     def jobs(self) -> tuple[Job, ...]:

@@ -16,11 +16,11 @@ from system.clock import Clock
 from system.output import one_line
 from system.policies.lease import Lease
 from system.queue import Queue, to_json
-from system.store import Job, StoreBusy
+from system.store import Job, StoreBusy, StoreUnavailable
 
 T = TypeVar("T")
 Persist = Callable[[Callable[[], bool]], bool]
-"""Runs an operation, again for as long as the store is busy."""
+"""Runs an operation, again for as long as the store cannot be used."""
 
 
 class Released(BaseException):
@@ -106,12 +106,24 @@ Handler = Callable[[Job, Context], Any]
 
 
 class Worker:
-    """Runs a handler on one job after another."""
+    """Runs a handler on one job after another.
+
+    While the store cannot be used it tries again, and `tell` is told why, once, and when it is over.
+    """
 
     def __init__(
-        self, queue: Queue, handler: Handler, *, name: str, clock: Clock, poll_seconds: float = 0.5
+        self,
+        queue: Queue,
+        handler: Handler,
+        *,
+        name: str,
+        clock: Clock,
+        poll_seconds: float = 0.5,
+        tell: Callable[[str], object] = lambda _: None,
     ) -> None:
         self.name = name
+        self._tell = tell
+        self._told: set[str] = set()
         self._queue = queue
         self._handler = handler
         self._clock = clock
@@ -143,7 +155,7 @@ class Worker:
                 self._resting.run(lambda: self._clock.sleep(self._poll_seconds))
 
     def drain(self, jobs_max: int | None = None) -> None:
-        """Work until no job can be leased, or so many were, or `stop` is called. Raises StoreBusy."""
+        """Work until no job can be leased, or so many were, or `stop` is called. Raises StoreError."""
         done = 0
         while not self._stopping and done != jobs_max and self._work_on_one():
             done += 1
@@ -152,11 +164,12 @@ class Worker:
         """Work on one job, if there is one. Returns whether there was."""
         try:
             return self._work_on_one()
-        except StoreBusy:
+        except StoreUnavailable as error:
+            self._waits(error)
             return False
 
     def _work_on_one(self) -> bool:
-        lease = self._queue.lease(self.name)
+        lease = self._heard(lambda: self._queue.lease(self.name))
         if lease is None:
             return False
         execution_id = lease.execution.id
@@ -181,21 +194,37 @@ class Worker:
         if failure is not None:
             detail = failure
             self._persist(lambda: self._queue.fail(execution_id, detail=detail, by_handler=whole))
-        elif self._persist(lambda: self._queue.commit_json(execution_id, context.effect)):
-            self._persist(lambda: self._queue.finish(execution_id))
+        elif self._persist(lambda: self._queue.commit_json(execution_id, context.effect), or_unheard=True):
+            self._persist(lambda: self._queue.finish(execution_id))  # refused if there was no commit
 
-    def _persist(self, operation: Callable[[], bool]) -> bool:
-        """Run one operation, again for as long as the store is busy. It is fenced, so late is not wrong.
+    def _persist(self, operation: Callable[[], bool], *, or_unheard: bool = False) -> bool:
+        """Run one operation, again while the store cannot be used. It is fenced, so late is not wrong.
 
-        A worker that was told to let go of its job does not insist. Raises StoreBusy then.
+        A worker that was told to let go of its job does not insist. Raises StoreUnavailable then.
+        `or_unheard`: True as well when a repetition is refused, for it may have been done the first time.
         """
+        unheard = False
         while True:
             try:
-                return operation()
-            except StoreBusy:
+                return self._heard(operation) or (or_unheard and unheard)
+            except StoreUnavailable as error:
+                self._waits(error)
                 if self._handling.asked:
                     raise
+                unheard = unheard or not isinstance(error, StoreBusy)
                 self._clock.sleep(self._poll_seconds)
+
+    def _heard(self, operation: Callable[[], T]) -> T:
+        answer = operation()
+        if self._told:
+            self._told.clear()
+            self._tell(f"worker {self.name} goes on")
+        return answer
+
+    def _waits(self, error: StoreUnavailable) -> None:
+        if str(error) not in self._told:
+            self._told.add(str(error))
+            self._tell(f"worker {self.name} waits: {error}")
 
 
 def _called(handler: Handler, job: Job, context: Context) -> None:

@@ -12,7 +12,7 @@ _PR_SET_PDEATHSIG = 1
 def die_with_parent(parent: int | None = None) -> None:
     """From now on the kernel kills this process with its parent, even if it is stopped. On Linux only.
 
-    A parent that is gone already is told by its process id, or by `multiprocessing` where that began this one.
+    A parent that is gone already is told by its number, or by `multiprocessing` where that began this one.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

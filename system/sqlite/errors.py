@@ -3,18 +3,26 @@
 import sqlite3
 from pathlib import Path
 
-from system.store import StoreBusy, StoreError
+from system.sqlite.files import OpenedFiles
+from system.store import StoreBusy, StoreError, StoreUnavailable
 
 NOT_OURS = "not a queue database, and left as it is; name another file"
 _EXPLANATIONS = {
     sqlite3.SQLITE_NOTADB: NOT_OURS,
-    sqlite3.SQLITE_CORRUPT: "the database file is damaged",
+    sqlite3.SQLITE_CORRUPT: "the database file is damaged; put a backup in its place",
+}
+_EXPLANATIONS_FOR_NOW = {
     sqlite3.SQLITE_READONLY: "the file or its folder is read-only; this needs leave to write to both",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened; SQLite needs leave to read it, and to write to its folder",
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_IOERR: "the disk failed to read or write",
-    sqlite3.SQLITE_PERM: "permission denied",
+    sqlite3.SQLITE_FULL: "the disk is full; make room on it",
+    sqlite3.SQLITE_IOERR: "the disk failed to read or write; the system's log may say why",
+    sqlite3.SQLITE_PROTOCOL: "too many processes want its lock at once",
+    sqlite3.SQLITE_PERM: "permission denied; this needs leave to read and write",
 }
+
+
+class ReadOnly(StoreUnavailable):
+    """It may only be read. So may the connection for as long as it lives, if it was opened like that."""
 
 
 def is_busy(error: sqlite3.Error) -> bool:
@@ -49,8 +57,9 @@ def check_path(path: Path, *, create: bool) -> None:
 class Explained:
     """Turns the driver's errors into ours. A class, because it is on the path of every transaction."""
 
-    def __init__(self, path: Path, busy_seconds: float) -> None:
+    def __init__(self, path: Path, busy_seconds: float, files: OpenedFiles) -> None:
         self._path = path
+        self._files = files
         self._busy_seconds = busy_seconds
 
     def __enter__(self) -> None:
@@ -65,6 +74,14 @@ class Explained:
             return
         if is_busy(error):
             raise StoreBusy(
-                f"{self._path}: locked by another process for more than {self._busy_seconds:g} s"
+                f"{self._path}: locked by another process for more than {self._busy_seconds:g} s; "
+                "try again when it is done"
             ) from error
-        raise StoreError(f"{self._path}: {_EXPLANATIONS.get(_code(error), str(error))}") from error
+        self._files.check()
+        code = _code(error)
+        if code == sqlite3.SQLITE_IOERR and not self._files.may_be_written():
+            code = sqlite3.SQLITE_READONLY  # SQLite does not tell why a write failed
+        if code not in _EXPLANATIONS_FOR_NOW:
+            raise StoreError(f"{self._path}: {_EXPLANATIONS.get(code, str(error))}") from error
+        kind_of_ours = ReadOnly if code == sqlite3.SQLITE_READONLY else StoreUnavailable
+        raise kind_of_ours(f"{self._path}: {_EXPLANATIONS_FOR_NOW[code]}") from error

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from system.clock import Clock
-from system.sqlite.errors import NOT_OURS, Explained, check_path, is_busy
+from system.sqlite.errors import NOT_OURS, Explained, ReadOnly, check_path, is_busy
+from system.sqlite.files import OpenedFiles
 from system.sqlite.rows import (
     AUDIT,
     BREAKER,
@@ -51,26 +52,46 @@ class SQLiteStore:
     ) -> None:
         """Open the file. Raises StoreError when it is missing, not a queue, newer, or unreadable.
 
-        A file that may only be read is opened too; then each transaction raises StoreError. So does all
-        that a forked process asks: what SQLite has open does not outlive a fork.
+        A file that may only be read is opened too; then each transaction raises StoreUnavailable, until it
+        may be written. What a forked process asks raises StoreError: what SQLite has open outlives no fork.
         """
         self._path = Path(path)
         self._process = os.getpid()
         self._clock = clock
         self._busy_seconds = busy_seconds
-        self._explained = Explained(self._path, busy_seconds)
+        self._files = OpenedFiles(self._path)
+        self._explained = Explained(self._path, busy_seconds, self._files)
+        self._uri = self._path.absolute().as_uri()
+        self._connect = connect or connecting(busy_seconds)
+        self._reopens = False
+        """Whether the connection is to be made anew before it is used."""
         check_path(self._path, create=create)
-        connect = connect or connecting(busy_seconds)
+        self._files.remember()
         with self._explained:
-            self._connection = connect(f"{self._path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}")
+            self._connection = self._connect(f"{self._uri}?mode={'rwc' if create else 'rw'}")
         try:
             with self._explained:
+                self._files.remember()
                 self._check_or_create(create=create)
-                self._connection.execute("PRAGMA synchronous = FULL")
-                self._connection.execute("PRAGMA foreign_keys = ON")
+                self._set_up()
         except BaseException:
             self._connection.close()
             raise
+
+    def _set_up(self) -> None:
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute("PRAGMA foreign_keys = ON")
+        self._files.remember("-wal")  # it is open by now, so nobody removes it who knows of us
+
+    def _reopen(self) -> None:
+        """Connect to the same file again, in case that it may be written by now."""
+        with self._explained:
+            before, self._connection = self._connection, self._connect(f"{self._uri}?mode=rw")
+            try:
+                self._set_up()
+            finally:
+                before.close()
+        self._reopens = False
 
     def _check_or_create(self, *, create: bool) -> None:
         if self._is_ours():
@@ -135,18 +156,26 @@ class SQLiteStore:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._files.check()
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
+        self._files.check()  # they were there after the COMMIT: so what is answered is in them
 
     @contextmanager
     def transaction(self) -> Iterator["SQLiteTransaction"]:
         """Begin; commit at the end of the block; roll back if it raises."""
         self._check_process()
-        with self._explained, self._transaction():
-            yield SQLiteTransaction(self._connection, self._clock.now())
+        if self._reopens:
+            self._reopen()
+        try:
+            with self._explained, self._transaction():
+                yield SQLiteTransaction(self._connection, self._clock.now())
+        except ReadOnly:
+            self._reopens = True
+            raise
 
     def jobs(self) -> tuple[Job, ...]:
         """Every job, by id."""

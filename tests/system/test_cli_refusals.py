@@ -150,8 +150,8 @@ def test_a_locked_database_is_told_after_the_wait(command: tuple[str, ...], open
     with opened.transaction():
         result = call("--busy-seconds", "0", *command)
         assert (result.exit_code, result.stdout) == (2, "")
-        assert (
-            result.stderr.splitlines()[-1] == "error: queue.db: locked by another process for more than 0 s"
+        assert result.stderr.splitlines()[-1] == (
+            "error: queue.db: locked by another process for more than 0 s; try again when it is done"
         )
         fine("--busy-seconds", "0", "status")
         fine("--busy-seconds", "0", "audit", "1")
