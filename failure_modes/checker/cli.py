@@ -16,6 +16,7 @@ from failure_modes.checker.cli_power import power
 from failure_modes.checker.cli_prove import prove
 from failure_modes.checker.cli_seeds import seeds_
 from failure_modes.checker.database import keep, kept, path_of, save
+from failure_modes.checker.disk.vfs import NoVFS
 from failure_modes.checker.documents import documents
 from failure_modes.checker.exits import EXIT, check_new, fail, leave, shown_path, usage
 from failure_modes.checker.machine import Result, Search, run
@@ -57,7 +58,21 @@ def _search(what: str, strategy: Strategy, swap: Swap, hunted: str | None, optio
         return run(search, progress)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """The commands; what cannot be done on this Python is said in one line, whichever asks for it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run one."""
+        try:
+            return super().invoke(ctx)
+        except NoVFS as error:
+            click.echo(f"cannot be done here: {error}", err=True)
+            leave(EXIT.BOUND_HIT)
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 def main() -> None:
     """Find, prevent, replay and hunt the ways in which a job queue fails.
 

@@ -9,7 +9,7 @@ import click
 from attrs import asdict
 
 from failure_modes.checker.ahead import ahead, begin
-from failure_modes.checker.disk.vfs import NoVFS, require
+from failure_modes.checker.disk.vfs import require
 from failure_modes.checker.exits import EXIT, leave
 from failure_modes.checker.options import JSON, PROCESSES
 from failure_modes.checker.orphans import sigterm_as_interrupt
@@ -39,11 +39,7 @@ def power(images: int, seed: int, steps: int, processes: int, *, json_: bool) ->
     with other settings some are (or nothing was looked at that could be); 1 if not; 3 if SQLite's file
     operations cannot be seen here, or it was interrupted.
     """
-    try:
-        require()
-    except NoVFS as error:
-        click.echo(f"skipped: {error}", err=True)
-        leave(EXIT.BOUND_HIT)
+    require()
     lines = Lines("power")
     sigterm_as_interrupt()
     pool = ProcessPoolExecutor(processes, mp_context=get_context("forkserver"), initializer=begin)

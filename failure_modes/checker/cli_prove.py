@@ -12,6 +12,7 @@ from failure_modes.checker.catalogue import FailureMode
 from failure_modes.checker.checkpoint import CheckpointError
 from failure_modes.checker.content import Unexplorable
 from failure_modes.checker.database import keep, path_of
+from failure_modes.checker.disk.vfs import require
 from failure_modes.checker.exits import EXIT, check_new, fail, leave, shown_path, usage
 from failure_modes.checker.explorer import Proof, Reductions
 from failure_modes.checker.options import (
@@ -108,6 +109,10 @@ def prove(mode: FailureMode | None, **options: Any) -> None:
         check_new(mode, keep_as)
     scope = scoped(Scope() if mode is None else mode.strategy.scope, options)
     bounds = _bounds(mode, options)
+    if bounds.power_losses:
+        scope = evolve(scope, power_loss=True)
+    if scope.power_loss:
+        require()
     try:
         Alphabet(scope, bounds)
     except ValueError as error:

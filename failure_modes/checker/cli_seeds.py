@@ -1,4 +1,4 @@
-"""The command `seeds`: each failure mode searched with ten seeds, for the index."""
+"""The command `seeds`: each failure mode searched with ten seeds or more, for the index."""
 
 import click
 
@@ -8,12 +8,19 @@ from failure_modes.checker.options import Mode
 from failure_modes.checker.progress import Lines
 from failure_modes.checker.seeds import keep, search, searched
 
+SEEDS_MIN = 10
+
 
 @click.command("seeds")
 @click.argument("modes", metavar="[FM]...", type=Mode(), nargs=-1)
-@click.option("--seeds", type=click.IntRange(1, 1000), default=10, show_default=True, help="For each.")
-def seeds_(modes: tuple[FailureMode, ...], seeds: int) -> None:
-    """Search each FM with ten seeds; keep what came of it for the index of failure modes.
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, 1000),
+    show_default=f"as many as the last time, {SEEDS_MIN} at least",
+    help="For each.",
+)
+def seeds_(modes: tuple[FailureMode, ...], seeds: int | None) -> None:
+    """Search each FM with several seeds; keep what came of it for the index of failure modes.
 
     Without an FM all of them, and those that are gone are forgotten. Exit code 1 unless each search finds the
     break and ends at a trace as short as any.
@@ -22,7 +29,8 @@ def seeds_(modes: tuple[FailureMode, ...], seeds: int) -> None:
     known = {mode.id: searched()[mode.id] for mode in everything if mode.id in searched()}
     lines, right = Lines("seeds"), True
     for mode in modes or everything:
-        one = known[mode.id] = search(mode, seeds, lines.note)
+        before = known[mode.id].seeds if mode.id in known else 0
+        one = known[mode.id] = search(mode, seeds or max(before, SEEDS_MIN), lines.note)
         short = one.ends_at(mode.shortest)
         right = right and short
         lengths = " or ".join([str(length) for length in one.lengths]) or "nothing"

@@ -154,10 +154,13 @@ def test_the_shortest_trace_is_kept(folder: Path, json_: tuple[str, ...]) -> Non
     assert invoke("replay", str(path)).exit_code == EXIT.AS_EXPECTED
     again = invoke("prove", "FM_001", "--keep", "another")
     assert (again.exit_code, again.stdout) == (EXIT.USAGE, "")
-    assert again.stderr == "error: the same violation is kept already, as shortest.json\n"
+    told = "the same violation is kept already, as shortest.json; to rename it, remove that file first"
+    assert again.stderr == f"error: {told}\n"
 
 
 # Wrong usage.
+
+COUNTED = [kind.replace("_", "-") for kind in cli_prove._COUNTED]  # noqa: SLF001
 
 
 @pytest.mark.parametrize(
@@ -177,8 +180,8 @@ def test_the_shortest_trace_is_kept(folder: Path, json_: tuple[str, ...]) -> Non
         (("--states", "0"), "Invalid value for '--states'"),
         (("--seconds", "0"), "Invalid value for '--seconds'"),
         (("--seconds", "nan"), "--seconds"),
-        *[((f"--{kind}", "-1"), f"Invalid value for '--{kind}'") for kind in cli_prove._COUNTED],  # noqa: SLF001
-        *[((f"--{kind}", "201"), f"Invalid value for '--{kind}'") for kind in cli_prove._COUNTED],  # noqa: SLF001
+        *[((f"--{kind}", "-1"), f"Invalid value for '--{kind}'") for kind in COUNTED],
+        *[((f"--{kind}", "201"), f"Invalid value for '--{kind}'") for kind in COUNTED],
         (("--checkpoint", "no/such/folder/proof"), "no/such/folder"),
         (("FM_001", "--checkpoint", "no/such/folder/proof"), "no/such/folder"),
         (("--checkpoint", "tests"), "'tests' is a directory"),

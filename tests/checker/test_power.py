@@ -2,13 +2,14 @@
 
 import json
 from functools import partial
+from unittest import SkipTest
 
 import pytest
 from attrs import evolve
 
 from failure_modes.checker import cli_power
 from failure_modes.checker.bounds import Alphabet, Bounds
-from failure_modes.checker.disk import volatile
+from failure_modes.checker.disk import vfs, volatile
 from failure_modes.checker.disk.operations import Operation, Sync, SyncFolder
 from failure_modes.checker.disk.pragmas import with_pragmas
 from failure_modes.checker.disk.vfs import require
@@ -138,6 +139,35 @@ def test_a_commit_that_power_takes_back_is_told() -> None:
     trace = "failure_modes/FM_017_reborn_journal/traces/commit_undone.json"
     assert "exec-1: IN_PROGRESS -> COMMITTED" in invoke("replay", trace).stdout
     assert "exec-1: COMMITTED -> IN_PROGRESS" in invoke("replay", trace).stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("power",),
+        ("find", "FM_015"),
+        ("prevent", "FM_015"),
+        ("prove", "FM_015"),
+        ("prove", "--power-losses", "1"),
+        ("explore", "--weight", "PowerLoss=1"),
+        ("replay", "failure_modes/FM_015_lost_write/traces/acknowledged_then_gone.json"),
+    ],
+)
+def test_where_nothing_can_be_watched_the_reason_is_said(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one line, with the exit code of a question that has no answer; and a test is skipped with it."""
+
+    def library(path: str) -> object:
+        del path
+        return object()
+
+    monkeypatch.setattr(vfs, "_known", [])
+    monkeypatch.setattr("ctypes.CDLL", library)
+    said = invoke(*command)
+    assert (said.exit_code, said.stdout) == (3, "")
+    assert said.stderr == "cannot be done here: this Python keeps SQLite's functions to itself\n"
+    assert issubclass(vfs.NoVFS, SkipTest)
 
 
 def test_the_command_says_what_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
