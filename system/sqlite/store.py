@@ -63,6 +63,8 @@ class SQLiteStore:
         self._explained = Explained(self._path, busy_seconds, self._files)
         self._uri = self._path.absolute().as_uri()
         self._connect = connect or connecting(busy_seconds)
+        self._sees_to_wal = connect is None
+        """Whoever brings connections of their own has set them up."""
         self._reopens = False
         """Whether the connection is to be made anew before it is used."""
         check_path(self._path, create=create)
@@ -79,6 +81,8 @@ class SQLiteStore:
             raise
 
     def _set_up(self) -> None:
+        if self._sees_to_wal and self._scalar("PRAGMA journal_mode") != "wal":
+            self._use_wal()  # another program has switched it off, and without it a commit may be lost
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.execute("PRAGMA foreign_keys = ON")
         self._files.remember("-wal")  # it is open by now, so nobody removes it who knows of us

@@ -33,6 +33,20 @@ def test_a_file_of_version_1_is_brought_up(path: Path) -> None:
         store.close()
 
 
+def test_a_file_that_was_switched_to_a_rollback_journal_is_switched_back(path: Path) -> None:
+    """Another program may do so, and then a loss of power could undo a commit; not while it has it open."""
+    SQLiteStore(path, clock=ManualClock(), create=True).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        assert other.execute("PRAGMA journal_mode = DELETE").fetchall() == [("delete",)]
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreBusy):
+            open_store(path)
+        other.execute("ROLLBACK")
+    open_store(path).close()
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("PRAGMA journal_mode").fetchall() == [("wal",)]
+
+
 def test_a_transaction_that_raises_leaves_nothing(store: SQLiteStore) -> None:
     """When its block raises, even by no ordinary exception, all is rolled back and the store goes on."""
 
