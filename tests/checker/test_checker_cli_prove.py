@@ -154,11 +154,8 @@ def test_the_shortest_trace_is_kept(folder: Path, json_: tuple[str, ...]) -> Non
     assert invoke("replay", str(path)).exit_code == EXIT.AS_EXPECTED
     again = invoke("prove", "FM_001", "--keep", "another")
     assert (again.exit_code, again.stdout) == (EXIT.USAGE, "")
-    told = "the same violation is kept already, as shortest.json; to rename it, remove that file first"
-    assert again.stderr == f"error: {told}\n"
+    assert again.stderr.startswith("error: the same violation is kept already, as shortest.json; ")
 
-
-# Wrong usage.
 
 COUNTED = [kind.replace("_", "-") for kind in cli_prove._COUNTED]  # noqa: SLF001
 
