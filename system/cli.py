@@ -318,9 +318,10 @@ def status(database: Database, json_: bool) -> None:
     with database.open() as store:
         counts = store.counts()
     oldest = counts.oldest_pending_at
-    age = None if oldest is None else max(0, SystemClock().now() - oldest) / 1000
+    age = None if oldest is None else max(0, counts.counted_at - oldest) / 1000
     if json_:
-        shown = {name: value for name, value in asdict(counts).items() if name != "oldest_pending_at"}
+        times = ("oldest_pending_at", "counted_at")
+        shown = {name: value for name, value in asdict(counts).items() if name not in times}
         click.echo(json.dumps(shown | {"oldest_pending_seconds": age}))
         return
     click.echo(aligned(status_rows(counts, age)))

@@ -199,7 +199,7 @@ class Transaction(Protocol):
 
 @frozen(kw_only=True)
 class Counts:
-    """What `status` reports. `oldest_pending_at` is in ms; None when no job waits."""
+    """What `status` reports, at `counted_at`. `oldest_pending_at` is None when no job waits. Times in ms."""
 
     pending: int
     running: int
@@ -208,6 +208,7 @@ class Counts:
     oldest_pending_at: int | None
     abandoned: int
     duplicates_refused: int
+    counted_at: int
 
 
 class Store(Protocol):

@@ -8,24 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from system.clock import Clock
+from system.sql import SQLReads
 from system.sqlite.errors import NOT_OURS, Explained, ReadOnly, check_path, is_busy
 from system.sqlite.files import OpenedFiles
-from system.sqlite.rows import (
-    AUDIT,
-    BREAKER,
-    EFFECT,
-    EXECUTION,
-    JOB,
-    RETRIES,
-    read_audit_row,
-    read_breaker,
-    read_effect,
-    read_execution,
-    read_job,
-)
 from system.sqlite.schema import APPLICATION_ID, LIMITS, SCHEMA, SCHEMA_VERSION
 from system.sqlite.transaction import SQLiteTransaction
-from system.store import AuditRow, Breaker, Counts, Effect, Execution, Job, StoreError
+from system.store import Counts, StoreError
 
 BUSY_SECONDS = 5.0
 _RETRY_SECONDS = 0.01
@@ -38,7 +26,7 @@ def connecting(busy_seconds: float) -> Connect:
     return lambda target: sqlite3.connect(target, timeout=busy_seconds, isolation_level=None, uri=True)
 
 
-class SQLiteStore:
+class SQLiteStore(SQLReads):
     """The store in one SQLite file. See `system.store.Store` for what each method promises."""
 
     def __init__(
@@ -181,70 +169,9 @@ class SQLiteStore:
             self._reopens = True
             raise
 
-    def jobs(self) -> tuple[Job, ...]:
-        """Every job, by id."""
-        return tuple([read_job(row) for row in self._rows(f"SELECT {JOB} FROM jobs ORDER BY id")])
-
-    def executions(self) -> tuple[Execution, ...]:
-        """Every execution, by id."""
-        return tuple(
-            [read_execution(row) for row in self._rows(f"SELECT {EXECUTION} FROM executions ORDER BY id")]
-        )
-
-    def effects(self) -> tuple[Effect, ...]:
-        """Every effect, by id."""
-        rows = self._rows(f"SELECT {EFFECT} FROM effects ORDER BY id")
-        return tuple([read_effect(row) for row in rows])
-
-    def retries(self) -> tuple[int, ...]:
-        """When each retry that is remembered began, in ms, earliest first."""
-        return tuple([begun_at for (begun_at,) in self._rows(RETRIES)])
-
-    def breaker(self) -> Breaker:
-        """The circuit breaker."""
-        return read_breaker(self._rows(BREAKER))
-
-    def audit(self, *, after: int = 0, job_id: int | None = None) -> Iterator[AuditRow]:
-        """The audit rows with an id above `after`, by id; of one job when asked."""
-        where, values = ("", ()) if job_id is None else (" AND job_id = ?", (job_id,))
-        return map(
-            read_audit_row,
-            self._rows(
-                f"SELECT {AUDIT} FROM audit WHERE id > ?{where} ORDER BY id",
-                (after, *values),
-            ),
-        )
-
     def counts(self) -> Counts:
         """Counts over the whole store, in one consistent read."""
-        running = (
-            "EXISTS (SELECT 1 FROM executions e WHERE e.job_id = jobs.id"
-            " AND e.status IN ('LEASED', 'IN_PROGRESS', 'COMMITTED'))"
-        )
-        done = "EXISTS (SELECT 1 FROM executions e WHERE e.job_id = jobs.id AND e.status = 'DONE')"
-        last = "(SELECT attempt FROM executions e WHERE e.job_id = jobs.id ORDER BY e.id DESC LIMIT 1)"
-        row = self._rows(
-            f"WITH states AS (SELECT enqueued_at, CASE WHEN {done} THEN 'SUCCEEDED' WHEN {running} THEN"
-            f" 'RUNNING' WHEN {last} >= attempts_max THEN 'FAILED' ELSE 'PENDING' END AS state FROM jobs)"
-            " SELECT coalesce(sum(state = 'PENDING'), 0), coalesce(sum(state = 'RUNNING'), 0),"
-            " coalesce(sum(state = 'SUCCEEDED'), 0), coalesce(sum(state = 'FAILED'), 0),"
-            " min(CASE WHEN state = 'PENDING' THEN enqueued_at END),"
-            " (SELECT count(*) FROM executions WHERE status IN ('LEASED', 'IN_PROGRESS', 'COMMITTED')"
-            " AND lease_expires_at <= ?),"
-            " (SELECT count(*) FROM audit WHERE event = 'duplicate' OR reason = 'already_committed')"
-            " FROM states",
-            (self._clock.now(),),
-        )[0]
-        pending, running_, succeeded, failed, oldest, abandoned, duplicates = row
-        return Counts(
-            pending=pending,
-            running=running_,
-            succeeded=succeeded,
-            failed=failed,
-            oldest_pending_at=oldest,
-            abandoned=abandoned,
-            duplicates_refused=duplicates,
-        )
+        return self._counts("?", (self._clock.now(),))
 
     def _rows(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
         self._check_process()

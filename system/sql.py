@@ -1,0 +1,248 @@
+"""What every SQL database is told in the same words: the statements of a transaction, and of the reads.
+
+A `?` stands for a value. What differs from one database to the other (how it gives an id, which rows a read
+holds against other writers) is in that database's folder.
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+from attrs import evolve
+
+from system.rows import (
+    AUDIT,
+    BREAKER,
+    EFFECT,
+    EXECUTION,
+    JOB,
+    RETRIES,
+    read_audit_row,
+    read_breaker,
+    read_effect,
+    read_execution,
+    read_job,
+)
+from system.store import AuditRow, Breaker, Counts, Effect, Execution, Job, Status, StoreError
+
+OPEN = "status IN ('LEASED', 'IN_PROGRESS', 'COMMITTED')"
+
+
+class SQLTransaction:
+    """One open write transaction. See `system.store.Transaction` for what each method promises."""
+
+    __slots__ = ()
+
+    now: int
+
+    @abstractmethod
+    def _rows(self, sql: str, *values: object) -> list[Any]:
+        """Run one statement; its rows."""
+
+    @abstractmethod
+    def _insert(self, sql: str, *values: object) -> int:
+        """Insert one row; its id."""
+
+    def job(self, job_id: int) -> Job:
+        """The job of that id. Raises StoreError."""
+        for row in self._rows(f"SELECT {JOB} FROM jobs WHERE id = ?", job_id):
+            return read_job(row)
+        raise StoreError(f"there is no job {job_id}")
+
+    def set_available(self, job_id: int, available_at: int | None) -> None:
+        """Say when the job may be leased next; None for never again."""
+        self._rows("UPDATE jobs SET available_at = ? WHERE id = ?", available_at, job_id)
+
+    def execution(self, execution_id: int) -> Execution:
+        """The execution of that id. Raises StoreError."""
+        for row in self._rows(f"SELECT {EXECUTION} FROM executions WHERE id = ?", execution_id):
+            return read_execution(row)
+        raise StoreError(f"there is no execution {execution_id}")
+
+    def last_execution(self, job_id: int) -> Execution | None:
+        """The job's latest execution, or None."""
+        rows = self._rows(
+            f"SELECT {EXECUTION} FROM executions WHERE job_id = ? ORDER BY id DESC LIMIT 1", job_id
+        )
+        return read_execution(rows[0]) if rows else None
+
+    def add_execution(
+        self, *, job_id: int, attempt: int, worker: str, lease_expires_at: int, operation: str
+    ) -> Execution:
+        """Add a LEASED execution, with its audit row."""
+        execution_id = self._insert(
+            "INSERT INTO executions (job_id, attempt, worker, status, lease_expires_at)"
+            " VALUES (?, ?, ?, ?, ?)",
+            job_id,
+            attempt,
+            worker,
+            Status.LEASED,
+            lease_expires_at,
+        )
+        execution = Execution(
+            id=execution_id,
+            job_id=job_id,
+            attempt=attempt,
+            worker=worker,
+            status=Status.LEASED,
+            lease_expires_at=lease_expires_at,
+        )
+        self._audit(worker, operation, "leased", job_id, execution_id, None, Status.LEASED, None, None)
+        return execution
+
+    def move(
+        self,
+        execution: Execution,
+        *,
+        to: Status,
+        event: str,
+        operation: str,
+        actor: str,
+        lease_expires_at: int | None = None,
+        reason: str | None = None,
+        detail: str | None = None,
+    ) -> None:
+        """Change an execution's status, with its audit row."""
+        changed = evolve(
+            execution,
+            status=to,
+            lease_expires_at=execution.lease_expires_at if lease_expires_at is None else lease_expires_at,
+        )
+        self._rows(
+            "UPDATE executions SET status = ?, lease_expires_at = ? WHERE id = ?",
+            changed.status,
+            changed.lease_expires_at,
+            changed.id,
+        )
+        self._audit(
+            actor, operation, event, execution.job_id, execution.id, execution.status, to, reason, detail
+        )
+
+    def effect_of(self, job_id: int) -> Effect | None:
+        """The job's first effect, or None."""
+        rows = self._rows(f"SELECT {EFFECT} FROM effects WHERE job_id = ? ORDER BY id LIMIT 1", job_id)
+        return read_effect(rows[0]) if rows else None
+
+    def add_effect(self, *, job_id: int, execution_id: int, value: str) -> None:
+        """Write the job's effect."""
+        self._insert(
+            "INSERT INTO effects (job_id, execution_id, value) VALUES (?, ?, ?)", job_id, execution_id, value
+        )
+
+    def retries(self) -> tuple[int, ...]:
+        """When each retry that is remembered began, in ms, earliest first."""
+        return tuple([begun_at for (begun_at,) in self._rows(RETRIES)])
+
+    def add_retry(self, *, forget_until: int) -> None:
+        """A retry begins now; those that began at that time or before are forgotten."""
+        self._rows("DELETE FROM retries WHERE begun_at <= ?", forget_until)
+        self._insert("INSERT INTO retries (begun_at) VALUES (?)", self.now)
+
+    def breaker(self) -> Breaker:
+        """The circuit breaker."""
+        return read_breaker(self._rows(BREAKER))
+
+    def set_breaker(self, breaker: Breaker) -> None:
+        """Write the circuit breaker."""
+        self._rows("DELETE FROM breaker")
+        if breaker != Breaker():
+            self._insert(
+                "INSERT INTO breaker (id, failures, open_until_at) VALUES (1, ?, ?)",
+                breaker.failures,
+                breaker.open_until_at,
+            )
+
+    def record(
+        self,
+        *,
+        event: str,
+        operation: str,
+        actor: str,
+        job_id: int,
+        execution_id: int | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Add an audit row for something that changed no execution."""
+        self._audit(actor, operation, event, job_id, execution_id, None, None, reason, None)
+
+    def _audit(self, actor: str, operation: str, event: str, job_id: int, *rest: object) -> None:
+        self._insert(
+            "INSERT INTO audit"
+            " (at, actor, operation, event, job_id, execution_id, before, after, reason, detail)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            self.now,
+            actor,
+            operation,
+            event,
+            job_id,
+            *rest,
+        )
+
+
+class SQLReads:
+    """What is read outside of transactions. See `system.store.Store` for what each method promises."""
+
+    @abstractmethod
+    def _rows(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
+        """Run one statement; its rows."""
+
+    def jobs(self) -> tuple[Job, ...]:
+        """Every job, by id."""
+        return tuple([read_job(row) for row in self._rows(f"SELECT {JOB} FROM jobs ORDER BY id")])
+
+    def executions(self) -> tuple[Execution, ...]:
+        """Every execution, by id."""
+        return tuple(
+            [read_execution(row) for row in self._rows(f"SELECT {EXECUTION} FROM executions ORDER BY id")]
+        )
+
+    def effects(self) -> tuple[Effect, ...]:
+        """Every effect, by id."""
+        rows = self._rows(f"SELECT {EFFECT} FROM effects ORDER BY id")
+        return tuple([read_effect(row) for row in rows])
+
+    def retries(self) -> tuple[int, ...]:
+        """When each retry that is remembered began, in ms, earliest first."""
+        return tuple([begun_at for (begun_at,) in self._rows(RETRIES)])
+
+    def breaker(self) -> Breaker:
+        """The circuit breaker."""
+        return read_breaker(self._rows(BREAKER))
+
+    def audit(self, *, after: int = 0, job_id: int | None = None) -> Iterator[AuditRow]:
+        """The audit rows with an id above `after`, by id; of one job when asked."""
+        where, values = ("", ()) if job_id is None else (" AND job_id = ?", (job_id,))
+        return map(
+            read_audit_row,
+            self._rows(f"SELECT {AUDIT} FROM audit WHERE id > ?{where} ORDER BY id", (after, *values)),
+        )
+
+    def _counts(self, now: str, values: tuple[object, ...]) -> Counts:
+        """Counts at a time: an expression, in milliseconds, and what it is made of."""
+        of = "SELECT 1 FROM executions e WHERE e.job_id = jobs.id AND e."
+        last = "(SELECT attempt FROM executions e WHERE e.job_id = jobs.id ORDER BY e.id DESC LIMIT 1)"
+        row = self._rows(
+            f"WITH moment AS (SELECT {now} AS now), states AS (SELECT enqueued_at,"
+            f" CASE WHEN EXISTS ({of}status = 'DONE') THEN 'SUCCEEDED'"
+            f" WHEN EXISTS ({of}{OPEN}) THEN 'RUNNING'"
+            f" WHEN {last} >= attempts_max THEN 'FAILED' ELSE 'PENDING' END AS state FROM jobs)"
+            " SELECT count(*) FILTER (WHERE state = 'PENDING'), count(*) FILTER (WHERE state = 'RUNNING'),"
+            " count(*) FILTER (WHERE state = 'SUCCEEDED'), count(*) FILTER (WHERE state = 'FAILED'),"
+            " min(CASE WHEN state = 'PENDING' THEN enqueued_at END),"
+            f" (SELECT count(*) FROM executions WHERE {OPEN}"
+            " AND lease_expires_at <= (SELECT now FROM moment)),"
+            " (SELECT count(*) FROM audit WHERE event = 'duplicate' OR reason = 'already_committed'),"
+            " (SELECT now FROM moment) FROM states",
+            values,
+        )[0]
+        pending, running, succeeded, failed, oldest, abandoned, duplicates, counted_at = row
+        return Counts(
+            pending=pending,
+            running=running,
+            succeeded=succeeded,
+            failed=failed,
+            oldest_pending_at=oldest,
+            abandoned=abandoned,
+            duplicates_refused=duplicates,
+            counted_at=counted_at,
+        )
