@@ -1,0 +1,173 @@
+"""One open transaction. It locks the job before it reads what belongs to it.
+
+At READ COMMITTED each statement sees what was committed before it began, and not what was committed while it
+waited for a lock, but for the row it waited for. So a lock is taken by one statement, and what it guards is
+read by the next.
+"""
+
+from functools import cache
+from hashlib import blake2b
+from typing import Any
+
+from attrs import define, field
+
+from system.clock import Clock
+from system.postgresql.connecting import Connection
+from system.rows import EXECUTION, JOB, read_execution, read_job
+from system.sql import OPEN, SQLTransaction
+from system.store import Breaker, Execution, Job, StoreError
+
+SERVER_TIME = "floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint"
+"""The server's time in milliseconds: the same within a statement, so that an index can be used with it."""
+
+
+@define
+class PostgreSQLTransaction(SQLTransaction):
+    """One open transaction. See `system.store.Transaction` for what each method promises.
+
+    The time is read by the statement that first reads a job or an execution, after its lock was taken.
+    """
+
+    _connection: Connection
+    _clock: Clock | None = None
+    _now: int | None = None
+    _locked: set[str] = field(factory=set)
+    """The tables that are locked whole."""
+
+    @property
+    def now(self) -> int:  # type: ignore[override]
+        """The time, in milliseconds, the same for the whole transaction once it was read."""
+        if self._now is None:
+            if self._clock is None:
+                [(self._now,)] = self._rows(f"SELECT {SERVER_TIME}")
+            else:
+                self._now = self._clock.now()
+        assert self._now is not None, "it was read"
+        return self._now
+
+    @property
+    def _time(self) -> tuple[str, tuple[int, ...]]:
+        """The time as an expression, and the value it needs: one that is still to be read is the server's."""
+        if self._clock is None and self._now is None:
+            return SERVER_TIME, ()
+        return "?::bigint", (self.now,)
+
+    def _rows(self, sql: str, *values: object) -> list[Any]:
+        cursor = self._connection.execute(in_driver_style(sql), values)
+        return cursor.fetchall() if cursor.description else []
+
+    def _insert(self, sql: str, *values: object) -> int:
+        return int(self._rows(f"{sql} RETURNING id", *values)[0][0])
+
+    def job(self, job_id: int) -> Job:
+        """The job of that id, locked. Raises StoreError."""
+        for row in self._rows(f"SELECT {JOB} FROM jobs WHERE id = ? FOR UPDATE", job_id):
+            return read_job(row)
+        raise StoreError(f"there is no job {job_id}")
+
+    def job_by_key(self, key: str) -> Job | None:
+        """The job of that idempotency key, or None; nobody else can add one of that key meanwhile."""
+        digest = digest_of(key)
+        number = int.from_bytes(digest[:8], signed=True)
+        self._rows("SELECT pg_advisory_xact_lock(?)", number)
+        rows = self._rows(f"SELECT {JOB} FROM jobs WHERE key_digest = ?", digest)
+        return read_job(rows[0]) if rows else None
+
+    def next_available(self) -> Job | None:
+        """The job that has been available longest (then the lowest id) of those that nobody else holds."""
+        time, values = self._time
+        rows = self._rows(
+            f"SELECT {JOB}, {time} FROM jobs WHERE available_at <= {time}"
+            " ORDER BY available_at, id LIMIT 1 FOR UPDATE SKIP LOCKED",
+            *values,
+            *values,
+        )
+        if not rows:
+            return None
+        *job, self._now = rows[0]
+        return read_job(job)
+
+    def add_job(self, *, key: str | None, payload: str, attempts_max: int) -> Job:
+        """Add a job that is available now."""
+        time, values = self._time
+        [(job_id, self._now)] = self._rows(
+            "INSERT INTO jobs (key, key_digest, payload, attempts_max, enqueued_at, available_at)"
+            f" VALUES (?, ?, ?, ?, {time}, {time}) RETURNING id, enqueued_at",
+            key,
+            None if key is None else digest_of(key),
+            payload,
+            attempts_max,
+            *values,
+            *values,
+        )
+        return Job(
+            id=job_id,
+            key=key,
+            payload=payload,
+            attempts_max=attempts_max,
+            enqueued_at=self.now,
+            available_at=self.now,
+        )
+
+    def execution(self, execution_id: int) -> Execution:
+        """The execution of that id; its job is locked. Raises StoreError."""
+        self._rows(
+            "SELECT id FROM jobs WHERE id = (SELECT job_id FROM executions WHERE id = ?) FOR UPDATE",
+            execution_id,
+        )
+        time, values = self._time
+        for row in self._rows(
+            f"SELECT {EXECUTION}, {time} FROM executions WHERE id = ?", *values, execution_id
+        ):
+            *execution, self._now = row
+            return read_execution(execution)
+        raise StoreError(f"there is no execution {execution_id}")
+
+    def expired(self, limit: int) -> tuple[Execution, ...]:
+        """Open executions whose lease has run out, by id; not those of a job that another holds."""
+        time, values = self._time
+        found = self._rows(
+            f"SELECT jobs.id, {time} FROM executions JOIN jobs ON jobs.id = executions.job_id WHERE {OPEN}"
+            f" AND lease_expires_at <= {time} ORDER BY lease_expires_at, executions.id LIMIT ?"
+            " FOR UPDATE OF jobs SKIP LOCKED",
+            *values,
+            *values,
+            limit,
+        )
+        if not found:
+            return ()
+        self._now = found[0][1]
+        rows = self._rows(
+            f"SELECT {EXECUTION} FROM executions WHERE job_id = ANY(?) AND {OPEN}"
+            " AND lease_expires_at <= ? ORDER BY id",
+            [job_id for job_id, _ in found],
+            self._now,
+        )
+        return tuple([read_execution(row) for row in rows])
+
+    def retries(self) -> tuple[int, ...]:
+        """When each retry that is remembered began, in ms, earliest first."""
+        self._lock("retries")
+        return super().retries()
+
+    def breaker(self) -> Breaker:
+        """The circuit breaker."""
+        self._lock("breaker")
+        return super().breaker()
+
+    def _lock(self, table: str) -> None:
+        """Hold a table that every transaction that uses it reads first."""
+        if table not in self._locked:
+            self._rows(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
+            self._locked.add(table)
+
+
+def digest_of(key: str) -> bytes:
+    """What stands for a key of any length: no two keys are known that have the same."""
+    return blake2b(key.encode(), digest_size=32).digest()
+
+
+@cache
+def in_driver_style(sql: str) -> str:
+    """The statement with its places for values as psycopg wants them."""
+    return sql.replace("?", "%s")
