@@ -35,7 +35,7 @@ def retried(settings: Settings, durable: Durable, now: int) -> Durable:
     """The state with a retry spent; what is out of the window is forgotten."""
     if settings.retries_max is None:
         return durable
-    return evolve(durable, retries=(*_recent(settings, durable, now), now))
+    return evolve(durable, retries=tuple(sorted([*_recent(settings, durable, now), now])))
 
 
 def _recent(settings: Settings, durable: Durable, now: int) -> list[int]:

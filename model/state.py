@@ -1,6 +1,8 @@
 """The values a state is made of: what is durable, and what each worker remembers.
 
-Times are whole milliseconds on the one clock there is. Identifiers are 1, 2, 3 … in order of creation.
+Times are whole milliseconds on the one clock there is. Identifiers are as the database gave them: an
+execution's is above those of the same job before it. Rows are in the order of their ids, effects in that of
+their executions.
 """
 
 from enum import StrEnum
@@ -156,6 +158,14 @@ class Durable:
         if executions and executions[-1].attempt >= job.attempts_max:
             return JobState.FAILED
         return JobState.PENDING
+
+    def is_due(self, job_id: int, now: int) -> bool:
+        """Whether the job may be leased at that time, or has an execution whose lease has run out."""
+        available_at = self.job(job_id).available_at
+        return (available_at is not None and available_at <= now) or any(
+            execution.lease_expires_at <= now and execution.status not in (Status.DONE, Status.ABORTED)
+            for execution in self.executions_of(job_id)
+        )
 
     def with_job(self, job_id: int, available_at: int | None) -> "Durable":
         """The state with the job available from another time on."""

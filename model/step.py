@@ -7,7 +7,7 @@ operation happened, and the queue said no: that is an outcome, with its audit ro
 
 from collections.abc import Callable, Iterable
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 
 from model import limits
 from model.actions import (
@@ -23,87 +23,32 @@ from model.actions import (
     Step,
     Tick,
 )
-from model.events import Event, Outcome
-from model.state import HELD, Breaker, Durable, Effect, Execution, Job, Phase, Settings, State, Status, Worker
+from model.draft import ALONE, Draft, Given
+from model.events import Outcome
+from model.state import HELD, Breaker, Effect, Execution, Phase, State, Status, Worker
 
 
-@frozen
-class _Draft:
-    """A transaction being written: durable state, events so far, and the time it reads."""
-
-    durable: Durable
-    now: int
-    settings: Settings
-    operation: str
-    actor: str
-    events: list[Event] = field(factory=list)
-
-    def with_(self, durable: Durable) -> "_Draft":
-        return evolve(self, durable=durable)
-
-    def record(
-        self, event: str, *, job: int, reason: str | None = None, execution: int | None = None
-    ) -> None:
-        self.events.append(
-            Event(
-                event=event,
-                operation=self.operation,
-                actor=self.actor,
-                job=job,
-                execution=execution,
-                reason=reason,
-                at=self.now,
-            )
-        )
-
-    def move(
-        self,
-        execution: Execution,
-        after: Status,
-        event: str,
-        *,
-        reason: str | None = None,
-        lease_expires_at: int | None = None,
-    ) -> "_Draft":
-        self.events.append(
-            Event(
-                event=event,
-                operation=self.operation,
-                actor=self.actor,
-                job=execution.job,
-                execution=execution.id,
-                before=execution.status,
-                after=after,
-                reason=reason,
-                at=self.now,
-            )
-        )
-        until = execution.lease_expires_at if lease_expires_at is None else lease_expires_at
-        changed = evolve(execution, status=after, lease_expires_at=until)
-        return self.with_(self.durable.with_execution(changed))
-
-    def refuse(self, execution: Execution, reason: str) -> "_Draft":
-        self.record("refused", job=execution.job, execution=execution.id, reason=reason)
-        return self
-
-
-def step(state: State, action: Action, *, at: int | None = None) -> tuple[State, Outcome]:
+def step(
+    state: State, action: Action, *, at: int | None = None, given: Given = ALONE
+) -> tuple[State, Outcome]:
     """The state after the action, and its outcome.
 
     `at` is the time, in milliseconds, that the operation read inside its transaction, where that is not
     the time of its commit. It lies between the last change and now: a transaction that excludes all others
-    may as well have happened then.
+    may as well have happened then. One that excludes others only from what it touches may as well have
+    happened after the last change of that. `given` is what the database gave to it.
     """
     at = state.now if at is None else at
-    if not state.changed_at <= at <= state.now:
+    since = state.changed_at if given.since is None else given.since
+    if not since <= at <= state.now:
         return state, Outcome(operation="none", rejected="the operation read a time before the last change")
     match action:
         case Tick():
             return evolve(state, now=state.now + action.milliseconds), Outcome(operation="tick")
         case Enqueue():
-            return _run(state, at, "enqueue", PRODUCER, lambda draft: _enqueue(draft, action.key))
+            return _run(state, at, given, "enqueue", PRODUCER, lambda draft: _enqueue(draft, action.key))
         case Reconcile():
-            return _run(state, at, "reconcile", RECONCILER, _reconcile)
+            return _run(state, at, given, "reconcile", RECONCILER, _reconcile)
         case PowerLoss():  # what was acknowledged is kept: it takes no more than a crash of each process
             fresh = tuple([Worker(name=worker.name) for worker in state.workers])
             return evolve(state, workers=fresh), Outcome(operation="power loss")
@@ -120,7 +65,7 @@ def step(state: State, action: Action, *, at: int | None = None) -> tuple[State,
     if isinstance(action, Step) and worker.phase is Phase.RUNNING and state.settings.external:
         return _call(state, worker)
     operation = {Fail: "fail", Heartbeat: "heartbeat"}.get(type(action)) or _NEXT[worker.phase]
-    return _work(state, at, worker, operation)
+    return _work(state, at, given, worker, operation)
 
 
 def enabled(state: State, alphabet: Iterable[Action]) -> tuple[Action, ...]:
@@ -138,10 +83,10 @@ _NEXT = {
 
 
 def _run(
-    state: State, at: int, operation: str, actor: str, body: Callable[[_Draft], _Draft]
+    state: State, at: int, given: Given, operation: str, actor: str, body: Callable[[Draft], Draft]
 ) -> tuple[State, Outcome]:
-    draft = body(_Draft(state.durable, at, state.settings, operation, actor))
-    changed_at = at if draft.events else state.changed_at
+    draft = body(Draft(state.durable, at, state.settings, operation, actor, given))
+    changed_at = max(at, state.changed_at) if draft.events else state.changed_at
     return (
         evolve(state, durable=draft.durable, changed_at=changed_at),
         Outcome(operation=operation, events=tuple(draft.events)),
@@ -164,16 +109,16 @@ def _call(state: State, worker: Worker) -> tuple[State, Outcome]:
     return state, Outcome(operation="recognise" if known else "charge")
 
 
-def _work(state: State, at: int, worker: Worker, operation: str) -> tuple[State, Outcome]:
+def _work(state: State, at: int, given: Given, worker: Worker, operation: str) -> tuple[State, Outcome]:
     if operation == "lease":
-        state, outcome = _run(state, at, "lease", worker.name, _lease)
+        state, outcome = _run(state, at, given, "lease", worker.name, _lease)
         if outcome.events and outcome.events[-1].event == "leased":
             worker = evolve(worker, phase=Phase.LEASED, execution=outcome.events[-1].execution)
         return _remember(state, worker), outcome
     assert worker.execution is not None, f"a worker that is {worker.phase} has an execution in hand"
     execution = state.durable.execution(worker.execution)
     body = _OPERATIONS[operation]
-    state, outcome = _run(state, at, operation, worker.name, lambda draft: body(draft, execution))
+    state, outcome = _run(state, at, given, operation, worker.name, lambda draft: body(draft, execution))
     done = outcome.events[0].event
     phase = _PHASE_AFTER.get(done, worker.phase if operation == "heartbeat" else Phase.IDLE)
     in_hand = None if phase is Phase.IDLE else worker.execution
@@ -183,28 +128,21 @@ def _work(state: State, at: int, worker: Worker, operation: str) -> tuple[State,
 _PHASE_AFTER = {"started": Phase.RUNNING, "extended": Phase.RUNNING, "committed": Phase.COMMITTED}
 
 
-def _enqueue(draft: _Draft, key: str) -> _Draft:
+def _enqueue(draft: Draft, key: str) -> Draft:
     for job in draft.durable.jobs:
         if job.key == key:
             draft.record("duplicate", job=job.id)
             return draft
-    new = Job(
-        id=len(draft.durable.jobs) + 1,
-        key=key,
-        attempts_max=draft.settings.attempts_max,
-        available_at=draft.now,
-    )
-    draft.record("enqueued", job=new.id)
-    return draft.with_(evolve(draft.durable, jobs=(*draft.durable.jobs, new)))
+    return draft.add_job(key, draft.settings.attempts_max)
 
 
-def _lease(draft: _Draft) -> _Draft:
+def _lease(draft: Draft) -> Draft:
     if limits.is_open(draft.durable, draft.now):
         return draft
     while True:
         waiting = [
             (job.available_at, job.id)
-            for job in draft.durable.jobs
+            for job in draft.look()
             if job.available_at is not None and job.available_at <= draft.now
         ]
         if not waiting:
@@ -223,55 +161,35 @@ def _lease(draft: _Draft) -> _Draft:
                 continue
             draft = draft.with_(limits.retried(draft.settings, draft.durable, draft.now))
         draft = draft.with_(limits.probed(draft.settings, draft.durable, draft.now))
-        lease_expires_at = draft.now + draft.settings.lease_ms
-        new = Execution(
-            id=len(draft.durable.executions) + 1,
-            job=job_id,
-            attempt=(before[-1].attempt if before else 0) + 1,
-            worker=draft.actor,
-            status=Status.LEASED,
-            lease_expires_at=lease_expires_at,
-        )
-        draft.events.append(
-            Event(
-                event="leased",
-                operation="lease",
-                actor=draft.actor,
-                job=job_id,
-                execution=new.id,
-                after=Status.LEASED,
-                at=draft.now,
-            )
-        )
-        draft = draft.with_(evolve(draft.durable, executions=(*draft.durable.executions, new)))
-        return draft.with_(draft.durable.with_job(job_id, lease_expires_at))
+        attempt = (before[-1].attempt if before else 0) + 1
+        return draft.add_execution(job_id, attempt, draft.now + draft.settings.lease_ms)
 
 
-def _expire(draft: _Draft, stale: Execution) -> _Draft:
+def _expire(draft: Draft, stale: Execution) -> Draft:
     return _bury_if_spent(draft.move(stale, Status.ABORTED, "expired"), stale)
 
 
-def _bury_if_spent(draft: _Draft, last: Execution) -> _Draft:
+def _bury_if_spent(draft: Draft, last: Execution) -> Draft:
     if last.attempt < draft.durable.job(last.job).attempts_max:
         return draft
     draft.record("buried", job=last.job, reason="attempts_spent")
     return draft.with_(draft.durable.with_job(last.job, None))
 
 
-def _lost(draft: _Draft, execution: Execution) -> str | None:
+def _lost(draft: Draft, execution: Execution) -> str | None:
     if execution.status not in HELD:
         return "lease_lost"
     return "lease_expired" if execution.lease_expires_at <= draft.now else None
 
 
-def _start(draft: _Draft, execution: Execution) -> _Draft:
+def _start(draft: Draft, execution: Execution) -> Draft:
     lost = _lost(draft, execution)
     if lost is None and execution.status is not Status.LEASED:
         lost = "already_started"
     return draft.refuse(execution, lost) if lost else draft.move(execution, Status.IN_PROGRESS, "started")
 
 
-def _heartbeat(draft: _Draft, execution: Execution) -> _Draft:
+def _heartbeat(draft: Draft, execution: Execution) -> Draft:
     lost = _lost(draft, execution)
     if lost:
         return draft.refuse(execution, lost)
@@ -280,7 +198,7 @@ def _heartbeat(draft: _Draft, execution: Execution) -> _Draft:
     return draft.with_(draft.durable.with_job(execution.job, until))
 
 
-def _commit(draft: _Draft, execution: Execution) -> _Draft:
+def _commit(draft: Draft, execution: Execution) -> Draft:
     if draft.durable.effects_of(execution.job):
         return draft.refuse(execution, "already_committed")
     lost = _lost(draft, execution)
@@ -290,12 +208,13 @@ def _commit(draft: _Draft, execution: Execution) -> _Draft:
         return draft.refuse(execution, lost)
     key = draft.durable.job(execution.job).key
     effect = Effect(job=execution.job, execution=execution.id, value=key)
-    draft = draft.with_(evolve(draft.durable, effects=(*draft.durable.effects, effect)))
+    effects = sorted([*draft.durable.effects, effect], key=lambda one: one.execution)
+    draft = draft.with_(evolve(draft.durable, effects=tuple(effects)))
     draft = draft.move(execution, Status.COMMITTED, "committed")
     return draft.with_(draft.durable.with_job(execution.job, None))
 
 
-def _finish(draft: _Draft, execution: Execution) -> _Draft:
+def _finish(draft: Draft, execution: Execution) -> Draft:
     if execution.status is not Status.COMMITTED:
         return draft.refuse(execution, "already_finished")
     draft = draft.move(execution, Status.DONE, "finished")
@@ -305,7 +224,7 @@ def _finish(draft: _Draft, execution: Execution) -> _Draft:
     return draft.with_(evolve(draft.durable, breaker=Breaker())) if breaker.failures else draft
 
 
-def _fail(draft: _Draft, execution: Execution) -> _Draft:
+def _fail(draft: Draft, execution: Execution) -> Draft:
     lost = _lost(draft, execution)
     if lost:
         return draft.refuse(execution, lost)
@@ -320,7 +239,7 @@ def _fail(draft: _Draft, execution: Execution) -> _Draft:
     return _bury_if_spent(draft, execution)
 
 
-_OPERATIONS: dict[str, Callable[[_Draft, Execution], _Draft]] = {
+_OPERATIONS: dict[str, Callable[[Draft, Execution], Draft]] = {
     "start": _start,
     "heartbeat": _heartbeat,
     "commit": _commit,
@@ -329,9 +248,10 @@ _OPERATIONS: dict[str, Callable[[_Draft, Execution], _Draft]] = {
 }
 
 
-def _reconcile(draft: _Draft) -> _Draft:
+def _reconcile(draft: Draft) -> Draft:
+    seen = {job.id for job in draft.look()}
     for execution in draft.durable.executions:
-        if execution.lease_expires_at > draft.now:
+        if execution.job not in seen or execution.lease_expires_at > draft.now:
             continue
         if execution.status is Status.COMMITTED:
             draft = draft.move(execution, Status.DONE, "finished", reason="abandoned")

@@ -10,9 +10,12 @@ from collections import Counter
 
 from failure_modes.checker.content import Content
 from failure_modes.checker.findings import Divergence, Finding, Violation
+from failure_modes.checker.giving import Giving
+from failure_modes.checker.hands import hands_differ
+from failure_modes.checker.hitting import hit
 from failure_modes.checker.liveness import recover
 from failure_modes.checker.powered import world_of
-from failure_modes.checker.reading import Rows, read
+from failure_modes.checker.reading import Told, read, same_history
 from failure_modes.checker.records import Record, Snapshot
 from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
 from failure_modes.checker.sometimes import OF_POISON, OF_POWER, reached
@@ -21,10 +24,11 @@ from failure_modes.checker.stepping import At, label
 from failure_modes.checker.telling import difference, tell, tell_outcome
 from failure_modes.checker.world import World
 from model.actions import Action, Crash, Enqueue, Fail, PowerLoss, Step, Tick, actor_of, is_poison
+from model.draft import ALONE, Given
 from model.events import Event, Outcome
 from model.invariants import INVARIANTS, Change, Ending, Fault, condensed
 from model.load import Load
-from model.state import Durable, Phase, State, Status, initial
+from model.state import Durable, State, initial
 from model.step import step
 
 KNOWN_MAX = 50_000
@@ -52,8 +56,9 @@ class Lockstep:
         self.sometimes: Counter[str] = Counter()
         self.parted: Finding | None = None
         self.aside: str | None = None
-        self._audit_read = 0
-        self._known: dict[int, tuple[Content, Rows]] = {}
+        self._told = Told(in_order=not self.world.overlaps)
+        self._giving = Giving(overlaps=self.world.overlaps)
+        self._known: dict[int, tuple[Content, Durable]] = {}
         """In a world that is put back often: the rows of each content that it had."""
         self.recovering = False
 
@@ -103,7 +108,7 @@ class Lockstep:
         self.events, self.faults, self.accepted = list(there.events), list(there.faults), list(there.accepted)
         self.load = there.load
         self.records, self.actions, self.recovering = [], [], False
-        self._audit_read = self.world.audit_before(there.content)
+        self._told = Told(self.world.audit_before(there.content))
         self.sometimes.clear()
 
     def possible(self, action: Action) -> bool:
@@ -129,11 +134,11 @@ class Lockstep:
         match meant:
             case Tick() as tick:
                 self.world.clock.advance(tick.milliseconds)
-                return self._keep(tick, Moved(), self._model(tick))
+                return self._keep(tick, Moved(), self._model(tick), self.durable, ())
             case Crash() as crash:
-                self._note_crash(crash.worker)
+                self._hits(crash.worker)
                 self.world.processes[crash.worker].kill()
-                return self._keep(crash, Moved(changed=not self.world.unused), self._model(crash))
+                return self._watched(crash, Moved(changed=not self.world.unused))
             case PowerLoss() as loss:
                 return self._lose_power(loss)
             case _:
@@ -176,13 +181,15 @@ class Lockstep:
             asked = process.pending = process.pending or action
         job_in_hand = process.job_in_hand
         moved = process.resume(action)
-        outcome = None
-        if moved.committed or moved.rolled_back:
-            process.pending = None
+        self._giving.look(process, moved, self.durable, self.now)
+        before, events, outcome = self.durable, self._read(moved), None
         if moved.committed:
             self._note(asked, job_in_hand)
-            outcome = self._model(asked, at=process.read_at)
-        record = self._keep(action, moved, outcome)
+            given = self._giving.given(process, before, self.durable, events, self.now)
+            outcome = self._model(asked, at=process.read_at, given=given)
+        if moved.committed or moved.rolled_back:
+            process.pending = None
+        record = self._keep(action, moved, outcome, before, events)
         if moved.error is not None:
             process.pending = None
             self._part("the operation to be answered", f"{type(moved.error).__name__}: {moved.error}")
@@ -192,22 +199,20 @@ class Lockstep:
     def _lose_power(self, action: PowerLoss) -> Record:
         self.sometimes[OF_POWER] += 1
         for name in self.world.processes:
-            self._note_crash(name)
-        self._audit_read = self.world.lose_power()
-        return self._keep(action, Moved(changed=True), self._model(action))
+            self._hits(name)
+        self._told = Told(self.world.lose_power(), in_order=not self.world.overlaps)
+        return self._watched(action, Moved(changed=True))
 
-    def _note_crash(self, name: str) -> None:
+    def _watched(self, action: Action, moved: Moved) -> Record:
+        """What the world did is looked at, and told to the model."""
+        before, events = self.durable, self._read(moved)
+        return self._keep(action, moved, self._model(action), before, events)
+
+    def _hits(self, name: str) -> None:
         """Keep the books of whom a crash hits."""
-        process = self.world.processes[name]
-        in_transaction = process.pending is not None and process.at is At.STATEMENT
-        unlearnt = process.at is At.COMMITTED
-        for execution in self.durable.executions:
-            if execution.worker == name and execution.status not in (Status.DONE, Status.ABORTED):
-                self.faults.append(Fault(kind="crash", job=execution.job, execution=execution.id))
-                if execution.status is Status.COMMITTED:
-                    self.sometimes["a crash fell between commit and finish"] += 1
-        self.sometimes["a crash fell inside a transaction"] += in_transaction
-        self.sometimes["a crash hid a commit from its worker"] += unlearnt
+        faults, met = hit(self.world.processes[name], self.durable)
+        self.faults += faults
+        self.sometimes.update(met)
 
     def _note(self, asked: Action, job_in_hand: int | None) -> None:
         """Keep the books of what the world did: jobs accepted, faults injected."""
@@ -220,20 +225,22 @@ class Lockstep:
         if isinstance(asked, Fail) and job_in_hand is not None:
             self.faults.append(Fault(kind="failure", job=job_in_hand))
 
-    def _model(self, action: Action, *, at: int | None = None) -> Outcome | None:
+    def _model(self, action: Action, *, at: int | None = None, given: Given = ALONE) -> Outcome | None:
         if self.state is None:
             return None
-        self.state, outcome = step(self.state, action, at=at)
+        self.state, outcome = step(self.state, action, at=at, given=given)
         if outcome.rejected is not None:
             self._part(f"rejected ({outcome.rejected})", "it happened")
         return outcome
 
-    def _keep(self, action: Action, moved: Moved, outcome: Outcome | None) -> Record:
-        before = self.durable
-        events: tuple[Event, ...] = ()
-        if moved.changed:
-            events = self._read()
-            self.events.extend(events)
+    def _keep(
+        self,
+        action: Action,
+        moved: Moved,
+        outcome: Outcome | None,
+        before: Durable,
+        events: tuple[Event, ...],
+    ) -> Record:
         record = Record(
             action=action,
             now=self.now,
@@ -252,17 +259,17 @@ class Lockstep:
         self._check(record, outcome)
         return record
 
-    def _read(self) -> tuple[Event, ...]:
+    def _read(self, moved: Moved) -> tuple[Event, ...]:
+        if not moved.changed:
+            return ()
         content = self.world.content() if self.world.restorable else None
         _, known = self._known.get(id(content), (None, None))
-        rows, events, self._audit_read = read(
-            self.world.observer, self.world.gateway, after=self._audit_read, known=known
-        )
-        self.durable = rows.durable
+        self.durable, events = read(self.world.observer, self.world.gateway, told=self._told, known=known)
         if content is not None and known is None:
             if len(self._known) > KNOWN_MAX:
                 self._known.clear()
-            self._known[id(content)] = content, rows
+            self._known[id(content)] = content, self.durable
+        self.events.extend(events)
         return events
 
     # The oracles.
@@ -293,15 +300,11 @@ class Lockstep:
     def _compare_hand(self, name: str) -> None:
         """The worker and the model agree on whether its handler runs."""
         worker = self.state.worker(name) if self.state else None
-        if worker is None or self.over:
-            return
-        at = self.world.processes[name].at
-        running = at in (At.HANDLER, At.REPLY)
-        exact = self.scope.granularity is Granularity.TRANSACTION
-        if running and worker.phase is not (Phase.RUNNING if at is At.HANDLER else Phase.CALLED):
-            self._part(f"worker {name} is {worker.phase}", "its handler runs")
-        elif exact and worker.phase in (Phase.RUNNING, Phase.CALLED) and not running:
-            self._part(f"worker {name} runs its handler", "it does not")
+        if worker is not None and not self.over:
+            exact = self.scope.granularity is Granularity.TRANSACTION
+            parted = hands_differ(worker, self.world.processes[name].at, exact=exact)
+            if parted is not None:
+                self._part(*parted)
 
     def _part(self, expected: str, got: str) -> None:
         finding = Finding(invariant=None, step=self._step, expected=expected, got=got)
@@ -326,8 +329,9 @@ class Lockstep:
         """Judge what is left at the end. Raises Violation or Divergence."""
         history = tuple(self.events)
         if not self.world.restorable:
-            _, history, _ = read(self.world.observer, self.world.gateway, after=0)
-        if history != tuple(self.events) and self.state is not None:
+            history = Told().new(self.world.observer)
+        same = same_history(history, tuple(self.events), in_order=not self.world.overlaps)
+        if not same and self.state is not None:
             self._part("an audit that only grows", "earlier rows of it changed or gone")
         ending = Ending(
             final=self.durable,

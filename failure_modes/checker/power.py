@@ -25,7 +25,7 @@ from failure_modes.checker.disk.volatile import everything as all_of_it
 from failure_modes.checker.liveness import PATIENCE_MS, ROUNDS_MAX, next_time
 from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.powered import PoweredWorld
-from failure_modes.checker.reading import read
+from failure_modes.checker.reading import Told, read
 from failure_modes.checker.scope import Scope, build_queue, guarded
 from failure_modes.checker.strategy import UNRESTRICTED
 from failure_modes.checker.world import fresh_database
@@ -255,13 +255,12 @@ def _breach(path: Path) -> str | None:
         for _ in range(ROUNDS_MAX):
             queue.reconcile(actor=RECONCILER)
             worker.drain()
-            later = next_time(read(store, None, after=0)[0].durable, clock.now())
+            later = next_time(read(store, None, told=Told())[0], clock.now())
             settled = later is None or later > clock.now() + PATIENCE_MS
             if later is None or settled:
                 break
             clock.advance(later - clock.now())
-        final, events, _ = read(store, None, after=0)
-        durable = final.durable
+        durable, events = read(store, None, told=Told())
         ending = Ending(final=durable, events=events, accepted=accepted, faults=(), settled=settled)
         still = Change(before=durable, after=durable, events=(), actor="time", at=clock.now())
         for rule in INVARIANTS:

@@ -37,6 +37,8 @@ class Process:
         self.job_in_hand: int | None = None
         self.pending: Action | None = None
         """What its transaction, once it commits, will have been: for the lock-step."""
+        self.looks: tuple[frozenset[int], ...] = ()
+        """For each time that its transaction looked for jobs: those it could have got."""
         self.watched: Watched | None = None
         self.log: list[Entry] = []
         self._fed = 0
@@ -117,6 +119,7 @@ class Process:
         self._greenlet = self.connection = None
         self.dead, self.at, self.at_rest, self._asked = False, At.IDLE, True, False
         self.blocked_since = self.job_in_hand = self.read_at = self.pending = None
+        self.looks = ()
         self.log.clear()
         self._standing = AT_REST
 

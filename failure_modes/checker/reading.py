@@ -1,68 +1,73 @@
-"""The abstraction function: the store's rows, read as the model's values.
-
-Identifiers are renamed by rank, since a database may leave gaps; nothing else is interpreted.
-"""
+"""The abstraction function: the store's rows, read as the model's values. Nothing is interpreted."""
 
 import json
-from collections.abc import Iterable
-
-from attrs import frozen
+from collections import Counter
 
 from failure_modes.checker.gateway import Gateway
 from model import state
 from model.events import Event
 from system.store import AuditRow, Effect, Execution, Job, Store
 
-Ranks = dict[int, int]
-
-
-@frozen
-class Rows:
-    """The store's rows as the model's durable state, and the rank of each id."""
-
-    durable: state.Durable
-    jobs: Ranks
-    executions: Ranks
-
 
 def read(
-    store: Store, gateway: Gateway | None, *, after: int, known: Rows | None = None
-) -> tuple[Rows, tuple[Event, ...], int]:
-    """The store's rows, its audit rows past the id `after`, and the last id read.
+    store: Store,
+    gateway: Gateway | None,
+    *,
+    told: "Told",
+    known: state.Durable | None = None,
+) -> tuple[state.Durable, tuple[Event, ...]]:
+    """The store's rows, and its audit rows that were not told before.
 
     `known` are the rows, where they were read before.
     """
-    rows = known or _rows(store, gateway)
-    told = tuple(store.audit(after=after))
-    events = tuple([_event(row, rows.jobs, rows.executions) for row in told])
-    return rows, events, told[-1].id if told else after
+    return known or _rows(store, gateway), told.new(store)
 
 
-def _rows(store: Store, gateway: Gateway | None) -> Rows:
-    jobs, executions = store.jobs(), store.executions()
-    rank = _ranks(job.id for job in jobs), _ranks(execution.id for execution in executions)
+class Told:
+    """Which audit rows were read already."""
+
+    def __init__(self, after: int = 0, *, in_order: bool = True) -> None:
+        """Those up to that id. `in_order`: none that comes later has an id that is lower."""
+        self._after = after
+        self._in_order = in_order
+        self._above: set[int] = set()
+
+    def new(self, store: Store) -> tuple[Event, ...]:
+        """Those that were not, by id."""
+        rows = [row for row in store.audit(after=self._after) if row.id not in self._above]
+        if self._in_order and rows:
+            self._after = rows[-1].id
+        elif rows:
+            self._above.update([row.id for row in rows])
+        return tuple([_event(row) for row in rows])
+
+
+def same_history(one: tuple[Event, ...], other: tuple[Event, ...], *, in_order: bool) -> bool:
+    """Whether both tell the same; `in_order`: and in the same order."""
+    return one == other if in_order else Counter(one) == Counter(other)
+
+
+def _rows(store: Store, gateway: Gateway | None) -> state.Durable:
     breaker = store.breaker()
-    durable = state.Durable(
-        jobs=tuple([_job(job, *rank) for job in jobs]),
-        executions=tuple([_execution(execution, *rank) for execution in executions]),
-        effects=tuple([_effect(effect, *rank) for effect in store.effects()]),
+    effects = [_effect(effect) for effect in store.effects()]
+    return state.Durable(
+        jobs=tuple([_job(job) for job in store.jobs()]),
+        executions=tuple([_execution(execution) for execution in store.executions()]),
+        effects=tuple(sorted(effects, key=lambda effect: effect.execution)),
         retries=store.retries(),
         breaker=state.Breaker(failures=breaker.failures, open_until_at=breaker.open_until_at),
         charges=tuple([value for _, _, value in gateway.rows()]) if gateway else (),
     )
-    return Rows(durable, *rank)
 
 
-def _job(job: Job, jobs: Ranks, _: Ranks) -> state.Job:
-    return state.Job(
-        id=jobs[job.id], key=job.key, attempts_max=job.attempts_max, available_at=job.available_at
-    )
+def _job(job: Job) -> state.Job:
+    return state.Job(id=job.id, key=job.key, attempts_max=job.attempts_max, available_at=job.available_at)
 
 
-def _execution(execution: Execution, jobs: Ranks, executions: Ranks) -> state.Execution:
+def _execution(execution: Execution) -> state.Execution:
     return state.Execution(
-        id=executions[execution.id],
-        job=jobs[execution.job_id],
+        id=execution.id,
+        job=execution.job_id,
         attempt=execution.attempt,
         worker=execution.worker,
         status=state.Status(execution.status.value),
@@ -70,25 +75,19 @@ def _execution(execution: Execution, jobs: Ranks, executions: Ranks) -> state.Ex
     )
 
 
-def _effect(effect: Effect, jobs: Ranks, executions: Ranks) -> state.Effect:
-    return state.Effect(
-        job=jobs[effect.job_id], execution=executions[effect.execution_id], value=json.loads(effect.value)
-    )
+def _effect(effect: Effect) -> state.Effect:
+    return state.Effect(job=effect.job_id, execution=effect.execution_id, value=json.loads(effect.value))
 
 
-def _event(row: AuditRow, jobs: Ranks, executions: Ranks) -> Event:
+def _event(row: AuditRow) -> Event:
     return Event(
         event=row.event,
         operation=row.operation,
         actor=row.actor,
-        job=jobs[row.job_id],
-        execution=None if row.execution_id is None else executions[row.execution_id],
+        job=row.job_id,
+        execution=row.execution_id,
         before=None if row.before is None else state.Status(row.before.value),
         after=None if row.after is None else state.Status(row.after.value),
         reason=row.reason,
         at=row.at,
     )
-
-
-def _ranks(ids: Iterable[int]) -> Ranks:
-    return {row_id: rank for rank, row_id in enumerate(ids, start=1)}

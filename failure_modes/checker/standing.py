@@ -38,6 +38,8 @@ class Moved:
     rolled_back: bool = False
     blocked: bool = False
     error: Exception | None = None
+    unheld: tuple[int, ...] | None = None
+    """Where it looked for jobs, and others may hold some: the ids of those that it could have got."""
 
 
 @frozen(kw_only=True)

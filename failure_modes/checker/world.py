@@ -71,6 +71,8 @@ class World:
         self.restorable = restorable
         self.hub = getcurrent()
         self.clock = ManualClock()
+        self.overlaps = False
+        """Whether transactions that touch different jobs may be open at the same time."""
         self.releases = 0
         self.changed = False
         """Whether something was committed since the content was read."""

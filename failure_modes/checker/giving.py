@@ -1,0 +1,43 @@
+"""What the database gave to an operation, for the model: the ids of its rows, and what it could see.
+
+Where transactions overlap, a lease passes over jobs that another holds, and does not see what was committed
+after it looked. So each look is noted when it happens.
+"""
+
+from failure_modes.checker.process import Process
+from failure_modes.checker.standing import Moved
+from model.draft import Given
+from model.events import Event
+from model.state import Durable
+
+
+class Giving:
+    """Notes what is given while a run goes on."""
+
+    def __init__(self, *, overlaps: bool) -> None:
+        self._overlaps = overlaps
+        self._changed_at: dict[int, int] = {}
+        """When each job was last changed, by the time that who changed it had read."""
+
+    def look(self, process: Process, moved: Moved, durable: Durable, now: int) -> None:
+        """If it looked for jobs: which it could have got, of those that had something to be done."""
+        if moved.unheld is not None:
+            at = now if process.read_at is None else process.read_at
+            known = {job.id for job in durable.jobs}
+            due = [job for job in moved.unheld if job in known and durable.is_due(job, at)]
+            process.looks += (frozenset(due),)
+
+    def given(
+        self, process: Process, before: Durable, after: Durable, events: tuple[Event, ...], now: int
+    ) -> Given:
+        """What was given to the operation that has just been committed."""
+        jobs = {job.id for job in after.jobs} - {job.id for job in before.jobs}
+        leased = {one.id for one in after.executions} - {one.id for one in before.executions}
+        job, execution = min(jobs, default=None), min(leased, default=None)
+        if not self._overlaps:
+            return Given(job=job, execution=execution)
+        touched = [event.job for event in events]
+        since = max([self._changed_at.get(one, 0) for one in touched], default=0)
+        self._changed_at |= dict.fromkeys(touched, now if process.read_at is None else process.read_at)
+        looks, process.looks = process.looks, ()
+        return Given(job=job, execution=execution, looks=looks, since=since)
