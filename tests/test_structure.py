@@ -165,10 +165,18 @@ def test_only_the_store_and_the_world_know_sqlite(path: Path) -> None:
     """The store speaks to SQLite, and the checker's world with its connection and gateway; no other does."""
     checker = ROOT / "failure_modes" / "checker"
     store = path.is_relative_to(ROOT / "system" / "sqlite")
-    names = ("stepping.py", "content.py", "world.py", "gateway.py", "disk/vfs.py", "disk/images.py")
+    names = ("sqlite_stepping.py", "content.py", "world.py", "gateway.py", "disk/vfs.py", "disk/images.py")
     world = [checker / name for name in names]
     if not store and path not in world:
         assert "sqlite3" not in roots(path) | identifiers(path)
+
+
+@each_product_file
+def test_only_the_store_and_the_world_on_postgresql_know_its_driver(path: Path) -> None:
+    """So that all else runs where no driver is installed."""
+    folders = ROOT / "system" / "postgresql", ROOT / "failure_modes" / "checker" / "postgresql"
+    if not any(path.is_relative_to(folder) for folder in folders):
+        assert "psycopg" not in roots(path)
 
 
 @each_file

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from attrs import evolve
 
 from failure_modes.checker.catalogue import FailureMode, UnknownFailureMode, catalogue, failure_mode
 from failure_modes.checker.cli_chaos import chaos
@@ -20,13 +21,12 @@ from failure_modes.checker.disk.vfs import NoVFS
 from failure_modes.checker.documents import documents
 from failure_modes.checker.exits import EXIT, check_new, fail, leave, shown_path, usage
 from failure_modes.checker.machine import Result, Search, run
-from failure_modes.checker.options import Mode, tuned, tuning
-from failure_modes.checker.powered import world_of
+from failure_modes.checker.options import STORE, Mode, tuned, tuning
 from failure_modes.checker.progress import shown
 from failure_modes.checker.real import real_world_of
 from failure_modes.checker.replay import replay
 from failure_modes.checker.scaffold import NotLaidOut, lay_out
-from failure_modes.checker.scope import Swap, guarded
+from failure_modes.checker.scope import StoreKind, Swap, guarded
 from failure_modes.checker.strategy import UNRESTRICTED, Strategy
 from failure_modes.checker.summary import (
     as_json,
@@ -39,6 +39,7 @@ from failure_modes.checker.summary import (
 )
 from failure_modes.checker.telling import steps_told
 from failure_modes.checker.trace import Trace, TraceError, load
+from failure_modes.checker.worlds import NoWorld, world_of
 
 FIND_EXAMPLES = 5_000
 PREVENT_EXAMPLES = 500
@@ -65,7 +66,7 @@ class _Commands(click.Group):
         """Run one."""
         try:
             return super().invoke(ctx)
-        except NoVFS as error:
+        except (NoVFS, NoWorld) as error:
             click.echo(f"cannot be done here: {error}", err=True)
             leave(EXIT.BOUND_HIT)
 
@@ -155,13 +156,18 @@ def prevent(mode: FailureMode, **options: Any) -> None:
 @click.argument("path", metavar="TRACE", type=click.Path(path_type=Path))
 @click.option("--guarded", "on_guarded", is_flag=True, help="On the guarded system: nothing may break.")
 @click.option("--processes", "really", is_flag=True, help="With real processes, killed by SIGKILL.")
-def replay_(path: Path, *, on_guarded: bool, really: bool) -> None:
+@STORE
+def replay_(path: Path, *, on_guarded: bool, really: bool, store: str | None) -> None:
     """Run a kept trace again: it must break the same invariant at the same step."""
     try:
         trace = load(path)
+        if store is not None:
+            trace = evolve(trace, scope=evolve(trace.scope, store=StoreKind(store)))
+        if really and trace.scope.store is not StoreKind.SQLITE:
+            raise click.UsageError("--processes is for the store sqlite")
         if trace.failure_mode is not None:
             _known(path, trace.failure_mode)
-        options = " --guarded" * on_guarded + " --processes" * really
+        options = " --guarded" * on_guarded + " --processes" * really + (f" --store {store}" if store else "")
         command = f"nox -s replay -- {shown_path(path)}{options}"
         world = real_world_of if really else world_of
         replayed = replay(trace, guarded=on_guarded, command=command, world=world)
@@ -282,7 +288,9 @@ def _command(name: str, mode: FailureMode, options: dict[str, Any]) -> str:
     if options["examples"] != FIND_EXAMPLES:
         given.append(f"--examples {options['examples']}")
     given += [
-        f"--{key} {options[key]}" for key in ("steps", "jobs", "workers", "granularity") if options[key]
+        f"--{key} {options[key]}"
+        for key in ("steps", "jobs", "workers", "granularity", "store")
+        if options[key]
     ]
     given += [f"--weight {shlex.quote(f'{action}={weight}')}" for action, weight in options["weights"]]
     return " ".join(["python -m failure_modes", name, mode.id, *given])

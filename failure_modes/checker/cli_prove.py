@@ -20,6 +20,7 @@ from failure_modes.checker.options import (
     JSON,
     PROCESSES,
     SECONDS,
+    STORE,
     WORKERS,
     Mode,
     Seconds,
@@ -30,7 +31,7 @@ from failure_modes.checker.progress import proof_shown
 from failure_modes.checker.proving import Answer, Disagreement, Limits
 from failure_modes.checker.proving import prove as explore_all
 from failure_modes.checker.replay import replay
-from failure_modes.checker.scope import Scope, guarded
+from failure_modes.checker.scope import Scope, StoreKind, guarded
 from failure_modes.checker.stepping import NotTheSame
 from failure_modes.checker.summary import trace_of
 from failure_modes.checker.trace import to_json
@@ -83,6 +84,7 @@ def _switches(command: Any) -> Any:
     help="How far the clock may move on at once; may be given more than once.",
 )
 @GRANULARITY
+@STORE
 @click.option("--depth", type=click.IntRange(1), help="Stop after traces of so many actions.")
 @SECONDS
 @click.option("--states", type=click.IntRange(1), help="Stop after so many states.")
@@ -168,7 +170,7 @@ def _explore(
     )
     try:
         with proof_shown(what) as report:
-            return explore_all(proof, processes=options["processes"], limits=limits, report=report)
+            return explore_all(proof, processes=_processes(scope, options), limits=limits, report=report)
     except (CheckpointError, Unexplorable, NotTheSame) as error:
         fail(str(error))
     except PartLost as error:
@@ -201,9 +203,15 @@ def _limits(options: dict[str, Any]) -> Limits:
     )
 
 
+def _processes(scope: Scope, options: dict[str, Any]) -> int:
+    """On PostgreSQL the server works beside the one process that asks it."""
+    return options["processes"] if scope.store is StoreKind.SQLITE else 1
+
+
 def _told(scope: Scope, bounds: Bounds) -> str:
     workers = f"{scope.workers} worker{'' if scope.workers == 1 else 's'}"
-    return f"{bounds.told}; {workers}, {scope.granularity} granularity"
+    store = "" if scope.store is StoreKind.SQLITE else f", {scope.store}"
+    return f"{bounds.told}; {workers}, {scope.granularity} granularity{store}"
 
 
 def _tell_broken(mode: FailureMode, scope: Scope, answer: Answer, keep_as: str | None, why: str) -> None:

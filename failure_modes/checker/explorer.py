@@ -22,7 +22,7 @@ from failure_modes.checker.fingerprint import HOME_BYTES, Renaming
 from failure_modes.checker.footprint import Footprint, independent
 from failure_modes.checker.machine import needs_ending
 from failure_modes.checker.records import Ends, Snapshot
-from failure_modes.checker.scope import Granularity, Scope, Swap
+from failure_modes.checker.scope import Granularity, Scope, StoreKind, Swap
 from failure_modes.checker.walker import Walker
 from model.actions import Action, Crash, Fail, Heartbeat, Step
 from system.clock import Stopwatch
@@ -61,10 +61,10 @@ class Proof:
         """Whether independent actions are tried in one order only.
 
         Not under limits: what is counted of late is no row, and no footprint tells of it. Nor where power may
-        be lost: what the disk was told to keep is no row either.
+        be lost: what the disk was told to keep is no row either. Nor on PostgreSQL: nor is who holds which.
         """
         settings = self.scope.settings
-        if self.scope.power_loss:
+        if self.scope.power_loss or self.scope.store is not StoreKind.SQLITE:
             return False
         if settings.retries_max is not None or settings.failures_max is not None:
             return False

@@ -16,12 +16,12 @@ from failure_modes.checker.catalogue import failure_mode
 from failure_modes.checker.database import all_kept
 from failure_modes.checker.findings import Found
 from failure_modes.checker.lockstep import Lockstep
-from failure_modes.checker.powered import world_of
 from failure_modes.checker.real import real_world_of
 from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
 from failure_modes.checker.sometimes import OF_POISON
 from failure_modes.checker.strategy import UNRESTRICTED, Strategy
 from failure_modes.checker.world import World
+from failure_modes.checker.worlds import world_of
 from model.actions import Action, Crash
 
 TO_ITS_END = "to its end"

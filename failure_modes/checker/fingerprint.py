@@ -95,6 +95,7 @@ class Fingerprints:
             there.events,
             there.faults,
             there.load,
+            repr(there.beyond),
         )
         known = self._known.get(key)
         if known is None:
@@ -134,7 +135,8 @@ class Fingerprints:
         load = there.load.left(there.now, self._settings)
         failed_ago = None if load.failed_at is None else there.now - load.failed_at
         lately = [there.now - at for at in load.retries], load.failures, failed_ago
-        return (*known, lately, there.accepted, tuple(sorted(faults)), told)
+        beyond = (there.beyond,) if there.beyond else ()
+        return (*known, lately, there.accepted, tuple(sorted(faults)), told, *beyond)
 
     def _content(self, content: Content, now: int) -> tuple[bytes, ...]:
         key = (id(content), now)
@@ -174,7 +176,14 @@ class Fingerprints:
             for names in self.renamings:
                 log = [self._entry(entry, there.now, ranks, names) for entry in standing.log]
                 pending = _intent(standing.pending) if standing.pending else None
-                where = (standing.at.name, standing.waits, standing.in_transaction, standing.job_in_hand)
+                looks = [sorted(look) for look in standing.looks]
+                where = (
+                    standing.at.name,
+                    standing.waits,
+                    standing.in_transaction,
+                    standing.job_in_hand,
+                    *((standing.under_way, looks) if standing.under_way or looks else ()),
+                )
                 parts.append(_digest(repr((where, pending, log)).encode()))
             known = self._parts[key] = (standing, there.content), tuple(parts)
         return known[1]

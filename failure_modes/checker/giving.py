@@ -7,7 +7,6 @@ after it looked. So each look is noted when it happens.
 from failure_modes.checker.process import Process
 from failure_modes.checker.standing import Moved
 from model.draft import Given
-from model.events import Event
 from model.state import Durable
 
 
@@ -19,6 +18,10 @@ class Giving:
         self._changed_at: dict[int, int] = {}
         """When each job was last changed, by the time that who changed it had read."""
 
+    def beyond(self, now: int) -> tuple[object, ...]:
+        """What was noted, with times counted from now."""
+        return tuple([(job, at - now) for job, at in sorted(self._changed_at.items())])
+
     def look(self, process: Process, moved: Moved, durable: Durable, now: int) -> None:
         """If it looked for jobs: which it could have got, of those that had something to be done."""
         if moved.unheld is not None:
@@ -27,17 +30,21 @@ class Giving:
             due = [job for job in moved.unheld if job in known and durable.is_due(job, at)]
             process.looks += (frozenset(due),)
 
-    def given(
-        self, process: Process, before: Durable, after: Durable, events: tuple[Event, ...], now: int
-    ) -> Given:
+    def given(self, process: Process, before: Durable, after: Durable, now: int) -> Given:
         """What was given to the operation that has just been committed."""
         jobs = {job.id for job in after.jobs} - {job.id for job in before.jobs}
         leased = {one.id for one in after.executions} - {one.id for one in before.executions}
         job, execution = min(jobs, default=None), min(leased, default=None)
         if not self._overlaps:
             return Given(job=job, execution=execution)
-        touched = [event.job for event in events]
+        touched = [job.id for job in after.jobs if _changed(job.id, before, after)]
         since = max([self._changed_at.get(one, 0) for one in touched], default=0)
         self._changed_at |= dict.fromkeys(touched, now if process.read_at is None else process.read_at)
         looks, process.looks = process.looks, ()
-        return Given(job=job, execution=execution, looks=looks, since=since)
+        return Given(job=job, execution=execution, looks=looks or None, since=since)
+
+
+def _changed(job: int, before: Durable, after: Durable) -> bool:
+    known = {one.id: one for one in before.jobs}
+    same = known.get(job) == after.job(job) and before.executions_of(job) == after.executions_of(job)
+    return not same

@@ -12,7 +12,14 @@ from attrs import fields, has
 
 from failure_modes.checker.content import Unexplorable
 from system.queue import Queue
-from system.sqlite import SQLiteStore
+
+_STORES = ("system.sqlite.store.SQLiteStore", "system.postgresql.store.PostgreSQLStore")
+"""By name, since the driver of one need not be installed."""
+
+
+def is_known_store(part: Any) -> bool:
+    """Whether it is a store that we know, which keeps nothing between two transactions."""
+    return f"{type(part).__module__}.{type(part).__qualname__}" in _STORES
 
 
 def kept(part: Any) -> object:
@@ -27,7 +34,7 @@ def kept(part: Any) -> object:
     if isinstance(part, dict):
         return tuple([(kept(key), kept(value)) for key, value in part.items()])
     name = type(part).__qualname__
-    if type(part) is SQLiteStore or isinstance(part, FunctionType | type):
+    if is_known_store(part) or isinstance(part, FunctionType | type):
         return name
     if not has(type(part)) and not hasattr(part, "__dict__"):
         raise Unexplorable(f"nobody can see what the queue keeps in its {name}")
@@ -38,7 +45,7 @@ def kept(part: Any) -> object:
 
 def never_changes(part: Any) -> bool:
     """Whether nothing can be kept in it, so that it need not be watched: a frozen value of such values."""
-    if part is None or isinstance(part, int | float | str | bytes) or type(part) is SQLiteStore:
+    if part is None or isinstance(part, int | float | str | bytes) or is_known_store(part):
         return True
     if not _is_frozen(type(part).__mro__):
         return False
@@ -55,7 +62,7 @@ def _is_frozen(bases: tuple[type, ...]) -> bool:
 
 def is_plain(queue: Queue) -> bool:
     """Whether its store is the one we know, so that nothing is held between two operations of a job."""
-    return type(queue.store) is SQLiteStore
+    return is_known_store(queue.store)
 
 
 def watched(queue: Queue) -> "Watched | None":

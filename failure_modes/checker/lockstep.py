@@ -14,19 +14,20 @@ from failure_modes.checker.giving import Giving
 from failure_modes.checker.hands import hands_differ
 from failure_modes.checker.hitting import hit
 from failure_modes.checker.liveness import recover
-from failure_modes.checker.powered import world_of
 from failure_modes.checker.reading import Told, read, same_history
 from failure_modes.checker.records import Record, Snapshot
+from failure_modes.checker.returning import put_back, snapshot_of
 from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
 from failure_modes.checker.sometimes import OF_POISON, OF_POWER, reached
 from failure_modes.checker.standing import Moved, can
-from failure_modes.checker.stepping import At, label
-from failure_modes.checker.telling import difference, tell, tell_outcome
+from failure_modes.checker.stepping import At
+from failure_modes.checker.telling import difference, tell, tell_outcome, told_of
 from failure_modes.checker.world import World
+from failure_modes.checker.worlds import world_of
 from model.actions import Action, Crash, Enqueue, Fail, PowerLoss, Step, Tick, actor_of, is_poison
 from model.draft import ALONE, Given
 from model.events import Event, Outcome
-from model.invariants import INVARIANTS, Change, Ending, Fault, condensed
+from model.invariants import INVARIANTS, Change, Ending, Fault
 from model.load import Load
 from model.state import Durable, State, initial
 from model.step import step
@@ -45,7 +46,13 @@ class Lockstep:
         self.scope = scope
         self.hunted = hunted
         self.world = world or world_of(scope, swap)
-        self.state: State | None = initial(settings=scope.settings, workers=scope.names)
+        self._known: dict[int, tuple[Content, Durable]] = {}
+        """In a world that is put back often: the rows of each content that it had."""
+        self.begin()
+
+    def begin(self) -> None:
+        """Be where nothing has happened yet."""
+        self.state: State | None = initial(settings=self.scope.settings, workers=self.scope.names)
         self.durable = Durable()
         self.events: list[Event] = []
         self.records: list[Record] = []
@@ -56,11 +63,10 @@ class Lockstep:
         self.sometimes: Counter[str] = Counter()
         self.parted: Finding | None = None
         self.aside: str | None = None
-        self._told = Told(in_order=not self.world.overlaps)
-        self._giving = Giving(overlaps=self.world.overlaps)
-        self._known: dict[int, tuple[Content, Durable]] = {}
-        """In a world that is put back often: the rows of each content that it had."""
+        self.told = Told(in_order=not self.world.overlaps)
+        self.giving = Giving(overlaps=self.world.overlaps)
         self.recovering = False
+        self._order: tuple[str, ...] = ()
 
     @property
     def over(self) -> bool:
@@ -74,8 +80,8 @@ class Lockstep:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The processes, in a fixed order."""
-        return tuple(self.world.processes)
+        """The processes, in the order of the liveness run."""
+        return (*self._order, *[name for name in self.world.processes if name not in self._order])
 
     def rests(self, name: str) -> bool:
         """Whether the process has nothing in hand."""
@@ -87,29 +93,11 @@ class Lockstep:
 
     def snapshot(self) -> Snapshot:
         """Where the run stands."""
-        events, faults = condensed(tuple(self.events), tuple(self.faults))
-        return Snapshot(
-            content=self.world.content(),
-            durable=self.durable,
-            now=self.now,
-            standings=tuple([process.stands() for process in self.world.processes.values()]),
-            state=self.state,
-            accepted=tuple(self.accepted),
-            events=events,
-            faults=faults,
-            load=self.load,
-            parted=self.parted,
-        )
+        return snapshot_of(self)
 
     def put_back(self, there: Snapshot) -> None:
         """Go on from where a run of this scope once stood. Only what is restorable can be put back."""
-        self.world.put_back(there.content, there.now, there.standings)
-        self.durable, self.state, self.parted, self.aside = there.durable, there.state, there.parted, None
-        self.events, self.faults, self.accepted = list(there.events), list(there.faults), list(there.accepted)
-        self.load = there.load
-        self.records, self.actions, self.recovering = [], [], False
-        self._told = Told(self.world.audit_before(there.content))
-        self.sometimes.clear()
+        put_back(self, there)
 
     def possible(self, action: Action) -> bool:
         """Whether the action can happen now."""
@@ -153,9 +141,12 @@ class Lockstep:
                 return Crash(worker=action.worker)
         return action
 
-    def finish(self) -> None:
-        """The liveness run, judged at its end. Raises Violation or Divergence."""
-        self.recovering = True
+    def finish(self, order: tuple[str, ...] = ()) -> None:
+        """The liveness run, judged at its end; in another order of workers, if one is given.
+
+        Raises Violation or Divergence.
+        """
+        self.recovering, self._order = True, order
         settled = recover(self)
         if not self.over:
             self.judge_ending(settled=settled)
@@ -181,11 +172,11 @@ class Lockstep:
             asked = process.pending = process.pending or action
         job_in_hand = process.job_in_hand
         moved = process.resume(action)
-        self._giving.look(process, moved, self.durable, self.now)
+        self.giving.look(process, moved, self.durable, self.now)
         before, events, outcome = self.durable, self._read(moved), None
         if moved.committed:
             self._note(asked, job_in_hand)
-            given = self._giving.given(process, before, self.durable, events, self.now)
+            given = self.giving.given(process, before, self.durable, self.now)
             outcome = self._model(asked, at=process.read_at, given=given)
         if moved.committed or moved.rolled_back:
             process.pending = None
@@ -200,7 +191,7 @@ class Lockstep:
         self.sometimes[OF_POWER] += 1
         for name in self.world.processes:
             self._hits(name)
-        self._told = Told(self.world.lose_power(), in_order=not self.world.overlaps)
+        self.told = Told(self.world.lose_power(), in_order=not self.world.overlaps)
         return self._watched(action, Moved(changed=True))
 
     def _watched(self, action: Action, moved: Moved) -> Record:
@@ -246,7 +237,7 @@ class Lockstep:
             now=self.now,
             model=outcome,
             events=events,
-            ran=label(moved.ran) if moved.ran else None,
+            ran=told_of(moved),
             committed=moved.committed,
             blocked=moved.blocked,
             before=before,
@@ -264,7 +255,7 @@ class Lockstep:
             return ()
         content = self.world.content() if self.world.restorable else None
         _, known = self._known.get(id(content), (None, None))
-        self.durable, events = read(self.world.observer, self.world.gateway, told=self._told, known=known)
+        self.durable, events = read(self.world.observer, self.world.gateway, told=self.told, known=known)
         if content is not None and known is None:
             if len(self._known) > KNOWN_MAX:
                 self._known.clear()

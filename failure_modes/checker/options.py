@@ -10,7 +10,7 @@ import click
 from attrs import evolve
 
 from failure_modes.checker.catalogue import FailureMode, UnknownFailureMode, failure_mode
-from failure_modes.checker.scope import WORKER_NAMES, Granularity, Scope
+from failure_modes.checker.scope import WORKER_NAMES, Granularity, Scope, StoreKind
 from failure_modes.checker.strategy import ACTION_NAMES, Strategy
 
 
@@ -65,6 +65,11 @@ GRANULARITY = click.option(
     type=click.Choice([granularity.value for granularity in Granularity]),
     help="Pause before each transaction, or before each statement.",
 )
+STORE = click.option(
+    "--store",
+    type=click.Choice([store.value for store in StoreKind]),
+    help="The database that the real queue runs on.",
+)
 SECONDS = click.option("--seconds", type=Seconds(0, min_open=True), help="Stop after so long.")
 JSON = click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 PROCESSES = click.option(
@@ -92,6 +97,7 @@ def _with_options(command: Command, examples: int) -> Command:
         click.option("--jobs", type=click.IntRange(1, 20), help="Idempotency keys to enqueue under."),
         WORKERS,
         GRANULARITY,
+        STORE,
         click.option(
             "--weight",
             "weights",
@@ -113,6 +119,8 @@ def scoped(scope: Scope, options: dict[str, Any]) -> Scope:
         scope = evolve(scope, workers=options["workers"])
     if options["granularity"]:
         scope = evolve(scope, granularity=Granularity(options["granularity"]))
+    if options["store"]:
+        scope = evolve(scope, store=StoreKind(options["store"]))
     return scope
 
 

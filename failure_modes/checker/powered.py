@@ -134,8 +134,3 @@ class PoweredWorld(World):
             super().close()
         if self._owns_path:
             clear_away(self._path)
-
-
-def world_of(scope: Scope, swap: Swap, **options: Any) -> World:
-    """The world that a scope asks for."""
-    return (PoweredWorld if scope.power_loss else World)(scope, swap, **options)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from greenlet import getcurrent, greenlet
 
 from failure_modes.checker.kept import Watched, never_changes
+from failure_modes.checker.log import Log
 from failure_modes.checker.scope import Granularity
 from failure_modes.checker.standing import AT_REST, Entry, Moved, Returned, Standing
 from failure_modes.checker.stepping import At, Crashed, NotTheSame, Ran, SteppingConnection
@@ -21,10 +22,13 @@ SLEEPS_MAX = 100
 """Sleeps between two boundaries; a process that needs more will never reach the next one."""
 
 
+Program = Callable[["Process"], None]
+
+
 class Process:
     """One virtual process."""
 
-    def __init__(self, world: "World", name: str, program: Callable[["Process"], None]) -> None:
+    def __init__(self, world: "World", name: str, program: Program) -> None:
         self.name = name
         self.world = world
         self.dead = False
@@ -37,11 +41,12 @@ class Process:
         self.job_in_hand: int | None = None
         self.pending: Action | None = None
         """What its transaction, once it commits, will have been: for the lock-step."""
+        self.insists = False
+        """Whether what it is about is tried again until the store answers."""
         self.looks: tuple[frozenset[int], ...] = ()
         """For each time that its transaction looked for jobs: those it could have got."""
         self.watched: Watched | None = None
-        self.log: list[Entry] = []
-        self._fed = 0
+        self.log = Log()
         self._again_from: int | None = None
         self._standing: Standing | None = AT_REST
         self.statements: list[Ran] = []
@@ -59,6 +64,7 @@ class Process:
         self._refused: Exception | None = None
         self._sleeps = 0
         self._ran: str | None = None
+        self._unheld: tuple[int, ...] | None = None
         self._ended: tuple[bool, bool] | None = None
 
     # What the world does with a process.
@@ -66,11 +72,11 @@ class Process:
     def start(self) -> None:
         """Run to the first boundary that is not on record."""
         self.world.settle()
-        self._fed = 0
+        self.log.fed = 0
         self._greenlet = greenlet(self._main, parent=getcurrent())
         self._switch()
         self._again_from = None
-        if self._fed != len(self.log):
+        if not self.log.at_end:
             self.refuse(NotTheSame(f"process {self.name} stopped before it came to where it stood"))
 
     @property
@@ -84,6 +90,11 @@ class Process:
         return self.blocked_since is not None and self.blocked_since == self.world.releases
 
     @property
+    def under_way(self) -> int:
+        """Its place among those whose statement lies at a server; 0 if none does."""
+        return 0
+
+    @property
     def in_transaction(self) -> bool:
         """Whether it holds a transaction open."""
         return self.connection is not None and self.connection.in_transaction
@@ -95,7 +106,7 @@ class Process:
             self.start()
         self._intent, self._ran, self._ended, self._error = intent, None, None, None
         self.at_rest, self.blocked_since, self._sleeps, self._standing = False, None, 0, None
-        self.statements, self.read_clock, self.has_called = [], False, False
+        self.statements, self.read_clock, self.has_called, self._unheld = [], False, False, None
         self._switch()
         if self._greenlet is None or self._greenlet.dead:
             self.kill()
@@ -107,6 +118,8 @@ class Process:
             rolled_back=self._ended is not None and not committed,
             blocked=self.blocked_since is not None,
             error=self._error,
+            unheld=self._unheld,
+            problem=self.statements[-1].problem if self.statements else None,
         )
 
     def kill(self) -> None:
@@ -126,7 +139,7 @@ class Process:
     def stands(self) -> Standing:
         """Where it stands."""
         known, waits = self._standing, self.waits
-        if known is None or known.waits is not waits:
+        if known is None or known.waits is not waits or known.under_way != self.under_way:
             known = self._standing = AT_REST if self.at_rest else self._stands(waits=waits)
         return known
 
@@ -142,19 +155,22 @@ class Process:
             in_transaction=self.in_transaction,
             job_in_hand=self.job_in_hand,
             pending=self.pending,
-            log=tuple(self.log),
+            log=tuple(self.log.entries),
+            under_way=self.under_way,
+            looks=self.looks,
         )
 
     def stand(self, standing: Standing) -> None:
         """Come to stand there; its log is fed to it when it is next moved."""
         self.kill()
         self.at, self.at_rest = standing.at, standing.at_rest
-        self.job_in_hand, self.pending, self.log = standing.job_in_hand, standing.pending, list(standing.log)
+        self.job_in_hand, self.pending = standing.job_in_hand, standing.pending
+        self.log.entries = list(standing.log)
         self._standing = standing
 
     def begin_again(self) -> None:
         """Run the statements of the transaction that it holds open once more: they hold locks."""
-        begins = [n for n, entry in enumerate(self.log) if _begins(entry)]
+        begins = [n for n, entry in enumerate(self.log.entries) if _begins(entry)]
         if not begins:
             self.refuse(NotTheSame(f"process {self.name} holds a transaction that it never began"))
         self._again_from = begins[-1]
@@ -183,8 +199,7 @@ class Process:
 
     def connect(self, target: str) -> Any:
         """A connection that pauses this process."""
-        connection, set_up = self.world.open(self.name, target)
-        self.connection = SteppingConnection(connection, self, set_up)
+        self.connection = self.world.connection(self, target)
         return self.connection
 
     def reconnect(self, connection: SteppingConnection) -> None:
@@ -192,28 +207,17 @@ class Process:
         connection.in_transaction = False
         self.connection = connection
 
-    def _next(self) -> Entry | None:
-        """The next entry of the log while the process is fed; None once it is on its own."""
-        if self._fed == len(self.log):
-            return None
-        self._fed += 1
-        return self.log[self._fed - 1]
-
-    def _append(self, entry: Entry) -> None:
-        self.log.append(entry)
-        self._fed += 1
-
     def pause(self, at: At) -> Action:
         """Stop here until resumed. Returns what was asked. Raises Crashed if the process dies here."""
         if self.dead:
             raise Crashed
-        asked = self._next()
+        asked = self.log.next()
         if asked is None:
             self.at = at
             self.world.hub.switch()
             assert self._intent is not None, "a process is resumed with an intent"
             asked = self._intent
-            self._append(asked)
+            self.log.append(asked)
         if isinstance(asked, Ran | int | Returned):
             self.refuse(NotTheSame(f"process {self.name} paused {at}, where it had not paused"))
         return asked
@@ -234,7 +238,7 @@ class Process:
 
     def recorded(self, sql: str, parameters: tuple[Any, ...]) -> Ran | None:
         """What this statement gave when it was run before; None when it never was."""
-        ran = self._next()
+        ran = self.log.next()
         if ran is None:
             return None
         if not isinstance(ran, Ran) or (ran.sql, ran.parameters) != (sql, parameters):
@@ -243,7 +247,7 @@ class Process:
 
     def must_run_again(self) -> bool:
         """Whether the statement on record belongs to a transaction that is still open."""
-        return self._again_from is not None and self._fed > self._again_from
+        return self._again_from is not None and self.log.fed > self._again_from
 
     def record(self, ran: Ran) -> None:
         """Put on record what a statement gave."""
@@ -251,12 +255,11 @@ class Process:
         if unexplorable is not None:
             self.refuse(unexplorable)
         self.statements.append(ran)
-        self._append(ran)
+        self.log.append(ran)
 
     def blocked(self, statement: str) -> None:
         """Pause until another process has let go of a lock. What was tried in vain leaves no mark."""
-        self.log.pop()
-        self._fed -= 1
+        self.log.take_back()
         self.blocked_since = self.world.releases
         self.pause(self.at)
         self._ran = statement
@@ -264,7 +267,7 @@ class Process:
     def began(self) -> None:
         """A transaction began."""
         self._asked = False
-        self.read_at = None
+        self.read_at, self.looks = None, ()
 
     def ended(self, *, committed: bool, changed: bool, looked: bool) -> None:
         """The transaction ended."""
@@ -273,13 +276,21 @@ class Process:
         if not looked:
             self.world.changed = self.world.told = True
 
+    def let_go(self) -> None:
+        """Its transaction failed, and its locks are gone before it has been rolled back."""
+        self.world.releases += 1
+
+    def looks_for(self, unheld: tuple[int, ...]) -> None:
+        """It is about to look for jobs; nobody holds these."""
+        self._unheld = unheld
+
     def now(self) -> int:
         """The clock, as this process reads it."""
-        read = self._next()
+        read = self.log.next()
         if read is None:
             read = self.world.clock.now()
             self.read_clock = True
-            self._append(read)
+            self.log.append(read)
         if not isinstance(read, int):
             self.refuse(NotTheSame(f"process {self.name} read its clock, where it had not read it"))
         self.read_at = read
@@ -287,10 +298,11 @@ class Process:
 
     def answered(self, operation: str) -> Returned | None:
         """What the operation of the queue that begins here gave when it came back; None if it never did."""
-        if self._fed == len(self.log) or not isinstance(self.log[self._fed], Returned):
+        back = self.log.ahead
+        if not isinstance(back, Returned):
             return None
-        back = self._next()
-        if not isinstance(back, Returned) or back.operation != operation:
+        self.log.next()
+        if back.operation != operation:
             self.refuse(NotTheSame(f"process {self.name} called {operation}, which it had not called"))
         self._asked = back.asked
         return back
@@ -298,19 +310,13 @@ class Process:
     def called(self, answer: Returned) -> None:
         """It called the gateway, which answered."""
         self.has_called, self._ran = True, answer.operation
-        self._append(answer)
-
-    @property
-    def fed(self) -> int:
-        """How much of its log the process has been fed, or has written."""
-        return self._fed
+        self.log.append(answer)
 
     def returned(self, operation: str, value: object, began: int) -> None:
         """The operation that began there in the log came back: only its answer is remembered."""
         self._look()
         if never_changes(value):
-            self.log[began:] = [Returned(operation, value, self._asked)]
-            self._fed = len(self.log)
+            self.log.condense(began, Returned(operation, value, self._asked))
 
     def _look(self) -> None:
         unexplorable = self.watched.unexplorable() if self.watched else None
@@ -319,16 +325,19 @@ class Process:
 
     def rest(self) -> None:
         """It has nothing in hand: what it saw until now is no part of what it does next."""
-        if self._fed == len(self.log):
+        if self.log.at_end:
             self._look()
             self.at_rest, self.job_in_hand = True, None
             self.log.clear()
-            self._fed = 0
 
     def sleep(self, seconds: float) -> None:
-        """A process that sleeps is at rest; time passes only when the schedule says so."""
+        """A process that sleeps is at rest, unless it insists on something that it has in hand.
+
+        Time passes only when the schedule says so.
+        """
         del seconds
-        self.rest()
+        if not self.insists:
+            self.rest()
         self._sleeps += 1
         if self._sleeps > SLEEPS_MAX:
             raise RuntimeError(f"it slept {SLEEPS_MAX} times on end, and never asked the store")

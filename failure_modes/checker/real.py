@@ -21,12 +21,14 @@ from attrs import frozen
 
 from failure_modes.checker.disk.operations import Operation
 from failure_modes.checker.orphans import die_with_parent
-from failure_modes.checker.powered import PoweredWorld, world_of
-from failure_modes.checker.process import Process
+from failure_modes.checker.powered import PoweredWorld
+from failure_modes.checker.process import Process, Program
 from failure_modes.checker.scope import Scope, Swap
+from failure_modes.checker.sqlite_stepping import SQLiteStepping
 from failure_modes.checker.standing import Moved
 from failure_modes.checker.stepping import At
 from failure_modes.checker.world import World
+from failure_modes.checker.worlds import world_of
 from model.actions import Action
 from system.clock import ManualClock
 
@@ -57,12 +59,12 @@ class RealWorld(World):
     """A world whose processes are real."""
 
     def __init__(self, scope: Scope, swap: Swap, **options: Any) -> None:
-        super().__init__(scope, swap, **options)
         self.swap = swap
-        self.processes = {name: self.process(name) for name in self.processes}
+        super().__init__(scope, swap, **options)
 
-    def process(self, name: str) -> "RealProcess":
+    def process(self, name: str, program: Program) -> "RealProcess":
         """A process of that name, not yet started."""
+        del program  # it runs elsewhere
         return RealProcess(self, name)
 
     @property
@@ -189,15 +191,16 @@ def _done(world: World) -> tuple[Operation, ...]:
 
 def _let_finally_commit(process: Process) -> None:
     """What no crash does: what was begun is made durable by a `finally`. See `SoftProcess`."""
-    if process.connection is not None and process.in_transaction:
-        process.connection._connection.execute("COMMIT")  # noqa: SLF001
+    if isinstance(process.connection, SQLiteStepping) and process.in_transaction:
+        process.connection.commit_what_was_begun()
 
 
 class SoftWorld(RealWorld):
     """A world that is unlike a real one, so that the comparison has something to find: a canary."""
 
-    def process(self, name: str) -> "RealProcess":
+    def process(self, name: str, program: Program) -> "RealProcess":
         """A process whose crash is none."""
+        del program
         return SoftProcess(self, name)
 
 

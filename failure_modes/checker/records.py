@@ -43,6 +43,10 @@ class Snapshot:
     faults: tuple[Fault, ...]
     load: Load
     parted: Finding | None
+    path: tuple[Action, ...] = ()
+    """The actions that led here, where only they can lead here again."""
+    beyond: object = ()
+    """What the future depends on besides, in such a world; as a value that is told by its text."""
 
 
 @frozen(kw_only=True)
@@ -71,3 +75,5 @@ class Change:
     released: bool
     committed: bool
     footprint: Footprint
+    whole: Snapshot | None = None
+    """The state after it, in a world where it cannot be made up from what changed."""

@@ -12,14 +12,13 @@ from failure_modes.checker.telling import changes, steps_told, tell, tell_outcom
 from model.actions import Crash, Enqueue, PowerLoss, Reconcile, Tick, actor_of
 from model.invariants import invariant
 
-STORE = "sqlite"
 _COLUMNS = ("", "step", "time", "action", "worker", "model", "system", "changed")
 
 
 def headline(name: str, finding: Finding | None, lockstep: Lockstep, *, shortest: bool = False) -> str:
     """What was run, and what came of it, in one line."""
     count = len(lockstep.actions)
-    scope = f"{STORE} · {lockstep.scope.granularity} · {steps_told(count)}"
+    scope = f"{lockstep.scope.store} · {lockstep.scope.granularity} · {steps_told(count)}"
     if shortest:
         scope += ", shortest possible"
     if lockstep.aside is not None:

@@ -8,12 +8,12 @@ from failure_modes.checker.catalogue import FailureMode, failure_mode
 from failure_modes.checker.findings import Finding, Found
 from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.machine import needs_ending
-from failure_modes.checker.powered import world_of
 from failure_modes.checker.rendering import headline, table, verdict
 from failure_modes.checker.scope import Scope, Swap
 from failure_modes.checker.scope import guarded as nothing_swapped
 from failure_modes.checker.trace import Trace
 from failure_modes.checker.world import World
+from failure_modes.checker.worlds import world_of
 from model.actions import Action
 
 

@@ -20,6 +20,13 @@ class Granularity(StrEnum):
     STATEMENT = "statement"
 
 
+class StoreKind(StrEnum):
+    """Which database the real queue runs on."""
+
+    SQLITE = "sqlite"
+    POSTGRESQL = "postgresql"
+
+
 @frozen(kw_only=True)
 class Scope:
     """`workers` virtual workers, named A, B, …, under the model's `settings`."""
@@ -27,6 +34,7 @@ class Scope:
     workers: int = field(default=2, validator=[validators.ge(1), validators.le(len(WORKER_NAMES))])
     granularity: Granularity = Granularity.TRANSACTION
     settings: Settings = field(factory=Settings)
+    store: StoreKind = StoreKind.SQLITE
     power_loss: bool = False
     """Whether it is watched what the disk was told to keep, so that power may fail."""
 

@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 from attrs import fields
 
-from failure_modes.checker.scope import WORKER_NAMES, Granularity, Scope
+from failure_modes.checker.scope import WORKER_NAMES, Granularity, Scope, StoreKind
 from model.state import Settings
 
 _ALWAYS: dict[str, type] = {
@@ -27,6 +27,9 @@ _BESIDES: dict[str, type] = {
 """What is written where it is not what it is by default."""
 
 _POWER = "power_loss"
+_STORE = "store"
+_OF_WORLD: dict[str, type] = {_POWER: bool, _STORE: str}
+"""What is no setting of a policy, written where it is not what it is by default."""
 
 _KIND_NAMES = {int: "whole number", float: "number", str: "string", bool: "true or false"}
 _TOLD_MAX = 120
@@ -48,29 +51,35 @@ def scope_to_json(scope: Scope) -> dict[str, Any]:
         value = getattr(scope.settings, _setting(name))
         if name in _ALWAYS or value != _DEFAULTS[_setting(name)]:
             found[name] = _seconds(value) if name.endswith("_seconds") else value
+    if scope.store is not StoreKind.SQLITE:
+        found[_STORE] = scope.store.value
     return found | {_POWER: True} if scope.power_loss else found
 
 
 def scope_from_json(value: Any) -> Scope:
     """The scope that an object says. Raises BadScope."""
-    if not isinstance(value, dict) or set(value) - {*_BESIDES, _POWER} != set(_ALWAYS):
+    if not isinstance(value, dict) or set(value) - {*_BESIDES, *_OF_WORLD} != set(_ALWAYS):
         raise BadScope(f"'scope' is {told(value)}", f"it is an object of {', '.join(_ALWAYS)}")
     for key in value:
-        _check(key, value[key], (_ALWAYS | _BESIDES | {_POWER: bool})[key])
+        _check(key, value[key], (_ALWAYS | _BESIDES | _OF_WORLD)[key])
     if value["workers"] > len(WORKER_NAMES):
         raise BadScope(f"'workers' is {value['workers']}", f"it is at most {len(WORKER_NAMES)}")
     if value["granularity"] not in list(Granularity):
         right = f"it is {' or '.join(Granularity)}"
         raise BadScope(f"'granularity' is {told(value['granularity'])}", right)
+    store = value.get(_STORE, StoreKind.SQLITE)
+    if store not in list(StoreKind):
+        raise BadScope(f"'store' is {told(store)}", f"it is {' or '.join(StoreKind)}")
     settings = {
         _setting(key): round(given * 1000) if key.endswith("_seconds") else given
         for key, given in value.items()
-        if key not in ("workers", "granularity", _POWER)
+        if key not in ("workers", "granularity", *_OF_WORLD)
     }
     return Scope(
         workers=value["workers"],
         granularity=Granularity(value["granularity"]),
         settings=Settings(**settings),
+        store=StoreKind(store),
         power_loss=value.get(_POWER, False),
     )
 

@@ -38,6 +38,8 @@ class Moved:
     rolled_back: bool = False
     blocked: bool = False
     error: Exception | None = None
+    problem: str | None = None
+    """Why the statement failed."""
     unheld: tuple[int, ...] | None = None
     """Where it looked for jobs, and others may hold some: the ids of those that it could have got."""
 
@@ -53,6 +55,10 @@ class Standing:
     job_in_hand: int | None = None
     pending: Action | None = None
     log: tuple[Entry, ...] = ()
+    under_way: int = 0
+    """Its place among those whose statement lies at a server; 0 if none does."""
+    looks: tuple[frozenset[int], ...] = ()
+    """What its transaction could see each time that it looked for jobs."""
 
 
 class Place(Protocol):

@@ -1,4 +1,4 @@
-"""A SQLite connection that pauses the process that uses it.
+"""A connection that pauses the process that uses it.
 
 Every statement passes through `execute`, so every statement is a place to switch to another process or to
 crash, and none is placed by hand. The code above does not know. When the process is dead, each call raises
@@ -9,7 +9,7 @@ statements gave then, and they are not run again.
 """
 
 import re
-import sqlite3
+from abc import abstractmethod
 from collections.abc import Iterator
 from enum import StrEnum
 from functools import cache
@@ -20,7 +20,7 @@ from attrs import frozen
 Row = tuple[Any, ...]
 
 
-_LOOKS = ("BEGIN", "SELECT", "COMMIT", "ROLLBACK")
+LOOKS = ("BEGIN", "SELECT", "COMMIT", "ROLLBACK")
 
 
 CALL = "CALL"
@@ -44,17 +44,26 @@ class At(StrEnum):
 
 @frozen
 class Ran:
-    """A statement, and what it gave: its rows, the id of the row it inserted, or the error it raised."""
+    """A statement, and what it gave: its rows, the id of the row it inserted, or the error it raised.
+
+    `status` is the server's word for what it did, where there is one.
+    """
 
     sql: str
     parameters: tuple[Any, ...]
     columns: tuple[str, ...] = ()
     rows: tuple[Row, ...] = ()
     lastrowid: int | None = None
-    error: tuple[str, int] | None = None
-    """Of a constraint that did not hold: the text and the code."""
+    error: tuple[str, int | str] | None = None
+    """The text and the code."""
     in_transaction: bool = False
     """Whether a transaction is open after it."""
+    status: str | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """Why it failed, in one line."""
+        return None if self.error is None else self.error[0].splitlines()[0]
 
 
 class Stepped(Protocol):
@@ -90,6 +99,14 @@ class Stepped(Protocol):
         """A transaction began."""
         ...
 
+    def looks_for(self, unheld: tuple[int, ...]) -> None:
+        """It is about to look for jobs, and nobody holds these."""
+        ...
+
+    def let_go(self) -> None:
+        """Its transaction failed, and its locks are gone before it has been rolled back."""
+        ...
+
     def ended(self, *, committed: bool, changed: bool, looked: bool) -> None:
         """The transaction ended; `looked` when all its statements were ones that only look."""
         ...
@@ -101,6 +118,8 @@ class Answer:
     def __init__(self, ran: Ran) -> None:
         self._rows = iter(ran.rows)
         self.lastrowid = ran.lastrowid
+        self.description = ran.columns
+        self.statusmessage = ran.status
 
     def fetchall(self) -> list[Row]:
         """The rows that are left."""
@@ -119,19 +138,13 @@ class NotTheSame(Exception):
 
 
 class SteppingConnection:
-    """A connection of one virtual process. PRAGMAs pass without a pause: they set up, they do no work.
+    """A connection of one virtual process. What sets a connection up passes without a pause: it does no work.
 
     Only `execute` and `close` are there: all else would pass every boundary by.
     """
 
-    def __init__(
-        self, connection: sqlite3.Connection, process: Stepped, set_up: set[str] | None = None
-    ) -> None:
-        """`set_up` are the settings that were made on the connection; they are not made again."""
-        self._connection = connection
+    def __init__(self, process: Stepped) -> None:
         self._process = process
-        self._set_up = set() if set_up is None else set_up
-        self._changes_before = 0
         self._looked = True
         self.in_transaction = False
         """As the process sees it."""
@@ -141,14 +154,15 @@ class SteppingConnection:
         process = self._process
         if process.dead:
             raise Crashed
-        verb = _verb(sql)
-        if verb == "PRAGMA":
-            return self._pragma(sql)
-        alone = verb == "BEGIN" or not self.in_transaction
+        if self._sets_up(sql):
+            return self._set_up(sql, parameters)
+        alone = verb_of(sql) == "BEGIN" or not self.in_transaction
         process.reached(At.BEGIN if alone else At.STATEMENT, sql)
         if alone:
-            self._changes_before, self._looked = self._connection.total_changes, True
+            self._begins()
+            self._looked = True
             process.began()
+        self._looked = self._looked and verb_of(sql) in LOOKS
         ran = process.recorded(sql, parameters)
         if ran is None:
             ran = self._live(sql, parameters)
@@ -158,32 +172,43 @@ class SteppingConnection:
         if ran.error is None and not ran.in_transaction:
             process.reached(At.COMMITTED, sql)
         if ran.error is not None:
-            raise _integrity_error(*ran.error)
+            raise self._error(*ran.error)
         return Answer(ran)
 
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError(f"under the checker every statement goes through execute, and not {name}")
 
+    @abstractmethod
     def close(self) -> None:
         """Let go of the database."""
-        self._connection.close()
 
+    @abstractmethod
     def kill(self, *, close: bool) -> bool:
         """End as a dead process does: what it had not committed is gone. Returns whether it held a lock."""
-        held = self.in_transaction
-        if held:
-            self._connection.rollback()
-        if close:
-            self._connection.close()
-        return held
 
-    def _pragma(self, sql: str) -> Any:
-        """Each setting costs every prepared statement, so it is made once a connection."""
-        if sql in self._set_up:
-            return Answer(Ran(sql, ()))
-        if "=" in sql:
-            self._set_up.add(sql)
-        return self._connection.execute(sql)
+    @abstractmethod
+    def _sets_up(self, sql: str) -> bool:
+        """Whether the statement only sets the connection up."""
+
+    @abstractmethod
+    def _set_up(self, sql: str, parameters: tuple[Any, ...]) -> Any:
+        """Run a statement that does so. What was set on the connection before is not set again."""
+
+    @abstractmethod
+    def _begins(self) -> None:
+        """A transaction is about to begin."""
+
+    @abstractmethod
+    def _changed(self) -> bool:
+        """Whether the transaction that has ended changed a row."""
+
+    @abstractmethod
+    def _run(self, sql: str, parameters: tuple[Any, ...]) -> Ran | None:
+        """Run it to its end. None when another process holds a lock that it needs, and it is not waiting."""
+
+    @abstractmethod
+    def _error(self, text: str, code: int | str) -> Exception:
+        """The error that a statement on record raised."""
 
     def _live(self, sql: str, parameters: tuple[Any, ...]) -> Ran:
         process = self._process
@@ -191,48 +216,22 @@ class SteppingConnection:
             process.blocked(sql)
         process.record(ran)
         if not ran.in_transaction:
-            verb = _verb(sql)
-            changed = verb != "ROLLBACK" and self._connection.total_changes != self._changes_before
-            process.ended(committed=verb != "ROLLBACK", changed=changed, looked=self._looked)
+            rolled_back = "ROLLBACK" in (verb_of(sql), ran.status)
+            changed = not rolled_back and self._changed()
+            process.ended(committed=not rolled_back, changed=changed, looked=self._looked)
         return ran
-
-    def _run(self, sql: str, parameters: tuple[Any, ...]) -> Ran | None:
-        """Run it to its end. None when another process holds a lock that it needs."""
-        columns: tuple[str, ...] = ()
-        rows: tuple[Row, ...] = ()
-        lastrowid, problem = None, None
-        self._looked = self._looked and _verb(sql) in _LOOKS
-        try:
-            cursor = self._connection.execute(sql, parameters)
-            if cursor.description:
-                columns = tuple([column[0] for column in cursor.description])
-                rows = tuple(cursor.fetchall())
-            if _verb(sql) == "INSERT":
-                lastrowid = cursor.lastrowid
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                raise
-            return None
-        except sqlite3.IntegrityError as error:
-            problem = str(error), error.sqlite_errorcode
-        return Ran(sql, parameters, columns, rows, lastrowid, problem, self._connection.in_transaction)
-
-
-def _integrity_error(text: str, code: int) -> sqlite3.IntegrityError:
-    error = sqlite3.IntegrityError(text)
-    error.sqlite_errorcode = code
-    return error
 
 
 @cache
-def _verb(sql: str) -> str:
+def verb_of(sql: str) -> str:
+    """The word that a statement begins with."""
     return sql.split(None, 1)[0].upper()
 
 
 @cache
 def label(sql: str) -> str:
     """A statement in a word or two: its verb and its table."""
-    verb = _verb(sql)
+    verb = verb_of(sql)
     if verb in ("BEGIN", "COMMIT", "ROLLBACK"):
         return verb
     table = table_of(sql)

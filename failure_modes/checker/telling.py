@@ -2,6 +2,8 @@
 
 from itertools import zip_longest
 
+from failure_modes.checker.standing import Moved
+from failure_modes.checker.stepping import label
 from model.events import Event, Outcome
 from model.state import Durable
 
@@ -13,6 +15,13 @@ _REFUSED = {
     "not_started": "exec-{execution} has not started",
     "already_finished": "exec-{execution} is finished",
 }
+
+
+def told_of(moved: Moved) -> str | None:
+    """The statement that ran, in a word or two, and why it failed, if it did."""
+    if moved.ran is None:
+        return None
+    return label(moved.ran) + (f": {moved.problem}" if moved.problem else "")
 
 
 def tell(events: tuple[Event, ...]) -> str:

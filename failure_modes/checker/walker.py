@@ -17,10 +17,10 @@ from failure_modes.checker.fingerprint import Fingerprints, Renaming
 from failure_modes.checker.footprint import UNSEEN, Footprint, of_crash, reads_of, reads_of_model, writes_of
 from failure_modes.checker.liveness import MOVES_MAX, ROUNDS_MAX, advance
 from failure_modes.checker.lockstep import Lockstep
-from failure_modes.checker.powered import world_of
 from failure_modes.checker.records import Change, Ends, Snapshot
 from failure_modes.checker.scope import Scope, Swap
 from failure_modes.checker.standing import AT_REST, Standing, can
+from failure_modes.checker.worlds import world_of
 from model.actions import Action, Crash, PowerLoss, actor_of
 from model.events import Outcome
 from model.invariants import condensed
@@ -51,7 +51,7 @@ class Walker:
         self.fingerprints = Fingerprints(scope, self.columns, symmetry=symmetry)
         self.names = self.lockstep.names
         self.real_steps = 0
-        self._memory = memory
+        self._memory = memory and not world.replays  # there a step depends on who holds which lock, too
         self._footprints = footprints
         self._changes: dict[tuple[Any, ...], tuple[Any, Change | Ends]] = {}
         self._interned: dict[Any, Any] = {}
@@ -77,6 +77,8 @@ class Walker:
 
     def after(self, there: Snapshot, action: Action, change: Change) -> Snapshot:
         """The state after the change."""
+        if change.whole is not None:
+            return change.whole
         events, faults = there.events, there.faults
         if change.events or change.faults:
             events, faults = condensed((*events, *change.events), (*faults, *change.faults))
@@ -144,6 +146,8 @@ class Walker:
 
         `base` is the state's fingerprint without what is spent, and `renaming` how it was come by.
         """
+        if self.lockstep.world.replays:
+            return self._ending_at_once(there, order)
         run = _Ending(self, there, order)
         passed: dict[bytes, None] = {}
         settled, rounds = False, 0
@@ -173,6 +177,15 @@ class Walker:
             return Ends(aside=self.lockstep.aside)
         self._ends_well.update(passed)
         return None
+
+    def _ending_at_once(self, there: Snapshot, order: tuple[str, ...]) -> Ends | None:
+        """The same, gone through without a stop, where each stop would be paid for by the whole way."""
+        self.lockstep.put_back(there)
+        try:
+            self.lockstep.finish(order)
+        except Found as found:
+            return Ends(finding=found.finding)
+        return Ends(aside=self.lockstep.aside) if self.lockstep.aside else None
 
     def _key(self, there: Snapshot, action: Action) -> tuple[Any, ...]:
         name = actor_of(action)
@@ -234,6 +247,7 @@ class Walker:
             released=world.releases != releases,
             committed=record.committed,
             footprint=self._footprint(there, content, standing, action, record.model),
+            whole=self.own(lockstep.snapshot()) if world.replays else None,
         )
 
     def _footprint(

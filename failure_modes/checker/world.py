@@ -9,16 +9,13 @@ overlap, so there all its processes may share one connection to a database in me
 """
 
 import itertools
-import json
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable
 from contextlib import ExitStack
-from functools import cache, partial
+from functools import cache
 from multiprocessing.util import Finalize
 from pathlib import Path
-from typing import Any, cast
 
 from greenlet import getcurrent
 
@@ -32,17 +29,18 @@ from failure_modes.checker.content import (
     write_content,
 )
 from failure_modes.checker.gateway import CHARGES, COLUMNS, Gateway
-from failure_modes.checker.handler import handle
 from failure_modes.checker.kept import is_plain, watched
-from failure_modes.checker.process import Process
+from failure_modes.checker.process import Process, Program
+from failure_modes.checker.programs import produce, reconcile, work
 from failure_modes.checker.scope import Granularity, Scope, Swap, build_queue
+from failure_modes.checker.sqlite_stepping import SQLiteStepping
 from failure_modes.checker.standing import Standing
-from failure_modes.checker.stepping import At, Ran, SteppingConnection
-from model.actions import PRODUCER, RECONCILER, Enqueue
+from failure_modes.checker.stepping import Ran, SteppingConnection
+from model.actions import PRODUCER, RECONCILER
 from system.clock import ManualClock
 from system.queue import Queue
 from system.sqlite import SQLiteStore, connecting
-from system.worker import Worker
+from system.store import Store
 
 CONTENTS_MAX = 100_000
 """Contents that are known again."""
@@ -73,33 +71,44 @@ class World:
         self.clock = ManualClock()
         self.overlaps = False
         """Whether transactions that touch different jobs may be open at the same time."""
+        self.replays = False
+        """Whether it can be put back only by the way that led there."""
         self.releases = 0
         self.changed = False
         """Whether something was committed since the content was read."""
         self.told = False
         """Whether something was committed since the audit was emptied."""
         self._swap = swap
-        self._pool: dict[str, tuple[sqlite3.Connection, set[str]]] = {}
-        self._in_memory = restorable and scope.granularity is Granularity.TRANSACTION and not scope.power_loss
-        self._owns_path = path is None
-        self._path = path or (_template() if self._in_memory else fresh_database())
-        self._observe()
         self.gateway: Gateway | None = None
-        if scope.settings.external:
-            self.gateway = Gateway(":memory:" if self._in_memory else f"{self._path}{_GATEWAY}")
+        self._open_database(path)
         self._queues: dict[str, tuple[Queue, SteppingConnection]] = {}
-        programs = dict.fromkeys(scope.names, _work) | {PRODUCER: _produce, RECONCILER: _reconcile}
-        self.processes = {name: Process(self, name, program) for name, program in programs.items()}
+        programs = dict.fromkeys(scope.names, work) | {PRODUCER: produce, RECONCILER: reconcile}
+        self.processes = {name: self.process(name, program) for name, program in programs.items()}
         self.forgets = forgets and is_plain(build_queue(self.observer, scope.settings, swap))
-        self._tables = tables_of(self._own) if restorable else ()
+        self._tables = self._tables_kept() if restorable else ()
         self._present = self._read_content()
         self._wanted: Content | None = None
         """What is to be in the store before it is next used; None if that is there already."""
         self._once: dict[Content, Content] = {}
 
+    def _open_database(self, path: Path | None) -> None:
+        """Have a database that nobody else uses, what observes it, and a gateway if there is one."""
+        exclusive = self.scope.granularity is Granularity.TRANSACTION
+        self._pool: dict[str, tuple[sqlite3.Connection, set[str]]] = {}
+        self._in_memory = self.restorable and exclusive and not self.scope.power_loss
+        self._owns_path = path is None
+        self._path = path or (_template() if self._in_memory else fresh_database())
+        self._observe()
+        if self.scope.settings.external:
+            self.gateway = Gateway(":memory:" if self._in_memory else f"{self._path}{_GATEWAY}")
+
+    def _tables_kept(self) -> tuple[str, ...]:
+        """The tables that its content is of."""
+        return tables_of(self._own)
+
     def _observe(self) -> None:
         """Open the database for this world itself."""
-        self.observer = SQLiteStore(
+        self.observer: Store = SQLiteStore(
             self._path,
             clock=self.clock,
             create=self._in_memory,
@@ -123,6 +132,19 @@ class World:
             self._pool[name] = connecting(0)(self._target(target)), set()
         return self._pool[name]
 
+    def process(self, name: str, program: Program) -> Process:
+        """A process of that name, not yet started."""
+        return Process(self, name, program)
+
+    def connection(self, process: Process, target: str) -> SteppingConnection:
+        """A connection that pauses the process."""
+        connection, set_up = self.open(process.name, target)
+        return SQLiteStepping(connection, process, set_up)
+
+    def store(self, process: Process) -> Store:
+        """The store as this process has it."""
+        return SQLiteStore(self._path, clock=process, connect=process.connect)
+
     def queue(self, process: Process) -> Queue:
         """The system as this process sees it: new objects, a connection of its own.
 
@@ -132,8 +154,7 @@ class World:
         if known is not None:
             process.reconnect(known[1])  # what it has kept since it was made is still being watched
             return known[0]
-        store = SQLiteStore(self._path, clock=process, connect=process.connect)
-        queue = build_queue(store, self.scope.settings, self._swap)
+        queue = build_queue(self.store(process), self.scope.settings, self._swap)
         try:
             process.watched = watched(queue) if self.restorable else None
         except Unexplorable as error:
@@ -155,7 +176,10 @@ class World:
         return self._present
 
     def _read_content(self) -> Content:
-        return (*self._charged(), *read_content(self._own, self._tables))
+        return (*self._charged(), *self._rows_kept())
+
+    def _rows_kept(self) -> Content:
+        return read_content(self._own, self._tables)
 
     def _charged(self) -> Content:
         """What is in the gateway, if there is one."""
@@ -204,11 +228,23 @@ class World:
             return
         present = self._read_content() if self.changed else self._present
         own = slice(len(present) - len(self._tables), None)
-        write_content(self._own, self._wanted[own], present[own], audited=self.told)
+        self._write(self._wanted[own], present[own])
         if self.gateway is not None:
             self.gateway.put_back(self._wanted[0][1])
         self._present, self._wanted = self._wanted, None
         self.changed = self.told = False
+
+    def _write(self, wanted: Content, present: Content) -> None:
+        """Make the rows what is wanted, and empty the audit."""
+        write_content(self._own, wanted, present, audited=self.told)
+
+    def start_over(self) -> None:
+        """Be a fresh world. Only where there is no other way to be put back."""
+        raise NotImplementedError("this world is put back by its content")
+
+    def beyond(self) -> tuple[object, ...]:
+        """What the future depends on, besides the content and where the processes stand."""
+        return ()
 
     def lose_power(self) -> int:
         """Let power fail. Only where it is watched what the disk was told to keep: see `powered.py`."""
@@ -232,66 +268,6 @@ class World:
             ends.callback(self.observer.close)
             for process in self.processes.values():
                 ends.callback(process.kill)
-
-
-def _work(process: Process) -> None:
-    queue = process.world.queue(process)
-    if process.world.forgets:
-        queue = cast(Queue, _Noted(queue, process))
-    _Resting(queue, partial(handle, process), name=process.name, clock=process, at_rest=process.rest).run()
-
-
-class _Noted:
-    """The queue; its operations' answers are put on record, and given from there."""
-
-    def __init__(self, queue: Queue, process: Process) -> None:
-        self._queue = queue
-        self._process = process
-
-    def __getattr__(self, name: str) -> Any:
-        operation = getattr(self._queue, name)
-
-        def noted(*arguments: Any, **options: Any) -> Any:
-            known = self._process.answered(name)
-            if known is not None:
-                return known.value
-            began = self._process.fed
-            value = operation(*arguments, **options)
-            self._process.returned(name, value, began)
-            return value
-
-        return noted
-
-
-class _Resting(Worker):
-    """The worker; it says when it has no job in hand."""
-
-    def __init__(self, *arguments: Any, at_rest: Callable[[], None], **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._at_rest = at_rest
-
-    def run_once(self) -> bool:
-        self._at_rest()
-        return super().run_once()
-
-
-def _produce(process: Process) -> None:
-    queue = process.world.queue(process)
-    while True:
-        process.rest()
-        intent = process.ask(At.IDLE)
-        assert isinstance(intent, Enqueue), "the producer is asked to enqueue"
-        job = queue.enqueue(intent.key, key=intent.key, actor=process.name)
-        if (job.key, json.loads(job.payload)) != (intent.key, intent.key):
-            raise RuntimeError(f"enqueue of key {intent.key} was answered with the job of key {job.key}")
-
-
-def _reconcile(process: Process) -> None:
-    queue = process.world.queue(process)
-    while True:
-        process.rest()
-        process.ask(At.IDLE)
-        queue.reconcile(actor=process.name)
 
 
 _numbers = itertools.count(1)

@@ -25,7 +25,8 @@ SERVER_TIME = "floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint"
 class PostgreSQLTransaction(SQLTransaction):
     """One open transaction. See `system.store.Transaction` for what each method promises.
 
-    The time is read by the statement that first reads a job or an execution, after its lock was taken.
+    The time is read by the statement that follows the one that took a lock, and so is never before the last
+    change to what is locked.
     """
 
     _connection: Connection
@@ -38,19 +39,16 @@ class PostgreSQLTransaction(SQLTransaction):
     def now(self) -> int:  # type: ignore[override]
         """The time, in milliseconds, the same for the whole transaction once it was read."""
         if self._now is None:
-            if self._clock is None:
-                [(self._now,)] = self._rows(f"SELECT {SERVER_TIME}")
-            else:
-                self._now = self._clock.now()
+            time, values = self._time()
+            [(self._now,)] = self._rows(f"SELECT {time}", *values)
         assert self._now is not None, "it was read"
         return self._now
 
-    @property
     def _time(self) -> tuple[str, tuple[int, ...]]:
-        """The time as an expression, and the value it needs: one that is still to be read is the server's."""
-        if self._clock is None and self._now is None:
-            return SERVER_TIME, ()
-        return "?::bigint", (self.now,)
+        """The time as an expression, and the value that it needs."""
+        if self._now is not None:
+            return "?::bigint", (self._now,)
+        return (SERVER_TIME, ()) if self._clock is None else ("?::bigint", (self._clock.now(),))
 
     def _rows(self, sql: str, *values: object) -> list[Any]:
         cursor = self._connection.execute(in_driver_style(sql), values)
@@ -75,21 +73,30 @@ class PostgreSQLTransaction(SQLTransaction):
 
     def next_available(self) -> Job | None:
         """The job that has been available longest (then the lowest id) of those that nobody else holds."""
-        time, values = self._time
+        time, values = self._time()
         rows = self._rows(
-            f"SELECT {JOB}, {time} FROM jobs WHERE available_at <= {time}"
+            f"SELECT {JOB} FROM jobs WHERE available_at <= {time}"
             " ORDER BY available_at, id LIMIT 1 FOR UPDATE SKIP LOCKED",
             *values,
-            *values,
         )
-        if not rows:
-            return None
-        *job, self._now = rows[0]
-        return read_job(job)
+        return read_job(rows[0]) if rows else None
+
+    def last_execution(self, job_id: int) -> Execution | None:
+        """The job's latest execution, or None."""
+        time, values = self._time()
+        rows = self._rows(
+            f"SELECT last.*, {time} AS now_at FROM (VALUES (1)) AS always"
+            f" LEFT JOIN LATERAL (SELECT {EXECUTION} FROM executions WHERE job_id = ?"
+            " ORDER BY id DESC LIMIT 1) AS last ON true",
+            *values,
+            job_id,
+        )
+        *execution, self._now = rows[0]
+        return None if execution[0] is None else read_execution(execution)
 
     def add_job(self, *, key: str | None, payload: str, attempts_max: int) -> Job:
         """Add a job that is available now."""
-        time, values = self._time
+        time, values = self._time()
         [(job_id, self._now)] = self._rows(
             "INSERT INTO jobs (key, key_digest, payload, attempts_max, enqueued_at, available_at)"
             f" VALUES (?, ?, ?, ?, {time}, {time}) RETURNING id, enqueued_at",
@@ -115,9 +122,9 @@ class PostgreSQLTransaction(SQLTransaction):
             "SELECT id FROM jobs WHERE id = (SELECT job_id FROM executions WHERE id = ?) FOR UPDATE",
             execution_id,
         )
-        time, values = self._time
+        time, values = self._time()
         for row in self._rows(
-            f"SELECT {EXECUTION}, {time} FROM executions WHERE id = ?", *values, execution_id
+            f"SELECT {EXECUTION}, {time} AS now_at FROM executions WHERE id = ?", *values, execution_id
         ):
             *execution, self._now = row
             return read_execution(execution)
@@ -125,25 +132,27 @@ class PostgreSQLTransaction(SQLTransaction):
 
     def expired(self, limit: int) -> tuple[Execution, ...]:
         """Open executions whose lease has run out, by id; not those of a job that another holds."""
-        time, values = self._time
+        time, values = self._time()
         found = self._rows(
-            f"SELECT jobs.id, {time} FROM executions JOIN jobs ON jobs.id = executions.job_id WHERE {OPEN}"
+            f"SELECT jobs.id FROM executions JOIN jobs ON jobs.id = executions.job_id WHERE {OPEN}"
             f" AND lease_expires_at <= {time} ORDER BY lease_expires_at, executions.id LIMIT ?"
             " FOR UPDATE OF jobs SKIP LOCKED",
-            *values,
             *values,
             limit,
         )
         if not found:
             return ()
-        self._now = found[0][1]
+        time, values = self._time()
         rows = self._rows(
-            f"SELECT {EXECUTION} FROM executions WHERE job_id = ANY(?) AND {OPEN}"
-            " AND lease_expires_at <= ? ORDER BY id",
-            [job_id for job_id, _ in found],
-            self._now,
+            f"SELECT {EXECUTION}, {time} AS now_at FROM executions WHERE job_id = ANY(?) AND {OPEN}"
+            f" AND lease_expires_at <= {time} ORDER BY id",
+            *values,
+            [job_id for (job_id,) in found],
+            *values,
         )
-        return tuple([read_execution(row) for row in rows])
+        for row in rows:
+            self._now = row[-1]
+        return tuple([read_execution(row[:-1]) for row in rows])
 
     def retries(self) -> tuple[int, ...]:
         """When each retry that is remembered began, in ms, earliest first."""

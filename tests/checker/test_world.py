@@ -14,7 +14,8 @@ from failure_modes.checker.machine import Search, attempt, run
 from failure_modes.checker.records import Record
 from failure_modes.checker.replay import replay
 from failure_modes.checker.scope import Granularity, Scope
-from failure_modes.checker.stepping import At, Crashed, Ran, SteppingConnection
+from failure_modes.checker.sqlite_stepping import SQLiteStepping
+from failure_modes.checker.stepping import At, Crashed, Ran
 from failure_modes.checker.strategy import UNRESTRICTED
 from failure_modes.checker.summary import trace_of
 from model.actions import PRODUCER, Action, Crash, Enqueue, Fail, Heartbeat, Step, Tick
@@ -102,6 +103,12 @@ class _Recorder:
     def began(self) -> None:
         """Go on."""
 
+    def looks_for(self, unheld: tuple[int, ...]) -> None:
+        """Nobody asks."""
+
+    def let_go(self) -> None:
+        """Nobody waits."""
+
     def ended(self, *, committed: bool, changed: bool, looked: bool) -> None:
         """Remember whether it only looked."""
         del committed, changed
@@ -112,7 +119,7 @@ def test_a_dead_process_makes_nothing_durable_and_keeps_no_lock(tmp_path: object
     """After death `finally` and `except` run in vain, and an unfinished SELECT holds nothing."""
     path = f"{tmp_path}/store.db"
     process = _Recorder()
-    connection = SteppingConnection(sqlite3.connect(path, isolation_level=None, timeout=0), process)
+    connection = SQLiteStepping(sqlite3.connect(path, isolation_level=None, timeout=0), process)
     connection.execute("CREATE TABLE t (n)")
     connection.execute("INSERT INTO t VALUES (1), (2), (3)")
     unfinished = connection.execute("SELECT n FROM t")
@@ -223,7 +230,7 @@ def test_a_transaction_that_changed_no_row_may_have_done_more_than_look() -> Non
     """An INSERT that is ignored changes no row, and yet moves the last id on."""
     process = _Recorder()
     database = sqlite3.connect(":memory:", isolation_level=None)
-    connection = SteppingConnection(database, process)
+    connection = SQLiteStepping(database, process)
     connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT UNIQUE)")
     connection.execute("INSERT INTO t (key) VALUES ('k1')")
     changes, process.looked = database.total_changes, []
@@ -238,7 +245,7 @@ def test_a_transaction_that_changed_no_row_may_have_done_more_than_look() -> Non
 
 def test_a_statement_cannot_pass_by_the_boundaries() -> None:
     """The ways round `execute` are refused, rather than missed."""
-    connection = SteppingConnection(sqlite3.connect(":memory:", isolation_level=None), _Recorder())
+    connection = SQLiteStepping(sqlite3.connect(":memory:", isolation_level=None), _Recorder())
     for way in ("cursor", "commit", "rollback", "executemany", "executescript"):
         with pytest.raises(RuntimeError, match="every statement goes through execute"):
             getattr(connection, way)

@@ -1,0 +1,77 @@
+"""The databases of this process of the checker: made once, emptied for each run."""
+
+import os
+from functools import cache
+from typing import Any
+
+import psycopg
+from attrs import define, field
+
+from failure_modes.checker.postgresql.server import fresh_database, server
+from failure_modes.checker.postgresql.stepping import PausingConnection
+from failure_modes.checker.stepping import Ran
+from system.postgresql import PostgreSQLStore
+
+TABLES = ("jobs", "executions", "effects", "retries", "breaker", "audit")
+COUNTED = ("jobs", "executions", "effects", "retries", "audit")
+"""The tables whose ids the database gives."""
+
+_EMPTIED_BEFORE_TRUNCATE = 100
+_RESTART = "SELECT " + ", ".join([f"setval('{table}_id_seq', 1, false)" for table in COUNTED])
+_EMPTY = ";".join([f"DELETE FROM {table}" for table in reversed(TABLES)])
+_TRUNCATE = f"TRUNCATE {', '.join(TABLES)}"
+"""Slower than to delete, but it leaves no dead rows."""
+
+SetUp = dict[tuple[str, tuple[Any, ...]], Ran]
+
+
+@define
+class Database:
+    """A database, a connection to watch it by, and one for each virtual process."""
+
+    dsn: str
+    control: psycopg.Connection[tuple[Any, ...]]
+    _pool: dict[str, tuple[PausingConnection, SetUp]] = field(factory=dict)
+    _emptied: int = 0
+
+    def connection(self, name: str) -> tuple[PausingConnection, SetUp]:
+        """The connection of that name, opened anew if it was closed, and what was set on it."""
+        known = self._pool.get(name)
+        if known is None or known[0].closed:
+            opened = PausingConnection.connect(self.dsn, autocommit=True, client_encoding="utf8")
+            known = self._pool[name] = opened, {}
+        return known
+
+    def watching(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """The connection that a world watches its store by: the same one for every world."""
+        return self.control
+
+    def empty(self) -> None:
+        """As it was when it was made."""
+        self._emptied += 1
+        clears = _EMPTY if self._emptied % _EMPTIED_BEFORE_TRUNCATE else _TRUNCATE
+        self.control.execute(f"{clears};{_RESTART}")
+
+
+@cache
+def _free(process: int) -> list[Database]:
+    del process  # what one has open is no use to its child
+    return []
+
+
+def take() -> Database:
+    """An empty database that no other world uses. Raises NoServer."""
+    free = _free(os.getpid())
+    if free:
+        database = free.pop()
+    else:
+        dsn = fresh_database(server())
+        PostgreSQLStore(dsn, create=True).close()
+        database = Database(dsn=dsn, control=psycopg.connect(dsn, autocommit=True, client_encoding="utf8"))
+    database.empty()
+    return database
+
+
+def give_back(database: Database) -> None:
+    """Nobody uses it any more."""
+    _free(os.getpid()).append(database)

@@ -1,0 +1,30 @@
+"""The world that a scope asks for: which store, and whether power may fail."""
+
+from typing import Any
+
+from failure_modes.checker.powered import PoweredWorld
+from failure_modes.checker.scope import Scope, StoreKind, Swap
+from failure_modes.checker.world import World
+
+
+class NoWorld(Exception):
+    """There is no such world here. The message says what is missing, and what to do."""
+
+
+def world_of(scope: Scope, swap: Swap, **options: Any) -> World:
+    """The world that a scope asks for. Raises NoWorld."""
+    if scope.store is StoreKind.POSTGRESQL:
+        return _on_postgresql(scope, swap, **options)
+    return (PoweredWorld if scope.power_loss else World)(scope, swap, **options)
+
+
+def _on_postgresql(scope: Scope, swap: Swap, **options: Any) -> World:
+    try:
+        from failure_modes.checker.postgresql.server import NoServer
+        from failure_modes.checker.postgresql.world import PostgreSQLWorld
+    except ModuleNotFoundError as error:
+        raise NoWorld(f"{error.name} is not installed; do `pip install 'psycopg[binary]'`") from error
+    try:
+        return PostgreSQLWorld(scope, swap, **options)
+    except NoServer as error:
+        raise NoWorld(str(error)) from error
