@@ -101,9 +101,15 @@ class PostgreSQLStore(SQLReads):
         self.created = True
 
     def _is_there(self, table: str) -> bool:
-        """Whether there is such a table in the schema that a new one would be made in."""
-        found = "SELECT to_regclass(quote_ident(current_schema()) || %s) IS NOT NULL"
-        return bool(self._scalar(found, (f".{table}",)))
+        """Whether there is such a table in the schema that a new one would be made in.
+
+        A look at the rows of the catalogue: by name (`to_regclass`) a session may be told what was so before.
+        """
+        found = (
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
+            " ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND c.relname = %s)"
+        )
+        return bool(self._scalar(found, (table,)))
 
     def _is_ours(self) -> bool:
         if self._scalar("SELECT current_schema()") is None:

@@ -51,7 +51,7 @@ WHEN: dict[str, Callable[[list[str]], bool]] = {
 
 @pytest.mark.parametrize("when", WHEN)
 def test_a_worker_lives_through_a_restart(life: Life, server: "Server", when: str) -> None:
-    """Whenever the server is killed and recovers, nothing that was answered is lost; no effect comes twice."""
+    """Whenever the server is killed and recovers, nothing that was answered is lost, nor done twice."""
     history: list[str] = []
     struck: list[str] = []
 
