@@ -15,9 +15,12 @@ class Watched:
     def __init__(self, connection: Connection, around: Callable[["Watched", str, Run], Any]) -> None:
         self.connection = connection
         self._around = around
+        self.values: tuple[Any, ...] = ()
+        """Of the statement that is being run."""
 
     def execute(self, sql: str, values: Any = None) -> Any:
         """Run a statement."""
+        self.values = tuple(values or ())
         return self._around(self, sql, lambda: self.connection.execute(sql, values))
 
     def __getattr__(self, name: str) -> Any:
