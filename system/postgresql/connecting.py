@@ -16,8 +16,7 @@ STALL_SECONDS = 10
 in the middle of one must not hold its job for ever."""
 
 _WRITE = (
-    "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
-    "with : / ? # @ % in a password as %3A %2F %3F %23 %40 %25"
+    "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with : / ? @ % in a password as %3A %2F %3F %40 %25"
 )
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -58,15 +57,20 @@ def settings(busy_seconds: float) -> str:
 def shown(dsn: str) -> str:
     """The database, in a form that may be printed: without a password. Raises StoreError.
 
-    What libpq says of an address that it cannot read repeats a part of it, which may be of the password.
+    What libpq says of an address that it cannot read repeats a part of it, which may be of the password: in
+    quotes, so what stands before the first of them is all that is told.
     """
     try:
         given = conninfo.conninfo_to_dict(dsn)
     except psycopg.ProgrammingError as error:
-        said = re.sub(r": \".*|\"[^\"]{2,}\"?", "", str(error).strip().splitlines()[0])
+        said = str(error).strip().splitlines()[0].partition('"')[0].rstrip(" :")
         raise StoreError(f"not a PostgreSQL address: {said}; {_WRITE}") from None
-    if not re.fullmatch(r"[0-9,]*", str(given.get("port") or "")) or "@" in str(given.get("host") or "")[1:]:
-        raise StoreError(f"not a PostgreSQL address: its host or port cannot be one; {_WRITE}")
+    if (
+        not re.fullmatch(r"[0-9,]*", str(given.get("port") or ""))
+        or "@" in str(given.get("host") or "")[1:]
+        or re.match(r"\w+://[^/?@]*/[^?]*@", dsn)
+    ):  # what was read as a host, a port or a database may be of a password
+        raise StoreError(f"not a PostgreSQL address: a / ? or @ where it cannot be; {_WRITE}")
     host = f"{given.get('host') or 'localhost'}" + (f":{given['port']}" if given.get("port") else "")
     user = f"{given['user']}@" if given.get("user") else ""
     return f"postgresql://{user}{host}/{given.get('dbname') or given.get('user') or ''}"

@@ -58,7 +58,7 @@ class Explained:
 
     def _why_again(self, error: psycopg.Error) -> str:
         if isinstance(error, errors.LockNotAvailable):
-            return f"a row was locked by another transaction for more than {self._busy_seconds:g} s"
+            return f"a lock was held by another transaction for more than {self._busy_seconds:g} s"
         if isinstance(error, errors.DeadlockDetected):
             return "the server broke a deadlock by ending this transaction"
         return "another transaction was first"

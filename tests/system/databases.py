@@ -119,7 +119,7 @@ class PostgreSQL:
 
     dsn: str
     null_bytes = False
-    busy = "a row was locked by another transaction for more than 0 s"
+    busy = "a lock was held by another transaction for more than 0 s"
 
     @property
     def shown(self) -> str:
