@@ -4,14 +4,14 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from urllib.parse import quote
 
 import psycopg
 import pytest
 from psycopg import conninfo
 
-from system.postgresql import shown
+from system.postgresql import PostgreSQLStore, shown
 from system.postgresql.schema import MARK, TABLES
 from tests.system.commands import call, fine, refused
 from tests.system.databases import Database, PostgreSQL
@@ -147,6 +147,19 @@ def test_who_may_only_read_can_look(reader: str, postgresql_dsn: str) -> None:
         result = refused_after_notes("--db", reader, *command)
         assert result.startswith(f"error: {shown(postgresql_dsn)}: permission denied for table ")
     assert PostgreSQL(postgresql_dsn).rows("SELECT count(*) FROM audit") == [(1,)]
+
+
+def test_who_may_read_and_write_rows_can_do_all_but_init(reader: str, postgresql_dsn: str) -> None:
+    """Producers and workers need not be those who may create tables."""
+    role = reader.rpartition("%3D")[2]
+    run(postgresql_dsn, f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}")
+    assert fine("--db", reader, "enqueue", "1", "--key", "k") == "2\n"
+    fine("--db", reader, "work", "handlers:echo", "--drain")
+    fine("--db", reader, "reconcile")
+    assert fine("--db", reader, "status").splitlines()[2].split() == ["SUCCEEDED", "2"]
+    with closing(PostgreSQLStore(reader)) as store, store.transaction() as tx:
+        tx.add_retry(forget_until=tx.now + len(tx.retries()))
+        tx.set_breaker(tx.breaker())
 
 
 def refused_after_notes(*arguments: str) -> str:

@@ -16,6 +16,7 @@ from system.postgresql import SCHEMA_VERSION, PostgreSQLStore
 from system.postgresql.schema import MARK, TABLES
 from system.queue import Queue
 from system.store import StoreBusy, StoreError, StoreUnavailable
+from tests.conftest import not_at_hand
 from tests.system.connections import Run, Watched, watching
 from tests.system.databases import PostgreSQL
 from tests.system.test_queue import leased
@@ -48,6 +49,16 @@ def objects(connection: Admin) -> int:
     return int(
         one(connection, "SELECT count(*) FROM pg_class WHERE relnamespace::regnamespace::text !~ '^pg_|^inf'")
     )
+
+
+def test_a_server_that_is_not_at_hand_is_a_skip_and_in_ci_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In both cases the reason is in view."""
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="PostgreSQL: none"):
+        not_at_hand("PostgreSQL: none")
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="in CI this must not be missing: PostgreSQL: none"):
+        not_at_hand("PostgreSQL: none")
 
 
 def test_a_queue_is_created_only_when_asked_and_once(postgresql_dsn: str, admin: Admin) -> None:
