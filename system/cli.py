@@ -8,7 +8,6 @@ import json
 import math
 import os
 import platform
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -23,6 +22,7 @@ from system.output import DAY_SECONDS, aligned, audit_row, one_line, status_rows
 from system.payload import Unreadable, read_payload
 from system.policies import Policies, Retry
 from system.queue import InvalidJob, Queue, check_key, to_json
+from system.signals import interrupting
 from system.store import StoreError
 from system.worker import Worker
 
@@ -190,7 +190,7 @@ def work(
         worker = Worker(
             queue, function, name=name, clock=SystemClock(), poll_seconds=poll_seconds, tell=_note
         )
-        with _interrupting(worker):
+        with interrupting(worker):
             _note(f"worker {name} begins")
             if once or drain:
                 worker.drain(1 if once else None)
@@ -202,28 +202,6 @@ def _note(text: str) -> None:
     """Say it on stderr, unless that cannot be written: it may be a file on the same full disk."""
     with suppress(OSError):
         click.echo(one_line(text), err=True)
-
-
-@contextmanager
-def _interrupting(worker: Worker) -> Iterator[None]:
-    """Let SIGTERM and SIGINT interrupt the worker, until the end of the block.
-
-    A process that a handler forked is no worker: SIGTERM ends it, or who has forked it waits for ever.
-    """
-    process = os.getpid()
-
-    def told(number: int, _: object) -> None:
-        if number == signal.SIGTERM and os.getpid() != process:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        worker.interrupt()
-
-    before = {number: signal.signal(number, told) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, signal.SIG_DFL if previous is None else previous)
 
 
 @main.command()

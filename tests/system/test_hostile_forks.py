@@ -99,6 +99,13 @@ def child_is_killed(job, context):
     after(child, context)
 
 
+def child_has_the_default(job, context):
+    child = os.fork()
+    if not child:
+        os._exit(0 if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL else 9)
+    after(child, context)
+
+
 def process_is_terminated(job, context):
     reading, writing = os.pipe()
     process = multiprocessing.get_context("fork").Process(target=wait_for_ever, args=(writing,))
@@ -130,6 +137,7 @@ ENDS: dict[str, tuple[int, str]] = {
     "child_interrupts": (1, "KeyboardInterrupt: "),
     "child_beats": (1, "StoreError: {named}: opened before this process was forked; open it again here"),
     "child_is_killed": (-signal.SIGTERM, ""),
+    "child_has_the_default": (0, ""),
     "process_is_terminated": (-signal.SIGTERM, ""),
     "pool": (4, ""),
 }
