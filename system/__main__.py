@@ -1,4 +1,4 @@
-"""`python -m system`: enqueue, work, reconcile, status, audit."""
+"""`python -m system`: init, enqueue, work, reconcile, status, audit."""
 
 from system.cli import main
 

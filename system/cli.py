@@ -9,23 +9,20 @@ import math
 import os
 import platform
 import signal
-import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
-from decimal import Decimal, DecimalException
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
-from attrs import asdict, frozen
+from attrs import asdict
 
 from system.clock import SystemClock, utc
+from system.database import BUSY_SECONDS, Database, named
 from system.handlers import NoHandler, load_handler
 from system.output import DAY_SECONDS, aligned, audit_row, one_line, status_rows
+from system.payload import Unreadable, read_payload
 from system.policies import Policies, Retry
 from system.queue import InvalidJob, Queue, check_key, to_json
-from system.sqlite import BUSY_SECONDS, SQLiteStore
 from system.store import StoreError
 from system.worker import Worker
 
@@ -68,20 +65,6 @@ def _failing() -> Iterator[None]:
         raise Failure(str(error)) from error
 
 
-@frozen(kw_only=True)
-class Database:
-    """Which file, and how long to wait while another process holds it."""
-
-    path: Path
-    busy_seconds: float
-
-    def open(self, *, create: bool = False) -> closing[SQLiteStore]:
-        """The store, closed at the end of the block. Raises StoreError."""
-        return closing(
-            SQLiteStore(self.path, clock=SystemClock(), create=create, busy_seconds=self.busy_seconds)
-        )
-
-
 def _is_number(ctx: click.Context, param: click.Parameter, value: float) -> float:
     """Refuse NaN, which no range excludes."""
     if math.isnan(value):
@@ -104,17 +87,17 @@ def _seconds(name: str, *, least: float, default: float, help_: str) -> Callable
 @click.group(cls=OneLineErrors, no_args_is_help=False)
 @click.option(
     "--db",
-    type=click.Path(path_type=Path),
-    default=Path("queue.db"),
+    default="queue.db",
+    metavar="FILE|ADDRESS",
     show_default=True,
     envvar="QUEUE_DB",
     show_envvar=True,
-    help="The database file.",
+    help="The database: a file, or postgresql://USER@HOST:PORT/DATABASE.",
 )
 @_seconds("--busy-seconds", least=0, default=BUSY_SECONDS, help_="Wait so long for a locked database.")
 @click.pass_context
-def main(ctx: click.Context, db: Path, busy_seconds: float) -> None:
-    """A job queue in one file: at least once delivery, effect at most once.
+def main(ctx: click.Context, db: str, busy_seconds: float) -> None:
+    """A job queue in a file or in PostgreSQL: at least once delivery, effect at most once.
 
     \b
     For example, with a function charge(job, context) in shop.py:
@@ -122,7 +105,18 @@ def main(ctx: click.Context, db: Path, busy_seconds: float) -> None:
       python -m system work shop:charge --drain
       python -m system status
     """
-    ctx.obj = Database(path=db, busy_seconds=busy_seconds)
+    ctx.obj = named(db, busy_seconds)
+
+
+@main.command()
+@click.pass_obj
+def init(database: Database) -> None:
+    """Create the queue, unless it is there already.
+
+    In PostgreSQL, whoever runs this must be allowed to create tables. A file needs no `init`.
+    """
+    made = database.create()
+    click.echo(f"{one_line(database.shown)}: {'a new queue' if made else 'a queue is there already'}")
 
 
 @main.command()
@@ -140,81 +134,24 @@ def main(ctx: click.Context, db: Path, busy_seconds: float) -> None:
 def enqueue(database: Database, payload: str, key: str | None, attempts: int) -> None:
     """Add a job and print its id. PAYLOAD is JSON text, or - to read it from stdin.
 
-    The database is created if it is missing. A PAYLOAD that begins with a minus comes after `--`.
+    A file that is missing is created; in PostgreSQL `init` does that. A PAYLOAD that begins with a minus
+    comes after `--`.
     """
-    value = _parsed(_stdin() if payload == "-" else payload)
     try:
+        value = read_payload(payload)
         if key is not None:
             check_key(key)
+    except Unreadable as error:
+        raise Failure(str(error)) from error
     except InvalidJob as error:
         raise Failure(f"--key {key!r}: {error}") from error
-    with database.open(create=True) as store:
+    with database.open(to_enqueue=True) as store:
         queue = Queue(store=store, policies=Policies(retry=Retry(attempts_max=attempts)))
         accepted = queue.accept(value, key=key)
     click.echo(accepted.job.id)
     if accepted.existed:
         same = "the same" if accepted.job.payload == to_json(value) else "another"
         click.echo(f"job {accepted.job.id} existed already under this key, with {same} payload", err=True)
-
-
-def _stdin() -> str:
-    if sys.stdin is None:
-        raise Failure("PAYLOAD is -, and stdin is closed")
-    try:
-        return sys.stdin.buffer.read().decode()
-    except UnicodeDecodeError as error:
-        raise Failure(f"PAYLOAD on stdin is not UTF-8: {error.reason} at byte {error.start}") from error
-    except OSError as error:
-        raise Failure(f"PAYLOAD cannot be read from stdin: {error}") from error
-
-
-def _parsed(text: str) -> object:
-    def refuse(name: str) -> object:
-        raise ValueError(f"{name} is not a JSON number")
-
-    try:
-        text.encode()  # an argument that is not UTF-8 arrives as lone surrogates
-        value: object = json.loads(
-            text, parse_constant=refuse, parse_float=_number, object_pairs_hook=_without_repetition
-        )
-        to_json(value)
-    except UnicodeEncodeError as error:
-        raise Failure(f"PAYLOAD is not UTF-8 at character {error.start}") from error
-    except InvalidJob as error:
-        raise Failure(f"PAYLOAD is {error}") from error
-    except (ValueError, RecursionError) as error:
-        hint = """such as '{"amount": 5}' or '"text"', quoted for the shell"""
-        raise Failure(f"PAYLOAD is not JSON: {error}; give JSON text {hint}") from error
-    return value
-
-
-def _number(text: str) -> float:
-    """The number, if the text is one that it can be written as. An infinite one is refused later."""
-    value = float(text)
-    if not math.isfinite(value) or repr(value) == text:
-        return value
-    digits = len(text.lower().partition("e")[0].replace(".", "").lstrip("-0"))
-    try:
-        kept = Decimal(text) in (Decimal(repr(value)), Decimal(f"{value:.{digits}g}"))
-    except DecimalException:  # an exponent that no number has
-        kept = False
-    if not kept:
-        raise InvalidJob(f"JSON that cannot be kept: {_short(text)} would become {value!r}; put it in quotes")
-    return value
-
-
-def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        [(name, count)] = Counter(name for name, _ in pairs).most_common(1)
-        raise InvalidJob(
-            f"JSON that cannot be kept: an object has the name {_short(repr(name))} {count} times"
-        )
-    return value
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 @main.command()
@@ -339,7 +276,7 @@ def audit(database: Database, job: int, json_: bool) -> None:
     with database.open() as store:
         history = tuple(store.audit(job_id=job))
     if not history:
-        raise Failure(f"{database.path}: there is no job {job}; `enqueue` prints a job's id")
+        raise Failure(f"{database.shown}: there is no job {job}; `enqueue` prints a job's id")
     if json_:
         rows = [{"time": utc(row.at), **asdict(row)} for row in history]
         click.echo(json.dumps({"job": job, "history": rows}))

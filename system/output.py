@@ -12,9 +12,13 @@ DAY_SECONDS = 86_400
 
 def one_line(text: str) -> str:
     """The text with line breaks and control characters as escapes, in what stdout can encode."""
-    shown = "".join([char if char.isprintable() else char.encode("unicode_escape").decode() for char in text])
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # stdout may be closed
-    return shown.encode(encoding, "backslashreplace").decode(encoding)
+    return escaped(text).encode(encoding, "backslashreplace").decode(encoding)
+
+
+def escaped(text: str) -> str:
+    """The text with each character that is not printable as an escape."""
+    return "".join([char if char.isprintable() else char.encode("unicode_escape").decode() for char in text])
 
 
 def aligned(rows: tuple[Row, ...]) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
 from system.clock import Clock
-from system.output import one_line
+from system.output import escaped, one_line
 from system.policies.lease import Lease
 from system.queue import Queue, to_json
 from system.store import Job, StoreBusy, StoreUnavailable
@@ -243,9 +243,12 @@ def _leave(failure: str | None) -> NoReturn:
 
 
 def describe(error: BaseException) -> str:
-    """Its type and its text in ASCII, not more than 2,000 characters; its type alone if it has no text."""
+    """Its type and its text, of which 2,000 characters at most; its type alone if it has no text.
+
+    What is not printable ASCII is an escape: not every database keeps a null byte.
+    """
     try:
         text = f"{type(error).__name__}: {error}"
     except BaseException:  # its __str__ raises
         text = type(error).__name__
-    return text[:2000].encode("ascii", "backslashreplace").decode("ascii")
+    return escaped(text[:2000]).encode("ascii", "backslashreplace").decode("ascii")

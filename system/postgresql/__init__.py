@@ -7,7 +7,7 @@ what belongs to it, then the breaker and the retry budget; a lease asks the brea
 job. The time is the server's, read after the lock.
 """
 
-from system.postgresql.connecting import BUSY_SECONDS, Connect, connecting
+from system.postgresql.connecting import BUSY_SECONDS, Connect, connecting, shown
 from system.postgresql.schema import SCHEMA_VERSION
 from system.postgresql.store import PostgreSQLStore
 from system.postgresql.transaction import PostgreSQLTransaction
@@ -19,4 +19,5 @@ __all__ = [
     "PostgreSQLStore",
     "PostgreSQLTransaction",
     "connecting",
+    "shown",
 ]

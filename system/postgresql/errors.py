@@ -18,6 +18,7 @@ _FOR_NOW = {
     "57P05": "the server ended a session that was idle for too long",
     "25P03": "the server ended a transaction that was left alone for too long",
 }
+_TOO_LARGE = "a number of more than 64 bits cannot be kept"
 _GONE_CLASSES = ("08", "57")
 """Connection exceptions, and what an operator or the server's end does to a connection."""
 
@@ -35,6 +36,8 @@ class Explained:
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, UnicodeEncodeError):
             raise StoreError(f"{self._where}: text that is not valid Unicode cannot be kept") from error
+        if isinstance(error, OverflowError):
+            raise StoreError(f"{self._where}: {_TOO_LARGE}") from error
         if isinstance(error, psycopg.Error):
             raise self._ours(error) from error
 
@@ -45,7 +48,7 @@ class Explained:
         if code in _FOR_NOW:
             return StoreUnavailable(f"{self._where}: {_FOR_NOW[code]}")
         if isinstance(error, errors.NumericValueOutOfRange):
-            return StoreError(f"{self._where}: a number of more than 64 bits cannot be kept")
+            return StoreError(f"{self._where}: {_TOO_LARGE}")
         if isinstance(error, psycopg.DataError) and "NUL" in str(error):
             return StoreError(f"{self._where}: PostgreSQL cannot keep text with a null byte")
         gone = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and not code
@@ -55,7 +58,7 @@ class Explained:
 
     def _why_again(self, error: psycopg.Error) -> str:
         if isinstance(error, errors.LockNotAvailable):
-            return f"a row was locked by another transaction for more than {self._busy_seconds:g} s"
+            return f"a lock was held by another transaction for more than {self._busy_seconds:g} s"
         if isinstance(error, errors.DeadlockDetected):
             return "the server broke a deadlock by ending this transaction"
         return "another transaction was first"

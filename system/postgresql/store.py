@@ -42,10 +42,13 @@ class PostgreSQLStore(SQLReads):
         self.shown = shown(dsn)
         self._dsn = dsn
         self._process = os.getpid()
+        self._closed = False
         self._clock = clock
         self._busy_seconds = busy_seconds
         self._explained = Explained(self.shown, busy_seconds)
         self._connect = connect or connecting
+        self.created = False
+        """Whether it was this that has made the queue."""
         with self._explained:
             self._connection = self._open()
             try:
@@ -82,7 +85,7 @@ class PostgreSQLStore(SQLReads):
         if self._is_ours():
             return
         if not create:
-            raise StoreError(f"{self.shown}: no queue in this database; `init` creates one")
+            raise StoreError(f"{self.shown}: no queue in this database; `python -m system init` creates one")
         with self._transaction():
             self._connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
             if self._is_ours():  # another process has created it meanwhile
@@ -95,11 +98,18 @@ class PostgreSQLStore(SQLReads):
                     )
             for statement in SCHEMA:
                 self._connection.execute(statement)
+        self.created = True
 
     def _is_there(self, table: str) -> bool:
-        """Whether there is such a table in the schema that a new one would be made in."""
-        found = "SELECT to_regclass(quote_ident(current_schema()) || %s) IS NOT NULL"
-        return bool(self._scalar(found, (f".{table}",)))
+        """Whether there is such a table in the schema that a new one would be made in.
+
+        A look at the rows of the catalogue: by name (`to_regclass`) a session may be told what was so before.
+        """
+        found = (
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
+            " ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND c.relname = %s)"
+        )
+        return bool(self._scalar(found, (table,)))
 
     def _is_ours(self) -> bool:
         if self._scalar("SELECT current_schema()") is None:
@@ -133,7 +143,7 @@ class PostgreSQLStore(SQLReads):
     @contextmanager
     def transaction(self) -> Iterator[PostgreSQLTransaction]:
         """Begin; commit at the end of the block; roll back if it raises."""
-        self._check_process()
+        self._check_open()
         with self._explained, self._transaction():
             yield PostgreSQLTransaction(self._connection, self._clock)
 
@@ -144,19 +154,22 @@ class PostgreSQLStore(SQLReads):
         return self._counts("?::bigint", (self._clock.now(),))
 
     def _rows(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
-        self._check_process()
+        self._check_open()
         with self._explained:
             return self._again_if_gone(
                 lambda: self._connection.execute(in_driver_style(sql), values).fetchall()
             )
 
-    def _check_process(self) -> None:
+    def _check_open(self) -> None:
         if os.getpid() != self._process:
             raise StoreError(
                 f"{self.shown}: opened before this process was forked; open it again here, with a new store"
             )
+        if self._closed:
+            raise StoreError(f"{self.shown}: this store was closed; open it again, with a new store")
 
     def close(self) -> None:
         """Let go of the server. In a forked process do nothing: there the connection is not its own."""
         if os.getpid() == self._process:
+            self._closed = True
             self._connection.close()

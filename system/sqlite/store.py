@@ -45,6 +45,7 @@ class SQLiteStore(SQLReads):
         """
         self._path = Path(path)
         self._process = os.getpid()
+        self._closed = False
         self._clock = clock
         self._busy_seconds = busy_seconds
         self._files = OpenedFiles(self._path)
@@ -55,6 +56,8 @@ class SQLiteStore(SQLReads):
         """Whoever brings connections of their own has set them up."""
         self._reopens = False
         """Whether the connection is to be made anew before it is used."""
+        self.created = False
+        """Whether it was this that has made the queue."""
         check_path(self._path, create=create)
         self._files.remember()
         with self._explained:
@@ -113,6 +116,7 @@ class SQLiteStore(SQLReads):
             self._connection.execute(statement)
         self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        self.created = True
 
     def _upgrade(self) -> None:
         """A file of version 1 lacks the tables of the limits, which are empty where there are none."""
@@ -159,7 +163,7 @@ class SQLiteStore(SQLReads):
     @contextmanager
     def transaction(self) -> Iterator["SQLiteTransaction"]:
         """Begin; commit at the end of the block; roll back if it raises."""
-        self._check_process()
+        self._check_open()
         if self._reopens:
             self._reopen()
         try:
@@ -174,17 +178,20 @@ class SQLiteStore(SQLReads):
         return self._counts("?", (self._clock.now(),))
 
     def _rows(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
-        self._check_process()
+        self._check_open()
         with self._explained:
             return self._connection.execute(sql, values).fetchall()
 
-    def _check_process(self) -> None:
+    def _check_open(self) -> None:
         if os.getpid() != self._process:
             raise StoreError(
                 f"{self._path}: opened before this process was forked; open it again here, with a new store"
             )
+        if self._closed:
+            raise StoreError(f"{self._path}: this store was closed; open it again, with a new store")
 
     def close(self) -> None:
         """Let go of the file. In a forked process do nothing: there the connection is not its own."""
         if os.getpid() == self._process:
+            self._closed = True
             self._connection.close()

@@ -1,4 +1,4 @@
-"""A queue on a new file, and the clock it reads."""
+"""A queue on a new file or in an emptied database, and the clock it reads."""
 
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +10,8 @@ import pytest
 from system.clock import ManualClock, SystemClock
 from system.queue import Queue
 from system.sqlite import SQLiteStore
+from system.store import Store
+from tests.system.databases import Database, PostgreSQL, SQLite
 from tests.system.processes import HANDLERS
 
 HOUR_MS = 3_600_000
@@ -29,16 +31,24 @@ def path() -> Iterator[Path]:
         yield Path(folder, "queue.db")
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """Each database that a store can be in. A file about one has a fixture of this name of its own."""
+    if request.param == "sqlite":
+        return SQLite(request.getfixturevalue("path"))
+    return PostgreSQL(request.getfixturevalue("postgresql_queue_dsn"))
+
+
 @pytest.fixture
-def store(path: Path, clock: ManualClock) -> Iterator[SQLiteStore]:
-    """A new store in that file."""
-    store = SQLiteStore(path, clock=clock, create=True)
+def store(database: Database, clock: ManualClock) -> Iterator[Store]:
+    """A new store in it."""
+    store = database.open(clock=clock, create=True)
     yield store
     store.close()
 
 
 @pytest.fixture
-def queue(store: SQLiteStore) -> Queue:
+def queue(store: Store) -> Queue:
     """A queue over it: leases of 30 s, 3 attempts, backoff from 1 s to 60 s."""
     return Queue(store=store)
 
@@ -57,31 +67,39 @@ def locked_folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def folder(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder: it holds handlers, and no queue yet."""
-    monkeypatch.chdir(path.parent)
-    monkeypatch.syspath_prepend(path.parent)
+def place(database: Database, path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the file. What runs in it finds the database: QUEUE_DB names one that is no file."""
     monkeypatch.delenv("QUEUE_DB", raising=False)
-    Path("handlers.py").write_text(HANDLERS)
-    Path("broken.py").write_text("import handlers\nimport nowhere_to_be_found\n")
-    Path("leaving.py").write_text("raise SystemExit(3)\n")
+    if isinstance(database, PostgreSQL):
+        monkeypatch.setenv("QUEUE_DB", database.dsn)
     return path.parent
 
 
 @pytest.fixture
-def opened(path: Path) -> Iterator[SQLiteStore]:
+def folder(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder: it holds handlers, and no queue that is a file."""
+    monkeypatch.chdir(place)
+    monkeypatch.syspath_prepend(place)
+    Path("handlers.py").write_text(HANDLERS)
+    Path("broken.py").write_text("import handlers\nimport nowhere_to_be_found\n")
+    Path("leaving.py").write_text("raise SystemExit(3)\n")
+    return place
+
+
+@pytest.fixture
+def opened(database: Database) -> Iterator[Store]:
     """The queue that the commands use, on the machine's clock."""
-    store = SQLiteStore(path, clock=SystemClock(), create=True)
+    store = database.open(clock=SystemClock(), create=True)
     yield store
     store.close()
 
 
 @pytest.fixture
-def later(path: Path) -> Iterator[SQLiteStore]:
+def later(database: Database) -> Iterator[Store]:
     """The queue of the commands, with two jobs, by a clock an hour on: there each lease has run out."""
-    with closing(SQLiteStore(path, clock=SystemClock(), create=True)) as now:
+    with closing(database.open(clock=SystemClock(), create=True)) as now:
         queue = Queue(store=now)
         queue.enqueue(1)
         queue.enqueue(2)
-    with closing(SQLiteStore(path, clock=ManualClock(SystemClock().now() + HOUR_MS))) as store:
+    with closing(database.open(clock=ManualClock(SystemClock().now() + HOUR_MS))) as store:
         yield store

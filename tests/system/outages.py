@@ -11,10 +11,10 @@ import pytest
 
 from failure_modes.checker.disk.operations import Create, Operation, Sync, Truncate, Watch, Write
 from failure_modes.checker.disk.vfs import NoVFS, require, watched_target, watching
-from system.clock import ManualClock
+from system.clock import Clock, ManualClock
 from system.queue import Queue
 from system.sqlite import Connect, SQLiteStore, connecting
-from system.store import Job, Status, StoreError
+from system.store import Job, Status, Store, StoreError
 from system.worker import Context, Worker
 
 KEYS = ("a", "b")
@@ -111,7 +111,7 @@ class Moments:
 class Outlasting(ManualClock):
     """A clock whose sleeper waits out the outage, which ends at its third wait; stops when all is done."""
 
-    def __init__(self, lasts: int, recover: Callable[[], None], is_done: Callable[[], bool]) -> None:
+    def __init__(self, lasts: int, recover: Callable[[], object], is_done: Callable[[], bool]) -> None:
         super().__init__(1_000_000)
         self._lasts = lasts
         self._recover = recover
@@ -165,32 +165,53 @@ def live(
 ) -> list[str]:
     """One worker, from before the cause until every job has ended. Returns what it told of."""
     connections: list[sqlite3.Connection] = []
-    told: list[str] = []
 
     def opened(target: str) -> sqlite3.Connection:
         connections.append(connect(target))
         connections[-1].execute("PRAGMA wal_autocheckpoint = 20")
         return connections[-1]
 
+    with closing(SQLiteStore(path, clock=ManualClock())) as observer:
+        told = outlive(
+            observer,
+            lambda clock: SQLiteStore(path, clock=clock, busy_seconds=0, connect=opened),
+            recover,
+            lasts=lasts,
+            begin=begin,
+            at_rest=lambda: not connections[-1].in_transaction,
+        )
+    check(path)
+    return told
+
+
+def outlive(
+    observer: Store,
+    opened: Callable[[Clock], Store],
+    recover: Callable[[], object],
+    *,
+    lasts: int,
+    begin: Callable[[], None],
+    at_rest: Callable[[], bool],
+) -> list[str]:
+    """One worker on the store that is opened, until every job has ended. Returns what it told of."""
+    told: list[str] = []
+
     def tell(text: str) -> None:
         told.append(text)
         clock.failing = " waits: " in text
-        assert not connections[-1].in_transaction, "an error leaves no transaction open"
+        assert at_rest(), "an error leaves no transaction open"
 
-    with closing(SQLiteStore(path, clock=ManualClock())) as observer:
+    def is_done() -> bool:
+        counts = observer.counts()
+        return counts.pending + counts.running == 0
 
-        def is_done() -> bool:
-            counts = observer.counts()
-            return counts.pending + counts.running == 0
-
-        clock = Outlasting(lasts, recover, is_done)
-        with closing(SQLiteStore(path, clock=clock, busy_seconds=0, connect=opened)) as store:
-            worker = Worker(Queue(store=store), handle, name="A", clock=clock, tell=tell)
-            clock.stop = worker.stop
-            begin()
-            worker.run()
+    clock = Outlasting(lasts, recover, is_done)
+    with closing(opened(clock)) as store:
+        worker = Worker(Queue(store=store), handle, name="A", clock=clock, tell=tell)
+        clock.stop = worker.stop
+        begin()
+        worker.run()
     recover()
-    check(path)
     return told
 
 
@@ -206,12 +227,17 @@ def error_of(body: Callable[[], object]) -> StoreError | None:
 def check(path: Path, keys: tuple[str, ...] = KEYS) -> None:
     """Each of these jobs is there once, has succeeded, and has one effect; the file is whole."""
     with closing(SQLiteStore(path, clock=ManualClock())) as store:
-        assert [job.key for job in store.jobs()] == list(keys)
-        done = [execution.job_id for execution in store.executions() if execution.status is Status.DONE]
-        assert sorted(done) == [job.id for job in store.jobs()]
-        assert {e.status for e in store.executions()} <= {Status.DONE, Status.ABORTED}
-        assert sorted((e.job_id, e.value) for e in store.effects()) == [
-            (number, f'"{key}"') for number, key in enumerate(keys, 1)
-        ]
+        check_jobs(store, keys)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def check_jobs(store: Store, keys: tuple[str, ...] = KEYS) -> None:
+    """Each of these jobs is there once, has succeeded, and has one effect."""
+    assert [job.key for job in store.jobs()] == list(keys)
+    done = [execution.job_id for execution in store.executions() if execution.status is Status.DONE]
+    assert sorted(done) == [job.id for job in store.jobs()]
+    assert {e.status for e in store.executions()} <= {Status.DONE, Status.ABORTED}
+    assert sorted((e.job_id, e.value) for e in store.effects()) == [
+        (number, f'"{key}"') for number, key in enumerate(keys, 1)
+    ]

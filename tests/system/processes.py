@@ -31,6 +31,10 @@ def obey(job, context):
     context.write("obeyed")
 
 
+def interrupt(job, context):
+    raise KeyboardInterrupt
+
+
 async def wait(job, context):
     pass
 

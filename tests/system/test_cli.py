@@ -3,7 +3,6 @@
 import json
 import signal
 from contextlib import closing
-from pathlib import Path
 
 import click
 import pytest
@@ -11,14 +10,14 @@ import pytest
 from system.cli import main
 from system.clock import ManualClock, utc
 from system.queue import Queue
-from system.sqlite import SQLiteStore
-from tests.system.commands import call, fine
-from tests.system.processes import process
+from system.store import Store
+from tests.system.commands import call, fine, refused
+from tests.system.databases import Database, effects
 
 pytestmark = pytest.mark.usefixtures("folder")
 
 
-def test_a_job_from_enqueue_to_its_history(path: Path) -> None:
+def test_a_job_from_enqueue_to_its_history(database: Database) -> None:
     """The commands of the help's example do what it says: enqueue, work, look."""
     assert fine("enqueue", '{"amount": 5}', "--key", "order-1") == "1\n"
     fine("work", "handlers:echo", "--drain", "--name", "A")
@@ -31,8 +30,7 @@ def test_a_job_from_enqueue_to_its_history(path: Path) -> None:
         ["A", "commit", "committed", "exec-1", "IN_PROGRESS", "->", "COMMITTED"],
         ["A", "finish", "finished", "exec-1", "COMMITTED", "->", "DONE"],
     ]
-    with closing(SQLiteStore(path, clock=ManualClock())) as store:
-        assert [effect.value for effect in store.effects()] == [json.dumps('{"amount":5}')]
+    assert effects(database) == [(1, json.dumps('{"amount":5}'))]
 
 
 def test_an_idempotent_repeat_says_so() -> None:
@@ -50,7 +48,7 @@ def test_a_payload_may_come_from_stdin() -> None:
     assert fine("enqueue", "--", "-5") == "2\n"
 
 
-def test_attempts_are_the_jobs_budget(opened: SQLiteStore) -> None:
+def test_attempts_are_the_jobs_budget(opened: Store) -> None:
     """A job enqueued with one attempt is FAILED after its first failure."""
     fine("enqueue", "1", "--attempts", "1")
     fine("work", "handlers:fail", "--once")
@@ -59,7 +57,7 @@ def test_attempts_are_the_jobs_budget(opened: SQLiteStore) -> None:
     assert last.endswith("attempts_spent")
 
 
-def test_status_counts_what_there_is(opened: SQLiteStore) -> None:
+def test_status_counts_what_there_is(opened: Store) -> None:
     """The JSON has each count and the age of the oldest job that waits; the text has the same counts."""
     queue = Queue(store=opened)
     for number in range(1001):
@@ -79,17 +77,17 @@ def test_status_counts_what_there_is(opened: SQLiteStore) -> None:
     assert lines[-1] == "duplicates refused        1"
 
 
-def test_an_empty_queue_has_no_oldest_job(opened: SQLiteStore) -> None:
+def test_an_empty_queue_has_no_oldest_job(opened: Store) -> None:
     """With nothing waiting the age is null, and left out of the text."""
     assert opened.jobs() == ()
     assert json.loads(fine("status", "--json"))["oldest_pending_seconds"] is None
     assert fine("status").splitlines()[0] == "PENDING                   0"
 
 
-def abandoned(path: Path, jobs: int) -> None:
+def abandoned(database: Database, jobs: int) -> None:
     """Leave leases behind that ran out long ago; the first job was committed."""
     clock = ManualClock()
-    with closing(SQLiteStore(path, clock=clock, create=True)) as store:
+    with closing(database.open(clock=clock, create=True)) as store:
         queue = Queue(store=store)
         for number in range(jobs):
             queue.enqueue(number)
@@ -98,9 +96,9 @@ def abandoned(path: Path, jobs: int) -> None:
         queue.commit(1, None)
 
 
-def test_reconcile_goes_on_until_nothing_is_left(path: Path) -> None:
+def test_reconcile_goes_on_until_nothing_is_left(database: Database) -> None:
     """It takes batch after batch, prints what it did, and finds nothing the second time."""
-    abandoned(path, 1002)
+    abandoned(database, 1002)
     assert "1,002  `reconcile` ends them" in fine("status")
     assert [line.split()[:2] for line in fine("reconcile").splitlines()] == [
         ["finished", "1"],
@@ -121,7 +119,7 @@ def test_audit_lines_stay_lines() -> None:
     assert len({line.index(" exec-1 ") for line in lines[1:]}) == 1
 
 
-def test_audit_as_json_has_each_field(opened: SQLiteStore) -> None:
+def test_audit_as_json_has_each_field(opened: Store) -> None:
     """One object: the job, and a row for each line, with the time in milliseconds and as text."""
     fine("enqueue", "1")
     shown = json.loads(fine("audit", "1", "--json"))
@@ -154,14 +152,6 @@ def test_times_are_shown_in_utc() -> None:
     assert utc(-1) == "1969-12-31 23:59:59.999Z"
 
 
-def test_the_database_may_come_from_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """QUEUE_DB names the file where `--db` does not."""
-    monkeypatch.setenv("QUEUE_DB", "other.db")
-    fine("enqueue", "1")
-    fine("--db", "named.db", "enqueue", "1")
-    assert sorted(path.name for path in folder.glob("*.db")) == ["named.db", "other.db"]
-
-
 @pytest.mark.parametrize("command", [(), *[(name,) for name in main.commands]], ids=str)
 def test_every_command_and_option_has_a_help_text(command: tuple[str, ...]) -> None:
     """The help exists, and each option in it is explained; the group's has an example."""
@@ -172,23 +162,44 @@ def test_every_command_and_option_has_a_help_text(command: tuple[str, ...]) -> N
     assert all(param.help for param in found.params if isinstance(param, click.Option))
 
 
-def test_the_worker_leaves_the_signal_handlers_as_they_were(opened: SQLiteStore) -> None:
+def test_the_worker_leaves_the_signal_handlers_as_they_were(opened: Store) -> None:
     """After `work` the process has the signal handlers that it had before, also when it ended in an error."""
     numbers = (signal.SIGTERM, signal.SIGINT)
     before = [signal.getsignal(number) for number in numbers]
     fine("work", "handlers:echo", "--drain")
     with opened.transaction():
         call("--busy-seconds", "0", "work", "handlers:echo", "--drain")
+    fine("enqueue", "1")
+    assert call("work", "handlers:interrupt", "--drain").exit_code == 1
     assert [signal.getsignal(number) for number in numbers] == before
 
 
-def test_two_processes_may_enqueue_into_a_file_that_is_not_there_yet(tmp_path: Path) -> None:
-    """Both succeed, whoever creates it, and with the same key both are given the same job."""
-    for number in range(3):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        arguments = ("enqueue", "1", "--key", "k")
-        with process(folder, *arguments) as one, process(folder, *arguments) as two:
-            ends = [one.end(), two.end()]
-        assert [(code, out) for code, out, _ in ends] == [(0, "1\n")] * 2
-        assert sorted("existed already" in err for _, _, err in ends) == [False, True]
+@pytest.mark.parametrize(
+    ("handler", "why"),
+    [
+        ("nowhere:f", "there is no module 'nowhere'"),
+        ("handlers.deeper:f", "there is no module 'handlers.deeper'"),
+        ("handlers:nothing", "handlers.py) has no 'nothing'"),
+        ("sys:nothing", "has no 'nothing'"),
+        ("handlers:number", "is of type int; it must be a function of (job, context)"),
+        ("handlers:one_argument", "cannot be called: too many positional arguments"),
+        ("handlers:wait", "is an async function"),
+        ("handlers", "is not of the form package.module:function"),
+        (".handlers:f", "is not of the form package.module:function"),
+        ("broken:f", "importing 'broken' raised ModuleNotFoundError: No module named 'nowhere_to_be_found'"),
+        ("leaving:f", "importing 'leaving' raised SystemExit: 3"),
+    ],
+)
+def test_a_handler_that_cannot_be_used_is_refused(handler: str, why: str, opened: Store) -> None:
+    """The line says what is wrong with the name, and no job is leased."""
+    Queue(store=opened).enqueue(1)
+    assert why in refused("work", handler, "--drain")
+    assert opened.executions() == ()
+
+
+def test_an_unknown_job_is_told(opened: Store, database: Database) -> None:
+    """A job that does not exist has no history."""
+    assert opened.jobs() == ()
+    assert refused("audit", "7") == (
+        f"error: {database.named}: there is no job 7; `enqueue` prints a job's id"
+    )

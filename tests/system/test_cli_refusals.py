@@ -11,10 +11,17 @@ from system.clock import SystemClock
 from system.queue import Queue
 from system.sqlite import SQLiteStore
 from tests.system.commands import call, fine, refused
+from tests.system.databases import Database, SQLite
 from tests.system.files import FOREIGN, run, unprivileged
 from tests.system.processes import process
 
 pytestmark = pytest.mark.usefixtures("folder")
+
+
+@pytest.fixture
+def database(path: Path) -> Database:
+    """A file. What is refused of PostgreSQL is in `test_cli_postgresql.py`."""
+    return SQLite(path)
 
 
 @pytest.mark.parametrize(
@@ -45,29 +52,6 @@ def test_what_else_an_enqueue_refuses(path: Path) -> None:
     assert "not valid Unicode" in refused("enqueue", "1", "--key", "\udcff")
     assert "0 is not in the range" in refused("enqueue", "1", "--attempts", "0")
     assert not path.exists()
-
-
-@pytest.mark.parametrize(
-    ("handler", "why"),
-    [
-        ("nowhere:f", "there is no module 'nowhere'"),
-        ("handlers.deeper:f", "there is no module 'handlers.deeper'"),
-        ("handlers:nothing", "handlers.py) has no 'nothing'"),
-        ("sys:nothing", "has no 'nothing'"),
-        ("handlers:number", "is of type int; it must be a function of (job, context)"),
-        ("handlers:one_argument", "cannot be called: too many positional arguments"),
-        ("handlers:wait", "is an async function"),
-        ("handlers", "is not of the form package.module:function"),
-        (".handlers:f", "is not of the form package.module:function"),
-        ("broken:f", "importing 'broken' raised ModuleNotFoundError: No module named 'nowhere_to_be_found'"),
-        ("leaving:f", "importing 'leaving' raised SystemExit: 3"),
-    ],
-)
-def test_a_handler_that_cannot_be_used_is_refused(handler: str, why: str, opened: SQLiteStore) -> None:
-    """The line says what is wrong with the name, and no job is leased."""
-    Queue(store=opened).enqueue(1)
-    assert why in refused("work", handler, "--drain")
-    assert opened.executions() == ()
 
 
 @pytest.mark.parametrize(
@@ -168,12 +152,6 @@ def test_a_read_only_file_can_be_looked_at(locked_folder: Path) -> None:
             assert "enqueued" in fine("--db", path, "audit", "1")
             assert "the file or its folder is read-only" in refused("--db", path, "enqueue", "1")
         assert len(list(owner.audit())) == 1
-
-
-def test_an_unknown_job_is_told(opened: SQLiteStore) -> None:
-    """A job that does not exist has no history."""
-    assert opened.jobs() == ()
-    assert refused("audit", "7") == "error: queue.db: there is no job 7; `enqueue` prints a job's id"
 
 
 def test_a_real_process_fails_in_one_line(tmp_path: Path) -> None:

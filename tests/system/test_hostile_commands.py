@@ -8,7 +8,7 @@ import pytest
 
 from system.queue import DEPTH_MAX
 from tests.system.commands import fine, refused
-from tests.system.files import rows, sound
+from tests.system.databases import Database
 from tests.system.processes import ran
 from tests.system.test_hostile_input import SQL, plain
 
@@ -40,15 +40,15 @@ PAYLOADS = {
 
 
 @pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
-def test_a_payload_on_stdin_is_carried_byte_for_byte(payload: str, path: Path, folder: Path) -> None:
+def test_a_payload_on_stdin_is_carried_byte_for_byte(payload: str, database: Database, folder: Path) -> None:
     """What a real process reads, what the file holds and what a handler copies are the same bytes."""
     (folder / "hostile.py").write_text(HOSTILE)
-    enqueued = ran(folder, "--db", "queue.db", "enqueue", "-", stdin=payload.encode())
+    enqueued = ran(folder, "enqueue", "-", stdin=payload.encode())
     assert (enqueued.returncode, enqueued.stdout, enqueued.stderr) == (0, b"1\n", b"")
-    assert ran(folder, "--db", "queue.db", "work", "hostile:copy", "--drain").returncode == 0
-    kept = rows(path, "SELECT CAST(payload AS BLOB), CAST(value AS BLOB) FROM jobs, effects")
-    assert kept == [(payload.encode(), payload.encode())]
-    assert json.loads(kept[0][0]) == json.loads(payload)
+    assert ran(folder, "work", "hostile:copy", "--drain").returncode == 0
+    kept = database.kept("payload", "jobs") + database.kept("value", "effects")
+    assert kept == [payload.encode()] * 2
+    assert json.loads(kept[0]) == json.loads(payload)
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,10 @@ def test_a_payload_on_stdin_is_carried_byte_for_byte(payload: str, path: Path, f
     ],
     ids=ascii,
 )
-def test_a_payload_is_kept_in_one_spelling(given: str, kept: str, path: Path) -> None:
+def test_a_payload_is_kept_in_one_spelling(given: str, kept: str, database: Database) -> None:
     """The value is the same: a number is spelt as short as can be, text in ASCII, without spaces."""
     fine("enqueue", "--", given)
-    assert rows(path, "SELECT payload FROM jobs") == [(kept,)]
+    assert database.rows("SELECT payload FROM jobs") == [(kept,)]
     assert json.loads(kept) == json.loads(given)
 
 
@@ -116,7 +116,7 @@ def test_a_refusal_is_short_also_where_the_payload_is_not(payload: str, path: Pa
     assert not path.exists()
 
 
-def test_a_key_and_a_name_of_10000_characters_are_carried(path: Path) -> None:
+def test_a_key_and_a_name_of_10000_characters_are_carried(database: Database) -> None:
     """As arguments they are kept whole, and a key that differs in its last character is another."""
     key, name = "k" * 10_000, "w" * 10_000
     assert [fine("enqueue", "1", "--key", text) for text in (key, key[:-1] + "x", key)] == [
@@ -126,31 +126,31 @@ def test_a_key_and_a_name_of_10000_characters_are_carried(path: Path) -> None:
     ]
     fine("work", "handlers:echo", "--once", "--name", name)
     assert name in fine("audit", "1")
-    assert rows(path, "SELECT key FROM jobs") == [(key,), (key[:-1] + "x",)]
-    assert rows(path, "SELECT worker FROM executions") == [(name,)]
+    assert database.rows("SELECT key FROM jobs ORDER BY id") == [(key,), (key[:-1] + "x",)]
+    assert database.rows("SELECT worker FROM executions") == [(name,)]
     assert f"--key '{'k' * 10_000}\\udcff': " in refused("enqueue", "1", "--key", key + "\udcff")
 
 
 @pytest.mark.parametrize("text", [text for text in SQL if "\x00" not in text])
-def test_sql_in_every_argument_is_only_text(text: str, path: Path, folder: Path) -> None:
+def test_sql_in_every_argument_is_only_text(text: str, database: Database, folder: Path) -> None:
     """In payload, key, name, failure and effect it is carried, and the tables are as they were."""
     (folder / "hostile.py").write_text(HOSTILE)
     assert ran(folder, "enqueue", plain(text), "--key", text).stdout == b"1\n"
-    schema = rows(path, "SELECT * FROM sqlite_schema ORDER BY name")
+    schema = database.schema()
     for handler in ("fail", "copy"):
         fine("enqueue", plain(text), "--key", handler)
         fine("work", f"hostile:{handler}", "--drain", "--name", text)
-    assert rows(path, "SELECT payload, key FROM jobs WHERE id = 1") == [(plain(text), text)]
-    assert rows(path, "SELECT DISTINCT worker FROM executions") == [(text,)]
-    assert set(rows(path, "SELECT detail FROM audit WHERE event = 'failed'")) == {(f"ValueError: {text}",)}
-    assert rows(path, "SELECT value FROM effects") == [(plain(text),)]
-    assert rows(path, "SELECT * FROM sqlite_schema ORDER BY name") == schema
-    assert sound(path)
+    assert database.rows("SELECT payload, key FROM jobs WHERE id = 1") == [(plain(text), text)]
+    assert database.rows("SELECT DISTINCT worker FROM executions") == [(text,)]
+    assert set(database.rows("SELECT detail FROM audit WHERE event = 'failed'")) == {(f"ValueError: {text}",)}
+    assert database.rows("SELECT value FROM effects") == [(plain(text),)]
+    assert database.schema() == schema
+    assert database.sound()
     assert f"ValueError: {text}" in fine("audit", "1")
 
 
 @pytest.mark.parametrize("text", SQL)
-def test_sql_elsewhere_is_refused(text: str, path: Path) -> None:
+def test_sql_elsewhere_is_refused(text: str, database: Database) -> None:
     """As a handler, a job's id or a number it is bad usage, told in one line."""
     fine("enqueue", "1")
     for arguments in (
@@ -161,18 +161,18 @@ def test_sql_elsewhere_is_refused(text: str, path: Path) -> None:
         ("work", "handlers:echo", "--lease-seconds", text),
     ):
         refused(*arguments)
-    assert rows(path, "SELECT count(*) FROM audit") == [(1,)]
+    assert database.rows("SELECT count(*) FROM audit") == [(1,)]
 
 
-def test_null_bytes_are_shown_as_escapes(path: Path) -> None:
-    """A null byte cannot be in an argument; one that an exception has is kept and shown as an escape."""
+def test_null_bytes_are_shown_as_escapes(database: Database) -> None:
+    """A null byte cannot be in an argument; one that an exception has is kept as an escape."""
     Path("hostile.py").write_text(HOSTILE)
     fine("enqueue", '"a\\u0000b"')
     fine("work", "hostile:fail", "--once")
-    assert rows(path, "SELECT hex(detail) FROM audit WHERE event = 'failed'")[0][0].endswith("610062")
+    assert database.kept("detail", "audit") == [rb"ValueError: a\x00b"]
     assert fine("audit", "1").splitlines()[-1].endswith(r"ValueError: a\x00b")
     last = json.loads(fine("audit", "1", "--json"))["history"][-1]
-    assert last["detail"] == "ValueError: a\x00b"
+    assert last["detail"] == r"ValueError: a\x00b"
 
 
 def test_a_module_that_raises_what_is_no_exception_is_refused() -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from system.clock import ManualClock
 from system.queue import Queue
-from system.sqlite import SQLiteStore
+from system.store import Store
 from system.worker import Worker
-from tests.system.files import effects, rows, sound
+from tests.system.databases import Database, effects
 from tests.system.processes import PROJECT, ran
 from tests.system.test_worker import write
 
@@ -116,10 +116,10 @@ def pool(job, context):
 
 
 @pytest.fixture
-def folder(path: Path) -> Path:
+def place(place: Path) -> Path:
     """A folder with the handlers."""
-    (path.parent / "hostile.py").write_text(HOSTILE)
-    return path.parent
+    (place / "hostile.py").write_text(HOSTILE)
+    return place
 
 
 ENDS: dict[str, tuple[int, str]] = {
@@ -128,7 +128,7 @@ ENDS: dict[str, tuple[int, str]] = {
     "child_raises": (1, r"ValueError: in the\nchild"),
     "child_leaves": (1, "SystemExit: 0"),
     "child_interrupts": (1, "KeyboardInterrupt: "),
-    "child_beats": (1, "StoreError: queue.db: opened before this process was forked; open it again here"),
+    "child_beats": (1, "StoreError: {named}: opened before this process was forked; open it again here"),
     "child_is_killed": (-signal.SIGTERM, ""),
     "process_is_terminated": (-signal.SIGTERM, ""),
     "pool": (4, ""),
@@ -137,51 +137,52 @@ ENDS: dict[str, tuple[int, str]] = {
 
 @pytest.mark.parametrize("handler", ENDS)
 def test_a_process_that_a_handler_forks_is_no_worker(
-    folder: Path, path: Path, later: SQLiteStore, handler: str
+    place: Path, database: Database, later: Store, handler: str
 ) -> None:
     """However it ends it ends there: the parent alone commits, finishes and goes on, each once."""
     code, told = ENDS[handler]
-    ended = ran(folder, "work", f"hostile:{handler}", "--drain", "--name", "A")
+    ended = ran(place, "work", f"hostile:{handler}", "--drain", "--name", "A")
     assert (ended.returncode, ended.stdout) == (0, b"")
     begins, *lines = ended.stderr.decode().splitlines()
     assert begins == "worker A begins"
-    prefix = f"a process that the handler forked has failed: {told}"
+    prefix = f"a process that the handler forked has failed: {told.format(named=database.named)}"
     assert [line[: len(prefix)] for line in lines] == ([prefix] * 2 if told else [])
-    assert effects(path) == [(1, f'["parent",{code}]'), (2, f'["parent",{code}]')]
+    assert effects(database) == [(1, f'["parent",{code}]'), (2, f'["parent",{code}]')]
     for number in (1, 2):
         events = [row.event for row in later.audit(job_id=number)]
         assert events == ["enqueued", "leased", "started", "committed", "finished"]
-    assert sound(path)
+    assert database.sound()
 
 
 def test_a_forked_process_ends_also_where_it_cannot_say_why(
-    folder: Path, path: Path, later: SQLiteStore
+    place: Path, database: Database, later: Store
 ) -> None:
     """With stderr closed it ends all the same, and its parent's work is not touched."""
-    ended = ran(folder, "work", "hostile:child_writes_to_nobody", "--drain")
+    ended = ran(place, "work", "hostile:child_writes_to_nobody", "--drain")
     assert (ended.returncode, ended.stderr.count(b"\n")) == (0, 1)
-    assert effects(path) == [(1, '["parent",1]'), (2, '["parent",1]')]
+    assert effects(database) == [(1, '["parent",1]'), (2, '["parent",1]')]
     assert later.counts().succeeded == 2
 
 
 def test_a_forked_process_does_not_stand_in_for_its_parent(
-    folder: Path, path: Path, later: SQLiteStore
+    place: Path, database: Database, later: Store
 ) -> None:
     """Where the worker dies and its child comes back from the handler, nobody has done the job yet."""
-    assert ran(folder, "work", "hostile:parent_dies", "--drain").returncode == 7
-    assert effects(path) == []
+    assert ran(place, "work", "hostile:parent_dies", "--drain").returncode == 7
+    assert effects(database) == []
     Worker(Queue(store=later), write, name="B", clock=ManualClock()).drain()
-    assert effects(path) == [(1, "1"), (2, "2")]
+    assert effects(database) == [(1, "1"), (2, "2")]
 
 
 FORKING = """
 import os
 from system.clock import SystemClock
+from system.postgresql import PostgreSQLStore
 from system.queue import Queue
 from system.sqlite import SQLiteStore
 from system.store import StoreError
 
-store = SQLiteStore("queue.db", clock=SystemClock(), create=True)
+store = {opening}
 queue = Queue(store=store)
 queue.enqueue("before", key="k")
 if os.fork() == 0:
@@ -191,7 +192,7 @@ if os.fork() == 0:
         except StoreError as error:
             print(error, flush=True)
     store.close()
-    Queue(store=SQLiteStore("queue.db", clock=SystemClock())).enqueue("child, with a store of its own")
+    Queue(store={opening}).enqueue("child, with a store of its own")
     os._exit(0)
 os.wait()
 queue.enqueue("after")
@@ -199,21 +200,21 @@ store.close()
 """
 
 
-def test_a_store_does_not_outlive_a_fork(path: Path) -> None:
+def test_a_store_does_not_outlive_a_fork(path: Path, database: Database) -> None:
     """A forked process is refused what its parent has open, may open its own, and its parent goes on."""
     ended = subprocess.run(
-        [sys.executable, "-c", FORKING],
+        [sys.executable, "-c", FORKING.format(opening=database.opening)],
         cwd=path.parent,
         env={"PYTHONPATH": str(PROJECT)},
         capture_output=True,
         encoding="utf-8",
         check=False,
     )
-    told = "queue.db: opened before this process was forked; open it again here, with a new store"
+    told = f"{database.named}: opened before this process was forked; open it again here, with a new store"
     assert (ended.returncode, ended.stderr, ended.stdout.splitlines()) == (0, "", [told] * 4)
-    assert rows(path, "SELECT payload FROM jobs ORDER BY id") == [
+    assert database.rows("SELECT payload FROM jobs ORDER BY id") == [
         ('"before"',),
         ('"child, with a store of its own"',),
         ('"after"',),
     ]
-    assert sound(path)
+    assert database.sound()

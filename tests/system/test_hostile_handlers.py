@@ -8,10 +8,9 @@ import pytest
 
 from system.clock import ManualClock
 from system.queue import Queue
-from system.sqlite import SQLiteStore
-from system.store import Job, Status
+from system.store import Job, Status, Store
 from system.worker import Context, Worker
-from tests.system.files import effects, sound
+from tests.system.databases import Database, effects
 from tests.system.processes import process, ran
 from tests.system.test_worker import details, worker, write
 
@@ -52,10 +51,10 @@ def stay(job, context):
 
 
 @pytest.fixture
-def folder(path: Path) -> Path:
+def place(place: Path) -> Path:
     """A folder with the handlers."""
-    (path.parent / "hostile.py").write_text(HOSTILE)
-    return path.parent
+    (place / "hostile.py").write_text(HOSTILE)
+    return place
 
 
 class Own(BaseException):
@@ -73,7 +72,7 @@ class Mute(Exception):
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (Own("a\x00b \ud800"), "Own: a\x00b \\ud800"),
+        (Own("a\x00b \ud800"), r"Own: a\x00b \ud800"),
         (GeneratorExit("gone"), "GeneratorExit: gone"),
         (
             BaseExceptionGroup("two", [Own(), KeyboardInterrupt()]),
@@ -122,41 +121,43 @@ def test_a_keyboard_interrupt_ends_the_worker_and_the_job_comes_back(
     assert [execution.status for execution in queue.store.executions()] == [Status.ABORTED, Status.DONE]
 
 
-def test_a_handler_that_returns_too_late_is_refused(queue: Queue, clock: ManualClock, path: Path) -> None:
+def test_a_handler_that_returns_too_late_is_refused(
+    queue: Queue, clock: ManualClock, database: Database
+) -> None:
     """While it does not return its lease runs out and another worker does the job; its own effect is not."""
 
     def handler(_: Job, context: Context) -> None:
         context.write("late")
         clock.advance(30_000)
-        with closing(SQLiteStore(path, clock=clock)) as store:
+        with closing(database.open(clock=clock)) as store:
             Worker(Queue(store=store), write, name="B", clock=clock).drain()
 
     queue.enqueue(1)
     worker(queue, handler, clock).drain()
-    assert effects(path) == [(1, "1")]
+    assert effects(database) == [(1, "1")]
     last = list(queue.store.audit())[-1]
     assert (last.actor, last.operation, last.reason) == ("A", "commit", "already_committed")
 
 
 @pytest.mark.parametrize(("handler", "code"), [("crash", 7), ("die", -signal.SIGKILL), ("replace", 8)])
 def test_a_process_that_ends_in_its_handler_leaves_the_job_to_another(
-    folder: Path, path: Path, later: SQLiteStore, handler: str, code: int
+    place: Path, database: Database, later: Store, handler: str, code: int
 ) -> None:
     """What it wrote is gone, its lease runs out, and another worker does the job."""
-    assert ran(folder, "work", f"hostile:{handler}", "--drain").returncode == code
-    assert effects(path) == []
+    assert ran(place, "work", f"hostile:{handler}", "--drain").returncode == code
+    assert effects(database) == []
     Worker(Queue(store=later), write, name="B", clock=ManualClock()).drain()
-    assert effects(path) == [(1, "1"), (2, "2")]
+    assert effects(database) == [(1, "1"), (2, "2")]
     assert sorted(execution.attempt for execution in later.executions()) == [1, 1, 2]
-    assert sound(path)
+    assert database.sound()
 
 
 @pytest.mark.parametrize("taken", [False, True])
 def test_a_handler_that_never_returns_is_told_to_let_go(
-    folder: Path, path: Path, later: SQLiteStore, taken: bool
+    place: Path, database: Database, later: Store, taken: bool
 ) -> None:
     """A second SIGTERM ends it: the job goes back, or stays with the worker that has done it meanwhile."""
-    with process(folder, "work", "hostile:stay", "--name", "A") as running:
+    with process(place, "work", "hostile:stay", "--name", "A") as running:
         assert running.line() == "begun\n"
         if taken:
             Worker(Queue(store=later), write, name="B", clock=ManualClock()).drain()
@@ -168,6 +169,6 @@ def test_a_handler_that_never_returns_is_told_to_let_go(
     last = list(later.audit(job_id=1))[-1]
     assert (last.actor, last.operation) == ("A", "fail")
     assert last.reason == ("lease_lost" if taken else "handler_failed")
-    assert effects(path) == ([(1, "1"), (2, "2")] if taken else [])
+    assert effects(database) == ([(1, "1"), (2, "2")] if taken else [])
     Worker(Queue(store=later), write, name="B", clock=ManualClock()).drain()
     assert later.counts().succeeded == 2

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 import system.worker
-from system.clock import ManualClock, SystemClock
+from system.clock import ManualClock
 from system.queue import Queue
-from system.sqlite import SQLiteStore
-from system.store import Job, Status
+from system.store import Job, Status, Store
 from system.worker import Breakable, Context, Released, Worker
+from tests.system.databases import Database
 from tests.system.processes import process
 from tests.system.test_worker import details, worker
 
@@ -38,7 +38,9 @@ def test_a_second_interruption_releases_the_job(queue: Queue, clock: ManualClock
     assert queue.store.counts().pending == 1
 
 
-def test_an_interruption_in_a_heartbeat_comes_after_it(queue: Queue, clock: ManualClock, path: Path) -> None:
+def test_an_interruption_in_a_heartbeat_comes_after_it(
+    queue: Queue, clock: ManualClock, database: Database
+) -> None:
     """The heartbeat's transaction is whole: its audit row is there, and then the handler is broken off."""
 
     class Interrupting(ManualClock):
@@ -57,7 +59,7 @@ def test_an_interruption_in_a_heartbeat_comes_after_it(queue: Queue, clock: Manu
             interrupting.armed = False
 
     interrupting = Interrupting(clock.now())
-    mine = SQLiteStore(path, clock=interrupting)
+    mine = database.open(clock=interrupting)
     interrupted = Worker(Queue(store=mine), handler, name="A", clock=clock)
     queue.enqueue(1)
     interrupted.run_once()
@@ -139,42 +141,40 @@ def test_a_break_comes_once() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_first_signal_lets_the_job_in_hand_end(tmp_path: Path, number: signal.Signals) -> None:
+def test_the_first_signal_lets_the_job_in_hand_end(
+    place: Path, opened: Store, number: signal.Signals
+) -> None:
     """A real process that is told to stop in its handler finishes that job, takes no other, and exits 0."""
-    store = SQLiteStore(tmp_path / "queue.db", clock=SystemClock(), create=True)
-    queue = Queue(store=store)
+    queue = Queue(store=opened)
     queue.enqueue("in hand")
     queue.enqueue("next")
-    with process(tmp_path, "work", "handlers:obey") as running:
+    with process(place, "work", "handlers:obey") as running:
         assert running.line() == "begun 1\n"
         running.popen.send_signal(number)
         running.tell("return")
         assert running.end()[0] == 0
-    assert (store.counts().succeeded, store.counts().pending) == (1, 1)
-    assert [effect.value for effect in store.effects()] == ['"obeyed"']
-    store.close()
+    assert (opened.counts().succeeded, opened.counts().pending) == (1, 1)
+    assert [effect.value for effect in opened.effects()] == ['"obeyed"']
 
 
-def test_the_second_signal_releases_the_job(tmp_path: Path) -> None:
+def test_the_second_signal_releases_the_job(place: Path, opened: Store) -> None:
     """A real process that gets two SIGTERMs in its handler puts the job back to PENDING, and exits 0."""
-    store = SQLiteStore(tmp_path / "queue.db", clock=SystemClock(), create=True)
-    Queue(store=store).enqueue(1)
-    with process(tmp_path, "work", "handlers:obey") as running:
+    Queue(store=opened).enqueue(1)
+    with process(place, "work", "handlers:obey") as running:
         assert running.line() == "begun 1\n"
         running.popen.send_signal(signal.SIGTERM)
         running.tell("ping")
         assert running.line() == "pong\n"  # so the first signal has been seen
         running.popen.send_signal(signal.SIGTERM)
         assert running.end()[0] == 0
-    assert store.counts().pending == 1
-    assert [row.detail for row in store.audit()][-1] == "Released: told to let go of the job"
-    store.close()
+    assert opened.counts().pending == 1
+    assert [row.detail for row in opened.audit()][-1] == "Released: told to let go of the job"
 
 
-def test_a_signal_ends_the_wait_for_a_job(tmp_path: Path) -> None:
+def test_a_signal_ends_the_wait_for_a_job(place: Path, opened: Store) -> None:
     """A real process that waits an hour for the next job exits 0 at once when it is told to stop."""
-    SQLiteStore(tmp_path / "queue.db", clock=SystemClock(), create=True).close()
-    with process(tmp_path, "work", "handlers:echo", "--poll-seconds", "3600") as running:
+    opened.close()
+    with process(place, "work", "handlers:echo", "--poll-seconds", "3600") as running:
         assert running.error_line().endswith("begins\n")
         running.popen.send_signal(signal.SIGTERM)
         assert running.end()[0] == 0

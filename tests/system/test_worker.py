@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from system.clock import ManualClock
 from system.queue import Queue
-from system.sqlite import SQLiteStore
-from system.store import Job, StoreBusy
+from system.store import Job
 from system.worker import Context, Handler, Released, Worker
+from tests.system.databases import Database, holding
 
 
 def worker(queue: Queue, handler: Handler, clock: ManualClock) -> Worker:
@@ -168,33 +167,25 @@ def test_drain_counts(queue: Queue, clock: ManualClock) -> None:
     assert queue.store.counts().succeeded == 5
 
 
-def test_a_busy_store_is_tried_again(queue: Queue, clock: ManualClock, path: Path) -> None:
-    """What the job in hand has to persist is retried until the other process lets go of the database."""
-    other = SQLiteStore(path, clock=clock, busy_seconds=0)
-    mine = SQLiteStore(path, clock=clock, busy_seconds=0)
-    held = other.transaction()
+def test_a_busy_store_is_tried_again(queue: Queue, clock: ManualClock, database: Database) -> None:
+    """What the job in hand has to persist is retried until the other process lets go of the job."""
+    other = database.open(clock=clock)
+    mine = database.open(clock=clock, busy_seconds=0)
+    held = holding(other, 1)
+    told: list[str] = []
 
     class Releasing(ManualClock):
         def sleep(self, _: float) -> None:
             held.__exit__(None, None, None)
 
     queue.enqueue(1)
-    Worker(Queue(store=mine), lambda *_: held.__enter__() and None, name="A", clock=Releasing()).run_once()
+    busy = Worker(
+        Queue(store=mine), lambda *_: held.__enter__(), name="A", clock=Releasing(), tell=told.append
+    )
+    busy.run_once()
     assert queue.store.counts().succeeded == 1
+    assert [database.busy in line for line in told] == [True, False]
     other.close()
-    mine.close()
-
-
-def test_a_worker_without_a_job_tells_busy_from_empty(
-    store: SQLiteStore, clock: ManualClock, path: Path
-) -> None:
-    """`drain` raises StoreBusy where it cannot tell; `run_once` says that it did nothing."""
-    mine = SQLiteStore(path, clock=clock, busy_seconds=0)
-    with store.transaction():
-        busy = worker(Queue(store=mine), write, clock)
-        assert not busy.run_once()
-        with pytest.raises(StoreBusy, match="locked by another process for more than 0 s"):
-            busy.drain()
     mine.close()
 
 

@@ -1,8 +1,8 @@
-"""The store on SQLite: what is opened, what is refused, and what a transaction promises."""
+"""The store on SQLite alone: what is opened, what is refused, and what is on the disk."""
 
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,14 @@ from system.queue import Queue
 from system.sqlite import APPLICATION_ID, SCHEMA_VERSION, Connect, SQLiteStore, connecting
 from system.store import StoreBusy, StoreError
 from tests.system.files import FOREIGN, run, unprivileged
+from tests.system.test_worker import worker, write
+
+
+@pytest.fixture
+def store(path: Path, clock: ManualClock) -> Iterator[SQLiteStore]:
+    """A new store in a file."""
+    with closing(SQLiteStore(path, clock=clock, create=True)) as store:
+        yield store
 
 
 def open_store(path: Path, *, create: bool = False, connect: Connect | None = None) -> SQLiteStore:
@@ -47,32 +55,8 @@ def test_a_file_that_was_switched_to_a_rollback_journal_is_switched_back(path: P
         assert other.execute("PRAGMA journal_mode").fetchall() == [("wal",)]
 
 
-def test_a_transaction_that_raises_leaves_nothing(store: SQLiteStore) -> None:
-    """When its block raises, even by no ordinary exception, all is rolled back and the store goes on."""
-
-    def begin_and_raise(error: type[BaseException]) -> None:
-        with store.transaction() as tx:
-            job = tx.add_job(key="k", payload="1", attempts_max=1)
-            tx.record(event="enqueued", operation="enqueue", actor="producer", job_id=job.id)
-            raise error
-
-    for error in (ValueError, KeyboardInterrupt):
-        with pytest.raises(error):
-            begin_and_raise(error)
-    assert (store.jobs(), list(store.audit())) == ((), [])
-    assert Queue(store=store).enqueue(2, key="k").id == 1
-
-
-def test_a_transaction_reads_the_time_once(store: SQLiteStore, clock: ManualClock) -> None:
-    """The time of a transaction is the time at which it began."""
-    with store.transaction() as tx:
-        began = tx.now
-        clock.advance(1)
-        assert tx.add_job(key=None, payload="1", attempts_max=1).enqueued_at == began == tx.now
-
-
-def test_a_second_writer_waits_and_then_is_told(store: SQLiteStore, path: Path) -> None:
-    """While a transaction is open another raises StoreBusy after its wait, and reads go on."""
+def test_a_second_writer_of_anything_waits_and_then_is_told(store: SQLiteStore, path: Path) -> None:
+    """While a transaction is open any other raises StoreBusy after its wait, and reads go on."""
     with closing(open_store(path)) as other, store.transaction() as tx:
         tx.add_job(key=None, payload="1", attempts_max=1)
         with pytest.raises(StoreBusy, match=r"queue\.db: locked by another process for more than 0 s"):
@@ -80,19 +64,25 @@ def test_a_second_writer_waits_and_then_is_told(store: SQLiteStore, path: Path) 
         assert other.jobs() == ()
 
 
-def test_the_store_enforces_what_rows_refer_to(store: SQLiteStore) -> None:
-    """An effect of a job that does not exist is an error, and not a row."""
-    with pytest.raises(StoreError, match="FOREIGN KEY"), store.transaction() as tx:
-        tx.add_effect(job_id=1, execution_id=1, value="1")
+def test_an_id_that_was_rolled_back_is_given_again(store: SQLiteStore) -> None:
+    """A transaction that raises leaves no gap in the ids."""
+    with suppress(KeyboardInterrupt), store.transaction() as tx:
+        assert tx.add_job(key=None, payload="1", attempts_max=1).id == 1
+        raise KeyboardInterrupt
+    assert Queue(store=store).enqueue(2).id == 1
 
 
-def test_what_does_not_exist_is_told_by_its_id(store: SQLiteStore) -> None:
-    """A job or an execution that is not there raises StoreError."""
-    with store.transaction() as tx:
-        with pytest.raises(StoreError, match="there is no job 7"):
-            tx.job(7)
-        with pytest.raises(StoreError, match="there is no execution 8"):
-            tx.execution(8)
+def test_a_worker_without_a_job_tells_busy_from_empty(
+    store: SQLiteStore, clock: ManualClock, path: Path
+) -> None:
+    """`drain` raises StoreBusy where it cannot tell; `run_once` says that it did nothing."""
+    mine = SQLiteStore(path, clock=clock, busy_seconds=0)
+    with store.transaction():
+        busy = worker(Queue(store=mine), write, clock)
+        assert not busy.run_once()
+        with pytest.raises(StoreBusy, match="locked by another process for more than 0 s"):
+            busy.drain()
+    mine.close()
 
 
 def test_what_is_committed_is_synced(store: SQLiteStore, path: Path) -> None:

@@ -1,0 +1,79 @@
+"""A PostgreSQL database for a test. With no server it is skipped, and says why; in CI that is an error."""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+if TYPE_CHECKING:
+    from failure_modes.checker.postgresql.server import Server
+
+
+def not_at_hand(reason: str) -> NoReturn:
+    """What a test needs is not there: a skip with its reason in view, and an error in CI."""
+    if os.environ.get("CI"):
+        pytest.fail(f"in CI this must not be missing: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> "Server":
+    """The server of this test process."""
+    try:
+        from failure_modes.checker.postgresql.server import NoServer, server
+    except ImportError as error:
+        not_at_hand(f"PostgreSQL: psycopg cannot be imported ({error})")
+    try:
+        return server()
+    except NoServer as error:
+        not_at_hand(f"PostgreSQL: {error}")
+
+
+@pytest.fixture
+def postgresql_dsn(postgresql_server: "Server") -> Iterator[str]:
+    """The address of a new database with nothing in it."""
+    from failure_modes.checker.postgresql.server import fresh_database
+
+    dsn = fresh_database(postgresql_server)
+    yield dsn
+    _run(postgresql_server.dsn, f'DROP DATABASE "{_name(dsn)}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def _postgresql_with_schema(postgresql_server: "Server") -> str:
+    from failure_modes.checker.postgresql.server import fresh_database
+    from system.postgresql import PostgreSQLStore
+
+    dsn = fresh_database(postgresql_server)
+    with closing(PostgreSQLStore(dsn, create=True)):
+        return dsn
+
+
+@pytest.fixture
+def postgresql_queue_dsn(_postgresql_with_schema: str) -> str:
+    """The address of a database with a queue in it that has no row and never had one, for all it shows."""
+    from system.postgresql.schema import TABLES
+
+    _run(
+        _postgresql_with_schema,
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        f"TRUNCATE {', '.join(TABLES)} RESTART IDENTITY",
+    )
+    return _postgresql_with_schema
+
+
+def _run(dsn: str, *statements: str) -> None:
+    import psycopg
+
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def _name(dsn: str) -> str:
+    from psycopg import conninfo
+
+    return str(conninfo.conninfo_to_dict(dsn)["dbname"])
