@@ -147,8 +147,10 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """What the queue and the searches cost. Nothing is asserted."""
+    """What the queue costs, beside its peers, and the searches: `nox -s bench -- queue --jobs 5000`."""
     _install(session)
+    for peer in nox.project.dependency_groups(nox.project.load_toml(ROOT / "pyproject.toml"), "bench"):
+        session.install("--quiet", peer, success_codes=(0, 1))  # one that is missing is said to be
     session.run("python", "-m", "tests.bench", *session.posargs)
 
 

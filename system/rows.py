@@ -22,7 +22,8 @@ def read_job(row: Any) -> Job:
 def read_execution(row: Any) -> Execution:
     """The row as an execution."""
     values = dict(zip(EXECUTION_FIELDS, row, strict=True))
-    return Execution(**{**values, "status": Status(values["status"])})
+    values["status"] = Status(values["status"])
+    return Execution(**values)
 
 
 def read_effect(row: Any) -> Effect:

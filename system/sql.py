@@ -8,8 +8,6 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
-from attrs import evolve
-
 from system.rows import (
     AUDIT,
     BREAKER,
@@ -27,6 +25,14 @@ from system.store import AuditRow, Breaker, Counts, Effect, Execution, Job, Stat
 
 OPEN = "status IN ('LEASED', 'IN_PROGRESS', 'COMMITTED')"
 
+ADD_EXECUTION = (
+    "INSERT INTO executions (job_id, attempt, worker, status, lease_expires_at) VALUES (?, ?, ?, ?, ?)"
+)
+CHANGE_EXECUTION = "UPDATE executions SET status = ?, lease_expires_at = ? WHERE id = ?"
+ADD_AUDIT_ROW = (
+    "INSERT INTO audit (at, actor, operation, event, job_id, execution_id, before, after, reason, detail)"
+)
+
 
 class SQLTransaction:
     """One open write transaction. See `system.store.Transaction` for what each method promises."""
@@ -40,6 +46,10 @@ class SQLTransaction:
         """Run one statement; its rows."""
 
     @abstractmethod
+    def _run(self, sql: str, *values: object) -> None:
+        """Run one statement that gives no rows."""
+
+    @abstractmethod
     def _insert(self, sql: str, *values: object) -> int:
         """Insert one row; its id."""
 
@@ -51,7 +61,7 @@ class SQLTransaction:
 
     def set_available(self, job_id: int, available_at: int | None) -> None:
         """Say when the job may be leased next; None for never again."""
-        self._rows("UPDATE jobs SET available_at = ? WHERE id = ?", available_at, job_id)
+        self._run("UPDATE jobs SET available_at = ? WHERE id = ?", available_at, job_id)
 
     def execution(self, execution_id: int) -> Execution:
         """The execution of that id. Raises StoreError."""
@@ -70,25 +80,21 @@ class SQLTransaction:
         self, *, job_id: int, attempt: int, worker: str, lease_expires_at: int, operation: str
     ) -> Execution:
         """Add a LEASED execution, with its audit row."""
-        execution_id = self._insert(
-            "INSERT INTO executions (job_id, attempt, worker, status, lease_expires_at)"
-            " VALUES (?, ?, ?, ?, ?)",
-            job_id,
-            attempt,
-            worker,
-            Status.LEASED,
-            lease_expires_at,
-        )
-        execution = Execution(
-            id=execution_id,
+        values = job_id, attempt, worker, Status.LEASED, lease_expires_at
+        told = worker, operation, "leased", job_id
+        return Execution(
+            id=self._add_execution(values, told),
             job_id=job_id,
             attempt=attempt,
             worker=worker,
             status=Status.LEASED,
             lease_expires_at=lease_expires_at,
         )
-        self._audit(worker, operation, "leased", job_id, execution_id, None, Status.LEASED, None, None)
-        return execution
+
+    def _add_execution(self, values: tuple[object, ...], told: tuple[object, ...]) -> int:
+        execution_id = self._insert(ADD_EXECUTION, *values)
+        self._audit(*told, execution_id, None, Status.LEASED, None, None)
+        return execution_id
 
     def move(
         self,
@@ -103,20 +109,13 @@ class SQLTransaction:
         detail: str | None = None,
     ) -> None:
         """Change an execution's status, with its audit row."""
-        changed = evolve(
-            execution,
-            status=to,
-            lease_expires_at=execution.lease_expires_at if lease_expires_at is None else lease_expires_at,
-        )
-        self._rows(
-            "UPDATE executions SET status = ?, lease_expires_at = ? WHERE id = ?",
-            changed.status,
-            changed.lease_expires_at,
-            changed.id,
-        )
-        self._audit(
-            actor, operation, event, execution.job_id, execution.id, execution.status, to, reason, detail
-        )
+        until = execution.lease_expires_at if lease_expires_at is None else lease_expires_at
+        told = actor, operation, event, execution.job_id, execution.id, execution.status, to, reason, detail
+        self._move((to, until, execution.id), told)
+
+    def _move(self, values: tuple[object, ...], told: tuple[object, ...]) -> None:
+        self._run(CHANGE_EXECUTION, *values)
+        self._audit(*told)
 
     def effect_of(self, job_id: int) -> Effect | None:
         """The job's first effect, or None."""
@@ -125,7 +124,7 @@ class SQLTransaction:
 
     def add_effect(self, *, job_id: int, execution_id: int, value: str) -> None:
         """Write the job's effect."""
-        self._insert(
+        self._run(
             "INSERT INTO effects (job_id, execution_id, value) VALUES (?, ?, ?)", job_id, execution_id, value
         )
 
@@ -135,8 +134,8 @@ class SQLTransaction:
 
     def add_retry(self, *, forget_until: int) -> None:
         """A retry begins now; those that began at that time or before are forgotten."""
-        self._rows("DELETE FROM retries WHERE begun_at <= ?", forget_until)
-        self._insert("INSERT INTO retries (begun_at) VALUES (?)", self.now)
+        self._run("DELETE FROM retries WHERE begun_at <= ?", forget_until)
+        self._run("INSERT INTO retries (begun_at) VALUES (?)", self.now)
 
     def breaker(self) -> Breaker:
         """The circuit breaker."""
@@ -144,9 +143,9 @@ class SQLTransaction:
 
     def set_breaker(self, breaker: Breaker) -> None:
         """Write the circuit breaker."""
-        self._rows("DELETE FROM breaker")
+        self._run("DELETE FROM breaker")
         if breaker != Breaker():
-            self._insert(
+            self._run(
                 "INSERT INTO breaker (id, failures, open_until_at) VALUES (1, ?, ?)",
                 breaker.failures,
                 breaker.open_until_at,
@@ -165,18 +164,8 @@ class SQLTransaction:
         """Add an audit row for something that changed no execution."""
         self._audit(actor, operation, event, job_id, execution_id, None, None, reason, None)
 
-    def _audit(self, actor: str, operation: str, event: str, job_id: int, *rest: object) -> None:
-        self._insert(
-            "INSERT INTO audit"
-            " (at, actor, operation, event, job_id, execution_id, before, after, reason, detail)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            self.now,
-            actor,
-            operation,
-            event,
-            job_id,
-            *rest,
-        )
+    def _audit(self, *told: object) -> None:
+        self._run(f"{ADD_AUDIT_ROW} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self.now, *told)
 
 
 class SQLReads:

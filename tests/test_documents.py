@@ -24,6 +24,7 @@ EXPECTED = (
     "04_happy_path.md",
     "05_fidelity.md",
     "adding_a_failure_mode.md",
+    "bench.md",
     "failure_mode_index.md",
     "glossary.md",
     "proving.md",

@@ -9,6 +9,13 @@ MARK = "queue_schema"
 
 TABLES = ("jobs", "executions", "effects", "retries", "breaker", "audit")
 
+VACUUMED = "WITH (autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_scale_factor = 0.01," + (
+    " vacuum_index_cleanup = on)"
+)
+"""Of a table whose rows go through a queue. Each job that was worked off leaves dead entries at the end of the
+index where the next one is looked for. By default they stay until a fifth of the table is dead; or longer,
+where they are on few of its pages."""
+
 SCHEMA = (
     f"CREATE TABLE {MARK} (version integer NOT NULL)",
     # A key may be of any length, and an index entry may not: so its digest is what is unique.
@@ -21,7 +28,8 @@ SCHEMA = (
         attempts_max bigint  NOT NULL CHECK (attempts_max > 0),
         enqueued_at  bigint  NOT NULL,
         available_at bigint
-    )""",
+    )"""
+    + VACUUMED,
     "CREATE INDEX jobs_available ON jobs (available_at, id) WHERE available_at IS NOT NULL",
     """
     CREATE TABLE executions (
@@ -32,7 +40,8 @@ SCHEMA = (
         status           text   NOT NULL
             CHECK (status IN ('LEASED', 'IN_PROGRESS', 'COMMITTED', 'DONE', 'ABORTED')),
         lease_expires_at bigint NOT NULL
-    )""",
+    )"""
+    + VACUUMED,
     "CREATE INDEX executions_job ON executions (job_id, id)",
     """
     CREATE INDEX executions_open ON executions (lease_expires_at, id)

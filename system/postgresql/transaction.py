@@ -14,19 +14,33 @@ from attrs import define, field
 from system.clock import Clock
 from system.postgresql.connecting import Connection
 from system.rows import EXECUTION, JOB, read_execution, read_job
-from system.sql import OPEN, SQLTransaction
+from system.sql import ADD_AUDIT_ROW, ADD_EXECUTION, CHANGE_EXECUTION, OPEN, SQLTransaction
 from system.store import Breaker, Execution, Job, StoreError
 
 SERVER_TIME = "floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint"
 """The server's time in milliseconds: the same within a statement, so that an index can be used with it."""
+
+_HOLD_EXECUTION = (
+    f"SELECT {EXECUTION}, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint FROM"
+    f" (SELECT executions.* FROM jobs JOIN executions ON executions.job_id = jobs.id"
+    " WHERE executions.id = ? FOR UPDATE OF jobs, executions) AS held"
+)
+"""Locks the job, then its execution, which nobody changes who has not locked the job. A row that was changed
+while the statement waited for its lock is read as it is then, and the time is read after that."""
+
+_ADD_EXECUTION = (
+    f"WITH added AS ({ADD_EXECUTION} RETURNING id, status)"
+    f" {ADD_AUDIT_ROW} SELECT ?, ?, ?, ?, ?, id, NULL, status, NULL, NULL FROM added RETURNING execution_id"
+)
+_MOVE = f"WITH changed AS ({CHANGE_EXECUTION}) {ADD_AUDIT_ROW} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+"""An execution is changed and its audit row written by one statement: one round trip to the server less."""
 
 
 @define
 class PostgreSQLTransaction(SQLTransaction):
     """One open transaction. See `system.store.Transaction` for what each method promises.
 
-    The time is read by the statement that follows the one that took a lock, and so is never before the last
-    change to what is locked.
+    The time is read once a lock has been taken, and so is never before the last change to what is locked.
     """
 
     _connection: Connection
@@ -51,8 +65,10 @@ class PostgreSQLTransaction(SQLTransaction):
         return (SERVER_TIME, ()) if self._clock is None else ("?::bigint", (self._clock.now(),))
 
     def _rows(self, sql: str, *values: object) -> list[Any]:
-        cursor = self._connection.execute(in_driver_style(sql), values)
-        return cursor.fetchall() if cursor.description else []
+        return self._connection.execute(in_driver_style(sql), values).fetchall()
+
+    def _run(self, sql: str, *values: object) -> None:
+        self._connection.execute(in_driver_style(sql), values)
 
     def _insert(self, sql: str, *values: object) -> int:
         return int(self._rows(f"{sql} RETURNING id", *values)[0][0])
@@ -67,7 +83,7 @@ class PostgreSQLTransaction(SQLTransaction):
         """The job of that idempotency key, or None; nobody else can add one of that key meanwhile."""
         digest = digest_of(key)
         number = int.from_bytes(digest[:8], signed=True)
-        self._rows("SELECT pg_advisory_xact_lock(?)", number)
+        self._run("SELECT pg_advisory_xact_lock(?)", number)
         rows = self._rows(f"SELECT {JOB} FROM jobs WHERE key_digest = ?", digest)
         return read_job(rows[0]) if rows else None
 
@@ -118,17 +134,13 @@ class PostgreSQLTransaction(SQLTransaction):
 
     def execution(self, execution_id: int) -> Execution:
         """The execution of that id; its job is locked. Raises StoreError."""
-        self._rows(
-            "SELECT id FROM jobs WHERE id = (SELECT job_id FROM executions WHERE id = ?) FOR UPDATE",
-            execution_id,
-        )
-        time, values = self._time()
-        for row in self._rows(
-            f"SELECT {EXECUTION}, {time} AS now_at FROM executions WHERE id = ?", *values, execution_id
-        ):
-            *execution, self._now = row
-            return read_execution(execution)
-        raise StoreError(f"there is no execution {execution_id}")
+        rows = self._rows(_HOLD_EXECUTION, execution_id)
+        if not rows:
+            raise StoreError(f"there is no execution {execution_id}")
+        *execution, time = rows[0]
+        if self._now is None:
+            self._now = time if self._clock is None else self._clock.now()
+        return read_execution(execution)
 
     def expired(self, limit: int) -> tuple[Execution, ...]:
         """Open executions whose lease has run out, by id; not those of a job that another holds."""
@@ -154,6 +166,13 @@ class PostgreSQLTransaction(SQLTransaction):
             self._now = row[-1]
         return tuple([read_execution(row[:-1]) for row in rows])
 
+    def _add_execution(self, values: tuple[object, ...], told: tuple[object, ...]) -> int:
+        rows = self._rows(_ADD_EXECUTION, *values, self.now, *told)
+        return int(rows[0][0])
+
+    def _move(self, values: tuple[object, ...], told: tuple[object, ...]) -> None:
+        self._run(_MOVE, *values, self.now, *told)
+
     def retries(self) -> tuple[int, ...]:
         """When each retry that is remembered began, in ms, earliest first."""
         self._lock("retries")
@@ -167,7 +186,7 @@ class PostgreSQLTransaction(SQLTransaction):
     def _lock(self, table: str) -> None:
         """Hold a table that every transaction that uses it reads first."""
         if table not in self._locked:
-            self._rows(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
+            self._run(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
             self._locked.add(table)
 
 

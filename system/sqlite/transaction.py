@@ -20,6 +20,9 @@ class SQLiteTransaction(SQLTransaction):
     def _rows(self, sql: str, *values: object) -> list[Any]:
         return self._connection.execute(sql, values).fetchall()
 
+    def _run(self, sql: str, *values: object) -> None:
+        self._connection.execute(sql, values)
+
     def _insert(self, sql: str, *values: object) -> int:
         row_id = self._connection.execute(sql, values).lastrowid
         assert row_id is not None, "an INSERT gives a row id"

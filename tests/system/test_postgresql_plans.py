@@ -95,3 +95,24 @@ def test_every_operation_finds_its_rows_by_an_index(postgresql_queue_dsn: str, o
             if "SKIP LOCKED" in sql:
                 index = {"lease": "jobs_available", "reconcile": "executions_open"}[operation]
                 assert index in [node.get("Index Name") for node in found]
+
+
+def test_the_dead_entries_of_jobs_that_were_worked_off_are_cleared_early(postgresql_queue_dsn: str) -> None:
+    """A vacuum clears the index of jobs also when few of many rows are dead: a lease reads none of them."""
+    fill = (
+        "INSERT INTO jobs (payload, attempts_max, enqueued_at, available_at)"
+        " SELECT '1', 3, n, n FROM generate_series(1, 100000) AS n"
+    )
+    worked_off = "UPDATE jobs SET available_at = NULL WHERE id <= 1000"
+    asked = "SELECT FROM jobs WHERE available_at <= 1000000 ORDER BY available_at, id LIMIT 1"
+    with (
+        closing(PostgreSQLStore(postgresql_queue_dsn)),
+        psycopg.connect(postgresql_queue_dsn, autocommit=True) as connection,
+    ):
+        for statement in (fill, worked_off, "VACUUM jobs"):
+            connection.execute(statement)
+        explain = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {asked}"
+        [[[found]]] = connection.execute(explain).fetchall()
+    plan = found["Plan"]
+    assert plan["Actual Rows"] == 1
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] <= 10

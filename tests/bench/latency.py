@@ -1,0 +1,131 @@
+"""How long a lease takes, by the number of jobs that wait. An index finds it: so it ought not to grow.
+
+The databases of one kind stand beside each other, and are leased from in turn: whatever else the machine
+does, it does to all of them.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import psycopg
+from attrs import frozen
+
+from system.clock import Stopwatch, SystemClock
+from system.postgresql import PostgreSQLStore
+from system.queue import Queue
+from system.sqlite import SQLiteStore
+from system.store import Store
+from tests.bench.output import percentile, progress
+from tests.bench.places import Places
+
+WAITING = (0, 10_000, 1_000_000)
+WORKED_OFF = 5_000
+LEASES = 500
+
+_FILL = (
+    "INSERT INTO jobs (payload, attempts_max, enqueued_at, available_at)"
+    " SELECT CAST(n AS TEXT), 3, {now} - {count} + n, {now} - {count} + n FROM {numbers}",
+    "INSERT INTO audit (at, actor, operation, event, job_id)"
+    " SELECT enqueued_at, 'producer', 'enqueue', 'enqueued', id FROM jobs"
+    " WHERE enqueued_at > {now} - {count}",
+)
+"""What as many calls of `enqueue` leave, each a millisecond after the other."""
+
+_COUNTED = "WITH RECURSIVE s (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM s"
+
+
+@frozen(kw_only=True)
+class Latency:
+    """What leases took, in microseconds."""
+
+    database: str
+    waiting: int
+    fresh: tuple[float, ...]
+    """When no job had been worked off."""
+    later: tuple[float, ...]
+    """After many."""
+
+
+def latencies(places: Places, kinds: tuple[str, ...], levels: tuple[int, ...]) -> Iterator[Latency]:
+    """Measure each level on each kind of database."""
+    for kind in kinds:
+        with ExitStack() as stack:
+            queues: list[Queue] = []
+            targets: list[str] = []
+            for waiting in levels:
+                progress(f"latency: {waiting:,} jobs into {kind}")
+                target = stack.enter_context(places.database(kind))
+                store = stack.enter_context(_opened(kind, target))
+                if waiting:
+                    _fill(kind, target, waiting + LEASES)
+                targets.append(target)
+                queues.append(Queue(store=store))
+            progress(f"latency: leases from {kind}")
+            fresh = _in_turn(queues)
+            for queue, target in zip(queues, targets, strict=True):
+                progress(f"latency: working {WORKED_OFF:,} jobs off on {kind}")
+                _fill(kind, target, WORKED_OFF)
+                _work_off(queue)
+            progress(f"latency: leases from {kind} after that")
+            later = _in_turn(queues)
+        for number, waiting in enumerate(levels):
+            yield Latency(database=kind, waiting=waiting, fresh=fresh[number], later=later[number])
+
+
+def _in_turn(queues: list[Queue]) -> list[tuple[float, ...]]:
+    """Lease from each in turn, and work each job off."""
+    took: list[list[float]] = [[] for _ in queues]
+    for _ in range(LEASES):
+        for queue, times in zip(queues, took, strict=True):
+            times.append(_lease(queue))
+    return [tuple(times) for times in took]
+
+
+def _work_off(queue: Queue) -> None:
+    for _ in range(WORKED_OFF):
+        _lease(queue)
+
+
+def _lease(queue: Queue) -> float:
+    stopwatch = Stopwatch()
+    lease = queue.lease("A")
+    took = stopwatch.seconds * 1e6
+    if lease is not None:
+        queue.start(lease.execution.id)
+        queue.commit(lease.execution.id, 1)
+        queue.finish(lease.execution.id)
+    return took
+
+
+@contextmanager
+def _opened(kind: str, target: str) -> Iterator[Store]:
+    clock = SystemClock()
+    store: SQLiteStore | PostgreSQLStore
+    if kind == "SQLite":
+        store = SQLiteStore(Path(target), clock=clock, create=True)
+    else:
+        store = PostgreSQLStore(target, create=True)
+    with closing(store):
+        yield store
+
+
+def _fill(kind: str, target: str, count: int) -> None:
+    now = SystemClock().now()
+    if kind == "SQLite":
+        with closing(sqlite3.connect(target, isolation_level=None)) as connection:
+            numbers = f"({_COUNTED} WHERE n < {count}) SELECT n FROM s)"
+            for statement in ("BEGIN", *_FILL, "COMMIT", "PRAGMA wal_checkpoint(TRUNCATE)"):
+                connection.execute(statement.format(now=now, count=count, numbers=numbers))
+        return
+    with psycopg.connect(target, autocommit=True) as connection:
+        for statement in (*_FILL, "CHECKPOINT"):
+            connection.execute(
+                statement.format(now=now, count=count, numbers=f"generate_series(1, {count}) AS s (n)")
+            )
+
+
+def percentiles(values: tuple[float, ...]) -> tuple[float, float]:
+    """p50 and p99."""
+    return percentile(values, 50), percentile(values, 99)
