@@ -23,6 +23,12 @@ GUARDED_SCOPES = (
 )
 """In which the guarded system is proved, besides the scope of each failure mode."""
 
+POSTGRESQL_SCOPES = (
+    "--jobs 2 --workers 2 --ticks 1 --crashes 1",
+    "--jobs 1 --workers 2 --ticks 0 --crashes 1 --granularity statement",
+)
+"""In which it is proved on PostgreSQL, where a step costs more."""
+
 
 def _install(session: nox.Session) -> None:
     """The checkout and its dependency group `dev`, with any pip."""
@@ -132,6 +138,18 @@ def fidelity(session: nox.Session) -> None:
 
 
 @nox.session
+def postgresql(session: nox.Session) -> None:
+    """Every failure mode on PostgreSQL, and the guarded system there, statement by statement."""
+    _install(session)
+    _checker(session, "all", "--store", "postgresql", *session.posargs)
+    for scope in POSTGRESQL_SCOPES:
+        _checker(session, "prove", "--store", "postgresql", *scope.split())
+    for granularity in ("transaction", "statement"):
+        options = ("--granularity", granularity, "--examples", "1000", "--reach-all")
+        _checker(session, "explore", "--store", "postgresql", *options)
+
+
+@nox.session
 def power(session: nox.Session) -> None:
     """Let power fail after each file operation of a run: what the disk may have kept is opened and judged."""
     _install(session)
@@ -168,11 +186,21 @@ def docs(session: nox.Session) -> None:
     _checker(session, "docs", *session.posargs)
 
 
-def _replay_kept(session: nox.Session, name: str) -> None:
+def _replay_kept(session: nox.Session, name: str, *options: str) -> None:
     for trace in sorted((ROOT / "failure_modes" / name / "traces").glob("*.json")):
         path = trace.relative_to(ROOT).as_posix()
-        _checker(session, "replay", path)
-        _checker(session, "replay", path, "--guarded")
+        _checker(session, "replay", path, *options)
+        _checker(session, "replay", path, "--guarded", *options)
+
+
+def _store_of(options: list[str]) -> list[str]:
+    """Of the options of `find` the one that each stage has: the store."""
+    for at, option in enumerate(options):
+        if option == "--store":
+            return options[at : at + 2]
+        if option.startswith("--store="):
+            return [option]
+    return []
 
 
 STAGES = ("repro", "prevent", "prove", "replay")
@@ -190,9 +218,9 @@ def _failure_mode_session(name: str) -> None:
         if not only or "prevent" in only:
             _checker(session, "prevent", identity, *_for_prevent(options))
         if not only or "prove" in only:  # its options are other ones: they are taken when it runs alone
-            _checker(session, "prove", identity, *(options if only == ["prove"] else ()))
+            _checker(session, "prove", identity, *(options if only == ["prove"] else _store_of(options)))
         if not only or "replay" in only:
-            _replay_kept(session, name)
+            _replay_kept(session, name, *_store_of(options))
 
     session_of_failure_mode.__doc__ = (
         f"{identity} {title}: find the break, try the fix, prove both, replay the kept traces. "

@@ -2,13 +2,14 @@
 
 import importlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
 from attrs import evolve, field, frozen
 
 from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.scope import Swap
+from failure_modes.checker.scope import StoreKind, Swap
 from failure_modes.checker.strategy import Strategy
 from system.queue import Queue
 from system.store import Store
@@ -46,8 +47,14 @@ class FailureMode:
     """The policy, by its name in `system.policies.Policies`, that the fault leaves out altogether."""
     symmetric: bool = True
     """Whether the fault makes no difference between workers."""
+    not_on: Mapping[StoreKind, str] = field(factory=dict)
+    """The stores on which it does not happen, and why."""
     id: str = field(default="", kw_only=True)
     folder: Path = field(default=FOLDER, kw_only=True)
+
+    def on(self, store: StoreKind) -> "FailureMode":
+        """The same on that store."""
+        return evolve(self, strategy=evolve(self.strategy, scope=evolve(self.strategy.scope, store=store)))
 
     @property
     def has_fault(self) -> bool:

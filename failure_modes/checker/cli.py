@@ -9,6 +9,7 @@ import click
 from attrs import evolve
 
 from failure_modes.checker.catalogue import FailureMode, UnknownFailureMode, catalogue, failure_mode
+from failure_modes.checker.cli_all import all_
 from failure_modes.checker.cli_chaos import chaos
 from failure_modes.checker.cli_fidelity import fidelity
 from failure_modes.checker.cli_hunt import hunt_and_show
@@ -21,7 +22,7 @@ from failure_modes.checker.disk.vfs import NoVFS
 from failure_modes.checker.documents import documents
 from failure_modes.checker.exits import EXIT, check_new, fail, leave, shown_path, usage
 from failure_modes.checker.machine import Result, Search, run
-from failure_modes.checker.options import STORE, Mode, tuned, tuning
+from failure_modes.checker.options import STORE, Mode, check_store, tuned, tuning
 from failure_modes.checker.progress import shown
 from failure_modes.checker.real import real_world_of
 from failure_modes.checker.replay import replay
@@ -113,6 +114,7 @@ def find(mode: FailureMode, keep_as: str | None, why: str, **options: Any) -> No
     if keep_as is not None:
         check_new(mode, keep_as)
     strategy = tuned(mode.strategy, options)
+    check_store(mode, strategy.scope)
     result = _search(f"{mode.id}: looking for {mode.breaks}", strategy, mode.swap, mode.breaks, options)
     trace = trace_of(mode, strategy.scope, result, why)
     if trace is not None and keep_as:
@@ -139,6 +141,7 @@ def find(mode: FailureMode, keep_as: str | None, why: str, **options: Any) -> No
 def prevent(mode: FailureMode, **options: Any) -> None:
     """Run FM's search against the guarded system: nothing may break, and the danger must be met."""
     strategy = tuned(mode.strategy, options)
+    check_store(mode, strategy.scope)
     result = _search(f"{mode.id}: trying the guarded system", strategy, guarded, None, options)
     trace = trace_of(None, strategy.scope, result, "")
     missing = unreached(mode.must_reach, result)
@@ -228,6 +231,7 @@ def new(number: str, name: str) -> None:
     click.echo(f"next: fill in spec.md and scenario.py, then python -m failure_modes find {folder.name[:6]}")
 
 
+main.add_command(all_)
 main.add_command(prove)
 main.add_command(matrix_)
 main.add_command(fidelity)

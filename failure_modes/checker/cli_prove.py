@@ -24,6 +24,7 @@ from failure_modes.checker.options import (
     WORKERS,
     Mode,
     Seconds,
+    check_store,
     scoped,
 )
 from failure_modes.checker.parallel import PartLost
@@ -110,6 +111,8 @@ def prove(mode: FailureMode | None, **options: Any) -> None:
             raise click.UsageError("--keep is for the trace of a failure mode; name one")
         check_new(mode, keep_as)
     scope = scoped(Scope() if mode is None else mode.strategy.scope, options)
+    if mode is not None:
+        check_store(mode, scope)
     bounds = _bounds(mode, options)
     if bounds.power_losses:
         scope = evolve(scope, power_loss=True)

@@ -119,7 +119,7 @@ def _removing(table: str) -> str:
 
 @cache
 def _uses_audit(sql: str) -> bool:
-    return re.search(rf"\b{AUDIT}\b", sql) is not None and not sql.startswith(f"INSERT INTO {AUDIT}")
+    return re.search(rf"\b{AUDIT}\b", sql.replace(f"INSERT INTO {AUDIT}", "", 1)) is not None
 
 
 def unexplorable(ran: Ran) -> Unexplorable | None:

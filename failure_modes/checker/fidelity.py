@@ -17,7 +17,7 @@ from failure_modes.checker.database import all_kept
 from failure_modes.checker.findings import Found
 from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.real import real_world_of
-from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
+from failure_modes.checker.scope import Granularity, Scope, StoreKind, Swap, guarded
 from failure_modes.checker.sometimes import OF_POISON
 from failure_modes.checker.strategy import UNRESTRICTED, Strategy
 from failure_modes.checker.world import World
@@ -86,8 +86,10 @@ def schedules(number: int, seed: int) -> Iterator[Schedule]:
 
 
 def kept_schedules() -> Iterator[Schedule]:
-    """Each kept trace, on the broken system and on the guarded one."""
+    """Each kept trace of the store on SQLite, on the broken system and on the guarded one."""
     for path, trace in all_kept():
+        if trace.scope.store is not StoreKind.SQLITE:
+            continue
         mode = failure_mode(trace.failure_mode) if trace.failure_mode else None
         if mode is not None:
             yield Schedule(

@@ -124,6 +124,13 @@ def scoped(scope: Scope, options: dict[str, Any]) -> Scope:
     return scope
 
 
+def check_store(mode: FailureMode, scope: Scope) -> None:
+    """Raise click.UsageError where the failure mode does not happen on that store."""
+    why = mode.not_on.get(scope.store)
+    if why is not None:
+        raise click.UsageError(f"{mode.id} {mode.title} does not happen on {scope.store}: {why}")
+
+
 def tuned(strategy: Strategy, options: dict[str, Any]) -> Strategy:
     """The strategy with what the options say. Raises click.UsageError."""
     strategy = evolve(

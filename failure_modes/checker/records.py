@@ -24,6 +24,8 @@ class Record:
     ran: str | None
     committed: bool
     blocked: bool
+    passed_over: bool
+    """Whether it looked for jobs and did not see one that another transaction held."""
     before: Durable
     after: Durable
     recovering: bool

@@ -10,9 +10,9 @@ from typing import Any
 
 from attrs import asdict, frozen
 
+from failure_modes.checker.asking import search_of
 from failure_modes.checker.catalogue import FOLDER, FailureMode
-from failure_modes.checker.machine import Search, run
-from failure_modes.checker.testing import EXAMPLES_MAX
+from failure_modes.checker.machine import run
 from failure_modes.checker.whole import write_whole
 
 FILE = FOLDER / "seeds.json"
@@ -46,10 +46,7 @@ def search(mode: FailureMode, seeds: int, say: Callable[[str], None]) -> Searche
     lengths, examples = [], []
     for seed in range(seeds):
         say(f"{mode.id}: seed {seed}")
-        one = Search(
-            strategy=mode.strategy, swap=mode.swap, hunted=mode.breaks, seed=seed, examples=EXAMPLES_MAX
-        )
-        result = run(one)
+        result = run(search_of(mode, seed, broken=True))
         if result.finding is not None:
             lengths.append(len(result.actions))
             examples.append(result.tally.examples_to_first or 0)

@@ -19,15 +19,16 @@ STRETCH_MAX = 12
 TOGETHER_MAX = 3
 HANDED_OVER_MAX = 2
 RUNS_MAX = 2_000
+RUNS_MAX_AT_SERVER = 300
 
 
-def minimise(actions: tuple[Action, ...], attempt: Attempt) -> tuple[Action, ...]:
-    """The actions without what is not needed. Stops at `RUNS_MAX` runs, with what it has by then."""
+def minimise(actions: tuple[Action, ...], attempt: Attempt, runs_max: int = RUNS_MAX) -> tuple[Action, ...]:
+    """The actions without what is not needed. Stops at so many runs, with what it has by then."""
     runs = 0
     candidates = _candidates(actions)
     while True:
         candidate = next(candidates, None)
-        if candidate is None or runs == RUNS_MAX:
+        if candidate is None or runs == runs_max:
             return actions
         runs += 1
         shorter = attempt(candidate)

@@ -26,8 +26,9 @@ OF_POISON = "a poison job killed its worker"
 OF_GATEWAY = "the gateway recognised a key"
 OF_POWER = "power was lost"
 OF_LIMITS = ("a retry was postponed", "the breaker opened", "the breaker closed")
-SOMEWHERE = (OF_POISON, OF_GATEWAY, OF_POWER, *OF_LIMITS)
-"""Only where there are such jobs, handlers that call a gateway, losses of power, or such limits."""
+OF_ROWS = ("a lease passed over a job", "a deadlock was broken")
+SOMEWHERE = (OF_POISON, OF_GATEWAY, OF_POWER, *OF_LIMITS, *OF_ROWS)
+"""Only where there are such jobs, handlers that call a gateway, losses of power, limits, or locks on rows."""
 
 AT_STATEMENTS = (
     "a crash fell inside a transaction",
@@ -40,6 +41,10 @@ def reached(record: "Record") -> Iterator[str]:
     """The properties that one action met."""
     if record.ran == CALL and record.after == record.before:
         yield OF_GATEWAY
+    if record.passed_over:
+        yield "a lease passed over a job"
+    if record.ran is not None and "deadlock" in record.ran:
+        yield "a deadlock was broken"
     if record.blocked:
         yield "a process waited for a lock"
     for event in record.events:

@@ -232,6 +232,9 @@ def verb_of(sql: str) -> str:
 def label(sql: str) -> str:
     """A statement in a word or two: its verb and its table."""
     verb = verb_of(sql)
+    if verb == "WITH":  # several in one; it is called by the first that changes something
+        changing = re.search(r"\b(?:INSERT|UPDATE|DELETE)\b", sql)
+        verb = changing.group() if changing else "SELECT"
     if verb in ("BEGIN", "COMMIT", "ROLLBACK"):
         return verb
     table = table_of(sql)

@@ -1,15 +1,12 @@
 """What the tests of a failure mode call: the break found and shortest, the fix held, the danger met."""
 
-from failure_modes.checker.catalogue import FailureMode, failure_mode
-from failure_modes.checker.explorer import Proof, Reductions
-from failure_modes.checker.machine import Result, Search, run
+from failure_modes.checker.asking import EXAMPLES_MAX, proof_of, search_of
+from failure_modes.checker.catalogue import failure_mode
+from failure_modes.checker.machine import Result, run
 from failure_modes.checker.proving import Answer
 from failure_modes.checker.proving import prove as explore_all
-from failure_modes.checker.scope import guarded
 from failure_modes.checker.sometimes import ANYWHERE, AT_STATEMENTS, SOMEWHERE
 from failure_modes.checker.summary import unreached
-
-EXAMPLES_MAX = 5_000
 
 SEEDS = range(3)
 """Of the searches that the tests make; `nox -s seeds` makes ten."""
@@ -20,7 +17,7 @@ def find(mode_id: str, *, seed: int) -> Result:
     mode = failure_mode(mode_id)
     assert mode.shortest, f"{mode.id}: its scenario does not say how long the shortest trace is; `prove` does"
     assert mode.has_fault, f"{mode.id}: the swap in its scenario.py gives the queue back as it is"
-    result = run(_search(mode, seed, broken=True))
+    result = run(search_of(mode, seed, broken=True))
     assert result.finding is not None, f"{mode.id} was not found in {EXAMPLES_MAX} examples, seed {seed}"
     assert result.finding.invariant == mode.breaks
     assert len(result.actions) == mode.shortest, f"seed {seed} ends at {result.actions}"
@@ -32,7 +29,7 @@ def prevent(mode_id: str, *, seed: int, examples: int) -> Result:
     mode = failure_mode(mode_id)
     unknown = [name for name in mode.must_reach if name not in (*ANYWHERE, *AT_STATEMENTS, *SOMEWHERE)]
     assert not unknown, f"{mode.id}: nothing is called so in checker/sometimes.py: {', '.join(unknown)}"
-    result = run(_search(mode, seed, broken=False, examples=examples))
+    result = run(search_of(mode, seed, broken=False, examples=examples))
     assert result.finding is None, f"the guarded system broke: {result.finding}, by {result.actions}"
     missing = unreached(mode.must_reach, result)
     assert not missing, (
@@ -48,7 +45,7 @@ def prove_broken(mode_id: str) -> Answer:
     Raises AssertionError if none does, or the shortest trace there is not as long as the scenario says.
     """
     mode = failure_mode(mode_id)
-    answer = explore_all(_proof(mode, broken=True))
+    answer = explore_all(proof_of(mode, broken=True))
     assert answer.complete, f"stopped by {answer.bound}"
     assert answer.finding is not None, f"{mode_id} breaks in no reachable state of its scope"
     assert answer.shortest == mode.shortest, f"the shortest trace is {answer.actions}"
@@ -61,29 +58,9 @@ def prove_guarded(mode_id: str) -> Answer:
     Raises AssertionError if one breaks, or there are not as many as the scenario says.
     """
     mode = failure_mode(mode_id)
-    answer = explore_all(_proof(mode, broken=False))
+    answer = explore_all(proof_of(mode, broken=False))
     assert answer.complete, f"stopped by {answer.bound}"
     assert answer.finding is None, f"the guarded system broke: {answer.finding}, by {answer.actions}"
     states = answer.counts.states
     assert states == mode.states, f"{states} states, and the scenario says {mode.states}"
     return answer
-
-
-def _proof(mode: FailureMode, *, broken: bool) -> Proof:
-    return Proof(
-        scope=mode.strategy.scope,
-        bounds=mode.bounds,
-        swap=mode.swap if broken else guarded,
-        hunted=mode.breaks if broken else None,
-        reductions=Reductions(symmetry=mode.symmetric or not broken),
-    )
-
-
-def _search(mode: FailureMode, seed: int, *, broken: bool, examples: int = EXAMPLES_MAX) -> Search:
-    return Search(
-        strategy=mode.strategy,
-        swap=mode.swap if broken else guarded,
-        hunted=mode.breaks if broken else None,
-        seed=seed,
-        examples=examples,
-    )

@@ -1,14 +1,27 @@
 """The world that a scope asks for: which store, and whether power may fail."""
 
 from typing import Any
+from unittest import SkipTest
 
 from failure_modes.checker.powered import PoweredWorld
-from failure_modes.checker.scope import Scope, StoreKind, Swap
+from failure_modes.checker.scope import Scope, StoreKind, Swap, guarded
 from failure_modes.checker.world import World
 
 
-class NoWorld(Exception):
-    """There is no such world here. The message says what is missing, and what to do."""
+class NoWorld(SkipTest):
+    """There is no such world here. The message says what is missing, and what to do.
+
+    A test that needs one is skipped with that reason; in CI a test of its own fails.
+    """
+
+
+def why_not_here(store: StoreKind) -> str | None:
+    """Why nothing can be run on that store here; None if it can."""
+    try:
+        world_of(Scope(store=store), guarded).close()
+    except NoWorld as error:
+        return str(error)
+    return None
 
 
 def world_of(scope: Scope, swap: Swap, **options: Any) -> World:

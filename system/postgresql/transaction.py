@@ -20,10 +20,12 @@ from system.store import Breaker, Execution, Job, StoreError
 SERVER_TIME = "floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint"
 """The server's time in milliseconds: the same within a statement, so that an index can be used with it."""
 
+_AFTER_LOCK = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+
 _HOLD_EXECUTION = (
-    f"SELECT {EXECUTION}, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint FROM"
-    f" (SELECT executions.* FROM jobs JOIN executions ON executions.job_id = jobs.id"
-    " WHERE executions.id = ? FOR UPDATE OF jobs, executions) AS held"
+    f"SELECT {EXECUTION}, {{time}} AS now_at FROM (SELECT executions.* FROM jobs"
+    " JOIN executions ON executions.job_id = jobs.id WHERE executions.id = ?"
+    " FOR UPDATE OF jobs, executions) AS held"
 )
 """Locks the job, then its execution, which nobody changes who has not locked the job. A row that was changed
 while the statement waited for its lock is read as it is then, and the time is read after that."""
@@ -134,12 +136,13 @@ class PostgreSQLTransaction(SQLTransaction):
 
     def execution(self, execution_id: int) -> Execution:
         """The execution of that id; its job is locked. Raises StoreError."""
-        rows = self._rows(_HOLD_EXECUTION, execution_id)
+        time = _AFTER_LOCK if self._clock is None else "NULL"
+        rows = self._rows(_HOLD_EXECUTION.format(time=time), execution_id)
         if not rows:
             raise StoreError(f"there is no execution {execution_id}")
-        *execution, time = rows[0]
+        *execution, read_at = rows[0]
         if self._now is None:
-            self._now = time if self._clock is None else self._clock.now()
+            self._now = read_at if self._clock is None else self._clock.now()
         return read_execution(execution)
 
     def expired(self, limit: int) -> tuple[Execution, ...]:

@@ -17,6 +17,7 @@ from failure_modes.checker.database import all_kept
 from failure_modes.checker.replay import replay
 from failure_modes.checker.scope import Granularity
 from failure_modes.checker.trace import to_json
+from failure_modes.checker.worlds import why_not_here
 from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Fail, Step, Tick
 from tests.checker.commands import ROOT
 from tests.checker.traces import SMALL
@@ -55,7 +56,11 @@ for folder, arguments in json.loads(sys.argv[1]):
 def runs(folder: Path) -> dict[str, tuple[Path, list[str]]]:
     """What is replayed, by the name of the file that has the expected text: from which folder, and how."""
     (folder / "statements.json").write_text(to_json(STATEMENTS))
-    kept = [(path.stem, ROOT, path.relative_to(ROOT).as_posix()) for path, _ in all_kept()]
+    kept = [
+        (path.stem, ROOT, path.relative_to(ROOT).as_posix())
+        for path, trace in all_kept()
+        if why_not_here(trace.scope.store) is None
+    ]
     found: dict[str, tuple[Path, list[str]]] = {}
     for name, start, path in [*kept, ("statements", folder, "statements.json")]:
         found[f"{name}.broken"] = start, ["replay", path]

@@ -14,7 +14,7 @@ from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 
 from failure_modes.checker.postgresql.backends import Backends
-from failure_modes.checker.stepping import Answer, Crashed, Ran, Row, Stepped, SteppingConnection, verb_of
+from failure_modes.checker.stepping import Answer, Crashed, Ran, Row, Stepped, SteppingConnection
 
 T = TypeVar("T")
 
@@ -22,6 +22,7 @@ LOOKING_MS = 2
 """How long an answer is waited for before the server is asked whether the statement waits for a lock."""
 
 _CHANGES = ("INSERT", "UPDATE", "DELETE")
+_NO_TIMEOUTS = "SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0"
 _DEADLOCK = "deadlock detected", "40P01"
 
 
@@ -91,7 +92,9 @@ class PostgreSQLStepping(SteppingConnection):
         self._statement = ""
         self._rows_changed = 0
         self._is_victim = self._under_way = False
-        self.sets_up = True
+        self.is_gone = False
+        """Whether it was left with a statement under way: then it is of no more use."""
+        self._is_new = True
         """Whether it is still being set up."""
         connection.is_blocked = None if alone else self._is_blocked
         connection.pauses = self._pauses
@@ -101,6 +104,11 @@ class PostgreSQLStepping(SteppingConnection):
         return super().execute(
             sql, tuple([tuple(one) if isinstance(one, list) else one for one in parameters])
         )
+
+    def is_set_up(self) -> None:
+        """From now on each statement is a place to pause, for as long as the schedule says."""
+        self._set_up(_NO_TIMEOUTS, ())
+        self._is_new = False
 
     @property
     def pid(self) -> int:
@@ -133,11 +141,13 @@ class PostgreSQLStepping(SteppingConnection):
         del close
         held = self.in_transaction
         if self._under_way:
+            self._under_way, self.is_gone = False, True
             self._backends.abandon(self)
             self._connection.close()
         elif not self._connection.closed and self._is_open:
-            self._connection.is_blocked = None
+            asks, self._connection.is_blocked = self._connection.is_blocked, None
             self._connection.execute("ROLLBACK")
+            self._connection.is_blocked = asks
         self._backends.settle()
         return held
 
@@ -161,7 +171,7 @@ class PostgreSQLStepping(SteppingConnection):
 
     def _sets_up(self, sql: str) -> bool:
         del sql
-        return self.sets_up
+        return self._is_new
 
     def _set_up(self, sql: str, parameters: tuple[Any, ...]) -> Any:
         key = sql, parameters
@@ -193,7 +203,7 @@ class PostgreSQLStepping(SteppingConnection):
             if cursor.description:
                 columns = tuple([column.name for column in cursor.description])
                 rows = tuple(cursor.fetchall())
-            if verb_of(sql) in _CHANGES:
+            if status is not None and status.startswith(_CHANGES):
                 self._rows_changed += max(0, cursor.rowcount)
         except psycopg.Error as error:
             if self._process.dead:

@@ -28,6 +28,7 @@ from failure_modes.checker.stepping import SteppingConnection
 from failure_modes.checker.world import World
 from system.clock import ManualClock
 from system.postgresql import PostgreSQLStore
+from system.queue import Queue
 from system.store import Store
 
 _SHARED = "shared"
@@ -88,11 +89,18 @@ class PostgreSQLWorld(World):
         connection, set_up = self._database.connection(_SHARED if self._shares else process.name)
         return PostgreSQLStepping(connection, process, self._backends, set_up, alone=self._shares)
 
+    def queue(self, process: Process) -> Queue:
+        """The system as this process sees it."""
+        _, session = self._queues.get(process.name, (None, None))
+        if isinstance(session, PostgreSQLStepping) and session.is_gone:
+            del self._queues[process.name]
+        return super().queue(process)
+
     def store(self, process: Process) -> Store:
         """The store as this process has it."""
         store = PostgreSQLStore(self._database.dsn, clock=process, connect=process.connect)
         assert isinstance(process.connection, PostgreSQLStepping), "it was just made"
-        process.connection.sets_up = False
+        process.connection.is_set_up()
         return store
 
     def _tables_kept(self) -> tuple[str, ...]:

@@ -1,0 +1,67 @@
+"""FM_018 unlocked read: the fault, and the strategy that finds it."""
+
+from attrs import evolve
+
+from failure_modes.checker.bounds import Bounds
+from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.scope import Granularity, Scope, StoreKind
+from failure_modes.checker.strategy import Strategy
+from system.policies import Leasing, Policies
+from system.policies.lease import Lease
+from system.queue import Queue
+from system.store import HELD, Status, Store
+
+
+class ReadsWithoutLocking(Leasing):
+    """One transaction, but the job is read as anyone may read it: it is not locked, and no lock is seen.
+
+    After giving a job up it leaves the next one to the next call.
+    """
+
+    def lease(self, store: Store, policies: Policies, worker: str, lease_ms: int) -> Lease | None:
+        """Read the candidate, then lease it, in one transaction."""
+        with store.transaction() as tx:
+            open_jobs = [(job.available_at, job.id) for job in store.jobs() if job.available_at is not None]
+            if not open_jobs:
+                return None
+            available_at, job_id = min(open_jobs)
+            last = tx.last_execution(job_id)
+            if available_at > tx.now:
+                return None
+            if last and last.status in HELD:
+                tx.move(last, to=Status.ABORTED, event="expired", operation="lease", actor=worker)
+                if policies.retry.bury_if_spent(tx, last, operation="lease", actor=worker):
+                    return None
+            execution = tx.add_execution(
+                job_id=job_id,
+                attempt=last.attempt + 1 if last else 1,
+                worker=worker,
+                lease_expires_at=tx.now + lease_ms,
+                operation="lease",
+            )
+            tx.set_available(job_id, tx.now + lease_ms)
+            return Lease(job=tx.job(job_id), execution=execution)
+
+
+def reading_without_a_lock(queue: Queue) -> Queue:
+    """The queue whose lease locks nothing that it reads, and all else as it was."""
+    return evolve(queue, policies=evolve(queue.policies, lease=ReadsWithoutLocking()))
+
+
+FAILURE_MODE = FailureMode(
+    title="unlocked read",
+    breaks="INV_003",
+    trigger="two workers look for a job at the same time, each in a transaction that locks nothing",
+    policy="lease",
+    swap=reading_without_a_lock,
+    strategy=Strategy(
+        weights=(("Step", 6), ("Enqueue", 1)),
+        scope=Scope(granularity=Granularity.STATEMENT, store=StoreKind.POSTGRESQL),
+        steps=12,
+    ),
+    bounds=Bounds(jobs=1),
+    must_reach=("a lease passed over a job",),
+    shortest=21,
+    states=314,
+    not_on={StoreKind.SQLITE: "a transaction there excludes every other from its first statement on"},
+)

@@ -1,0 +1,31 @@
+"""What is asked of a failure mode: its search, and its proof, on the broken system and on the guarded one."""
+
+from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.explorer import Proof, Reductions
+from failure_modes.checker.machine import Search
+from failure_modes.checker.scope import guarded
+
+EXAMPLES_MAX = 5_000
+"""How many examples a search for a break tries."""
+
+
+def search_of(mode: FailureMode, seed: int, *, broken: bool, examples: int = EXAMPLES_MAX) -> Search:
+    """Its search; on the guarded system nothing should be found."""
+    return Search(
+        strategy=mode.strategy,
+        swap=mode.swap if broken else guarded,
+        hunted=mode.breaks if broken else None,
+        seed=seed,
+        examples=examples,
+    )
+
+
+def proof_of(mode: FailureMode, *, broken: bool) -> Proof:
+    """Its proof: of the shortest trace, or that nothing breaks."""
+    return Proof(
+        scope=mode.strategy.scope,
+        bounds=mode.bounds,
+        swap=mode.swap if broken else guarded,
+        hunted=mode.breaks if broken else None,
+        reductions=Reductions(symmetry=mode.symmetric or not broken),
+    )

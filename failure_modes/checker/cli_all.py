@@ -1,0 +1,105 @@
+"""The command `all`: every failure mode on one store: found, prevented, proved and replayed."""
+
+from collections.abc import Iterator
+
+import click
+from attrs import evolve, frozen
+
+from failure_modes.checker.asking import proof_of, search_of
+from failure_modes.checker.catalogue import FailureMode, catalogue
+from failure_modes.checker.database import kept
+from failure_modes.checker.exits import EXIT, leave
+from failure_modes.checker.machine import run
+from failure_modes.checker.options import Mode
+from failure_modes.checker.progress import Lines
+from failure_modes.checker.proving import prove
+from failure_modes.checker.replay import replay
+from failure_modes.checker.scope import StoreKind
+from failure_modes.checker.summary import unreached
+from system.clock import Stopwatch
+
+PREVENT_EXAMPLES = 500
+
+
+@frozen(kw_only=True)
+class Ran:
+    """What came of one failure mode: what to say, and what is not as it should be."""
+
+    told: str
+    wrong: tuple[str, ...]
+
+
+@click.command("all")
+@click.argument("modes", metavar="[FM]...", type=Mode(), nargs=-1)
+@click.option(
+    "--store",
+    type=click.Choice([store.value for store in StoreKind]),
+    default=StoreKind.SQLITE.value,
+    show_default=True,
+    help="The database that the real queue runs on.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the searches.")
+def all_(modes: tuple[FailureMode, ...], store: str, seed: int) -> None:
+    """Find each FM, prevent it, prove both, and replay its kept traces, on one store.
+
+    Without an FM all of them. Exit code 1 unless each is found and shrunk to the shortest length, nothing
+    breaks on the guarded system, and each kept trace does what it did.
+    """
+    on, lines, right = StoreKind(store), Lines("all"), True
+    for mode in modes or catalogue():
+        name = f"{mode.id} {mode.title}"
+        why = mode.not_on.get(on)
+        if why is not None:
+            click.echo(f"{name}: not on {on}: {why}")
+            continue
+        watch = Stopwatch()
+        ran = _run(mode, on, seed, lines)
+        click.echo(f"{name}: {ran.told}; {watch.seconds:.0f} s")
+        for wrong in ran.wrong:
+            right = False
+            click.echo(f"  wrong: {wrong}")
+    leave(EXIT.AS_EXPECTED if right else EXIT.NOT_AS_EXPECTED)
+
+
+def _run(mode: FailureMode, on: StoreKind, seed: int, lines: Lines) -> Ran:
+    mode = mode.on(on)
+    lines.note(f"{mode.id}: looking for {mode.breaks}")
+    found = run(search_of(mode, seed, broken=True))
+    lines.note(f"{mode.id}: trying the guarded system")
+    tried = run(search_of(mode, seed, broken=False, examples=PREVENT_EXAMPLES))
+    lines.note(f"{mode.id}: proving both")
+    shortest, states = prove(proof_of(mode, broken=True)), prove(proof_of(mode, broken=False))
+    lines.note(f"{mode.id}: replaying")
+    wrong = []
+    if found.finding is None or len(found.actions) != mode.shortest:
+        wrong.append(
+            f"the search ended at {len(found.actions) or 'nothing'}, and the shortest is {mode.shortest}"
+        )
+    if tried.finding is not None:
+        wrong.append(f"the guarded system broke: {tried.finding.got}, by {tried.actions}")
+    if missing := unreached(mode.must_reach, tried):
+        wrong.append(f"never reached: {', '.join(missing)}")
+    if not shortest.complete or shortest.shortest != mode.shortest:
+        wrong.append(f"the shortest trace has {shortest.shortest} steps, and should have {mode.shortest}")
+    if not states.complete or states.finding is not None:
+        wrong.append(f"the guarded system is not proved: {states.bound or states.finding}")
+    if states.counts.states != mode.states:
+        wrong.append(f"{states.counts.states} states, and there should be {mode.states}")
+    wrong += _replayed(mode, on)
+    first = found.tally.examples_to_first
+    told = (
+        f"{mode.breaks} broken by example {first}, shrunk to {len(found.actions)}; no trace is shorter; "
+        f"prevented in {tried.tally.examples:,} examples and {states.counts.states:,} states"
+    )
+    return Ran(told=told, wrong=tuple(wrong))
+
+
+def _replayed(mode: FailureMode, on: StoreKind) -> Iterator[str]:
+    """What is wrong with the replays. A trace made statement by statement is of one store alone."""
+    for path, trace in kept(mode):
+        if trace.scope.store is not on and trace.scope.granularity != "transaction":
+            continue
+        moved = evolve(trace, scope=evolve(trace.scope, store=on))
+        for on_guarded in (False, True):
+            if not replay(moved, guarded=on_guarded).as_expected:
+                yield f"{path.name} did something else{', guarded' if on_guarded else ''}"
