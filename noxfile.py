@@ -147,6 +147,7 @@ def postgresql(session: nox.Session) -> None:
     for granularity in ("transaction", "statement"):
         options = ("--granularity", granularity, "--examples", "1000", "--reach-all")
         _checker(session, "explore", "--store", "postgresql", *options)
+    _checker(session, "repeat")
 
 
 @nox.session

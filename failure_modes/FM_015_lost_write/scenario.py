@@ -3,7 +3,7 @@
 from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.catalogue import FailureMode
 from failure_modes.checker.disk.pragmas import with_pragmas
-from failure_modes.checker.scope import Scope
+from failure_modes.checker.scope import Scope, StoreKind
 from failure_modes.checker.strategy import Strategy
 from system.queue import Queue
 
@@ -28,4 +28,5 @@ FAILURE_MODE = FailureMode(
     must_reach=("power was lost", "a lease expired"),
     shortest=2,
     states=171,
+    not_on={StoreKind.POSTGRESQL: "what a server tells its disk to keep is not watched"},
 )

@@ -5,7 +5,7 @@ import pytest
 from failure_modes.checker.testing import SEEDS, find, prove_broken
 
 GOT = "job-1 is held by two executions at once"
-"""An enqueue of six statements and a commit; two leases of six statements and a commit, less what is spared."""
+"""An enqueue of seven steps; two leases of seven, the last step of each its commit."""
 
 
 @pytest.mark.parametrize("seed", SEEDS)

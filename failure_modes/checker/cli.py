@@ -16,6 +16,7 @@ from failure_modes.checker.cli_hunt import hunt_and_show
 from failure_modes.checker.cli_matrix import matrix_
 from failure_modes.checker.cli_power import power
 from failure_modes.checker.cli_prove import prove
+from failure_modes.checker.cli_repeat import repeat
 from failure_modes.checker.cli_seeds import seeds_
 from failure_modes.checker.database import keep, kept, path_of, save
 from failure_modes.checker.disk.vfs import NoVFS
@@ -232,6 +233,7 @@ def new(number: str, name: str) -> None:
 
 
 main.add_command(all_)
+main.add_command(repeat)
 main.add_command(prove)
 main.add_command(matrix_)
 main.add_command(fidelity)

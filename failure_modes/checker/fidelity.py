@@ -60,17 +60,17 @@ class Compared:
     met: Counter[str]
 
 
-def schedules(number: int, seed: int) -> Iterator[Schedule]:
+def schedules(number: int, seed: int, store: StoreKind = StoreKind.SQLITE) -> Iterator[Schedule]:
     """Random schedules of the guarded system: both granularities in turn, crashes in half of them.
 
-    In every tenth power may be lost besides.
+    In every tenth power may be lost besides, on SQLite.
     """
     for at in range(number):
         granularity = Granularity.STATEMENT if at % 2 else Granularity.TRANSACTION
-        strategy = evolve(UNRESTRICTED, scope=Scope(granularity=granularity))
+        strategy = evolve(UNRESTRICTED, scope=Scope(granularity=granularity, store=store))
         if at % 4 < 2:
             strategy = strategy.weighted("Crash", 0)
-        if at % 10 == 9:
+        if at % 10 == 9 and store is StoreKind.SQLITE:
             strategy = strategy.weighted("PowerLoss", 1)
         chance = random.Random(f"{seed}:{at}")
         actions = _drawn(strategy, chance)
@@ -85,10 +85,10 @@ def schedules(number: int, seed: int) -> Iterator[Schedule]:
         )
 
 
-def kept_schedules() -> Iterator[Schedule]:
-    """Each kept trace of the store on SQLite, on the broken system and on the guarded one."""
+def kept_schedules(store: StoreKind = StoreKind.SQLITE) -> Iterator[Schedule]:
+    """Each trace that was kept on that store, on the broken system and on the guarded one."""
     for path, trace in all_kept():
-        if trace.scope.store is not StoreKind.SQLITE:
+        if trace.scope.store is not store:
             continue
         mode = failure_mode(trace.failure_mode) if trace.failure_mode else None
         if mode is not None:

@@ -24,10 +24,11 @@ class Giving:
 
     def look(self, process: Process, moved: Moved, durable: Durable, now: int) -> None:
         """If it looked for jobs: which it could have got, of those that had something to be done."""
-        if moved.unheld is not None:
-            at = now if process.read_at is None else process.read_at
+        look = moved.look
+        if look is not None:
+            at = now if look.at is None else look.at
             known = {job.id for job in durable.jobs}
-            due = [job for job in moved.unheld if job in known and durable.is_due(job, at)]
+            due = [job for job in look.unheld if job in known and durable.is_due(job, at)]
             process.looks += (frozenset(due),)
 
     def given(self, process: Process, before: Durable, after: Durable, now: int) -> Given:

@@ -240,7 +240,7 @@ class Lockstep:
             ran=told_of(moved),
             committed=moved.committed,
             blocked=moved.blocked,
-            passed_over=moved.unheld is not None and len(moved.unheld) < len(before.jobs),
+            passed_over=moved.look is not None and len(moved.look.unheld) < len(before.jobs),
             before=before,
             after=self.durable,
             recovering=self.recovering,

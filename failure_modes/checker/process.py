@@ -11,7 +11,7 @@ from greenlet import getcurrent, greenlet
 from failure_modes.checker.kept import Watched, never_changes
 from failure_modes.checker.log import Log
 from failure_modes.checker.scope import Granularity
-from failure_modes.checker.standing import AT_REST, Entry, Moved, Returned, Standing
+from failure_modes.checker.standing import AT_REST, Entry, Look, Moved, Returned, Standing
 from failure_modes.checker.stepping import At, Crashed, NotTheSame, Ran, SteppingConnection
 from model.actions import Action
 
@@ -64,7 +64,7 @@ class Process:
         self._refused: Exception | None = None
         self._sleeps = 0
         self._ran: str | None = None
-        self._unheld: tuple[int, ...] | None = None
+        self._looked: Look | None = None
         self._ended: tuple[bool, bool] | None = None
 
     # What the world does with a process.
@@ -106,7 +106,7 @@ class Process:
             self.start()
         self._intent, self._ran, self._ended, self._error = intent, None, None, None
         self.at_rest, self.blocked_since, self._sleeps, self._standing = False, None, 0, None
-        self.statements, self.read_clock, self.has_called, self._unheld = [], False, False, None
+        self.statements, self.read_clock, self.has_called, self._looked = [], False, False, None
         self._switch()
         if self._greenlet is None or self._greenlet.dead:
             self.kill()
@@ -118,7 +118,7 @@ class Process:
             rolled_back=self._ended is not None and not committed,
             blocked=self.blocked_since is not None,
             error=self._error,
-            unheld=self._unheld,
+            look=self._looked,
             problem=self.statements[-1].problem if self.statements else None,
         )
 
@@ -282,7 +282,7 @@ class Process:
 
     def looks_for(self, unheld: tuple[int, ...]) -> None:
         """It is about to look for jobs; nobody holds these."""
-        self._unheld = unheld
+        self._looked = Look(unheld, self.read_at)
 
     def now(self) -> int:
         """The clock, as this process reads it."""

@@ -27,6 +27,14 @@ Entry = Action | Ran | int | Returned
 """What a process was asked, what a statement gave it, a time that it read, or what an operation answered."""
 
 
+@frozen
+class Look:
+    """The jobs that nobody held when a process looked for some, by id; and the time that it had read."""
+
+    unheld: tuple[int, ...]
+    at: int | None
+
+
 @frozen(kw_only=True)
 class Moved:
     """What a process did between two boundaries. At most one transaction ended in it."""
@@ -40,8 +48,8 @@ class Moved:
     error: Exception | None = None
     problem: str | None = None
     """Why the statement failed."""
-    unheld: tuple[int, ...] | None = None
-    """Where it looked for jobs, and others may hold some: the ids of those that it could have got."""
+    look: "Look | None" = None
+    """Where it looked for jobs, and others may hold some."""
 
 
 @frozen(kw_only=True)

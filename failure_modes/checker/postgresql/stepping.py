@@ -92,8 +92,8 @@ class PostgreSQLStepping(SteppingConnection):
         self._statement = ""
         self._rows_changed = 0
         self._is_victim = self._under_way = False
-        self.is_gone = False
-        """Whether it was left with a statement under way: then it is of no more use."""
+        self.ghost: int | None = None
+        """The number of the server's process, if a statement was left under way in it."""
         self._is_new = True
         """Whether it is still being set up."""
         connection.is_blocked = None if alone else self._is_blocked
@@ -141,7 +141,7 @@ class PostgreSQLStepping(SteppingConnection):
         del close
         held = self.in_transaction
         if self._under_way:
-            self._under_way, self.is_gone = False, True
+            self._under_way, self.ghost = False, self.pid
             self._backends.abandon(self)
             self._connection.close()
         elif not self._connection.closed and self._is_open:

@@ -92,7 +92,7 @@ class PostgreSQLWorld(World):
     def queue(self, process: Process) -> Queue:
         """The system as this process sees it."""
         _, session = self._queues.get(process.name, (None, None))
-        if isinstance(session, PostgreSQLStepping) and session.is_gone:
+        if isinstance(session, PostgreSQLStepping) and session.ghost:
             del self._queues[process.name]
         return super().queue(process)
 

@@ -1,0 +1,185 @@
+"""The world on PostgreSQL: it does what the one on SQLite does, and sees what only a server has."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from attrs import astuple, evolve
+
+from failure_modes.checker.bounds import Bounds
+from failure_modes.checker.database import all_kept
+from failure_modes.checker.explorer import Proof
+from failure_modes.checker.fidelity import compare, schedules
+from failure_modes.checker.lockstep import Lockstep
+from failure_modes.checker.machine import Search, run
+from failure_modes.checker.proving import prove
+from failure_modes.checker.replay import replay
+from failure_modes.checker.scope import Granularity, Scope, StoreKind, Swap, guarded
+from failure_modes.checker.stepping import At
+from failure_modes.checker.strategy import UNRESTRICTED
+from failure_modes.checker.trace import Trace
+from failure_modes.checker.worlds import why_not_here, world_of
+from model.actions import PRODUCER, Crash, Enqueue, Step
+from system.postgresql import PostgreSQLTransaction
+from system.rows import EXECUTION, JOB, read_execution, read_job
+from system.store import Execution, Job, Store, Transaction
+
+STATEMENTS = Scope(granularity=Granularity.STATEMENT, store=StoreKind.POSTGRESQL)
+MOVED = [
+    (path.stem, trace)
+    for path, trace in all_kept()
+    if (trace.scope.store, trace.scope.granularity) == (StoreKind.SQLITE, Granularity.TRANSACTION)
+    and not trace.scope.power_loss
+]
+
+
+def test_a_server_is_at_hand_in_ci() -> None:
+    """Elsewhere tests that need one are skipped, with the reason; in CI there must be one."""
+    if os.environ.get("CI"):
+        assert why_not_here(StoreKind.POSTGRESQL) is None
+
+
+@pytest.mark.parametrize(("name", "trace"), MOVED, ids=[name for name, _ in MOVED])
+@pytest.mark.parametrize("on_guarded", [False, True], ids=["broken", "guarded"])
+def test_a_kept_trace_prints_the_same_on_both_stores(name: str, trace: Trace, *, on_guarded: bool) -> None:
+    """Transaction by transaction nothing differs but the name of the store."""
+    del name
+    moved = evolve(trace, scope=evolve(trace.scope, store=StoreKind.POSTGRESQL))
+    there, here = replay(moved, guarded=on_guarded), replay(trace, guarded=on_guarded)
+    assert there.as_expected, there.text
+    assert there.text.replace("      postgresql ", "      sqlite ") == here.text
+
+
+def test_every_state_is_the_same_on_both_stores() -> None:
+    """The guarded system in one scope: as many states and transitions, at the same depth, and complete."""
+    bounds = Bounds(jobs=1, ticks=2, crashes=1, reconciles=1)
+    here, there = (prove(Proof(scope=Scope(store=store), bounds=bounds, swap=guarded)) for store in StoreKind)
+    assert (here.complete, there.complete) == (True, True)
+    assert (here.finding, there.finding) == (None, None)
+    assert (here.counts.states, here.counts.transitions) == (there.counts.states, there.counts.transitions)
+    assert here.depth == there.depth
+
+
+def test_the_guarded_system_holds_statement_by_statement() -> None:
+    """Nothing breaks; locks were waited for, jobs passed over, workers killed inside a transaction."""
+    strategy = evolve(UNRESTRICTED, scope=STATEMENTS)
+    search = Search(strategy=strategy, swap=guarded, hunted=None, seed=3, examples=100)
+    result = run(search, shrinking=False)
+    assert result.finding is None
+    for name in (
+        "a process waited for a lock",
+        "a lease passed over a job",
+        "a crash fell inside a transaction",
+        "a crash hid a commit from its worker",
+    ):
+        assert result.tally.sometimes[name], name
+
+
+def test_the_same_schedule_does_the_same_again() -> None:
+    """Each step, each row and each id that was given: the server's own timing shows nowhere."""
+    for schedule in schedules(20, 1, StoreKind.POSTGRESQL):
+        assert compare(schedule, world_of).difference is None
+
+
+def test_a_dead_workers_statement_still_runs_once_it_gets_its_lock() -> None:
+    """Until then it is a ghost, which holds what it has locked; then it is gone, and leaves nothing."""
+    with Lockstep(STATEMENTS, hunted="INV_001") as lockstep:
+        lockstep.apply(Enqueue(key="k1"))
+        while not lockstep.rests(PRODUCER):
+            lockstep.apply(Step(worker=PRODUCER))
+        while lockstep.world.processes["A"].at is not At.HANDLER:
+            lockstep.apply(Step(worker="A"))
+        world: Any = lockstep.world
+        blocker = world._database.connection("blocker")[0]  # noqa: SLF001
+        blocker.is_blocked = None
+        blocker.execute("BEGIN; SELECT * FROM jobs FOR UPDATE")
+        while not lockstep.apply(Step(worker="A")).blocked:
+            pass
+        session = world.processes["A"].connection
+        lockstep.apply(Crash(worker="A"))
+        assert world._backends.lingers(session.ghost)  # noqa: SLF001
+        blocker.execute("COMMIT")
+        world.settle_sessions()
+        assert not world._backends.lingers(session.ghost)  # noqa: SLF001
+        assert lockstep.durable.effects == ()
+
+
+class LocksNothing(PostgreSQLTransaction):
+    """The next job is read as anyone may read it."""
+
+    def next_available(self) -> Job | None:
+        """Without FOR UPDATE SKIP LOCKED."""
+        time, values = self._time()
+        rows = self._rows(
+            f"SELECT {JOB} FROM jobs WHERE available_at <= {time} ORDER BY available_at, id LIMIT 1", *values
+        )
+        return read_job(rows[0]) if rows else None
+
+
+class ReadsTooEarly(PostgreSQLTransaction):
+    """An execution is read before its job is locked, and may have changed when it is."""
+
+    def execution(self, execution_id: int) -> Execution:
+        """Read, then lock."""
+        row = self._rows(f"SELECT {EXECUTION} FROM executions WHERE id = ?", execution_id)[0]
+        super().execution(execution_id)
+        return read_execution(row)
+
+
+class RecoversUnlocked(PostgreSQLTransaction):
+    """Recovery reads what has expired, and locks nothing of it."""
+
+    def expired(self, limit: int) -> tuple[Execution, ...]:
+        """Without FOR UPDATE."""
+        now = self.now
+        rows = self._rows(
+            f"SELECT {EXECUTION} FROM executions WHERE status IN ('LEASED', 'IN_PROGRESS', 'COMMITTED')"
+            " AND lease_expires_at <= ? ORDER BY id LIMIT ?",
+            now,
+            limit,
+        )
+        return tuple([read_execution(row) for row in rows])
+
+
+class LocksTheExecutionOnly(PostgreSQLTransaction):
+    """An execution is locked, and its job is not: who leases the job reads the execution meanwhile."""
+
+    def execution(self, execution_id: int) -> Execution:
+        """Lock the one row that it is about."""
+        _ = self.now
+        rows = self._rows(f"SELECT {EXECUTION} FROM executions WHERE id = ? FOR UPDATE", execution_id)
+        return read_execution(rows[0])
+
+
+class Transacting:
+    """A store whose transactions are of another class, over the same connection."""
+
+    def __init__(self, store: Store, kind: type[PostgreSQLTransaction]) -> None:
+        self._store = store
+        self._kind = kind
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """The transaction of the other class."""
+        with self._store.transaction() as tx:
+            assert isinstance(tx, PostgreSQLTransaction)
+            yield self._kind(*astuple(tx, recurse=False))
+
+
+def transactions(kind: type[PostgreSQLTransaction]) -> Swap:
+    """Swap the class of the transactions."""
+    return lambda queue: evolve(queue, store=Transacting(queue.store, kind))
+
+
+@pytest.mark.parametrize("kind", [LocksNothing, ReadsTooEarly, RecoversUnlocked, LocksTheExecutionOnly])
+def test_a_store_that_locks_wrongly_does_not_pass(kind: type[PostgreSQLTransaction]) -> None:
+    """Statement by statement the search of the guarded system finds that it is not."""
+    strategy = evolve(UNRESTRICTED, scope=STATEMENTS)
+    search = Search(strategy=strategy, swap=transactions(kind), hunted=None, seed=1, examples=1_000)
+    result = run(search, shrinking=False)
+    assert result.finding is not None
