@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ import pytest
 from attrs import evolve
 
 from failure_modes.checker import cli_chaos
-from failure_modes.checker.chaos import Books, Plan, balance, run
+from failure_modes.checker.chaos import Plan, run
+from failure_modes.checker.chaos_books import Books, balance
 from failure_modes.checker.chaos_process import Orders, build, said
+from failure_modes.checker.place import new_place
+from failure_modes.checker.scope import StoreKind
 from system.clock import SystemClock
 from system.queue import Queue
 from system.sqlite import SQLiteStore
@@ -24,26 +28,23 @@ from tests.checker.commands import invoke
 from tests.system.files import run as run_sql
 
 
-def _plan(folder: Path) -> Plan:
-    return Plan(folder=folder, seconds=0, seed=0)
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """What a run of two jobs leaves: one that succeeded, one that failed its only attempts."""
     path = tmp_path / "queue.db"
-    SQLiteStore(path, clock=SystemClock(), create=True).close()
+    store = SQLiteStore(path, clock=SystemClock(), create=True)
     orders = Orders(
         role="worker",
         name="worker1",
         folder=str(tmp_path),
+        db=str(path),
         seed="0",
         lease_seconds=30,
         jobs_a_second=1,
         fault=None,
         parent=0,
     )
-    queue = build(orders)
+    queue = build(orders, store)
     assert type(queue) is Queue
     said: list[list[object]] = []
     for key in ("p-0", "p-1"):
@@ -59,14 +60,15 @@ def folder(tmp_path: Path) -> Path:
                 assert queue.commit(lease.execution.id, key)
                 said.append(["committed", lease.execution.id])
                 assert queue.finish(lease.execution.id)
-    queue.store.close()
+    store.close()
     lines = [json.dumps(words) for words in said]
     (tmp_path / "worker1.log").write_text("\n".join([*lines, '["ran", "p-']))  # killed in the midst of a line
     return tmp_path
 
 
-def _books(folder: Path) -> Books:
-    return balance(_plan(folder), Counter(), died=[], settled=True)
+def _books(folder: Path, *died: str, settled: bool = True) -> Books:
+    with closing(SQLiteStore(folder / "queue.db", clock=SystemClock())) as store:
+        return balance(store, folder, Counter(), died=[*died], settled=settled)
 
 
 def test_books_that_balance(folder: Path) -> None:
@@ -140,15 +142,19 @@ def test_a_line_that_was_cut_short_is_left_out(tmp_path: Path) -> None:
 
 def test_who_dies_unasked_or_is_not_done_is_strange(folder: Path) -> None:
     """A process that ended by itself, and work that is left, are told."""
-    books = balance(_plan(folder), Counter(), died=["worker1 ended by itself"], settled=False)
+    books = _books(folder, "worker1 ended by itself", settled=False)
     assert books.died == ("worker1 ended by itself",)
     assert books.strange == ("something is still to be done after all the time there was",)
     assert not books.balanced
 
 
+def _plan(store: StoreKind, folder: Path, *, fault: str | None = None) -> Plan:
+    return Plan(folder=folder, place=new_place(store, folder), seconds=6, seed=1, fault=fault)
+
+
 def test_a_short_run_strikes_and_balances(tmp_path: Path) -> None:
     """Some seconds: processes are killed and stopped, jobs are done, and nothing is wrong."""
-    books = run(Plan(folder=tmp_path, seconds=6, seed=1), lambda _: None)
+    books = run(_plan(StoreKind.SQLITE, tmp_path), lambda _: None)
     assert books.balanced, (books.lost, books.duplicated, books.stuck, books.strange)
     assert books.struck["kills"] > 0
     assert books.succeeded + books.failed == books.jobs
