@@ -35,8 +35,11 @@ EVERY_SECONDS = 0.3
 STOPS, CUTS = 0.4, 0.25
 """Of the blows at processes so many are stops, and so many have a cut of a connection beside them."""
 
-STALLS = 0.05
-"""So many of the stops last for longer than a server lets a transaction alone, where there is one."""
+STALLS = 0.06
+"""So many of the stops fall into a transaction and outlast the time that a server leaves one alone for."""
+
+_LOOKS, _LOOK_SECONDS = 12, 0.12
+"""How often a process is looked at that is to be stopped in the midst of a transaction, and how far apart."""
 
 RESTART_SECONDS = 60.0
 """Within each such time a server is restarted once, at any moment of it."""
@@ -71,7 +74,7 @@ class _Cast:
         self.stopped: dict[str, float] = {}
         """Until when a process is stopped, by the watch."""
         self.stalled: str | None = None
-        """Who is stopped for long, and is not to be killed meanwhile."""
+        """Who is stopped in a transaction, and is not to be killed meanwhile, nor its connection cut."""
         self.watch = Stopwatch()
         self.died: list[str] = []
 
@@ -112,12 +115,10 @@ class _Cast:
         del self.running[name]
         self.stopped.pop(name, None)
 
-    def stop(self, name: str, seconds: float, *, stalled: bool) -> None:
+    def stop(self, name: str, seconds: float) -> None:
         """SIGSTOP, until so much later."""
         self.running[name].send_signal(signal.SIGSTOP)
         self.stopped[name] = self.watch.seconds + seconds
-        if stalled:
-            self.stalled = name
 
     def go_on(self, *, all_: bool = False) -> None:
         """SIGCONT to those whose time has come."""
@@ -136,7 +137,8 @@ class _Blows:
         self._plan, self._place, self._cast = plan, plan.place, cast
         self._chance = random.Random(plan.seed)
         self._restarts = self._moments() if plan.place.restart else []
-        self.struck: Counter[str] = Counter(dict.fromkeys(("kills", "stops", *plan.place.blows), 0))
+        kinds = ("kills", "stops", "cuts", "restarts", "stalls")
+        self.struck = Counter(dict.fromkeys(kinds if plan.place.cut else kinds[:2], 0))
 
     def _moments(self) -> list[float]:
         """When to restart the server: once in each minute that is begun."""
@@ -150,33 +152,52 @@ class _Blows:
         return self._plan.seconds - self._cast.watch.seconds
 
     def fall(self, say: Callable[[str], None]) -> None:
-        """One after the other, until the time is over."""
-        while self.left > 0 or self._restarts:
+        """One after the other, until the time is over and each kind has fallen that can."""
+        while self.left > 0 or self._restarts or (not self._each_kind() and not self._cast.died):
             _CLOCK.sleep(self._chance.uniform(0, 2 * EVERY_SECONDS))
             self._cast.go_on()
             self._strike_process()
             self._strike_place()
             say(f"{told(self.struck)}, {max(0.0, self.left):.0f} s to go")
 
+    def _each_kind(self) -> bool:
+        possible = ("kills", "stops", *(("cuts",) * (self._place.cut is not None)))
+        return all(self.struck[kind] for kind in possible)
+
     def _strike_process(self) -> None:
         chance, cast = self._chance, self._cast
         name = chance.choice([one for one in cast.names if one != cast.stalled])
         if chance.random() < STOPS and name not in cast.stopped:
-            alone = self._place.alone_seconds
-            if alone is not None and cast.stalled is None and chance.random() < STALLS:
-                cast.stop(name, chance.uniform(alone, 1.5 * alone), stalled=True)
+            if chance.random() < STALLS and self._stall(name):
                 self.struck["stalls"] += 1
             else:
-                cast.stop(name, chance.uniform(0, 2.5 * self._plan.lease_seconds), stalled=False)
+                cast.stop(name, chance.uniform(0, 2.5 * self._plan.lease_seconds))
             self.struck["stops"] += 1
         else:
             cast.kill(name)
             cast.start(name)
             self.struck["kills"] += 1
 
+    def _stall(self, name: str) -> bool:
+        """Stop it within a transaction, until after the server has ended that. False if it is in none."""
+        place, cast = self._place, self._cast
+        seconds = self._chance.uniform(1.1, 1.5) * place.alone_seconds
+        if place.alone is None or cast.stalled is not None or self.left < seconds or place.alone():
+            return False
+        for _ in range(_LOOKS):
+            cast.stop(name, seconds)
+            _CLOCK.sleep(_LOOK_SECONDS)
+            if place.alone():
+                cast.stalled = name
+                return True
+            cast.stopped[name] = 0
+            cast.go_on()
+            _CLOCK.sleep(self._chance.uniform(0, _LOOK_SECONDS / 4))
+        return False
+
     def _strike_place(self) -> None:
         place, chance = self._place, self._chance
-        if place.cut is not None and chance.random() < CUTS:
+        if place.cut is not None and self._cast.stalled is None and chance.random() < CUTS:
             self.struck["cuts"] += place.cut(chance.random())
         if place.restart is not None and self._restarts and self._restarts[0] <= self._cast.watch.seconds:
             del self._restarts[0]

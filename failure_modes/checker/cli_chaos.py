@@ -70,7 +70,6 @@ def chaos(minutes: float, seed: int, fault: FailureMode | None, store: str | Non
     if kept is None:
         shutil.rmtree(folder)
     missing = [] if fault else [name for name in MUST_MEET if not books.audit[name]]
-    missing += [blow for blow in place.blows if not books.struck[blow]]
     if json_:
         click.echo(json.dumps(_as_json(books, place, seed, kept)))
     else:

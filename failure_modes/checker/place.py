@@ -28,8 +28,11 @@ class Place:
     restart: Callable[[], None] | None = None
     """Let the server crash, and recover. Raises NoWorld."""
 
-    alone_seconds: float | None = None
-    """After so long the server ends a transaction that its process has left alone."""
+    alone: Callable[[], bool] | None = None
+    """Whether a process has left a transaction alone just now."""
+
+    alone_seconds: float = 0
+    """After so long the server ends such a transaction."""
 
     log: Path | None = None
     """What the server has to say."""
@@ -42,11 +45,6 @@ class Place:
     def open(self) -> closing[Store]:
         """A store in it, closed at the end of the block. Raises StoreError."""
         return self.database.open()
-
-    @property
-    def blows(self) -> tuple[str, ...]:
-        """What can be done to it, by the name that it is counted under."""
-        return ("cuts",) * (self.cut is not None) + ("restarts",) * (self.restart is not None)
 
 
 def new_place(store: StoreKind, folder: Path) -> Place:
