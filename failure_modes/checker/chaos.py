@@ -1,33 +1,48 @@
-"""Chaos on the real thing: processes of the queue on one database file, killed and stopped at random moments.
+"""Chaos on the real thing: processes of the queue on one database, killed and stopped at random moments.
 
 Producers, workers and a reconciler run on the system's clock; SIGKILL, SIGSTOP and SIGCONT fall between any
-two instructions of theirs. When it is over, all that is left to do is done in peace, and the books are
-balanced: from the rows, and from what the processes said themselves.
+two instructions of theirs. On a server connections are cut, and the server itself crashes and recovers. When
+it is over, all that is left to do is done in peace, and the books are balanced: from the rows, and from what
+the processes said themselves.
 """
 
 import json
+import math
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from attrs import asdict, field, frozen
+from attrs import AttrsInstance, asdict, frozen
 
+from failure_modes.checker.chaos_books import Books, balance
 from failure_modes.checker.chaos_process import Orders
-from failure_modes.checker.chaos_process import said as read_log
+from failure_modes.checker.place import Place
 from system.clock import Stopwatch, SystemClock
-from system.sqlite import SQLiteStore
-from system.store import AuditRow, Execution, Status
+from system.store import Store
 
 PRODUCERS, WORKERS = 2, 3
 _CLOCK = SystemClock()
-_OPEN = (Status.LEASED, Status.IN_PROGRESS, Status.COMMITTED)
 EVERY_SECONDS = 0.3
-"""Time from one blow to the next, on average."""
+"""Time from one blow at a process to the next, on average."""
+
+STOPS, CUTS = 0.4, 0.25
+"""Of the blows at processes so many are stops, and so many have a cut of a connection beside them."""
+
+STALLS = 0.06
+"""So many of the stops fall into a transaction and outlast the time that a server leaves one alone for."""
+
+_LOOKS, _LOOK_SECONDS = 12, 0.12
+"""How often a process is looked at that is to be stopped in the midst of a transaction, and how far apart."""
+
+RESTART_SECONDS = 60.0
+"""Within each such time a server is restarted once, at any moment of it."""
 
 PEACE_SECONDS = 180.0
 """How long what is left may take to be done, once nobody is killed any more."""
@@ -38,33 +53,12 @@ class Plan:
     """What to run. `fault` is the module of a failure mode's scenario, or None."""
 
     folder: Path
+    place: Place
     seconds: float
     seed: int
     lease_seconds: float = 1.0
     jobs_a_second: float = 120.0
     fault: str | None = None
-
-
-@frozen(kw_only=True)
-class Books:
-    """What came of it. Each list names what is wrong; all are empty where the queue kept its promises."""
-
-    jobs: int
-    accepted: int
-    succeeded: int
-    failed: int
-    lost: tuple[str, ...]
-    duplicated: tuple[str, ...]
-    stuck: tuple[str, ...]
-    strange: tuple[str, ...]
-    died: tuple[str, ...]
-    audit: Counter[str]
-    struck: Counter[str] = field(factory=Counter)
-
-    @property
-    def balanced(self) -> bool:
-        """Whether nothing is lost, duplicated, stuck or strange."""
-        return not (self.lost or self.duplicated or self.stuck or self.strange or self.died)
 
 
 class _Cast:
@@ -79,6 +73,8 @@ class _Cast:
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.stopped: dict[str, float] = {}
         """Until when a process is stopped, by the watch."""
+        self.stalled: str | None = None
+        """Who is stopped in a transaction, and is not to be killed meanwhile, nor its connection cut."""
         self.watch = Stopwatch()
         self.died: list[str] = []
 
@@ -88,21 +84,26 @@ class _Cast:
         return tuple(self._roles)
 
     def start(self, name: str) -> None:
-        """Start it, or start it again."""
+        """Start it, or start it again. What it is told it reads: others see what stands in a command."""
         self._starts[name] += 1
         orders = Orders(
             role=self._roles[name],
             name=name,
             folder=str(self._plan.folder),
+            db=self._plan.place.db,
             seed=f"{self._plan.seed}:{name}:{self._starts[name]}",
             lease_seconds=self._plan.lease_seconds,
             jobs_a_second=self._plan.jobs_a_second,
             fault=self._plan.fault,
             parent=os.getpid(),
         )
-        command = [sys.executable, "-m", "failure_modes.checker.chaos_process", json.dumps(asdict(orders))]
+        command = [sys.executable, "-m", "failure_modes.checker.chaos_process"]
         with Path(self._plan.folder, f"{name}.err").open("ab") as errors:
-            self.running[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=errors)
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=errors)
+        self.running[name] = process
+        assert process.stdin is not None
+        with suppress(BrokenPipeError), process.stdin as told:
+            told.write(json.dumps(asdict(orders)).encode("ascii"))
 
     def kill(self, name: str) -> None:
         """SIGKILL, whatever it is doing, and be sure that it is gone."""
@@ -125,130 +126,142 @@ class _Cast:
             if all_ or until <= self.watch.seconds:
                 self.running[name].send_signal(signal.SIGCONT)
                 del self.stopped[name]
+        if self.stalled not in self.stopped:
+            self.stalled = None
+
+
+class _Blows:
+    """What falls on the processes and on the place, drawn from the seed; and how often it did."""
+
+    def __init__(self, plan: Plan, cast: _Cast) -> None:
+        self._plan, self._place, self._cast = plan, plan.place, cast
+        self._chance = random.Random(plan.seed)
+        self._restarts = self._moments() if plan.place.restart else []
+        kinds = ("kills", "stops", "cuts", "restarts", "stalls")
+        self.struck = Counter(dict.fromkeys(kinds if plan.place.cut else kinds[:2], 0))
+
+    def _moments(self) -> list[float]:
+        """When to restart the server: once in each minute that is begun."""
+        count = math.ceil(self._plan.seconds / RESTART_SECONDS)
+        ends = [min((number + 1) * RESTART_SECONDS, self._plan.seconds) for number in range(count)]
+        return [self._chance.uniform(number * RESTART_SECONDS, end) for number, end in enumerate(ends)]
+
+    @property
+    def left(self) -> float:
+        """For how many seconds there are blows still."""
+        return self._plan.seconds - self._cast.watch.seconds
+
+    def fall(self, say: Callable[[str], None]) -> None:
+        """One after the other, until the time is over and each kind has fallen that can."""
+        while self.left > 0 or self._restarts or (not self._each_kind() and not self._cast.died):
+            _CLOCK.sleep(self._chance.uniform(0, 2 * EVERY_SECONDS))
+            self._cast.go_on()
+            self._strike_process()
+            self._strike_place()
+            say(f"{told(self.struck)}, {max(0.0, self.left):.0f} s to go")
+
+    def _each_kind(self) -> bool:
+        possible = ("kills", "stops", *(("cuts",) * (self._place.cut is not None)))
+        return all(self.struck[kind] for kind in possible)
+
+    def _strike_process(self) -> None:
+        chance, cast = self._chance, self._cast
+        name = chance.choice([one for one in cast.names if one != cast.stalled])
+        if chance.random() < STOPS and name not in cast.stopped:
+            if chance.random() < STALLS and self._stall(name):
+                self.struck["stalls"] += 1
+            else:
+                cast.stop(name, chance.uniform(0, 2.5 * self._plan.lease_seconds))
+            self.struck["stops"] += 1
+        else:
+            cast.kill(name)
+            cast.start(name)
+            self.struck["kills"] += 1
+
+    def _stall(self, name: str) -> bool:
+        """Stop it within a transaction, until after the server has ended that. False if it is in none."""
+        place, cast = self._place, self._cast
+        seconds = self._chance.uniform(1.1, 1.5) * place.alone_seconds
+        if place.alone is None or cast.stalled is not None or self.left < seconds or place.alone():
+            return False
+        for _ in range(_LOOKS):
+            cast.stop(name, seconds)
+            _CLOCK.sleep(_LOOK_SECONDS)
+            if place.alone():
+                cast.stalled = name
+                return True
+            cast.stopped[name] = 0
+            cast.go_on()
+            _CLOCK.sleep(self._chance.uniform(0, _LOOK_SECONDS / 4))
+        return False
+
+    def _strike_place(self) -> None:
+        place, chance = self._place, self._chance
+        if place.cut is not None and self._cast.stalled is None and chance.random() < CUTS:
+            self.struck["cuts"] += place.cut(chance.random())
+        if place.restart is not None and self._restarts and self._restarts[0] <= self._cast.watch.seconds:
+            del self._restarts[0]
+            place.restart()
+            self.struck["restarts"] += 1
+
+
+def told(struck: Counter[str]) -> str:
+    """How often what has struck."""
+    return ", ".join([f"{count:,} {blow}" for blow, count in struck.items()])
 
 
 def run(plan: Plan, say: Callable[[str], None]) -> Books:
     """Let it run, strike at random, end in peace, balance the books. `say` is told how far it has come."""
-    SQLiteStore(plan.folder / "queue.db", clock=_CLOCK, create=True).close()
-    cast, chance, struck = _Cast(plan), random.Random(plan.seed), Counter[str]()
+    plan.place.database.create()
+    cast = _Cast(plan)
+    blows = _Blows(plan, cast)
     try:
         for name in cast.names:
             cast.start(name)
-        while cast.watch.seconds < plan.seconds:
-            _CLOCK.sleep(chance.uniform(0, 2 * EVERY_SECONDS))
-            cast.go_on()
-            name = chance.choice(cast.names)
-            if chance.random() < 0.4 and name not in cast.stopped:
-                cast.stop(name, chance.uniform(0, 2.5 * plan.lease_seconds))
-                struck["stops"] += 1
-            else:
-                cast.kill(name)
-                cast.start(name)
-                struck["kills"] += 1
-            to_go = plan.seconds - cast.watch.seconds
-            say(f"{struck['kills']} kills, {struck['stops']} stops, {to_go:.0f} s to go")
+        blows.fall(say)
         cast.go_on(all_=True)
         for name in cast.names:
             if name.startswith("producer"):
                 cast.kill(name)
-        settled = _peace(plan, say)
+        with plan.place.open() as store:
+            settled = _peace(store, say)
     finally:
         for name in list(cast.running):
             cast.kill(name)
-    return balance(plan, struck, died=cast.died, settled=settled)
+    with plan.place.open() as store:
+        books = balance(store, plan.folder, blows.struck, died=cast.died, settled=settled)
+        if not books.balanced:
+            _keep(store, plan)
+    return books
 
 
-def _peace(plan: Plan, say: Callable[[str], None]) -> bool:
-    """Wait until nothing is left to do. False if that takes too long."""
-    store = SQLiteStore(plan.folder / "queue.db", clock=_CLOCK)
+def _peace(store: Store, say: Callable[[str], None]) -> bool:
+    """Wait until nothing is left to do. False if that takes too long.
+
+    It is looked at twice: what a server has begun for a process that was killed comes to its end.
+    """
     watch = Stopwatch()
-    try:
-        while watch.seconds < PEACE_SECONDS:
-            counts = store.counts()
-            if counts.pending == counts.running == 0:
-                return True
-            say(f"{counts.pending} jobs wait and {counts.running} run, in peace")
-            _CLOCK.sleep(0.5)
-        return False
-    finally:
-        store.close()
+    quiet = 0
+    while watch.seconds < PEACE_SECONDS:
+        counts = store.counts()
+        quiet = quiet + 1 if counts.pending == counts.running == 0 else 0
+        if quiet == 2:
+            return True
+        say(f"{counts.pending} jobs wait and {counts.running} run, in peace")
+        _CLOCK.sleep(0.5)
+    return False
 
 
-def balance(plan: Plan, struck: Counter[str], *, died: list[str], settled: bool) -> Books:
-    """The books: from the rows, and from what the processes said."""
-    said: dict[str, list[list[object]]] = {}
-    for path in sorted(plan.folder.glob("*.log")):
-        for words in read_log(path):
-            said.setdefault(str(words[0]), []).append(words)
-    asked = {str(words[1]) for words in said.get("asked", [])}
-    accepted = {(str(words[1]), words[2]) for words in said.get("accepted", [])}
-    ran = {str(words[1]) for words in said.get("ran", [])}
-    committed = {int(str(words[1])) for words in said.get("committed", [])}
-    store = SQLiteStore(plan.folder / "queue.db", clock=_CLOCK)
-    jobs, executions, effects = store.jobs(), store.executions(), store.effects()
-    events = tuple(store.audit())
-    store.close()
-    last: dict[int, list[Execution]] = {}
-    for execution in executions:
-        last.setdefault(execution.job_id, []).append(execution)
-    done = Counter([one.job_id for one in executions if one.status in (Status.COMMITTED, Status.DONE)])
-    written = Counter([effect.job_id for effect in effects])
-    by = {effect.execution_id for effect in effects}
-    owners = {execution.id: execution.job_id for execution in executions}
-    keys = Counter([str(job.key) for job in jobs])
-    ids = {str(job.key): job.id for job in jobs}
-    buried = {event.job_id for event in events if event.event == "buried"}
-    names = {job.id: f"job-{job.id} ({job.key})" for job in jobs}
-    lost, duplicated, stuck = [], [], []
-    strange = [] if settled else ["something is still to be done after all the time there was"]
-    for key, number in sorted(accepted):
-        if ids.get(key) != number:
-            lost.append(f"{key} was accepted as job-{number}, and there is no such job")
-    lost += [f"exec-{one} was told that it committed, and has no effect" for one in sorted(committed - by)]
-    for one in executions:
-        if (one.id in by) is not (one.status in (Status.COMMITTED, Status.DONE)):
-            half = "an effect" if one.id in by else "no effect"
-            strange.append(f"exec-{one.id} of job-{one.job_id} is {one.status}, and has {half}")
-    told = {event.job_id for event in events} | set(written) | set(last)
-    lost += [f"job-{number} has left rows, and is gone" for number in sorted(told - set(names))]
-    duplicated += [f"{key} has {count} jobs" for key, count in sorted(keys.items()) if count > 1]
-    succeeded = failed = 0
-    for job in jobs:
-        attempts, name = last.get(job.id, []), names[job.id]
-        ended = not any(one.status in _OPEN for one in attempts)
-        success = any(one.status is Status.DONE for one in attempts)
-        spent = bool(attempts) and attempts[-1].attempt >= job.attempts_max
-        succeeded += success
-        failed += ended and spent and not success
-        if not ended or not (success or spent):
-            stuck.append(f"{name} is not at an end")
-        if max(written[job.id], done[job.id]) > 1:
-            duplicated.append(f"{name} has {written[job.id]} effects, of {done[job.id]} commits")
-        if written[job.id] < done[job.id]:
-            lost.append(f"{name} was committed, and has no effect")
-        if ended and spent and not success and (written[job.id] or job.id not in buried):
-            strange.append(f"{name} has failed, with {written[job.id]} effects, and no row says why")
-        if str(job.key) not in asked:
-            strange.append(f"nobody asked for {name}")
-    wanted = {job.id: job.payload for job in jobs}
-    for effect in effects:
-        right = wanted.get(effect.job_id) == effect.value and owners.get(effect.execution_id) == effect.job_id
-        if not right or json.loads(effect.value) not in ran:
-            strange.append(f"job-{effect.job_id} has an effect that nobody worked for: {effect.value}")
-    return Books(
-        jobs=len(jobs),
-        accepted=len(accepted),
-        succeeded=succeeded,
-        failed=failed,
-        lost=tuple(lost),
-        duplicated=tuple(duplicated),
-        stuck=tuple(stuck),
-        strange=tuple(strange),
-        died=tuple(died),
-        audit=Counter([_name(event) for event in events]),
-        struck=struck,
-    )
-
-
-def _name(event: AuditRow) -> str:
-    return f"{event.operation} refused" if event.event == "refused" else event.event
+def _keep(store: Store, plan: Plan) -> None:
+    """Keep the rows beside the logs: a server may not be there any more when they are wanted."""
+    tables: dict[str, tuple[AttrsInstance, ...]] = {
+        "jobs": store.jobs(),
+        "executions": store.executions(),
+        "effects": store.effects(),
+        "audit": tuple(store.audit()),
+    }
+    for name, rows in tables.items():
+        text = "".join([json.dumps(asdict(row)) + "\n" for row in rows])
+        (plan.folder / f"{name}.jsonl").write_text(text, encoding="ascii")
+    if plan.place.log is not None:
+        shutil.copy(plan.place.log, plan.folder / "server.txt")

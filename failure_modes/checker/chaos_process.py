@@ -8,17 +8,18 @@ import importlib
 import json
 import random
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from attrs import frozen
+from attrs import field, frozen
 
 from failure_modes.checker.orphans import die_with_parent
 from system.clock import SystemClock
+from system.database import BUSY_SECONDS, named
 from system.policies import Policies, Retry
 from system.queue import Queue
-from system.sqlite import SQLiteStore
-from system.store import Job, StoreBusy
+from system.store import Job, Store, StoreUnavailable
 from system.worker import Context, Worker
 
 POLL_SECONDS = 0.05
@@ -35,6 +36,8 @@ class Orders:
     role: str
     name: str
     folder: str
+    db: str = field(repr=False)
+    """What the queue's commands are given as `--db`. It may hold a password."""
     seed: str
     lease_seconds: float
     jobs_a_second: float
@@ -52,15 +55,23 @@ def main(text: str) -> None:
     """Do what the orders, as JSON, say; for ever."""
     orders = Orders(**json.loads(text))
     die_with_parent(orders.parent)
-    queue = build(orders)
-    with orders.log.open("a", encoding="ascii") as log:
+    with orders.log.open("a", encoding="ascii") as log, opened(orders.db) as store:
+        queue = build(orders, store)
         log.write("\n")  # the one before may have died in the midst of a line
         {"producer": _produce, "worker": _work, "reconciler": _reconcile}[orders.role](orders, queue, log)
 
 
-def build(orders: Orders) -> Queue:
+def opened(db: str) -> closing[Store]:
+    """The store, as soon as it can be opened."""
+    while True:
+        try:
+            return named(db, BUSY_SECONDS).open()
+        except StoreUnavailable:
+            CLOCK.sleep(POLL_SECONDS)
+
+
+def build(orders: Orders, store: Store) -> Queue:
     """The queue as a user has it; or with the fault put in."""
-    store = SQLiteStore(Path(orders.folder, "queue.db"), clock=CLOCK)
     retry = Retry(attempts_max=5, backoff_seconds=0.05, jitter_seed=1)
     queue = Queue(store=store, policies=Policies(retry=retry), lease_seconds=orders.lease_seconds)
     if orders.fault is None:
@@ -96,7 +107,8 @@ def _produce(orders: Orders, queue: Queue, log: TextIO) -> None:
         _say(log, "asked", key)
         try:
             job = queue.enqueue(key, key=key)
-        except StoreBusy:
+        except StoreUnavailable:
+            CLOCK.sleep(POLL_SECONDS)
             continue
         _say(log, "accepted", key, job.id)
         if chance.random() > 0.02:  # else its answer is taken for lost, and it is asked for again
@@ -138,7 +150,12 @@ def _work(orders: Orders, queue: Queue, log: TextIO) -> None:
         context.write(key)
 
     Worker(
-        cast(Queue, _Telling(queue, log)), handle, name=orders.name, clock=CLOCK, poll_seconds=POLL_SECONDS
+        cast(Queue, _Telling(queue, log)),
+        handle,
+        name=orders.name,
+        clock=CLOCK,
+        poll_seconds=POLL_SECONDS,
+        tell=lambda text: _say(log, "told", text),
     ).run()
 
 
@@ -146,11 +163,12 @@ def _reconcile(orders: Orders, queue: Queue, log: TextIO) -> None:
     while True:
         try:
             done = queue.reconcile(actor=orders.name)
-        except StoreBusy:
+        except StoreUnavailable:
+            CLOCK.sleep(POLL_SECONDS)
             continue
         _say(log, "reconciled", done.finished, done.aborted)
         CLOCK.sleep(orders.lease_seconds / 4)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.stdin.read())

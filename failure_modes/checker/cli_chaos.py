@@ -10,11 +10,15 @@ import click
 from attrs import asdict
 
 from failure_modes.checker.catalogue import FailureMode
-from failure_modes.checker.chaos import Books, Plan, run
+from failure_modes.checker.chaos import Plan, run, told
+from failure_modes.checker.chaos_books import Books
 from failure_modes.checker.exits import EXIT, leave
-from failure_modes.checker.options import JSON, Mode, Seconds
+from failure_modes.checker.options import JSON, STORE, Mode, Seconds
 from failure_modes.checker.orphans import sigterm_as_interrupt
+from failure_modes.checker.place import Place, new_place
 from failure_modes.checker.progress import Lines
+from failure_modes.checker.scope import StoreKind
+from failure_modes.checker.worlds import NoWorld
 from system.store import StoreError
 
 WRONG = ("lost", "duplicated", "stuck", "strange", "died")
@@ -32,9 +36,13 @@ MUST_MEET = ("expired", "duplicate", "commit refused")
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Whom to strike, when.")
 @click.option("--fault", type=Mode(), help="With the fault of this failure mode: the books must not balance.")
+@STORE
 @JSON
-def chaos(minutes: float, seed: int, fault: FailureMode | None, *, json_: bool) -> None:
+def chaos(minutes: float, seed: int, fault: FailureMode | None, store: str | None, *, json_: bool) -> None:
     """Run producers, workers and reconciliation as real processes, and kill and stop them at random moments.
+
+    On the store postgresql connections are cut, too, and a server that was started for the run crashes and
+    recovers, once in each minute.
 
     At the end nothing may be lost, duplicated, stuck or strange. If something is, the history is kept, and
     its folder is named. Exit code 0 if all is well (with --fault: if something is wrong), 1 if not, 3 if too
@@ -44,7 +52,12 @@ def chaos(minutes: float, seed: int, fault: FailureMode | None, *, json_: bool) 
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     lines = Lines("chaos")
     module = None if fault is None else f"failure_modes.{fault.folder.name}.scenario"
-    plan = Plan(folder=folder, seconds=minutes * 60, seed=seed, fault=module)
+    try:
+        place = new_place(StoreKind(store or StoreKind.SQLITE), folder)
+    except NoWorld:
+        folder.rmdir()
+        raise
+    plan = Plan(folder=folder, place=place, seconds=minutes * 60, seed=seed, fault=module)
     try:
         books = run(plan, lines.note)
     except KeyboardInterrupt:
@@ -58,9 +71,9 @@ def chaos(minutes: float, seed: int, fault: FailureMode | None, *, json_: bool) 
         shutil.rmtree(folder)
     missing = [] if fault else [name for name in MUST_MEET if not books.audit[name]]
     if json_:
-        click.echo(json.dumps(_as_json(books, seed, kept)))
+        click.echo(json.dumps(_as_json(books, place, seed, kept)))
     else:
-        _show(books, minutes, seed, fault, kept)
+        _show(books, place, minutes, seed, fault, kept)
         if missing:
             click.echo(f" too peaceful to say: no {', no '.join(missing)}")
     broke = bool(books.lost or books.duplicated or books.stuck) and not books.died
@@ -69,14 +82,18 @@ def chaos(minutes: float, seed: int, fault: FailureMode | None, *, json_: bool) 
     leave(EXIT.BOUND_HIT if missing else EXIT.AS_EXPECTED)
 
 
-def _as_json(books: Books, seed: int, kept: Path | None) -> dict[str, Any]:
-    return {**asdict(books), "seed": seed, "balanced": books.balanced, "history": kept and str(kept)}
+def _as_json(books: Books, place: Place, seed: int, kept: Path | None) -> dict[str, Any]:
+    told = {"seed": seed, "server": place.about, "balanced": books.balanced, "history": kept and str(kept)}
+    return {**asdict(books), **told}
 
 
-def _show(books: Books, minutes: float, seed: int, fault: FailureMode | None, kept: Path | None) -> None:
+def _show(
+    books: Books, place: Place, minutes: float, seed: int, fault: FailureMode | None, kept: Path | None
+) -> None:
     of = "the guarded system" if fault is None else f"{fault.id} {fault.title}"
-    struck = f"{books.struck['kills']:,} kills, {books.struck['stops']:,} stops"
-    click.echo(f"chaos: {of}, {minutes:g} min, seed {seed}: {struck}")
+    click.echo(f"chaos: {of}, {minutes:g} min, seed {seed}: {told(books.struck)}")
+    if place.about is not None:
+        click.echo(f" on {place.about}{'' if place.restart else ', which cannot be restarted from here'}")
     click.echo(f" {books.accepted:,} jobs accepted, {books.succeeded:,} succeeded, {books.failed:,} failed")
     for event, count in sorted(books.audit.items()):
         click.echo(f"   {event:<20} {count:>9,}")

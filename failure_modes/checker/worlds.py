@@ -1,5 +1,7 @@
 """The world that a scope asks for: which store, and whether power may fail."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from unittest import SkipTest
 
@@ -32,12 +34,20 @@ def world_of(scope: Scope, swap: Swap, **options: Any) -> World:
 
 
 def _on_postgresql(scope: Scope, swap: Swap, **options: Any) -> World:
+    with needs_server():
+        from failure_modes.checker.postgresql.world import PostgreSQLWorld
+
+        return PostgreSQLWorld(scope, swap, **options)
+
+
+@contextmanager
+def needs_server() -> Iterator[None]:
+    """For what needs a PostgreSQL server, and the driver to import it with. Raises NoWorld."""
     try:
         from failure_modes.checker.postgresql.server import NoServer
-        from failure_modes.checker.postgresql.world import PostgreSQLWorld
     except ModuleNotFoundError as error:
         raise NoWorld(f"{error.name} is not installed; do `pip install 'psycopg[binary]'`") from error
     try:
-        return PostgreSQLWorld(scope, swap, **options)
+        yield
     except NoServer as error:
         raise NoWorld(str(error)) from error

@@ -7,43 +7,53 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from attrs import evolve
 
 from failure_modes.checker import cli_chaos
-from failure_modes.checker.chaos import Books, Plan, balance, run
+from failure_modes.checker.catalogue import failure_mode
+from failure_modes.checker.chaos import Plan, run
+from failure_modes.checker.chaos_books import Books, balance
 from failure_modes.checker.chaos_process import Orders, build, said
+from failure_modes.checker.place import Place, new_place
+from failure_modes.checker.scope import StoreKind
+from failure_modes.checker.worlds import NoWorld
 from system.clock import SystemClock
 from system.queue import Queue
 from system.sqlite import SQLiteStore
 from system.store import StoreError
 from tests.checker.commands import invoke
+from tests.conftest import not_at_hand
 from tests.system.files import run as run_sql
 
+if TYPE_CHECKING:
+    from failure_modes.checker.postgresql.server import Server
 
-def _plan(folder: Path) -> Plan:
-    return Plan(folder=folder, seconds=0, seed=0)
 
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """What a run of two jobs leaves: one that succeeded, one that failed its only attempts."""
-    path = tmp_path / "queue.db"
-    SQLiteStore(path, clock=SystemClock(), create=True).close()
-    orders = Orders(
+def _orders(folder: Path, db: str) -> Orders:
+    return Orders(
         role="worker",
         name="worker1",
-        folder=str(tmp_path),
+        folder=str(folder),
+        db=db,
         seed="0",
         lease_seconds=30,
         jobs_a_second=1,
         fault=None,
         parent=0,
     )
-    queue = build(orders)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """What a run of two jobs leaves: one that succeeded, one that failed its only attempts."""
+    path = tmp_path / "queue.db"
+    store = SQLiteStore(path, clock=SystemClock(), create=True)
+    queue = build(_orders(tmp_path, str(path)), store)
     assert type(queue) is Queue
     said: list[list[object]] = []
     for key in ("p-0", "p-1"):
@@ -59,14 +69,15 @@ def folder(tmp_path: Path) -> Path:
                 assert queue.commit(lease.execution.id, key)
                 said.append(["committed", lease.execution.id])
                 assert queue.finish(lease.execution.id)
-    queue.store.close()
+    store.close()
     lines = [json.dumps(words) for words in said]
     (tmp_path / "worker1.log").write_text("\n".join([*lines, '["ran", "p-']))  # killed in the midst of a line
     return tmp_path
 
 
-def _books(folder: Path) -> Books:
-    return balance(_plan(folder), Counter(), died=[], settled=True)
+def _books(folder: Path, *died: str, settled: bool = True) -> Books:
+    with closing(SQLiteStore(folder / "queue.db", clock=SystemClock())) as store:
+        return balance(store, folder, Counter(), died=[*died], settled=settled)
 
 
 def test_books_that_balance(folder: Path) -> None:
@@ -140,18 +151,66 @@ def test_a_line_that_was_cut_short_is_left_out(tmp_path: Path) -> None:
 
 def test_who_dies_unasked_or_is_not_done_is_strange(folder: Path) -> None:
     """A process that ended by itself, and work that is left, are told."""
-    books = balance(_plan(folder), Counter(), died=["worker1 ended by itself"], settled=False)
+    books = _books(folder, "worker1 ended by itself", settled=False)
     assert books.died == ("worker1 ended by itself",)
     assert books.strange == ("something is still to be done after all the time there was",)
     assert not books.balanced
 
 
-def test_a_short_run_strikes_and_balances(tmp_path: Path) -> None:
-    """Some seconds: processes are killed and stopped, jobs are done, and nothing is wrong."""
-    books = run(Plan(folder=tmp_path, seconds=6, seed=1), lambda _: None)
-    assert books.balanced, (books.lost, books.duplicated, books.stuck, books.strange)
-    assert books.struck["kills"] > 0
-    assert books.succeeded + books.failed == books.jobs
+@pytest.fixture(params=list(StoreKind))
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Each place that a run can have; a server is one that nobody else uses."""
+    try:
+        return new_place(request.param, tmp_path)
+    except NoWorld as error:
+        not_at_hand(f"PostgreSQL: {error}")
+
+
+def test_a_short_run_strikes_and_balances(place: Place, tmp_path: Path) -> None:
+    """Some seconds: whatever can fall does, jobs are done, and nothing is wrong."""
+    books = run(Plan(folder=tmp_path, place=place, seconds=6, seed=1), lambda _: None)
+    assert books.balanced, (books.lost, books.duplicated, books.stuck, books.strange, books.died)
+    fell = (
+        {"kills", "stops"} | ({"cuts"} if place.cut else set()) | ({"restarts"} if place.restart else set())
+    )
+    assert {blow for blow, count in books.struck.items() if count} >= fell
+    assert books.succeeded + books.failed == books.jobs > 0
+    assert not (tmp_path / "audit.jsonl").exists()
+
+
+def test_a_fault_is_noticed_and_the_history_is_kept(place: Place, tmp_path: Path) -> None:
+    """Leases run out under the handler, and nothing admits one commit only: jobs have two effects."""
+    fault = f"failure_modes.{failure_mode('FM_001').folder.name}.scenario"
+    plan = Plan(folder=tmp_path, place=place, seconds=3, seed=1, lease_seconds=0.02, fault=fault)
+    books = run(plan, lambda _: None)
+    assert books.duplicated
+    assert not books.died
+    effects = [json.loads(line) for line in (tmp_path / "effects.jsonl").read_text().splitlines()]
+    assert len(effects) > len({effect["job_id"] for effect in effects})
+    assert (tmp_path / "server.txt").exists() is (place.log is not None)
+
+
+def test_a_server_of_others_is_not_restarted(postgresql_server: "Server", tmp_path: Path) -> None:
+    """Connections to it are cut; that it was not restarted is said."""
+    told = subprocess.run(
+        [sys.executable, "-m", "failure_modes", "chaos", "--store", "postgresql", "--minutes", "0.05"],
+        env={**os.environ, "QUEUE_TEST_POSTGRESQL": postgresql_server.dsn, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert told.returncode in (0, 3), told
+    struck, server = told.stdout.splitlines()[:2]
+    assert re.search(r" [1-9]\d* cuts, 0 restarts", struck)
+    assert server.endswith("named by QUEUE_TEST_POSTGRESQL, which cannot be restarted from here")
+
+
+def test_an_address_is_not_repeated() -> None:
+    """It may hold a password."""
+    place = Place(db="postgresql://user:secret@host/queue")
+    assert "secret" not in repr(place)
+    assert "secret" not in repr(Plan(folder=Path(), place=place, seconds=1, seed=0))
+    assert "secret" not in repr(_orders(Path(), place.db))
 
 
 def _finished(**wrong: Any) -> Books:
