@@ -1,4 +1,8 @@
-"""Settings of SQLite that are not those of the store: how a fault of the disk's is put into a queue."""
+"""Settings that are not those of the store: how a fault of the disk's is put into a queue."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from attrs import evolve
 
@@ -8,9 +12,30 @@ from system.sqlite import SQLiteStore
 
 def with_pragmas(queue: Queue, *pragmas: str) -> Queue:
     """The queue, its store's connection set otherwise. Raises TypeError if the store is not on SQLite."""
-    store = queue.store
-    if not isinstance(store, SQLiteStore):
-        raise TypeError(f"{type(store).__name__} has no settings of SQLite's")
-    for pragma in pragmas:
-        store._connection.execute(f"PRAGMA {pragma}")  # noqa: SLF001
+    if not isinstance(queue.store, SQLiteStore):
+        raise TypeError(f"{type(queue.store).__name__} has no settings of SQLite's")
+    return _set(queue, *[f"PRAGMA {pragma}" for pragma in pragmas])
+
+
+def unsynced(queue: Queue) -> Queue:
+    """The queue whose commits are answered before the disk was told to keep them, on either store."""
+    on_sqlite = isinstance(queue.store, SQLiteStore)
+    return _set(queue, "PRAGMA synchronous = OFF" if on_sqlite else "SET synchronous_commit = off")
+
+
+def _set(queue: Queue, *statements: str) -> Queue:
+    store: Any = queue.store
+    if store is None:
+        raise TypeError("there is no store to set")
+    for statement in statements:
+        store._connection.execute(statement)  # noqa: SLF001
+    if not isinstance(store, SQLiteStore):  # it connects again, where a connection was lost
+        store._open = partial(_opened, store._open, statements)  # noqa: SLF001
     return evolve(queue)
+
+
+def _opened(opening: Callable[[], Any], statements: tuple[str, ...]) -> Any:
+    connection = opening()
+    for statement in statements:
+        connection.execute(statement)
+    return connection
