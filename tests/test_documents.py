@@ -23,6 +23,7 @@ EXPECTED = (
     "03_policies.md",
     "04_happy_path.md",
     "05_fidelity.md",
+    "06_postgresql.md",
     "adding_a_failure_mode.md",
     "bench.md",
     "failure_mode_index.md",

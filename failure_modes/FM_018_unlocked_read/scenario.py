@@ -63,5 +63,6 @@ FAILURE_MODE = FailureMode(
     must_reach=("a lease passed over a job",),
     shortest=21,
     states=314,
+    prevent_examples=100,
     not_on={StoreKind.SQLITE: "a transaction there excludes every other from its first statement on"},
 )

@@ -47,6 +47,8 @@ class FailureMode:
     """The policy, by its name in `system.policies.Policies`, that the fault leaves out altogether."""
     symmetric: bool = True
     """Whether the fault makes no difference between workers."""
+    prevent_examples: int = 500
+    """How many examples its search tries on the guarded system, unless asked."""
     not_on: Mapping[StoreKind, str] = field(factory=dict)
     """The stores on which it does not happen, and why."""
     id: str = field(default="", kw_only=True)

@@ -44,7 +44,6 @@ from failure_modes.checker.trace import Trace, TraceError, load
 from failure_modes.checker.worlds import NoWorld, world_of
 
 FIND_EXAMPLES = 5_000
-PREVENT_EXAMPLES = 500
 EXPLORE_EXAMPLES = 2_000
 
 
@@ -138,9 +137,10 @@ def find(mode: FailureMode, keep_as: str | None, why: str, **options: Any) -> No
 
 @main.command()
 @click.argument("mode", metavar="FM", type=Mode())
-@tuning(examples=PREVENT_EXAMPLES)
+@tuning(examples=None)
 def prevent(mode: FailureMode, **options: Any) -> None:
     """Run FM's search against the guarded system: nothing may break, and the danger must be met."""
+    options["examples"] = options["examples"] or mode.prevent_examples
     strategy = tuned(mode.strategy, options)
     check_store(mode, strategy.scope)
     result = _search(f"{mode.id}: trying the guarded system", strategy, guarded, None, options)

@@ -18,8 +18,6 @@ from failure_modes.checker.scope import StoreKind
 from failure_modes.checker.summary import unreached
 from system.clock import Stopwatch
 
-PREVENT_EXAMPLES = 500
-
 
 @frozen(kw_only=True)
 class Ran:
@@ -66,7 +64,7 @@ def _run(mode: FailureMode, on: StoreKind, seed: int, lines: Lines) -> Ran:
     lines.note(f"{mode.id}: looking for {mode.breaks}")
     found = run(search_of(mode, seed, broken=True))
     lines.note(f"{mode.id}: trying the guarded system")
-    tried = run(search_of(mode, seed, broken=False, examples=PREVENT_EXAMPLES))
+    tried = run(search_of(mode, seed, broken=False, examples=mode.prevent_examples))
     lines.note(f"{mode.id}: proving both")
     shortest, states = prove(proof_of(mode, broken=True)), prove(proof_of(mode, broken=False))
     lines.note(f"{mode.id}: replaying")

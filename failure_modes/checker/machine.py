@@ -17,7 +17,7 @@ from failure_modes.checker.draws import by_seed_alone
 from failure_modes.checker.findings import Finding, Found
 from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.scope import Scope, StoreKind, Swap
-from failure_modes.checker.shrink import RUNS_MAX, RUNS_MAX_AT_SERVER, canonical, minimise
+from failure_modes.checker.shrink import canonical, minimise
 from failure_modes.checker.strategy import Strategy
 from model.actions import Action
 from system.clock import Stopwatch
@@ -249,7 +249,6 @@ def shrink(scope: Scope, swap: Swap, hunted: str | None, found: Found) -> tuple[
         same_kind = again is not None and again.finding.invariant == found.finding.invariant
         return again.actions if again is not None and same_kind else None
 
-    at_server = scope.store is not StoreKind.SQLITE  # where a run costs ten times as much
-    actions = minimise(found.actions, same, RUNS_MAX_AT_SERVER if at_server else RUNS_MAX)
+    actions = minimise(found.actions, same, at_server=scope.store is not StoreKind.SQLITE)
     renamed = canonical(actions)
     return renamed if same(renamed) == renamed else actions

@@ -82,16 +82,20 @@ PROCESSES = click.option(
 """The options that searches and proofs share."""
 
 
-def tuning(examples: int) -> Callable[[Command], Command]:
-    """The options that every search takes. `examples` is the default number of them."""
+def tuning(examples: int | None) -> Callable[[Command], Command]:
+    """The options that every search takes. `examples`: the default number; None: the failure mode says."""
     return lambda command: _with_options(command, examples)
 
 
-def _with_options(command: Command, examples: int) -> Command:
+def _with_options(command: Command, examples: int | None) -> Command:
     options = (
         click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the search."),
         click.option(
-            "--examples", type=click.IntRange(1), default=examples, show_default=True, help="Examples to try."
+            "--examples",
+            type=click.IntRange(1),
+            default=examples,
+            show_default=True if examples else "as many as FM says, mostly 500",
+            help="Examples to try.",
         ),
         click.option("--steps", type=click.IntRange(1, 1000), help="Draws in an example, at most."),
         click.option("--jobs", type=click.IntRange(1, 20), help="Idempotency keys to enqueue under."),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import combinations
 
 from failure_modes.checker.scope import WORKER_NAMES
-from model.actions import Action, Crash, Enqueue, Fail, Heartbeat, Step, is_poison
+from model.actions import Action, Crash, Enqueue, Fail, Heartbeat, Step, actor_of, is_poison
 
 Attempt = Callable[[tuple[Action, ...]], tuple[Action, ...] | None]
 """Runs the actions, leaving out what cannot happen. Gives those up to the violation, or None."""
@@ -19,13 +19,17 @@ STRETCH_MAX = 12
 TOGETHER_MAX = 3
 HANDED_OVER_MAX = 2
 RUNS_MAX = 2_000
-RUNS_MAX_AT_SERVER = 300
+RUNS_MAX_AT_SERVER = 500
 
 
-def minimise(actions: tuple[Action, ...], attempt: Attempt, runs_max: int = RUNS_MAX) -> tuple[Action, ...]:
-    """The actions without what is not needed. Stops at so many runs, with what it has by then."""
-    runs = 0
-    candidates = _candidates(actions)
+def minimise(actions: tuple[Action, ...], attempt: Attempt, *, at_server: bool = False) -> tuple[Action, ...]:
+    """The actions without what is not needed. Stops at `RUNS_MAX` runs, with what it has by then.
+
+    `at_server`: a run costs ten times as much, and has many small steps: single ones are left out first.
+    """
+    runs, runs_max = 0, RUNS_MAX_AT_SERVER if at_server else RUNS_MAX
+    tried = _candidates_at_server if at_server else _candidates
+    candidates = tried(actions)
     while True:
         candidate = next(candidates, None)
         if candidate is None or runs == runs_max:
@@ -34,7 +38,7 @@ def minimise(actions: tuple[Action, ...], attempt: Attempt, runs_max: int = RUNS
         shorter = attempt(candidate)
         if shorter is not None and len(shorter) < len(actions):
             actions = shorter
-            candidates = _candidates(actions)
+            candidates = tried(actions)
 
 
 def _candidates(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
@@ -50,6 +54,31 @@ def _candidates(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
         for handed_over in _handed_over(actions):
             for chosen in combinations(reversed(range(length)), together):
                 yield _without(handed_over, chosen)
+
+
+def _candidates_at_server(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
+    """One action left out; one moved to where its process moved before; then stretches, and two at a time."""
+    length = len(actions)
+    for at in reversed(range(length)):
+        yield _without(actions, (at,))
+    yield from _moved(actions)
+    for size in range(min(STRETCH_MAX, length - 1), 1, -1):
+        for start in range(length - size, -1, -1):
+            yield (*actions[:start], *actions[start + size :])
+    yield from _handed_over(actions)
+    for chosen in combinations(reversed(range(length)), 2):
+        yield _without(actions, chosen)
+
+
+def _moved(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
+    """A process that comes to move again takes its first step already where it moved last."""
+    last: dict[str | None, int] = {}
+    for at, action in enumerate(actions):
+        name = actor_of(action)
+        before = last.get(name)
+        if before is not None and before < at - 1:
+            yield (*actions[: before + 1], action, *actions[before + 1 : at], *actions[at + 1 :])
+        last[name] = at
 
 
 def _without(actions: tuple[Action, ...], chosen: tuple[int, ...]) -> tuple[Action, ...]:
