@@ -12,6 +12,7 @@ from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.database import all_kept
 from failure_modes.checker.explorer import Proof
 from failure_modes.checker.fidelity import compare, schedules
+from failure_modes.checker.hunting import LIMITED
 from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.machine import Search, run
 from failure_modes.checker.proving import prove
@@ -75,6 +76,17 @@ def test_the_guarded_system_holds_statement_by_statement() -> None:
         "a crash hid a commit from its worker",
     ):
         assert result.tally.sometimes[name], name
+
+
+def test_limits_and_a_gateway_hold_statement_by_statement() -> None:
+    """The retry budget and the breaker are tables that transactions lock: nobody waits in a circle."""
+    strategy = evolve(UNRESTRICTED, scope=evolve(STATEMENTS, settings=LIMITED))
+    search = Search(strategy=strategy, swap=guarded, hunted=None, seed=1, examples=60)
+    result = run(search, shrinking=False)
+    assert result.finding is None
+    assert result.tally.sometimes["a process waited for a lock"]
+    assert result.tally.sometimes["a retry was postponed"]
+    assert not result.tally.sometimes["a deadlock was broken"]
 
 
 def test_the_same_schedule_does_the_same_again() -> None:
