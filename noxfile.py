@@ -159,7 +159,10 @@ def power(session: nox.Session) -> None:
 
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """Real processes, killed and stopped at random moments: nothing is lost, duplicated or stuck."""
+    """Real processes, killed and stopped at random moments: nothing is lost, duplicated or stuck.
+
+    With `--store postgresql` connections are cut and the server crashes, too.
+    """
     _install(session)
     _checker(session, "chaos", *session.posargs)
 
