@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import psycopg
 
 from tests.bench.contender import Begin, Promises
+from tests.bench.sqlite_peers import until_free
 
 PROMISES = Promises(
     commits="5",
@@ -29,12 +30,16 @@ _LEASE = (
 
 def _work(connection: Any, lease: str, step: str, *, drain: bool) -> None:
     while True:
-        rows = connection.execute(lease).fetchall()
+        rows = until_free(lambda: connection.execute(lease).fetchall())
         for (number,) in rows:
             for after in (2, 3, 4):
-                connection.execute(step, (after, number))
+                _run(connection, step, (after, number))
         if drain and not rows:
             return
+
+
+def _run(connection: Any, statement: str, values: tuple[object, ...]) -> None:
+    until_free(lambda: connection.execute(statement, values))
 
 
 class BareSQLite:
@@ -63,7 +68,7 @@ class BareSQLite:
         with self._opened(target) as connection:
             begin()
             for number in range(jobs):
-                connection.execute("INSERT INTO bare (payload, step) VALUES (?, 0)", (str(number),))
+                _run(connection, "INSERT INTO bare (payload, step) VALUES (?, 0)", (str(number),))
 
     def work(self, target: str, name: str, begin: Begin, *, drain: bool) -> None:
         """Take a row through its steps, and the next."""
