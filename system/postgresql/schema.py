@@ -12,9 +12,9 @@ TABLES = ("jobs", "executions", "effects", "retries", "breaker", "audit")
 VACUUMED = "WITH (autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_scale_factor = 0.01," + (
     " vacuum_index_cleanup = on)"
 )
-"""Of a table whose rows go through a queue. Each job that was worked off leaves dead entries at the end of
-the index where the next one is looked for. By default they stay until a fifth of the table is dead; or
-longer, where they are on few of its pages."""
+"""Of a table whose rows go through a queue. Each job that was worked off leaves dead entries at that end of
+the index where the next one is looked for. By default they stay until a fifth of the table is dead; longer
+where they are on few of its pages."""
 
 SCHEMA = (
     f"CREATE TABLE {MARK} (version integer NOT NULL)",

@@ -14,7 +14,7 @@ from tests.bench.latency import WAITING, latencies
 from tests.bench.machine import described
 from tests.bench.output import progress, progress_ends
 from tests.bench.places import Places, places
-from tests.bench.throughput import Failed, rounds
+from tests.bench.throughput import rounds
 
 PARTS = ("queue", "latency", "checker")
 WORKERS = (1, 2, 4, 8)
@@ -83,11 +83,10 @@ def main(
     asked = [part for part in PARTS if part in parts or not parts]
     values: dict[str, Any] = {"machine": described()}
     told: list[str] = [described()]
-    try:
+    if asked != ["checker"]:
         with places(folder) as there:
-            if asked != ["checker"]:
-                told.append(there.described())
-                values["server"] = there.described()
+            told.append(there.described())
+            values["server"] = there.described()
             if "queue" in asked:
                 _queue(there, told, values, jobs=jobs, runs=runs, seconds=seconds, workers=workers)
             if "latency" in asked:
@@ -95,11 +94,8 @@ def main(
                 measured = tuple(latencies(there, kinds, tuple(sorted(set(waiting)))))
                 told.append(report.lease_latency(measured))
                 values["latency"] = report.latency_values(measured)
-        if "checker" in asked:
-            _checker(told, values, seeds)
-    except Failed as failed:
-        progress_ends()
-        raise click.ClickException(str(failed)) from failed
+    if "checker" in asked:
+        _checker(told, values, seeds)
     progress_ends()
     click.echo(json.dumps(values) if json_ else "\n\n".join(told))
 
@@ -123,12 +119,18 @@ def _queue(
     done = rounds(there, contenders, jobs=jobs, workers=workers, runs=runs, seconds=seconds)
     told += [f"{name} is not measured: {why}" for name, why in missing.items()]
     told += [
-        f"{jobs:,} jobs a run, median of {len(next(iter(done.runs.values())))} (least to most)",
+        f"{jobs:,} jobs a run, median of {max(map(len, done.runs.values()))} (least to most)",
+        *[f"a run has failed, with {failure}" for failure in done.failures],
         report.disk(done),
         report.jobs_a_second(done, contenders, workers),
         report.promises(contenders),
     ]
-    values["queue"] = {"jobs": jobs, "missing": missing, **report.as_values(done, contenders)}
+    values["queue"] = {
+        "jobs": jobs,
+        "missing": missing,
+        "failures": done.failures,
+        **report.as_values(done, contenders),
+    }
 
 
 def _checker(told: list[str], values: dict[str, Any], seeds: int) -> None:

@@ -2,6 +2,7 @@
 
 import importlib
 
+from tests.bench.bare import BarePostgreSQL, BareSQLite
 from tests.bench.contender import Contender
 from tests.bench.ours import OnPostgreSQL, OnSQLite
 from tests.bench.postgresql_peers import PgQueuer, PgQueuerInBatches, Procrastinate
@@ -11,10 +12,12 @@ ALL: tuple[Contender, ...] = (
     OnSQLite(),
     Huey(),
     LiteQueue(),
+    BareSQLite(),
     OnPostgreSQL(),
     Procrastinate(),
     PgQueuer(),
     PgQueuerInBatches(),
+    BarePostgreSQL(),
 )
 BY_NAME = {contender.name: contender for contender in ALL}
 

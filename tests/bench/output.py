@@ -17,6 +17,8 @@ def table(head: Row, rows: Iterable[Row]) -> str:
 
 def spread(values: Sequence[float]) -> str:
     """The median, and from where to where."""
+    if not values:
+        return "failed"
     if len(values) == 1:
         return f"{values[0]:,.0f}"
     return f"{statistics.median(values):,.0f} ({min(values):,.0f} to {max(values):,.0f})"

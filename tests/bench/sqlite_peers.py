@@ -90,7 +90,7 @@ class LiteQueue:
         queue = self._opened(target)
         begin()
         for number in range(jobs):
-            _until_free(lambda number=number: queue.put(str(number)))
+            until_free(lambda number=number: queue.put(str(number)))
 
     def work(self, target: str, name: str, begin: Begin, *, drain: bool) -> None:
         """Work as one worker."""
@@ -98,9 +98,9 @@ class LiteQueue:
         queue = self._opened(target)
         begin()
         while True:
-            message = _until_free(queue.pop)
+            message = until_free(queue.pop)
             if message is not None:
-                _until_free(lambda message=message: queue.done(message.message_id))
+                until_free(lambda message=message: queue.done(message.message_id))
             elif drain:
                 return
             else:
@@ -112,7 +112,7 @@ def _task(number: int) -> int:
     return 1
 
 
-def _until_free(operation: Any) -> Any:
+def until_free(operation: Any) -> Any:
     """Run it, again when the database was locked for longer than SQLite waits."""
     while True:
         try:

@@ -32,6 +32,8 @@ class Rounds:
     runs: dict[tuple[str, int], list["Run"]]
     synced: tuple[float, ...]
     """What a write of 4 KB to the disk took, in microseconds, measured in between."""
+    failures: tuple[str, ...]
+    """Runs that did not come to their end, and why."""
 
 
 @frozen(kw_only=True)
@@ -58,6 +60,7 @@ def rounds(
     """Each contender with each number of workers, in turn, so many times; no more once so long has passed."""
     measured: dict[tuple[str, int], list[Run]] = {}
     waits: list[float] = []
+    failures: list[str] = []
     stopwatch = Stopwatch()
     for number in range(runs):
         if number and stopwatch.seconds > seconds:
@@ -66,13 +69,16 @@ def rounds(
             waits += synced(places.folder)
             for contender in contenders:
                 progress(f"queue: round {number + 1} of {runs}, {count} workers, {contender.name}")
-                with (
-                    places.database(contender.database) as first,
-                    places.database(contender.database) as second,
-                ):
-                    one = run(contender, first, second, jobs=jobs, workers=count)
-                measured.setdefault((contender.name, count), []).append(one)
-    return Rounds(runs=measured, synced=tuple(waits))
+                these = measured.setdefault((contender.name, count), [])
+                try:
+                    with (
+                        places.database(contender.database) as first,
+                        places.database(contender.database) as second,
+                    ):
+                        these.append(run(contender, first, second, jobs=jobs, workers=count))
+                except Failed as failed:
+                    failures.append(f"{count} workers: {failed}")
+    return Rounds(runs=measured, synced=tuple(waits), failures=tuple(failures))
 
 
 def run(contender: Contender, first: str, second: str, *, jobs: int, workers: int) -> Run:
