@@ -75,7 +75,7 @@ class PgQueuer:
     needs: ClassVar[tuple[str, ...]] = ("pgqueuer", "asyncpg")
     promises: ClassVar[Promises] = Promises(
         commits="3 (enqueue, dequeue, log)",
-        acknowledged="after; the acknowledgement waits in memory for up to 0.1 s",
+        acknowledged="after, by a task of its own, while the next job is taken",
         redelivered="yes, by itself, when the heartbeat is old",
         effect="none",
         once="nothing: a late worker's work counts as well",
@@ -139,8 +139,8 @@ class PgQueuerInBatches(PgQueuer):
 
     name: ClassVar[str] = "pgqueuer, by tens"
     promises: ClassVar[Promises] = Promises(
-        commits="1 for enqueue; dequeue and log for ten jobs at a time",
-        acknowledged=PgQueuer.promises.acknowledged,
+        commits="1.2 (enqueue; dequeue and log, for ten jobs at a time)",
+        acknowledged="after; up to ten wait in memory for up to 0.1 s",
         redelivered=PgQueuer.promises.redelivered,
         effect=PgQueuer.promises.effect,
         once=PgQueuer.promises.once,
