@@ -1,5 +1,6 @@
 """The databases of this process of the checker: made once, emptied for each run."""
 
+import atexit
 import os
 from functools import cache
 from typing import Any
@@ -46,6 +47,12 @@ class Database:
         """The connection that a world watches its store by: the same one for every world."""
         return self.control
 
+    def close(self) -> None:
+        """Let go of the server."""
+        self.control.close()
+        for connection, _ in self._pool.values():
+            connection.close()
+
     def empty(self) -> None:
         """As it was when it was made."""
         self._emptied += 1
@@ -55,21 +62,32 @@ class Database:
 
 @cache
 def _free(process: int) -> list[Database]:
-    del process  # what one has open is no use to its child
-    return []
+    """Those of that process: what one has open is no use to its child."""
+    free: list[Database] = []
+    atexit.register(_close, free, process)
+    return free
+
+
+def _close(databases: list[Database], process: int) -> None:
+    if os.getpid() == process:
+        for database in databases:
+            database.close()
 
 
 def take() -> Database:
     """An empty database that no other world uses. Raises NoServer."""
     free = _free(os.getpid())
-    if free:
+    while free:
         database = free.pop()
-    else:
-        dsn = fresh_database(server())
-        PostgreSQLStore(dsn, create=True).close()
-        database = Database(dsn=dsn, control=psycopg.connect(dsn, autocommit=True, client_encoding="utf8"))
-    database.empty()
-    return database
+        try:
+            database.empty()
+            return database
+        except psycopg.OperationalError:  # its server was restarted meanwhile, or stopped
+            database.close()
+    dsn = fresh_database(server())
+    PostgreSQLStore(dsn, create=True).close()
+    control = psycopg.connect(dsn, autocommit=True, client_encoding="utf8")
+    return Database(dsn=dsn, control=control)
 
 
 def give_back(database: Database) -> None:

@@ -157,7 +157,8 @@ class PostgreSQLStepping(SteppingConnection):
         return self._connection.info.transaction_status is not TransactionStatus.IDLE
 
     def _is_blocked(self) -> bool:
-        return self._backends.is_blocked(self)
+        """A victim is not asked: until the server has cancelled its statement it seems to wait as before."""
+        return not self._is_victim and self._backends.is_blocked(self)
 
     def _pauses(self) -> None:
         """Pause, with the statement under way. Whoever is moved while it waits for itself is the victim."""
