@@ -115,6 +115,11 @@ class _Cast:
         del self.running[name]
         self.stopped.pop(name, None)
 
+    def end(self) -> None:
+        """Kill all that are left."""
+        for name in list(self.running):
+            self.kill(name)
+
     def stop(self, name: str, seconds: float) -> None:
         """SIGSTOP, until so much later."""
         self.running[name].send_signal(signal.SIGSTOP)
@@ -226,13 +231,32 @@ def run(plan: Plan, say: Callable[[str], None]) -> Books:
         with plan.place.open() as store:
             settled = _peace(store, say)
     finally:
-        for name in list(cast.running):
-            cast.kill(name)
+        cast.end()
+    settled = settled and _seen_at_last(plan, cast, say)
     with plan.place.open() as store:
         books = balance(store, plan.folder, blows.struck, died=cast.died, settled=settled)
         if not books.balanced:
             _keep(store, plan)
     return books
+
+
+def _seen_at_last(plan: Plan, cast: _Cast, say: Callable[[str], None]) -> bool:
+    """Do what only now shows that it is to be done. False if that takes too long.
+
+    A process may be killed between writing a commit to SQLite's log and saying to the others that it is
+    there. Who has the file open then never sees it; who opens it when all are gone does. Nobody was answered.
+    """
+    with plan.place.open() as store:
+        counts = store.counts()
+        if counts.pending == counts.running == 0:
+            return True
+        try:
+            for name in cast.names:
+                if not name.startswith("producer"):
+                    cast.start(name)
+            return _peace(store, say)
+        finally:
+            cast.end()
 
 
 def _peace(store: Store, say: Callable[[str], None]) -> bool:

@@ -25,6 +25,10 @@ WRONG = ("lost", "duplicated", "stuck", "strange", "died")
 MUST_MEET = ("expired", "duplicate", "commit refused")
 """What has to be in the audit, or the run was too peaceful to say anything."""
 
+WHOLE_MINUTES = 2
+KILLS_MIN, JOBS_MIN = 200, 10_000
+"""In a run of so many minutes or more: with fewer of them too little was tried."""
+
 
 @click.command()
 @click.option(
@@ -70,6 +74,11 @@ def chaos(minutes: float, seed: int, fault: FailureMode | None, store: str | Non
     if kept is None:
         shutil.rmtree(folder)
     missing = [] if fault else [name for name in MUST_MEET if not books.audit[name]]
+    if not fault and minutes >= WHOLE_MINUTES:
+        few = {"kills": (books.struck["kills"], KILLS_MIN), "jobs": (books.jobs, JOBS_MIN)}
+        missing += [
+            f"{least:,} {what} in {WHOLE_MINUTES} min" for what, (n, least) in few.items() if n < least
+        ]
     if json_:
         click.echo(json.dumps(_as_json(books, place, seed, kept)))
     else:

@@ -60,11 +60,12 @@ def power(images: int, seed: int, steps: int, processes: int, *, json_: bool) ->
         click.echo(json.dumps({"settings": said}))
     else:
         _show(looked)
+    if store.lost or store.corrupt or store.breaches:
+        leave(EXIT.NOT_AS_EXPECTED)
     if not (store.at_risk and store.checkpoints):
         click.echo("no checkpoint, or nothing that could be lost, was met: it proves nothing", err=True)
         leave(EXIT.BOUND_HIT)
-    holds = not (store.lost or store.corrupt or store.breaches)
-    leave(EXIT.AS_EXPECTED if holds and others else EXIT.NOT_AS_EXPECTED)
+    leave(EXIT.AS_EXPECTED if others else EXIT.NOT_AS_EXPECTED)
 
 
 def _look(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from failure_modes.checker.catalogue import FOLDER, FailureMode, catalogue
 from failure_modes.checker.database import kept
+from failure_modes.checker.scope import StoreKind
 from failure_modes.checker.seeds import Searched, searched
 from failure_modes.checker.telling import steps_told
 from model.invariants import invariant
@@ -124,6 +125,8 @@ _COLUMNS = (
     "shortest trace",
     "found with",
     "states proved",
+    "in the scope",
+    "on",
     "see",
 )
 
@@ -139,6 +142,9 @@ def _index() -> str:
             f"|{' --- |' * len(_COLUMNS)}",
             *[_row(mode, known.get(mode.id)) for mode in modes],
             "",
+            "*Breaks first*: the invariant that its search hunts. Where another may break on the way, or",
+            "sooner, the search leaves that example aside, and says so. (FM_001 takes out the whole commit",
+            "boundary, the fence with it: so INV_003 may break there in 5 steps.)",
             "*Shortest trace*: no shorter one breaks the invariant in the scope of the failure mode. *States",
             "proved*: of the guarded system in that scope; nothing breaks in any of them. The tests of each",
             "failure mode hold its numbers to what they measure; `nox -s prove` says them again, and",
@@ -157,7 +163,7 @@ def _index() -> str:
 
 
 def _row(mode: FailureMode, found: Searched | None) -> str:
-    folder = f"../failure_modes/{mode.folder.name}"
+    folder, scope = f"../failure_modes/{mode.folder.name}", mode.strategy.scope
     cells = (
         mode.id,
         mode.title,
@@ -167,6 +173,8 @@ def _row(mode: FailureMode, found: Searched | None) -> str:
         steps_told(mode.shortest),
         found.told if found and found.ends_at(mode.shortest) else "not yet: `nox -s seeds`",
         f"{mode.states:,}",
+        f"{mode.bounds.told}; {scope.workers} worker{'' if scope.workers == 1 else 's'}",
+        " and ".join([store for store in StoreKind if store not in mode.not_on]),
         f"[spec]({folder}/spec.md), [scenario]({folder}/scenario.py)",
     )
     return f"| {' | '.join(cells)} |"

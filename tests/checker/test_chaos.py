@@ -225,8 +225,9 @@ def _finished(**wrong: Any) -> Books:
         strange=(),
         died=(),
         audit=Counter(dict.fromkeys(cli_chaos.MUST_MEET, 1)),
+        struck=Counter(kills=cli_chaos.KILLS_MIN),
     )
-    return evolve(books, **wrong)
+    return evolve(books, **{"jobs": cli_chaos.JOBS_MIN, **wrong})
 
 
 EXITS: tuple[tuple[Books, tuple[str, ...], int], ...] = (
@@ -235,6 +236,9 @@ EXITS: tuple[tuple[Books, tuple[str, ...], int], ...] = (
     (_finished(strange=("job-1",)), (), 1),
     (_finished(died=("worker1",)), (), 1),
     (evolve(_finished(), audit=Counter[str]()), (), 3),
+    (_finished(jobs=cli_chaos.JOBS_MIN - 1), (), 3),
+    (_finished(struck=Counter(kills=cli_chaos.KILLS_MIN - 1)), (), 3),
+    (_finished(jobs=1), ("--minutes", "1"), 0),
     (_finished(), ("--fault", "FM_001"), 1),
     (_finished(duplicated=("job-1",)), ("--fault", "FM_001"), 0),
     (_finished(strange=("job-1",)), ("--fault", "FM_001"), 1),

@@ -36,6 +36,9 @@ FAILED_ROW = audit("failed", "fail", Status.IN_PROGRESS, Status.ABORTED)
 
 OPENED_ROW = Event(event="opened", operation="fail", actor="A", job=1, execution=1)
 
+KEYLESS = evolve(SUCCEEDED, jobs=tuple([evolve(job, key=None) for job in SUCCEEDED.jobs]))
+"""One job that no key tells of: it may be any one that was asked for, and no more than one."""
+
 BAD_ENDINGS = [
     (
         "INV_005",
@@ -43,6 +46,11 @@ BAD_ENDINGS = [
         "no audit row tells of the failure that hit job-1",
     ),
     ("INV_004", ending(Durable()), "the job of key 'k1' was accepted and is missing"),
+    (
+        "INV_004",
+        evolve(ending(KEYLESS), accepted=("k1", "k2")),
+        "the job of key 'k1' was accepted and is missing",
+    ),
     ("INV_004", ending(rows(JOB)), "job-1 is stuck in PENDING"),
     ("INV_004", ending(rows(EXEC)), "job-1 is stuck in RUNNING"),
     ("INV_004", ending(rows(DONE)), "job-1 is SUCCEEDED with 0 effects"),
