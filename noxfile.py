@@ -191,10 +191,10 @@ def docs(session: nox.Session) -> None:
 
 
 def _replay_kept(session: nox.Session, name: str, *options: str) -> None:
-    for trace in sorted((ROOT / "failure_modes" / name / "traces").glob("*.json")):
-        path = trace.relative_to(ROOT).as_posix()
-        _checker(session, "replay", path, *options)
-        _checker(session, "replay", path, "--guarded", *options)
+    traces = sorted((ROOT / "failure_modes" / name / "traces").glob("*.json"))
+    paths = [trace.relative_to(ROOT).as_posix() for trace in traces]
+    _checker(session, "replay", *paths, *options)
+    _checker(session, "replay", *paths, "--guarded", *options)
 
 
 def _store_of(options: list[str]) -> list[str]:

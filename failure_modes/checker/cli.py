@@ -157,12 +157,18 @@ def prevent(mode: FailureMode, **options: Any) -> None:
 
 
 @main.command("replay")
-@click.argument("path", metavar="TRACE", type=click.Path(path_type=Path))
+@click.argument("paths", metavar="TRACE...", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--guarded", "on_guarded", is_flag=True, help="On the guarded system: nothing may break.")
 @click.option("--processes", "really", is_flag=True, help="With real processes, killed by SIGKILL.")
 @STORE
-def replay_(path: Path, *, on_guarded: bool, really: bool, store: str | None) -> None:
-    """Run a kept trace again: it must break the same invariant at the same step."""
+def replay_(paths: tuple[Path, ...], *, on_guarded: bool, really: bool, store: str | None) -> None:
+    """Run kept traces again: each must break the same invariant at the same step."""
+    right = [_replayed(path, on_guarded=on_guarded, really=really, store=store) for path in paths]
+    leave(EXIT.AS_EXPECTED if all(right) else EXIT.NOT_AS_EXPECTED)
+
+
+def _replayed(path: Path, *, on_guarded: bool, really: bool, store: str | None) -> bool:
+    """Show one, and say whether it is as expected."""
     try:
         trace = load(path)
         if store is not None:
@@ -184,7 +190,7 @@ def replay_(path: Path, *, on_guarded: bool, really: bool, store: str | None) ->
         expected = "to hold" if on_guarded else f"to {what} at {where}"
         skipped = f"; {len(replayed.skipped)} actions could not happen" if replayed.skipped else ""
         click.echo(f" not as expected: the trace was {expected}{skipped}")
-    leave(EXIT.AS_EXPECTED if replayed.as_expected else EXIT.NOT_AS_EXPECTED)
+    return replayed.as_expected
 
 
 @main.command()

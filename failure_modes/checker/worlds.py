@@ -29,6 +29,8 @@ def why_not_here(store: StoreKind) -> str | None:
 def world_of(scope: Scope, swap: Swap, **options: Any) -> World:
     """The world that a scope asks for. Raises NoWorld."""
     if scope.store is StoreKind.POSTGRESQL:
+        if scope.power_loss:
+            raise NoWorld("power is lost on sqlite only: what a server tells its disk is not watched")
         return _on_postgresql(scope, swap, **options)
     return (PoweredWorld if scope.power_loss else World)(scope, swap, **options)
 
