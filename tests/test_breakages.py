@@ -4,12 +4,12 @@ Nothing here knows how a breakage is found. Each is a small, plausible mistake; 
 `test_lockstep.py` runs on the guarded system, with its bounds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from attrs import astuple, evolve, field, frozen
+from attrs import AttrsInstance, astuple, evolve, field, frozen
 
 from failure_modes.checker.machine import Search, run
 from failure_modes.checker.scope import Granularity, Swap
@@ -17,6 +17,7 @@ from failure_modes.checker.strategy import UNRESTRICTED
 from system.policies import CommitBoundary, Fence
 from system.policies.lease import Lease
 from system.queue import Queue
+from system.sql import SQLTransaction
 from system.sqlite import SQLiteTransaction
 from system.store import HELD, Execution, Job, Status, Store, Transaction
 from tests.test_lockstep import EXAMPLES
@@ -148,14 +149,14 @@ class UnfencedCommit(CommitBoundary):
 
 
 def _parts(tx: Transaction) -> tuple[Any, ...]:
-    assert isinstance(tx, SQLiteTransaction)
-    return astuple(tx, recurse=False)
+    assert isinstance(tx, SQLTransaction)
+    return astuple(cast(AttrsInstance, tx), recurse=False)
 
 
 class Transacting:
     """A store whose transactions are of another class, over the same connection."""
 
-    def __init__(self, store: Store, kind: type[SQLiteTransaction]) -> None:
+    def __init__(self, store: Store, kind: Callable[..., Transaction]) -> None:
         self._store = store
         self._kind = kind
 
@@ -203,7 +204,7 @@ def policies(**changes: Any) -> Swap:
     return lambda queue: evolve(queue, policies=evolve(queue.policies, **changes))
 
 
-def transactions(kind: type[SQLiteTransaction]) -> Swap:
+def transactions(kind: Callable[..., Transaction]) -> Swap:
     """Swap the class of the transactions."""
     return lambda queue: evolve(queue, store=Transacting(queue.store, kind))
 

@@ -1,8 +1,9 @@
 """Our own queue, on both stores, as a user runs it."""
 
+from abc import abstractmethod
 from contextlib import closing
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from system.clock import SystemClock
 from system.postgresql import PostgreSQLStore
@@ -43,17 +44,16 @@ def _work(queue: Queue, name: str, begin: Begin, *, drain: bool) -> None:
         worker.run()
 
 
-class OnSQLite:
-    """Our queue on SQLite."""
+class _Ours:
+    """What is the same on both stores."""
 
-    name: ClassVar[str] = "this queue (SQLite)"
-    database: ClassVar[str] = "SQLite"
     needs: ClassVar[tuple[str, ...]] = ()
     promises: ClassVar[Promises] = PROMISES
     done_sql: ClassVar[str] = "SELECT count(*) FROM executions WHERE status = 'DONE'"
 
-    def _opened(self, target: str, *, create: bool = False) -> closing[SQLiteStore]:
-        return closing(SQLiteStore(Path(target), clock=SystemClock(), create=create))
+    @abstractmethod
+    def _opened(self, target: str, *, create: bool = False) -> closing[Any]:
+        """The store, closed at the end of the block."""
 
     def create(self, target: str) -> None:
         """Make an empty queue."""
@@ -71,29 +71,22 @@ class OnSQLite:
             _work(Queue(store=store), name, begin, drain=drain)
 
 
-class OnPostgreSQL:
+class OnSQLite(_Ours):
+    """Our queue on SQLite."""
+
+    name: ClassVar[str] = "this queue (SQLite)"
+    database: ClassVar[str] = "SQLite"
+
+    def _opened(self, target: str, *, create: bool = False) -> closing[SQLiteStore]:
+        return closing(SQLiteStore(Path(target), clock=SystemClock(), create=create))
+
+
+class OnPostgreSQL(_Ours):
     """Our queue on PostgreSQL."""
 
     name: ClassVar[str] = "this queue (PostgreSQL)"
     database: ClassVar[str] = "PostgreSQL"
     needs: ClassVar[tuple[str, ...]] = ("psycopg",)
-    promises: ClassVar[Promises] = PROMISES
-    done_sql: ClassVar[str] = "SELECT count(*) FROM executions WHERE status = 'DONE'"
 
     def _opened(self, target: str, *, create: bool = False) -> closing[PostgreSQLStore]:
         return closing(PostgreSQLStore(target, create=create))
-
-    def create(self, target: str) -> None:
-        """Make an empty queue."""
-        with self._opened(target, create=True):
-            pass
-
-    def produce(self, target: str, jobs: int, begin: Begin) -> None:
-        """Enqueue so many jobs."""
-        with self._opened(target) as store:
-            _produce(Queue(store=store), jobs, begin)
-
-    def work(self, target: str, name: str, begin: Begin, *, drain: bool) -> None:
-        """Work as one worker."""
-        with self._opened(target) as store:
-            _work(Queue(store=store), name, begin, drain=drain)

@@ -1,12 +1,10 @@
 """The world on PostgreSQL: it does what the one on SQLite does, and sees what only a server has."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from attrs import astuple, evolve
+from attrs import evolve
 
 from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.database import all_kept
@@ -17,7 +15,7 @@ from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.machine import Search, run
 from failure_modes.checker.proving import prove
 from failure_modes.checker.replay import replay
-from failure_modes.checker.scope import Granularity, Scope, StoreKind, Swap, guarded
+from failure_modes.checker.scope import Granularity, Scope, StoreKind, guarded
 from failure_modes.checker.stepping import At
 from failure_modes.checker.strategy import UNRESTRICTED
 from failure_modes.checker.trace import Trace
@@ -25,7 +23,8 @@ from failure_modes.checker.worlds import why_not_here, world_of
 from model.actions import PRODUCER, Crash, Enqueue, Step
 from system.postgresql import PostgreSQLTransaction
 from system.rows import EXECUTION, JOB, read_execution, read_job
-from system.store import Execution, Job, Store, Transaction
+from system.store import Execution, Job
+from tests.test_breakages import transactions
 
 STATEMENTS = Scope(granularity=Granularity.STATEMENT, store=StoreKind.POSTGRESQL)
 MOVED = [
@@ -163,29 +162,6 @@ class LocksTheExecutionOnly(PostgreSQLTransaction):
         _ = self.now
         rows = self._rows(f"SELECT {EXECUTION} FROM executions WHERE id = ? FOR UPDATE", execution_id)
         return read_execution(rows[0])
-
-
-class Transacting:
-    """A store whose transactions are of another class, over the same connection."""
-
-    def __init__(self, store: Store, kind: type[PostgreSQLTransaction]) -> None:
-        self._store = store
-        self._kind = kind
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        """The transaction of the other class."""
-        with self._store.transaction() as tx:
-            assert isinstance(tx, PostgreSQLTransaction)
-            yield self._kind(*astuple(tx, recurse=False))
-
-
-def transactions(kind: type[PostgreSQLTransaction]) -> Swap:
-    """Swap the class of the transactions."""
-    return lambda queue: evolve(queue, store=Transacting(queue.store, kind))
 
 
 @pytest.mark.parametrize("kind", [LocksNothing, ReadsTooEarly, RecoversUnlocked, LocksTheExecutionOnly])

@@ -32,6 +32,7 @@ class Database:
 
     dsn: str
     control: psycopg.Connection[tuple[Any, ...]]
+    """The same one for every world: it watches the store, and asks the server."""
     _pool: dict[str, tuple[PausingConnection, SetUp]] = field(factory=dict)
     _emptied: int = 0
 
@@ -42,10 +43,6 @@ class Database:
             opened = PausingConnection.connect(self.dsn, autocommit=True, client_encoding="utf8")
             known = self._pool[name] = opened, {}
         return known
-
-    def watching(self) -> psycopg.Connection[tuple[Any, ...]]:
-        """The connection that a world watches its store by: the same one for every world."""
-        return self.control
 
     def close(self) -> None:
         """Let go of the server."""

@@ -38,7 +38,7 @@ class PostgreSQLWorld(World):
     """One run: a database, a clock, and the processes."""
 
     def __init__(self, scope: Scope, swap: Swap, **options: Any) -> None:
-        """Raises NoServer, or ValueError for what cannot be done on PostgreSQL."""
+        """Raises NoServer."""
         self._shares = scope.granularity is Granularity.TRANSACTION
         self._ghosts: dict[int, Standing] = {}
         """Of each dead process that lingers at the server: where it stood."""
@@ -50,7 +50,7 @@ class PostgreSQLWorld(World):
         del path
         self._database: Database = take()
         self._backends = Backends(self._database.control)
-        self.observer = PostgreSQLStore(self._database.dsn, connect=lambda _: self._database.watching())
+        self.observer = PostgreSQLStore(self._database.dsn, connect=lambda _: self._database.control)
         if self.scope.settings.external:
             self.gateway = Gateway(":memory:")
 
