@@ -10,6 +10,7 @@ from attrs import evolve
 
 from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.explorer import Proof
+from failure_modes.checker.hunted import Hunt
 from failure_modes.checker.proving import Answer, prove
 from failure_modes.checker.scope import Scope, Swap, guarded
 from model.state import Settings
@@ -114,7 +115,7 @@ def _with(**policies: type) -> Swap:
     return swap
 
 
-def _proved(swap: Swap, hunted: str | None, bounds: Bounds = BOUNDS) -> Answer:
+def _proved(swap: Swap, hunted: Hunt | None, bounds: Bounds = BOUNDS) -> Answer:
     answer = prove(Proof(scope=SCOPE, bounds=bounds, swap=swap, hunted=hunted))
     assert answer.complete
     return answer
@@ -140,7 +141,7 @@ def test_the_limits_hold_in_every_reachable_state(bounds: Bounds) -> None:
 )
 def test_a_limit_that_does_not_hold_breaks_inv_005(swap: Swap, bounds: Bounds, got: str) -> None:
     """It is found without the model, by what was observed."""
-    finding = _proved(swap, "INV_005", bounds).finding
+    finding = _proved(swap, Hunt("INV_005"), bounds).finding
     assert finding is not None
     assert finding.got.endswith(got)
 
@@ -172,6 +173,6 @@ def test_a_key_that_counts_attempts_charges_again() -> None:
     scope = Scope(workers=1, settings=Settings(external=True))
     bounds = Bounds(jobs=1, ticks=1, crashes=1)
     swap = _with(external=Counted)
-    answer = prove(Proof(scope=scope, bounds=bounds, swap=swap, hunted="INV_001"))
+    answer = prove(Proof(scope=scope, bounds=bounds, swap=swap, hunted=Hunt("INV_001")))
     assert answer.finding is not None
     assert answer.finding.got == "what 'k1' asks for was charged 2 times"

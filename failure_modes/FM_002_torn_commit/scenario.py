@@ -3,7 +3,7 @@
 from attrs import evolve
 
 from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.catalogue import FailureMode, Then
 from failure_modes.checker.strategy import Strategy
 from system.policies import CommitBoundary, Fence
 from system.policies.fence import refuse
@@ -43,6 +43,7 @@ def torn(queue: Queue) -> Queue:
 FAILURE_MODE = FailureMode(
     title="torn commit",
     breaks="INV_002",
+    then=(Then(breaks="INV_001", past=("INV_002", "INV_003"), shortest=8),),
     trigger="anyone looks, or a crash falls, between the effect and its record",
     policy="commit boundary",
     swap=torn,

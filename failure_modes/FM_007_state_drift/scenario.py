@@ -3,7 +3,7 @@
 from attrs import evolve
 
 from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.catalogue import FailureMode, Then
 from failure_modes.checker.strategy import Strategy
 from system.policies import CommitBoundary, Fence
 from system.policies.fence import refuse
@@ -30,14 +30,29 @@ class CommitLeavesOpen(CommitBoundary):
 
 
 class TwoTruths(Queue):
-    """The job has a state of its own, open or closed, and it is written after the execution's."""
+    """The job has a state of its own, open or closed, and it is written after the execution's.
+
+    Whoever has run the handler closes the job: when he is done, and when he is refused, since then it must be
+    done already.
+    """
+
+    def commit_json(self, execution_id: int, value: str) -> bool:
+        """The effect and its record; or the job is closed, for whoever was refused came too late."""
+        committed = super().commit_json(execution_id, value)
+        if not committed:
+            self._close(execution_id)
+        return committed
 
     def finish(self, execution_id: int) -> bool:
-        """The execution is done; then the job is closed, in a transaction of its own."""
+        """The execution is done; then the job is closed."""
         finished = super().finish(execution_id)
+        self._close(execution_id)
+        return finished
+
+    def _close(self, execution_id: int) -> None:
+        """Close the job of that execution, in a transaction of its own."""
         with self.store.transaction() as tx:
             tx.set_available(tx.execution(execution_id).job_id, None)
-        return finished
 
 
 def two_truths(queue: Queue) -> Queue:
@@ -49,7 +64,8 @@ def two_truths(queue: Queue) -> Queue:
 FAILURE_MODE = FailureMode(
     title="state drift",
     breaks="INV_003",
-    trigger="a lease runs out between the two writes of one change of state",
+    then=(Then(breaks="INV_004", shortest=4),),
+    trigger="a lease runs out between the two writes of one change of state, or before the first",
     policy="commit boundary",
     swap=two_truths,
     strategy=Strategy(weights=(("Step", 5), ("Enqueue", 1), ("Tick", 1), ("Crash", 1)), steps=20),

@@ -3,8 +3,11 @@
 from attrs import evolve
 
 from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.catalogue import FailureMode, Then
+from failure_modes.checker.matrix import without
+from failure_modes.checker.scope import Scope
 from failure_modes.checker.strategy import Strategy
+from model.state import Settings
 from system.policies import Leasing, Policies
 from system.policies.lease import Lease
 from system.queue import Queue
@@ -45,9 +48,37 @@ def read_then_leased(queue: Queue) -> Queue:
     return evolve(queue, policies=evolve(queue.policies, lease=ReadsThenLeases()))
 
 
+def charging_without_a_key(queue: Queue) -> Queue:
+    """The right queue, whose handlers call a gateway that would not know a request again."""
+    return without(("external",), queue)
+
+
+def read_then_leased_and_charged(queue: Queue) -> Queue:
+    """The same, but that it reads and leases in two transactions."""
+    return read_then_leased(charging_without_a_key(queue))
+
+
 FAILURE_MODE = FailureMode(
     title="lease race",
     breaks="INV_003",
+    then=(
+        Then(
+            breaks="INV_001",
+            past=("INV_003",),
+            shortest=9,
+            strategy=Strategy(
+                weights=(("Step", 4), ("Enqueue", 1)),
+                scope=Scope(settings=Settings(external=True)),
+                steps=15,
+            ),
+            bounds=Bounds(jobs=1),
+            must_reach=(),
+            states=7,
+            swap=read_then_leased_and_charged,
+            base=charging_without_a_key,
+            beside="external keys switched off",
+        ),
+    ),
     trigger="two workers look for a job at the same time",
     policy="lease",
     swap=read_then_leased,

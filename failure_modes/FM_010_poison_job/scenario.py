@@ -3,43 +3,30 @@
 from attrs import evolve
 
 from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.catalogue import FailureMode, Then
+from failure_modes.checker.scope import Scope
 from failure_modes.checker.strategy import Strategy
+from model.state import Settings
 from system.policies import Leasing, Policies
-from system.policies.lease import Lease
 from system.queue import Queue
-from system.store import HELD, Status, Store
+from system.store import HELD, Job, Status, Transaction
 
 
 class CountsFailures(Leasing):
-    """An attempt is spent when a handler fails; a worker that died has not failed.
+    """An attempt is spent when a handler fails; a worker that died has not failed, and its job is no retry.
 
     Whether the last lease ran out is seen from when the job became available again: good enough here.
     """
 
-    def lease(self, store: Store, policies: Policies, worker: str, lease_ms: int) -> Lease | None:
-        """Lease the job; after a lease that ran out the attempt has the number it had."""
-        del policies
-        with store.transaction() as tx:
-            job = tx.next_available()
-            if job is None:
-                return None
-            attempt = 1
-            last = tx.last_execution(job.id)
-            if last:
-                ran_out = job.available_at == last.lease_expires_at
-                attempt = last.attempt if ran_out else last.attempt + 1
-                if last.status in HELD:
-                    tx.move(last, to=Status.ABORTED, event="expired", operation="lease", actor=worker)
-            execution = tx.add_execution(
-                job_id=job.id,
-                attempt=attempt,
-                worker=worker,
-                lease_expires_at=tx.now + lease_ms,
-                operation="lease",
-            )
-            tx.set_available(job.id, tx.now + lease_ms)
-            return Lease(job=job, execution=execution)
+    def _next_due(self, tx: Transaction, policies: Policies, worker: str) -> tuple[Job, int] | None:
+        """The job to hand out; after a lease that ran out its attempt has the number it had."""
+        job = tx.next_available()
+        last = tx.last_execution(job.id) if job else None
+        if job is None or last is None or job.available_at != last.lease_expires_at:
+            return super()._next_due(tx, policies, worker)
+        if last.status in HELD:
+            tx.move(last, to=Status.ABORTED, event="expired", operation="lease", actor=worker)
+        return job, last.attempt
 
 
 def counting_failures(queue: Queue) -> Queue:
@@ -50,6 +37,20 @@ def counting_failures(queue: Queue) -> Queue:
 FAILURE_MODE = FailureMode(
     title="poison job",
     breaks="INV_004",
+    then=(
+        Then(
+            breaks="INV_005",
+            shortest=1,
+            strategy=Strategy(
+                weights=(("Step", 5), ("Enqueue", 1), ("Tick", 1), ("Reconcile", 1)),
+                scope=Scope(settings=Settings(retries_max=1)),
+                jobs=1,
+                poisons=1,
+                steps=6,
+            ),
+            states=1_584,
+        ),
+    ),
     trigger="a job kills the worker that runs it, each time",
     policy="lease",
     swap=counting_failures,

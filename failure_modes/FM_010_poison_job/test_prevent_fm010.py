@@ -11,3 +11,9 @@ def test_it_holds_under_the_same_strategy() -> None:
 def test_it_holds_in_every_reachable_state() -> None:
     """In the scope of the failure mode, in every order: complete, and nothing breaks."""
     prove_guarded("FM_010")
+
+
+def test_it_keeps_to_the_retry_budget() -> None:
+    """With a retry budget, too, nothing breaks: by the search, and in every reachable state."""
+    prevent("FM_010", seed=1, examples=200, breaks="INV_005")
+    prove_guarded("FM_010", breaks="INV_005")

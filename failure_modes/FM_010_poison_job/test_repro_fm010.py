@@ -7,6 +7,9 @@ from failure_modes.checker.testing import SEEDS, find, prove_broken
 GOT = "job-1 is stuck in RUNNING"
 """Enqueue a poison job: everything after that is recovery."""
 
+BEYOND = "exec-3 is retry 2 within 60s, and the budget is 1"
+"""Enqueue a poison job: the second retry comes in the recovery."""
+
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_seed_finds_the_break_and_shrinks_to_the_shortest_trace(seed: int) -> None:
@@ -21,3 +24,18 @@ def test_no_trace_is_shorter() -> None:
     finding = prove_broken("FM_010").finding
     assert finding is not None
     assert finding.got == GOT
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_seed_goes_beyond_the_retry_budget(seed: int) -> None:
+    """With a retry budget the search for INV_005 ends at a trace as short as any, whatever its seed."""
+    finding = find("FM_010", seed=seed, breaks="INV_005").finding
+    assert finding is not None
+    assert finding.got == BEYOND
+
+
+def test_no_trace_beyond_the_retry_budget_is_shorter() -> None:
+    """With a retry budget no reachable state in the scope leads beyond it after fewer actions."""
+    finding = prove_broken("FM_010", breaks="INV_005").finding
+    assert finding is not None
+    assert finding.got == BEYOND

@@ -1,1 +1,1 @@
-"""FM_013: recovery reads what to abort in one transaction, and aborts it in another."""
+"""FM_013: recovery reads what is under way in one transaction, and ends it by that in another."""

@@ -3,29 +3,36 @@
 from attrs import evolve
 
 from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.catalogue import FailureMode, Then
 from failure_modes.checker.strategy import Strategy
 from system.policies import Reconciliation, Retry
 from system.policies.reconcile import Reconciled
 from system.queue import Queue
 from system.store import Status, Store
 
+ENDED = (Status.DONE, Status.ABORTED)
+
 
 class ReadsThenRecovers(Reconciliation):
-    """What is to be brought to an end is read in one transaction; that is done in another, come what may."""
+    """What is under way is read in one transaction; in another it is ended, by what was read.
+
+    A lease that was to run out has run out: that it was made longer, or that its holder has committed or lost
+    it since, is not looked at again.
+    """
 
     def run(self, store: Store, retry: Retry, actor: str) -> Reconciled:
-        """Read what has expired; then act on what was read."""
-        with store.transaction() as tx:
-            found = tx.expired(self.batch)
+        """Read what is under way; then end what by that must have expired."""
+        with store.transaction():
+            found = [execution for execution in store.executions() if execution.status not in ENDED]
         if not found:
             return Reconciled(finished=0, aborted=0)
         with store.transaction() as tx:
-            committed = [execution for execution in found if execution.status is Status.COMMITTED]
-            stale = [execution for execution in found if execution.status is not Status.COMMITTED]
+            expired = [execution for execution in found if execution.lease_expires_at <= tx.now]
+            committed = [execution for execution in expired if execution.status is Status.COMMITTED]
+            stale = [execution for execution in expired if execution.status is not Status.COMMITTED]
             for execution in committed:
                 tx.move(
-                    execution,
+                    tx.execution(execution.id),
                     to=Status.DONE,
                     event="finished",
                     operation="reconcile",
@@ -33,7 +40,8 @@ class ReadsThenRecovers(Reconciliation):
                     reason="abandoned",
                 )
             for execution in stale:
-                tx.move(execution, to=Status.ABORTED, event="expired", operation="reconcile", actor=actor)
+                now = tx.execution(execution.id)
+                tx.move(now, to=Status.ABORTED, event="expired", operation="reconcile", actor=actor)
                 retry.bury_if_spent(tx, execution, operation="reconcile", actor=actor)
         return Reconciled(finished=len(committed), aborted=len(stale))
 
@@ -46,6 +54,7 @@ def read_then_recovered(queue: Queue) -> Queue:
 FAILURE_MODE = FailureMode(
     title="overeager recovery",
     breaks="INV_003",
+    then=(Then(breaks="INV_004", past=("INV_002", "INV_003"), shortest=6),),
     trigger="a worker moves on between the recovery's look and its act",
     policy="reconcile",
     swap=read_then_recovered,

@@ -3,7 +3,6 @@
 from failure_modes.checker.catalogue import FailureMode
 from failure_modes.checker.explorer import Proof, Reductions
 from failure_modes.checker.machine import Search
-from failure_modes.checker.scope import guarded
 
 EXAMPLES_MAX = 5_000
 """How many examples a search for a break tries."""
@@ -13,8 +12,8 @@ def search_of(mode: FailureMode, seed: int, *, broken: bool, examples: int = EXA
     """Its search; on the guarded system nothing should be found."""
     return Search(
         strategy=mode.strategy,
-        swap=mode.swap if broken else guarded,
-        hunted=mode.breaks if broken else None,
+        swap=mode.swap if broken else mode.base,
+        hunted=mode.hunt if broken else None,
         seed=seed,
         examples=examples,
     )
@@ -25,7 +24,17 @@ def proof_of(mode: FailureMode, *, broken: bool) -> Proof:
     return Proof(
         scope=mode.strategy.scope,
         bounds=mode.bounds,
-        swap=mode.swap if broken else guarded,
-        hunted=mode.breaks if broken else None,
+        swap=mode.swap if broken else mode.base,
+        hunted=mode.hunt if broken else None,
         reductions=Reductions(symmetry=mode.symmetric or not broken),
     )
+
+
+def guards_of(mode: FailureMode) -> tuple[FailureMode, ...]:
+    """Of all that it breaks what is to be tried with the fault put right: no question twice."""
+    asked: list[FailureMode] = []
+    for one in mode.each:
+        question = (one.strategy, one.bounds, one.base)
+        if question not in [(other.strategy, other.bounds, other.base) for other in asked]:
+            asked.append(one)
+    return tuple(asked)

@@ -9,7 +9,8 @@ from typing import cast
 from attrs import evolve, field, frozen
 
 from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.scope import StoreKind, Swap
+from failure_modes.checker.hunted import Hunt
+from failure_modes.checker.scope import StoreKind, Swap, guarded
 from failure_modes.checker.strategy import Strategy
 from system.queue import Queue
 from system.store import Store
@@ -23,12 +24,35 @@ class UnknownFailureMode(Exception):
 
 
 @frozen(kw_only=True)
+class Then:
+    """What else a failure mode breaks. What is left out is as in the failure mode."""
+
+    breaks: str
+    past: tuple[str, ...] = ()
+    """The invariants that may break on the way to it."""
+    shortest: int
+    strategy: Strategy | None = None
+    bounds: Bounds | None = None
+    must_reach: tuple[str, ...] | None = None
+    states: int | None = None
+    swap: Swap | None = None
+    base: Swap = guarded
+    """The same system with the fault put right."""
+    beside: str = ""
+    """What that lacks, in words, if it is not the guarded system."""
+
+
+@frozen(kw_only=True)
 class FailureMode:
     """What a `scenario.py` says: which invariant breaks, why, and how to look for it."""
 
     title: str
     breaks: str
     """The invariant that breaks first."""
+    past: tuple[str, ...] = ()
+    """The invariants that may break on the way to it."""
+    then: tuple["Then", ...] = ()
+    """What else it breaks."""
     trigger: str
     policy: str
     """The policy that prevents it, in the words of the documents."""
@@ -43,6 +67,10 @@ class FailureMode:
     """The actions of the shortest trace that breaks it; its tests prove it."""
     states: int
     """The states of the guarded system in that scope; its tests prove that nothing breaks in them."""
+    base: Swap = guarded
+    """The same system with the fault put right."""
+    beside: str = ""
+    """What that lacks, in words, if it is not the guarded system."""
     switches_off: str | None = None
     """The policy, by its name in `system.policies.Policies`, that the fault leaves out altogether."""
     symmetric: bool = True
@@ -56,7 +84,41 @@ class FailureMode:
 
     def on(self, store: StoreKind) -> "FailureMode":
         """The same on that store."""
-        return evolve(self, strategy=evolve(self.strategy, scope=evolve(self.strategy.scope, store=store)))
+        then = [evolve(one, strategy=one.strategy and one.strategy.on(store)) for one in self.then]
+        return evolve(self, strategy=self.strategy.on(store), then=tuple(then))
+
+    @property
+    def hunt(self) -> Hunt:
+        """What its search is after."""
+        return Hunt(self.breaks, self.past)
+
+    @property
+    def each(self) -> tuple["FailureMode", ...]:
+        """Itself, and for each of what else it breaks the same with that in the first one's place."""
+        return (self, *[self._hunting(then) for then in self.then])
+
+    def breaking(self, invariant: str) -> "FailureMode":
+        """The same as it breaks that invariant: as it says, or, if it does not, first of all."""
+        for one in self.each:
+            if one.breaks == invariant:
+                return one
+        return evolve(self, breaks=invariant, past=(), then=())
+
+    def _hunting(self, then: "Then") -> "FailureMode":
+        return evolve(
+            self,
+            breaks=then.breaks,
+            past=then.past,
+            then=(),
+            shortest=then.shortest,
+            strategy=then.strategy or self.strategy,
+            bounds=then.bounds or self.bounds,
+            must_reach=self.must_reach if then.must_reach is None else then.must_reach,
+            states=then.states or self.states,
+            swap=then.swap or self.swap,
+            base=then.base,
+            beside=then.beside,
+        )
 
     @property
     def has_fault(self) -> bool:

@@ -54,7 +54,7 @@ def told(proof: Proof) -> dict[str, Any]:
     """What identifies a proof."""
     return {
         "system": f"{proof.swap.__module__}.{proof.swap.__qualname__}",
-        "hunted": proof.hunted,
+        "hunted": asdict(proof.hunted) if proof.hunted else None,
         "scope": asdict(proof.scope),
         "bounds": asdict(proof.bounds),
         "reductions": asdict(proof.reductions),

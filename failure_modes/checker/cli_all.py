@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import click
 from attrs import evolve, frozen
 
-from failure_modes.checker.asking import proof_of, search_of
+from failure_modes.checker.asking import guards_of, proof_of, search_of
 from failure_modes.checker.catalogue import FailureMode, catalogue
 from failure_modes.checker.database import kept
 from failure_modes.checker.exits import EXIT, leave
@@ -60,36 +60,53 @@ def all_(modes: tuple[FailureMode, ...], store: str, seed: int) -> None:
 
 
 def _run(mode: FailureMode, on: StoreKind, seed: int, lines: Lines) -> Ran:
-    mode = mode.on(on)
-    lines.note(f"{mode.id}: looking for {mode.breaks}")
-    found = run(search_of(mode, seed, broken=True))
-    lines.note(f"{mode.id}: trying the guarded system")
-    tried = run(search_of(mode, seed, broken=False, examples=mode.prevent_examples))
-    lines.note(f"{mode.id}: proving both")
-    shortest, states = prove(proof_of(mode, broken=True)), prove(proof_of(mode, broken=False))
+    told: list[str] = []
+    wrong: list[str] = []
+    for one in mode.on(on).each:
+        lines.note(f"{mode.id}: looking for {one.breaks}, and proving its shortest trace")
+        ran = _broken(one, seed)
+        told.append(ran.told)
+        wrong += ran.wrong
+    for one in guards_of(mode.on(on)):
+        lines.note(f"{mode.id}: trying it with the fault put right, and proving it")
+        ran = _guarded(one, seed)
+        told.append(ran.told)
+        wrong += ran.wrong
     lines.note(f"{mode.id}: replaying")
+    wrong += _replayed(mode, on)
+    return Ran(told="; ".join(told), wrong=tuple(wrong))
+
+
+def _broken(mode: FailureMode, seed: int) -> Ran:
+    found, shortest = run(search_of(mode, seed, broken=True)), prove(proof_of(mode, broken=True))
     wrong = []
     if found.finding is None or len(found.actions) != mode.shortest:
         wrong.append(
             f"the search ended at {len(found.actions) or 'nothing'}, and the shortest is {mode.shortest}"
         )
-    if tried.finding is not None:
-        wrong.append(f"the guarded system broke: {tried.finding.got}, by {tried.actions}")
-    if missing := unreached(mode.must_reach, tried):
-        wrong.append(f"never reached: {', '.join(missing)}")
     if not shortest.complete or shortest.shortest != mode.shortest:
         wrong.append(f"the shortest trace has {shortest.shortest} steps, and should have {mode.shortest}")
+    first = found.tally.examples_to_first
+    told = f"{mode.breaks} broken by example {first}, shrunk to {len(found.actions)}; no trace is shorter"
+    return Ran(told=told, wrong=tuple(wrong))
+
+
+def _guarded(mode: FailureMode, seed: int) -> Ran:
+    tried = run(search_of(mode, seed, broken=False, examples=mode.prevent_examples))
+    states = prove(proof_of(mode, broken=False))
+    wrong = []
+    if tried.finding is not None:
+        wrong.append(f"it broke with the fault put right: {tried.finding.got}, by {tried.actions}")
+    if missing := unreached(mode.must_reach, tried):
+        wrong.append(f"never reached: {', '.join(missing)}")
     if not states.complete or states.finding is not None:
-        wrong.append(f"the guarded system is not proved: {states.bound or states.finding}")
+        wrong.append(f"it is not proved with the fault put right: {states.bound or states.finding}")
     if states.counts.states != mode.states:
         wrong.append(f"{states.counts.states} states, and there should be {mode.states}")
-    wrong += _replayed(mode, on)
-    first = found.tally.examples_to_first
-    told = (
-        f"{mode.breaks} broken by example {first}, shrunk to {len(found.actions)}; no trace is shorter; "
-        f"prevented in {tried.tally.examples:,} examples and {states.counts.states:,} states"
+    return Ran(
+        told=f"prevented in {tried.tally.examples:,} examples and {states.counts.states:,} states",
+        wrong=tuple(wrong),
     )
-    return Ran(told=told, wrong=tuple(wrong))
 
 
 def _replayed(mode: FailureMode, on: StoreKind) -> Iterator[str]:

@@ -5,17 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import click
-from attrs import evolve
+from attrs import evolve, frozen
 
+from failure_modes.checker.asking import guards_of
 from failure_modes.checker.bounds import Alphabet, Bounds
 from failure_modes.checker.catalogue import FailureMode
 from failure_modes.checker.checkpoint import CheckpointError
 from failure_modes.checker.content import Unexplorable
 from failure_modes.checker.database import keep, path_of
 from failure_modes.checker.disk.vfs import require
-from failure_modes.checker.exits import EXIT, check_new, fail, leave, shown_path, usage
+from failure_modes.checker.exits import EXIT, check_new, fail, leave, shown_path, usage, worst
 from failure_modes.checker.explorer import Proof, Reductions
 from failure_modes.checker.options import (
+    BREAKS,
     GRANULARITY,
     JSON,
     PROCESSES,
@@ -24,6 +26,7 @@ from failure_modes.checker.options import (
     WORKERS,
     Mode,
     Seconds,
+    asked_of,
     check_store,
     scoped,
 )
@@ -32,7 +35,7 @@ from failure_modes.checker.progress import proof_shown
 from failure_modes.checker.proving import Answer, Disagreement, Limits
 from failure_modes.checker.proving import prove as explore_all
 from failure_modes.checker.replay import replay
-from failure_modes.checker.scope import Scope, StoreKind, guarded
+from failure_modes.checker.scope import Scope, StoreKind, Swap, guarded
 from failure_modes.checker.stepping import NotTheSame
 from failure_modes.checker.summary import trace_of
 from failure_modes.checker.trace import to_json
@@ -74,8 +77,20 @@ def _switches(command: Any) -> Any:
     )(command)
 
 
+@frozen(kw_only=True)
+class _Proved:
+    """What was asked, and the answers: of the broken system, and with the fault put right."""
+
+    mode: FailureMode | None
+    scope: Scope
+    bounds: Bounds
+    broken: Answer | None
+    held: Answer | None
+
+
 @click.command()
 @click.argument("mode", metavar="[FM]", type=Mode(), required=False)
+@BREAKS
 @WORKERS
 @_counted
 @click.option(
@@ -99,17 +114,34 @@ def _switches(command: Any) -> Any:
 @click.option("--keep", "keep_as", metavar="NAME", help="Keep the shortest trace in FM's folder.")
 @click.option("--why", default="", help="One sentence to keep with the trace.")
 @JSON
-def prove(mode: FailureMode | None, **options: Any) -> None:
+def prove(mode: FailureMode | None, breaks: str | None, **options: Any) -> None:
     """Check every reachable state: that FM breaks, by a shortest trace, and that its fix holds.
 
     Without FM: that the guarded system holds. What may happen, and how often, is FM's own scope, or
     what the options say; in that scope the answer is complete, or says which bound was hit.
+
+    What else FM breaks is then proved, too. --keep and --checkpoint are for the first, unless --breaks says
+    which.
     """
-    keep_as = options["keep_as"]
-    if keep_as is not None:
-        if mode is None:
-            raise click.UsageError("--keep is for the trace of a failure mode; name one")
-        check_new(mode, keep_as)
+    if mode is None and options["keep_as"]:
+        raise click.UsageError("--keep is for the trace of a failure mode; name one")
+    if mode is None and breaks:
+        raise click.UsageError("--breaks is for what a failure mode breaks; name one")
+    if mode is not None and options["keep_as"]:
+        check_new(mode, options["keep_as"])
+    guards = guards_of(mode) if mode is not None else ()
+    proved = []
+    for one in (None,) if mode is None else asked_of(mode, breaks):
+        proved.append(_prove(one, options, held=one is None or breaks is not None or one in guards))
+        options = {**options, "keep_as": None, "checkpoint": None}
+    if options["json_"]:
+        first, *others = [_json(one) for one in proved]
+        click.echo(json.dumps({**first, "then": others}))
+    leave(worst([_exit(one) for one in proved]))
+
+
+def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> _Proved:
+    """Prove one of the things that it breaks, and show it; `held`: with the fault put right, too."""
     scope = scoped(Scope() if mode is None else mode.strategy.scope, options)
     if mode is not None:
         check_store(mode, scope)
@@ -123,25 +155,30 @@ def prove(mode: FailureMode | None, **options: Any) -> None:
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     broken = None if mode is None else _broken(mode, scope, bounds, options)
-    held = None
-    if broken is None or broken.complete:  # else it was stopped, and its question comes first
-        held = _explore("the guarded system", scope, bounds, options, limits=_limits(options))
-    if options["json_"]:
-        click.echo(json.dumps(_json(mode, scope, bounds, broken, held)))
-    else:
-        click.echo(
-            f"{'guarded system' if mode is None else f'{mode.id} {mode.title}'}: {_told(scope, bounds)}"
-        )
-        if mode is not None and broken is not None:
-            _tell_broken(mode, scope, broken, keep_as, options["why"])
-        if held is not None:
-            _tell_held(mode, scope, held)
-    leave(_exit(broken, held))
+    right = None
+    if held and (broken is None or broken.complete):  # else it was stopped, and its question comes first
+        base = guarded if mode is None else mode.base
+        right = _explore("the guarded system", scope, bounds, options, _limits(options), base)
+    proved = _Proved(mode=mode, scope=scope, bounds=bounds, broken=broken, held=right)
+    if not options["json_"]:
+        _tell(proved, options)
+    return proved
+
+
+def _tell(proved: _Proved, options: dict[str, Any]) -> None:
+    mode, scope = proved.mode, proved.scope
+    name = "guarded system" if mode is None else f"{mode.id} {mode.title}"
+    click.echo(f"{name}: {_told(scope, proved.bounds)}")
+    if mode is not None and proved.broken is not None:
+        _tell_broken(mode, scope, proved.broken, options["keep_as"], options["why"])
+    if proved.held is not None:
+        _tell_held(mode, scope, proved.held)
 
 
 def _broken(mode: FailureMode, scope: Scope, bounds: Bounds, options: dict[str, Any]) -> Answer:
     limits = evolve(_limits(options), checkpoint=None)
-    answer = _explore(f"{mode.id}: every way to break {mode.breaks}", scope, bounds, options, limits, mode)
+    what = f"{mode.id}: every way to break {mode.breaks}"
+    answer = _explore(what, scope, bounds, options, limits, mode.swap, mode)
     if options["keep_as"]:
         trace = trace_of(mode, scope, answer, options["why"])
         if trace is None:
@@ -158,13 +195,14 @@ def _explore(
     bounds: Bounds,
     options: dict[str, Any],
     limits: Limits,
+    swap: Swap,
     mode: FailureMode | None = None,
 ) -> Answer:
     proof = Proof(
         scope=scope,
         bounds=bounds,
-        swap=guarded if mode is None else mode.swap,
-        hunted=None if mode is None else mode.breaks,
+        swap=swap,
+        hunted=None if mode is None else mode.hunt,
         reductions=Reductions(
             symmetry=options["symmetry"] and (mode is None or mode.symmetric),
             **{name: options[name] for name in ("sleep", "answers", "memory")},
@@ -212,9 +250,8 @@ def _processes(scope: Scope, options: dict[str, Any]) -> int:
 
 
 def _told(scope: Scope, bounds: Bounds) -> str:
-    workers = f"{scope.workers} worker{'' if scope.workers == 1 else 's'}"
     store = "" if scope.store is StoreKind.SQLITE else f", {scope.store}"
-    return f"{bounds.told}; {workers}, {scope.granularity} granularity{store}"
+    return f"{bounds.told}; {scope.told}, {scope.granularity} granularity{store}"
 
 
 def _tell_broken(mode: FailureMode, scope: Scope, answer: Answer, keep_as: str | None, why: str) -> None:
@@ -231,10 +268,12 @@ def _tell_broken(mode: FailureMode, scope: Scope, answer: Answer, keep_as: str |
 def _tell_held(mode: FailureMode | None, scope: Scope, answer: Answer) -> None:
     trace = trace_of(None, scope, answer, "")
     if trace is not None:
-        click.echo(replay(trace, shortest=True).text)
+        base = mode.base if mode else guarded
+        click.echo(replay(trace, shortest=True, base=base).text)
         click.echo(f" the guarded system breaks: {_counts(answer)}")
     elif answer.complete:
-        prevented = f"prevented by the {mode.policy}: " if mode else ""
+        without = f"{mode.beside}: " if mode and mode.beside else ""
+        prevented = f"{without}prevented by the {mode.policy}: " if mode else ""
         click.echo(f" {prevented}complete, nothing breaks in any reachable state: {_counts(answer)}")
     else:
         click.echo(f" the guarded system: {_stopped(answer)}: {_counts(answer)}")
@@ -257,30 +296,34 @@ def _counts(answer: Answer) -> str:
     )
 
 
-def _json(
-    mode: FailureMode | None, scope: Scope, bounds: Bounds, broken: Answer | None, held: Answer | None
-) -> dict[str, Any]:
-    """The guarded system's answer; `shortest`, `complete` and `bound` say of both."""
+def _json(proved: _Proved) -> dict[str, Any]:
+    """The last answer; `shortest`, `complete` and `bound` say of both.
+
+    `holds` is None where the same has been asked for what is broken before it.
+    """
+    mode, scope, broken, held = proved.mode, proved.scope, proved.broken, proved.held
     answers = [answer for answer in (broken, held) if answer is not None]
     found = next((answer for answer in answers if answer.finding is not None), None)
+    asked_before = held is None and broken is not None and broken.complete
     trace = None if found is None else trace_of(mode if found is broken else None, scope, found, "")
     return {
         **answers[-1].as_json(),
         "failure_mode": mode.id if mode else None,
-        "scope": _told(scope, bounds),
-        "complete": held is not None and all(answer.complete for answer in answers),
+        "scope": _told(scope, proved.bounds),
+        "complete": all(answer.complete for answer in answers),
         "bound": next((answer.bound for answer in answers if answer.bound), None),
         "shortest": None if found is None else found.shortest,
-        "holds": held is not None and held.complete and held.finding is None,
+        "holds": None if asked_before else held is not None and held.complete and held.finding is None,
         "broken": broken.as_json() if broken else None,
         "trace": json.loads(to_json(trace)) if trace else None,
     }
 
 
-def _exit(broken: Answer | None, held: Answer | None) -> EXIT:
+def _exit(proved: _Proved) -> EXIT:
+    broken, held = proved.broken, proved.held
     if held is not None and held.finding is not None:
         return EXIT.NOT_AS_EXPECTED
-    if (broken is not None and not broken.complete) or held is None or not held.complete:
+    if not all(answer.complete for answer in (broken, held) if answer is not None):
         return EXIT.BOUND_HIT
     if broken is not None and broken.finding is None:
         return EXIT.NOT_AS_EXPECTED

@@ -6,7 +6,7 @@ from failure_modes.checker.catalogue import FailureMode, catalogue
 from failure_modes.checker.exits import EXIT, leave, usage
 from failure_modes.checker.options import Mode
 from failure_modes.checker.progress import Lines
-from failure_modes.checker.seeds import keep, search, searched
+from failure_modes.checker.seeds import keep, key_of, search, searched
 
 SEEDS_MIN = 10
 
@@ -26,15 +26,19 @@ def seeds_(modes: tuple[FailureMode, ...], seeds: int | None) -> None:
     break and ends at a trace as short as any.
     """
     everything = catalogue()
-    known = {mode.id: searched()[mode.id] for mode in everything if mode.id in searched()}
+    kept = searched()
+    keys = [key_of(one) for mode in everything for one in mode.each]
+    known = {key: kept[key] for key in keys if key in kept}
     lines, right = Lines("seeds"), True
-    for mode in modes or everything:
-        before = known[mode.id].seeds if mode.id in known else 0
-        one = known[mode.id] = search(mode, seeds or max(before, SEEDS_MIN), lines.note)
+    for mode in [one for asked in modes or everything for one in asked.each]:
+        before = known[key_of(mode)].seeds if key_of(mode) in known else 0
+        one = known[key_of(mode)] = search(mode, seeds or max(before, SEEDS_MIN), lines.note)
         short = one.ends_at(mode.shortest)
         right = right and short
         lengths = " or ".join([str(length) for length in one.lengths]) or "nothing"
         wrong = "" if short else f", and the shortest is {mode.shortest}"
-        click.echo(f"{mode.id} {mode.title}: found with {one.told}; shrunk to {lengths}{wrong}")
+        click.echo(
+            f"{mode.id} {mode.title}, {mode.breaks}: found with {one.told}; shrunk to {lengths}{wrong}"
+        )
         usage(keep, known)
     leave(EXIT.AS_EXPECTED if right else EXIT.NOT_AS_EXPECTED)

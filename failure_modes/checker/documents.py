@@ -5,7 +5,7 @@ from pathlib import Path
 from failure_modes.checker.catalogue import FOLDER, FailureMode, catalogue
 from failure_modes.checker.database import kept
 from failure_modes.checker.scope import StoreKind
-from failure_modes.checker.seeds import Searched, searched
+from failure_modes.checker.seeds import Searched, key_of, searched
 from failure_modes.checker.telling import steps_told
 from model.invariants import invariant
 from model.state import JobState, Status
@@ -130,6 +130,18 @@ _COLUMNS = (
     "see",
 )
 
+_THEN_COLUMNS = (
+    "id",
+    "name",
+    "breaks",
+    "on the way",
+    "shortest trace",
+    "found with",
+    "states proved",
+    "in the scope",
+    "with",
+)
+
 
 def _index() -> str:
     modes, known = catalogue(), searched()
@@ -140,7 +152,7 @@ def _index() -> str:
             _NOTICE,
             f"| {' | '.join(_COLUMNS)} |",
             f"|{' --- |' * len(_COLUMNS)}",
-            *[_row(mode, known.get(mode.id)) for mode in modes],
+            *[_row(mode, known.get(key_of(mode))) for mode in modes],
             "",
             "*Breaks first*: the invariant that its search hunts. Where another may break on the way, or",
             "sooner, the search leaves that example aside, and says so. (FM_001 takes out the whole commit",
@@ -154,6 +166,19 @@ def _index() -> str:
             "Run one with `nox -s fmN`, N being its number. How to add one:",
             "[adding_a_failure_mode.md](adding_a_failure_mode.md).",
             "",
+            "## What else they break",
+            "",
+            "Hunted, shrunk and proved in the same way and by the same commands; of them `--breaks INV_XXX`",
+            "takes one alone.",
+            "",
+            f"| {' | '.join(_THEN_COLUMNS)} |",
+            f"|{' --- |' * len(_THEN_COLUMNS)}",
+            *[_then_row(one, known.get(key_of(one))) for mode in modes for one in mode.each[1:]],
+            "",
+            "*On the way*: the invariants that may break before it; what breaks another is left aside.",
+            "*With*: what the system lacks besides, with the fault and without it. The states are those of",
+            "the system with the fault put right, and nothing breaks in any of them.",
+            "",
             "## Kept traces",
             "",
             *[line for mode in modes for line in _traces(mode)],
@@ -163,21 +188,44 @@ def _index() -> str:
 
 
 def _row(mode: FailureMode, found: Searched | None) -> str:
-    folder, scope = f"../failure_modes/{mode.folder.name}", mode.strategy.scope
+    folder = f"../failure_modes/{mode.folder.name}"
     cells = (
         mode.id,
         mode.title,
-        f"{mode.breaks} ({invariant(mode.breaks).title})",
+        _broken(mode),
         mode.trigger,
         mode.policy,
-        steps_told(mode.shortest),
-        found.told if found and found.ends_at(mode.shortest) else "not yet: `nox -s seeds`",
-        f"{mode.states:,}",
-        f"{mode.bounds.told}; {scope.workers} worker{'' if scope.workers == 1 else 's'}",
+        *_numbers(mode, found),
         " and ".join([store for store in StoreKind if store not in mode.not_on]),
         f"[spec]({folder}/spec.md), [scenario]({folder}/scenario.py)",
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _then_row(mode: FailureMode, found: Searched | None) -> str:
+    on_the_way = " and ".join(mode.past) or "none"
+    cells = (
+        mode.id,
+        mode.title,
+        _broken(mode),
+        on_the_way,
+        *_numbers(mode, found),
+        mode.beside or "all else right",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _broken(mode: FailureMode) -> str:
+    return f"{mode.breaks} ({invariant(mode.breaks).title})"
+
+
+def _numbers(mode: FailureMode, found: Searched | None) -> tuple[str, ...]:
+    return (
+        steps_told(mode.shortest),
+        found.told if found and found.ends_at(mode.shortest) else "not yet: `nox -s seeds`",
+        f"{mode.states:,}",
+        f"{mode.bounds.told}; {mode.strategy.scope.told}",
+    )
 
 
 def _traces(mode: FailureMode) -> list[str]:

@@ -1,6 +1,6 @@
 """How a command speaks to a user at its end: exit codes, errors that are the user's to mend, paths."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, NoReturn
@@ -52,6 +52,13 @@ def shown_path(path: Path) -> str:
         return path.resolve().relative_to(Path.cwd()).as_posix()
     except ValueError:
         return str(path)
+
+
+def worst(codes: Iterable[EXIT]) -> EXIT:
+    """Of several answers the one to leave with: what is not as expected stands before what is not known."""
+    given = set(codes)
+    order = (EXIT.NOT_AS_EXPECTED, EXIT.USAGE, EXIT.BOUND_HIT)
+    return next((code for code in order if code in given), EXIT.AS_EXPECTED)
 
 
 def leave(code: EXIT) -> NoReturn:

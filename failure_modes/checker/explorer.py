@@ -20,7 +20,7 @@ from failure_modes.checker.bounds import NOTHING_SPENT, Alphabet, Bounds, Spent
 from failure_modes.checker.findings import Finding
 from failure_modes.checker.fingerprint import HOME_BYTES, Renaming
 from failure_modes.checker.footprint import Footprint, independent
-from failure_modes.checker.machine import needs_ending
+from failure_modes.checker.hunted import Hunt, needs_ending
 from failure_modes.checker.records import Ends, Snapshot
 from failure_modes.checker.scope import Granularity, Scope, StoreKind, Swap
 from failure_modes.checker.walker import Walker
@@ -52,7 +52,7 @@ class Proof:
     scope: Scope
     bounds: Bounds
     swap: Swap
-    hunted: str | None = None
+    hunted: Hunt | None = None
     reductions: Reductions = field(factory=Reductions)
     depth_max: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
 

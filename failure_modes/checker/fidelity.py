@@ -15,6 +15,7 @@ from attrs import evolve, frozen
 from failure_modes.checker.catalogue import failure_mode
 from failure_modes.checker.database import all_kept
 from failure_modes.checker.findings import Found
+from failure_modes.checker.hunted import Hunt
 from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.real import real_world_of
 from failure_modes.checker.scope import Granularity, Scope, StoreKind, Swap, guarded
@@ -36,7 +37,7 @@ class Schedule:
     name: str
     scope: Scope
     swap: Swap
-    hunted: str | None
+    hunted: Hunt | None
     actions: tuple[Action, ...]
 
 
@@ -91,12 +92,13 @@ def kept_schedules(store: StoreKind = StoreKind.SQLITE) -> Iterator[Schedule]:
         if trace.scope.store is not store:
             continue
         mode = failure_mode(trace.failure_mode) if trace.failure_mode else None
-        if mode is not None:
+        if mode is not None and trace.breaks.invariant is not None:
+            mode = mode.breaking(trace.breaks.invariant)
             yield Schedule(
                 name=f"{mode.id} {path.stem}",
                 scope=trace.scope,
                 swap=mode.swap,
-                hunted=trace.breaks.invariant,
+                hunted=mode.hunt,
                 actions=trace.actions,
             )
         yield Schedule(

@@ -10,9 +10,12 @@ from functools import partial
 
 from attrs import evolve, frozen
 
+from failure_modes.checker.attempt import attempt
 from failure_modes.checker.findings import Found
-from failure_modes.checker.machine import Search, attempt, run, shrink
+from failure_modes.checker.hunted import Hunt
+from failure_modes.checker.machine import Search, run
 from failure_modes.checker.matrix import off, without
+from failure_modes.checker.shortening import shrink
 from failure_modes.checker.strategy import Strategy
 from model.actions import Action
 from model.invariants import INVARIANTS
@@ -67,25 +70,26 @@ def hunt(
     names, settings = trial.off, evolve(LIMITED, attempts_max=trial.attempts_max)
     strategy = evolve(strategy, scope=evolve(strategy.scope, settings=settings))
     for rule in INVARIANTS:
+        hunted = Hunt(rule.id)
         say(f"{', '.join(names)} off: {rule.id}")
         swap = partial(without, names)
-        search = Search(strategy=strategy, swap=swap, hunted=rule.id, seed=seed, examples=examples)
+        search = Search(strategy=strategy, swap=swap, hunted=hunted, seed=seed, examples=examples)
         result = run(search, shrinking=False)
         if result.finding is None:
             continue
-        actions = shrink(strategy.scope, swap, rule.id, Found(result.finding, result.actions))
+        actions = shrink(strategy.scope, swap, hunted, Found(result.finding, result.actions))
         yield Break(
-            off=names, invariant=rule.id, needed=_needed(strategy, names, rule.id, actions), actions=actions
+            off=names, invariant=rule.id, needed=_needed(strategy, names, hunted, actions), actions=actions
         )
 
 
 def _needed(
-    strategy: Strategy, names: tuple[str, ...], invariant: str, actions: tuple[Action, ...]
+    strategy: Strategy, names: tuple[str, ...], hunted: Hunt, actions: tuple[Action, ...]
 ) -> tuple[str, ...]:
     """The policies that must be off for these actions to break it."""
     needed = names
     for name in names:
         fewer = tuple([other for other in needed if other != name])
-        if attempt(strategy.scope, partial(without, fewer), invariant, actions) is not None:
+        if attempt(strategy.scope, partial(without, fewer), hunted, actions) is not None:
             needed = fewer
     return needed

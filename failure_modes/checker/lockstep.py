@@ -13,6 +13,7 @@ from failure_modes.checker.findings import Divergence, Finding, Violation
 from failure_modes.checker.giving import Giving
 from failure_modes.checker.hands import hands_differ
 from failure_modes.checker.hitting import hit
+from failure_modes.checker.hunted import Hunt
 from failure_modes.checker.liveness import recover
 from failure_modes.checker.reading import Told, read, same_history
 from failure_modes.checker.records import Record, Snapshot
@@ -40,7 +41,7 @@ class Lockstep:
     """A run. Made anew for each example; `close` it."""
 
     def __init__(
-        self, scope: Scope, swap: Swap = guarded, *, hunted: str | None = None, world: World | None = None
+        self, scope: Scope, swap: Swap = guarded, *, hunted: Hunt | None = None, world: World | None = None
     ) -> None:
         """`world` is a fresh one of the same scope and swap, if not the usual one."""
         self.scope = scope
@@ -62,6 +63,7 @@ class Lockstep:
         self.load = Load()
         self.sometimes: Counter[str] = Counter()
         self.parted: Finding | None = None
+        self.passed: dict[str, Finding] = {}
         self.aside: str | None = None
         self.told = Told(in_order=not self.world.overlaps)
         self.giving = Giving(overlaps=self.world.overlaps)
@@ -309,13 +311,20 @@ class Lockstep:
         broken = {rule: text for rule, text in breaches.items() if text}
         if not broken:
             return
-        if self.hunted is not None and self.hunted not in broken:
-            self.aside = next(iter(broken))
+        if self.hunted is not None and self.hunted.invariant not in broken:
+            self._go_past(broken)
             return
-        invariant = self.hunted or next(iter(broken))
+        invariant = self.hunted.invariant if self.hunted else next(iter(broken))
         expected = tell_outcome(record.model) if record and record.model and not self.parted else ""
         finding = Finding(invariant=invariant, step=self._step, expected=expected, got=broken[invariant])
         raise Violation(finding, tuple(self.actions))
+
+    def _go_past(self, broken: dict[str, str]) -> None:
+        """Note what may break on the way; what may not ends the run."""
+        for rule, text in broken.items():
+            if self.hunted is None or rule not in self.hunted.past:
+                self.aside = self.aside or rule
+            self.passed.setdefault(rule, Finding(invariant=rule, step=self._step, expected="", got=text))
 
     def judge_ending(self, *, settled: bool) -> None:
         """Judge what is left at the end. Raises Violation or Divergence."""

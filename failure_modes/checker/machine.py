@@ -13,11 +13,13 @@ from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 from hypothesis.strategies import sampled_from
 
+from failure_modes.checker.attempt import attempt
 from failure_modes.checker.draws import by_seed_alone
 from failure_modes.checker.findings import Finding, Found
+from failure_modes.checker.hunted import Hunt, needs_ending
 from failure_modes.checker.lockstep import Lockstep
-from failure_modes.checker.scope import Scope, StoreKind, Swap
-from failure_modes.checker.shrink import canonical, minimise
+from failure_modes.checker.scope import Swap
+from failure_modes.checker.shortening import shrink
 from failure_modes.checker.strategy import Strategy
 from model.actions import Action
 from system.clock import Stopwatch
@@ -88,7 +90,7 @@ class Search:
 
     strategy: Strategy
     swap: Swap
-    hunted: str | None
+    hunted: Hunt | None
     seed: int
     examples: int
     seconds_max: float | None = None
@@ -202,11 +204,6 @@ def machine_of(search: Search, tally: Tally, progress: Progress = _silent) -> ty
     return Machine
 
 
-def needs_ending(hunted: str | None) -> bool:
-    """Whether an example must be run to its end: only then can INV_004 and INV_005 be judged."""
-    return hunted in (None, "INV_004", "INV_005")
-
-
 def relative(lockstep: Lockstep) -> object:
     """The model's state with times counted from now, so that the same situation later is the same state."""
     state = lockstep.state
@@ -223,32 +220,3 @@ def relative(lockstep: Lockstep) -> object:
         None if until is None else until - now,
     )
     return tuple(jobs), tuple(executions), state.workers, state.durable.charges, limits
-
-
-def attempt(scope: Scope, swap: Swap, hunted: str | None, actions: tuple[Action, ...]) -> Found | None:
-    """Run the actions, leaving out what cannot happen, and say what breaks."""
-    with Lockstep(scope, swap, hunted=hunted) as lockstep:
-        try:
-            for action in actions:
-                if lockstep.possible(action):
-                    lockstep.apply(action)
-                if lockstep.over:
-                    return None
-            if needs_ending(hunted):
-                lockstep.finish()
-        except Found as found:
-            return found
-    return None
-
-
-def shrink(scope: Scope, swap: Swap, hunted: str | None, found: Found) -> tuple[Action, ...]:
-    """The shortest trace that is near: of the same invariant, with canonical names."""
-
-    def same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
-        again = attempt(scope, swap, hunted, actions)
-        same_kind = again is not None and again.finding.invariant == found.finding.invariant
-        return again.actions if again is not None and same_kind else None
-
-    actions = minimise(found.actions, same, at_server=scope.store is not StoreKind.SQLITE)
-    renamed = canonical(actions)
-    return renamed if same(renamed) == renamed else actions

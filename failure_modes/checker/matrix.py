@@ -14,6 +14,7 @@ from attrs import evolve, fields, frozen
 from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.catalogue import catalogue
 from failure_modes.checker.explorer import Proof
+from failure_modes.checker.hunted import Hunt
 from failure_modes.checker.proving import Answer, prove
 from failure_modes.checker.scope import Scope, Swap, guarded
 from model.invariants import INVARIANTS
@@ -35,15 +36,7 @@ class Part:
     @property
     def told(self) -> str:
         """The scope in words."""
-        settings = self.scope.settings
-        words = [f"{self.scope.workers} workers", f"{settings.attempts_max} attempts a job"]
-        if settings.retries_max is not None:
-            words.append(f"{settings.retries_max} retry in {settings.window_ms / 1000:g} s")
-        if settings.failures_max is not None:
-            words.append(f"a breaker that opens at failure {settings.failures_max}")
-        if settings.external:
-            words.append("handlers that call a gateway")
-        return f"{self.bounds.told}; {', '.join(words)}"
+        return f"{self.bounds.told}; {self.scope.told}"
 
 
 PARTS = (
@@ -148,7 +141,7 @@ def matrix(part: Part, processes: int, done: Callable[[str], None], together: in
         for names in combinations(part.policies, size):
             answers = []
             for invariant in INVARIANTS:
-                answers.append(_answer(part, partial(without, names), invariant.id, processes))
+                answers.append(_answer(part, partial(without, names), Hunt(invariant.id), processes))
                 done(f"{' and '.join(names)} switched off: {invariant.id}")
             yield Row(off=names, answers=tuple(answers))
     answer = _answer(part, guarded, None, processes)
@@ -169,6 +162,6 @@ def without(names: tuple[str, ...], queue: Queue) -> Queue:
     return queue
 
 
-def _answer(part: Part, swap: Swap, hunted: str | None, processes: int) -> Answer:
+def _answer(part: Part, swap: Swap, hunted: Hunt | None, processes: int) -> Answer:
     proof = Proof(scope=part.scope, bounds=part.bounds, swap=swap, hunted=hunted)
     return prove(proof, processes=processes)

@@ -12,6 +12,7 @@ from attrs import evolve
 from failure_modes.checker.catalogue import FailureMode, UnknownFailureMode, failure_mode
 from failure_modes.checker.scope import WORKER_NAMES, Granularity, Scope, StoreKind
 from failure_modes.checker.strategy import ACTION_NAMES, Strategy
+from model.invariants import INVARIANTS
 
 
 class Mode(click.ParamType[FailureMode]):
@@ -80,6 +81,24 @@ PROCESSES = click.option(
     help="Processes that share the states.",
 )
 """The options that searches and proofs share."""
+
+BREAKS = click.option(
+    "--breaks", type=click.Choice([rule.id for rule in INVARIANTS]), help="Of what FM breaks, this alone."
+)
+
+
+def asked_of(mode: FailureMode, breaks: str | None) -> tuple[FailureMode, ...]:
+    """The failure mode as it breaks that invariant; without one, as it breaks each.
+
+    Raises click.UsageError.
+    """
+    if breaks is None:
+        return mode.each
+    known = [one.breaks for one in mode.each]
+    if breaks not in known:
+        says = f"{mode.id} {mode.title} breaks {' and '.join(known)}"
+        raise click.UsageError(f"{says}; nothing is said of {breaks}")
+    return (mode.breaking(breaks),)
 
 
 def tuning(examples: int | None) -> Callable[[Command], Command]:

@@ -13,11 +13,11 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from failure_modes.checker.attempt import attempt
 from failure_modes.checker.bounds import Alphabet
 from failure_modes.checker.checkpoint import Checkpoint, CheckpointError, load, save
 from failure_modes.checker.explorer import Broken, Counts, Proof
 from failure_modes.checker.findings import Finding
-from failure_modes.checker.machine import attempt
 from failure_modes.checker.parallel import Hand, hands
 from failure_modes.checker.shrink import canonical
 from model.actions import Action

@@ -52,6 +52,9 @@ def verdict(finding: Finding, lockstep: Lockstep, policy: str | None) -> str:
     if parted is not None and parted.step != finding.step:
         where = f"step {parted.step}" if parted.step else "the recovery"
         lines.append(f" parted from the model at {where}: expected {parted.expected}, got {parted.got}")
+    for passed in lockstep.passed.values():
+        where = f"step {passed.step}" if passed.step else "the end"
+        lines.append(f" on the way {passed.invariant} broke, at {where}: {passed.got}")
     if policy:
         lines.append(f" policy missing: {policy}")
     return "\n".join(lines)

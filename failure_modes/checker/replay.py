@@ -6,8 +6,8 @@ from attrs import frozen
 
 from failure_modes.checker.catalogue import FailureMode, failure_mode
 from failure_modes.checker.findings import Finding, Found
+from failure_modes.checker.hunted import needs_ending
 from failure_modes.checker.lockstep import Lockstep
-from failure_modes.checker.machine import needs_ending
 from failure_modes.checker.rendering import headline, table, verdict
 from failure_modes.checker.scope import Scope, Swap
 from failure_modes.checker.scope import guarded as nothing_swapped
@@ -34,10 +34,11 @@ def replay(
     command: str | None = None,
     shortest: bool = False,
     world: Callable[[Scope, Swap], World] = world_of,
+    base: Swap = nothing_swapped,
 ) -> Replayed:
     """Run a trace. `command` replays it, and is printed last; `shortest` if that was proved.
 
-    `world` makes the world that it is run in.
+    `world` makes the world that it is run in; `base` is the system where no fault is put in.
 
     Raises UnknownFailureMode.
 
@@ -47,8 +48,10 @@ def replay(
     """
     mode = failure_mode(trace.failure_mode) if trace.failure_mode else None
     broken = mode is not None and not guarded
-    swap = mode.swap if mode is not None and not guarded else nothing_swapped
-    hunted = trace.breaks.invariant if broken else None
+    if mode is not None and trace.breaks.invariant is not None:
+        mode = mode.breaking(trace.breaks.invariant)
+    swap = mode.swap if mode is not None and not guarded else base
+    hunted = mode.hunt if mode is not None and broken and trace.breaks.invariant else None
     finding: Finding | None = None
     skipped: list[Action] = []
     with Lockstep(trace.scope, swap, hunted=hunted, world=world(trace.scope, swap)) as lockstep:

@@ -43,6 +43,28 @@ class Scope:
         """The workers' names."""
         return tuple(WORKER_NAMES[: self.workers])
 
+    @property
+    def told(self) -> str:
+        """The workers, and the settings that are not as usual, in words: `2 workers, 1 retry in 60 s`."""
+        settings, usual = self.settings, Settings()
+        words = [_counted(self.workers, "worker", "workers")]
+        if settings.attempts_max != usual.attempts_max:
+            words.append(f"{_counted(settings.attempts_max, 'attempt', 'attempts')} a job")
+        if settings.jitter_seed is not None:
+            words.append("backoff with jitter")
+        if settings.retries_max is not None:
+            retries = _counted(settings.retries_max, "retry", "retries")
+            words.append(f"{retries} in {settings.window_ms / 1000:g} s")
+        if settings.failures_max is not None:
+            words.append(f"a breaker that opens at failure {settings.failures_max}")
+        if settings.external:
+            words.append("handlers that call a gateway")
+        return ", ".join(words)
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
 
 Swap = Callable[[Queue], Queue]
 """Replaces one policy of a queue by another: how a fault is put in, from outside."""

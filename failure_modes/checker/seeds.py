@@ -41,11 +41,16 @@ class Searched:
         return f"{self.found} of {self.seeds}, by example {self.first} to {self.last}"
 
 
+def key_of(mode: FailureMode) -> str:
+    """What its searches are kept under: it may break more than one invariant."""
+    return f"{mode.id} {mode.breaks}"
+
+
 def search(mode: FailureMode, seeds: int, say: Callable[[str], None]) -> Searched:
     """Search the broken system with so many seeds."""
     lengths, examples = [], []
     for seed in range(seeds):
-        say(f"{mode.id}: seed {seed}")
+        say(f"{key_of(mode)}: seed {seed}")
         result = run(search_of(mode, seed, broken=True))
         if result.finding is not None:
             lengths.append(len(result.actions))
@@ -60,14 +65,14 @@ def search(mode: FailureMode, seeds: int, say: Callable[[str], None]) -> Searche
 
 
 def searched() -> dict[str, Searched]:
-    """What is kept, by failure mode."""
+    """What is kept, by `key_of` the failure mode."""
     if not FILE.exists():
         return {}
     kept: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
-    return {mode_id: Searched(**{**one, "lengths": tuple(one["lengths"])}) for mode_id, one in kept.items()}
+    return {key: Searched(**{**one, "lengths": tuple(one["lengths"])}) for key, one in kept.items()}
 
 
 def keep(known: dict[str, Searched]) -> None:
     """Write them to the file; whole or not at all."""
-    lines = [f'  "{mode_id}": {json.dumps(asdict(one))}' for mode_id, one in sorted(known.items())]
+    lines = [f'  "{key}": {json.dumps(asdict(one))}' for key, one in sorted(known.items())]
     write_whole(FILE, "{\n" + ",\n".join(lines) + "\n}\n")

@@ -41,12 +41,29 @@ def minimise(actions: tuple[Action, ...], attempt: Attempt, *, at_server: bool =
             candidates = tried(actions)
 
 
-def _candidates(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
-    """Long stretches left out first; then a few actions wherever they stand; then with another worker."""
+def leave_out(actions: tuple[Action, ...], attempt: Attempt) -> tuple[Action, ...]:
+    """The actions without any stretch of them, or any one, that is not needed."""
+    candidates = _stretches(actions)
+    while (candidate := next(candidates, None)) is not None:
+        shorter = attempt(candidate)
+        if shorter is not None and len(shorter) < len(actions):
+            actions = shorter
+            candidates = _stretches(actions)
+    return actions
+
+
+def _stretches(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
+    """The actions without a stretch, long ones first."""
     length = len(actions)
     for size in range(min(STRETCH_MAX, length - 1), 0, -1):
         for start in range(length - size, -1, -1):
             yield (*actions[:start], *actions[start + size :])
+
+
+def _candidates(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
+    """Long stretches left out first; then a few actions wherever they stand; then with another worker."""
+    length = len(actions)
+    yield from _stretches(actions)
     for together in range(2, TOGETHER_MAX + 1):
         for chosen in combinations(reversed(range(length)), together):
             yield _without(actions, chosen)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from attrs import evolve, field, frozen, validators
 
-from failure_modes.checker.scope import Granularity, Scope
+from failure_modes.checker.scope import Granularity, Scope, StoreKind
 from model.actions import (
     ACTIONS,
     PRODUCER,
@@ -66,6 +66,10 @@ class Strategy:
         if name == "PowerLoss" and weight:
             return evolve(strategy, scope=evolve(strategy.scope, power_loss=True))
         return strategy
+
+    def on(self, store: StoreKind) -> "Strategy":
+        """The same on that store."""
+        return evolve(self, scope=evolve(self.scope, store=store))
 
     @property
     def steps_max(self) -> int:

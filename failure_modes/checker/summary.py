@@ -53,6 +53,12 @@ def explored(result: Result) -> dict[str, Any]:
     }
 
 
+def met(result: Result) -> str:
+    """How much a search has met."""
+    tally = result.tally
+    return f"{tally.examples:,} examples, {tally.steps:,} steps, {len(tally.states):,} distinct states"
+
+
 def unreached(wanted: tuple[str, ...], result: Result) -> tuple[str, ...]:
     """Those of the wanted properties that the search never met."""
     return tuple([name for name in wanted if not result.tally.sometimes[name]])

@@ -1,7 +1,10 @@
-"""What the tests of a failure mode call: the break found and shortest, the fix held, the danger met."""
+"""What the tests of a failure mode call: the break found and shortest, the fix held, the danger met.
+
+`breaks` says of what is meant, where a failure mode breaks more than one invariant; without it the first is.
+"""
 
 from failure_modes.checker.asking import EXAMPLES_MAX, proof_of, search_of
-from failure_modes.checker.catalogue import failure_mode
+from failure_modes.checker.catalogue import FailureMode, failure_mode
 from failure_modes.checker.machine import Result, run
 from failure_modes.checker.proving import Answer
 from failure_modes.checker.proving import prove as explore_all
@@ -12,9 +15,9 @@ SEEDS = range(3)
 """Of the searches that the tests make; `nox -s seeds` makes ten."""
 
 
-def find(mode_id: str, *, seed: int) -> Result:
+def find(mode_id: str, *, seed: int, breaks: str | None = None) -> Result:
     """Search the broken system. Raises AssertionError if it does not end at a trace as short as any."""
-    mode = failure_mode(mode_id)
+    mode = _mode(mode_id, breaks)
     assert mode.shortest, f"{mode.id}: its scenario does not say how long the shortest trace is; `prove` does"
     assert mode.has_fault, f"{mode.id}: the swap in its scenario.py gives the queue back as it is"
     result = run(search_of(mode, seed, broken=True))
@@ -24,9 +27,9 @@ def find(mode_id: str, *, seed: int) -> Result:
     return result
 
 
-def prevent(mode_id: str, *, seed: int, examples: int) -> Result:
-    """The same search against the guarded system. Raises AssertionError if it breaks, or proves nothing."""
-    mode = failure_mode(mode_id)
+def prevent(mode_id: str, *, seed: int, examples: int, breaks: str | None = None) -> Result:
+    """The same search with the fault put right. Raises AssertionError if it breaks, or proves nothing."""
+    mode = _mode(mode_id, breaks)
     unknown = [name for name in mode.must_reach if name not in (*ANYWHERE, *AT_STATEMENTS, *SOMEWHERE)]
     assert not unknown, f"{mode.id}: nothing is called so in checker/sometimes.py: {', '.join(unknown)}"
     result = run(search_of(mode, seed, broken=False, examples=examples))
@@ -39,12 +42,12 @@ def prevent(mode_id: str, *, seed: int, examples: int) -> Result:
     return result
 
 
-def prove_broken(mode_id: str) -> Answer:
+def prove_broken(mode_id: str, *, breaks: str | None = None) -> Answer:
     """Every reachable state of the broken system, to the first that breaks.
 
     Raises AssertionError if none does, or the shortest trace there is not as long as the scenario says.
     """
-    mode = failure_mode(mode_id)
+    mode = _mode(mode_id, breaks)
     answer = explore_all(proof_of(mode, broken=True))
     assert answer.complete, f"stopped by {answer.bound}"
     assert answer.finding is not None, f"{mode_id} breaks in no reachable state of its scope"
@@ -52,15 +55,25 @@ def prove_broken(mode_id: str) -> Answer:
     return answer
 
 
-def prove_guarded(mode_id: str) -> Answer:
-    """Every reachable state of the guarded system, in the same scope.
+def prove_guarded(mode_id: str, *, breaks: str | None = None) -> Answer:
+    """Every reachable state with the fault put right, in the same scope.
 
     Raises AssertionError if one breaks, or there are not as many as the scenario says.
     """
-    mode = failure_mode(mode_id)
+    mode = _mode(mode_id, breaks)
     answer = explore_all(proof_of(mode, broken=False))
     assert answer.complete, f"stopped by {answer.bound}"
     assert answer.finding is None, f"the guarded system broke: {answer.finding}, by {answer.actions}"
     states = answer.counts.states
     assert states == mode.states, f"{states} states, and the scenario says {mode.states}"
     return answer
+
+
+def _mode(mode_id: str, breaks: str | None) -> FailureMode:
+    mode = failure_mode(mode_id)
+    if breaks is None:
+        return mode
+    assert breaks in [one.breaks for one in mode.each], (
+        f"{mode.id}: its scenario does not say it breaks {breaks}"
+    )
+    return mode.breaking(breaks)

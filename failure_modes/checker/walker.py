@@ -15,6 +15,7 @@ from failure_modes.checker.content import Content
 from failure_modes.checker.findings import Found
 from failure_modes.checker.fingerprint import Fingerprints, Renaming
 from failure_modes.checker.footprint import UNSEEN, Footprint, of_crash, reads_of, reads_of_model, writes_of
+from failure_modes.checker.hunted import Hunt
 from failure_modes.checker.liveness import MOVES_MAX, ROUNDS_MAX, advance
 from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.records import Change, Ends, Snapshot
@@ -37,7 +38,7 @@ class Walker:
         self,
         scope: Scope,
         swap: Swap,
-        hunted: str | None,
+        hunted: Hunt | None,
         *,
         symmetry: bool = True,
         memory: bool = True,

@@ -28,7 +28,7 @@ GUARDED = Proof(
     swap=guarded,
     reductions=Reductions(sleep=True),
 )
-BROKEN = evolve(GUARDED, swap=MODE.swap, hunted=MODE.breaks)
+BROKEN = evolve(GUARDED, swap=MODE.swap, hunted=MODE.hunt)
 PROOFS = {
     "guarded": GUARDED,
     "guarded, by statements": evolve(GUARDED, scope=STATEMENT, bounds=Bounds(jobs=1, crashes=1)),

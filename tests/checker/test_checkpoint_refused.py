@@ -17,6 +17,7 @@ from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.catalogue import failure_mode
 from failure_modes.checker.checkpoint import CheckpointError, load
 from failure_modes.checker.explorer import Counts, Proof, Reductions
+from failure_modes.checker.hunted import Hunt
 from failure_modes.checker.proving import Limits, prove
 from failure_modes.checker.scope import Granularity, Scope, guarded
 
@@ -111,10 +112,13 @@ def test_a_file_that_ends_too_early_is_refused(file: Path, whole_text: str) -> N
         (evolve(GUARDED, reductions=Reductions(sleep=False)), 'reductions: {"symmetry": true, '),
         (evolve(GUARDED, swap=MODE.swap), 'system: "failure_modes.checker.scope.guarded", asked for: '),
         (
-            evolve(GUARDED, swap=MODE.swap, hunted=MODE.breaks),
+            evolve(GUARDED, swap=MODE.swap, hunted=MODE.hunt),
             'system: "failure_modes.checker.scope.guarded", asked for: ',
         ),
-        (evolve(GUARDED, hunted="INV_001"), 'hunted: null, asked for: "INV_001"'),
+        (
+            evolve(GUARDED, hunted=Hunt("INV_001")),
+            'hunted: null, asked for: {"invariant": "INV_001", "past": []}',
+        ),
     ],
 )
 def test_a_checkpoint_of_another_proof_is_refused(

@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 from failure_modes.checker.bounds import Alphabet, Bounds, Spent
 from failure_modes.checker.catalogue import failure_mode
 from failure_modes.checker.explorer import Candidate, Part, Proof, Reductions
+from failure_modes.checker.hunted import Hunt
 from failure_modes.checker.parallel import Desk
 from failure_modes.checker.proving import Limits, prove
 from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
@@ -33,7 +34,7 @@ def _proof(
     bounds: Bounds,
     *,
     swap: Swap = guarded,
-    hunted: str | None = None,
+    hunted: Hunt | None = None,
     reductions: Reductions | None = None,
     attempts_max: int = 3,
 ) -> Proof:
@@ -147,6 +148,9 @@ class TwiceAt(CommitBoundary):
             return True
 
 
+CHARGED_TWICE = Hunt("INV_001")
+
+
 def _twice_at(attempt: int) -> Swap:
     def swap(queue: Queue) -> Queue:
         return evolve(queue, policies=evolve(queue.policies, commit=TwiceAt(attempt)))
@@ -154,7 +158,7 @@ def _twice_at(attempt: int) -> Swap:
     return swap
 
 
-def _canary(attempt: int, workers: int, bounds: Bounds, hunted: str | None = "INV_001") -> Proof:
+def _canary(attempt: int, workers: int, bounds: Bounds, hunted: Hunt | None = CHARGED_TWICE) -> Proof:
     return _proof(TRANSACTION, workers, bounds, swap=_twice_at(attempt), hunted=hunted, attempts_max=5)
 
 
@@ -195,7 +199,7 @@ def test_the_shortest_duplicate_retry_is_known(workers: int, crashes: int, short
     """Two workers need 8 actions for it, and one that crashes 9; a kept trace is as short."""
     mode = failure_mode("FM_001")
     bounds = Bounds(jobs=1, ticks=1, crashes=crashes)
-    answer = prove(_proof(TRANSACTION, workers, bounds, swap=mode.swap, hunted=mode.breaks))
+    answer = prove(_proof(TRANSACTION, workers, bounds, swap=mode.swap, hunted=mode.hunt))
     assert (answer.complete, answer.shortest, len(answer.actions)) == (True, shortest, shortest)
     assert answer.finding is not None
     assert (answer.finding.invariant, answer.finding.step) == (mode.breaks, shortest)

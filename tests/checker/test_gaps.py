@@ -4,6 +4,7 @@ import pytest
 from attrs import evolve, frozen
 
 from failure_modes.checker.fingerprint import Fingerprints
+from failure_modes.checker.hunted import Hunt
 from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.scope import Scope, guarded
 from failure_modes.checker.world import World
@@ -40,7 +41,7 @@ def burning(queue: Queue) -> Queue:
 def _fingerprint(settings: Settings, *keys: str) -> tuple[bytes, tuple[int, ...]]:
     scope = Scope(workers=1, settings=settings)
     world = World(scope, burning, restorable=True)
-    with Lockstep(scope, burning, hunted="INV_001", world=world) as lockstep:
+    with Lockstep(scope, burning, hunted=Hunt("INV_001"), world=world) as lockstep:
         for key in keys:
             lockstep.apply(Enqueue(key=key))
             while not lockstep.rests("producer"):

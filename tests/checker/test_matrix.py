@@ -8,6 +8,7 @@ from attrs import fields
 from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.catalogue import failure_mode
 from failure_modes.checker.explorer import Proof
+from failure_modes.checker.hunted import Hunt
 from failure_modes.checker.matrix import PARTS, Row, is_new, off
 from failure_modes.checker.proving import prove
 from failure_modes.checker.scope import Scope, build_queue, guarded
@@ -42,7 +43,8 @@ def test_no_policy_takes_the_limits_with_it() -> None:
     scope = Scope(workers=1, settings=Settings(retries_max=1, failures_max=1, backoff_ms=1000))
     bounds = Bounds(jobs=1, failures=3, ticks=2, tick_seconds=(31,))
     proofs = {
-        name: Proof(scope=scope, bounds=bounds, swap=swap, hunted="INV_005") for name, swap in off().items()
+        name: Proof(scope=scope, bounds=bounds, swap=swap, hunted=Hunt("INV_005"))
+        for name, swap in off().items()
     }
     answers = {name: prove(proof) for name, proof in proofs.items()}
     assert all(answer.complete for answer in answers.values())

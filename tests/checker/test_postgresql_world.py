@@ -10,6 +10,7 @@ from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.database import all_kept
 from failure_modes.checker.explorer import Proof
 from failure_modes.checker.fidelity import compare, schedules
+from failure_modes.checker.hunted import Hunt
 from failure_modes.checker.hunting import LIMITED
 from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.machine import Search, run
@@ -96,7 +97,7 @@ def test_the_same_schedule_does_the_same_again() -> None:
 
 def test_a_dead_workers_statement_still_runs_once_it_gets_its_lock() -> None:
     """Until then it is a ghost, which holds what it has locked; then it is gone, and leaves nothing."""
-    with Lockstep(STATEMENTS, hunted="INV_001") as lockstep:
+    with Lockstep(STATEMENTS, hunted=Hunt("INV_001")) as lockstep:
         lockstep.apply(Enqueue(key="k1"))
         while not lockstep.rests(PRODUCER):
             lockstep.apply(Step(worker=PRODUCER))

@@ -15,6 +15,7 @@ from failure_modes.checker.disk.pragmas import with_pragmas
 from failure_modes.checker.disk.vfs import require
 from failure_modes.checker.disk.volatile import Disk
 from failure_modes.checker.explorer import Proof
+from failure_modes.checker.hunted import Hunt
 from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.machine import Search, run
 from failure_modes.checker.power import STORE, Setting, look
@@ -119,7 +120,7 @@ def test_every_state_is_put_back_with_its_disk(granularity: Granularity) -> None
     """A proof finds the loss that needs a commit after a synced one, and none with the store's settings."""
     scope = Scope(power_loss=True, workers=1, granularity=granularity)
     bounds = Bounds(jobs=1, power_losses=1)
-    broken = prove(Proof(scope=scope, bounds=bounds, swap=kept_as("DELETE", "FULL"), hunted="INV_003"))
+    broken = prove(Proof(scope=scope, bounds=bounds, swap=kept_as("DELETE", "FULL"), hunted=Hunt("INV_003")))
     right = prove(Proof(scope=scope, bounds=bounds, swap=kept_as("DELETE", "EXTRA")))
     store = prove(Proof(scope=scope, bounds=bounds, swap=guarded))
     assert broken.actions[-1] == PowerLoss()

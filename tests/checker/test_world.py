@@ -8,9 +8,10 @@ from typing import Any, NoReturn
 import pytest
 from attrs import evolve
 
+from failure_modes.checker.attempt import attempt
 from failure_modes.checker.findings import Divergence
 from failure_modes.checker.lockstep import Lockstep
-from failure_modes.checker.machine import Search, attempt, run
+from failure_modes.checker.machine import Search, run
 from failure_modes.checker.records import Record
 from failure_modes.checker.replay import replay
 from failure_modes.checker.scope import Granularity, Scope

@@ -1,0 +1,104 @@
+"""A found trace made as short as it can be.
+
+What is not needed is left out. Then the explorer is asked whether any trace with no more enqueues, ticks,
+crashes and so on than this one breaks the same in fewer steps: each of them is tried, in every order and by
+every worker. Only where that would take too long is it left to a local search, which may stop at a trace from
+which no small change leads to a shorter one.
+"""
+
+from collections import Counter
+
+from attrs import frozen
+
+from failure_modes.checker.attempt import attempt
+from failure_modes.checker.bounds import Bounds
+from failure_modes.checker.content import Unexplorable
+from failure_modes.checker.explorer import Proof, Reductions
+from failure_modes.checker.findings import Found
+from failure_modes.checker.hunted import Hunt
+from failure_modes.checker.proving import Disagreement, Limits, prove
+from failure_modes.checker.scope import Granularity, Scope, StoreKind, Swap
+from failure_modes.checker.shrink import canonical, leave_out, minimise
+from failure_modes.checker.stepping import NotTheSame
+from model.actions import Action, Crash, Enqueue, Fail, Heartbeat, PowerLoss, Reconcile, Tick, is_poison
+
+STATES_MAX = 10_000
+"""States in which a shorter trace is looked for: some seconds."""
+
+STATES_MAX_AT_SERVER = 1_000
+
+
+@frozen(kw_only=True)
+class _Shortest:
+    """The shortest trace of those that were tried; `sure` if they were all there are."""
+
+    actions: tuple[Action, ...]
+    sure: bool
+
+
+def shrink(scope: Scope, swap: Swap, hunted: Hunt | None, found: Found) -> tuple[Action, ...]:
+    """The shortest trace that breaks the same invariant, with canonical names."""
+
+    def same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
+        again = attempt(scope, swap, hunted, actions)
+        same_kind = again is not None and again.finding.invariant == found.finding.invariant
+        return again.actions if again is not None and same_kind else None
+
+    at_server = scope.store is not StoreKind.SQLITE
+    actions = leave_out(found.actions, same)
+    shortest = _shortest(scope, swap, hunted, found, actions)
+    actions = shortest.actions
+    if not shortest.sure:
+        actions = minimise(actions, same, at_server=at_server)
+    renamed = canonical(actions)
+    return renamed if same(renamed) == renamed else actions
+
+
+def _shortest(
+    scope: Scope, swap: Swap, hunted: Hunt | None, found: Found, actions: tuple[Action, ...]
+) -> _Shortest:
+    """What the explorer finds with no more of anything than these actions have."""
+    unknown = _Shortest(actions=actions, sure=False)
+    at_server = scope.store is not StoreKind.SQLITE
+    if at_server and scope.granularity is Granularity.STATEMENT:  # each state is walked to from the start
+        return unknown
+    proof = Proof(
+        scope=scope,
+        bounds=_as_much_as(actions),
+        swap=swap,
+        hunted=hunted,
+        reductions=Reductions(symmetry=False),  # nobody says whether the fault tells workers apart
+        depth_max=max(len(actions) - 1, 1),
+    )
+    limits = Limits(states_max=STATES_MAX_AT_SERVER if at_server else STATES_MAX)
+    try:
+        answer = prove(proof, limits=limits)
+    except (Unexplorable, NotTheSame, Disagreement, ValueError):  # nothing can be proved of such a queue
+        return unknown
+    if answer.bound == "interrupted":
+        raise KeyboardInterrupt
+    if answer.finding is None:
+        return _Shortest(actions=actions, sure=answer.complete or answer.bound == "depth")
+    if answer.finding.invariant != found.finding.invariant:
+        return unknown
+    return _Shortest(actions=answer.actions, sure=True)
+
+
+def _as_much_as(actions: tuple[Action, ...]) -> Bounds:
+    """Bounds that allow what these actions do, in any order."""
+    kinds = Counter([type(action) for action in actions])
+    keys = list(dict.fromkeys([action.key for action in actions if isinstance(action, Enqueue)]))
+    seconds = tuple(dict.fromkeys([action.seconds for action in actions if isinstance(action, Tick)]))
+    poisons = sum(is_poison(key) for key in keys)
+    return Bounds(
+        jobs=len(keys) - poisons,
+        poisons=poisons,
+        retries=kinds[Enqueue] - len(keys),
+        ticks=kinds[Tick],
+        tick_seconds=seconds or (30,),
+        crashes=kinds[Crash],
+        failures=kinds[Fail],
+        heartbeats=kinds[Heartbeat],
+        reconciles=kinds[Reconcile],
+        power_losses=kinds[PowerLoss],
+    )

@@ -1,0 +1,128 @@
+"""What a run is after: one invariant, and those that may break on the way to it."""
+
+import json
+
+import pytest
+
+from failure_modes.checker.asking import guards_of
+from failure_modes.checker.catalogue import catalogue, failure_mode
+from failure_modes.checker.database import kept
+from failure_modes.checker.exits import EXIT, worst
+from failure_modes.checker.findings import Violation
+from failure_modes.checker.hunted import Hunt
+from failure_modes.checker.lockstep import Lockstep
+from tests.checker.commands import invoke
+
+TORN = failure_mode("FM_002")
+DONE_TWICE = next(trace for path, trace in kept(TORN) if path.stem == "done_twice")
+
+
+def _broken_at(hunt: Hunt) -> tuple[int | None, str | None, list[str]]:
+    """At which step of the trace the hunt ends, which other invariant ended it, and what was gone past."""
+    with Lockstep(DONE_TWICE.scope, TORN.swap, hunted=hunt) as lockstep:
+        try:
+            for action in DONE_TWICE.actions:
+                lockstep.apply(action)
+                if lockstep.over:
+                    break
+        except Violation as violation:
+            return violation.finding.step, None, list(lockstep.passed)
+        return None, lockstep.aside, list(lockstep.passed)
+
+
+def test_what_may_break_on_the_way_does_not_end_the_run() -> None:
+    """The effect without a record stands at step 4, and the second effect at step 8."""
+    assert _broken_at(Hunt("INV_002")) == (4, None, [])
+    assert _broken_at(Hunt("INV_001", ("INV_002",))) == (8, None, ["INV_002"])
+
+
+def test_what_may_not_break_on_the_way_ends_the_run() -> None:
+    """A run that breaks another invariant than it hunts, or may go past, is no use."""
+    assert _broken_at(Hunt("INV_001"))[:2] == (None, "INV_002")
+    assert _broken_at(Hunt("INV_001", ("INV_003",)))[:2] == (None, "INV_002")
+
+
+@pytest.mark.parametrize(
+    ("invariant", "past", "why"),
+    [
+        ("INV_009", (), "there is no invariant 'INV_009'"),
+        ("INV_001", ("INV_002", "nothing"), "there is no invariant 'nothing'"),
+        ("INV_001", ("INV_001",), "INV_001 is hunted, so it is not gone past"),
+        ("INV_005", ("INV_003",), "INV_005 cannot be hunted past INV_003"),
+    ],
+)
+def test_a_hunt_that_makes_no_sense_is_refused(invariant: str, past: tuple[str, ...], why: str) -> None:
+    """The error says what is wrong with it."""
+    with pytest.raises(ValueError, match=why):
+        Hunt(invariant, past)
+
+
+def test_each_thing_that_a_failure_mode_breaks_is_kept() -> None:
+    """For each invariant that a scenario names there is a trace that breaks it."""
+    for mode in catalogue():
+        broken = [trace.breaks.invariant for _, trace in kept(mode)]
+        assert [one.breaks for one in mode.each if one.breaks not in broken] == [], mode.id
+
+
+def test_a_fault_put_right_is_asked_for_once() -> None:
+    """What a failure mode breaks in one scope has one guard; a scope of its own has one of its own."""
+    assert [one.breaks for one in guards_of(TORN)] == ["INV_002"]
+    assert [one.breaks for one in guards_of(failure_mode("FM_009"))] == ["INV_003", "INV_001"]
+
+
+def test_find_shows_all_that_a_failure_mode_breaks() -> None:
+    """First what it breaks first, then what breaks then, with what broke on the way."""
+    result = invoke("find", "FM_002")
+    assert result.exit_code == EXIT.AS_EXPECTED
+    heads = [line.split(" (")[0] for line in result.stdout.splitlines() if line.startswith("FM_002")]
+    assert heads == ["FM_002 torn commit breaks INV_002", "FM_002 torn commit breaks INV_001"]
+    assert " on the way INV_002 broke, at step 4: exec-1 is IN_PROGRESS and has an effect\n" in result.stdout
+    assert " replay: python -m failure_modes find FM_002 --seed 0\n" in result.stdout
+    assert " replay: python -m failure_modes find FM_002 --breaks INV_001 --seed 0\n" in result.stdout
+
+
+def test_one_of_them_can_be_asked_for() -> None:
+    """`--breaks` takes one alone: of a search, of a search of the fix, and of a proof."""
+    found = invoke("find", "FM_002", "--breaks", "INV_001", "--json")
+    top = json.loads(found.stdout)
+    assert (top["breaks"], top["length"], top["then"]) == ("INV_001", 8, [])
+    proved = invoke("prove", "FM_009", "--breaks", "INV_001", "--json")
+    top = json.loads(proved.stdout)
+    assert (top["shortest"], top["states"], top["holds"], top["then"]) == (9, 7, True, [])
+    prevented = invoke("prevent", "FM_009", "--breaks", "INV_001", "--examples", "20")
+    assert prevented.stdout.startswith(
+        "FM_009 lease race, external keys switched off: prevented by the lease; "
+    )
+    assert {found.exit_code, proved.exit_code, prevented.exit_code} == {EXIT.AS_EXPECTED}
+
+
+def test_a_proof_says_it_of_all_of_them() -> None:
+    """The JSON object is of the first, and holds the others; a fix is proved once for each scope."""
+    top = json.loads(invoke("prove", "FM_002", "--json").stdout)
+    assert (top["broken"]["breaks"], top["broken"]["shortest"], top["states"]) == ("INV_002", 4, 389)
+    (then,) = top["then"]
+    assert (then["broken"]["breaks"], then["broken"]["shortest"], then["holds"]) == ("INV_001", 8, None)
+    text = invoke("prove", "FM_002").stdout
+    assert text.count("nothing breaks in any reachable state") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("find", "FM_002", "--breaks", "INV_003"), "FM_002 torn commit breaks INV_002 and INV_001"),
+        (("find", "FM_002", "--breaks", "INV_1"), "'INV_1' is not one of 'INV_001'"),
+        (("prove", "--breaks", "INV_001"), "--breaks is for what a failure mode breaks; name one"),
+    ],
+)
+def test_what_it_does_not_break_cannot_be_asked_for(arguments: tuple[str, ...], message: str) -> None:
+    """The exit code is 2, and the message says what could be asked for."""
+    result = invoke(*arguments)
+    assert result.exit_code == EXIT.USAGE
+    assert message in result.stderr
+
+
+def test_the_worst_of_several_answers_is_the_exit_code() -> None:
+    """What is not as expected stands before what is not known."""
+    assert worst([EXIT.AS_EXPECTED, EXIT.BOUND_HIT, EXIT.NOT_AS_EXPECTED]) is EXIT.NOT_AS_EXPECTED
+    assert worst([EXIT.BOUND_HIT, EXIT.AS_EXPECTED]) is EXIT.BOUND_HIT
+    assert worst([]) is EXIT.AS_EXPECTED
