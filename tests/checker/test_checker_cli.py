@@ -20,18 +20,8 @@ from tests.checker.traces import SMALL_TEXT
 MODE = failure_mode("FM_001")
 KEPT = [path for path, _ in all_kept()]
 EACH = pytest.mark.parametrize("path", KEPT, ids=[path.stem for path in KEPT])
-KEYS = {
-    "found",
-    "breaks",
-    "examples",
-    "steps",
-    "seconds_to_first",
-    "seconds_total",
-    "length",
-    "trace",
-    "sometimes",
-    "then",
-}
+TIMES = {"seconds_to_first", "seconds_total"}
+KEYS = {"found", "breaks", "examples", "steps", *TIMES, "length", "trace", "sometimes", "then"}
 
 
 # find
