@@ -1,6 +1,7 @@
 """The command line of the checker. Exit codes: see `EXIT`."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def list_() -> None:
     """List the failure modes and their kept traces."""
     for mode in catalogue():
         broken = " and ".join([one.breaks for one in mode.each])
-        click.echo(f"{mode.id}  {mode.title}: breaks {broken}, prevented by the {mode.policy}")
+        click.echo(f"{mode.id}  {mode.title}: breaks {broken}, prevented by {mode.policy}")
         for path, trace in _kept(mode):
             click.echo(f"        {path.name}  {steps_told(len(trace.actions))}, {trace.scope.granularity}")
 
@@ -130,6 +131,13 @@ def _replayed(path: Path, *, on_guarded: bool, really: bool, store: str | None) 
 @click.option("--save", "file", type=click.Path(path_type=Path), help="Write a violation's trace here.")
 @click.option(
     "--off", type=click.IntRange(1, 200), help="Switch off so many random sets of policies instead."
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 256),
+    default=lambda: os.cpu_count() or 1,
+    show_default="one for each core",
+    help="Of --off: processes that share the sets.",
 )
 def explore(file: Path | None, *, reach_all: bool, off: int | None, **options: Any) -> None:
     """Hunt freely on the guarded system, and say what was reached.

@@ -8,7 +8,7 @@ from multiprocessing import get_context
 
 import click
 
-from failure_modes.checker.ahead import ahead, begin
+from failure_modes.checker.ahead import ahead, begin, stop
 from failure_modes.checker.exits import EXIT, leave
 from failure_modes.checker.fidelity import Compared, compare, kept_schedules, schedules
 from failure_modes.checker.options import JSON, PROCESSES
@@ -59,7 +59,7 @@ def fidelity(number: int, seed: int, processes: int, *, json_: bool) -> None:
             done.append(compared)
             lines.say(lambda: f"{len(done):,} run both ways, {sum(c.steps for c in done):,} steps")
     except KeyboardInterrupt:
-        pool.shutdown(wait=False, cancel_futures=True)
+        stop(pool)
         click.echo("interrupted: nothing is proved", err=True)
         leave(EXIT.BOUND_HIT)
     pool.shutdown()

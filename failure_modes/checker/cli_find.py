@@ -128,7 +128,7 @@ def _tried(mode: FailureMode, options: dict[str, Any]) -> tuple[dict[str, Any], 
         click.echo(replay(trace, base=mode.base).text)
     else:
         without = f", {mode.beside}" if mode.beside else ""
-        click.echo(f"{mode.id} {mode.title}{without}: prevented by the {mode.policy}; {met(result)}")
+        click.echo(f"{mode.id} {mode.title}{without}: prevented by {mode.policy}; {met(result)}")
         click.echo(reached(mode.must_reach, result))
     return {**as_json(result, trace), "unreached": list(missing)}, guarded_code(result, missing)
 

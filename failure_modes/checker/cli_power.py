@@ -8,7 +8,7 @@ from multiprocessing import get_context
 import click
 from attrs import asdict
 
-from failure_modes.checker.ahead import ahead, begin
+from failure_modes.checker.ahead import ahead, begin, stop
 from failure_modes.checker.disk.vfs import require
 from failure_modes.checker.exits import EXIT, leave
 from failure_modes.checker.options import JSON, PROCESSES
@@ -49,10 +49,10 @@ def power(images: int, seed: int, steps: int, processes: int, *, json_: bool) ->
             wanted = images if setting == STORE else -(-images // FEWER)
             looked[setting] = _look(pool, (setting, seed, steps), wanted, processes, lines)
     except KeyboardInterrupt:
-        pool.shutdown(wait=False, cancel_futures=True)
+        stop(pool)
         click.echo("interrupted: nothing is shown", err=True)
         leave(EXIT.BOUND_HIT)
-    pool.shutdown(wait=False, cancel_futures=True)
+    stop(pool)
     store = looked[STORE]
     others = sum([looked[setting].lost for setting in SETTINGS if setting != STORE])
     if json_:

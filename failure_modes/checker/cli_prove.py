@@ -38,6 +38,7 @@ from failure_modes.checker.replay import replay
 from failure_modes.checker.scope import Scope, StoreKind, Swap, guarded
 from failure_modes.checker.stepping import NotTheSame
 from failure_modes.checker.summary import trace_of
+from failure_modes.checker.telling import steps_told
 from failure_modes.checker.trace import to_json
 
 GUARDED_BOUNDS = Bounds(jobs=2, ticks=1, crashes=1)
@@ -262,7 +263,9 @@ def _tell_broken(mode: FailureMode, scope: Scope, answer: Answer, keep_as: str |
         return
     command = f"nox -s replay -- {shown_path(path_of(mode, keep_as))}" if keep_as else None
     click.echo(replay(trace, command=command, shortest=True).text)
-    click.echo(f" no trace of fewer than {answer.shortest} steps breaks {mode.breaks}: {_counts(answer)}")
+    click.echo(
+        f" no trace of fewer than {steps_told(len(answer.actions))} breaks {mode.breaks}: {_counts(answer)}"
+    )
 
 
 def _tell_held(mode: FailureMode | None, scope: Scope, answer: Answer) -> None:
@@ -273,7 +276,7 @@ def _tell_held(mode: FailureMode | None, scope: Scope, answer: Answer) -> None:
         click.echo(f" the guarded system breaks: {_counts(answer)}")
     elif answer.complete:
         without = f"{mode.beside}: " if mode and mode.beside else ""
-        prevented = f"{without}prevented by the {mode.policy}: " if mode else ""
+        prevented = f"{without}prevented by {mode.policy}: " if mode else ""
         click.echo(f" {prevented}complete, nothing breaks in any reachable state: {_counts(answer)}")
     else:
         click.echo(f" the guarded system: {_stopped(answer)}: {_counts(answer)}")

@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 from failure_modes.checker.attempt import attempt
 from failure_modes.checker.findings import Found
 from failure_modes.checker.hunted import Hunt
-from failure_modes.checker.machine import Search, run
+from failure_modes.checker.machine import Search, Tally, run
 from failure_modes.checker.matrix import off, without
 from failure_modes.checker.shortening import shrink
 from failure_modes.checker.strategy import Strategy
@@ -71,16 +71,19 @@ def hunt(
     strategy = evolve(strategy, scope=evolve(strategy.scope, settings=settings))
     for rule in INVARIANTS:
         hunted = Hunt(rule.id)
-        say(f"{', '.join(names)} off: {rule.id}")
-        swap = partial(without, names)
+        swap, what = partial(without, names), f"{', '.join(names)} off: {rule.id}"
         search = Search(strategy=strategy, swap=swap, hunted=hunted, seed=seed, examples=examples)
-        result = run(search, shrinking=False)
+        result = run(search, partial(_come_to, say, what), shrinking=False)
         if result.finding is None:
             continue
         actions = shrink(strategy.scope, swap, hunted, Found(result.finding, result.actions))
         yield Break(
             off=names, invariant=rule.id, needed=_needed(strategy, names, hunted, actions), actions=actions
         )
+
+
+def _come_to(say: Callable[[str], None], what: str, tally: Tally) -> None:
+    say(f"{what}, {tally.examples:,} examples")
 
 
 def _needed(

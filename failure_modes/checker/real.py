@@ -151,16 +151,21 @@ class RealProcess(Process):
 
 
 def _run(pipe: Connection, name: str, path: str, scope: Scope, swap: Swap) -> None:
-    """What the child does: the program of that name, from boundary to boundary, as it is told to."""
+    """What the child does: the program of that name, from boundary to boundary, as it is told to.
+
+    Where nobody is left to tell it, it ends without a word.
+    """
+    with suppress(EOFError, ConnectionError):
+        _serve(pipe, name, path, scope, swap)
+
+
+def _serve(pipe: Connection, name: str, path: str, scope: Scope, swap: Swap) -> None:
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it ends it
     world = world_of(scope, swap, path=Path(path))
     process = world.processes[name]
     while True:
-        try:
-            intent, now = pipe.recv()
-        except EOFError:
-            return
+        intent, now = pipe.recv()
         if intent is None:
             _let_finally_commit(process)
             return

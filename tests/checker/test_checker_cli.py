@@ -221,7 +221,7 @@ def test_the_list_names_each_failure_mode_and_each_kept_trace() -> None:
     result = invoke("list")
     assert result.exit_code == EXIT.AS_EXPECTED
     lines = result.stdout.splitlines()
-    head = "FM_001  duplicate retry: breaks INV_001, prevented by the commit boundary"
+    head = "FM_001  duplicate retry: breaks INV_001, prevented by commit boundary"
     first = lines.index(head)
     traces = kept(MODE)
     assert lines[first + 1 : first + 1 + len(traces)] == [
@@ -285,7 +285,7 @@ def test_prevention_says_what_was_met() -> None:
     """The fix holds, and what it guards against was reached: exit code 0."""
     result = invoke("prevent", "FM_001", "--examples", "200", "--steps", "40")
     assert (result.exit_code, result.stderr) == (EXIT.AS_EXPECTED, "")
-    assert result.stdout.startswith("FM_001 duplicate retry: prevented by the commit boundary; 2")
+    assert result.stdout.startswith("FM_001 duplicate retry: prevented by commit boundary; 2")
     for name in MODE.must_reach:
         assert name in result.stdout
 

@@ -72,7 +72,7 @@ def test_the_text_says_how_short_it_is_and_that_the_fix_holds() -> None:
     assert result.stdout.startswith("FM_001 duplicate retry: 1 job, 2 ticks of 30 s, 1 crash; 2 workers, ")
     assert "shortest possible" in result.stdout
     assert " no trace of fewer than 8 steps breaks INV_001: " in result.stdout
-    assert " prevented by the commit boundary: complete, nothing breaks in any rea" in result.stdout
+    assert " prevented by commit boundary: complete, nothing breaks in any rea" in result.stdout
 
 
 def test_the_guarded_system_is_proved_in_a_scope_of_ones_own() -> None:

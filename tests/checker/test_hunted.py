@@ -90,9 +90,7 @@ def test_one_of_them_can_be_asked_for() -> None:
     top = json.loads(proved.stdout)
     assert (top["shortest"], top["states"], top["holds"], top["then"]) == (9, 7, True, [])
     prevented = invoke("prevent", "FM_009", "--breaks", "INV_001", "--examples", "20")
-    assert prevented.stdout.startswith(
-        "FM_009 lease race, external keys switched off: prevented by the lease; "
-    )
+    assert prevented.stdout.startswith("FM_009 lease race, external keys switched off: prevented by lease; ")
     assert {found.exit_code, proved.exit_code, prevented.exit_code} == {EXIT.AS_EXPECTED}
 
 

@@ -1,13 +1,18 @@
 """The hunt: what it switches off, and which of that it takes for a break."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 
+import pytest
 from attrs import evolve
 
 from failure_modes.checker.catalogue import failure_mode
 from failure_modes.checker.hunting import SET_MAX, Trial, hunt, trials
 from failure_modes.checker.matrix import off
-from tests.checker.commands import invoke
+from tests.checker.commands import ROOT, invoke
 
 
 def test_sets_are_drawn_from_the_seed_and_differ() -> None:
@@ -49,3 +54,38 @@ def test_the_command_shows_what_it_takes() -> None:
 def test_a_hunt_expects_breaks() -> None:
     """What asks of the guarded system to be right does not go with it."""
     assert invoke("explore", "--off", "1", "--reach-all").exit_code == 2
+
+
+def test_a_hunt_that_is_out_of_time_says_how_many_sets_it_tried() -> None:
+    """It ends with the set that it is at, and with exit code 3."""
+    options = ("--seed", "3", "--examples", "10", "--steps", "8", "--processes", "1")
+    result = invoke("explore", "--off", "3", "--seconds", "0.001", *options)
+    assert result.exit_code == 3
+    assert result.stdout.splitlines()[-1].startswith("1 of 3 sets: ")
+
+
+def test_an_interrupted_hunt_ends_at_once() -> None:
+    """What its processes are in the middle of is not waited for, and none of them is left."""
+    command = [sys.executable, "-m", "failure_modes", "explore", "--off", "2", "--examples", "100000"]
+    hunt_ = subprocess.Popen(
+        [*command, "--processes", "2"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,
+    )
+    assert hunt_.stderr is not None
+    assert hunt_.stderr.readline().startswith("hunting, set ")
+    hunt_.send_signal(signal.SIGINT)
+    stdout, stderr = hunt_.communicate(timeout=60)
+    assert (hunt_.returncode, stdout) == (3, "0 of 2 sets: 0 breaks; 0 that no policy shows alone\n")
+    assert stderr.splitlines()[-1] == "interrupted"
+    with pytest.raises(ProcessLookupError):
+        _until_none_is_left(hunt_.pid)
+
+
+def _until_none_is_left(group: int) -> None:
+    """Until no process is of that group any more: then ProcessLookupError."""
+    while True:
+        os.killpg(group, 0)
