@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from decimal import Decimal, DecimalException
 
-from system.queue import InvalidJob, to_json
+from system.queue import DEPTH_MAX, DIGITS_MAX, InvalidJob, to_json
 
 
 class Unreadable(ValueError):
@@ -36,17 +36,34 @@ def _parsed(text: str) -> object:
     try:
         text.encode()  # an argument that is not UTF-8 arrives as lone surrogates
         value: object = json.loads(
-            text, parse_constant=refuse, parse_float=_number, object_pairs_hook=_without_repetition
+            text,
+            parse_constant=refuse,
+            parse_int=_whole,
+            parse_float=_number,
+            object_pairs_hook=_without_repetition,
         )
         to_json(value)
     except UnicodeEncodeError as error:
         raise Unreadable(f"PAYLOAD is not UTF-8 at character {error.start}") from error
     except InvalidJob as error:
         raise Unreadable(f"PAYLOAD is {error}") from error
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise Unreadable(
+            f"PAYLOAD is not JSON that can be kept: nested more than {DEPTH_MAX} deep"
+        ) from error
+    except ValueError as error:
         hint = """such as '{"amount": 5}' or '"text"', quoted for the shell"""
         raise Unreadable(f"PAYLOAD is not JSON: {error}; give JSON text {hint}") from error
     return value
+
+
+def _whole(text: str) -> int:
+    """The number, unless it is too long to be read wherever it may come to."""
+    digits = len(text.lstrip("-"))
+    if digits > DIGITS_MAX:
+        too_many = f"a whole number has {digits:,} digits, and {DIGITS_MAX:,} are the most"
+        raise InvalidJob(f"JSON that cannot be kept: {too_many}; put it in quotes")
+    return int(text)
 
 
 def _number(text: str) -> float:

@@ -19,6 +19,10 @@ from system.store import Execution, Job, Status, Store, Transaction
 DEPTH_MAX = 500
 """How deep lists and objects may be nested. Python's own limit is not much more, and a handler, which has a
 part of it used up already, must be able to read what was accepted."""
+DIGITS_MAX = 4_300
+"""Digits of a whole number: Python reads no more, unless it is told to."""
+_TOO_LARGE = 10**DIGITS_MAX
+_TOO_MANY_DIGITS = f"a whole number of more than {DIGITS_MAX:,} digits"
 _SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
@@ -163,8 +167,11 @@ def to_json(value: object) -> str:
         text = json.dumps(value, allow_nan=False, separators=(",", ":"))
         _check_kept(value)
         return text
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidJob(f"not JSON: {error}") from error
+    except RecursionError as error:
+        raise InvalidJob(f"not JSON: nested more than {DEPTH_MAX} deep") from error
+    except (TypeError, ValueError) as error:
+        python_says = str(error).startswith("Exceeds the limit")
+        raise InvalidJob(f"not JSON: {_TOO_MANY_DIGITS if python_says else error}") from error
 
 
 def _check_kept(value: object) -> None:
@@ -184,6 +191,8 @@ def _check_kept(value: object) -> None:
                         raise TypeError(f"the name {name!r} in an object is not text")
                 below += item.keys()
                 below += item.values()
+            elif isinstance(item, int) and not -_TOO_LARGE < item < _TOO_LARGE:
+                raise ValueError(_TOO_MANY_DIGITS)
             elif isinstance(item, list | tuple):
                 flat = False
                 below += item

@@ -170,7 +170,7 @@ def test_nesting_is_carried_up_to_a_limit(queue: Queue, clock: ManualClock, data
         (["\ud83d\ude00"], "a high and a low surrogate in text are read back as one character"),
         ({"\ud83d\ude00": 1}, "a high and a low surrogate in text are read back as one character"),
         ({"a": [float("nan")]}, "Out of range float values are not JSON compliant"),
-        (10**5000, "Exceeds the limit .* for integer string conversion"),
+        (10**5000, "a whole number of more than 4,300 digits"),
     ],
     ids=["number as a name", "null as a name", "true as a name", "pair", "pair as a name", "nan", "digits"],
 )
