@@ -5,6 +5,7 @@ import shlex
 from typing import Any
 
 import click
+from attrs import frozen
 
 from failure_modes.checker.asking import guards_of
 from failure_modes.checker.catalogue import FailureMode, failure_mode
@@ -55,19 +56,32 @@ def find(mode: FailureMode, breaks: str | None, keep_as: str | None, why: str, *
         fail(f"{mode.id}: the swap in its scenario.py gives the queue back as it is; put the fault in first")
     if keep_as is not None:
         check_new(mode, keep_as)
-    told, codes = [], []
-    for number, one in enumerate(asked_of(mode, breaks)):
-        found, code = _found(one, None if number else keep_as, "" if number else why, options)
-        told.append(found)
-        codes.append(code)
+    answers = []
+    for one in asked_of(mode, breaks):
+        answers.append(_found(one, keep_as, why, options))
+        keep_as, why = None, ""
+        if answers[-1].interrupted:
+            break
+    _leave(answers, options)
+
+
+@frozen(kw_only=True)
+class _Answer:
+    """What came of one search: as JSON, and as an exit code."""
+
+    said: dict[str, Any]
+    code: EXIT
+    interrupted: bool
+
+
+def _leave(answers: list[_Answer], options: dict[str, Any]) -> None:
     if options["json_"]:
-        click.echo(json.dumps({**told[0], "then": told[1:]}))
-    leave(worst(codes))
+        first, *others = [answer.said for answer in answers]
+        click.echo(json.dumps({**first, "then": others}))
+    leave(worst([answer.code for answer in answers]))
 
 
-def _found(
-    mode: FailureMode, keep_as: str | None, why: str, options: dict[str, Any]
-) -> tuple[dict[str, Any], EXIT]:
+def _found(mode: FailureMode, keep_as: str | None, why: str, options: dict[str, Any]) -> _Answer:
     """Search for what it breaks, show what came of it, and keep it if asked."""
     strategy = tuned(mode.strategy, options)
     check_store(mode, strategy.scope)
@@ -80,7 +94,7 @@ def _found(
     if trace is not None and keep_as:
         click.echo(f" kept: {shown_path(path_of(mode, keep_as))}", err=options["json_"])
     code = EXIT.AS_EXPECTED if trace else EXIT.BOUND_HIT if result.bound_hit else EXIT.NOT_AS_EXPECTED
-    return as_json(result, trace), code
+    return _Answer(said=as_json(result, trace), code=code, interrupted=result.tally.interrupted)
 
 
 def _tell(
@@ -103,17 +117,15 @@ def _tell(
 @tuning(examples=None)
 def prevent(mode: FailureMode, breaks: str | None, **options: Any) -> None:
     """Run FM's search with the fault put right: nothing may break, and the danger must be met."""
-    told, codes = [], []
+    answers = []
     for one in guards_of(mode) if breaks is None else asked_of(mode, breaks):
-        tried, code = _tried(one, {**options, "examples": options["examples"] or one.prevent_examples})
-        told.append(tried)
-        codes.append(code)
-    if options["json_"]:
-        click.echo(json.dumps({**told[0], "then": told[1:]}))
-    leave(worst(codes))
+        answers.append(_tried(one, {**options, "examples": options["examples"] or one.prevent_examples}))
+        if answers[-1].interrupted:
+            break
+    _leave(answers, options)
 
 
-def _tried(mode: FailureMode, options: dict[str, Any]) -> tuple[dict[str, Any], EXIT]:
+def _tried(mode: FailureMode, options: dict[str, Any]) -> _Answer:
     """Search for anything, and show what came of it."""
     strategy = tuned(mode.strategy, options)
     check_store(mode, strategy.scope)
@@ -130,7 +142,11 @@ def _tried(mode: FailureMode, options: dict[str, Any]) -> tuple[dict[str, Any], 
         without = f", {mode.beside}" if mode.beside else ""
         click.echo(f"{mode.id} {mode.title}{without}: prevented by {mode.policy}; {met(result)}")
         click.echo(reached(mode.must_reach, result))
-    return {**as_json(result, trace), "unreached": list(missing)}, guarded_code(result, missing)
+    return _Answer(
+        said={**as_json(result, trace), "unreached": list(missing)},
+        code=guarded_code(result, missing),
+        interrupted=result.tally.interrupted,
+    )
 
 
 def guarded_code(result: Result, missing: tuple[str, ...]) -> EXIT:

@@ -135,6 +135,8 @@ def prove(mode: FailureMode | None, breaks: str | None, **options: Any) -> None:
     for one in (None,) if mode is None else asked_of(mode, breaks):
         proved.append(_prove(one, options, held=one is None or breaks is not None or one in guards))
         options = {**options, "keep_as": None, "checkpoint": None}
+        if "interrupted" in [answer.bound for answer in (proved[-1].broken, proved[-1].held) if answer]:
+            break
     if options["json_"]:
         first, *others = [_json(one) for one in proved]
         click.echo(json.dumps({**first, "then": others}))

@@ -46,6 +46,7 @@ class Tally:
         self.examples_to_first: int | None = None
         self.shortest: Found | None = None
         self.bound_hit = False
+        self.interrupted = False
 
     def add(self, lockstep: Lockstep, *, first_found: bool) -> None:
         """Count one example. Those after the first finding only shrink it, and are not counted."""
@@ -115,8 +116,8 @@ def run(search: Search, progress: Progress = _silent, *, shrinking: bool = True)
         _run(search, machine, shrinking=shrinking)
     except Found as error:
         found = error
-    except (BoundHit, KeyboardInterrupt):
-        tally.bound_hit = True
+    except (BoundHit, KeyboardInterrupt) as stopped:
+        tally.bound_hit, tally.interrupted = True, isinstance(stopped, KeyboardInterrupt)
         found = tally.shortest
     except Exception:
         if not tally.bound_hit:  # else Hypothesis wonders why an example ended before it drew anything
@@ -124,13 +125,17 @@ def run(search: Search, progress: Progress = _silent, *, shrinking: bool = True)
         found = tally.shortest
     if found is None:
         return Result(finding=None, actions=(), tally=tally, bound_hit=tally.bound_hit)
-    if not shrinking or tally.bound_hit:
-        return Result(finding=found.finding, actions=found.actions, tally=tally, bound_hit=tally.bound_hit)
+    if shrinking and not tally.bound_hit:
+        try:
+            found = _shrunk(search, found)
+        except KeyboardInterrupt:
+            tally.bound_hit = tally.interrupted = True
+    return Result(finding=found.finding, actions=found.actions, tally=tally, bound_hit=tally.bound_hit)
+
+
+def _shrunk(search: Search, found: Found) -> Found:
     actions = shrink(search.strategy.scope, search.swap, search.hunted, found)
-    finding = attempt(search.strategy.scope, search.swap, search.hunted, actions)
-    return Result(
-        finding=finding.finding if finding else found.finding, actions=actions, tally=tally, bound_hit=False
-    )
+    return attempt(search.strategy.scope, search.swap, search.hunted, actions) or found
 
 
 @by_seed_alone()

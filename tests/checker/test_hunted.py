@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from failure_modes.checker import machine
 from failure_modes.checker.asking import guards_of
 from failure_modes.checker.catalogue import catalogue, failure_mode
 from failure_modes.checker.database import kept
@@ -11,6 +12,7 @@ from failure_modes.checker.exits import EXIT, worst
 from failure_modes.checker.findings import Violation
 from failure_modes.checker.hunted import Hunt
 from failure_modes.checker.lockstep import Lockstep
+from model.actions import Action
 from tests.checker.commands import invoke
 
 TORN = failure_mode("FM_002")
@@ -124,3 +126,19 @@ def test_the_worst_of_several_answers_is_the_exit_code() -> None:
     assert worst([EXIT.AS_EXPECTED, EXIT.BOUND_HIT, EXIT.NOT_AS_EXPECTED]) is EXIT.NOT_AS_EXPECTED
     assert worst([EXIT.BOUND_HIT, EXIT.AS_EXPECTED]) is EXIT.BOUND_HIT
     assert worst([]) is EXIT.AS_EXPECTED
+
+
+def test_an_interrupted_search_keeps_what_it_found_and_looks_no_further(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ctrl-C while a trace is made shorter: it is shown as it is, and the next is not begun."""
+
+    def interrupted(*_: object) -> tuple[Action, ...]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(machine, "shrink", interrupted)
+    result = invoke("find", "FM_002", "--json")
+    said = json.loads(result.stdout)
+    assert (result.exit_code, said["breaks"], said["then"]) == (EXIT.AS_EXPECTED, "INV_002", [])
+    text = invoke("find", "FM_002").stdout
+    assert "and not as short as it could be, for it was stopped" in text
