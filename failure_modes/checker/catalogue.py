@@ -4,6 +4,7 @@ import importlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from traceback import extract_tb
 from typing import cast
 
 from attrs import evolve, field, frozen
@@ -21,6 +22,10 @@ PATTERN = re.compile(r"(FM_\d{3})_([a-z0-9_]+)")
 
 class UnknownFailureMode(Exception):
     """There is no failure mode of that name."""
+
+
+class BadScenario(Exception):
+    """A `scenario.py` cannot be used. The message says which, where, and why."""
 
 
 @frozen(kw_only=True)
@@ -81,6 +86,15 @@ class FailureMode:
     """The stores on which it does not happen, and why."""
     id: str = field(default="", kw_only=True)
     folder: Path = field(default=FOLDER, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        hunts = [self.hunt, *[Hunt(then.breaks, then.past) for then in self.then]]
+        broken = [hunt.invariant for hunt in hunts]
+        if len(set(broken)) < len(broken):
+            raise ValueError(f"it breaks {' and '.join(broken)}: each invariant is said once")
+        for strategy in [self.strategy, *[then.strategy for then in self.then if then.strategy]]:
+            if "PowerLoss" in dict(strategy.weights) and not strategy.scope.power_loss:
+                raise ValueError("PowerLoss has a weight, and the scope is not Scope(power_loss=True)")
 
     def on(self, store: StoreKind) -> "FailureMode":
         """The same on that store."""
@@ -148,8 +162,15 @@ def failure_mode(wanted: str) -> FailureMode:
 
 
 def _load(folder: Path) -> FailureMode:
-    module = importlib.import_module(f"failure_modes.{folder.name}.scenario")
-    mode = module.FAILURE_MODE
+    file = folder / "scenario.py"
+    try:
+        mode = importlib.import_module(f"failure_modes.{folder.name}.scenario").FAILURE_MODE
+    except SyntaxError as error:
+        raise BadScenario(f"{error.filename}:{error.lineno}: {error.msg}") from error
+    except Exception as error:
+        lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == str(file)]
+        where = f"{file}:{lines[-1]}" if lines else str(file)
+        raise BadScenario(f"{where}: {type(error).__name__}: {error}") from error
     if not isinstance(mode, FailureMode):
-        raise TypeError(f"{folder.name}/scenario.py: FAILURE_MODE is not a FailureMode")
+        raise BadScenario(f"{file}: FAILURE_MODE is not a FailureMode")
     return evolve(mode, id=folder.name[:6], folder=folder)

@@ -8,7 +8,13 @@ from typing import Any
 import click
 from attrs import evolve
 
-from failure_modes.checker.catalogue import FailureMode, UnknownFailureMode, catalogue, failure_mode
+from failure_modes.checker.catalogue import (
+    BadScenario,
+    FailureMode,
+    UnknownFailureMode,
+    catalogue,
+    failure_mode,
+)
 from failure_modes.checker.cli_all import all_
 from failure_modes.checker.cli_chaos import chaos
 from failure_modes.checker.cli_fidelity import fidelity
@@ -52,6 +58,8 @@ class _Commands(click.Group):
         """Run one."""
         try:
             return super().invoke(ctx)
+        except BadScenario as error:
+            fail(str(error))
         except (NoVFS, NoWorld) as error:
             click.echo(f"cannot be done here: {error}", err=True)
             leave(EXIT.BOUND_HIT)

@@ -17,6 +17,7 @@ from failure_modes.checker.options import BREAKS, Mode, asked_of, check_store, t
 from failure_modes.checker.progress import shown
 from failure_modes.checker.replay import replay
 from failure_modes.checker.scope import Swap
+from failure_modes.checker.sometimes import unknown_of
 from failure_modes.checker.strategy import Strategy
 from failure_modes.checker.summary import as_json, met, reached, trace_of, unreached
 from failure_modes.checker.trace import Trace
@@ -107,7 +108,7 @@ def _tell(
         click.echo(_found_line(result))
         return
     tried = f"{mode.id} {mode.title}: {mode.breaks} was not broken in {result.tally.examples:,} examples"
-    more = "it was stopped; give it more time" if result.bound_hit else "try more --examples"
+    more = "it was stopped; give it more time" if result.bound_hit else "try more --steps or --examples"
     click.echo(f"{tried}; {more}{_asides(result, '; ')}")
 
 
@@ -127,6 +128,8 @@ def prevent(mode: FailureMode, breaks: str | None, **options: Any) -> None:
 
 def _tried(mode: FailureMode, options: dict[str, Any]) -> _Answer:
     """Search for anything, and show what came of it."""
+    if (unknown := unknown_of(mode.must_reach)) is not None:
+        fail(f"{mode.id}: must_reach in its scenario.py: {unknown}")
     strategy = tuned(mode.strategy, options)
     check_store(mode, strategy.scope)
     result = search_shown(

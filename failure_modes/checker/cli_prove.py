@@ -37,7 +37,7 @@ from failure_modes.checker.proving import prove as explore_all
 from failure_modes.checker.replay import replay
 from failure_modes.checker.scope import Scope, StoreKind, Swap, guarded
 from failure_modes.checker.stepping import NotTheSame
-from failure_modes.checker.summary import trace_of
+from failure_modes.checker.summary import not_as_said, trace_of
 from failure_modes.checker.telling import steps_told
 from failure_modes.checker.trace import to_json
 
@@ -87,6 +87,8 @@ class _Proved:
     bounds: Bounds
     broken: Answer | None
     held: Answer | None
+    wrong: tuple[str, ...]
+    """What the scenario says otherwise of its own scope."""
 
 
 @click.command()
@@ -162,7 +164,9 @@ def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> 
     if held and (broken is None or broken.complete):  # else it was stopped, and its question comes first
         base = guarded if mode is None else mode.base
         right = _explore("the guarded system", scope, bounds, options, _limits(options), base)
-    proved = _Proved(mode=mode, scope=scope, bounds=bounds, broken=broken, held=right)
+    usual = mode is not None and (scope, bounds) == (mode.strategy.scope, mode.bounds) and options["symmetry"]
+    wrong = not_as_said(mode, broken, right) if mode is not None and usual else ()
+    proved = _Proved(mode=mode, scope=scope, bounds=bounds, broken=broken, held=right, wrong=wrong)
     if not options["json_"]:
         _tell(proved, options)
     return proved
@@ -176,6 +180,8 @@ def _tell(proved: _Proved, options: dict[str, Any]) -> None:
         _tell_broken(mode, scope, proved.broken, options["keep_as"], options["why"])
     if proved.held is not None:
         _tell_held(mode, scope, proved.held)
+    for wrong in proved.wrong:
+        click.echo(f" not as its scenario.py says: {wrong}")
 
 
 def _broken(mode: FailureMode, scope: Scope, bounds: Bounds, options: dict[str, Any]) -> Answer:
@@ -330,6 +336,6 @@ def _exit(proved: _Proved) -> EXIT:
         return EXIT.NOT_AS_EXPECTED
     if not all(answer.complete for answer in (broken, held) if answer is not None):
         return EXIT.BOUND_HIT
-    if broken is not None and broken.finding is None:
+    if (broken is not None and broken.finding is None) or proved.wrong:
         return EXIT.NOT_AS_EXPECTED
     return EXIT.AS_EXPECTED

@@ -37,6 +37,13 @@ AT_STATEMENTS = (
 )
 
 
+def unknown_of(names: tuple[str, ...]) -> str | None:
+    """What is wrong with these names of properties, in words; None if each is known."""
+    known = (*ANYWHERE, *AT_STATEMENTS, *SOMEWHERE)
+    unknown = [name for name in names if name not in known]
+    return f"nothing is called so in checker/sometimes.py: {', '.join(unknown)}" if unknown else None
+
+
 def reached(record: "Record") -> Iterator[str]:
     """The properties that one action met."""
     if record.ran == CALL and record.after == record.before:

@@ -8,7 +8,7 @@ from failure_modes.checker.catalogue import FailureMode, failure_mode
 from failure_modes.checker.machine import Result, run
 from failure_modes.checker.proving import Answer
 from failure_modes.checker.proving import prove as explore_all
-from failure_modes.checker.sometimes import ANYWHERE, AT_STATEMENTS, SOMEWHERE
+from failure_modes.checker.sometimes import unknown_of
 from failure_modes.checker.summary import unreached
 
 SEEDS = range(3)
@@ -30,8 +30,8 @@ def find(mode_id: str, *, seed: int, breaks: str | None = None) -> Result:
 def prevent(mode_id: str, *, seed: int, examples: int, breaks: str | None = None) -> Result:
     """The same search with the fault put right. Raises AssertionError if it breaks, or proves nothing."""
     mode = _mode(mode_id, breaks)
-    unknown = [name for name in mode.must_reach if name not in (*ANYWHERE, *AT_STATEMENTS, *SOMEWHERE)]
-    assert not unknown, f"{mode.id}: nothing is called so in checker/sometimes.py: {', '.join(unknown)}"
+    unknown = unknown_of(mode.must_reach)
+    assert unknown is None, f"{mode.id}: {unknown}"
     result = run(search_of(mode, seed, broken=False, examples=examples))
     assert result.finding is None, f"the guarded system broke: {result.finding}, by {result.actions}"
     missing = unreached(mode.must_reach, result)

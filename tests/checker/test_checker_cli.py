@@ -58,7 +58,7 @@ def test_finding_nothing_is_not_as_expected() -> None:
     result = invoke("find", "FM_001", "--weight", "Tick=0", "--examples", "30")
     assert result.exit_code == EXIT.NOT_AS_EXPECTED
     assert result.stdout == (
-        "FM_001 duplicate retry: INV_001 was not broken in 30 examples; try more --examples\n"
+        "FM_001 duplicate retry: INV_001 was not broken in 30 examples; try more --steps or --examples\n"
     )
 
 
