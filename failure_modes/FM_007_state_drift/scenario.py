@@ -12,53 +12,52 @@ from system.store import Status, Store
 
 
 class CommitLeavesOpen(CommitBoundary):
-    """The right boundary, but that the job is left open: closing it is for whoever finishes."""
+    """The boundary decides on the executions alone. The job's own state, open or closed, is written apart.
 
-    def commit(self, store: Store, fence: Fence, execution_id: int, value: str) -> bool:
-        """Write the effect and the COMMITTED record; say nothing of the job."""
-        with store.transaction() as tx:
-            execution = tx.execution(execution_id)
-            refusal = self._refusal(tx, fence, execution)
-            if refusal:
-                refuse(tx, execution, "commit", refusal)
-                return False
-            tx.add_effect(job_id=execution.job_id, execution_id=execution.id, value=value)
-            tx.move(
-                execution, to=Status.COMMITTED, event="committed", operation="commit", actor=execution.worker
-            )
-            return True
-
-
-class TwoTruths(Queue):
-    """The job has a state of its own, open or closed, and it is written after the execution's.
-
-    Whoever has run the handler closes the job: when he is done, and when he is refused, since then it must be
+    Of a job that was committed, by whoever finishes it. Of one whose commit was refused, at once: it must be
     done already.
     """
 
-    def commit_json(self, execution_id: int, value: str) -> bool:
-        """The effect and its record; or the job is closed, for whoever was refused came too late."""
-        committed = super().commit_json(execution_id, value)
-        if not committed:
-            self._close(execution_id)
-        return committed
+    def commit(self, store: Store, fence: Fence, execution_id: int, value: str) -> bool:
+        """Write the effect and the COMMITTED record; of the job say nothing, or that it is closed."""
+        with store.transaction() as tx:
+            execution = tx.execution(execution_id)
+            refusal = self._refusal(tx, fence, execution)
+            if not refusal:
+                tx.add_effect(job_id=execution.job_id, execution_id=execution.id, value=value)
+                tx.move(
+                    execution,
+                    to=Status.COMMITTED,
+                    event="committed",
+                    operation="commit",
+                    actor=execution.worker,
+                )
+                return True
+            refuse(tx, execution, "commit", refusal)
+        close(store, execution_id)
+        return False
+
+
+class ClosesAfterwards(Queue):
+    """Whoever finishes the execution closes the job, in a transaction of its own."""
 
     def finish(self, execution_id: int) -> bool:
         """The execution is done; then the job is closed."""
         finished = super().finish(execution_id)
-        self._close(execution_id)
+        close(self.store, execution_id)
         return finished
 
-    def _close(self, execution_id: int) -> None:
-        """Close the job of that execution, in a transaction of its own."""
-        with self.store.transaction() as tx:
-            tx.set_available(tx.execution(execution_id).job_id, None)
+
+def close(store: Store, execution_id: int) -> None:
+    """Close the job of that execution."""
+    with store.transaction() as tx:
+        tx.set_available(tx.execution(execution_id).job_id, None)
 
 
 def two_truths(queue: Queue) -> Queue:
     """The queue that writes the state of a job beside its executions, and all else as it was."""
     policies = evolve(queue.policies, commit=CommitLeavesOpen())
-    return TwoTruths(store=queue.store, policies=policies, lease_seconds=queue.lease_seconds)
+    return ClosesAfterwards(store=queue.store, policies=policies, lease_seconds=queue.lease_seconds)
 
 
 FAILURE_MODE = FailureMode(

@@ -1,6 +1,14 @@
 """The fix: where the commit closes the job the same search finds nothing, and the danger was there."""
 
+import pytest
+from attrs import evolve
+
+from failure_modes.checker.asking import proof_of
+from failure_modes.checker.catalogue import failure_mode
+from failure_modes.checker.proving import prove
 from failure_modes.checker.testing import prevent, prove_guarded
+from system.policies import CommitBoundary
+from system.queue import Queue
 
 
 def test_it_holds_under_the_same_strategy() -> None:
@@ -11,3 +19,16 @@ def test_it_holds_under_the_same_strategy() -> None:
 def test_it_holds_in_every_reachable_state() -> None:
     """In the scope of the failure mode, in every order: complete, and nothing breaks."""
     prove_guarded("FM_007")
+
+
+@pytest.mark.parametrize("breaks", ["INV_003", "INV_004"])
+def test_the_right_boundary_alone_puts_it_right(breaks: str) -> None:
+    """With it, who closes the job once more afterwards does no harm: neither invariant breaks in any state."""
+    mode = failure_mode("FM_007").breaking(breaks)
+
+    def right_boundary(queue: Queue) -> Queue:
+        broken = mode.swap(queue)
+        return evolve(broken, policies=evolve(broken.policies, commit=CommitBoundary()))
+
+    answer = prove(evolve(proof_of(mode, broken=True), swap=right_boundary))
+    assert (answer.complete, answer.finding) == (True, None)

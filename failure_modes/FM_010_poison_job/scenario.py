@@ -48,6 +48,7 @@ FAILURE_MODE = FailureMode(
                 poisons=1,
                 steps=6,
             ),
+            must_reach=("a poison job killed its worker", "a retry was postponed"),
             states=1_584,
         ),
     ),

@@ -34,7 +34,10 @@ def guards_of(mode: FailureMode) -> tuple[FailureMode, ...]:
     """Of all that it breaks what is to be tried with the fault put right: no question twice."""
     asked: list[FailureMode] = []
     for one in mode.each:
-        question = (one.strategy, one.bounds, one.base)
-        if question not in [(other.strategy, other.bounds, other.base) for other in asked]:
+        if _question(one) not in [_question(other) for other in asked]:
             asked.append(one)
     return tuple(asked)
+
+
+def _question(mode: FailureMode) -> tuple[object, ...]:
+    return mode.strategy, mode.bounds, mode.base, mode.must_reach, mode.states

@@ -41,7 +41,7 @@ class Then:
     must_reach: tuple[str, ...] | None = None
     states: int | None = None
     swap: Swap | None = None
-    base: Swap = guarded
+    base: Swap | None = None
     """The same system with the fault put right."""
     beside: str = ""
     """What that lacks, in words, if it is not the guarded system."""
@@ -130,8 +130,8 @@ class FailureMode:
             must_reach=self.must_reach if then.must_reach is None else then.must_reach,
             states=then.states or self.states,
             swap=then.swap or self.swap,
-            base=then.base,
-            beside=then.beside,
+            base=then.base or self.base,
+            beside=then.beside or self.beside,
         )
 
     @property

@@ -144,7 +144,8 @@ def _tried(mode: FailureMode, options: dict[str, Any]) -> _Answer:
     else:
         without = f", {mode.beside}" if mode.beside else ""
         click.echo(f"{mode.id} {mode.title}{without}: prevented by {mode.policy}; {met(result)}")
-        click.echo(reached(mode.must_reach, result))
+        if mode.must_reach:
+            click.echo(reached(mode.must_reach, result))
     return _Answer(
         said={**as_json(result, trace), "unreached": list(missing)},
         code=guarded_code(result, missing),

@@ -281,13 +281,18 @@ def _tell_held(mode: FailureMode | None, scope: Scope, answer: Answer) -> None:
     if trace is not None:
         base = mode.base if mode else guarded
         click.echo(replay(trace, shortest=True, base=base).text)
-        click.echo(f" the guarded system breaks: {_counts(answer)}")
+        click.echo(f" {_right(mode)} breaks: {_counts(answer)}")
     elif answer.complete:
         without = f"{mode.beside}: " if mode and mode.beside else ""
         prevented = f"{without}prevented by {mode.policy}: " if mode else ""
         click.echo(f" {prevented}complete, nothing breaks in any reachable state: {_counts(answer)}")
     else:
-        click.echo(f" the guarded system: {_stopped(answer)}: {_counts(answer)}")
+        click.echo(f" {_right(mode)}: {_stopped(answer)}: {_counts(answer)}")
+
+
+def _right(mode: FailureMode | None) -> str:
+    """What is looked at where no fault is put in."""
+    return f"the right system, {mode.beside}," if mode and mode.beside else "the guarded system"
 
 
 def _stopped(answer: Answer) -> str:

@@ -12,6 +12,7 @@ from failure_modes.checker.exits import EXIT, worst
 from failure_modes.checker.findings import Violation
 from failure_modes.checker.hunted import Hunt
 from failure_modes.checker.lockstep import Lockstep
+from failure_modes.checker.testing import prove_broken, prove_guarded
 from model.actions import Action
 from tests.checker.commands import invoke
 
@@ -64,6 +65,16 @@ def test_each_thing_that_a_failure_mode_breaks_is_kept() -> None:
     for mode in catalogue():
         broken = [trace.breaks.invariant for _, trace in kept(mode)]
         assert [one.breaks for one in mode.each if one.breaks not in broken] == [], mode.id
+
+
+@pytest.mark.parametrize(
+    ("mode_id", "breaks"),
+    [(mode.id, one.breaks) for mode in catalogue() for one in mode.each[1:]],
+)
+def test_what_a_scenario_says_of_what_else_it_breaks_is_so(mode_id: str, breaks: str) -> None:
+    """Its shortest length, and the states with the fault put right: also where they are its first one's."""
+    prove_broken(mode_id, breaks=breaks)
+    prove_guarded(mode_id, breaks=breaks)
 
 
 def test_a_fault_put_right_is_asked_for_once() -> None:
