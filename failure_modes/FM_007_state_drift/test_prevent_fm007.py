@@ -23,7 +23,7 @@ def test_it_holds_in_every_reachable_state() -> None:
 
 @pytest.mark.parametrize("breaks", ["INV_003", "INV_004"])
 def test_the_right_boundary_alone_puts_it_right(breaks: str) -> None:
-    """With it, who closes the job once more afterwards does no harm: neither invariant breaks in any state."""
+    """With it, closing the job once more afterwards does no harm: neither invariant breaks in any state."""
     mode = failure_mode("FM_007").breaking(breaks)
 
     def right_boundary(queue: Queue) -> Queue:

@@ -172,6 +172,8 @@ def _found_line(result: Result) -> str:
     lines.append(f"shrunk after {tally.stopwatch.seconds:.1f} s")
     if result.bound_hit:
         lines.append("and not as short as it could be, for it was stopped")
+    elif not result.sure:
+        lines.append("and perhaps not to the shortest: there are too many traces to try them all")
     return ", ".join(lines) + _asides(result, ", ")
 
 

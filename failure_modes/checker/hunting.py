@@ -76,7 +76,7 @@ def hunt(
         result = run(search, partial(_come_to, say, what), shrinking=False)
         if result.finding is None:
             continue
-        actions = shrink(strategy.scope, swap, hunted, Found(result.finding, result.actions))
+        actions = shrink(strategy.scope, swap, hunted, Found(result.finding, result.actions)).actions
         yield Break(
             off=names, invariant=rule.id, needed=_needed(strategy, names, hunted, actions), actions=actions
         )

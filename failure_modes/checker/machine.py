@@ -105,6 +105,8 @@ class Result:
     actions: tuple[Action, ...]
     tally: Tally
     bound_hit: bool
+    sure: bool = False
+    """Whether no trace with no more of anything is shorter."""
 
 
 def run(search: Search, progress: Progress = _silent, *, shrinking: bool = True) -> Result:
@@ -112,6 +114,7 @@ def run(search: Search, progress: Progress = _silent, *, shrinking: bool = True)
     tally = Tally()
     machine = machine_of(search, tally, progress)
     found: Found | None = None
+    sure = False
     try:
         _run(search, machine, shrinking=shrinking)
     except Found as error:
@@ -127,15 +130,14 @@ def run(search: Search, progress: Progress = _silent, *, shrinking: bool = True)
         return Result(finding=None, actions=(), tally=tally, bound_hit=tally.bound_hit)
     if shrinking and not tally.bound_hit:
         try:
-            found = _shrunk(search, found)
+            shortest = shrink(search.strategy.scope, search.swap, search.hunted, found)
+            found = attempt(search.strategy.scope, search.swap, search.hunted, shortest.actions) or found
+            sure = shortest.sure
         except KeyboardInterrupt:
             tally.bound_hit = tally.interrupted = True
-    return Result(finding=found.finding, actions=found.actions, tally=tally, bound_hit=tally.bound_hit)
-
-
-def _shrunk(search: Search, found: Found) -> Found:
-    actions = shrink(search.strategy.scope, search.swap, search.hunted, found)
-    return attempt(search.strategy.scope, search.swap, search.hunted, actions) or found
+    return Result(
+        finding=found.finding, actions=found.actions, tally=tally, bound_hit=tally.bound_hit, sure=sure
+    )
 
 
 @by_seed_alone()

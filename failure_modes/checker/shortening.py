@@ -29,14 +29,14 @@ STATES_MAX_AT_SERVER = 1_000
 
 
 @frozen(kw_only=True)
-class _Shortest:
-    """The shortest trace of those that were tried; `sure` if they were all there are."""
+class Shortest:
+    """The shortest trace of those that were tried; `sure` if they were all that have no more of anything."""
 
     actions: tuple[Action, ...]
     sure: bool
 
 
-def shrink(scope: Scope, swap: Swap, hunted: Hunt | None, found: Found) -> tuple[Action, ...]:
+def shrink(scope: Scope, swap: Swap, hunted: Hunt | None, found: Found) -> Shortest:
     """The shortest trace that breaks the same invariant, with canonical names."""
 
     def same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
@@ -51,14 +51,14 @@ def shrink(scope: Scope, swap: Swap, hunted: Hunt | None, found: Found) -> tuple
     if not shortest.sure:
         actions = minimise(actions, same, at_server=at_server)
     renamed = canonical(actions)
-    return renamed if same(renamed) == renamed else actions
+    return Shortest(actions=renamed if same(renamed) == renamed else actions, sure=shortest.sure)
 
 
 def _shortest(
     scope: Scope, swap: Swap, hunted: Hunt | None, found: Found, actions: tuple[Action, ...]
-) -> _Shortest:
+) -> Shortest:
     """What the explorer finds with no more of anything than these actions have."""
-    unknown = _Shortest(actions=actions, sure=False)
+    unknown = Shortest(actions=actions, sure=False)
     at_server = scope.store is not StoreKind.SQLITE
     if at_server and scope.granularity is Granularity.STATEMENT:  # each state is walked to from the start
         return unknown
@@ -78,10 +78,10 @@ def _shortest(
     if answer.bound == "interrupted":
         raise KeyboardInterrupt
     if answer.finding is None:
-        return _Shortest(actions=actions, sure=answer.complete or answer.bound == "depth")
+        return Shortest(actions=actions, sure=answer.complete or answer.bound == "depth")
     if answer.finding.invariant != found.finding.invariant:
         return unknown
-    return _Shortest(actions=answer.actions, sure=True)
+    return Shortest(actions=answer.actions, sure=True)
 
 
 def _as_much_as(actions: tuple[Action, ...]) -> Bounds:

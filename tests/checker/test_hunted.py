@@ -12,8 +12,8 @@ from failure_modes.checker.exits import EXIT, worst
 from failure_modes.checker.findings import Violation
 from failure_modes.checker.hunted import Hunt
 from failure_modes.checker.lockstep import Lockstep
+from failure_modes.checker.shortening import Shortest
 from failure_modes.checker.testing import prove_broken, prove_guarded
-from model.actions import Action
 from tests.checker.commands import invoke
 
 TORN = failure_mode("FM_002")
@@ -144,7 +144,7 @@ def test_an_interrupted_search_keeps_what_it_found_and_looks_no_further(
 ) -> None:
     """Ctrl-C while a trace is made shorter: it is shown as it is, and the next is not begun."""
 
-    def interrupted(*_: object) -> tuple[Action, ...]:
+    def interrupted(*_: object) -> Shortest:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(machine, "shrink", interrupted)

@@ -16,6 +16,7 @@ from system.policies import Reconciliation, Retry
 from system.policies.reconcile import Reconciled
 from system.queue import Queue
 from system.store import Store
+from tests.checker.commands import invoke
 
 MODE = failure_mode("FM_013")
 SCOPE = MODE.strategy.scope
@@ -65,7 +66,9 @@ def _shrunk(swap: Swap = MODE.swap) -> tuple[Action, ...]:
     found = attempt(SCOPE, swap, MODE.hunt, ABORTS_A_COMMIT)
     assert found is not None
     assert len(found.actions) == 7
-    return shrink(SCOPE, swap, MODE.hunt, found)
+    shortest = shrink(SCOPE, swap, MODE.hunt, found)
+    assert shortest.sure == (len(shortest.actions) == 6)
+    return shortest.actions
 
 
 def test_a_trace_that_no_small_change_shortens_becomes_the_shortest() -> None:
@@ -89,3 +92,11 @@ def test_where_there_are_too_many_states_the_local_search_is_left(monkeypatch: p
 def test_a_queue_that_cannot_be_explored_is_searched_locally() -> None:
     """Who keeps something in memory can still be searched, and what is found is made shorter."""
     assert _shrunk(counting) == ABORTS_A_COMMIT
+
+
+def test_a_search_says_where_a_shorter_trace_was_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last line of `find` says that what it shows need not be the shortest; else it says nothing of it."""
+    said = "and perhaps not to the shortest"
+    assert said not in invoke("find", "FM_004").stdout
+    monkeypatch.setattr(shortening, "STATES_MAX", 1)
+    assert said in invoke("find", "FM_004").stdout.splitlines()[-1]
