@@ -1,8 +1,14 @@
 """The break: a job that kills each worker is never given up."""
 
 import pytest
+from attrs import evolve
 
+from failure_modes.checker.catalogue import failure_mode
+from failure_modes.checker.findings import Violation
+from failure_modes.checker.lockstep import Lockstep
 from failure_modes.checker.testing import SEEDS, find, prove_broken
+from model.actions import Enqueue
+from model.state import JobState
 
 GOT = "job-1 is stuck in RUNNING"
 """Enqueue a poison job: everything after that is recovery."""
@@ -39,3 +45,17 @@ def test_no_trace_beyond_the_retry_budget_is_shorter() -> None:
     finding = prove_broken("FM_010", breaks="INV_005").finding
     assert finding is not None
     assert finding.got == BEYOND
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_job_behind_it_is_done_all_the_same(workers: int) -> None:
+    """The poison job takes workers from those behind it, and not their turn: its lease hides it."""
+    mode = failure_mode("FM_010")
+    scope = evolve(mode.strategy.scope, workers=workers)
+    with Lockstep(scope, mode.swap, hunted=mode.hunt) as lockstep:
+        for action in (Enqueue(key="p1"), Enqueue(key="k1")):
+            lockstep.apply(action)
+        with pytest.raises(Violation):
+            lockstep.finish()
+        assert lockstep.durable.job_state(1) is JobState.RUNNING
+        assert lockstep.durable.job_state(2) is JobState.SUCCEEDED

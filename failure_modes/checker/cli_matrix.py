@@ -39,7 +39,8 @@ def matrix_(processes: int, together: int, json_: bool) -> None:
         if together > 1:
             click.echo("N !  and no smaller set of these policies breaks it")
         click.echo("-    breaks in no reachable state")
-        click.echo("(-)  breaks nowhere before another invariant does; what follows was not looked at")
+        click.echo("(N)  breaks only after another invariant did, by a shortest trace of N steps")
+        click.echo("(-)  breaks nowhere before INV_003 does; what follows cannot be judged by INV_005")
     whole = [rows[-1].answers[0] for _, rows in parts]
     holds = all(answer.complete and answer.finding is None for answer in whole)
     leave(EXIT.AS_EXPECTED if holds else EXIT.NOT_AS_EXPECTED)
@@ -60,14 +61,17 @@ def _part_as_json(part: Part, rows: list[Row]) -> dict[str, Any]:
 
 
 def _cells(row: Row, rows: list[Row]) -> list[str]:
-    cells = [_cell(answer) + " !" * is_new(row, at, rows) for at, answer in enumerate(row.answers)]
+    answers = zip(row.answers, row.later, strict=True)
+    cells = [_cell(*both) + " !" * is_new(row, at, rows) for at, both in enumerate(answers)]
     return [", ".join(row.off) or "nothing", *cells]
 
 
-def _cell(answer: Answer) -> str:
-    if answer.shortest is not None:
-        return str(answer.shortest)
-    return "(-)" if answer.counts.asides else "-"
+def _cell(first: Answer, later: Answer | None) -> str:
+    if first.shortest is not None:
+        return str(first.shortest)
+    if later is not None and later.shortest is not None:
+        return f"({later.shortest})"
+    return "(-)" if later is not None and later.counts.asides else "-"
 
 
 def _as_json(row: Row, rows: list[Row]) -> dict[str, Any]:
@@ -79,8 +83,11 @@ def _as_json(row: Row, rows: list[Row]) -> dict[str, Any]:
                 "complete": answer.complete,
                 "states": answer.counts.states,
                 "other_first": answer.counts.asides,
+                "later": later.shortest if later else None,
                 "new": is_new(row, at, rows),
             }
-            for at, (invariant, answer) in enumerate(zip(INVARIANTS, row.answers, strict=True))
+            for at, (invariant, answer, later) in enumerate(
+                zip(INVARIANTS, row.answers, row.later, strict=True)
+            )
         },
     }

@@ -7,7 +7,7 @@ from failure_modes.checker.database import kept
 from failure_modes.checker.scope import StoreKind
 from failure_modes.checker.seeds import Searched, key_of, searched
 from failure_modes.checker.telling import steps_told
-from model.invariants import invariant
+from model.invariants import INVARIANTS, Invariant, invariant
 from model.state import JobState, Status
 from model.transitions import EXECUTION, JOB, By, Transition, why_not, why_not_job
 
@@ -119,7 +119,7 @@ def _diagram(
 _COLUMNS = (
     "id",
     "name",
-    "breaks first",
+    "breaks",
     "trigger",
     "prevented by",
     "shortest trace",
@@ -154,9 +154,10 @@ def _index() -> str:
             f"|{' --- |' * len(_COLUMNS)}",
             *[_row(mode, known.get(key_of(mode))) for mode in modes],
             "",
-            "*Breaks first*: the invariant that its search hunts. Where another may break on the way, or",
-            "sooner, the search leaves that example aside, and says so. (FM_001 takes out the whole commit",
-            "boundary, the fence with it: so INV_003 may break there in 5 steps.)",
+            "*Breaks*: the invariant that its search hunts; what it breaks besides stands below. Where",
+            "another breaks on the way, and may not, that example is left aside, and the command says so.",
+            "(FM_001 takes out the whole commit boundary, the fence with it: so INV_003 may break there in",
+            "5 steps.)",
             "*Shortest trace*: no shorter one breaks the invariant in the scope of the failure mode. *States",
             "proved*: of the guarded system in that scope; nothing breaks in any of them. The tests of each",
             "failure mode hold its numbers to what they measure; `nox -s prove` says them again, and",
@@ -178,6 +179,10 @@ def _index() -> str:
             "*On the way*: the invariants that may break before it; what breaks another is left aside.",
             "*With*: what the system lacks besides, with the fault and without it. The states are those of",
             "the system with the fault put right, and nothing breaks in any of them.",
+            "",
+            "## By invariant",
+            "",
+            *[_by_invariant(rule, modes) for rule in INVARIANTS],
             "",
             "## Kept traces",
             "",
@@ -213,6 +218,15 @@ def _then_row(mode: FailureMode, found: Searched | None) -> str:
         mode.beside or "all else right",
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _by_invariant(rule: Invariant, modes: tuple[FailureMode, ...]) -> str:
+    breaking = [
+        f"[{mode.id}](../failure_modes/{mode.folder.name}/spec.md) {mode.title}"
+        for mode in modes
+        if rule.id in [one.breaks for one in mode.each]
+    ]
+    return f"- {rule.id} ({rule.title}): {', '.join(breaking)}."
 
 
 def _broken(mode: FailureMode) -> str:

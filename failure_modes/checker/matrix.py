@@ -122,10 +122,14 @@ _ABSENT: dict[str, Swap] = {
 
 @frozen(kw_only=True)
 class Row:
-    """Policies switched off together, and the answer for each invariant; no policies: the guarded system."""
+    """Policies switched off together, and the answer for each invariant; no policies: the guarded system.
+
+    `answers` are of runs that break it first; `later`, where none does, of those where others broke before.
+    """
 
     off: tuple[str, ...]
     answers: tuple[Answer, ...]
+    later: tuple[Answer | None, ...]
 
 
 @cache
@@ -139,13 +143,30 @@ def matrix(part: Part, processes: int, done: Callable[[str], None], together: in
     """The rows for sets of up to so many of its policies. `done` is told what was computed."""
     for size in range(1, together + 1):
         for names in combinations(part.policies, size):
-            answers = []
+            answers, later, swap = [], [], partial(without, names)
             for invariant in INVARIANTS:
-                answers.append(_answer(part, partial(without, names), Hunt(invariant.id), processes))
+                first = _answer(part, swap, Hunt(invariant.id), processes)
+                others = first.finding is None and first.counts.asides
+                answers.append(first)
+                later.append(_answer(part, swap, past_others(invariant.id), processes) if others else None)
                 done(f"{' and '.join(names)} switched off: {invariant.id}")
-            yield Row(off=names, answers=tuple(answers))
+            yield Row(off=names, answers=tuple(answers), later=tuple(later))
     answer = _answer(part, guarded, None, processes)
-    yield Row(off=(), answers=(answer,) * len(INVARIANTS))
+    yield Row(off=(), answers=(answer,) * len(INVARIANTS), later=(None,) * len(INVARIANTS))
+
+
+def past_others(invariant: str) -> Hunt:
+    """The hunt for it in which whatever else can be gone past may break before."""
+    return Hunt(
+        invariant,
+        tuple(
+            [
+                other.id
+                for other in INVARIANTS
+                if other.id != invariant and (invariant, other.id) != ("INV_005", "INV_003")
+            ]
+        ),
+    )
 
 
 def is_new(row: Row, at: int, rows: Iterable[Row]) -> bool:

@@ -9,8 +9,8 @@ from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.catalogue import failure_mode
 from failure_modes.checker.explorer import Proof
 from failure_modes.checker.hunted import Hunt
-from failure_modes.checker.matrix import PARTS, Row, is_new, off
-from failure_modes.checker.proving import prove
+from failure_modes.checker.matrix import PARTS, Row, is_new, off, past_others
+from failure_modes.checker.proving import Answer, prove
 from failure_modes.checker.scope import Scope, build_queue, guarded
 from failure_modes.checker.testing import prove_broken, prove_guarded
 from model.invariants import INVARIANTS
@@ -66,11 +66,21 @@ def test_a_set_is_new_where_no_smaller_set_in_it_breaks() -> None:
     """Only what none of its parts shows is marked: not what one of them does, and no single policy."""
     breaks, holds = prove_broken("FM_014"), prove_guarded("FM_014")
     never, always = (holds,) * len(INVARIANTS), (breaks,) * len(INVARIANTS)
-    one, other = Row(off=("a",), answers=never), Row(off=("b",), answers=(breaks, *never[1:]))
-    both = Row(off=("a", "b"), answers=always)
-    rows = [one, other, both, Row(off=(), answers=never)]
+    one, other = _row(("a",), never), _row(("b",), (breaks, *never[1:]))
+    both = _row(("a", "b"), always)
+    rows = [one, other, both, _row((), never)]
     assert [is_new(both, at, rows) for at in range(3)] == [False, True, True]
     assert not any(is_new(row, at, rows) for row in (one, other, rows[-1]) for at in range(len(INVARIANTS)))
+
+
+def _row(off: tuple[str, ...], answers: tuple[Answer, ...]) -> Row:
+    return Row(off=off, answers=answers, later=(None,) * len(INVARIANTS))
+
+
+def test_what_breaks_only_later_is_hunted_past_the_others() -> None:
+    """All others may break before; but INV_005 cannot be judged past INV_003."""
+    assert past_others("INV_004").past == ("INV_001", "INV_002", "INV_003", "INV_005")
+    assert past_others("INV_005").past == ("INV_001", "INV_002", "INV_004")
 
 
 @pytest.mark.parametrize("option", [("--together", "0"), ("--together", "7"), ("--processes", "0")])
