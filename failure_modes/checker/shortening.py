@@ -45,8 +45,12 @@ def shrink(scope: Scope, swap: Swap, hunted: Hunt | None, found: Found) -> Short
         return again.actions if again is not None and same_kind else None
 
     at_server = scope.store is not StoreKind.SQLITE
-    actions = leave_out(found.actions, same)
-    shortest = _shortest(scope, swap, hunted, found, actions)
+    if (
+        at_server and scope.granularity is Granularity.STATEMENT
+    ):  # there each state is walked to from the start
+        shortest = Shortest(actions=found.actions, sure=False)
+    else:
+        shortest = _shortest(scope, swap, hunted, found, leave_out(found.actions, same))
     actions = shortest.actions
     if not shortest.sure:
         actions = minimise(actions, same, at_server=at_server)
@@ -59,9 +63,6 @@ def _shortest(
 ) -> Shortest:
     """What the explorer finds with no more of anything than these actions have."""
     unknown = Shortest(actions=actions, sure=False)
-    at_server = scope.store is not StoreKind.SQLITE
-    if at_server and scope.granularity is Granularity.STATEMENT:  # each state is walked to from the start
-        return unknown
     proof = Proof(
         scope=scope,
         bounds=_as_much_as(actions),
@@ -70,7 +71,8 @@ def _shortest(
         reductions=Reductions(symmetry=False),  # nobody says whether the fault tells workers apart
         depth_max=max(len(actions) - 1, 1),
     )
-    limits = Limits(states_max=STATES_MAX_AT_SERVER if at_server else STATES_MAX)
+    few = STATES_MAX if scope.store is StoreKind.SQLITE else STATES_MAX_AT_SERVER
+    limits = Limits(states_max=few)
     try:
         answer = prove(proof, limits=limits)
     except (Unexplorable, NotTheSame, Disagreement, ValueError):  # nothing can be proved of such a queue
