@@ -124,6 +124,14 @@ def seeds(session: nox.Session) -> None:
 
 
 @nox.session
+def times(session: nox.Session) -> None:
+    """How long the session of each failure mode takes, for the index: run nothing beside it."""
+    _install(session)
+    _checker(session, "times", *session.posargs)
+    _checker(session, "docs")
+
+
+@nox.session
 def matrix(session: nox.Session) -> None:
     """Each policy switched off alone: which invariants break, and by how short a trace."""
     _install(session)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from failure_modes.checker.catalogue import catalogue
+from failure_modes.checker.cli_times import SECONDS_MAX, seconds_of
 from failure_modes.checker.documents import documents
 from failure_modes.checker.seeds import key_of, searched
 from system.policies import Policies
@@ -109,6 +110,13 @@ def test_each_failure_mode_was_searched_with_ten_seeds() -> None:
         found = known[key_of(one)]
         assert found.seeds >= 10, f"{key_of(one)}: python -m failure_modes seeds {one.id}"
         assert found.ends_at(one.shortest), f"{key_of(one)}: python -m failure_modes seeds {one.id}"
+
+
+def test_the_session_of_each_failure_mode_was_measured() -> None:
+    """Each took less than 30 s, when it was measured last."""
+    measured = {mode.id: seconds_of(mode) for mode in catalogue()}
+    assert [mode_id for mode_id, seconds in measured.items() if seconds is None] == [], "nox -s times"
+    assert [mode_id for mode_id, seconds in measured.items() if seconds and seconds >= SECONDS_MAX] == []
 
 
 def test_the_documents_say_which_invariants_a_policy_protects() -> None:

@@ -25,6 +25,7 @@ from failure_modes.checker.cli_power import power
 from failure_modes.checker.cli_prove import prove
 from failure_modes.checker.cli_repeat import repeat
 from failure_modes.checker.cli_seeds import seeds_
+from failure_modes.checker.cli_times import times
 from failure_modes.checker.database import kept, save
 from failure_modes.checker.disk.vfs import NoVFS
 from failure_modes.checker.documents import documents
@@ -194,6 +195,7 @@ main.add_command(matrix_)
 main.add_command(fidelity)
 main.add_command(chaos)
 main.add_command(seeds_)
+main.add_command(times)
 main.add_command(power)
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from failure_modes.checker.catalogue import FOLDER, FailureMode, catalogue
+from failure_modes.checker.cli_times import seconds_of
 from failure_modes.checker.database import kept
 from failure_modes.checker.scope import StoreKind
 from failure_modes.checker.seeds import Searched, key_of, searched
@@ -127,6 +128,7 @@ _COLUMNS = (
     "states proved",
     "in the scope",
     "on",
+    "session",
     "see",
 )
 
@@ -162,7 +164,8 @@ def _index() -> str:
             "proved*: of the guarded system in that scope; nothing breaks in any of them. The tests of each",
             "failure mode hold its numbers to what they measure; `nox -s prove` says them again, and",
             "`nox -s seeds` the column *found with*: so many searches, each of which shrank its trace to",
-            "the shortest.",
+            "the shortest. *Session*: how long the commands of `nox -s fmN` took, as `nox -s times` measured",
+            "them on two cores.",
             "",
             "Run one with `nox -s fmN`, N being its number. How to add one:",
             "[adding_a_failure_mode.md](adding_a_failure_mode.md).",
@@ -202,6 +205,7 @@ def _row(mode: FailureMode, found: Searched | None) -> str:
         mode.policy,
         *_numbers(mode, found),
         " and ".join([store for store in StoreKind if store not in mode.not_on]),
+        "not yet: `nox -s times`" if seconds_of(mode) is None else f"{seconds_of(mode)} s",
         f"[spec]({folder}/spec.md), [scenario]({folder}/scenario.py)",
     )
     return f"| {' | '.join(cells)} |"

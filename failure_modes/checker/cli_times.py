@@ -1,0 +1,59 @@
+"""The command `times`: how long the session of each failure mode takes, for the index."""
+
+import json
+import subprocess
+import sys
+
+import click
+
+from failure_modes.checker.catalogue import FOLDER, FailureMode, catalogue
+from failure_modes.checker.database import kept
+from failure_modes.checker.exits import EXIT, leave
+from failure_modes.checker.options import Mode
+from failure_modes.checker.whole import write_whole
+from system.clock import Stopwatch
+
+FILE = FOLDER / "seconds.json"
+SECONDS_MAX = 30
+"""What a session may take, on two cores."""
+
+
+@click.command("times")
+@click.argument("modes", metavar="[FM]...", type=Mode(), nargs=-1)
+def times(modes: tuple[FailureMode, ...]) -> None:
+    """Run what the session of each FM runs, and keep how long it took for the index of failure modes.
+
+    Without an FM all of them. The time is this machine's, now; so run nothing beside it. Exit code 1 unless
+    each ends as expected, in less than 30 s.
+    """
+    everything = catalogue()
+    known, right = {mode.id: seconds_of(mode) for mode in everything}, True
+    for mode in modes or everything:
+        watch = Stopwatch()
+        codes = [_run(arguments) for arguments in _session(mode)]
+        seconds = known[mode.id] = round(watch.seconds, 1)
+        wrong = [code for code in codes if code] or seconds >= SECONDS_MAX
+        right = right and not wrong
+        ended = f"exit codes {', '.join([str(code) for code in codes])}" if any(codes) else "as expected"
+        click.echo(f"{mode.id} {mode.title}: {seconds} s, {ended}{' (wrong)' if wrong else ''}")
+        lines = [f'  "{key}": {json.dumps(value)}' for key, value in known.items() if value is not None]
+        write_whole(FILE, "{\n" + ",\n".join(lines) + "\n}\n")
+    leave(EXIT.AS_EXPECTED if right else EXIT.NOT_AS_EXPECTED)
+
+
+def seconds_of(mode: FailureMode) -> float | None:
+    """How long it took the last time; None if nobody has measured it."""
+    measured: dict[str, float] = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    return measured.get(mode.id)
+
+
+def _session(mode: FailureMode) -> tuple[tuple[str, ...], ...]:
+    """The commands of `nox -s fmN`."""
+    traces = [str(path) for path, _ in kept(mode)]
+    searches = tuple([(command, mode.id) for command in ("find", "prevent", "prove")])
+    return (*searches, ("replay", *traces), ("replay", *traces, "--guarded"))
+
+
+def _run(arguments: tuple[str, ...]) -> int:
+    command = [sys.executable, "-m", "failure_modes", *arguments]
+    return subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode
