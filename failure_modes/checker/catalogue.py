@@ -139,7 +139,7 @@ class FailureMode:
         """Whether the swap changes anything: that of the template does not."""
         queue = Queue(store=cast(Store, None))
         try:
-            return self.swap(queue) is not queue
+            return self.swap(queue) != queue
         except TypeError:  # it asks for more of the store than that there is one
             return True
 

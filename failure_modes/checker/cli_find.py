@@ -95,7 +95,8 @@ def _found(mode: FailureMode, keep_as: str | None, why: str, options: dict[str, 
     if trace is not None and keep_as:
         click.echo(f" kept: {shown_path(path_of(mode, keep_as))}", err=options["json_"])
     code = EXIT.AS_EXPECTED if trace else EXIT.BOUND_HIT if result.bound_hit else EXIT.NOT_AS_EXPECTED
-    return _Answer(said=as_json(result, trace), code=code, interrupted=result.tally.interrupted)
+    said = {"hunts": mode.breaks, **as_json(result, trace)}
+    return _Answer(said=said, code=code, interrupted=result.tally.interrupted)
 
 
 def _tell(
@@ -147,7 +148,7 @@ def _tried(mode: FailureMode, options: dict[str, Any]) -> _Answer:
         if mode.must_reach:
             click.echo(reached(mode.must_reach, result))
     return _Answer(
-        said={**as_json(result, trace), "unreached": list(missing)},
+        said={"hunts": None, **as_json(result, trace), "unreached": list(missing)},
         code=guarded_code(result, missing),
         interrupted=result.tally.interrupted,
     )

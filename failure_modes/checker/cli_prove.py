@@ -164,8 +164,9 @@ def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> 
     if held and (broken is None or broken.complete):  # else it was stopped, and its question comes first
         base = guarded if mode is None else mode.base
         right = _explore("the guarded system", scope, bounds, options, _limits(options), base)
-    usual = mode is not None and (scope, bounds) == (mode.strategy.scope, mode.bounds) and options["symmetry"]
-    wrong = not_as_said(mode, broken, right) if mode is not None and usual else ()
+    reduced = all(options[name] for name in ("symmetry", "answers", "memory")) and options["sleep"] is None
+    its_own = mode is not None and (scope, bounds) == (mode.strategy.scope, mode.bounds)
+    wrong = not_as_said(mode, broken, right) if mode is not None and its_own and reduced else ()
     proved = _Proved(mode=mode, scope=scope, bounds=bounds, broken=broken, held=right, wrong=wrong)
     if not options["json_"]:
         _tell(proved, options)

@@ -71,7 +71,9 @@ STORE = click.option(
     type=click.Choice([store.value for store in StoreKind]),
     help="The database that the real queue runs on.",
 )
-SECONDS = click.option("--seconds", type=Seconds(0, min_open=True), help="Stop after so long.")
+SECONDS = click.option(
+    "--seconds", type=Seconds(0, min_open=True), help="Stop each search or proof after so long."
+)
 JSON = click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 PROCESSES = click.option(
     "--processes",

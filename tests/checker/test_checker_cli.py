@@ -21,7 +21,7 @@ MODE = failure_mode("FM_001")
 KEPT = [path for path, _ in all_kept()]
 EACH = pytest.mark.parametrize("path", KEPT, ids=[path.stem for path in KEPT])
 TIMES = {"seconds_to_first", "seconds_total"}
-KEYS = {"found", "breaks", "examples", "steps", *TIMES, "length", "trace", "sometimes", "then"}
+KEYS = {"found", "breaks", "examples", "steps", *TIMES, "length", "trace", "sometimes", "hunts", "then"}
 
 
 # find
@@ -309,7 +309,7 @@ def test_exploring_says_what_was_reached() -> None:
     said = json.loads(result.stdout)
     assert result.exit_code == EXIT.AS_EXPECTED
     more = {"actions", "outcomes", "distinct_states", "examples_since_new_state"}
-    assert set(said) == (KEYS - {"then"}) | more
+    assert set(said) == (KEYS - {"hunts", "then"}) | more
     assert set(said["actions"]) <= set(ACTION_NAMES)
     assert 1 <= said["distinct_states"] <= said["steps"]
     assert 0 <= said["examples_since_new_state"] < said["examples"]

@@ -101,3 +101,9 @@ def test_a_number_that_is_not_as_said_is_told(
     assert result.stdout.splitlines()[-1] == f" not as its scenario.py says: {said}"
     other = invoke("prove", "FM_005", "--crashes", "1")
     assert (other.exit_code, "not as its scenario" in other.stdout) == (0, False)
+
+
+def test_a_swap_that_gives_back_an_equal_queue_is_no_fault() -> None:
+    """Whether it is the same object does not matter: nothing is broken."""
+    assert not evolve(MODE, swap=lambda queue: evolve(queue)).has_fault
+    assert MODE.has_fault
