@@ -203,7 +203,8 @@ def recovery_restores_correctness(ending: Ending) -> str | None:
             return f"job-{job.id} is stuck in {state}"
         if effects != (1 if state is JobState.SUCCEEDED else 0):
             return f"job-{job.id} is {state} with {effects} effects"
-        if ending.external and state is JobState.SUCCEEDED and job.key not in ending.final.charges:
+        done = [effect.value for effect in ending.final.effects_of(job.id)]
+        if ending.external and done and done[0] not in ending.final.charges:
             return f"job-{job.id} is {state} and was never charged"
     return None if ending.settled else "something still changes after every round that was allowed"
 

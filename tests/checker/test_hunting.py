@@ -12,6 +12,7 @@ from attrs import evolve
 from failure_modes.checker.catalogue import failure_mode
 from failure_modes.checker.hunting import SET_MAX, Trial, hunt, trials
 from failure_modes.checker.matrix import off
+from failure_modes.checker.strategy import UNRESTRICTED
 from tests.checker.commands import ROOT, invoke
 
 
@@ -39,6 +40,13 @@ def test_a_trial_with_more_attempts_hides_it() -> None:
     trial = Trial(off=("lease", "retry"), attempts_max=2)
     needed = [one.needed for one in hunt(strategy, trial, seed=1, examples=100, say=lambda _: None)]
     assert needed == [("lease",)]
+
+
+def test_a_job_without_a_key_is_charged_all_the_same() -> None:
+    """With idempotency off no job has a key; each is charged for what it asked for, and INV_004 holds."""
+    trial = Trial(off=("idempotency",), attempts_max=3)
+    found = hunt(UNRESTRICTED, trial, seed=0, examples=30, say=lambda _: None)
+    assert "INV_004" not in [one.invariant for one in found]
 
 
 def test_the_command_shows_what_it_takes() -> None:

@@ -51,6 +51,8 @@ BAD_ENDINGS = [
         evolve(ending(KEYLESS), accepted=("k1", "k2")),
         "the job of key 'k1' was accepted and is missing",
     ),
+    ("INV_004", evolve(ending(SUCCEEDED), external=True), "job-1 is SUCCEEDED and was never charged"),
+    ("INV_004", evolve(ending(KEYLESS), external=True), "job-1 is SUCCEEDED and was never charged"),
     ("INV_004", ending(rows(JOB)), "job-1 is stuck in PENDING"),
     ("INV_004", ending(rows(EXEC)), "job-1 is stuck in RUNNING"),
     ("INV_004", ending(rows(DONE)), "job-1 is SUCCEEDED with 0 effects"),
@@ -174,3 +176,12 @@ def test_two_faults_need_two_rows() -> None:
     assert judge(ending(FAILED, BURIED, faults=(FAILURE,))) is not None
     assert judge(ending(FAILED, BURIED, FAILED_ROW, faults=(FAILURE,))) is None
     assert judge(ending(FAILED, BURIED, EXPIRED_ROW, faults=(CRASH, CRASH))) is None
+
+
+@pytest.mark.parametrize("final", [SUCCEEDED, KEYLESS], ids=["with a key", "without a key"])
+def test_what_a_job_asked_for_was_charged_whether_or_not_a_key_tells_of_it(final: Durable) -> None:
+    """The charge is known by what was done, and not by the job's key: a job may have none."""
+    charged = evolve(ending(evolve(final, charges=("k1",))), external=True)
+    judge = invariant("INV_004").at_end
+    assert judge is not None
+    assert judge(charged) is None
