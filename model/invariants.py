@@ -198,12 +198,11 @@ def recovery_restores_correctness(ending: Ending) -> str | None:
         return f"the job of key {missing[0]!r} was accepted and is missing"
     for job in ending.final.jobs:
         state = ending.final.job_state(job.id)
-        effects = len(ending.final.effects_of(job.id))
+        done = [effect.value for effect in ending.final.effects_of(job.id)]
         if state not in TERMINAL:
             return f"job-{job.id} is stuck in {state}"
-        if effects != (1 if state is JobState.SUCCEEDED else 0):
-            return f"job-{job.id} is {state} with {effects} effects"
-        done = [effect.value for effect in ending.final.effects_of(job.id)]
+        if len(done) != (1 if state is JobState.SUCCEEDED else 0):
+            return f"job-{job.id} is {state} with {len(done)} effects"
         if ending.external and done and done[0] not in ending.final.charges:
             return f"job-{job.id} is {state} and was never charged"
     return None if ending.settled else "something still changes after every round that was allowed"

@@ -88,10 +88,10 @@ class FailureMode:
     folder: Path = field(default=FOLDER, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
-        hunts = [self.hunt, *[Hunt(then.breaks, then.past) for then in self.then]]
-        broken = [hunt.invariant for hunt in hunts]
-        if len(set(broken)) < len(broken):
-            raise ValueError(f"it breaks {' and '.join(broken)}: each invariant is said once")
+        for breaks, past in [(self.breaks, self.past), *[(then.breaks, then.past) for then in self.then]]:
+            Hunt(breaks, past)
+        if len(set(self.invariants)) < len(self.invariants):
+            raise ValueError(f"it breaks {' and '.join(self.invariants)}: each invariant is said once")
         for strategy in [self.strategy, *[then.strategy for then in self.then if then.strategy]]:
             if "PowerLoss" in dict(strategy.weights) and not strategy.scope.power_loss:
                 raise ValueError("PowerLoss has a weight, and the scope is not Scope(power_loss=True)")
@@ -110,6 +110,11 @@ class FailureMode:
     def each(self) -> tuple["FailureMode", ...]:
         """Itself, and for each of what else it breaks the same with that in the first one's place."""
         return (self, *[self._hunting(then) for then in self.then])
+
+    @property
+    def invariants(self) -> tuple[str, ...]:
+        """All that it breaks, the first one first."""
+        return (self.breaks, *[then.breaks for then in self.then])
 
     def breaking(self, invariant: str) -> "FailureMode":
         """The same as it breaks that invariant: as it says, or, if it does not, first of all."""

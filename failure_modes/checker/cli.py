@@ -1,7 +1,6 @@
 """The command line of the checker. Exit codes: see `EXIT`."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ from failure_modes.checker.database import kept, save
 from failure_modes.checker.disk.vfs import NoVFS
 from failure_modes.checker.documents import documents
 from failure_modes.checker.exits import EXIT, fail, leave, shown_path, usage
-from failure_modes.checker.options import STORE, tuned, tuning
+from failure_modes.checker.options import STORE, processes, tuned, tuning
 from failure_modes.checker.real import real_world_of
 from failure_modes.checker.replay import replay
 from failure_modes.checker.scaffold import NotLaidOut, lay_out
@@ -91,7 +90,7 @@ def main() -> None:
 def list_() -> None:
     """List the failure modes and their kept traces."""
     for mode in catalogue():
-        broken = " and ".join([one.breaks for one in mode.each])
+        broken = " and ".join(mode.invariants)
         click.echo(f"{mode.id}  {mode.title}: breaks {broken}, prevented by {mode.policy}")
         for path, trace in _kept(mode):
             click.echo(f"        {path.name}  {steps_told(len(trace.actions))}, {trace.scope.granularity}")
@@ -141,13 +140,7 @@ def _replayed(path: Path, *, on_guarded: bool, really: bool, store: str | None) 
 @click.option(
     "--off", type=click.IntRange(1, 200), help="Switch off so many random sets of policies instead."
 )
-@click.option(
-    "--processes",
-    type=click.IntRange(1, 256),
-    default=lambda: os.cpu_count() or 1,
-    show_default="one for each core",
-    help="Of --off: processes that share the sets.",
-)
+@processes("Of --off: processes that share the sets.")
 def explore(file: Path | None, *, reach_all: bool, off: int | None, **options: Any) -> None:
     """Hunt freely on the guarded system, and say what was reached.
 

@@ -138,20 +138,23 @@ def _tried(mode: FailureMode, options: dict[str, Any]) -> _Answer:
     )
     trace = trace_of(None, strategy.scope, result, "")
     missing = unreached(mode.must_reach, result)
-    if options["json_"]:
-        pass
-    elif trace is not None:
-        click.echo(replay(trace, base=mode.base).text)
-    else:
-        without = f", {mode.beside}" if mode.beside else ""
-        click.echo(f"{mode.id} {mode.title}{without}: prevented by {mode.policy}; {met(result)}")
-        if mode.must_reach:
-            click.echo(reached(mode.must_reach, result))
+    if not options["json_"]:
+        _tell_tried(mode, result, trace)
     return _Answer(
         said={"hunts": None, **as_json(result, trace), "unreached": list(missing)},
         code=guarded_code(result, missing),
         interrupted=result.tally.interrupted,
     )
+
+
+def _tell_tried(mode: FailureMode, result: Result, trace: Trace | None) -> None:
+    if trace is not None:
+        click.echo(replay(trace, base=mode.base).text)
+        return
+    without = f", {mode.beside}" if mode.beside else ""
+    click.echo(f"{mode.id} {mode.title}{without}: prevented by {mode.policy}; {met(result)}")
+    if mode.must_reach:
+        click.echo(reached(mode.must_reach, result))
 
 
 def guarded_code(result: Result, missing: tuple[str, ...]) -> EXIT:

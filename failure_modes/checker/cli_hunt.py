@@ -11,9 +11,9 @@ from attrs import frozen
 from failure_modes.checker.ahead import ahead, begin, stop
 from failure_modes.checker.exits import EXIT, leave
 from failure_modes.checker.hunting import Break, Trial, hunt, trials
+from failure_modes.checker.options import processes_for
 from failure_modes.checker.orphans import sigterm_as_interrupt
 from failure_modes.checker.progress import Lines
-from failure_modes.checker.scope import StoreKind
 from failure_modes.checker.strategy import Strategy
 from failure_modes.checker.telling import steps_told
 from failure_modes.checker.trace import action_to_json
@@ -48,8 +48,7 @@ def hunt_and_show(strategy: Strategy, number: int, options: dict[str, Any]) -> N
         )
         for at, trial in enumerate(chosen, start=1)
     ]
-    # A server has as much to do as one process asks of it.
-    processes = options["processes"] if strategy.scope.store is StoreKind.SQLITE else 1
+    processes = processes_for(strategy.scope, options)
     found: list[tuple[Break, ...]] = []
     sigterm_as_interrupt()
     pool = ProcessPoolExecutor(processes, mp_context=get_context("forkserver"), initializer=begin)

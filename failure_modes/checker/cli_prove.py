@@ -28,6 +28,7 @@ from failure_modes.checker.options import (
     Seconds,
     asked_of,
     check_store,
+    processes_for,
     scoped,
 )
 from failure_modes.checker.parallel import PartLost
@@ -221,7 +222,7 @@ def _explore(
     )
     try:
         with proof_shown(what) as report:
-            return explore_all(proof, processes=_processes(scope, options), limits=limits, report=report)
+            return explore_all(proof, processes=processes_for(scope, options), limits=limits, report=report)
     except (CheckpointError, Unexplorable, NotTheSame) as error:
         fail(str(error))
     except PartLost as error:
@@ -252,11 +253,6 @@ def _limits(options: dict[str, Any]) -> Limits:
     return Limits(
         seconds_max=options["seconds"], states_max=options["states"], checkpoint=options["checkpoint"]
     )
-
-
-def _processes(scope: Scope, options: dict[str, Any]) -> int:
-    """On PostgreSQL the server works beside the one process that asks it."""
-    return options["processes"] if scope.store is StoreKind.SQLITE else 1
 
 
 def _told(scope: Scope, bounds: Bounds) -> str:

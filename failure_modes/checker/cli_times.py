@@ -1,19 +1,17 @@
 """The command `times`: how long the session of each failure mode takes, for the index."""
 
-import json
 import subprocess
 import sys
 
 import click
 
-from failure_modes.checker.catalogue import FOLDER, FailureMode, catalogue
+from failure_modes.checker.catalogue import FailureMode, catalogue
 from failure_modes.checker.database import kept
-from failure_modes.checker.exits import EXIT, leave
+from failure_modes.checker.exits import EXIT, leave, usage
 from failure_modes.checker.options import Mode
-from failure_modes.checker.whole import write_whole
+from failure_modes.checker.seconds import keep, measured
 from system.clock import Stopwatch
 
-FILE = FOLDER / "seconds.json"
 SECONDS_MAX = 30
 """What a session may take, on two cores."""
 
@@ -27,7 +25,7 @@ def times(modes: tuple[FailureMode, ...]) -> None:
     each ends as expected, in less than 30 s.
     """
     everything = catalogue()
-    known, right = {mode.id: seconds_of(mode) for mode in everything}, True
+    known, right = measured(), True
     for mode in modes or everything:
         watch = Stopwatch()
         codes = [_run(arguments) for arguments in _session(mode)]
@@ -36,15 +34,8 @@ def times(modes: tuple[FailureMode, ...]) -> None:
         right = right and not wrong
         ended = f"exit codes {', '.join([str(code) for code in codes])}" if any(codes) else "as expected"
         click.echo(f"{mode.id} {mode.title}: {seconds} s, {ended}{' (wrong)' if wrong else ''}")
-        lines = [f'  "{key}": {json.dumps(value)}' for key, value in known.items() if value is not None]
-        write_whole(FILE, "{\n" + ",\n".join(lines) + "\n}\n")
+        usage(keep, {each.id: known[each.id] for each in everything if each.id in known})
     leave(EXIT.AS_EXPECTED if right else EXIT.NOT_AS_EXPECTED)
-
-
-def seconds_of(mode: FailureMode) -> float | None:
-    """How long it took the last time; None if nobody has measured it."""
-    measured: dict[str, float] = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
-    return measured.get(mode.id)
 
 
 def _session(mode: FailureMode) -> tuple[tuple[str, ...], ...]:

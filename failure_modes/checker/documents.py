@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from failure_modes.checker.catalogue import FOLDER, FailureMode, catalogue
-from failure_modes.checker.cli_times import seconds_of
 from failure_modes.checker.database import kept
 from failure_modes.checker.scope import StoreKind
+from failure_modes.checker.seconds import measured
 from failure_modes.checker.seeds import Searched, key_of, searched
 from failure_modes.checker.telling import steps_told
 from model.invariants import INVARIANTS, Invariant, invariant
@@ -146,7 +146,7 @@ _THEN_COLUMNS = (
 
 
 def _index() -> str:
-    modes, known = catalogue(), searched()
+    modes, known, seconds = catalogue(), searched(), measured()
     return "\n".join(
         [
             "# The failure modes",
@@ -154,7 +154,7 @@ def _index() -> str:
             _NOTICE,
             f"| {' | '.join(_COLUMNS)} |",
             f"|{' --- |' * len(_COLUMNS)}",
-            *[_row(mode, known.get(key_of(mode))) for mode in modes],
+            *[_row(mode, known.get(key_of(mode)), seconds.get(mode.id)) for mode in modes],
             "",
             "*Breaks*: the invariant that its search hunts; what it breaks besides stands below. Where",
             "another breaks on the way, and may not, that example is left aside, and the command says so.",
@@ -195,7 +195,7 @@ def _index() -> str:
     )
 
 
-def _row(mode: FailureMode, found: Searched | None) -> str:
+def _row(mode: FailureMode, found: Searched | None, seconds: float | None) -> str:
     folder = f"../failure_modes/{mode.folder.name}"
     cells = (
         mode.id,
@@ -205,7 +205,7 @@ def _row(mode: FailureMode, found: Searched | None) -> str:
         mode.policy,
         *_numbers(mode, found),
         " and ".join([store for store in StoreKind if store not in mode.not_on]),
-        "not yet: `nox -s times`" if seconds_of(mode) is None else f"{seconds_of(mode)} s",
+        "not yet: `nox -s times`" if seconds is None else f"{seconds} s",
         f"[spec]({folder}/spec.md), [scenario]({folder}/scenario.py)",
     )
     return f"| {' | '.join(cells)} |"
@@ -228,7 +228,7 @@ def _by_invariant(rule: Invariant, modes: tuple[FailureMode, ...]) -> str:
     breaking = [
         f"[{mode.id}](../failure_modes/{mode.folder.name}/spec.md) {mode.title}"
         for mode in modes
-        if rule.id in [one.breaks for one in mode.each]
+        if rule.id in mode.invariants
     ]
     return f"- {rule.id} ({rule.title}): {', '.join(breaking)}."
 

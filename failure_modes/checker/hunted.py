@@ -1,10 +1,12 @@
 """What a run is after: one invariant; and which others may break on the way there."""
 
-from attrs import field, frozen
+from attrs import frozen
 
 from model.invariants import INVARIANTS
 
 _KNOWN = tuple([rule.id for rule in INVARIANTS])
+_NEVER_PAST = {"INV_005": ("INV_003",)}
+"""Which invariants cannot be gone past by a hunt for another: what it is judged by would be gone."""
 
 
 @frozen
@@ -16,7 +18,7 @@ class Hunt:
     """
 
     invariant: str
-    past: tuple[str, ...] = field(default=())
+    past: tuple[str, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         for named in (self.invariant, *self.past):
@@ -24,11 +26,20 @@ class Hunt:
                 raise ValueError(f"there is no invariant {named!r}; there are {', '.join(_KNOWN)}")
         if self.invariant in self.past:
             raise ValueError(f"{self.invariant} is hunted, so it is not gone past")
-        if self.invariant == "INV_005" and "INV_003" in self.past:
-            raise ValueError("INV_005 cannot be hunted past INV_003: what it rests on would be gone")
+        for named in _NEVER_PAST.get(self.invariant, ()):
+            if named in self.past:
+                raise ValueError(
+                    f"{self.invariant} cannot be hunted past {named}: what it rests on would be gone"
+                )
 
     def __str__(self) -> str:
         return self.invariant
+
+
+def past_others(invariant: str) -> Hunt:
+    """The hunt for it in which whatever else can be gone past may break before."""
+    never = (invariant, *_NEVER_PAST.get(invariant, ()))
+    return Hunt(invariant, tuple([other for other in _KNOWN if other not in never]))
 
 
 def needs_ending(hunted: Hunt | None) -> bool:

@@ -14,7 +14,7 @@ from attrs import evolve, fields, frozen
 from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.catalogue import catalogue
 from failure_modes.checker.explorer import Proof
-from failure_modes.checker.hunted import Hunt
+from failure_modes.checker.hunted import Hunt, past_others
 from failure_modes.checker.proving import Answer, prove
 from failure_modes.checker.scope import Scope, Swap, guarded
 from model.invariants import INVARIANTS
@@ -153,20 +153,6 @@ def matrix(part: Part, processes: int, done: Callable[[str], None], together: in
             yield Row(off=names, answers=tuple(answers), later=tuple(later))
     answer = _answer(part, guarded, None, processes)
     yield Row(off=(), answers=(answer,) * len(INVARIANTS), later=(None,) * len(INVARIANTS))
-
-
-def past_others(invariant: str) -> Hunt:
-    """The hunt for it in which whatever else can be gone past may break before."""
-    return Hunt(
-        invariant,
-        tuple(
-            [
-                other.id
-                for other in INVARIANTS
-                if other.id != invariant and (invariant, other.id) != ("INV_005", "INV_003")
-            ]
-        ),
-    )
 
 
 def is_new(row: Row, at: int, rows: Iterable[Row]) -> bool:

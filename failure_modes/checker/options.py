@@ -75,13 +75,26 @@ SECONDS = click.option(
     "--seconds", type=Seconds(0, min_open=True), help="Stop each search or proof after so long."
 )
 JSON = click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
-PROCESSES = click.option(
-    "--processes",
-    type=click.IntRange(1, 256),
-    default=lambda: os.cpu_count() or 1,
-    show_default="one for each core",
-    help="Processes that share the states.",
-)
+
+
+def processes(told: str) -> Callable[[Command], Command]:
+    """The option for how many processes share the work; `told` says which."""
+    return click.option(
+        "--processes",
+        type=click.IntRange(1, 256),
+        default=lambda: os.cpu_count() or 1,
+        show_default="one for each core",
+        help=told,
+    )
+
+
+def processes_for(scope: Scope, options: dict[str, Any]) -> int:
+    """So many; but on PostgreSQL the server works beside the one process that asks it."""
+    number: int = options["processes"] if scope.store is StoreKind.SQLITE else 1
+    return number
+
+
+PROCESSES = processes("Processes that share the states.")
 """The options that searches and proofs share."""
 
 BREAKS = click.option(
@@ -96,9 +109,8 @@ def asked_of(mode: FailureMode, breaks: str | None) -> tuple[FailureMode, ...]:
     """
     if breaks is None:
         return mode.each
-    known = [one.breaks for one in mode.each]
-    if breaks not in known:
-        says = f"{mode.id} {mode.title} breaks {' and '.join(known)}"
+    if breaks not in mode.invariants:
+        says = f"{mode.id} {mode.title} breaks {' and '.join(mode.invariants)}"
         raise click.UsageError(f"{says}; nothing is said of {breaks}")
     return (mode.breaking(breaks),)
 

@@ -13,7 +13,7 @@ from attrs import asdict, frozen
 from failure_modes.checker.asking import search_of
 from failure_modes.checker.catalogue import FOLDER, FailureMode
 from failure_modes.checker.machine import run
-from failure_modes.checker.whole import write_whole
+from failure_modes.checker.whole import write_lines
 
 FILE = FOLDER / "seeds.json"
 
@@ -74,5 +74,4 @@ def searched() -> dict[str, Searched]:
 
 def keep(known: dict[str, Searched]) -> None:
     """Write them to the file; whole or not at all."""
-    lines = [f'  "{key}": {json.dumps(asdict(one))}' for key, one in sorted(known.items())]
-    write_whole(FILE, "{\n" + ",\n".join(lines) + "\n}\n")
+    write_lines(FILE, {key: asdict(one) for key, one in sorted(known.items())})

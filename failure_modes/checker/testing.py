@@ -73,7 +73,5 @@ def _mode(mode_id: str, breaks: str | None) -> FailureMode:
     mode = failure_mode(mode_id)
     if breaks is None:
         return mode
-    assert breaks in [one.breaks for one in mode.each], (
-        f"{mode.id}: its scenario does not say it breaks {breaks}"
-    )
+    assert breaks in mode.invariants, f"{mode.id}: its scenario does not say it breaks {breaks}"
     return mode.breaking(breaks)

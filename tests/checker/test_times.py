@@ -4,13 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from attrs import evolve
 
-from failure_modes.checker import cli_times
-from failure_modes.checker.catalogue import FailureMode, failure_mode
+from failure_modes.checker import cli_times, seconds
 from tests.checker.commands import invoke
-
-MODE = failure_mode("FM_005")
 
 
 @pytest.fixture
@@ -23,7 +19,7 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]
         return 0
 
     monkeypatch.setattr(cli_times, "_run", run)
-    monkeypatch.setattr(cli_times, "FILE", tmp_path / "seconds.json")
+    monkeypatch.setattr(seconds, "FILE", tmp_path / "seconds.json")
     return commands
 
 
@@ -52,6 +48,5 @@ def test_a_session_that_goes_wrong_or_takes_too_long_is_told(
 
 def test_a_failure_mode_that_was_not_measured_has_no_time(ran: list[tuple[str, ...]]) -> None:
     """The index says so, and names the command."""
-    other: FailureMode = evolve(MODE, id="FM_099")
-    assert cli_times.seconds_of(other) is None
+    assert seconds.measured().get("FM_099") is None
     assert not ran
