@@ -10,7 +10,7 @@ import re
 from attrs import field, frozen, validators
 
 from system.policies import Policies
-from system.policies.fence import refuse
+from system.policies.fence import found, refuse
 from system.policies.idempotency import Accepted
 from system.policies.lease import Lease
 from system.policies.reconcile import Reconciled
@@ -50,23 +50,23 @@ class Queue:
         return self.policies.idempotency.accept(
             self.store,
             key=key,
-            payload=text,
+            payload_json=text,
             attempts_max=self.policies.retry.attempts_max,
             actor=actor,
         )
 
     def lease(self, worker: str) -> Lease | None:
-        """Take the job that has been available longest; None when there is none.
+        """Take the job that has been due longest, then the one that was enqueued first; None if none is due.
 
-        A job whose lease ran out is available again: its stale execution is aborted in the same transaction.
+        A job whose lease ran out is due again: its stale execution is aborted in the same transaction.
         """
         return self.policies.lease.lease(self.store, self.policies, worker, self._lease_ms)
 
-    def start(self, execution_id: int) -> bool:
-        """Say that the handler begins. False when the lease is gone."""
+    def start(self, held: Execution) -> bool:
+        """Say that the handler begins. False when the lease is gone. `held` is a lease's execution."""
         with self.store.transaction() as tx:
-            execution = tx.execution(execution_id)
-            if self._refused(tx, execution, "start"):
+            execution = found(tx, held, "start")
+            if execution is None or self._refused(tx, execution, "start"):
                 return False
             if execution.status is not Status.LEASED:
                 refuse(tx, execution, "start", "already_started")
@@ -80,11 +80,11 @@ class Queue:
             )
             return True
 
-    def heartbeat(self, execution_id: int) -> bool:
+    def heartbeat(self, held: Execution) -> bool:
         """Extend the lease to a full one from now. False when it is gone: then stop working."""
         with self.store.transaction() as tx:
-            execution = tx.execution(execution_id)
-            if self._refused(tx, execution, "heartbeat"):
+            execution = found(tx, held, "heartbeat")
+            if execution is None or self._refused(tx, execution, "heartbeat"):
                 return False
             until = tx.now + self._lease_ms
             tx.move(
@@ -98,18 +98,20 @@ class Queue:
             tx.set_available(execution.job_id, until)
             return True
 
-    def commit(self, execution_id: int, value: object) -> bool:
+    def commit(self, held: Execution, value: object) -> bool:
         """Write the effect and the COMMITTED record in one transaction. False when refused."""
-        return self.commit_json(execution_id, to_json(value))
+        return self.commit_json(held, to_json(value))
 
-    def commit_json(self, execution_id: int, value: str) -> bool:
+    def commit_json(self, held: Execution, value: str) -> bool:
         """As `commit`, with a value that is JSON text already."""
-        return self.policies.commit.commit(self.store, self.policies.fence, execution_id, value)
+        return self.policies.commit.commit(self.store, self.policies.fence, held, value)
 
-    def finish(self, execution_id: int) -> bool:
+    def finish(self, held: Execution) -> bool:
         """Say that a committed execution is done. False when reconciliation was first."""
         with self.store.transaction() as tx:
-            execution = tx.execution(execution_id)
+            execution = found(tx, held, "finish")
+            if execution is None:
+                return False
             if execution.status is not Status.COMMITTED:
                 refuse(tx, execution, "finish", "already_finished")
                 return False
@@ -117,14 +119,14 @@ class Queue:
             self.policies.breaker.finished(tx, execution)
             return True
 
-    def fail(self, execution_id: int, *, detail: str, by_handler: bool = True) -> bool:
+    def fail(self, held: Execution, *, detail: str, by_handler: bool = True) -> bool:
         """Give the attempt up: the job waits out its backoff, or is buried. False when the lease is gone.
 
         `by_handler` is False when the worker let go of it: then the circuit breaker does not count it.
         """
         with self.store.transaction() as tx:
-            execution = tx.execution(execution_id)
-            if self._refused(tx, execution, "fail"):
+            execution = found(tx, held, "fail")
+            if execution is None or self._refused(tx, execution, "fail"):
                 return False
             tx.move(
                 execution,
@@ -146,9 +148,9 @@ class Queue:
         """Bring to an end what dead workers left behind, one batch at most."""
         return self.policies.reconcile.run(self.store, self.policies.retry, actor)
 
-    def external_key(self, execution: Execution) -> str:
+    def external_key(self, lease: Lease) -> str:
         """The idempotency key under which a handler may ask other systems for the effect of its job."""
-        return self.policies.external.key(execution)
+        return self.policies.external.key(lease)
 
     @property
     def _lease_ms(self) -> int:

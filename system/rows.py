@@ -1,4 +1,4 @@
-"""Rows as records: the columns are named after the fields, in their order."""
+"""Rows as records: the columns are named after the fields, in their order. `payload_json` is in `payload`."""
 
 from typing import Any
 
@@ -10,13 +10,16 @@ JOB_FIELDS, EXECUTION_FIELDS, EFFECT_FIELDS, AUDIT_FIELDS = (
     tuple([field.name for field in fields(record)]) for record in (Job, Execution, Effect, AuditRow)
 )
 JOB, EXECUTION, EFFECT, AUDIT = (
-    ", ".join(names) for names in (JOB_FIELDS, EXECUTION_FIELDS, EFFECT_FIELDS, AUDIT_FIELDS)
+    ", ".join(names).replace("payload_json", "payload")
+    for names in (JOB_FIELDS, EXECUTION_FIELDS, EFFECT_FIELDS, AUDIT_FIELDS)
 )
 
 
 def read_job(row: Any) -> Job:
     """The row as a job."""
-    return Job(**dict(zip(JOB_FIELDS, row, strict=True)))
+    values = dict(zip(JOB_FIELDS, row, strict=True))
+    values["timed"] = bool(values["timed"])
+    return Job(**values)
 
 
 def read_execution(row: Any) -> Execution:

@@ -21,12 +21,13 @@ from system.rows import (
     read_execution,
     read_job,
 )
-from system.store import AuditRow, Breaker, Counts, Effect, Execution, Job, Status, StoreError
+from system.store import AuditRow, Breaker, Counts, Effect, Execution, Job, Status, StoreError, Tokens
 
 OPEN = "status IN ('LEASED', 'IN_PROGRESS', 'COMMITTED')"
 
 ADD_EXECUTION = (
-    "INSERT INTO executions (job_id, attempt, worker, status, lease_expires_at) VALUES (?, ?, ?, ?, ?)"
+    "INSERT INTO executions (job_id, attempt, worker, status, lease_expires_at, token)"
+    " VALUES (?, ?, ?, ?, ?, ?)"
 )
 CHANGE_EXECUTION = "UPDATE executions SET status = ?, lease_expires_at = ? WHERE id = ?"
 ADD_AUDIT_ROW = (
@@ -40,6 +41,7 @@ class SQLTransaction:
     __slots__ = ()
 
     now: int
+    _tokens: Tokens
 
     @abstractmethod
     def _rows(self, sql: str, *values: object) -> list[Any]:
@@ -60,14 +62,20 @@ class SQLTransaction:
         raise StoreError(f"there is no job {job_id}")
 
     def set_available(self, job_id: int, available_at: int | None) -> None:
-        """Say when the job may be leased next; None for never again."""
-        self._run("UPDATE jobs SET available_at = ? WHERE id = ?", available_at, job_id)
+        """Give the job a due time of its own; None: it may not be leased again."""
+        self._run("UPDATE jobs SET available_at = ?, timed = ? WHERE id = ?", available_at, True, job_id)
 
     def execution(self, execution_id: int) -> Execution:
         """The execution of that id. Raises StoreError."""
-        for row in self._rows(f"SELECT {EXECUTION} FROM executions WHERE id = ?", execution_id):
-            return read_execution(row)
-        raise StoreError(f"there is no execution {execution_id}")
+        found = self.find_execution(execution_id)
+        if found is None:
+            raise StoreError(f"there is no execution {execution_id}")
+        return found
+
+    def find_execution(self, execution_id: int) -> Execution | None:
+        """The execution of that id, or None."""
+        rows = self._rows(f"SELECT {EXECUTION} FROM executions WHERE id = ?", execution_id)
+        return read_execution(rows[0]) if rows else None
 
     def last_execution(self, job_id: int) -> Execution | None:
         """The job's latest execution, or None."""
@@ -80,7 +88,8 @@ class SQLTransaction:
         self, *, job_id: int, attempt: int, worker: str, lease_expires_at: int, operation: str
     ) -> Execution:
         """Add a LEASED execution, with its audit row."""
-        values = job_id, attempt, worker, Status.LEASED, lease_expires_at
+        token = self._tokens()
+        values = job_id, attempt, worker, Status.LEASED, lease_expires_at, token
         told = worker, operation, "leased", job_id
         return Execution(
             id=self._add_execution(values, told),
@@ -89,6 +98,7 @@ class SQLTransaction:
             worker=worker,
             status=Status.LEASED,
             lease_expires_at=lease_expires_at,
+            token=token,
         )
 
     def _add_execution(self, values: tuple[object, ...], told: tuple[object, ...]) -> int:

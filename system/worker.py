@@ -77,14 +77,14 @@ class Context:
         self._queue = queue
         self._handling = handling
         self._persist = persist
-        self._execution = lease.execution
+        self._lease = lease
         self._written: str | None = None
         self.attempt = lease.execution.attempt
 
     @property
     def idempotency_key(self) -> str:
         """What to give another system with a request, so that it does once what every attempt asks for."""
-        return self._queue.external_key(self._execution)
+        return self._queue.external_key(self._lease)
 
     @property
     def effect(self) -> str:
@@ -99,7 +99,8 @@ class Context:
 
     def heartbeat(self) -> bool:
         """Extend the lease. False when it is gone: someone else may have the job, so stop working."""
-        return self._handling.shield(lambda: self._persist(lambda: self._queue.heartbeat(self._execution.id)))
+        held = self._lease.execution
+        return self._handling.shield(lambda: self._persist(lambda: self._queue.heartbeat(held)))
 
 
 Handler = Callable[[Job, Context], Any]
@@ -172,13 +173,12 @@ class Worker:
         lease = self._heard(lambda: self._queue.lease(self.name))
         if lease is None:
             return False
-        execution_id = lease.execution.id
-        if self._persist(lambda: self._queue.start(execution_id)):
+        if self._persist(lambda: self._queue.start(lease.execution)):
             self._handle(lease)
         return True
 
     def _handle(self, lease: Lease) -> None:
-        execution_id = lease.execution.id
+        execution = lease.execution
         context = Context(self._queue, lease, self._handling, self._persist)
         process = os.getpid()
         whole = True
@@ -193,9 +193,9 @@ class Worker:
             _leave(failure)
         if failure is not None:
             detail = failure
-            self._persist(lambda: self._queue.fail(execution_id, detail=detail, by_handler=whole))
-        elif self._persist(lambda: self._queue.commit_json(execution_id, context.effect), or_unheard=True):
-            self._persist(lambda: self._queue.finish(execution_id))  # refused if there was no commit
+            self._persist(lambda: self._queue.fail(execution, detail=detail, by_handler=whole))
+        elif self._persist(lambda: self._queue.commit_json(execution, context.effect), or_unheard=True):
+            self._persist(lambda: self._queue.finish(execution))  # refused if there was no commit
 
     def _persist(self, operation: Callable[[], bool], *, or_unheard: bool = False) -> bool:
         """Run one operation, again while the store cannot be used. It is fenced, so late is not wrong.

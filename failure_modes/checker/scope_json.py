@@ -28,7 +28,8 @@ _BESIDES: dict[str, type] = {
 
 _POWER = "power_loss"
 _STORE = "store"
-_OF_WORLD: dict[str, type] = {_POWER: bool, _STORE: str}
+_CONSTRAINTS = "constraints"
+_OF_WORLD: dict[str, type] = {_POWER: bool, _STORE: str, _CONSTRAINTS: bool}
 """What is no setting of a policy, written where it is not what it is by default."""
 
 _KIND_NAMES = {int: "whole number", float: "number", str: "string", bool: "true or false"}
@@ -53,6 +54,8 @@ def scope_to_json(scope: Scope) -> dict[str, Any]:
             found[name] = _seconds(value) if name.endswith("_seconds") else value
     if scope.store is not StoreKind.SQLITE:
         found[_STORE] = scope.store.value
+    if not scope.constraints:
+        found[_CONSTRAINTS] = False
     return found | {_POWER: True} if scope.power_loss else found
 
 
@@ -81,6 +84,7 @@ def scope_from_json(value: Any) -> Scope:
         settings=Settings(**settings),
         store=StoreKind(store),
         power_loss=value.get(_POWER, False),
+        constraints=value.get(_CONSTRAINTS, True),
     )
 
 

@@ -139,7 +139,7 @@ class PostgreSQLStepping(SteppingConnection):
         The server rolls back when it notices; a statement that waits for a lock still runs once it gets it.
         """
         del close
-        held = self.in_transaction
+        held = self.holds
         if self._under_way:
             self._under_way, self.ghost = False, self.pid
             self._backends.abandon(self)
@@ -200,6 +200,8 @@ class PostgreSQLStepping(SteppingConnection):
         try:
             values = [list(one) if isinstance(one, tuple) else one for one in parameters]
             cursor = self._connection.execute(sql, values)
+            while cursor.nextset():
+                pass
             status = cursor.statusmessage
             if cursor.description:
                 columns = tuple([column.name for column in cursor.description])
