@@ -18,10 +18,20 @@ from attrs import asdict
 from system.clock import SystemClock, utc
 from system.database import BUSY_SECONDS, Database, named
 from system.handlers import NoHandler, load_handler
-from system.output import DAY_SECONDS, aligned, audit_row, one_line, status_rows
+from system.output import (
+    DAY_SECONDS,
+    aligned,
+    audit_row,
+    counts_json,
+    failed_row,
+    job_json,
+    job_rows,
+    one_line,
+    status_rows,
+)
 from system.payload import Unreadable, read_payload
 from system.policies import Policies, Retry
-from system.queue import InvalidJob, Queue, check_key, to_json
+from system.queue import InvalidJob, Queue, check_key
 from system.signals import interrupting
 from system.store import StoreError
 from system.worker import Worker
@@ -150,7 +160,7 @@ def enqueue(database: Database, payload: str, key: str | None, attempts: int) ->
         accepted = queue.accept(value, key=key)
     click.echo(accepted.job.id)
     if accepted.existed:
-        same = "the same" if accepted.job.payload == to_json(value) else "another"
+        same = "the same" if accepted.same_payload else "another"
         click.echo(f"job {accepted.job.id} existed already under this key, with {same} payload", err=True)
 
 
@@ -227,19 +237,15 @@ def reconcile(database: Database) -> None:
 def status(database: Database, json_: bool) -> None:
     """Count the jobs by state.
 
-    Also: how long the oldest job has waited, how many leases ran out with nobody to take the job up, and
-    how many duplicates were refused.
+    Also: since when the oldest job is due, how many leases ran out with nobody to take the job up, and how
+    many duplicates were refused.
     """
     with database.open() as store:
         counts = store.counts()
-    oldest = counts.oldest_pending_at
-    age = None if oldest is None else max(0, counts.counted_at - oldest) / 1000
     if json_:
-        times = ("oldest_pending_at", "counted_at")
-        shown = {name: value for name, value in asdict(counts).items() if name not in times}
-        click.echo(json.dumps(shown | {"oldest_pending_seconds": age}))
+        click.echo(json.dumps(counts_json(counts)))
         return
-    click.echo(aligned(status_rows(counts, age)))
+    click.echo(aligned(status_rows(counts)))
 
 
 @main.command()
@@ -260,3 +266,35 @@ def audit(database: Database, job: int, json_: bool) -> None:
         click.echo(json.dumps({"job": job, "history": rows}))
         return
     click.echo(aligned(tuple([audit_row(row) for row in history])))
+
+
+@main.command()
+@click.argument("job", type=click.IntRange(1, JOB_ID_MAX))
+@click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def show(database: Database, job: int, json_: bool) -> None:
+    """Show a job: its state, and its result or why it failed.
+
+    JOB is its id.
+    """
+    with database.open() as store:
+        found = store.status(job)
+    if found is None:
+        raise Failure(f"{database.shown}: there is no job {job}; `enqueue` prints a job's id")
+    click.echo(json.dumps(job_json(found)) if json_ else aligned(job_rows(found)))
+
+
+@main.command()
+@click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, metavar="N")
+@click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def failed(database: Database, limit: int, json_: bool) -> None:
+    """List the jobs that were given up, the latest first, N at most."""
+    with database.open() as store:
+        found = store.given_up(limit)
+    if json_:
+        click.echo(json.dumps({"failed": [job_json(one) for one in found]}))
+    elif found:
+        click.echo(aligned(tuple([failed_row(one) for one in found])))
+    else:
+        click.echo("no job has failed")

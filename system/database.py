@@ -30,7 +30,7 @@ class Database:
     shown: str
     """Its name, without a password."""
 
-    _store: "Callable[[bool], SQLiteStore | PostgreSQLStore]" = field(repr=False)
+    store: "Callable[[bool], SQLiteStore | PostgreSQLStore]" = field(repr=False)
     """Makes a store; a queue too when asked to."""
 
     enqueue_creates: bool
@@ -38,11 +38,11 @@ class Database:
 
     def open(self, *, to_enqueue: bool = False) -> closing[Store]:
         """The store, closed at the end of the block. Raises StoreError."""
-        return closing(self._store(to_enqueue and self.enqueue_creates))
+        return closing(self.store(to_enqueue and self.enqueue_creates))
 
     def create(self) -> bool:
         """Create a queue. False when there is one already. Raises StoreError."""
-        with closing(self._store(True)) as store:
+        with closing(self.store(True)) as store:
             return store.created
 
 

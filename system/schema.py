@@ -41,8 +41,11 @@ BREACHES = {
 }
 """For each of them a job that contradicts it, in a database that does not have it yet."""
 
+GIVEN_UP = "event IN ('buried', 'set_aside')"
+"""Of the audit: the rows that end a job without an effect."""
+
 INDEXES = (
-    "CREATE INDEX jobs_new ON jobs (id) WHERE NOT timed AND available_at IS NOT NULL",
+    "CREATE INDEX jobs_new ON jobs (id, enqueued_at) WHERE NOT timed AND available_at IS NOT NULL",
     "CREATE INDEX jobs_timed ON jobs (available_at, id) WHERE timed AND available_at IS NOT NULL",
     "CREATE UNIQUE INDEX executions_job ON executions (job_id, id)",
     f"CREATE UNIQUE INDEX {ONE_EXECUTION} ON executions (job_id) WHERE status <> 'ABORTED'",
@@ -52,6 +55,7 @@ INDEXES = (
     f"CREATE UNIQUE INDEX {ONE_EFFECT} ON effects (job_id)",
     "CREATE INDEX audit_job ON audit (job_id, id)",
     "CREATE INDEX audit_duplicates ON audit (id) WHERE event = 'duplicate' OR reason = 'already_committed'",
+    f"CREATE INDEX audit_given_up ON audit (id, event) WHERE {GIVEN_UP}",
 )
 
 

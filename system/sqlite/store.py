@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,9 +29,20 @@ def connecting(busy_seconds: float) -> Connect:
 
     Any thread may use one, but no two at a time: see `system.connections`.
     """
-    return lambda target: sqlite3.connect(
-        target, timeout=busy_seconds, isolation_level=None, uri=True, check_same_thread=False
-    )
+
+    def connect(target: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            target, timeout=busy_seconds, isolation_level=None, uri=True, check_same_thread=False
+        )
+        connection.text_factory = _text
+        return connection
+
+    return connect
+
+
+def _text(raw: bytes) -> str:
+    """What stands in a file, whatever it is: a row that is no text is told from others once it is read."""
+    return raw.decode("utf-8", "surrogateescape")
 
 
 class SQLiteStore(SQLReads):
@@ -63,6 +75,8 @@ class SQLiteStore(SQLReads):
         self._connect = connect or connecting(busy_seconds)
         self._sees_to_wal = connect is None
         """Whoever brings connections of their own has set them up."""
+        self._turns = threading.RLock()
+        """Of the threads that write. SQLite alone would let some of them starve: it does not queue."""
         self._read_only: list[sqlite3.Connection] = []
         """Connections that may only read. They stay open until there is another, so that the log is not
         removed with the last of them."""
@@ -183,7 +197,7 @@ class SQLiteStore(SQLReads):
     def transaction(self) -> Iterator["SQLiteTransaction"]:
         """Begin; commit at the end of the block; roll back if it raises. Writers take turns."""
         self._check_open()
-        with self._connections.one() as connection:
+        with self._turns, self._connections.one() as connection:
             try:
                 with self._explained, self._transaction(connection):
                     self._check_version(connection)
