@@ -150,7 +150,7 @@ def enqueue(database: Database, payload: str, key: str | None, attempts: int) ->
         accepted = queue.accept(value, key=key)
     click.echo(accepted.job.id)
     if accepted.existed:
-        same = "the same" if accepted.job.payload == to_json(value) else "another"
+        same = "the same" if accepted.job.payload_json == to_json(value) else "another"
         click.echo(f"job {accepted.job.id} existed already under this key, with {same} payload", err=True)
 
 
@@ -173,7 +173,7 @@ def work(
 ) -> None:
     """Work on jobs. HANDLER is package.module:function, called with (job, context).
 
-    `job.payload` is JSON text; `context.write(value)` sets the job's effect. An exception fails the attempt.
+    `job.payload` is the value that was enqueued; `context.write(value)` sets the job's effect. An exception fails the attempt.
     SIGTERM or SIGINT: the job in hand is finished, then exit 0. A second one: system.worker.Released is
     raised in the handler, and the job goes back to the queue.
     """
