@@ -230,10 +230,10 @@ def test_a_worker_that_was_stopped_in_a_transaction_does_not_hold_its_job_for_ev
 ) -> None:
     """The server ends its session after a while; when it comes back to commit, it is told so."""
 
-    def soon(_: Watched, sql: str, run: Run) -> Any:
+    def soon(watched: Watched, sql: str, run: Run) -> Any:
         answer = run()
-        if "idle_in_transaction_session_timeout" in sql:
-            _.connection.execute("SET idle_in_transaction_session_timeout = 1")
+        if sql.startswith("UPDATE jobs"):
+            watched.connection.execute("SET idle_in_transaction_session_timeout = 1")
         return answer
 
     database = PostgreSQL(postgresql_queue_dsn)

@@ -165,7 +165,8 @@ def test_another_schema_version_is_refused(path: Path, version: int) -> None:
     open_store(path, create=True).close()
     run(path, f"PRAGMA user_version = {version}")
     before = path.read_bytes()
-    with pytest.raises(StoreError, match=f"schema version {version}, and this program knows {SCHEMA_VERSION}"):
+    why = f"schema version {version}, and this program knows {SCHEMA_VERSION}"
+    with pytest.raises(StoreError, match=why):
         open_store(path, create=True)
     assert path.read_bytes() == before
 
