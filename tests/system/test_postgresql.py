@@ -246,6 +246,8 @@ def test_a_worker_that_was_stopped_in_a_transaction_does_not_hold_its_job_for_ev
         held.__enter__().set_available(1, None)
         with store.transaction() as tx:
             assert tx.job(1).available_at == clock.now(), "it waits until the server has ended the other"
+        while database.rows("SELECT 1 FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"):
+            pass
         with pytest.raises(StoreUnavailable, match="the server ended a transaction that was left alone"):
             held.__exit__(None, None, None)
         with stopped.transaction() as tx:
