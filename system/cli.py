@@ -183,9 +183,9 @@ def work(
 ) -> None:
     """Work on jobs. HANDLER is package.module:function, called with (job, context).
 
-    `job.payload` is JSON text; `context.write(value)` sets the job's effect. An exception fails the attempt.
-    SIGTERM or SIGINT: the job in hand is finished, then exit 0. A second one: system.worker.Released is
-    raised in the handler, and the job goes back to the queue.
+    `job.payload` is what was enqueued; `context.write(value)` sets the job's effect. An exception fails the
+    attempt. SIGTERM or SIGINT: the job in hand is finished, then exit 0. A second one:
+    system.worker.Released is raised in the handler, and the job goes back to the queue.
     """
     try:
         function = load_handler(handler)

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from system.schema import RULES
+from system.schema import UNIQUE
 
 
 def drop_constraints(execute: Callable[[str], object]) -> None:
     """Drop them. `execute` runs one statement on the database of a queue."""
-    for name in RULES:
+    for name in UNIQUE:
         execute(f"DROP INDEX {name}")
 
 

@@ -3,6 +3,7 @@
 import psycopg
 from psycopg import errors
 
+from system.schema import RULES, refused
 from system.store import StoreBusy, StoreError, StoreUnavailable
 
 _AGAIN = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
@@ -51,6 +52,8 @@ class Explained:
             return StoreError(f"{self._where}: {_TOO_LARGE}")
         if isinstance(error, psycopg.DataError) and "NUL" in str(error):
             return StoreError(f"{self._where}: PostgreSQL cannot keep text with a null byte")
+        if isinstance(error, psycopg.IntegrityError):
+            return StoreError(f"{self._where}: {refused(rule_of(error))}")
         gone = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and not code
         if gone or code.startswith(_GONE_CLASSES):
             return StoreUnavailable(f"{self._where}: {first_line(error)}")
@@ -68,3 +71,8 @@ def first_line(error: psycopg.Error) -> str:
     """What the server or the driver said, in one line."""
     text = error.diag.message_primary or str(error)
     return text.strip().splitlines()[0] if text.strip() else type(error).__name__
+
+
+def rule_of(error: psycopg.IntegrityError) -> str:
+    """The rule that a row was against: in our words, or else in the server's."""
+    return RULES.get(error.diag.constraint_name or "") or error.diag.message_primary or str(error)

@@ -1,6 +1,6 @@
 """The schema, in the first schema of the search path, and how a database says that it holds a queue."""
 
-from system.schema import EVENTS, INDEXES, STATUSES, one_of
+from system.schema import EVENTS, INDEXES, OWN_EFFECT, STATUSES, one_of
 
 SCHEMA_VERSION = 2
 LOCK = 0x52484A51
@@ -20,7 +20,7 @@ the index where the next one is looked for. By default they stay until a fifth o
 where they are on few of its pages."""
 
 EFFECT_OF_ITS_JOB = (
-    "ALTER TABLE effects ADD CONSTRAINT effects_of_own_execution"
+    f"ALTER TABLE effects ADD CONSTRAINT {OWN_EFFECT}"
     " FOREIGN KEY (job_id, execution_id) REFERENCES executions (job_id, id)"
 )
 

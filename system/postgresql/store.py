@@ -17,7 +17,7 @@ from system.postgresql.upgrade import OLDEST, upgrade
 from system.sql import SQLReads
 from system.store import Counts, StoreBusy, StoreError, Tokens, random_token
 
-BEGIN = f"BEGIN ; SELECT version FROM {MARK}"
+BEGIN = f"BEGIN ; SELECT coalesce(max(version), 0) FROM {MARK}"
 """One way to the server. The read holds the table until the end, so nobody upgrades the queue meanwhile."""
 
 
@@ -109,12 +109,12 @@ class PostgreSQLStore(SQLReads):
             raise StoreError(f"{self.shown}: no schema of the search path exists; create it, or name another")
         if not _is_there(connection, MARK):
             return None
-        version: int = _scalar(connection, f"SELECT max(version) FROM {MARK}")
+        version: int = _scalar(connection, f"SELECT coalesce(max(version), 0) FROM {MARK}")
         return version
 
     def _check_version(self, version: int) -> None:
         if version != SCHEMA_VERSION:
-            older = version < SCHEMA_VERSION
+            older = OLDEST <= version < SCHEMA_VERSION
             raise StoreError(
                 f"{self.shown}: schema version {version}, and this program knows {SCHEMA_VERSION}: "
                 + (

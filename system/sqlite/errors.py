@@ -3,6 +3,7 @@
 import sqlite3
 from pathlib import Path
 
+from system.schema import ONE_EFFECT, ONE_EXECUTION, RULES, refused
 from system.sqlite.files import OpenedFiles
 from system.store import StoreBusy, StoreError, StoreUnavailable
 
@@ -72,6 +73,8 @@ class Explained:
             raise StoreError(f"{self._path}: a number of more than 64 bits cannot be kept") from error
         if not isinstance(error, sqlite3.DatabaseError):
             return
+        if isinstance(error, sqlite3.IntegrityError):
+            raise StoreError(f"{self._path}: {refused(rule_of(error))}") from error
         if is_busy(error):
             raise StoreBusy(
                 f"{self._path}: locked by another process for more than {self._busy_seconds:g} s; "
@@ -85,3 +88,14 @@ class Explained:
             raise StoreError(f"{self._path}: {_EXPLANATIONS.get(code, str(error))}") from error
         kind_of_ours = ReadOnly if code == sqlite3.SQLITE_READONLY else StoreUnavailable
         raise kind_of_ours(f"{self._path}: {_EXPLANATIONS_FOR_NOW[code]}") from error
+
+
+_UNIQUE_COLUMNS = {"effects.job_id": ONE_EFFECT, "executions.job_id": ONE_EXECUTION}
+"""SQLite names the columns of a unique index, and not the index."""
+
+
+def rule_of(error: sqlite3.IntegrityError) -> str:
+    """The rule that a row was against: in our words, or else in SQLite's."""
+    kind, _, columns = str(error).partition(" failed: ")
+    rule = _UNIQUE_COLUMNS.get(columns) if kind == "UNIQUE constraint" else None
+    return str(error) if rule is None else RULES[rule]

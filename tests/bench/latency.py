@@ -25,8 +25,9 @@ WORKED_OFF = 5_000
 LEASES = 500
 
 _FILL = (
-    "INSERT INTO jobs (payload, attempts_max, enqueued_at, available_at)"
-    " SELECT CAST(n AS TEXT), 3, {now} - {count} + n, {now} - {count} + n FROM {numbers}",
+    "INSERT INTO jobs (payload, attempts_max, enqueued_at, available_at, timed, token)"
+    " SELECT CAST(n AS TEXT), 3, {now} - {count} + n, {now} - {count} + n, FALSE,"
+    " '0123456789abcdef0123456789abcdef' FROM {numbers}",
     "INSERT INTO audit (at, actor, operation, event, job_id)"
     " SELECT enqueued_at, 'producer', 'enqueue', 'enqueued', id FROM jobs"
     " WHERE enqueued_at > {now} - {count}",
@@ -93,9 +94,9 @@ def _lease(queue: Queue) -> float:
     lease = queue.lease("A")
     took = stopwatch.seconds * 1e6
     if lease is not None:
-        queue.start(lease.execution.id)
-        queue.commit(lease.execution.id, 1)
-        queue.finish(lease.execution.id)
+        queue.start(lease.execution)
+        queue.commit(lease.execution, 1)
+        queue.finish(lease.execution)
     return took
 
 

@@ -12,7 +12,7 @@ import pytest
 from psycopg import conninfo
 
 from system.postgresql import PostgreSQLStore, shown
-from system.postgresql.schema import MARK, TABLES
+from system.postgresql.schema import MARK, SCHEMA_VERSION, TABLES
 from tests.system.commands import call, fine, refused
 from tests.system.databases import Database, PostgreSQL
 
@@ -79,7 +79,8 @@ def test_another_version_is_left_alone(command: tuple[str, ...], postgresql_dsn:
     """No command touches a queue that a newer version of the program wrote."""
     fine("init")
     run(postgresql_dsn, f"UPDATE {MARK} SET version = 9")
-    why = "schema version 9, and this program knows 1: use the version of the program that wrote it"
+    knows = f"schema version 9, and this program knows {SCHEMA_VERSION}"
+    why = f"{knows}: use the version of the program that wrote it"
     assert refused(*command).startswith(f"error: {shown(postgresql_dsn)}: {why}")
 
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from system.cli import main
 from system.clock import SystemClock
 from system.queue import Queue
-from system.sqlite import SQLiteStore
+from system.sqlite import SCHEMA_VERSION, SQLiteStore
 from tests.system.commands import call, fine, refused
 from tests.system.databases import Database, SQLite
 from tests.system.files import FOREIGN, run, unprivileged
@@ -104,9 +104,10 @@ def test_a_file_that_is_not_a_queue_is_left_alone(command: tuple[str, ...], kind
 def test_a_newer_queue_is_left_alone(command: tuple[str, ...], opened: SQLiteStore, path: Path) -> None:
     """No command touches a file that a newer version of the program wrote."""
     opened.close()
-    run(path, "PRAGMA user_version = 3")
+    run(path, f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     before = path.read_bytes()
-    assert "schema version 3, and this program knows 2: use the version" in refused(*command)
+    why = f"schema version {SCHEMA_VERSION + 1}, and this program knows {SCHEMA_VERSION}: use the version"
+    assert why in refused(*command)
     assert path.read_bytes() == before
 
 

@@ -15,15 +15,12 @@ from tests.system.test_hostile_input import SQL, plain
 pytestmark = pytest.mark.usefixtures("folder")
 
 HOSTILE = """
-import json
-
-
 def copy(job, context):
-    context.write(json.loads(job.payload))
+    context.write(job.payload)
 
 
 def fail(job, context):
-    raise ValueError(json.loads(job.payload))
+    raise ValueError(job.payload)
 """
 NULL = "\\u0000"
 PAYLOADS = {
