@@ -15,6 +15,7 @@ from typing import Any
 import click
 from attrs import asdict
 
+from system.cli_backup import backup, restore
 from system.clock import SystemClock, utc
 from system.database import BUSY_SECONDS, Database, named
 from system.handlers import NoHandler, load_handler
@@ -260,3 +261,7 @@ def audit(database: Database, job: int, json_: bool) -> None:
         click.echo(json.dumps({"job": job, "history": rows}))
         return
     click.echo(aligned(tuple([audit_row(row) for row in history])))
+
+
+main.add_command(backup)
+main.add_command(restore)

@@ -11,12 +11,12 @@ from system.clock import Clock
 from system.sql import SQLReads
 from system.sqlite.errors import NOT_OURS, Explained, ReadOnly, check_path, is_busy
 from system.sqlite.files import OpenedFiles
+from system.sqlite.logs import RETRY_SECONDS, close_all, refuse_without_log
 from system.sqlite.schema import APPLICATION_ID, LIMITS, SCHEMA, SCHEMA_VERSION
 from system.sqlite.transaction import SQLiteTransaction
 from system.store import Counts, StoreError
 
 BUSY_SECONDS = 5.0
-_RETRY_SECONDS = 0.01
 
 Connect = Callable[[str], sqlite3.Connection]
 
@@ -48,9 +48,10 @@ class SQLiteStore(SQLReads):
         self._closed = False
         self._clock = clock
         self._busy_seconds = busy_seconds
+        check_path(self._path, create=create)
         self._files = OpenedFiles(self._path)
         self._explained = Explained(self._path, busy_seconds, self._files)
-        self._uri = self._path.absolute().as_uri()
+        self._uri = self._files.real.as_uri()
         self._connect = connect or connecting(busy_seconds)
         self._sees_to_wal = connect is None
         """Whoever brings connections of their own has set them up."""
@@ -58,8 +59,9 @@ class SQLiteStore(SQLReads):
         """Whether the connection is to be made anew before it is used."""
         self.created = False
         """Whether it was this that has made the queue."""
-        check_path(self._path, create=create)
         self._files.remember()
+        if self._sees_to_wal:
+            refuse_without_log(self._path, self._files, clock, busy_seconds)
         with self._explained:
             self._connection = self._connect(f"{self._uri}?mode={'rwc' if create else 'rw'}")
         try:
@@ -68,7 +70,7 @@ class SQLiteStore(SQLReads):
                 self._check_or_create(create=create)
                 self._set_up()
         except BaseException:
-            self._connection.close()
+            close_all((self._connection,), self._files)
             raise
 
     def _set_up(self) -> None:
@@ -76,7 +78,9 @@ class SQLiteStore(SQLReads):
             self._use_wal()  # another program has switched it off, and without it a commit may be lost
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.execute("PRAGMA foreign_keys = ON")
-        self._files.remember("-wal")  # it is open by now, so nobody removes it who knows of us
+        self._connection.execute("PRAGMA cache_spill = OFF")  # nothing is in the log before it was checked
+        self._scalar("PRAGMA application_id")  # the first read in WAL mode makes the files beside it
+        self._files.remember_logs(required=self._sees_to_wal)
 
     def _reopen(self) -> None:
         """Connect to the same file again, in case that it may be written by now."""
@@ -102,14 +106,14 @@ class SQLiteStore(SQLReads):
 
     def _use_wal(self) -> None:
         """SQLite does not wait for a lock when it changes the journal mode, so this does."""
-        for tries_left in range(round(self._busy_seconds / _RETRY_SECONDS), -1, -1):
+        for tries_left in range(round(self._busy_seconds / RETRY_SECONDS), -1, -1):
             try:
                 self._connection.execute("PRAGMA journal_mode = WAL")
                 return
             except sqlite3.OperationalError as error:
                 if not is_busy(error) or not tries_left:
                     raise
-            self._clock.sleep(_RETRY_SECONDS)
+            self._clock.sleep(RETRY_SECONDS)
 
     def _create(self) -> None:
         for statement in SCHEMA:
@@ -194,4 +198,4 @@ class SQLiteStore(SQLReads):
         """Let go of the file. In a forked process do nothing: there the connection is not its own."""
         if os.getpid() == self._process:
             self._closed = True
-            self._connection.close()
+            close_all((self._connection,), self._files)
