@@ -15,7 +15,7 @@ from system.store import StoreError
 
 
 @click.command()
-@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("target", type=Path)
 @click.pass_obj
 def backup(database: Database, target: Path) -> None:
     """Copy the queue to a new file, while workers go on.
@@ -29,7 +29,7 @@ def backup(database: Database, target: Path) -> None:
 
 
 @click.command()
-@click.argument("backup", type=click.Path(path_type=Path))
+@click.argument("backup", type=Path)
 @click.pass_obj
 def restore(database: Database, backup: Path) -> None:
     """Let the queue be what it was at a backup. What it is now is kept under another name.
@@ -44,7 +44,9 @@ def restore(database: Database, backup: Path) -> None:
     before = {
         Before.WHOLE: f"what it held before is kept in {done.kept}",
         Before.DAMAGED: f"the damaged file is kept as {done.kept}",
-        Before.MISSING: f"there was no file, but a log, kept as {done.kept}" if done.kept else "there was none before",
+        Before.MISSING: f"there was no file, but a log, kept as {done.kept}"
+        if done.kept
+        else "there was none before",
     }[done.before]
     click.echo(one_line(f"{path}: restored from {backup} with {_jobs(done.jobs)}; {before}"))
 

@@ -24,6 +24,7 @@ from system.sqlite.copying import (
     may_be_done,
     sync,
     system_errors_explained,
+    undisturbed,
     unfinished,
 )
 from system.sqlite.errors import RESTORE, Explained, status_of
@@ -77,8 +78,9 @@ def _write_copy(path: Path, target: Path, busy_seconds: float) -> int:
             jobs = jobs_in(file, "immutable=1", path)
         except Damaged as error:
             raise Damaged(f"{error}, and no backup was made; {RESTORE}") from error
-        _name(file, target)
-        sync(folder)
+        with undisturbed():
+            _name(file, target)
+            sync(folder)
     return jobs
 
 
@@ -156,8 +158,9 @@ def _before(path: Path, found: os.stat_result | None, files: OpenedFiles, busy_s
     if not found.st_size:
         return Before.DAMAGED
     refuse_without_log(path, files, SystemClock(), busy_seconds)
-    try:  # a connection that may only read leaves the log as it is
-        jobs_in(files.real, "mode=ro", path, busy_seconds)
+    log = Path(f"{files.real}-wal").exists()  # a connection that may only read leaves the log as it is
+    try:
+        jobs_in(files.real, "mode=ro" if log else "mode=rw", path, busy_seconds)
     except Damaged:
         return Before.DAMAGED
     return Before.WHOLE
@@ -195,11 +198,15 @@ def _restore_into(path: Path, files: OpenedFiles, file: Path, busy_seconds: floa
     ):
         to.execute("PRAGMA synchronous = FULL")
         (page_bytes,) = to.execute("PRAGMA page_size").fetchone()
+        before = to.execute("PRAGMA schema_version").fetchone()
         with closing(_with_pages_of(page_bytes, file)) as source:
             try:
                 copy(source, to, from_path=path, to_path=path, busy_seconds=busy_seconds, while_locked=keep)
-            except BaseException as error:
-                if not may_be_done(error.__cause__):
+            except BaseException as error:  # a signal may come when it is done
+                if (
+                    not may_be_done(error.__cause__)
+                    and to.execute("PRAGMA schema_version").fetchone() == before
+                ):
                     kept.unlink(missing_ok=True)
                 raise
         files.check()

@@ -12,6 +12,7 @@ sees it before that.
 import errno
 import os
 import secrets
+import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -61,8 +62,19 @@ def unfinished(folder: Path, like: os.stat_result) -> Iterator[Path]:
             os.close(descriptor)
         yield file
     finally:
-        for suffix in ("", *BESIDE):
-            Path(f"{file}{suffix}").unlink(missing_ok=True)
+        with undisturbed():
+            for suffix in ("", *BESIDE):
+                Path(f"{file}{suffix}").unlink(missing_ok=True)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait until the end of the block."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def copy(

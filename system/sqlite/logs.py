@@ -16,14 +16,17 @@ from system.sqlite.files import LOGS, SAVED, OpenedFiles
 from system.store import StoreBusy
 
 RETRY_SECONDS = 0.01
+_MOMENT_SECONDS = 1.0
+"""Longer than it takes another process to open or close the database, on a machine that is not idle."""
 
 
 def refuse_without_log(path: Path, files: OpenedFiles, clock: Clock, busy_seconds: float) -> None:
     """Raise StoreBusy if another process has the database open, and its log or the log's index is missing.
 
-    Both are missing for a moment while another process opens or closes it, so wait that long for them.
+    Both are missing for a moment while another process opens or closes it: wait for that in any case.
     """
-    for tries_left in range(round(busy_seconds / RETRY_SECONDS), -1, -1):
+    tries = round(max(busy_seconds, _MOMENT_SECONDS) / RETRY_SECONDS)
+    for tries_left in range(tries, -1, -1):
         missing = [suffix for suffix in LOGS if not Path(f"{files.real}{suffix}").exists()]
         if not missing or not _is_used(files.real):
             return

@@ -11,7 +11,7 @@ import os
 from contextlib import ExitStack
 from pathlib import Path
 
-from system.sqlite.copying import BESIDE, sync
+from system.sqlite.copying import BESIDE, sync, undisturbed
 from system.sqlite.errors import RESTORE
 from system.sqlite.files import DAMAGED, unfinished_move
 from system.store import StoreBusy, StoreError
@@ -31,7 +31,7 @@ def put_in_place(path: Path, real: Path, file: Path) -> Path | None:
     refuse_if_open(path, real)
     aside = unfinished_move(real)
     kept = aside
-    with ExitStack() as undo:
+    with undisturbed(), ExitStack() as undo:
         if real.exists() and aside is None:
             kept = free_name(real, DAMAGED)
             _second_name(real, kept, undo)
