@@ -107,7 +107,7 @@ def test_what_is_kept_is_what_the_queue_held_last(
     path: Path, backup: Path, store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody can add a job between what is kept and what is restored, so none is lost without a trace."""
-    tried = []
+    tried: list[StoreError | None] = []
     pwrite = os.pwrite
 
     def trying(*arguments: int) -> int:

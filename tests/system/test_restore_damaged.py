@@ -229,7 +229,7 @@ def test_a_queue_that_is_made_meanwhile_is_not_written_over(
     for suffix in ("", "-wal", "-shm"):
         beside(path, suffix).unlink()
     fsync = os.fsync
-    made = []
+    made: list[bool] = []
 
     def making(descriptor: int) -> None:
         fsync(descriptor)
