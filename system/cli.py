@@ -15,6 +15,7 @@ from typing import Any
 import click
 from attrs import asdict
 
+from system.cli_backup import backup, restore
 from system.clock import SystemClock, utc
 from system.database import BUSY_SECONDS, Database, named
 from system.handlers import NoHandler, load_handler
@@ -298,3 +299,7 @@ def failed(database: Database, limit: int, json_: bool) -> None:
         click.echo(aligned(tuple([failed_row(one) for one in found])))
     else:
         click.echo("no job has failed")
+
+
+main.add_command(backup)
+main.add_command(restore)

@@ -36,6 +36,12 @@ class Database:
     enqueue_creates: bool
     """On a server who enqueues need not be who may create tables, and no typing error makes a new queue."""
 
+    file: Path | None = None
+    """The file, if it is one."""
+
+    busy_seconds: float
+    """How long to wait for what another holds."""
+
     def open(self, *, to_enqueue: bool = False) -> closing[Store]:
         """The store, closed at the end of the block. Raises StoreError."""
         return closing(self.store(to_enqueue and self.enqueue_creates))
@@ -62,7 +68,7 @@ def _file(path: Path, busy_seconds: float) -> Database:
     def store(create: bool) -> SQLiteStore:
         return SQLiteStore(path, clock=SystemClock(), create=create, busy_seconds=busy_seconds)
 
-    return Database(shown=str(path), store=store, enqueue_creates=True)
+    return Database(shown=str(path), store=store, enqueue_creates=True, file=path, busy_seconds=busy_seconds)
 
 
 def _server(dsn: str, busy_seconds: float) -> Database:
@@ -77,4 +83,4 @@ def _server(dsn: str, busy_seconds: float) -> Database:
     def store(create: bool) -> PostgreSQLStore:
         return PostgreSQLStore(dsn, create=create, busy_seconds=busy_seconds)
 
-    return Database(shown=shown(dsn), store=store, enqueue_creates=False)
+    return Database(shown=shown(dsn), store=store, enqueue_creates=False, busy_seconds=busy_seconds)

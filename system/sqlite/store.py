@@ -13,13 +13,13 @@ from system.connections import Connections
 from system.sql import SQLReads
 from system.sqlite.errors import NOT_OURS, Explained, ReadOnly, check_path, is_busy
 from system.sqlite.files import OpenedFiles
+from system.sqlite.logs import RETRY_SECONDS, close_all, refuse_without_log
 from system.sqlite.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
 from system.sqlite.transaction import SQLiteTransaction
 from system.sqlite.upgrade import OLDEST, upgrade
 from system.store import Counts, StoreError, Tokens, random_token
 
 BUSY_SECONDS = 5.0
-_RETRY_SECONDS = 0.01
 
 Connect = Callable[[str], sqlite3.Connection]
 
@@ -69,9 +69,10 @@ class SQLiteStore(SQLReads):
         self._clock = clock
         self._tokens = tokens
         self._busy_seconds = busy_seconds
+        check_path(self._path, create=create)
         self._files = OpenedFiles(self._path)
         self._explained = Explained(self._path, busy_seconds, self._files)
-        self._uri = self._path.absolute().as_uri()
+        self._uri = self._files.real.as_uri()
         self._connect = connect or connecting(busy_seconds)
         self._sees_to_wal = connect is None
         """Whoever brings connections of their own has set them up."""
@@ -83,8 +84,9 @@ class SQLiteStore(SQLReads):
         self._connections = Connections(self._open, self._is_usable, self._retire)
         self.created = False
         """Whether it was this that has made the queue."""
-        check_path(self._path, create=create)
         self._files.remember()
+        if self._sees_to_wal:
+            refuse_without_log(self._path, self._files, clock, busy_seconds)
         with self._explained:
             connection = self._connect(f"{self._uri}?mode={'rwc' if create else 'rw'}")
         try:
@@ -93,7 +95,7 @@ class SQLiteStore(SQLReads):
                 self._check_or_create(connection, create=create)
                 self._set_up(connection)
         except BaseException:
-            connection.close()
+            self._retire(connection)
             raise
         self._connections.give_back(connection)
 
@@ -105,7 +107,7 @@ class SQLiteStore(SQLReads):
                 self._set_up(connection)
                 self._files.check()
             except BaseException:
-                connection.close()
+                self._retire(connection)
                 raise
         self._close_read_only()
         return connection
@@ -115,19 +117,21 @@ class SQLiteStore(SQLReads):
 
     def _retire(self, connection: sqlite3.Connection) -> None:
         if connection not in self._read_only:
-            connection.close()
+            close_all((connection,), self._files)
 
     def _close_read_only(self) -> None:
         for connection in self._read_only[:]:
             self._read_only.remove(connection)
-            connection.close()
+            self._retire(connection)
 
     def _set_up(self, connection: sqlite3.Connection) -> None:
         if self._sees_to_wal and _scalar(connection, "PRAGMA journal_mode") != "wal":
             self._use_wal(connection)  # another program has switched it off: without it a commit may be lost
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-        self._files.remember("-wal")  # it is open by now, so nobody removes it who knows of us
+        connection.execute("PRAGMA cache_spill = OFF")  # nothing is in the log before it was checked
+        _scalar(connection, "PRAGMA application_id")  # the first read in WAL mode makes the files beside it
+        self._files.remember_logs(required=self._sees_to_wal)
 
     def _check_or_create(self, connection: sqlite3.Connection, *, create: bool) -> None:
         if self._is_ours(connection):
@@ -143,14 +147,14 @@ class SQLiteStore(SQLReads):
 
     def _use_wal(self, connection: sqlite3.Connection) -> None:
         """SQLite does not wait for a lock when it changes the journal mode, so this does."""
-        for tries_left in range(round(self._busy_seconds / _RETRY_SECONDS), -1, -1):
+        for tries_left in range(round(self._busy_seconds / RETRY_SECONDS), -1, -1):
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 return
             except sqlite3.OperationalError as error:
                 if not is_busy(error) or not tries_left:
                     raise
-            self._clock.sleep(_RETRY_SECONDS)
+            self._clock.sleep(RETRY_SECONDS)
 
     def _create(self, connection: sqlite3.Connection) -> None:
         for statement in SCHEMA:

@@ -1,58 +1,78 @@
-"""A backup of a queue, and its restoration beneath the stores that have the queue open."""
+"""Queues and what became of them: what a test of backup and restore looks at."""
 
-import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-import psycopg
+from system.clock import ManualClock
+from system.queue import Queue
+from system.sqlite import SQLiteStore
+from tests.system.files import rows, sound
+from tests.system.processes import PROJECT
 
-from system.postgresql.schema import TABLES
-from tests.system.databases import Database, PostgreSQL, SQLite
+_HOLDING = """
+import os, signal, sys
+from system.clock import SystemClock
+from system.queue import Queue
+from system.sqlite import SQLiteStore
 
-Restore = Callable[[], None]
-
-
-def backup(database: Database) -> Restore:
-    """Make a backup now. What it returns puts the queue back to it, with the ids that come next."""
-    if isinstance(database, SQLite):
-        return _of_file(database.path)
-    assert isinstance(database, PostgreSQL)
-    return _of_server(database.dsn)
-
-
-def _of_file(path: Path) -> Restore:
-    copy = path.with_name(f"{path.name}.backup")
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
-        source.backup(target)
-
-    def restore() -> None:
-        with closing(sqlite3.connect(copy)) as source, closing(sqlite3.connect(path)) as target:
-            source.backup(target)
-
-    return restore
+store = SQLiteStore(sys.argv[1], clock=SystemClock(), create=True)
+for key in sys.argv[2:]:
+    Queue(store=store).enqueue(key, key=key)
+print("open", flush=True)
+sys.stdin.read()
+"""
 
 
-_SEQUENCES = "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = current_schema()"
+def enqueue(path: Path, *keys: str) -> None:
+    """Enqueue a job for each key."""
+    with closing(SQLiteStore(path, clock=ManualClock(1_000), create=True)) as store:
+        for key in keys:
+            Queue(store=store).enqueue(key, key=key)
 
 
-def _of_server(dsn: str) -> Restore:
-    with psycopg.connect(dsn) as connection:
-        tables = {table: _copied(connection, table) for table in TABLES}
-        sequences = connection.execute(_SEQUENCES).fetchall()
-
-    def restore() -> None:
-        with psycopg.connect(dsn) as connection:
-            connection.execute(f"TRUNCATE {', '.join(TABLES)}")
-            for table, rows in tables.items():
-                with connection.cursor().copy(f"COPY {table} FROM STDIN") as to:
-                    to.write(rows)
-            for name, last in sequences:
-                connection.execute("SELECT setval(%s, %s, %s)", (name, last or 1, last is not None))
-
-    return restore
+def keys(path: Path) -> list[str]:
+    """The keys of the jobs that are there, in a file with nothing wrong."""
+    assert sound(path)
+    return [str(key) for (key,) in rows(path, "SELECT key FROM jobs ORDER BY id")]
 
 
-def _copied(connection: psycopg.Connection[tuple[object, ...]], table: str) -> bytes:
-    with connection.cursor().copy(f"COPY {table} TO STDOUT") as rows:
-        return b"".join([bytes(part) for part in rows])
+@contextmanager
+def open_elsewhere(path: Path, *keys: str) -> Iterator["subprocess.Popen[str]"]:
+    """A process that has enqueued these and has the queue open. It is killed at the end of the block."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLDING, str(path), *keys],
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def left_by_a_kill(path: Path, *keys: str) -> None:
+    """A queue whose last process was killed: the jobs are in its log."""
+    with open_elsewhere(path, *keys):
+        pass
+    assert Path(f"{path}-wal").stat().st_size
+
+
+def damage(path: Path) -> None:
+    """Overwrite all pages but the first."""
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * max(size - 4096, 4096))
+
+
+def names(path: Path) -> list[str]:
+    """What is in the folder."""
+    return sorted(file.name for file in path.parent.iterdir())

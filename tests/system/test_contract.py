@@ -45,7 +45,10 @@ def test_a_new_store_is_empty(store: Store, clock: ManualClock) -> None:
         running=0,
         succeeded=0,
         failed=0,
-        oldest_pending_at=None,
+        set_aside=0,
+        oldest_due_at=None,
+        latest_due_at=None,
+        ahead=0,
         abandoned=0,
         duplicates_refused=0,
         counted_at=clock.now(),
@@ -290,7 +293,8 @@ def test_counts_are_of_one_moment(queue: Queue, clock: ManualClock) -> None:
     assert queue.finish(succeeded)
     counts = queue.store.counts()
     assert (counts.pending, counts.running, counts.succeeded, counts.failed) == (2, 1, 1, 0)
-    assert (counts.oldest_pending_at, counts.abandoned) == (1_000_002, 0)
+    assert (counts.oldest_due_at, counts.latest_due_at) == (1_000_002, 1_030_004)
+    assert (counts.ahead, counts.abandoned) == (0, 0)
     clock.advance(29_999)
     assert queue.store.counts().abandoned == 0
     clock.advance(1)

@@ -10,8 +10,8 @@ from system.clock import ManualClock
 from system.queue import Queue
 from system.store import Execution, Job, Status
 from system.worker import Context, Worker
-from tests.system.backups import backup
 from tests.system.databases import Database
+from tests.system.restoring import backup
 from tests.system.test_contract import everything
 from tests.system.test_queue import leased, refusals, started
 
