@@ -286,11 +286,18 @@ def show(database: Database, job: int, json_: bool) -> None:
 
 
 @main.command()
-@click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, metavar="N")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 100_000),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="How many at most.",
+)
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def failed(database: Database, limit: int, json_: bool) -> None:
-    """List the jobs that were given up, the latest first, N at most."""
+    """List the jobs that were given up, the latest first."""
     with database.open() as store:
         found = store.given_up(limit)
     if json_:

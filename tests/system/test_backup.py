@@ -34,7 +34,7 @@ print("open", flush=True)
 for number in range(1_000_000):
     with queue.store.transaction() as tx:
         for part in "ab":
-            tx.add_job(key=f"{sys.argv[2]}-{number}-{part}", payload="x" * 500, attempts_max=1)
+            tx.add_job(key=f"{sys.argv[2]}-{number}-{part}", payload_json="x" * 500, attempts_max=1)
 """
 
 

@@ -64,24 +64,27 @@ def test_status_counts_what_there_is(opened: Store) -> None:
     for number in range(1001):
         queue.enqueue(number, key=str(number % 1000))
     shown = json.loads(fine("status", "--json"))
-    assert shown.pop("oldest_pending_seconds") >= 0
+    assert shown.pop("oldest_due_seconds") >= 0
+    assert shown.pop("latest_due_in_seconds") is None
     assert shown == {
         "pending": 1000,
         "running": 0,
         "succeeded": 0,
         "failed": 0,
+        "set_aside": 0,
+        "ahead": 0,
         "abandoned": 0,
         "duplicates_refused": 1,
     }
     lines = fine("status").splitlines()
-    assert lines[0].startswith("PENDING               1,000  the oldest was enqueued ")
+    assert lines[0].startswith("PENDING               1,000  the oldest has been due for ")
     assert lines[-1] == "duplicates refused        1"
 
 
 def test_an_empty_queue_has_no_oldest_job(opened: Store) -> None:
     """With nothing waiting the age is null, and left out of the text."""
     assert opened.jobs() == ()
-    assert json.loads(fine("status", "--json"))["oldest_pending_seconds"] is None
+    assert json.loads(fine("status", "--json"))["oldest_due_seconds"] is None
     assert fine("status").splitlines()[0] == "PENDING                   0"
 
 
