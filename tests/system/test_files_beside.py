@@ -105,7 +105,8 @@ def test_a_store_that_is_closed_destroys_nothing_of_others(path: Path, removed: 
         beside(path, suffix).unlink()
     run_elsewhere(
         path,
-        "INSERT INTO jobs (key, payload, attempts_max, enqueued_at, timed, token) VALUES ('theirs', '', 1, 1, 0, '')",
+        "INSERT INTO jobs (key, payload, attempts_max, enqueued_at, timed, token)"
+        " VALUES ('theirs', '', 1, 1, 0, '')",
     )
     assert beside(path, removed[0]).stat().st_size
     with pytest.raises(StoreError, match=f"{removed[0]}: another file has taken its place"):
