@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -14,8 +15,9 @@ import pytest
 
 from system.clock import ManualClock
 from system.postgresql import PostgreSQLStore
+from system.queue import Queue
 from system.sqlite import Connect, SQLiteStore
-from system.store import StoreBusy, StoreError, StoreUnavailable
+from system.store import Store, StoreBusy, StoreError, StoreUnavailable
 from tests.system.connections import Moments, Watched, terminate, watching
 from tests.system.killed_upgrades import digest
 from tests.system.old_queues import OldQueue, old_postgresql, old_sqlite
@@ -48,17 +50,29 @@ def test_a_process_that_is_killed_at_any_statement_leaves_the_old_file(path: Pat
     assert old.database.sound()
 
 
-def failing(number: int, error: BaseException) -> Connect:
-    """Connections whose statement of that number fails."""
+def interrupted(number: int, strike: Callable[[], object]) -> Connect:
+    """Connections that strike before the statement of that number."""
     statements = itertools.count(1)
 
-    class Failing(sqlite3.Connection):
+    class Interrupted(sqlite3.Connection):
         def execute(self, sql: str, values: object = (), /) -> sqlite3.Cursor:
             if next(statements) == number:
-                raise error
+                strike()
             return super().execute(sql, values)  # type: ignore[arg-type]
 
-    return lambda target: sqlite3.connect(target, timeout=0, isolation_level=None, uri=True, factory=Failing)
+    return lambda target: sqlite3.connect(
+        target, timeout=0, isolation_level=None, uri=True, factory=Interrupted
+    )
+
+
+def fail(*_: object) -> None:
+    """The disk is gone."""
+    raise sqlite3.OperationalError("disk I/O error")
+
+
+def interrupt(*_: object) -> None:
+    """Somebody presses Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def check_states(states: list[tuple[object, ...]], old: OldQueue, before: tuple[object, ...]) -> None:
@@ -72,15 +86,17 @@ def check_states(states: list[tuple[object, ...]], old: OldQueue, before: tuple[
 
 
 @each_version
-@pytest.mark.parametrize("error", [sqlite3.OperationalError("disk I/O error"), KeyboardInterrupt()], ids=type)
-def test_a_statement_that_fails_leaves_the_old_file(path: Path, version: int, error: BaseException) -> None:
+@pytest.mark.parametrize("strike", [fail, interrupt])
+def test_a_statement_that_fails_leaves_the_old_file(
+    path: Path, version: int, strike: Callable[[], object]
+) -> None:
     """Whichever it is, and also where it is no error of the database: nothing of the upgrade is kept."""
     old = old_sqlite(path, version)
     before = old.whole()
     states = []
     for number in itertools.count(1):
         with suppress(StoreError, KeyboardInterrupt):
-            SQLiteStore(path, clock=ManualClock(), connect=failing(number, error)).close()
+            SQLiteStore(path, clock=ManualClock(), connect=interrupted(number, strike)).close()
             break
         states.append(old.whole())
     check_states(states, old, before)
@@ -92,17 +108,12 @@ def cut(watched: Watched) -> None:
         terminate(watched, behind)
 
 
-def fail(_: Watched) -> None:
+def refuse(_: Watched) -> None:
     """The server has no room for what the statement writes."""
     raise psycopg.errors.DiskFull
 
 
-def interrupt(_: Watched) -> None:
-    """Somebody presses Ctrl-C."""
-    raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize("strike", [cut, fail, interrupt])
+@pytest.mark.parametrize("strike", [cut, refuse, interrupt])
 def test_a_statement_that_fails_leaves_the_old_tables(
     postgresql_dsn: str, strike: Callable[[Watched], object]
 ) -> None:
@@ -120,11 +131,60 @@ def test_a_statement_that_fails_leaves_the_old_tables(
     check_states(states, old, before)
 
 
-# A transaction of another program is under way.
+# Another program is at work.
+
+
+def bring_up(open_store: Callable[[], Store]) -> str:
+    """Another process opens the queue at this moment, and enqueues a job, if it gets the lock."""
+    try:
+        with closing(open_store()) as store:
+            Queue(store=store).enqueue("theirs")
+            return "done"
+    except StoreBusy:
+        return "waited"
+
+
+STATEMENTS = range(1, 13)
+"""From the first of all to some that are within the upgrade."""
+
+
+def check_theirs(store: Store, others: list[str], statement: int) -> None:
+    """The job that the other process enqueued has its token, and is there once."""
+    tokens = [job.token for job in store.jobs() if job.payload == "theirs"]
+    assert len(tokens) == others.count("done")
+    assert all(tokens)
+    assert len(store.jobs()) == 11 + len(tokens)
+    at_an_end = {STATEMENTS[0]: ["done"], STATEMENTS[-1]: ["waited"]}
+    assert others == at_an_end.get(statement, others) != []
+
+
+@each_version
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_a_file_may_be_brought_up_by_another_process(path: Path, version: int, statement: int) -> None:
+    """Before whichever of the first statements that is, this one finds it done or does it, and once."""
+    old_sqlite(path, version)
+    others: list[str] = []
+    opened = partial(SQLiteStore, path, clock=ManualClock(), busy_seconds=0)
+    connect = interrupted(statement, lambda: others.append(bring_up(opened)))
+    with closing(SQLiteStore(path, clock=ManualClock(), connect=connect)) as store:
+        check_theirs(store, others, statement)
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_a_database_may_be_brought_up_by_another_process(postgresql_dsn: str, statement: int) -> None:
+    """Before whichever of the first statements that is, this one finds it done or does it, and once."""
+    old_postgresql(postgresql_dsn)
+    others: list[str] = []
+    opened = partial(PostgreSQLStore, postgresql_dsn, clock=ManualClock(), create=True, busy_seconds=0)
+    moments = Moments(statement, lambda _: others.append(bring_up(opened)))
+    moments.begin()
+    connect = watching(moments.around)
+    with closing(PostgreSQLStore(postgresql_dsn, create=True, connect=connect)) as store:
+        check_theirs(store, others, statement)
 
 
 def test_a_file_that_an_older_program_holds_is_brought_up_later(path: Path) -> None:
-    """During its transaction the upgrade says that the file is locked; after it, it keeps what was written."""
+    """During its transaction the upgrade says that the file is locked; later it keeps what was written."""
     old = old_sqlite(path, 2)
     with closing(sqlite3.connect(path, isolation_level=None)) as program:
         before = old.whole()
@@ -139,7 +199,7 @@ def test_a_file_that_an_older_program_holds_is_brought_up_later(path: Path) -> N
 
 
 def test_a_database_that_an_older_program_holds_is_brought_up_later(postgresql_dsn: str) -> None:
-    """During its transaction the upgrade says that a lock was held; after it, it keeps what was written."""
+    """During its transaction the upgrade says that a lock was held; later it keeps what was written."""
     old = old_postgresql(postgresql_dsn)
     before = old.whole()
     with psycopg.connect(postgresql_dsn) as program:
