@@ -14,27 +14,17 @@ from system.clock import ManualClock, SystemClock
 from system.queue import Queue
 from system.sqlite import Connect, SQLiteStore
 from system.store import StoreBusy, StoreError, StoreUnavailable
-from tests.system.commands import fine, refused
-from tests.system.files import beside, rows, run_elsewhere, sound
+from tests.system.answers import ask, enqueued, link, open_store
+from tests.system.backups import keys
+from tests.system.commands import fine
+from tests.system.files import beside, run_elsewhere
 from tests.system.outages import error_of
 from tests.system.processes import ran
 
+__all__ = ["link"]
+
 SAVED = "stop every process of this queue: the last to end saves all jobs"
 LOGS = [("-wal",), ("-shm",), ("-wal", "-shm")]
-
-
-def open_store(path: Path, *, create: bool = True) -> SQLiteStore:
-    """A store that waits for nobody."""
-    return SQLiteStore(path, clock=ManualClock(), create=create, busy_seconds=0)
-
-
-@pytest.fixture
-def link(path: Path) -> Path:
-    """A symlink to the queue, in a folder of its own."""
-    folder = path.with_name("links")
-    folder.mkdir()
-    (folder / "link.db").symlink_to(path)
-    return folder / "link.db"
 
 
 @pytest.fixture
@@ -42,26 +32,6 @@ def stack() -> Iterator[ExitStack]:
     """Closes what a test has opened."""
     with ExitStack() as stack:
         yield stack
-
-
-def enqueued(store: SQLiteStore, prefix: str, count: int) -> list[str]:
-    """The keys of the jobs that were accepted and answered."""
-    answered = []
-    for number in range(count):
-        try:
-            answered.append(str(Queue(store=store).enqueue(number, key=f"{prefix}{number}").key))
-        except StoreError:
-            continue
-    return answered
-
-
-def keys(path: Path) -> list[str]:
-    """The keys of the jobs that are there."""
-    assert sound(path)
-    return [str(key) for (key,) in rows(path, "SELECT key FROM jobs ORDER BY id")]
-
-
-# What is removed.
 
 
 @pytest.mark.parametrize("removed", LOGS, ids="".join)
@@ -113,6 +83,35 @@ def test_a_store_that_is_closed_destroys_nothing_of_others(path: Path, removed: 
         Queue(store=live).enqueue(1)
     live.close()
     assert keys(path) == [*answered, "theirs"]
+
+
+def test_an_empty_log_of_others_keeps_nothing_from_being_saved(path: Path) -> None:
+    """A program that could not read without the log may have made one, with nothing in it."""
+    live = open_store(path)
+    answered = enqueued(live, "before", 5)
+    beside(path, "-wal").unlink()
+    beside(path, "-wal").touch()
+    live.close()
+    assert keys(path) == answered
+
+
+def test_a_store_waits_while_another_process_opens_or_closes_the_file(path: Path) -> None:
+    """The log is missing for a moment then, and whoever waits for nobody else waits for that."""
+    open_store(path).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("SELECT * FROM jobs").fetchall()
+        assert not beside(path, "-shm").exists()
+
+        class Closing(ManualClock):
+            def sleep(self, seconds: float) -> None:
+                super().sleep(seconds)
+                if self.now() >= 500:
+                    other.close()
+
+        clock = Closing()
+        SQLiteStore(path, clock=clock, busy_seconds=0).close()
+        assert clock.now() == 500
 
 
 def test_nothing_is_written_to_the_log_before_it_was_checked(path: Path) -> None:
@@ -172,13 +171,6 @@ def test_whenever_a_file_is_removed_no_job_is_accepted(
     assert set(accepted) <= set(keys(path))
 
 
-def ask(path: Path, key: str, answered: list[str]) -> None:
-    """Enqueue as the command does, and note the key when it was answered."""
-    with closing(open_store(path)) as store:
-        Queue(store=store).enqueue(1, key=key)
-    answered.append(key)
-
-
 def test_other_processes_may_come_and_go(path: Path) -> None:
     """What they make and remove beside the file is not taken for a removal, and the file for another."""
     with closing(open_store(path)) as store:
@@ -216,128 +208,3 @@ def test_processes_that_open_and_close_at_once_wait_for_each_other(path: Path) -
         thread.join()
     assert errors == []
     assert len(keys(path)) == 60
-
-
-# Names: hard links and symlinks.
-
-
-def test_a_file_with_two_names_is_refused(path: Path) -> None:
-    """Under each name it would get a log of its own. With one name left it is a queue again."""
-    answered: list[str] = []
-    ask(path, "a", answered)
-    second = path.with_name("second.db")
-    second.hardlink_to(path)
-    before = path.read_bytes()
-    for name in (path, second):
-        with pytest.raises(
-            StoreError, match=f"^{name}: the file has 2 names .hard links., .* all names but one"
-        ):
-            open_store(name)
-    assert sorted(file.name for file in path.parent.iterdir()) == ["queue.db", "second.db"]
-    assert path.read_bytes() == before
-    path.unlink()
-    ask(second, "b", answered)
-    assert keys(second) == answered
-
-
-def test_a_live_store_waits_while_its_file_has_two_names(path: Path) -> None:
-    """A second name given to it while it is open is told, and once it is gone the store goes on."""
-    second = path.with_name("second.db")
-    with closing(open_store(path)) as store:
-        answered = enqueued(store, "a", 5)
-        second.hardlink_to(path)
-        with pytest.raises(StoreUnavailable, match="the file has 2 names"):
-            Queue(store=store).enqueue(1)
-        answered += enqueued(store, "b", 5)
-        second.unlink()
-        answered += enqueued(store, "c", 5)
-        assert len(answered) == 10
-    assert keys(path) == answered
-
-
-def test_a_symlink_to_the_queue_is_the_queue(path: Path, link: Path) -> None:
-    """Opened by both names at once it has one log, beside the file, and all jobs are in it."""
-    with closing(open_store(path)) as one, closing(open_store(link)) as two:
-        answered = [*enqueued(one, "one", 3), *enqueued(two, "two", 3), *enqueued(one, "three", 3)]
-        assert beside(path, "-wal").stat().st_size
-        assert [file.name for file in link.parent.iterdir()] == ["link.db"]
-    assert keys(path) == answered
-    assert len(answered) == 9
-
-
-def test_a_symlink_that_is_made_to_lead_elsewhere_is_noticed(path: Path, link: Path) -> None:
-    """What is opened by that name from now on is another file, so no job is accepted into the first."""
-    other = path.with_name("other.db")
-    open_store(other).close()
-    with closing(open_store(link)) as store:
-        link.unlink()
-        link.symlink_to(other)
-        with pytest.raises(StoreError, match=f"{link}: another file has taken its place"):
-            Queue(store=store).enqueue(1)
-    with closing(open_store(link)) as store:
-        path.rename(path.with_name("moved.db"))
-        Queue(store=store).enqueue(1)
-        link.unlink()
-        with pytest.raises(
-            StoreUnavailable, match=f"{link}: removed or moved while it was open; put it back"
-        ):
-            Queue(store=store).enqueue(1)
-
-
-def test_a_file_that_was_moved_behind_its_symlink_is_noticed(path: Path, link: Path) -> None:
-    """The symlink leads to it again, but others would look for its log beside the new name."""
-    moved = path.with_name("moved.db")
-    with closing(open_store(link)) as store:
-        path.rename(moved)
-        link.unlink()
-        link.symlink_to(moved)
-        with pytest.raises(StoreUnavailable, match="removed or moved while it was open; put it back"):
-            Queue(store=store).enqueue(1)
-
-
-def test_a_symlink_that_leads_to_nothing(path: Path, link: Path) -> None:
-    """A queue is created where it leads, if that is asked for and there is a folder."""
-    with pytest.raises(
-        StoreError, match=f"^{link}: a symlink to {path}, which is not there; `enqueue` creates"
-    ):
-        open_store(link, create=False)
-    ask(link, "a", [])
-    assert keys(path) == ["a"]
-    assert link.is_symlink()
-    link.unlink()
-    link.symlink_to(path.parent / "nowhere" / "queue.db")
-    with pytest.raises(
-        StoreError, match=f"^{link}: there is no folder {path.parent}/nowhere to create it in$"
-    ):
-        open_store(link)
-
-
-def test_a_symlink_that_leads_back_to_itself_is_told(path: Path) -> None:
-    """Alone or in a circle, whether a queue is to be created or not; and nothing is made."""
-    other = path.with_name("other.db")
-    path.symlink_to(other)
-    other.symlink_to(path)
-    for command in (("enqueue", "1"), ("status",), ("init",)):
-        assert refused("--db", str(path), *command) == (
-            f"error: {path}: a symlink that leads back to itself; name a file"
-        )
-    assert len(list(path.parent.iterdir())) == 2
-
-
-@pytest.mark.parametrize("left", ["missing", "empty"])
-def test_a_log_without_its_database_is_kept(path: Path, left: str) -> None:
-    """SQLite would remove it with the jobs in it. When the file is there again, so are the jobs."""
-    live = open_store(path)
-    answered = enqueued(live, "a", 5)
-    aside = path.with_name("aside.db")
-    path.rename(aside)
-    if left == "empty":
-        path.touch()
-    for create in (True, False):
-        with pytest.raises(
-            StoreError, match=f"the file is {left}, but its log queue.db-wal is there and may"
-        ):
-            open_store(path, create=create)
-    aside.replace(path)
-    live.close()
-    assert keys(path) == answered

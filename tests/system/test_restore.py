@@ -2,9 +2,8 @@
 
 import errno
 import os
-import sqlite3
-import stat
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -13,27 +12,13 @@ import pytest
 from system.clock import ManualClock
 from system.queue import Queue
 from system.sqlite import SQLiteStore
-from system.sqlite.backup import Before, Restored, back_up, restore
-from system.store import StoreBusy, StoreError
-from tests.system.backups import damage, enqueue, keys, left_by_a_kill, names, open_elsewhere
-from tests.system.files import FOREIGN, run, unprivileged
+from system.sqlite.backup import Before, Restored, restore
+from system.store import StoreBusy, StoreError, StoreUnavailable
+from tests.system.backups import NEW, OLD, backup, damage, enqueue, keys, names, open_elsewhere
+from tests.system.files import beside, run
 from tests.system.outages import error_of
 
-
-@pytest.fixture
-def backup(path: Path) -> Path:
-    """A backup of a queue of two jobs, which holds two others by now."""
-    enqueue(path, "old-1", "old-2")
-    backup = path.with_name("backup.db")
-    back_up(path, backup)
-    with closing(SQLiteStore(path, clock=ManualClock())) as store, store.transaction() as tx:
-        tx.add_job(key="new-1", payload_json="1", attempts_max=1)
-        tx.add_job(key="new-2", payload_json="2", attempts_max=1)
-    return backup
-
-
-OLD = ["old-1", "old-2"]
-NEW = [*OLD, "new-1", "new-2"]
+__all__ = ["backup"]
 
 
 @pytest.fixture
@@ -160,6 +145,44 @@ def test_a_restore_that_fails_changes_nothing(
     assert keys(path) == OLD
 
 
+def test_a_queue_that_is_moved_meanwhile_is_told(
+    path: Path, backup: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Moved away before it is changed, it is not; moved at the last moment, it is not called restored."""
+    aside = path.with_name("aside.db")
+    for moment, found in (("system.sqlite.backup._with_pages_of", NEW), ("os.link", OLD)):
+        module, _, name = moment.rpartition(".")
+        real = getattr(sys.modules[module], name)
+
+        def moving(*arguments: object, real: Callable[..., object] = real) -> object:
+            path.rename(aside)
+            return real(*arguments)
+
+        monkeypatch.setattr(moment, moving)
+        with pytest.raises(
+            StoreUnavailable, match=f"^{path}: removed or moved while it was open; put it back$"
+        ):
+            restore(path, backup)
+        monkeypatch.setattr(moment, real)
+        aside.rename(path)
+        assert keys(path) == found
+    assert keys(path.with_name("queue.db.replaced-1")) == NEW
+
+
+def test_a_queue_whose_log_was_removed_is_not_restored(path: Path, backup: Path) -> None:
+    """Nothing is made in the place of the log: the process that has it open still saves its jobs."""
+    with open_elsewhere(path, "new-3") as other:
+        beside(path, "-wal").unlink()
+        beside(path, "-shm").unlink()
+        with pytest.raises(
+            StoreBusy, match=f"^{path}: another process has it open, and {path}-wal is missing;"
+        ):
+            restore(path, backup, busy_seconds=0)
+        other.communicate()
+    assert keys(path) == [*NEW, "new-3"]
+    assert restore(path, backup).before is Before.WHOLE
+
+
 def test_a_symlink_to_the_queue_stays(path: Path, backup: Path) -> None:
     """What it leads to is restored, and what is kept is beside that, whole or damaged."""
     (path.parent / "links").mkdir()
@@ -193,101 +216,3 @@ def test_a_backup_with_pages_of_another_size_is_restored(path: Path, backup: Pat
         assert [job.key for job in store.jobs()] == OLD
         enqueue(path, "later")
     assert keys(path) == [*OLD, "later"]
-
-
-# What is not restored.
-
-
-def test_a_file_that_is_no_backup_is_refused(path: Path, backup: Path) -> None:
-    """A missing one, a folder, the queue itself under any name, and one that is in use or was not closed."""
-    link = path.with_name("link.db")
-    link.symlink_to(path)
-    live = path.with_name("live.db")
-    left_by_a_kill(live, "a")
-    for name, why in (
-        (path.with_name("nowhere"), "no such file; name a file that `backup` has made"),
-        (path.parent, "a directory; name a file"),
-        (path, "the queue itself; name a file that `backup` has made"),
-        (link, "the queue itself; name a file that `backup` has made"),
-        (
-            live,
-            "in use or not closed, for live.db-wal lies beside it; "
-            f"`--db {live} backup NEW` makes a backup of it",
-        ),
-    ):
-        with pytest.raises(StoreError) as raised:
-            restore(path, name)
-        assert str(raised.value) == f"{name}: {why}"
-    assert backup.exists()
-    assert keys(path) == NEW
-
-
-@pytest.mark.parametrize("kind", [*FOREIGN, "an empty file", "a damaged queue", "a newer queue"])
-def test_a_file_that_is_not_a_whole_queue_is_not_restored(path: Path, backup: Path, kind: str) -> None:
-    """It is named, and neither it nor the queue is changed."""
-    if kind in FOREIGN:
-        backup.unlink()
-        FOREIGN[kind](backup)
-    elif kind == "an empty file":
-        backup.write_bytes(b"")
-    elif kind == "a damaged queue":
-        damage(backup)
-    else:
-        run(backup, "PRAGMA user_version = 99")
-    before = backup.read_bytes()
-    with pytest.raises(
-        StoreError, match=f"^{backup}: (not a queue database|the database file is damaged|schema)"
-    ):
-        restore(path, backup)
-    assert backup.read_bytes() == before
-    assert keys(path) == NEW
-    assert names(path) == ["backup.db", "queue.db"]
-
-
-@pytest.mark.parametrize(
-    "kind", [kind for kind in FOREIGN if kind != "text"] + ["a newer queue", "two names"]
-)
-def test_what_is_not_this_queue_is_not_replaced(path: Path, backup: Path, kind: str) -> None:
-    """Another program's database, a newer version's queue, and a file with two names are left as they are."""
-    if kind in FOREIGN:
-        path.unlink()
-        FOREIGN[kind](path)
-    elif kind == "a newer queue":
-        run(path, "PRAGMA user_version = 99")
-    else:
-        path.with_name("second.db").hardlink_to(path)
-    before, there = path.read_bytes(), names(path)
-    with pytest.raises(
-        StoreError, match=f"^{path}: (not a queue database|schema version 99|the file has 2 names)"
-    ):
-        restore(path, backup)
-    assert path.read_bytes() == before
-    assert names(path) == there
-
-
-def test_a_folder_that_may_not_be_written_is_told(locked_folder: Path, path: Path, backup: Path) -> None:
-    """In one line that names the queue, which is not changed."""
-    path.parent.chmod(0o755)
-    backup.chmod(0o644)
-    mine = locked_folder / "queue.db"
-    before = mine.read_bytes()
-    with (
-        unprivileged(),
-        pytest.raises(StoreError, match=f"^{mine}: the file or its folder is read-only; this"),
-    ):
-        restore(mine, backup)
-    assert mine.read_bytes() == before
-    assert names(mine) == ["queue.db"]
-
-
-def test_a_backup_on_a_disk_that_may_not_be_written_is_restored(locked_folder: Path, path: Path) -> None:
-    """Nothing is written beside it, also if it is a queue that was copied when nobody had it open."""
-    with unprivileged():
-        folder = path.parent
-    folder.chmod(0o777)
-    with unprivileged():
-        assert restore(path, locked_folder / "queue.db").before is Before.MISSING
-    assert names(locked_folder / "queue.db") == ["queue.db"]
-    assert stat.S_IMODE(path.stat().st_mode) == 0o644
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT count(*) FROM jobs").fetchall() == [(1,)]
