@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import psycopg
 
 from system.clock import Clock
-from system.postgresql.connecting import BUSY_SECONDS, Connect, connecting, settings, shown
+from system.postgresql.address import shown
+from system.postgresql.connecting import BUSY_SECONDS, Connect, connecting, settings
 from system.postgresql.errors import Explained
 from system.postgresql.schema import LOCK, MARK, SCHEMA, SCHEMA_VERSION, TABLES
 from system.postgresql.transaction import SERVER_TIME, PostgreSQLTransaction, in_driver_style

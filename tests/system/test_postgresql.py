@@ -224,6 +224,11 @@ def test_what_a_database_sets_otherwise_is_overruled(
     assert shows(postgresql_dsn, name) == value
 
 
+def test_text_is_carried_whatever_encoding_the_address_names(postgresql_queue_dsn: str) -> None:
+    """A `client_encoding` in it is overruled: the connection speaks UTF-8."""
+    assert shows(f"{postgresql_queue_dsn}&client_encoding=latin1", "client_encoding") == "UTF8"
+
+
 def test_a_worker_that_was_stopped_in_a_transaction_does_not_hold_its_job_for_ever(
     postgresql_queue_dsn: str, clock: ManualClock
 ) -> None:
