@@ -9,7 +9,7 @@ import psycopg
 
 from system.clock import Clock
 from system.postgresql.address import shown
-from system.postgresql.connecting import BUSY_SECONDS, Connect, connecting, settings
+from system.postgresql.connecting import BUSY_SECONDS, Connect, connecting, set_up
 from system.postgresql.errors import Explained
 from system.postgresql.schema import LOCK, MARK, SCHEMA, SCHEMA_VERSION, TABLES
 from system.postgresql.transaction import SERVER_TIME, PostgreSQLTransaction, in_driver_style
@@ -48,6 +48,8 @@ class PostgreSQLStore(SQLReads):
         self._busy_seconds = busy_seconds
         self._explained = Explained(self.shown, busy_seconds)
         self._connect = connect or connecting
+        self._schema: str | None = None
+        """Where the queue is: what the search path named first when this connected for the first time."""
         self.created = False
         """Whether it was this that has made the queue."""
         with self._explained:
@@ -61,7 +63,7 @@ class PostgreSQLStore(SQLReads):
     def _open(self) -> psycopg.Connection[tuple[Any, ...]]:
         connection = self._connect(self._dsn)
         try:
-            connection.execute(settings(self._busy_seconds))
+            self._schema = set_up(connection, self._busy_seconds, self._schema)
         except BaseException:
             connection.close()
             raise
@@ -88,7 +90,7 @@ class PostgreSQLStore(SQLReads):
         if not create:
             raise StoreError(f"{self.shown}: no queue in this database; `python -m system init` creates one")
         with self._transaction():
-            self._connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
+            self._connection.execute(f"SELECT pg_catalog.pg_advisory_xact_lock({LOCK}::bigint)")
             if self._is_ours():  # another process has created it meanwhile
                 return
             for table in TABLES:
@@ -108,12 +110,12 @@ class PostgreSQLStore(SQLReads):
         """
         found = (
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
-            " ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND c.relname = %s)"
+            " ON n.oid = c.relnamespace WHERE n.nspname = pg_catalog.current_schema() AND c.relname = %s)"
         )
         return bool(self._scalar(found, (table,)))
 
     def _is_ours(self) -> bool:
-        if self._scalar("SELECT current_schema()") is None:
+        if self._scalar("SELECT pg_catalog.current_schema()") is None:
             raise StoreError(f"{self.shown}: no schema of the search path exists; create it, or name another")
         if not self._is_there(MARK):
             return False
