@@ -194,7 +194,7 @@ def test_a_worker_that_was_stopped_in_a_transaction_does_not_hold_its_job_for_ev
 ) -> None:
     """The server ends its session after a while. When it comes back to commit, it is told so.
 
-    Why the session was ended is known only if the message arrived before the end of the connection was noticed.
+    Why the session was ended is known only if the message arrived before the connection was seen to end.
     """
     seen: list[Watched] = []
 
