@@ -8,6 +8,7 @@ import json
 import math
 import os
 import platform
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -39,6 +40,8 @@ from system.worker import Worker
 
 ATTEMPTS_MAX = 1_000
 JOB_ID_MAX = 2**63 - 1
+_MISPLACED = re.compile("://|@|password", re.IGNORECASE)
+"""What may be an address that was not given to `--db`, and so may hold a password."""
 
 
 class Failure(click.ClickException):
@@ -71,7 +74,10 @@ def _failing() -> Iterator[None]:
         yield
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "python -m system"
-        raise Failure(f"{error.format_message()} See `{command} --help`.") from error
+        message = error.format_message()
+        if _MISPLACED.search(message):
+            message = "Not shown, as it may hold a password: an argument that cannot be where it is."
+        raise Failure(f"{message} See `{command} --help`.") from error
     except StoreError as error:
         raise Failure(str(error)) from error
 
@@ -188,6 +194,8 @@ def work(
     attempt. SIGTERM or SIGINT: the job in hand is finished, then exit 0. A second one:
     system.worker.Released is raised in the handler, and the job goes back to the queue.
     """
+    if _MISPLACED.search(handler):
+        raise Failure("HANDLER is not of the form package.module:function, and may hold a password")
     try:
         function = load_handler(handler)
     except NoHandler as error:

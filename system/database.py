@@ -1,4 +1,7 @@
-"""Which database a user names, a file or an address of PostgreSQL, and how it is opened."""
+"""Which database a user names, a file or an address of PostgreSQL, and how it is opened.
+
+An address may hold a password. So a name is repeated in a message only if it can be nothing but a file's.
+"""
 
 import re
 from collections.abc import Callable
@@ -17,18 +20,24 @@ if TYPE_CHECKING:
 
 __all__ = ["BUSY_SECONDS", "Database", "named"]
 
-_SCHEME = re.compile(r"(\w[\w+.-]*)://")
-_SERVER = ("postgresql", "postgres")
-_PASSWORD = re.compile(r"\bpassword\s*=")
-_WRITE = "name a file, or write postgresql://USER@HOST:PORT/DATABASE"
+_ADDRESSES = ("postgresql://", "postgres://")
+_FILES = ("./", "../", "/./")
+"""With this in front a name is a file's, whatever is in it."""
+
+_LIKE_AN_ADDRESS = re.compile("[:@=%]|password", re.IGNORECASE)
+_NEITHER = (
+    "neither a plain file name nor an address of PostgreSQL, and not shown, as it may hold a password; "
+    "write postgresql://USER@HOST:PORT/DATABASE, or put ./ (or /. before a /) in front of the name of a file "
+    "with : @ = % or 'password' in it"
+)
 
 
 @frozen(kw_only=True)
 class Database:
     """What `--db` names: a file, or a database of a server."""
 
-    shown: str
-    """Its name, without a password."""
+    shown: str = field(repr=False)
+    """Its name, as far as it may be printed."""
 
     store: "Callable[[bool], SQLiteStore | PostgreSQLStore]" = field(repr=False)
     """Makes a store; a queue too when asked to."""
@@ -54,14 +63,11 @@ class Database:
 
 def named(text: str, busy_seconds: float) -> Database:
     """The database of that name. It waits so long for what another holds. Raises StoreError."""
-    scheme = _SCHEME.match(text)
-    if scheme and scheme[1] in _SERVER:
+    if text.startswith(_ADDRESSES):
         return _server(text, busy_seconds)
-    if scheme:  # it may hold a password, so it is not repeated
-        raise StoreError(f"{scheme[1]}://...: no kind of database that this knows; {_WRITE}")
-    if _PASSWORD.search(text):
-        raise StoreError(f"a password in what is not an address of PostgreSQL; {_WRITE}")
-    return _file(Path(text), busy_seconds)
+    if text.startswith(_FILES) or not _LIKE_AN_ADDRESS.search(text):
+        return _file(Path(text), busy_seconds)
+    raise StoreError(f"the name of the database is {_NEITHER}")
 
 
 def _file(path: Path, busy_seconds: float) -> Database:

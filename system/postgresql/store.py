@@ -9,7 +9,8 @@ import psycopg
 
 from system.clock import Clock
 from system.connections import Connections
-from system.postgresql.connecting import BUSY_SECONDS, Connect, Connection, connecting, settings, shown
+from system.postgresql.address import shown
+from system.postgresql.connecting import BUSY_SECONDS, Connect, Connection, connecting, set_up
 from system.postgresql.errors import Explained
 from system.postgresql.schema import LOCK, MARK, SCHEMA, SCHEMA_VERSION, TABLES
 from system.postgresql.transaction import SERVER_TIME, PostgreSQLTransaction, in_driver_style
@@ -52,6 +53,8 @@ class PostgreSQLStore(SQLReads):
         self._busy_seconds = busy_seconds
         self._explained = Explained(self.shown, busy_seconds)
         self._connect = connect or connecting
+        self._schema: str | None = None
+        """Where the queue is: what the search path named first when this connected for the first time."""
         self.created = False
         """Whether it was this that has made the queue."""
         self._connections = Connections(self._open, _is_usable, _close)
@@ -65,7 +68,7 @@ class PostgreSQLStore(SQLReads):
     def _open(self) -> Connection:
         connection = self._connect(self._dsn)
         try:
-            connection.execute(settings(self._busy_seconds))
+            self._schema = set_up(connection, self._busy_seconds, self._schema)
         except BaseException:
             connection.close()
             raise
@@ -88,7 +91,7 @@ class PostgreSQLStore(SQLReads):
         if not create:
             raise StoreError(f"{self.shown}: no queue in this database; `python -m system init` creates one")
         with connection.transaction():
-            connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
+            connection.execute(f"SELECT pg_catalog.pg_advisory_xact_lock({LOCK}::bigint)")
             version = self._version(connection)
             if version is not None:  # another process has created it meanwhile
                 self._check_version(version)
@@ -105,7 +108,7 @@ class PostgreSQLStore(SQLReads):
 
     def _version(self, connection: Connection) -> int | None:
         """The version of the queue that is there, or None."""
-        if _scalar(connection, "SELECT current_schema()") is None:
+        if _scalar(connection, "SELECT pg_catalog.current_schema()") is None:
             raise StoreError(f"{self.shown}: no schema of the search path exists; create it, or name another")
         if not _is_there(connection, MARK):
             return None
@@ -212,6 +215,6 @@ def _is_there(connection: Connection, table: str) -> bool:
     """
     found = (
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
-        " ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND c.relname = %s)"
+        " ON n.oid = c.relnamespace WHERE n.nspname = pg_catalog.current_schema() AND c.relname = %s)"
     )
     return bool(_scalar(connection, found, (table,)))
