@@ -34,9 +34,9 @@ def backup(database: Database, target: Path) -> None:
 def restore(database: Database, backup: Path) -> None:
     """Let the queue be what it was at a backup. What it is now is kept under another name.
 
-    A whole queue is replaced in one step, and its workers may stay. For a damaged one stop them first. Jobs
-    and keys that came after the backup are gone, and their ids are given out again. Jobs that were done
-    after the backup wait again, and are done again.
+    A whole queue is replaced in one step, and its workers may stay: the jobs that they have in hand are
+    refused. For a damaged queue stop them first. Jobs and keys that came after the backup are gone, and
+    their ids are given out again. Jobs that were done after the backup wait again, and are done again.
     """
     path = _file(database, "`pg_restore --clean --if-exists --single-transaction --dbname=DATABASE BACKUP`")
     with _ended_by_sigterm():

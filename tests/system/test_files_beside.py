@@ -1,7 +1,9 @@
 """SQLite beside its files: symlinks, hard links, and a log or an index that is removed under a live store."""
 
 import itertools
+import signal
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -16,15 +18,22 @@ from system.sqlite import Connect, SQLiteStore
 from system.store import StoreBusy, StoreError, StoreUnavailable
 from tests.system.answers import ask, enqueued, link, open_store
 from tests.system.backups import keys
-from tests.system.commands import fine
-from tests.system.files import beside, run_elsewhere
+from tests.system.commands import fine, refused
+from tests.system.databases import Database, SQLite
+from tests.system.files import beside, rows, run_elsewhere
 from tests.system.outages import error_of
-from tests.system.processes import ran
+from tests.system.processes import process, ran
 
 __all__ = ["link"]
 
 SAVED = "stop every process of this queue: the last to end saves all jobs"
 LOGS = [("-wal",), ("-shm",), ("-wal", "-shm")]
+
+
+@pytest.fixture
+def database(path: Path) -> Database:
+    """A file."""
+    return SQLite(path)
 
 
 @pytest.fixture
@@ -83,6 +92,33 @@ def test_a_store_that_is_closed_destroys_nothing_of_others(path: Path, removed: 
         Queue(store=live).enqueue(1)
     live.close()
     assert keys(path) == [*answered, "theirs"]
+
+
+def test_a_worker_that_is_stopped_saves_what_its_lost_log_holds(path: Path, place: Path) -> None:
+    """It waits, newcomers are refused, and SIGTERM ends it in order: then all that was answered is there."""
+    command = ("--db", str(path), "--busy-seconds", "0.01")
+    with closing(open_store(path)) as store:
+        answered = enqueued(store, "a", 3)
+        with process(
+            place, *command, "work", "handlers:obey", "--poll-seconds", "0.01", "--name", "A"
+        ) as worker:
+            assert worker.line() == "begun 1\n"
+            store.close()
+            beside(path, "-wal").unlink()
+            beside(path, "-shm").unlink()
+            worker.tell("return")
+            assert worker.error_line() == "worker A begins\n"
+            assert worker.error_line() == (
+                f"worker A waits: {path}-wal: removed or moved while it was open; put it back, or {SAVED}\n"
+            )
+            assert refused(*command, "enqueue", "1").startswith(f"error: {path}: another process has it open")
+            worker.popen.send_signal(signal.SIGTERM)
+            with pytest.raises(subprocess.TimeoutExpired):  # it has a job in hand
+                worker.popen.wait(0.2)
+            worker.popen.send_signal(signal.SIGTERM)
+            assert worker.end()[0] == 0
+    assert keys(path) == answered
+    assert rows(path, "SELECT job_id, status FROM executions") == [(1, "IN_PROGRESS")]
 
 
 def test_an_empty_log_of_others_keeps_nothing_from_being_saved(path: Path) -> None:
