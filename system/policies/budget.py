@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from attrs import field, frozen, validators
 
+from system.settings import seconds, whole
 from system.store import Transaction
 
 
@@ -20,9 +21,9 @@ class RetryBudget:
 
     protects: ClassVar[tuple[str, ...]] = ("INV_005",)
 
-    retries_max: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
-    batch: int = field(default=100, validator=validators.ge(1))
-    window_seconds: float = field(default=60.0, validator=validators.ge(0.001))
+    retries_max: int | None = field(default=None, validator=validators.optional(whole()))
+    batch: int = field(default=100, validator=whole())
+    window_seconds: float = field(default=60.0, validator=seconds())
 
     def postponed_to(self, tx: Transaction) -> int | None:
         """When a retry may begin (ms), if that is not now."""

@@ -9,6 +9,7 @@ from system.store import StoreBusy, StoreError, StoreUnavailable
 NOT_OURS = "not a queue database, and left as it is; name another file"
 _EXPLANATIONS = {
     sqlite3.SQLITE_NOTADB: NOT_OURS,
+    sqlite3.SQLITE_TOOBIG: "a text is longer than SQLite can keep",
     sqlite3.SQLITE_CORRUPT: "the database file is damaged; put a backup in its place",
 }
 _EXPLANATIONS_FOR_NOW = {
