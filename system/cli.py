@@ -5,7 +5,6 @@ what a user gives is checked before the database is opened, and a file that is n
 """
 
 import json
-import math
 import os
 import platform
 import re
@@ -21,7 +20,6 @@ from system.clock import SystemClock, utc
 from system.database import BUSY_SECONDS, Database, named
 from system.handlers import NoHandler, load_handler
 from system.output import (
-    DAY_SECONDS,
     aligned,
     audit_row,
     counts_json,
@@ -31,9 +29,10 @@ from system.output import (
     one_line,
     status_rows,
 )
-from system.payload import Unreadable, read_payload
+from system.payload import Unreadable, read_payload, shortened
 from system.policies import Policies, Retry
-from system.queue import InvalidJob, Queue, check_key
+from system.queue import KEY_MAX, InvalidJob, Queue, check_key
+from system.settings import BUSY_SECONDS_MAX, SECONDS_LEAST, SECONDS_MAX, why_not_seconds
 from system.signals import interrupting
 from system.store import StoreError
 from system.worker import Worker
@@ -82,21 +81,21 @@ def _failing() -> Iterator[None]:
         raise Failure(str(error)) from error
 
 
-def _is_number(ctx: click.Context, param: click.Parameter, value: float) -> float:
-    """Refuse NaN, which no range excludes."""
-    if math.isnan(value):
-        raise click.BadParameter("nan is not a number of seconds.", ctx, param)
-    return value
+def _seconds(
+    name: str, *, default: float, help_: str, least: float = SECONDS_LEAST, most: float = SECONDS_MAX
+) -> Callable[[Any], Any]:
+    def check(ctx: click.Context, param: click.Parameter, value: float) -> float:
+        if why := why_not_seconds(value, least=least, most=most):
+            raise click.BadParameter(f"{why}.", ctx, param)
+        return value
 
-
-def _seconds(name: str, *, least: float, default: float, help_: str) -> Callable[[Any], Any]:
     return click.option(
         name,
-        type=click.FloatRange(least, DAY_SECONDS),
+        type=float,
         default=default,
         show_default=True,
         metavar="SECONDS",
-        callback=_is_number,
+        callback=check,
         help=help_,
     )
 
@@ -111,7 +110,13 @@ def _seconds(name: str, *, least: float, default: float, help_: str) -> Callable
     show_envvar=True,
     help="The database: a file, or postgresql://USER@HOST:PORT/DATABASE.",
 )
-@_seconds("--busy-seconds", least=0, default=BUSY_SECONDS, help_="Wait so long for a locked database.")
+@_seconds(
+    "--busy-seconds",
+    least=0,
+    most=BUSY_SECONDS_MAX,
+    default=BUSY_SECONDS,
+    help_="Wait so long for a locked database.",
+)
 @click.pass_context
 def main(ctx: click.Context, db: str, busy_seconds: float) -> None:
     """A job queue in a file or in PostgreSQL: at least once delivery, effect at most once.
@@ -161,7 +166,7 @@ def enqueue(database: Database, payload: str, key: str | None, attempts: int) ->
     except Unreadable as error:
         raise Failure(str(error)) from error
     except InvalidJob as error:
-        raise Failure(f"--key {key!r}: {error}") from error
+        raise Failure(f"--key {shortened(repr(key))}: {error}") from error
     with database.open(to_enqueue=True) as store:
         queue = Queue(store=store, policies=Policies(retry=Retry(attempts_max=attempts)))
         accepted = queue.accept(value, key=key)
@@ -173,8 +178,8 @@ def enqueue(database: Database, payload: str, key: str | None, attempts: int) ->
 
 @main.command()
 @click.argument("handler")
-@_seconds("--lease-seconds", least=0.001, default=30.0, help_="Another worker may take a job after so long.")
-@_seconds("--poll-seconds", least=0.001, default=0.5, help_="Wait so long when there is no job.")
+@_seconds("--lease-seconds", default=30.0, help_="Another worker may take a job after so long.")
+@_seconds("--poll-seconds", default=0.5, help_="Wait so long when there is no job.")
 @click.option("--once", is_flag=True, help="Work on one job at most, then exit.")
 @click.option("--drain", is_flag=True, help="Exit when no job can be leased now.")
 @click.option("--name", default=lambda: f"{platform.node()}-{os.getpid()}", help="Default: HOST-PID.")
@@ -203,7 +208,9 @@ def work(
     try:
         check_key(name)
     except InvalidJob as error:
-        raise Failure(f"--name {name!r} must be text that is not empty") from error
+        raise Failure(
+            f"--name {shortened(repr(name))} must be text in Unicode, of 1 to {KEY_MAX:,} characters"
+        ) from error
     with database.open() as store:
         queue = Queue(store=store, lease_seconds=lease_seconds)
         worker = Worker(

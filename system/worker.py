@@ -16,6 +16,7 @@ from system.clock import Clock
 from system.output import escaped, one_line
 from system.policies.lease import Lease
 from system.queue import Queue, to_json
+from system.settings import check_seconds
 from system.store import Job, StoreBusy, StoreUnavailable
 
 T = TypeVar("T")
@@ -122,6 +123,7 @@ class Worker:
         poll_seconds: float = 0.5,
         tell: Callable[[str], object] = lambda _: None,
     ) -> None:
+        check_seconds("poll_seconds", poll_seconds)
         self.name = name
         self._tell = tell
         self._told: set[str] = set()

@@ -7,9 +7,10 @@ so it is safe to run twice, and beside live workers.
 
 from typing import ClassVar
 
-from attrs import field, frozen, validators
+from attrs import field, frozen
 
 from system.policies.retry import Retry
+from system.settings import whole
 from system.store import Execution, Status, Store, Transaction, UnreadableRow
 
 
@@ -27,7 +28,7 @@ class Reconciliation:
 
     protects: ClassVar[tuple[str, ...]] = ("INV_004", "INV_005")
 
-    batch: int = field(default=500, validator=validators.ge(1))
+    batch: int = field(default=500, validator=whole())
 
     def run(self, store: Store, retry: Retry, actor: str) -> Reconciled:
         """Take up the executions whose lease has run out, oldest first."""

@@ -15,6 +15,7 @@ from system.postgresql.errors import Explained
 from system.postgresql.schema import LOCK, MARK, SCHEMA, SCHEMA_VERSION, TABLES
 from system.postgresql.transaction import SERVER_TIME, PostgreSQLTransaction, in_driver_style
 from system.postgresql.upgrade import OLDEST, upgrade
+from system.settings import BUSY_SECONDS_MAX, check_seconds
 from system.sql import SQLReads
 from system.store import Counts, StoreBusy, StoreError, Tokens, random_token
 
@@ -44,6 +45,7 @@ class PostgreSQLStore(SQLReads):
         `dsn` is `postgresql://USER@HOST/DATABASE`, or another form that libpq takes. Raises StoreError when
         the server cannot be reached, or the database holds no queue, or one of another version.
         """
+        check_seconds("busy_seconds", busy_seconds, least=0, most=BUSY_SECONDS_MAX)
         self.shown = shown(dsn)
         self._dsn = dsn
         self._process = os.getpid()

@@ -14,6 +14,7 @@ NOT_OURS = "not a queue database, and left as it is; name another file"
 RESTORE = "stop the workers, then run `restore BACKUP`"
 _EXPLANATIONS = {
     sqlite3.SQLITE_NOTADB: f"{NOT_OURS}, or if it was a queue, {RESTORE}",
+    sqlite3.SQLITE_TOOBIG: "a text is longer than SQLite can keep",
     sqlite3.SQLITE_CORRUPT: f"the database file is damaged; {RESTORE}",
 }
 _READ_ONLY = "the file or its folder is read-only; this needs leave to write to both"

@@ -10,6 +10,7 @@ from typing import Any
 
 from system.clock import Clock
 from system.connections import Connections
+from system.settings import BUSY_SECONDS_MAX, check_seconds
 from system.sql import SQLReads
 from system.sqlite.errors import NOT_OURS, Explained, ReadOnly, check_path, is_busy
 from system.sqlite.files import OpenedFiles
@@ -63,6 +64,7 @@ class SQLiteStore(SQLReads):
         A file that may only be read is opened too; then each transaction raises StoreUnavailable, until it
         may be written. What a forked process asks raises StoreError: what SQLite has open outlives no fork.
         """
+        check_seconds("busy_seconds", busy_seconds, least=0, most=BUSY_SECONDS_MAX)
         self._path = Path(path)
         self._process = os.getpid()
         self._closed = False

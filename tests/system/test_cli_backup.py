@@ -90,6 +90,6 @@ def test_for_postgresql_its_own_tools_are_named(command: str, instead: str, path
     pytest.importorskip("psycopg", reason="PostgreSQL: psycopg cannot be imported")
     before = names(path)
     assert refused("--db", "postgresql://me:hunter2@localhost:1/db", command, "b.db") == (
-        f"error: postgresql://me@localhost:1/db: not a file; use {instead}"
+        f"error: postgresql://localhost:1/db: not a file; use {instead}"
     )
     assert names(path) == before
