@@ -208,10 +208,12 @@ def test_heartbeats_beside_commits_leave_every_job_done(opened: Store) -> None:
 
             with ThreadPoolExecutor(1) as beater:
                 beats = beater.submit(beat, held, beating, finished)
-                assert beating.wait(PATIENT_SECONDS)
-                assert queue.commit(held, thread)
-                assert queue.finish(held)
-                finished.set()
+                try:
+                    assert beating.wait(PATIENT_SECONDS)
+                    assert queue.commit(held, thread)
+                    assert queue.finish(held)
+                finally:
+                    finished.set()
             answers = beats.result(PATIENT_SECONDS)
             assert answers == sorted(answers, reverse=True), "once it is refused it stays refused"
 
@@ -302,12 +304,13 @@ def test_a_store_may_be_closed_while_threads_work(database: Database, opened: St
 
     def enqueue(thread: int) -> tuple[list[int], str]:
         ids: list[int] = []
-        while True:
+        for _ in range(10_000):
             try:
                 ids.append(queue.enqueue(thread).id)
             except StoreError as error:
                 return ids, str(error)
             some.release()
+        raise AssertionError("nobody has closed it")
 
     def close() -> None:
         for _ in range(20):
