@@ -63,8 +63,10 @@ class SQLiteStore(SQLReads):
         self._connect = connect or connecting(busy_seconds)
         self._sees_to_wal = connect is None
         """Whoever brings connections of their own has set them up."""
+        self._refused: set[sqlite3.Connection] = set()
+        """Connections in use that turned out to be allowed only to read."""
         self._read_only: list[sqlite3.Connection] = []
-        """Connections that may only read. They stay open until there is another, so that the log is not
+        """The same once nobody uses them. They stay open until there is another, so that the log is not
         removed with the last of them."""
         self._connections = Connections(self._open, self._is_usable, self._retire)
         self.created = False
@@ -97,15 +99,23 @@ class SQLiteStore(SQLReads):
         return connection
 
     def _is_usable(self, connection: sqlite3.Connection) -> bool:
-        return not connection.in_transaction and connection not in self._read_only
+        return not connection.in_transaction and connection not in self._refused
 
     def _retire(self, connection: sqlite3.Connection) -> None:
-        if connection not in self._read_only:
+        if connection not in self._refused:
             connection.close()
+            return
+        self._refused.remove(connection)
+        self._read_only.append(connection)
+        if self._closed:
+            self._close_read_only()
 
     def _close_read_only(self) -> None:
-        for connection in self._read_only[:]:
-            self._read_only.remove(connection)
+        while self._read_only:
+            try:
+                connection = self._read_only.pop()
+            except IndexError:  # another thread was first
+                return
             connection.close()
 
     def _set_up(self, connection: sqlite3.Connection) -> None:
@@ -189,7 +199,7 @@ class SQLiteStore(SQLReads):
                     self._check_version(connection)
                     yield SQLiteTransaction(connection, self._tokens, self._clock.now())
             except ReadOnly:
-                self._read_only.append(connection)
+                self._refused.add(connection)
                 raise
 
     def counts(self) -> Counts:
