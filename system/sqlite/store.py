@@ -80,8 +80,10 @@ class SQLiteStore(SQLReads):
         """Whoever brings connections of their own has set them up."""
         self._turns = threading.RLock()
         """Of the threads that write. SQLite alone would let some of them starve: it does not queue."""
+        self._refused: set[sqlite3.Connection] = set()
+        """Connections in use that turned out to be allowed only to read."""
         self._read_only: list[sqlite3.Connection] = []
-        """Connections that may only read. They stay open until there is another, so that the log is not
+        """The same once nobody uses them. They stay open until there is another, so that the log is not
         removed with the last of them."""
         self._connections = Connections(self._open, self._is_usable, self._retire)
         self.created = False
@@ -115,16 +117,24 @@ class SQLiteStore(SQLReads):
         return connection
 
     def _is_usable(self, connection: sqlite3.Connection) -> bool:
-        return not connection.in_transaction and connection not in self._read_only
+        return not connection.in_transaction and connection not in self._refused
 
     def _retire(self, connection: sqlite3.Connection) -> None:
-        if connection not in self._read_only:
+        if connection not in self._refused:
             close_all((connection,), self._files)
+            return
+        self._refused.remove(connection)
+        self._read_only.append(connection)
+        if self._closed:
+            self._close_read_only()
 
     def _close_read_only(self) -> None:
-        for connection in self._read_only[:]:
-            self._read_only.remove(connection)
-            self._retire(connection)
+        while self._read_only:
+            try:
+                connection = self._read_only.pop()
+            except IndexError:  # another thread was first
+                return
+            close_all((connection,), self._files)
 
     def _set_up(self, connection: sqlite3.Connection) -> None:
         if self._sees_to_wal and _scalar(connection, "PRAGMA journal_mode") != "wal":
@@ -209,7 +219,7 @@ class SQLiteStore(SQLReads):
                     self._check_version(connection)
                     yield SQLiteTransaction(connection, self._tokens, self._clock.now())
             except ReadOnly:
-                self._read_only.append(connection)
+                self._refused.add(connection)
                 raise
 
     def counts(self) -> Counts:

@@ -1,77 +1,15 @@
 """One queue, used from many threads: each operation is as whole as if it came from a process of its own."""
 
-import sqlite3
 import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from typing import Any, TypeVar
 
-import pytest
-
-from system.clock import Clock, ManualClock, SystemClock
-from system.postgresql import PostgreSQLStore
-from system.postgresql import connecting as connecting_to_server
-from system.postgresql.connecting import Connection
+from system.clock import ManualClock, SystemClock
 from system.queue import Queue
-from system.sqlite import SQLiteStore, connecting
 from system.store import Execution, Status, Store, StoreError
-from tests.system.databases import Database, PostgreSQL, SQLite, waits_for_a_lock
+from tests.system.databases import Database, PostgreSQL, waits_for_a_lock
 from tests.system.test_queue import refusals, started
-
-AT_ONCE = 8
-PATIENT_SECONDS = 60.0
-Opened = list[sqlite3.Connection | Connection]
-T = TypeVar("T")
-
-
-def counted(database: Database, clock: Clock) -> tuple[Store, Opened]:
-    """A store in it, and the connections that it opens."""
-    opened: Opened = []
-
-    def remembered(connection: Any) -> Any:
-        opened.append(connection)
-        return connection
-
-    if isinstance(database, SQLite):
-        to_file = connecting(PATIENT_SECONDS)
-        return (
-            SQLiteStore(database.path, clock=clock, connect=lambda target: remembered(to_file(target))),
-            opened,
-        )
-    assert isinstance(database, PostgreSQL)
-    return (
-        PostgreSQLStore(
-            database.dsn,
-            clock=clock,
-            busy_seconds=PATIENT_SECONDS,
-            connect=lambda dsn: remembered(connecting_to_server(dsn)),
-        ),
-        opened,
-    )
-
-
-def is_closed(connection: sqlite3.Connection | Connection) -> bool:
-    """Whether it has let go of its database."""
-    if not isinstance(connection, sqlite3.Connection):
-        return bool(connection.closed)
-    try:
-        connection.execute("SELECT 1")
-    except sqlite3.ProgrammingError:
-        return True
-    return False
-
-
-def in_threads(number: int, work: Callable[[int], T]) -> list[T]:
-    """Run it in so many threads that begin together; what they return."""
-    gate = threading.Barrier(number)
-
-    def run(thread: int) -> T:
-        gate.wait(PATIENT_SECONDS)
-        return work(thread)
-
-    with ThreadPoolExecutor(number) as threads:
-        return [one.result(PATIENT_SECONDS) for one in [threads.submit(run, n) for n in range(number)]]
+from tests.system.threads import AT_ONCE, PATIENT_SECONDS, counted, in_threads, is_closed
 
 
 def test_threads_need_no_more_connections_than_there_are_threads(database: Database, opened: Store) -> None:
@@ -208,10 +146,12 @@ def test_heartbeats_beside_commits_leave_every_job_done(opened: Store) -> None:
 
             with ThreadPoolExecutor(1) as beater:
                 beats = beater.submit(beat, held, beating, finished)
-                assert beating.wait(PATIENT_SECONDS)
-                assert queue.commit(held, thread)
-                assert queue.finish(held)
-                finished.set()
+                try:
+                    assert beating.wait(PATIENT_SECONDS)
+                    assert queue.commit(held, thread)
+                    assert queue.finish(held)
+                finally:
+                    finished.set()
             answers = beats.result(PATIENT_SECONDS)
             assert answers == sorted(answers, reverse=True), "once it is refused it stays refused"
 
@@ -219,108 +159,3 @@ def test_heartbeats_beside_commits_leave_every_job_done(opened: Store) -> None:
     assert {execution.status for execution in opened.executions()} == {Status.DONE}
     assert len(opened.effects()) == AT_ONCE * rounds
     assert {job.available_at for job in opened.jobs()} == {None}
-
-
-# Closing.
-
-
-@pytest.fixture
-def closable(database: Database, opened: Store) -> Iterator[tuple[Store, Opened]]:
-    """A store that a test closes, and its connections."""
-    assert opened.jobs() == ()
-    store, connections = counted(database, SystemClock())
-    yield store, connections
-    store.close()
-
-
-@pytest.mark.parametrize("raises", [False, True])
-def test_a_store_may_be_closed_while_a_thread_is_in_a_transaction(
-    closable: tuple[Store, Opened], opened: Store, raises: bool
-) -> None:
-    """What the thread does is committed or rolled back all the same, and then its connection is closed."""
-    store, connections = closable
-    inside, closed = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with suppress(ZeroDivisionError), store.transaction() as tx:
-            job = tx.add_job(key="k", payload_json="1", attempts_max=1)
-            inside.set()
-            assert closed.wait(PATIENT_SECONDS)
-            tx.record(event="enqueued", operation="enqueue", actor="A", job_id=job.id)
-            if raises:
-                raise ZeroDivisionError
-
-    with ThreadPoolExecutor(1) as thread:
-        answer = thread.submit(hold)
-        assert inside.wait(PATIENT_SECONDS)
-        store.close()
-        closed.set()
-        answer.result(PATIENT_SECONDS)
-    assert [job.key for job in opened.jobs()] == ([] if raises else ["k"])
-    assert len(list(opened.audit())) == len(opened.jobs())
-    assert all(is_closed(connection) for connection in connections)
-
-
-def test_a_store_that_was_closed_is_closed_in_every_thread(closable: tuple[Store, Opened]) -> None:
-    """Each thread is told in one line, whether it had used the store or not, and nothing is opened again."""
-    store, connections = closable
-    queue = Queue(store=store)
-    in_threads(AT_ONCE, lambda number: queue.enqueue(number))
-    known = len(connections)
-    store.close()
-
-    def ask(_: int) -> list[str]:
-        told = []
-        asks: tuple[Callable[[], object], ...] = (
-            store.jobs,
-            store.counts,
-            lambda: queue.enqueue(1),
-            lambda: queue.lease("A"),
-            store.close,
-        )
-        for one in asks:
-            try:
-                one()
-            except StoreError as error:
-                told.append(str(error))
-        return told
-
-    for told in in_threads(AT_ONCE, ask):
-        assert len(told) == 4
-        assert {line.rpartition(": ")[2] for line in told} == {
-            "this store was closed; open it again, with a new store"
-        }
-    assert len(connections) == known
-    assert all(is_closed(connection) for connection in connections)
-
-
-def test_a_store_may_be_closed_while_threads_work(database: Database, opened: Store) -> None:
-    """Each of eight threads ends with one line; every job that was answered before is there, and no other."""
-    store, connections = counted(database, SystemClock())
-    queue = Queue(store=store)
-    some = threading.Semaphore(0)
-
-    def enqueue(thread: int) -> tuple[list[int], str]:
-        ids: list[int] = []
-        while True:
-            try:
-                ids.append(queue.enqueue(thread).id)
-            except StoreError as error:
-                return ids, str(error)
-            some.release()
-
-    def close() -> None:
-        for _ in range(20):
-            assert some.acquire(timeout=PATIENT_SECONDS)
-        store.close()
-
-    with ThreadPoolExecutor(AT_ONCE + 1) as threads:
-        closing_it = threads.submit(close)
-        answers = in_threads(AT_ONCE, enqueue)
-        closing_it.result(PATIENT_SECONDS)
-    answered = sorted([job_id for ids, _ in answers for job_id in ids])
-    assert [job.id for job in opened.jobs()] == answered
-    assert {line.rpartition(": ")[2] for _, line in answers} == {
-        "this store was closed; open it again, with a new store"
-    }
-    assert all(is_closed(connection) for connection in connections)

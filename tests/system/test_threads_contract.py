@@ -17,7 +17,7 @@ from system.policies.lease import Lease
 from system.queue import InvalidJob, Queue
 from system.store import AuditRow, Execution, Status
 from tests.system.databases import Database
-from tests.system.test_threads import AT_ONCE, PATIENT_SECONDS, in_threads
+from tests.system.threads import AT_ONCE, PATIENT_SECONDS, in_threads
 
 STEPS = 40
 KEYS = 12
