@@ -53,19 +53,24 @@ def pass_time_until(is_over: Callable[[], bool]) -> None:
 def test_code_that_waits_in_the_main_thread_is_broken_off() -> None:
     """The signal ends the wait, and the exception is the one that was asked for."""
     breakable = Breakable()
+    ended = threading.Event()
 
-    def ask() -> None:
+    def ask() -> bool:
         threading.Event().wait(0.1)  # so that it most likely waits by now
         breakable.break_off(told)
-
-    def body() -> None:
-        Beating(ask).start()
-        threading.Event().wait(PATIENCE_SECONDS)
-        raise AssertionError("it was not broken off")
+        return ended.wait(PATIENCE_SECONDS / 2)
 
     told = TimedOut("too long")
+    asking = Beating(ask)
+
+    def body() -> None:
+        asking.start()
+        threading.Event().wait(PATIENCE_SECONDS)
+
     with woken(breakable):
         assert breakable.run(body) is told
+    ended.set()
+    assert asking.ended() == [True], "the wait went on to its own end"
 
 
 def test_code_that_runs_in_another_thread_is_broken_off() -> None:
