@@ -1,6 +1,5 @@
 """The command `work`: a worker until it is told to stop, with its limits and its policies."""
 
-import faulthandler
 import os
 import platform
 from collections.abc import Callable
@@ -11,18 +10,13 @@ import click
 
 from system.cli_options import Failure, seconds
 from system.clock import SystemClock
-from system.context import Context, Handler
 from system.database import Database
 from system.handlers import NoHandler, load_handler
 from system.output import one_line
 from system.policies import CircuitBreaker, Policies, Retry, RetryBudget
 from system.queue import InvalidJob, Queue, check_key
 from system.signals import interrupting
-from system.store import Job
 from system.worker import Worker
-
-GRACES_MAX = 3
-"""A process whose interpreter is held by a C function ends after so many times `--grace-seconds`."""
 
 
 def _policies(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -86,9 +80,9 @@ def _policies(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--once", is_flag=True, help="Work on one job at most, then exit.")
 @click.option("--drain", is_flag=True, help="Exit when no job can be leased now.")
 @click.option("--name", default=lambda: f"{platform.node()}-{os.getpid()}", help="Default: HOST-PID.")
-@click.pass_context
+@click.pass_obj
 def work(
-    ctx: click.Context,
+    database: Database,
     *,
     handler: str,
     lease_seconds: float,
@@ -127,15 +121,11 @@ def work(
         check_key(name)
     except InvalidJob as error:
         raise Failure(f"--name {name!r} must be text that is not empty") from error
-    if handler_seconds is not None:
-        busy_seconds = ctx.find_root().params["busy_seconds"]
-        function = _last_net(function, handler_seconds + GRACES_MAX * grace_seconds + busy_seconds)
     policies = Policies(
         retry=Retry(jitter_seed=jitter_seed),
         budget=RetryBudget(retries_max=retries_max, window_seconds=window_seconds),
         breaker=CircuitBreaker(failures_max=failures_max, open_seconds=open_seconds),
     )
-    database: Database = ctx.obj
     with database.open() as store:
         worker = Worker(
             Queue(store=store, policies=policies, lease_seconds=lease_seconds),
@@ -145,6 +135,7 @@ def work(
             poll_seconds=poll_seconds,
             handler_seconds=handler_seconds,
             grace_seconds=grace_seconds,
+            ends_if_held=True,
             watch=True,
             reconcile_seconds=reconcile_seconds or None,
             tell=_note,
@@ -155,21 +146,6 @@ def work(
                 worker.drain(1 if once else None)
             else:
                 worker.run()
-
-
-def _last_net(handler: Handler, after_seconds: float) -> Handler:
-    """End the process after so long, also if a C function holds the interpreter and no thread can run."""
-    process = os.getpid()
-
-    def called(job: Job, context: Context) -> Any:
-        faulthandler.dump_traceback_later(after_seconds, exit=True, file=2)
-        try:
-            return handler(job, context)
-        finally:
-            if os.getpid() == process:  # a forked process has no such thread, and would wait for its end
-                faulthandler.cancel_dump_traceback_later()
-
-    return called
 
 
 def _note(text: str) -> None:

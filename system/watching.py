@@ -5,10 +5,14 @@
 - A handler whose lease is gone is broken off with `LeaseLost`. Only the store can say that a lease is gone;
   it is asked when the lease has run out by the time of this process.
 
+Where a C function holds the interpreter no thread runs, and no exception is raised. For this case a timer of
+`faulthandler` can be asked for: it ends the process without Python, with exit code 1.
+
 The thread is started when it is first needed, and ends when it has had nothing to watch for a while. It
 never runs in a process that a handler forked: such a process does not come back from its handler.
 """
 
+import faulthandler
 import os
 import signal
 import threading
@@ -65,8 +69,12 @@ class Watch:
         handler_seconds: float | None,
         grace_seconds: float,
         poll_seconds: float,
+        ends_if_held: bool = False,
     ) -> None:
-        """A handler that has run for `handler_seconds` has `grace_seconds` to end. None: it may run on."""
+        """A handler that has run for `handler_seconds` has `grace_seconds` to end. None: it may run on.
+
+        `ends_if_held` asks for the timer of `faulthandler`, of which a process has only one.
+        """
         for setting, value in (("handler_seconds", handler_seconds), ("grace_seconds", grace_seconds)):
             if value is not None and not value > 0:
                 raise ValueError(f"{setting} must be more than 0, and is {value}")
@@ -75,13 +83,16 @@ class Watch:
         self._handler_seconds = inf if handler_seconds is None else handler_seconds
         self._grace_seconds = grace_seconds
         self._poll_seconds = poll_seconds
+        self._has_timer = ends_if_held and handler_seconds is not None
         self._changed = threading.Condition()
         self._watched: _Watched | None = None
         self._thread: threading.Thread | None = None
         self._wakes_at = inf
+        self._closed = False
 
     def begin(self, lease: Lease, handling: Breakable) -> None:
         """The handler is about to run."""
+        self._set_timer(self._handler_seconds)
         now = monotonic()
         watched = _Watched(
             lease=lease,
@@ -91,6 +102,7 @@ class Watch:
         )
         with self._changed:
             self._watched = watched
+            self._closed = False
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name=f"watch {self._name}", daemon=True)
                 thread.start()
@@ -108,6 +120,22 @@ class Watch:
         """The handler has ended."""
         with self._changed:
             self._watched = None
+            self._cancel_timer()
+
+    def _set_timer(self, seconds: float) -> None:
+        """End the process in so long and a few graces, unless the thread is there before."""
+        if self._has_timer:
+            faulthandler.dump_traceback_later(seconds + 3 * self._grace_seconds, exit=True, file=2)
+
+    def _cancel_timer(self) -> None:
+        if self._has_timer:
+            faulthandler.cancel_dump_traceback_later()
+
+    def close(self) -> None:
+        """The worker has ended, for now. So does the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
 
     def _run(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, WAKE))  # for the main thread
@@ -122,7 +150,7 @@ class Watch:
         while True:
             watched, now = self._watched, monotonic()
             if watched is None:
-                if idle_until <= now:
+                if self._closed or idle_until <= now:
                     return
             elif watched.next_at <= now:
                 self._act(watched, now)
@@ -133,15 +161,15 @@ class Watch:
             self._changed.wait(min(self._wakes_at - now, threading.TIMEOUT_MAX))
 
     def _act(self, watched: _Watched, now: float) -> None:
-        if watched.gives_up_at is not None:
-            if not watched.handling.shielded:
-                self._end_process(watched)
-            watched.gives_up_at = now + self._grace_seconds  # the store keeps the handler waiting
-        elif watched.times_out_at <= now:
-            watched.gives_up_at = now + self._grace_seconds
-            watched.handling.break_off(self._timed_out())
-        else:
+        if now < (watched.gives_up_at or watched.times_out_at):
             self._look_at_lease(watched)
+            return
+        if watched.gives_up_at is None:
+            watched.handling.break_off(self._timed_out())
+        elif not watched.handling.shielded:  # else the store keeps the handler waiting
+            self._end_process(watched)
+        watched.gives_up_at = now + self._grace_seconds
+        self._set_timer(0)
 
     def _timed_out(self) -> TimedOut:
         return TimedOut(f"the handler ran for more than {self._handler_seconds:g} s")
@@ -169,6 +197,7 @@ class Watch:
     def _end_process(self, watched: _Watched) -> NoReturn:
         """Fail the attempt, say why the process ends, and end it, whatever else its threads are stuck in."""
         try:
+            self._cancel_timer()
             failed = _within(FAREWELL_SECONDS, lambda: self._fail(watched.lease))
             line = self._farewell(watched.lease, failed=failed)
             _within(FAREWELL_SECONDS, lambda: os.write(2, f"{one_line(line)}\n".encode()))
@@ -188,12 +217,14 @@ class Watch:
 
 def _within(seconds: float, body: Callable[[], object]) -> bool:
     """Run it in a thread of its own: a store may not answer, and a pipe may be full. Whether it was done."""
-    done = threading.Event()
+    done: list[bool] = []
 
     def run() -> None:
         with suppress(Exception):
             body()
-            done.set()
+            done.append(True)
 
-    threading.Thread(target=run, daemon=True).start()
-    return done.wait(seconds)
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return bool(done)

@@ -26,6 +26,8 @@ class Worker:
 
     - `handler_seconds`: after so long a handler is broken off by TimedOut, and its attempt fails. If it has
       not ended `grace_seconds` later, **the process ends**, with exit code 4. None: it may run for ever.
+    - `ends_if_held`: then the process also ends if a C function holds the interpreter, so that nothing in
+      Python can run; with a traceback and exit code 1. It takes the one timer of `faulthandler`.
     - `watch`: a handler whose lease is gone is broken off by LeaseLost. With `handler_seconds` it always is.
     - `reconcile_seconds`: how often the worker reconciles, between jobs. None: never.
 
@@ -43,6 +45,7 @@ class Worker:
         poll_seconds: float = 0.5,
         handler_seconds: float | None = None,
         grace_seconds: float = 5.0,
+        ends_if_held: bool = False,
         watch: bool = False,
         reconcile_seconds: float | None = None,
         tell: Callable[[str], object] = lambda _: None,
@@ -68,6 +71,7 @@ class Worker:
                 handler_seconds=handler_seconds,
                 grace_seconds=grace_seconds,
                 poll_seconds=poll_seconds,
+                ends_if_held=ends_if_held,
             )
 
     def stop(self) -> None:
@@ -94,15 +98,21 @@ class Worker:
 
     def run(self) -> None:
         """Work until `stop` is called."""
-        while not self._stopping:
-            if not self.run_once() and not self._stopping:
-                self._resting.run(lambda: self._clock.sleep(self._poll_seconds))
+        try:
+            while not self._stopping:
+                if not self.run_once() and not self._stopping:
+                    self._resting.run(lambda: self._clock.sleep(self._poll_seconds))
+        finally:
+            self._close()
 
     def drain(self, jobs_max: int | None = None) -> None:
         """Work until no job can be leased, or so many were, or `stop` is called. Raises StoreError."""
         done = 0
-        while not self._stopping and done != jobs_max and self._work_on_one():
-            done += 1
+        try:
+            while not self._stopping and done != jobs_max and self._work_on_one():
+                done += 1
+        finally:
+            self._close()
 
     def run_once(self) -> bool:
         """Work on one job, if there is one. Returns whether there was."""
@@ -111,6 +121,10 @@ class Worker:
         except StoreUnavailable as error:
             self._report.waits(error)
             return False
+
+    def _close(self) -> None:
+        if self._watch:
+            self._watch.close()
 
     def _work_on_one(self) -> bool:
         if self._reconcile_seconds is not None:
