@@ -5,20 +5,18 @@ what a user gives is checked before the database is opened, and a file that is n
 """
 
 import json
-import os
-import platform
-import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 from attrs import asdict
 
 from system.cli_backup import backup, restore
-from system.clock import SystemClock, utc
+from system.cli_options import MISPLACED, Failure, seconds
+from system.cli_work import work
+from system.clock import utc
 from system.database import BUSY_SECONDS, Database, named
-from system.handlers import NoHandler, load_handler
 from system.output import (
     aligned,
     audit_row,
@@ -31,26 +29,12 @@ from system.output import (
 )
 from system.payload import Unreadable, read_payload, shortened
 from system.policies import Policies, Retry
-from system.queue import KEY_MAX, InvalidJob, Queue, check_key
-from system.settings import BUSY_SECONDS_MAX, SECONDS_LEAST, SECONDS_MAX, why_not_seconds
-from system.signals import interrupting
+from system.queue import InvalidJob, Queue, check_key
+from system.settings import BUSY_SECONDS_MAX
 from system.store import StoreError
-from system.worker import Worker
 
 ATTEMPTS_MAX = 1_000
 JOB_ID_MAX = 2**63 - 1
-_MISPLACED = re.compile("://|@|password", re.IGNORECASE)
-"""What may be an address that was not given to `--db`, and so may hold a password."""
-
-
-class Failure(click.ClickException):
-    """What the user gave cannot be used. The message says what, where, and what would be right."""
-
-    exit_code = 2
-
-    def show(self, file: Any = None) -> None:
-        """Print it in one line."""
-        click.echo(f"error: {one_line(self.message)}", file=file, err=True)
 
 
 class OneLineErrors(click.Group):
@@ -74,30 +58,11 @@ def _failing() -> Iterator[None]:
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "python -m system"
         message = error.format_message()
-        if _MISPLACED.search(message):
+        if MISPLACED.search(message):
             message = "Not shown, as it may hold a password: an argument that cannot be where it is."
         raise Failure(f"{message} See `{command} --help`.") from error
     except StoreError as error:
         raise Failure(str(error)) from error
-
-
-def _seconds(
-    name: str, *, default: float, help_: str, least: float = SECONDS_LEAST, most: float = SECONDS_MAX
-) -> Callable[[Any], Any]:
-    def check(ctx: click.Context, param: click.Parameter, value: float) -> float:
-        if why := why_not_seconds(value, least=least, most=most):
-            raise click.BadParameter(f"{why}.", ctx, param)
-        return value
-
-    return click.option(
-        name,
-        type=float,
-        default=default,
-        show_default=True,
-        metavar="SECONDS",
-        callback=check,
-        help=help_,
-    )
 
 
 @click.group(cls=OneLineErrors, no_args_is_help=False)
@@ -110,7 +75,7 @@ def _seconds(
     show_envvar=True,
     help="The database: a file, or postgresql://USER@HOST:PORT/DATABASE.",
 )
-@_seconds(
+@seconds(
     "--busy-seconds",
     least=0,
     most=BUSY_SECONDS_MAX,
@@ -176,58 +141,7 @@ def enqueue(database: Database, payload: str, key: str | None, attempts: int) ->
         click.echo(f"job {accepted.job.id} existed already under this key, with {same} payload", err=True)
 
 
-@main.command()
-@click.argument("handler")
-@_seconds("--lease-seconds", default=30.0, help_="Another worker may take a job after so long.")
-@_seconds("--poll-seconds", default=0.5, help_="Wait so long when there is no job.")
-@click.option("--once", is_flag=True, help="Work on one job at most, then exit.")
-@click.option("--drain", is_flag=True, help="Exit when no job can be leased now.")
-@click.option("--name", default=lambda: f"{platform.node()}-{os.getpid()}", help="Default: HOST-PID.")
-@click.pass_obj
-def work(
-    database: Database,
-    handler: str,
-    lease_seconds: float,
-    poll_seconds: float,
-    once: bool,
-    drain: bool,
-    name: str,
-) -> None:
-    """Work on jobs. HANDLER is package.module:function, called with (job, context).
-
-    `job.payload` is what was enqueued; `context.write(value)` sets the job's effect. An exception fails the
-    attempt. SIGTERM or SIGINT: the job in hand is finished, then exit 0. A second one:
-    system.worker.Released is raised in the handler, and the job goes back to the queue.
-    """
-    if _MISPLACED.search(handler):
-        raise Failure("HANDLER is not of the form package.module:function, and may hold a password")
-    try:
-        function = load_handler(handler)
-    except NoHandler as error:
-        raise Failure(f"HANDLER {error}") from error
-    try:
-        check_key(name)
-    except InvalidJob as error:
-        raise Failure(
-            f"--name {shortened(repr(name))} must be text in Unicode, of 1 to {KEY_MAX:,} characters"
-        ) from error
-    with database.open() as store:
-        queue = Queue(store=store, lease_seconds=lease_seconds)
-        worker = Worker(
-            queue, function, name=name, clock=SystemClock(), poll_seconds=poll_seconds, tell=_note
-        )
-        with interrupting(worker):
-            _note(f"worker {name} begins")
-            if once or drain:
-                worker.drain(1 if once else None)
-            else:
-                worker.run()
-
-
-def _note(text: str) -> None:
-    """Say it on stderr, unless that cannot be written: it may be a file on the same full disk."""
-    with suppress(OSError):
-        click.echo(one_line(text), err=True)
+main.add_command(work)
 
 
 @main.command()

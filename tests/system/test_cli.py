@@ -1,7 +1,6 @@
 """The command line: what it does and prints when all is well."""
 
 import json
-import signal
 from contextlib import closing
 
 import click
@@ -164,18 +163,6 @@ def test_every_command_and_option_has_a_help_text(command: tuple[str, ...]) -> N
     found = main.commands[command[0]] if command else main
     assert found.help
     assert all(param.help for param in found.params if isinstance(param, click.Option))
-
-
-def test_the_worker_leaves_the_signal_handlers_as_they_were(opened: Store) -> None:
-    """After `work` the process has the signal handlers that it had before, also when it ended in an error."""
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.getsignal(number) for number in numbers]
-    fine("work", "handlers:echo", "--drain")
-    with opened.transaction():
-        call("--busy-seconds", "0", "work", "handlers:echo", "--drain")
-    fine("enqueue", "1")
-    assert call("work", "handlers:interrupt", "--drain").exit_code == 1
-    assert [signal.getsignal(number) for number in numbers] == before
 
 
 @pytest.mark.parametrize(
