@@ -3,7 +3,9 @@
 import json
 import os
 import platform
+import threading
 import warnings
+from contextlib import nullcontext
 from types import TracebackType
 from typing import Any
 
@@ -13,6 +15,7 @@ from system.clock import SystemClock
 from system.database import BUSY_SECONDS, named
 from system.policies import Policies
 from system.queue import Queue
+from system.signals import breaking_off
 from system.store import AuditRow, Job, JobState, JobStatus, StoreError
 from system.worker import Handler, Worker
 
@@ -63,10 +66,14 @@ class OpenQueue(Queue):
         drain: bool = False,
         name: str | None = None,
         poll_seconds: float = 0.5,
+        handler_seconds: float | None = None,
+        reconcile_seconds: float | None = 60.0,
     ) -> None:
         """Run the handler on one job after another, in this thread.
 
-        With `drain` until no job can be leased, else for ever. Raises StoreError.
+        With `drain` until no job can be leased, else for ever. `handler_seconds`: as in
+        `system.worker.Worker`, and so with an end of the process if the handler cannot be broken off.
+        `reconcile_seconds`: how often it reconciles; None for never. Raises StoreError.
         """
         worker = Worker(
             self,
@@ -74,11 +81,16 @@ class OpenQueue(Queue):
             name=name or f"{platform.node()}-{os.getpid()}",
             clock=SystemClock(),
             poll_seconds=poll_seconds,
+            handler_seconds=handler_seconds,
+            watch=True,
+            reconcile_seconds=reconcile_seconds,
         )
-        if drain:
-            worker.drain()
-        else:
-            worker.run()
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        with breaking_off(worker) if in_main_thread else nullcontext():
+            if drain:
+                worker.drain()
+            else:
+                worker.run()
 
     def job(self, job_id: int) -> JobStatus:
         """The job and how far it has come. Raises NoSuchJob."""
