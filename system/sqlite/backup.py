@@ -27,7 +27,7 @@ from system.sqlite.copying import (
     undisturbed,
     unfinished,
 )
-from system.sqlite.errors import RESTORE, Explained, status_of
+from system.sqlite.errors import RESTORE, Explained, check_path, status_of
 from system.sqlite.files import OpenedFiles, several_names, unfinished_move
 from system.sqlite.logs import close_all, refuse_without_log
 from system.sqlite.replacing import NO_HARD_LINKS, free_name, put_in_place
@@ -54,6 +54,7 @@ class Restored:
 
 def back_up(path: Path, target: Path, *, busy_seconds: float = BUSY_SECONDS) -> int:
     """Write the queue to a new file while others work on it. Returns how many jobs. Raises StoreError."""
+    check_path(path, create=False)
     _check_target(target)
     with closing(SQLiteStore(path, clock=SystemClock(), busy_seconds=busy_seconds)):
         return _write_copy(path, target, busy_seconds)
@@ -128,7 +129,7 @@ def restore(path: Path, backup: Path, *, busy_seconds: float = BUSY_SECONDS) -> 
         if before is Before.WHOLE:
             kept: Path | None = _restore_into(path, files, file, busy_seconds)
         else:
-            kept = put_in_place(path, files.real, file)
+            kept = put_in_place(path, files.real, file, found)
     return Restored(jobs=jobs, before=before, kept=kept and files.shown.with_name(kept.name))
 
 

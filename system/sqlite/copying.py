@@ -26,9 +26,7 @@ BESIDE = ("-wal", "-shm", "-journal")
 """What may lie beside a database, and belongs to it."""
 _PAGES_A_STEP = 4  # fewer than any queue has, so that something can be done between two steps
 _TABLES = {"jobs", "executions", "effects", "audit"}
-_JOURNAL_IN_HEADER = (
-    18  # the file format's offset of two bytes: 2 says that there is a log, 1 that there is none
-)
+_JOURNAL_IN_HEADER = 18  # where the file format has two bytes that are 2 with a log, and 1 without one
 _OF_A_WRITE = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_READONLY,
@@ -108,7 +106,7 @@ def copy(
         finally:
             source.execute("ROLLBACK")
     except sqlite3.DatabaseError as error:
-        path = to_path if {code_of(error), error.sqlite_errorcode} & _OF_A_WRITE else from_path
+        path = to_path if {code_of(error), getattr(error, "sqlite_errorcode", 0)} & _OF_A_WRITE else from_path
         raise locked(path, busy_seconds) if is_busy(error) else explained(error, path) from error
 
 

@@ -105,6 +105,10 @@ def status_of(path: Path, *, create: bool) -> os.stat_result | None:
     if "\0" in str(path):  # SQLite would take what stands before it
         raise StoreError(f"{str(path)!r}: a null byte cannot be in the name of a file")
     try:
+        path.absolute()
+    except FileNotFoundError:
+        raise StoreError(f"{path}: the current folder was removed; name a file by its full path") from None
+    try:
         found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         folder = Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent

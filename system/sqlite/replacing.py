@@ -2,7 +2,8 @@
 
 A database is three files, and no system moves three files at once. So the damaged database is given a
 second name first: no store opens a database with two names, nor commits to it. Whenever this is killed,
-nobody works on a database without its log, or on a new one with an old log; and it can be run again.
+nobody works on a database without its log, or on a new one with an old log; and it can be run again. On
+a disk that knows no hard links the damaged file is moved away instead, and until the end nothing is there.
 """
 
 import errno
@@ -22,28 +23,50 @@ _LOCKS = {"": (0x40000000, 512), "-shm": (120, 9)}
 """The bytes of a database and of its log's index that SQLite locks: the first one, and how many."""
 
 
-def put_in_place(path: Path, real: Path, file: Path) -> Path | None:
-    """Move away what is there, with all that lies beside it, and let the file be the database.
+def put_in_place(path: Path, real: Path, file: Path, found: os.stat_result | None) -> Path | None:
+    """Move away what was found there, with all that lies beside it, and let the file be the database.
 
     Returns where that is kept: the database, or what lay there without one. Raises StoreBusy while another
     process has it open. No connection of this process may have it open: its locks would be lost.
     """
     refuse_if_open(path, real)
-    aside = unfinished_move(real)
-    kept = aside
     with undisturbed(), ExitStack() as undo:
-        if real.exists() and aside is None:
-            kept = free_name(real, DAMAGED)
-            _second_name(real, kept, undo)
-            refuse_if_open(path, real)  # for those that came before the second name did
-        kept = _move_logs(real, kept, undo)
-        sync(real.parent)
-        if real.exists() and unfinished_move(real) is None:
-            raise StoreError(f"{path}: another process has created it meanwhile; run `restore` again")
-        file.replace(real)
+        try:
+            kept = _move_away(path, real, found, undo)
+            sync(real.parent)
+            _check_free(path, real, found)
+            file.replace(real)
+        except BaseException:
+            if _is_taken(real, found):  # what was moved away does not belong to the file that is there now
+                undo.pop_all()
+            raise
         undo.pop_all()
     sync(real.parent)
     return kept
+
+
+def _move_away(path: Path, real: Path, found: os.stat_result | None, undo: ExitStack) -> Path | None:
+    _check_free(path, real, found)
+    kept = unfinished_move(real)
+    if real.exists() and kept is None:
+        kept = free_name(real, DAMAGED)
+        _second_name(real, kept, undo)
+        refuse_if_open(path, real)  # for those that came before the second name did
+    return _move_logs(real, kept, undo)
+
+
+def _check_free(path: Path, real: Path, found: os.stat_result | None) -> None:
+    if _is_taken(real, found):
+        raise StoreError(f"{path}: another process has put a file there meanwhile; run `restore` again")
+
+
+def _is_taken(real: Path, found: os.stat_result | None) -> bool:
+    """True if there is a file, and not the one that was found."""
+    try:
+        now = real.stat()
+    except FileNotFoundError:
+        return False
+    return found is None or not os.path.samestat(now, found)
 
 
 def _second_name(real: Path, aside: Path, undo: ExitStack) -> None:

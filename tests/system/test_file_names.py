@@ -8,7 +8,7 @@ import pytest
 from system.queue import Queue
 from system.store import StoreError, StoreUnavailable
 from tests.system.answers import ask, enqueued, link, open_store
-from tests.system.backups import keys
+from tests.system.backups import enqueue, keys
 from tests.system.commands import refused
 from tests.system.files import beside
 
@@ -135,3 +135,20 @@ def test_a_log_without_its_database_is_kept(path: Path, left: str) -> None:
     aside.replace(path)
     live.close()
     assert keys(path) == answered
+
+
+def test_a_relative_name_in_a_folder_that_was_removed_is_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There it names no file. A full path does."""
+    enqueue(path, "a")
+    gone = path.with_name("gone")
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    why = "the current folder was removed; name a file by its full path"
+    for command in (("enqueue", "1"), ("status",), ("backup", str(path)), ("restore", str(path))):
+        assert refused("--db", "queue.db", *command) == f"error: queue.db: {why}"
+    for command in (("backup", "b.db"), ("restore", "b.db")):
+        assert refused("--db", str(path), *command) == f"error: b.db: {why}"
+    assert keys(path) == ["a"]

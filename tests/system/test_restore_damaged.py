@@ -270,25 +270,34 @@ def test_a_disk_without_hard_links_will_do(
     assert (after[""], after["-wal"]) == (before[""], before["-wal"])
 
 
-def test_a_queue_that_is_made_meanwhile_is_not_written_over(
-    path: Path, backup_and_log: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("found", ["missing", "damaged"])
+def test_a_queue_that_is_put_there_meanwhile_is_not_written_over(
+    path: Path, backup_and_log: Path, found: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By a producer that found no file, just before the backup gets its name."""
+    """By a producer that found no file, or by another restore, before the backup gets its name."""
     for suffix in ("", "-wal", "-shm"):
         beside(path, suffix).unlink()
+    if found == "damaged":
+        path.write_bytes(b"\xff" * 9000)
     fsync = os.fsync
-    made: list[bool] = []
+    for moment in (1, 3):  # of the copy, and of what was moved away
+        seen = 0
 
-    def making(descriptor: int) -> None:
-        fsync(descriptor)
-        if not made and stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            enqueue(path, "producer's")
-            made.append(True)
+        def making(descriptor: int, moment: int = moment) -> None:
+            nonlocal seen
+            fsync(descriptor)
+            seen += 1
+            if seen == moment:
+                enqueue(path.with_name("other.db"), "producer's")
+                path.with_name("other.db").replace(path)
 
-    monkeypatch.setattr("os.fsync", making)
-    with pytest.raises(
-        StoreError, match=f"^{path}: another process has created it meanwhile; run `restore` again"
-    ):
-        restore(path, backup_and_log)
-    assert keys(path) == ["producer's"]
-    assert restore(path, backup_and_log).before is Before.WHOLE
+        before = path.read_bytes() if path.exists() else None
+        monkeypatch.setattr("os.fsync", making)
+        with pytest.raises(StoreError, match=f"^{path}: another process has put a file there meanwhile; run"):
+            restore(path, backup_and_log)
+        monkeypatch.setattr("os.fsync", fsync)
+        assert keys(path) == ["producer's"]
+        path.unlink()
+        if before is not None:
+            assert moment == 1 or path.with_name("queue.db.damaged-1").read_bytes() == before
+            path.write_bytes(before)
