@@ -48,7 +48,7 @@ FAILURE_MODE = FailureMode(
                 steps=6,
             ),
             must_reach=("a poison job killed its worker", "a retry was passed over"),
-            states=1_584,
+            states=1_468,
         ),
     ),
     trigger="a job kills the worker that runs it, each time",
@@ -60,5 +60,5 @@ FAILURE_MODE = FailureMode(
     bounds=Bounds(jobs=1, poisons=1, ticks=1, reconciles=1),
     must_reach=("a poison job killed its worker", "a job was buried"),
     shortest=1,
-    states=1_784,
+    states=1_728,
 )

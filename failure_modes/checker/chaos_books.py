@@ -88,7 +88,7 @@ def balance(store: Store, folder: Path, struck: Counter[str], *, died: list[str]
             strange.append(f"{name} has failed, with {written[job.id]} effects, and no row says why")
         if str(job.key) not in asked:
             strange.append(f"nobody asked for {name}")
-    wanted = {job.id: job.payload for job in jobs}
+    wanted = {job.id: job.payload_json for job in jobs}
     for effect in effects:
         right = wanted.get(effect.job_id) == effect.value and owners.get(effect.execution_id) == effect.job_id
         if not right or json.loads(effect.value) not in ran:

@@ -45,6 +45,7 @@ class Lockstep:
     ) -> None:
         """`world` is a fresh one of the same scope and swap, if not the usual one."""
         self.scope = scope
+        self.settings: Settings = scope.settings
         self.hunted = hunted
         self.world = world or world_of(scope, swap)
         self._known: dict[int, tuple[Content, Durable]] = {}
@@ -79,11 +80,6 @@ class Lockstep:
     def now(self) -> int:
         """The time, in milliseconds."""
         return self.world.clock.now()
-
-    @property
-    def settings(self) -> Settings:
-        """What the policies are set to."""
-        return self.scope.settings
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -253,8 +249,7 @@ class Lockstep:
             recovering=self.recovering,
         )
         self.records.append(record)
-        for name in reached(record, self.settings):
-            self.sometimes[name] += 1
+        self.sometimes.update(reached(record, self.settings))
         self._check(record, outcome)
         return record
 
@@ -284,9 +279,9 @@ class Lockstep:
                 actor=name or "time",
                 at=record.now if read_at is None else read_at,
                 load=self.load,
-                settings=self.scope.settings,
+                settings=self.settings,
             )
-            self.load = self.load.after(record.events, record.after, self.scope.settings)
+            self.load = self.load.after(record.events, record.after, self.settings)
             self._judge({rule.id: rule.on_change(change) for rule in INVARIANTS if rule.on_change}, record)
         if self.state is None or self.over:
             return

@@ -27,7 +27,10 @@ from system.store import Execution, Store, Transaction
 
 @frozen(kw_only=True)
 class Part:
-    """Policies that are judged in one scope: each needs one in which it has something to do."""
+    """Policies that are judged in one scope: each needs one in which it has something to do.
+
+    The schema has no unique indexes in it: they would refuse what a policy is there to prevent.
+    """
 
     policies: tuple[str, ...]
     scope: Scope
@@ -42,12 +45,16 @@ class Part:
 PARTS = (
     Part(
         policies=("idempotency", "lease", "commit", "fence", "retry", "reconcile"),
-        scope=Scope(workers=2, settings=Settings(attempts_max=2)),
+        scope=Scope(workers=2, settings=Settings(attempts_max=2), constraints=False),
         bounds=Bounds(jobs=1, retries=1, ticks=1, crashes=1, failures=1),
     ),
     Part(
         policies=("budget", "breaker", "external"),
-        scope=Scope(workers=2, settings=Settings(retries_max=1, failures_max=1, external=True)),
+        scope=Scope(
+            workers=2,
+            settings=Settings(retries_max=1, failures_max=1, external=True),
+            constraints=False,
+        ),
         bounds=Bounds(jobs=1, ticks=1, crashes=1, failures=2),
     ),
 )

@@ -7,7 +7,6 @@ under way. An older one means that an acknowledged commit is lost; anything else
 What is found is then recovered by the real queue and a real worker, and the invariants are judged.
 """
 
-import json
 import random
 from collections.abc import Iterator
 from functools import partial
@@ -238,7 +237,7 @@ def _images(run: _Run, chance: random.Random) -> Iterator[tuple[int, bool, str, 
 
 
 def _handle(job: Job, context: Context) -> None:
-    context.write(json.loads(job.payload))
+    context.write(job.payload)
 
 
 def _breach(path: Path) -> str | None:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 SLEEPS_MAX = 100
 """Sleeps between two boundaries; a process that needs more will never reach the next one."""
 
-
 Program = Callable[["Process"], None]
 
 

@@ -47,7 +47,7 @@ class Scope:
 
     @property
     def told(self) -> str:
-        """The workers, and the settings that are not as usual, in words: `2 workers, 1 retry in 60 s`."""
+        """The workers, and what is not as usual, in words: `2 workers, 1 retry in 60 s`."""
         settings, usual = self.settings, Settings()
         words = [_counted(self.workers, "worker", "workers")]
         if settings.attempts_max != usual.attempts_max:
@@ -61,6 +61,8 @@ class Scope:
             words.append(f"a breaker that opens at failure {settings.failures_max}")
         if settings.external:
             words.append("handlers that call a gateway")
+        if not self.constraints:
+            words.append("no unique indexes")
         return ", ".join(words)
 
 

@@ -232,17 +232,18 @@ class SteppingConnection:
 
 @cache
 def verb_of(sql: str) -> str:
-    """The word that a statement begins with."""
-    return sql.split(None, 1)[0].upper()
+    """The word that a statement begins with; of several in one (WITH) the first that changes something."""
+    verb = sql.split(None, 1)[0].upper()
+    if verb != "WITH":
+        return verb
+    changing = re.search(r"(?<!FOR )(?<!FOR NO KEY )\b(?:INSERT|UPDATE|DELETE)\b", sql)
+    return changing.group() if changing else "SELECT"
 
 
 @cache
 def label(sql: str) -> str:
     """A statement in a word or two: its verb and its table."""
     verb = verb_of(sql)
-    if verb == "WITH":  # several in one; it is called by the first that changes something
-        changing = re.search(r"\b(?:INSERT|UPDATE|DELETE)\b", sql)
-        verb = changing.group() if changing else "SELECT"
     if verb in ("BEGIN", "COMMIT", "ROLLBACK"):
         return verb
     table = table_of(sql)

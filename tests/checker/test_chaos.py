@@ -61,14 +61,14 @@ def folder(tmp_path: Path) -> Path:
         said += [["asked", key], ["accepted", key, job.id]]
         while lease := queue.lease("worker1"):
             said.append(["ran", key, lease.execution.attempt])
-            assert queue.start(lease.execution.id)
+            assert queue.start(lease.execution)
             if key == "p-1":
-                assert queue.fail(lease.execution.id, detail="as it happens")
+                assert queue.fail(lease.execution, detail="as it happens")
                 run_sql(path, f"UPDATE jobs SET available_at = 0 WHERE id = {job.id} AND available_at > 0")
             else:
-                assert queue.commit(lease.execution.id, key)
+                assert queue.commit(lease.execution, key)
                 said.append(["committed", lease.execution.id])
-                assert queue.finish(lease.execution.id)
+                assert queue.finish(lease.execution)
     store.close()
     lines = [json.dumps(words) for words in said]
     (tmp_path / "worker1.log").write_text("\n".join([*lines, '["ran", "p-']))  # killed in the midst of a line

@@ -69,10 +69,10 @@ class Remembering(CommitBoundary):
 
     done: list[int]
 
-    def commit(self, store: Store, fence: Fence, execution_id: int, value: str) -> bool:
+    def commit(self, store: Store, fence: Fence, held: Execution, value: str) -> bool:
         """Commit, and remember."""
-        self.done.append(execution_id)
-        return super().commit(store, fence, execution_id, value)
+        self.done.append(held.id)
+        return super().commit(store, fence, held, value)
 
 
 def _reads_audit(queue: Queue) -> Queue:

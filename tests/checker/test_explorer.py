@@ -22,7 +22,7 @@ from model.state import Settings
 from system.policies import CommitBoundary, Fence
 from system.policies.fence import refuse
 from system.queue import Queue
-from system.store import Status, Store
+from system.store import Execution, Status, Store
 
 TRANSACTION, STATEMENT = Granularity.TRANSACTION, Granularity.STATEMENT
 ONE_ORDER, EVERY_ORDER = Reductions(sleep=True), Reductions(sleep=False)
@@ -132,10 +132,10 @@ class TwiceAt(CommitBoundary):
 
     attempt: int = 1
 
-    def commit(self, store: Store, fence: Fence, execution_id: int, value: str) -> bool:
+    def commit(self, store: Store, fence: Fence, held: Execution, value: str) -> bool:
         """Commit as usual, and at that attempt write once more."""
         with store.transaction() as tx:
-            execution = tx.execution(execution_id)
+            execution = tx.execution(held.id)
             reason = self._refusal(tx, fence, execution)
             if reason:
                 refuse(tx, execution, "commit", reason)

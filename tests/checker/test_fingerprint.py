@@ -315,11 +315,11 @@ _calls = count()
 class LooksTwice(SQLiteTransaction):
     """Every third lease, of whatever process, looks for a job twice."""
 
-    def next_available(self) -> Job | None:
+    def next_available(self, *, retries: bool) -> Job | None:
         """Look, and look again if it is the third."""
         if next(_calls) % 3 == 0:
-            super().next_available()
-        return super().next_available()
+            super().next_available(retries=retries)
+        return super().next_available(retries=retries)
 
 
 @frozen

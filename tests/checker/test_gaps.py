@@ -21,7 +21,7 @@ class BurnsAnId(Idempotency):
     """An enqueue of a key that is there takes an id, and gives it up again."""
 
     def accept(
-        self, store: Store, *, key: str | None, payload: str, attempts_max: int, actor: str
+        self, store: Store, *, key: str | None, payload_json: str, attempts_max: int, actor: str
     ) -> Accepted:
         """As ever; but a duplicate inserts first, and is ignored."""
         with store.transaction() as tx:
@@ -30,7 +30,9 @@ class BurnsAnId(Idempotency):
                 " SELECT NULL, key, payload, attempts_max, enqueued_at FROM jobs WHERE key = ?",
                 key,
             )
-        return super().accept(store, key=key, payload=payload, attempts_max=attempts_max, actor=actor)
+        return super().accept(
+            store, key=key, payload_json=payload_json, attempts_max=attempts_max, actor=actor
+        )
 
 
 def burning(queue: Queue) -> Queue:
