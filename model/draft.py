@@ -18,12 +18,14 @@ class Given:
     `job`, `execution`: the id of the row that it added. `looks`: for each time that it looked for jobs, those
     that no other open transaction held then and that had something to be done; None: every job.
     `since`: the time, in milliseconds, of the last change to what it touched; None: of the last at all.
+    `asked_at`: when it asked the limits, if that was before it read its time.
     """
 
     job: int | None = None
     execution: int | None = None
     looks: tuple[frozenset[int], ...] | None = None
     since: int | None = None
+    asked_at: int | None = None
 
 
 ALONE = Given()

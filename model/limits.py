@@ -21,14 +21,9 @@ def wait_ms(settings: Settings, failed: Execution) -> int:
     return backoff * int.from_bytes(blake2b(text, digest_size=8).digest(), "big") >> 64
 
 
-def postponed_to(settings: Settings, durable: Durable, now: int) -> int | None:
-    """When the budget has room for a retry again; None when it has now."""
-    if settings.retries_max is None:
-        return None
-    recent = _recent(settings, durable, now)
-    if len(recent) < settings.retries_max:
-        return None
-    return recent[-settings.retries_max] + settings.window_ms
+def has_room(settings: Settings, durable: Durable, now: int) -> bool:
+    """Whether the budget has room for a retry."""
+    return settings.retries_max is None or len(_recent(settings, durable, now)) < settings.retries_max
 
 
 def retried(settings: Settings, durable: Durable, now: int) -> Durable:

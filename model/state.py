@@ -69,12 +69,21 @@ class Settings:
 
 @frozen(kw_only=True)
 class Job:
-    """A job. `available_at` is when it may be leased next; None once it may not be leased again."""
+    """A job. `available_at` is None once it may not be leased again.
+
+    It is a due time if the job is `timed`: it was leased before, and waits for the end of a lease or of a
+    backoff. A job that was never leased is due whatever the time.
+    """
 
     id: int
     key: str | None
     attempts_max: int
     available_at: int | None
+    timed: bool = False
+
+    def is_due(self, now: int) -> bool:
+        """Whether it may be leased at that time."""
+        return self.available_at is not None and (not self.timed or self.available_at <= now)
 
 
 @frozen(kw_only=True)
@@ -161,20 +170,18 @@ class Durable:
 
     def is_due(self, job_id: int, now: int) -> bool:
         """Whether the job may be leased at that time, or has an execution whose lease has run out."""
-        available_at = self.job(job_id).available_at
-        return (available_at is not None and available_at <= now) or any(
+        return self.job(job_id).is_due(now) or any(
             execution.lease_expires_at <= now and execution.status not in (Status.DONE, Status.ABORTED)
             for execution in self.executions_of(job_id)
         )
 
     def with_job(self, job_id: int, available_at: int | None) -> "Durable":
-        """The state with the job available from another time on."""
-        return evolve(
-            self,
-            jobs=tuple(
-                [evolve(job, available_at=available_at) if job.id == job_id else job for job in self.jobs]
-            ),
-        )
+        """The state with another due time of the job."""
+        jobs = [
+            evolve(job, available_at=available_at, timed=True) if job.id == job_id else job
+            for job in self.jobs
+        ]
+        return evolve(self, jobs=tuple(jobs))
 
     def with_execution(self, changed: Execution) -> "Durable":
         """The state with the execution of the same id replaced."""

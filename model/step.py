@@ -25,7 +25,7 @@ from model.actions import (
 )
 from model.draft import ALONE, Draft, Given
 from model.events import Outcome
-from model.state import HELD, Breaker, Effect, Execution, Phase, State, Status, Worker
+from model.state import HELD, Breaker, Effect, Execution, Job, Phase, State, Status, Worker
 
 
 def step(
@@ -112,8 +112,9 @@ def _call(state: State, worker: Worker) -> tuple[State, Outcome]:
 def _work(state: State, at: int, given: Given, worker: Worker, operation: str) -> tuple[State, Outcome]:
     if operation == "lease":
         state, outcome = _run(state, at, given, "lease", worker.name, _lease)
-        if outcome.events and outcome.events[-1].event == "leased":
-            worker = evolve(worker, phase=Phase.LEASED, execution=outcome.events[-1].execution)
+        for event in outcome.events:
+            if event.event == "leased":
+                worker = evolve(worker, phase=Phase.LEASED, execution=event.execution)
         return _remember(state, worker), outcome
     assert worker.execution is not None, f"a worker that is {worker.phase} has an execution in hand"
     execution = state.durable.execution(worker.execution)
@@ -137,32 +138,34 @@ def _enqueue(draft: Draft, key: str) -> Draft:
 
 
 def _lease(draft: Draft) -> Draft:
-    if limits.is_open(draft.durable, draft.now):
+    settings, durable, now = draft.settings, draft.durable, draft.now
+    asked_at = now if draft.given.asked_at is None else draft.given.asked_at
+    if limits.is_open(durable, asked_at):
         return draft
-    while True:
-        waiting = [
-            (job.available_at, job.id)
-            for job in draft.look()
-            if job.available_at is not None and job.available_at <= draft.now
-        ]
-        if not waiting:
-            return draft
-        job_id = min(waiting)[1]
-        before = draft.durable.executions_of(job_id)
-        if before and before[-1].status in HELD:
-            draft = _expire(draft, before[-1])
-            if draft.durable.job(job_id).available_at is None:
-                continue
-        if before:
-            until = limits.postponed_to(draft.settings, draft.durable, draft.now)
-            if until is not None:
-                draft.record("postponed", job=job_id, reason="retry_budget")
-                draft = draft.with_(draft.durable.with_job(job_id, until))
-                continue
-            draft = draft.with_(limits.retried(draft.settings, draft.durable, draft.now))
-        draft = draft.with_(limits.probed(draft.settings, draft.durable, draft.now))
-        attempt = (before[-1].attempt if before else 0) + 1
-        return draft.add_execution(job_id, attempt, draft.now + draft.settings.lease_ms)
+    due = [job for job in draft.look() if job.is_due(now)]
+    if not limits.has_room(settings, durable, asked_at):
+        due = [job for job in due if not job.timed]
+    job = min(due, key=_turn, default=None)
+    if job is None:
+        return draft
+    before = durable.executions_of(job.id)
+    if before and before[-1].status in HELD:
+        draft = _expire(draft, before[-1])
+        if draft.durable.job(job.id).available_at is None:
+            return draft  # buried; the next job is for the next transaction
+    draft = draft.with_(limits.probed(settings, draft.durable, now))
+    draft = draft.add_execution(job.id, (before[-1].attempt if before else 0) + 1, now + settings.lease_ms)
+    if before:
+        draft = draft.with_(limits.retried(settings, draft.durable, now))
+        if not limits.has_room(settings, draft.durable, now):
+            execution = draft.durable.executions_of(job.id)[-1].id
+            draft.record("exhausted", job=job.id, execution=execution, reason="retry_budget")
+    return draft
+
+
+def _turn(job: Job) -> tuple[bool, int, int]:
+    """Retries first, by their due times; then new jobs, by their ids."""
+    return not job.timed, (job.available_at or 0) if job.timed else 0, job.id
 
 
 def _expire(draft: Draft, stale: Execution) -> Draft:

@@ -1,12 +1,16 @@
 """What the commands share: how a value that cannot be used is reported, and options in seconds."""
 
-import math
+import re
 from collections.abc import Callable
 from typing import Any
 
 import click
 
-from system.output import DAY_SECONDS, one_line
+from system.output import one_line
+from system.settings import SECONDS_LEAST, SECONDS_MAX, why_not_seconds
+
+MISPLACED = re.compile("://|@|password", re.IGNORECASE)
+"""What may be an address that was not given to `--db`, and so may hold a password."""
 
 
 class Failure(click.ClickException):
@@ -19,21 +23,22 @@ class Failure(click.ClickException):
         click.echo(f"error: {one_line(self.message)}", file=file, err=True)
 
 
-def seconds(name: str, *, least: float, default: float | None, help_: str) -> Callable[[Any], Any]:
-    """An option that is a number of seconds, a day at most."""
+def seconds(
+    name: str, *, default: float | None, help_: str, least: float = SECONDS_LEAST, most: float = SECONDS_MAX
+) -> Callable[[Any], Any]:
+    """An option that is a number of seconds."""
+
+    def check(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+        if value is not None and (why := why_not_seconds(value, least=least, most=most)):
+            raise click.BadParameter(f"{why}.", ctx, param)
+        return value
+
     return click.option(
         name,
-        type=click.FloatRange(least, DAY_SECONDS),
+        type=float,
         default=default,
         show_default=default is not None,
         metavar="SECONDS",
-        callback=_is_number,
+        callback=check,
         help=help_,
     )
-
-
-def _is_number(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
-    """Refuse NaN, which no range excludes."""
-    if value is not None and math.isnan(value):
-        raise click.BadParameter("nan is not a number of seconds.", ctx, param)
-    return value

@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
-from system.cli_options import Failure, seconds
+from system.cli_options import MISPLACED, Failure, seconds
 from system.clock import SystemClock
 from system.database import Database
 from system.handlers import NoHandler, load_handler
 from system.output import one_line
+from system.payload import shortened
 from system.policies import CircuitBreaker, Policies, Retry, RetryBudget
-from system.queue import InvalidJob, Queue, check_key
+from system.queue import KEY_MAX, InvalidJob, Queue, check_key
 from system.signals import interrupting
 from system.worker import Worker
 
@@ -25,31 +26,29 @@ def _policies(command: Callable[..., Any]) -> Callable[..., Any]:
         (
             click.option(
                 "--jitter-seed",
-                type=int,
+                type=click.IntRange(-(2**63), 2**63 - 1),
                 metavar="N",
                 help="Full jitter: wait a part of the backoff, computed from N, the job and the attempt.",
             ),
             click.option(
                 "--retries-max",
-                type=click.IntRange(1),
+                type=click.IntRange(1, 2**63 - 1),
                 metavar="N",
                 help="Retry budget: at most N retries, over all jobs, in --window-seconds.",
             ),
             seconds(
                 "--window-seconds",
-                least=0.001,
                 default=RetryBudget().window_seconds,
                 help_="The window of --retries-max.",
             ),
             click.option(
                 "--failures-max",
-                type=click.IntRange(1),
+                type=click.IntRange(1, 2**63 - 1),
                 metavar="N",
                 help="Circuit breaker: after N failures in a row lease nothing for --open-seconds.",
             ),
             seconds(
                 "--open-seconds",
-                least=0.001,
                 default=CircuitBreaker().open_seconds,
                 help_="How long --failures-max keeps the queue closed.",
             ),
@@ -61,17 +60,15 @@ def _policies(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @click.argument("handler")
-@seconds("--lease-seconds", least=0.001, default=30.0, help_="Another worker may take a job after so long.")
-@seconds("--poll-seconds", least=0.001, default=0.5, help_="Wait so long when there is no job.")
+@seconds("--lease-seconds", default=30.0, help_="Another worker may take a job after so long.")
+@seconds("--poll-seconds", default=0.5, help_="Wait so long when there is no job.")
 @seconds(
     "--handler-seconds",
-    least=0.001,
     default=None,
     help_="Fail an attempt whose handler runs for longer. Default: no limit.",
 )
 @seconds(
     "--grace-seconds",
-    least=0.001,
     default=5.0,
     help_="After --handler-seconds, end the process if the handler has not ended so much later.",
 )
@@ -101,7 +98,8 @@ def work(
 ) -> None:
     """Work on jobs. HANDLER is package.module:function, called with (job, context).
 
-    `job.payload` is JSON text; `context.write(value)` sets the job's effect. An exception fails the attempt.
+    `job.payload` is what was enqueued; `context.write(value)` sets the job's effect. An exception fails the
+    attempt.
 
     SIGTERM or SIGINT: the current job is finished, then exit 0. A second one: system.worker.Released is
     raised in the handler, and the job goes back to the queue.
@@ -113,6 +111,8 @@ def work(
 
     The jitter, the retry budget and the circuit breaker are the queue's: give every worker the same.
     """
+    if MISPLACED.search(handler):
+        raise Failure("HANDLER is not of the form package.module:function, and may hold a password")
     try:
         function = load_handler(handler)
     except NoHandler as error:
@@ -120,7 +120,9 @@ def work(
     try:
         check_key(name)
     except InvalidJob as error:
-        raise Failure(f"--name {name!r} must be text that is not empty") from error
+        raise Failure(
+            f"--name {shortened(repr(name))} must be text in Unicode, of 1 to {KEY_MAX:,} characters"
+        ) from error
     policies = Policies(
         retry=Retry(jitter_seed=jitter_seed),
         budget=RetryBudget(retries_max=retries_max, window_seconds=window_seconds),

@@ -32,7 +32,7 @@ class Context:
         self._handling = handling
         self._persist = persist
         self._extended = extended
-        self._execution = lease.execution
+        self._lease = lease
         self._effects: dict[str, tuple[str]] = {}
         """At most one. `setdefault` adds it in one step, so two threads cannot both."""
         self._ended = False
@@ -41,7 +41,7 @@ class Context:
     @property
     def idempotency_key(self) -> str:
         """What to give another system with a request, so that it does once what every attempt asks for."""
-        return self._queue.external_key(self._execution)
+        return self._queue.external_key(self._lease)
 
     def write(self, value: object) -> None:
         """Set the job's effect, any JSON value. Raises InvalidJob, or RuntimeError if called twice."""
@@ -61,7 +61,7 @@ class Context:
             raise
 
     def _beat(self) -> bool:
-        if self._ended or not self._queue.heartbeat(self._execution.id):
+        if self._ended or not self._queue.heartbeat(self._lease.execution):
             return False
         self._extended()
         return True

@@ -7,13 +7,14 @@ returns False and leaves an audit row that says why.
 import json
 import re
 
-from attrs import field, frozen, validators
+from attrs import field, frozen
 
 from system.policies import Policies
-from system.policies.fence import refuse
+from system.policies.fence import found, refuse
 from system.policies.idempotency import Accepted
 from system.policies.lease import Lease
 from system.policies.reconcile import Reconciled
+from system.settings import seconds
 from system.store import Execution, Job, Status, Store, Transaction
 
 DEPTH_MAX = 500
@@ -21,6 +22,10 @@ DEPTH_MAX = 500
 part of it used up already, must be able to read what was accepted."""
 DIGITS_MAX = 4_300
 """Digits of a whole number: Python reads no more, unless it is told to."""
+TEXT_MAX = 100_000_000
+"""Characters of the JSON text of a payload or an effect. Every database can keep so many."""
+KEY_MAX = 10_000
+"""Characters of an idempotency key."""
 _TOO_LARGE = 10**DIGITS_MAX
 _TOO_MANY_DIGITS = f"a whole number of more than {DIGITS_MAX:,} digits"
 _SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
@@ -36,7 +41,7 @@ class Queue:
 
     store: Store
     policies: Policies = field(factory=Policies)
-    lease_seconds: float = field(default=30.0, validator=validators.ge(0.001))
+    lease_seconds: float = field(default=30.0, validator=seconds())
 
     def enqueue(self, payload: object, *, key: str | None = None, actor: str = "producer") -> Job:
         """Accept a job, or return the job that its idempotency key already has. Raises InvalidJob."""
@@ -50,23 +55,23 @@ class Queue:
         return self.policies.idempotency.accept(
             self.store,
             key=key,
-            payload=text,
+            payload_json=text,
             attempts_max=self.policies.retry.attempts_max,
             actor=actor,
         )
 
     def lease(self, worker: str) -> Lease | None:
-        """Take the job that has been available longest; None when there is none.
+        """Take the job that has been due longest, then the one that was enqueued first; None if none is due.
 
-        A job whose lease ran out is available again: its stale execution is aborted in the same transaction.
+        A job whose lease ran out is due again: its stale execution is aborted in the same transaction.
         """
         return self.policies.lease.lease(self.store, self.policies, worker, self._lease_ms)
 
-    def start(self, execution_id: int) -> bool:
-        """Say that the handler begins. False when the lease is gone."""
+    def start(self, held: Execution) -> bool:
+        """Say that the handler begins. False when the lease is gone. `held` is a lease's execution."""
         with self.store.transaction() as tx:
-            execution = tx.execution(execution_id)
-            if self._refused(tx, execution, "start"):
+            execution = found(tx, held, "start")
+            if execution is None or self._refused(tx, execution, "start"):
                 return False
             if execution.status is not Status.LEASED:
                 refuse(tx, execution, "start", "already_started")
@@ -80,11 +85,11 @@ class Queue:
             )
             return True
 
-    def heartbeat(self, execution_id: int) -> bool:
+    def heartbeat(self, held: Execution) -> bool:
         """Extend the lease to a full one from now. False when it is gone: then stop working."""
         with self.store.transaction() as tx:
-            execution = tx.execution(execution_id)
-            if self._refused(tx, execution, "heartbeat"):
+            execution = found(tx, held, "heartbeat")
+            if execution is None or self._refused(tx, execution, "heartbeat"):
                 return False
             until = tx.now + self._lease_ms
             tx.move(
@@ -98,18 +103,20 @@ class Queue:
             tx.set_available(execution.job_id, until)
             return True
 
-    def commit(self, execution_id: int, value: object) -> bool:
+    def commit(self, held: Execution, value: object) -> bool:
         """Write the effect and the COMMITTED record in one transaction. False when refused."""
-        return self.commit_json(execution_id, to_json(value))
+        return self.commit_json(held, to_json(value))
 
-    def commit_json(self, execution_id: int, value: str) -> bool:
+    def commit_json(self, held: Execution, value: str) -> bool:
         """As `commit`, with a value that is JSON text already."""
-        return self.policies.commit.commit(self.store, self.policies.fence, execution_id, value)
+        return self.policies.commit.commit(self.store, self.policies.fence, held, value)
 
-    def finish(self, execution_id: int) -> bool:
+    def finish(self, held: Execution) -> bool:
         """Say that a committed execution is done. False when reconciliation was first."""
         with self.store.transaction() as tx:
-            execution = tx.execution(execution_id)
+            execution = found(tx, held, "finish")
+            if execution is None:
+                return False
             if execution.status is not Status.COMMITTED:
                 refuse(tx, execution, "finish", "already_finished")
                 return False
@@ -117,14 +124,14 @@ class Queue:
             self.policies.breaker.finished(tx, execution)
             return True
 
-    def fail(self, execution_id: int, *, detail: str, by_handler: bool = True) -> bool:
+    def fail(self, held: Execution, *, detail: str, by_handler: bool = True) -> bool:
         """Give the attempt up: the job waits out its backoff, or is buried. False when the lease is gone.
 
         `by_handler` is False when the worker let go of it: then the circuit breaker does not count it.
         """
         with self.store.transaction() as tx:
-            execution = tx.execution(execution_id)
-            if self._refused(tx, execution, "fail"):
+            execution = found(tx, held, "fail")
+            if execution is None or self._refused(tx, execution, "fail"):
                 return False
             tx.move(
                 execution,
@@ -146,9 +153,9 @@ class Queue:
         """Bring to an end what dead workers left behind, one batch at most."""
         return self.policies.reconcile.run(self.store, self.policies.retry, actor)
 
-    def external_key(self, execution: Execution) -> str:
+    def external_key(self, lease: Lease) -> str:
         """The idempotency key under which a handler may ask other systems for the effect of its job."""
-        return self.policies.external.key(execution)
+        return self.policies.external.key(lease)
 
     @property
     def _lease_ms(self) -> int:
@@ -166,12 +173,14 @@ def to_json(value: object) -> str:
     try:
         text = json.dumps(value, allow_nan=False, separators=(",", ":"))
         _check_kept(value)
-        return text
     except RecursionError as error:
         raise InvalidJob(f"not JSON: nested more than {DEPTH_MAX} deep") from error
     except (TypeError, ValueError) as error:
         python_says = str(error).startswith("Exceeds the limit")
         raise InvalidJob(f"not JSON: {_TOO_MANY_DIGITS if python_says else error}") from error
+    if len(text) > TEXT_MAX:
+        raise InvalidJob(f"JSON text of {len(text):,} characters, and {TEXT_MAX:,} are the most")
+    return text
 
 
 def _check_kept(value: object) -> None:
@@ -206,6 +215,8 @@ def check_key(key: str) -> None:
     """Raise InvalidJob if this cannot be an idempotency key."""
     if not key:
         raise InvalidJob("the idempotency key is empty")
+    if len(key) > KEY_MAX:
+        raise InvalidJob(f"the idempotency key has {len(key):,} characters, and {KEY_MAX:,} are the most")
     try:
         key.encode()
     except UnicodeEncodeError as error:

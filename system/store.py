@@ -1,14 +1,16 @@
 """The seam under the queue: durable records, and the transactions over them.
 
 A store keeps jobs, executions, effects and an audit row for each transition. Everything above this seam
-is the same whatever database is below it. A transaction reads the time once, after it has begun; it is
+is the same whatever database is below it. A transaction reads the time after it has begun; it is
 whole or it is nothing.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from enum import StrEnum
-from typing import Protocol
+from secrets import token_hex
+from typing import Any, Protocol
 
 from attrs import frozen
 
@@ -27,8 +29,26 @@ HELD = (Status.LEASED, Status.IN_PROGRESS)
 """The statuses in which an execution holds its job by a lease."""
 
 
+Tokens = Callable[[], str]
+"""Makes tokens, each another one than any before, in any timeline."""
+
+
+def random_token() -> str:
+    """128 random bits, as 32 digits."""
+    return token_hex(16)
+
+
 class StoreError(Exception):
     """The store cannot do what it was asked. The message is one line that a user can act on."""
+
+
+class UnreadableRow(StoreError):
+    """A row of a job cannot be read: another program wrote it, or it is damaged. The message says why."""
+
+    def __init__(self, job_id: int, what: str) -> None:
+        super().__init__(f"job {job_id} cannot be read: {what}")
+        self.job_id = job_id
+        self.what = what
 
 
 class StoreUnavailable(StoreError):
@@ -41,19 +61,35 @@ class StoreBusy(StoreUnavailable):
 
 @frozen(kw_only=True)
 class Job:
-    """A job. `payload` is JSON text; `available_at` is None once it may not be leased again. Times in ms."""
+    """A job. Times in ms.
+
+    `payload_json` is JSON text. `available_at` is None once the job may not be leased again. `timed` says
+    whether that is a due time of its own: the end of a lease, or of a backoff. A job that was never leased
+    has none: it is due as soon as it is there, whatever the clock says. `token` is random, so that no job of
+    another timeline (a backup that was restored) has the same.
+    """
 
     id: int
     key: str | None
-    payload: str
+    payload_json: str
     attempts_max: int
     enqueued_at: int
     available_at: int | None
+    timed: bool
+    token: str
+
+    @property
+    def payload(self) -> Any:
+        """The payload, read anew from its JSON text each time."""
+        return json.loads(self.payload_json)
 
 
 @frozen(kw_only=True)
 class Execution:
-    """One attempt at a job, under one lease. Its id grows with each lease: it is the fencing token."""
+    """One attempt at a job, under one lease. Its id grows with each lease of the job.
+
+    `token` is the fencing token. It is random: a store that was restored gives ids out again, and no token.
+    """
 
     id: int
     job_id: int
@@ -61,6 +97,7 @@ class Execution:
     worker: str
     status: Status
     lease_expires_at: int
+    token: str
 
 
 @frozen(kw_only=True)
@@ -103,7 +140,7 @@ class Transaction(Protocol):
 
     @property
     def now(self) -> int:
-        """The time, in milliseconds, read once when the transaction began."""
+        """The time, in milliseconds: not before the last change of the job that was read last."""
         ...
 
     def job(self, job_id: int) -> Job:
@@ -114,28 +151,43 @@ class Transaction(Protocol):
         """The job of that idempotency key, or None."""
         ...
 
-    def next_available(self) -> Job | None:
-        """The job that has been available longest (then the lowest id), or None."""
+    def next_available(self, *, retries: bool) -> Job | None:
+        """The job to lease next, or None; the time is read anew once it is found. Raises UnreadableRow.
+
+        With `retries`, of the jobs that were leased before the one that has been due longest. Else, or if
+        there is none, of the jobs that never were the one with the lowest id.
+        """
         ...
 
-    def add_job(self, *, key: str | None, payload: str, attempts_max: int) -> Job:
-        """Add a job that is available now."""
+    def add_job(self, *, key: str | None, payload_json: str, attempts_max: int) -> Job:
+        """Add a job that is due as soon as it is there."""
         ...
 
     def set_available(self, job_id: int, available_at: int | None) -> None:
-        """Say when the job may be leased next; None for never again."""
+        """Give the job a due time of its own; None: it may not be leased again."""
         ...
 
     def execution(self, execution_id: int) -> Execution:
         """The execution of that id. Raises StoreError."""
         ...
 
+    def find_execution(self, execution_id: int) -> Execution | None:
+        """The execution of that id, or None."""
+        ...
+
     def last_execution(self, job_id: int) -> Execution | None:
-        """The job's latest execution, or None."""
+        """The job's latest execution, or None. Raises UnreadableRow."""
         ...
 
     def expired(self, limit: int) -> tuple[Execution, ...]:
-        """Executions that are LEASED, IN_PROGRESS or COMMITTED and whose lease has run out, by id."""
+        """Executions that are LEASED, IN_PROGRESS or COMMITTED and whose lease has run out, by id.
+
+        Raises UnreadableRow.
+        """
+        ...
+
+    def set_aside(self, bad: UnreadableRow, *, operation: str, actor: str) -> None:
+        """Close the job of a row that cannot be read, and what is open of it, with an audit row."""
         ...
 
     def add_execution(
@@ -192,20 +244,53 @@ class Transaction(Protocol):
         job_id: int,
         execution_id: int | None = None,
         reason: str | None = None,
+        detail: str | None = None,
     ) -> None:
         """Add an audit row for something that changed no execution."""
         ...
 
 
+class JobState(StrEnum):
+    """The state of a job: derived from its rows, never stored."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+@frozen(kw_only=True)
+class JobStatus:
+    """A job and how far it has come.
+
+    `attempts`: how often it was leased. `effect_json`: its effect as JSON text, None before there is one.
+    `why`: what the last failed attempt, or what set the job aside, left to be read; None if nothing failed.
+    """
+
+    job: Job
+    state: JobState
+    attempts: int
+    effect_json: str | None
+    why: str | None
+
+
 @frozen(kw_only=True)
 class Counts:
-    """What `status` reports, at `counted_at`. `oldest_pending_at` is None when no job waits. Times in ms."""
+    """What `status` reports, at `counted_at`. Times in ms, None where there is no such job.
+
+    `oldest_due_at`: since when the job waits that has been due longest. `latest_due_at`: when the last of the
+    jobs that wait for a time is due. `ahead`: jobs that wait and were enqueued at a time that lies in the
+    future. `abandoned`: leases that ran out, and nobody took the job up.
+    """
 
     pending: int
     running: int
     succeeded: int
     failed: int
-    oldest_pending_at: int | None
+    set_aside: int
+    oldest_due_at: int | None
+    latest_due_at: int | None
+    ahead: int
     abandoned: int
     duplicates_refused: int
     counted_at: int
@@ -247,6 +332,14 @@ class Store(Protocol):
 
     def counts(self) -> Counts:
         """Counts over the whole store, in one consistent read."""
+        ...
+
+    def status(self, job_id: int) -> JobStatus | None:
+        """How far that job has come, or None if there is none."""
+        ...
+
+    def given_up(self, limit: int) -> tuple[JobStatus, ...]:
+        """The jobs that were buried or set aside last, the latest first."""
         ...
 
     def close(self) -> None:

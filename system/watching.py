@@ -189,7 +189,9 @@ class Watch:
     def _left_seconds(self, lease: Lease) -> float:
         """How long the execution still holds its job, by the time of the store; 0 when it does not."""
         with self._queue.store.transaction() as tx:
-            execution = tx.execution(lease.execution.id)
+            execution = tx.find_execution(lease.execution.id)
+            if execution is None or execution.token != lease.execution.token:
+                return 0.0
             if self._queue.policies.fence.refusal(execution, tx.now):
                 return 0.0
             return (execution.lease_expires_at - tx.now) / 1000
@@ -205,7 +207,7 @@ class Watch:
             os._exit(EXIT_STUCK)
 
     def _fail(self, lease: Lease) -> None:
-        self._queue.fail(lease.execution.id, detail=describe(self._timed_out()))
+        self._queue.fail(lease.execution, detail=describe(self._timed_out()))
 
     def _farewell(self, lease: Lease, *, failed: bool) -> str:
         store = "" if failed else " The store could not be told: the job comes back when its lease runs out."

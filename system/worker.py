@@ -13,6 +13,7 @@ from system.context import Context, Handler
 from system.policies.lease import Lease
 from system.queue import Queue
 from system.reporting import OutageReport
+from system.settings import check_seconds
 from system.store import StoreBusy, StoreError, StoreUnavailable
 from system.watching import Watch
 
@@ -50,6 +51,7 @@ class Worker:
         reconcile_seconds: float | None = None,
         tell: Callable[[str], object] = lambda _: None,
     ) -> None:
+        check_seconds("poll_seconds", poll_seconds)
         self.name = name
         self._tell = tell
         self._queue = queue
@@ -132,8 +134,7 @@ class Worker:
         lease = self._report.answered(lambda: self._queue.lease(self.name))
         if lease is None:
             return False
-        execution_id = lease.execution.id
-        if self._persist(lambda: self._queue.start(execution_id)):
+        if self._persist(lambda: self._queue.start(lease.execution)):
             self._handle(lease)
         return True
 
@@ -180,16 +181,16 @@ class Worker:
         handling.break_off(Released("told to let go of the job"))
 
     def _commit(self, lease: Lease, effect: str) -> None:
-        execution_id = lease.execution.id
+        held = lease.execution
         try:
-            committed = self._persist(lambda: self._queue.commit_json(execution_id, effect), or_unheard=True)
+            committed = self._persist(lambda: self._queue.commit_json(held, effect), or_unheard=True)
         except StoreUnavailable:
             raise
         except StoreError as error:  # the store cannot hold this effect, or can do nothing any more
             self._fail_or_raise(lease, error)
             return
         if committed:
-            self._persist(lambda: self._queue.finish(execution_id))  # refused if there was no commit
+            self._persist(lambda: self._queue.finish(held))  # refused if there was no commit
 
     def _fail_or_raise(self, lease: Lease, error: StoreError) -> None:
         try:
@@ -199,8 +200,8 @@ class Worker:
 
     def _fail(self, lease: Lease, cause: BaseException) -> None:
         detail, by_handler = describe(cause), not isinstance(cause, Released)
-        execution_id = lease.execution.id
-        self._persist(lambda: self._queue.fail(execution_id, detail=detail, by_handler=by_handler))
+        held = lease.execution
+        self._persist(lambda: self._queue.fail(held, detail=detail, by_handler=by_handler))
 
     def _persist(self, operation: Callable[[], bool], *, or_unheard: bool = False) -> bool:
         """Run one operation, again while the store cannot be used. It is fenced, so late is not wrong.

@@ -14,7 +14,7 @@ def test_a_job_is_executed_once_and_each_step_is_on_the_record(tmp_path: Path) -
     clock = ManualClock(1_000)
     store = SQLiteStore(tmp_path / "queue.db", clock=clock, create=True)
     queue = Queue(store=store)
-    charged: list[str] = []
+    charged: list[object] = []
 
     def charge(job: Job, context: Context) -> None:
         charged.append(job.payload)
@@ -27,7 +27,7 @@ def test_a_job_is_executed_once_and_each_step_is_on_the_record(tmp_path: Path) -
     assert not worker.run_once()
 
     assert again == job
-    assert charged == ['{"amount":5}']
+    assert charged == [{"amount": 5}]
     assert [effect.value for effect in store.effects()] == ['{"charged":5}']
     assert [(execution.worker, execution.status) for execution in store.executions()] == [("A", Status.DONE)]
     history = [(row.actor, row.event, row.before, row.after) for row in store.audit(job_id=job.id)]

@@ -4,20 +4,21 @@ from attrs import evolve
 
 from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.scope import Scope
 from failure_modes.checker.strategy import Strategy
 from system.policies import CommitBoundary, Fence
 from system.queue import Queue
-from system.store import Status, Store
+from system.store import Execution, Status, Store
 
 
 class NoCommitBoundary(CommitBoundary):
     """Whoever comes to commit may commit: nobody asks who was first, and the job is never closed."""
 
-    def commit(self, store: Store, fence: Fence, execution_id: int, value: str) -> bool:
+    def commit(self, store: Store, fence: Fence, held: Execution, value: str) -> bool:
         """Write the effect and the COMMITTED record, whatever happened meanwhile."""
         del fence
         with store.transaction() as tx:
-            execution = tx.execution(execution_id)
+            execution = tx.execution(held.id)
             tx.add_effect(job_id=execution.job_id, execution_id=execution.id, value=value)
             tx.move(
                 execution, to=Status.COMMITTED, event="committed", operation="commit", actor=execution.worker
@@ -36,7 +37,9 @@ FAILURE_MODE = FailureMode(
     trigger="a lease runs out before the job is finished, and the job is retried",
     policy="commit boundary",
     swap=without_commit_boundary,
-    strategy=Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1)), steps=20),
+    strategy=Strategy(
+        weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1)), scope=Scope(constraints=False), steps=20
+    ),
     bounds=Bounds(jobs=1, ticks=2, crashes=1),
     must_reach=("a lease expired", "a commit was refused", "a second commit was refused"),
     shortest=8,

@@ -4,6 +4,7 @@ from attrs import evolve
 
 from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.catalogue import FailureMode, Then
+from failure_modes.checker.scope import Scope
 from failure_modes.checker.strategy import Strategy
 from system.policies import CommitBoundary, Fence
 from system.policies.fence import refuse
@@ -14,10 +15,10 @@ from system.store import Execution, Status, Store, Transaction
 class TornCommit(CommitBoundary):
     """The effect in one transaction, its record in the next; who was first is asked of the record."""
 
-    def commit(self, store: Store, fence: Fence, execution_id: int, value: str) -> bool:
+    def commit(self, store: Store, fence: Fence, held: Execution, value: str) -> bool:
         """Write the effect; then write that it was written."""
         with store.transaction() as tx:
-            execution = tx.execution(execution_id)
+            execution = tx.execution(held.id)
             refusal = self._refusal(tx, fence, execution)
             if refusal:
                 refuse(tx, execution, "commit", refusal)
@@ -47,7 +48,11 @@ FAILURE_MODE = FailureMode(
     trigger="anyone looks, or a crash falls, between the effect and its record",
     policy="commit boundary",
     swap=torn,
-    strategy=Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1), ("Crash", 1)), steps=20),
+    strategy=Strategy(
+        weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1), ("Crash", 1)),
+        scope=Scope(constraints=False),
+        steps=20,
+    ),
     bounds=Bounds(jobs=1, ticks=2, crashes=1),
     must_reach=("a lease expired", "a crash fell between commit and finish"),
     shortest=4,

@@ -45,7 +45,7 @@ FAILURE_MODE = FailureMode(
         steps=20,
     ),
     bounds=Bounds(jobs=2, failures=2, ticks=1, tick_seconds=(1,)),
-    must_reach=("a retry was postponed", "the breaker opened", "the breaker closed"),
+    must_reach=("a retry was passed over", "the breaker opened", "the breaker closed"),
     shortest=7,
     states=701,
 )

@@ -4,6 +4,7 @@ from attrs import evolve
 
 from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.catalogue import FailureMode
+from failure_modes.checker.scope import Scope
 from failure_modes.checker.strategy import Strategy
 from system.policies import CommitBoundary, Fence
 from system.queue import Queue
@@ -32,7 +33,9 @@ FAILURE_MODE = FailureMode(
     trigger="a worker is paused past its lease, and comes to commit after the job went to another",
     policy="fence",
     swap=without_token,
-    strategy=Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1)), steps=15),
+    strategy=Strategy(
+        weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1)), scope=Scope(constraints=False), steps=15
+    ),
     bounds=Bounds(jobs=1, ticks=2, crashes=1),
     must_reach=("a lease expired", "a commit was refused"),
     shortest=6,

@@ -4,11 +4,12 @@ from attrs import evolve
 
 from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.catalogue import FailureMode, Then
+from failure_modes.checker.scope import Scope
 from failure_modes.checker.strategy import Strategy
 from system.policies import CommitBoundary, Fence
 from system.policies.fence import refuse
 from system.queue import Queue
-from system.store import Status, Store
+from system.store import Execution, Status, Store
 
 
 class CommitLeavesOpen(CommitBoundary):
@@ -18,10 +19,10 @@ class CommitLeavesOpen(CommitBoundary):
     done already.
     """
 
-    def commit(self, store: Store, fence: Fence, execution_id: int, value: str) -> bool:
+    def commit(self, store: Store, fence: Fence, held: Execution, value: str) -> bool:
         """Write the effect and the COMMITTED record; of the job say nothing, or that it is closed."""
         with store.transaction() as tx:
-            execution = tx.execution(execution_id)
+            execution = tx.execution(held.id)
             refusal = self._refusal(tx, fence, execution)
             if not refusal:
                 tx.add_effect(job_id=execution.job_id, execution_id=execution.id, value=value)
@@ -34,24 +35,24 @@ class CommitLeavesOpen(CommitBoundary):
                 )
                 return True
             refuse(tx, execution, "commit", refusal)
-        close(store, execution_id)
+        close(store, held)
         return False
 
 
 class ClosesAfterwards(Queue):
     """Whoever finishes the execution closes the job, in a transaction of its own."""
 
-    def finish(self, execution_id: int) -> bool:
+    def finish(self, held: Execution) -> bool:
         """The execution is done; then the job is closed."""
-        finished = super().finish(execution_id)
-        close(self.store, execution_id)
+        finished = super().finish(held)
+        close(self.store, held)
         return finished
 
 
-def close(store: Store, execution_id: int) -> None:
+def close(store: Store, held: Execution) -> None:
     """Close the job of that execution."""
     with store.transaction() as tx:
-        tx.set_available(tx.execution(execution_id).job_id, None)
+        tx.set_available(tx.execution(held.id).job_id, None)
 
 
 def two_truths(queue: Queue) -> Queue:
@@ -67,7 +68,11 @@ FAILURE_MODE = FailureMode(
     trigger="a lease runs out between the two writes of one change of state, or before the first",
     policy="commit boundary",
     swap=two_truths,
-    strategy=Strategy(weights=(("Step", 5), ("Enqueue", 1), ("Tick", 1), ("Crash", 1)), steps=20),
+    strategy=Strategy(
+        weights=(("Step", 5), ("Enqueue", 1), ("Tick", 1), ("Crash", 1)),
+        scope=Scope(constraints=False),
+        steps=20,
+    ),
     bounds=Bounds(jobs=1, ticks=2, crashes=1),
     must_reach=("a lease expired", "a crash fell between commit and finish"),
     shortest=7,

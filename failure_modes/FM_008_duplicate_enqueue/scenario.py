@@ -16,11 +16,13 @@ class NoKey(Idempotency):
     """Each enqueue is a job of its own: nobody can say that it is the same as another."""
 
     def accept(
-        self, store: Store, *, key: str | None, payload: str, attempts_max: int, actor: str
+        self, store: Store, *, key: str | None, payload_json: str, attempts_max: int, actor: str
     ) -> Accepted:
         """Add a job without a key."""
         del key
-        return super().accept(store, key=None, payload=payload, attempts_max=attempts_max, actor=actor)
+        return super().accept(
+            store, key=None, payload_json=payload_json, attempts_max=attempts_max, actor=actor
+        )
 
 
 def without_key(queue: Queue) -> Queue:

@@ -23,7 +23,7 @@ class ReadsThenLeases(Leasing):
     def lease(self, store: Store, policies: Policies, worker: str, lease_ms: int) -> Lease | None:
         """Read the candidate; then lease it."""
         with store.transaction() as tx:
-            job = tx.next_available()
+            job = tx.next_available(retries=True)
             last = tx.last_execution(job.id) if job else None
         if job is None:
             return None
@@ -68,7 +68,7 @@ FAILURE_MODE = FailureMode(
             shortest=9,
             strategy=Strategy(
                 weights=(("Step", 4), ("Enqueue", 1)),
-                scope=Scope(settings=Settings(external=True)),
+                scope=Scope(settings=Settings(external=True), constraints=False),
                 steps=15,
             ),
             bounds=Bounds(jobs=1),
@@ -82,7 +82,9 @@ FAILURE_MODE = FailureMode(
     trigger="two workers look for a job at the same time",
     policy="lease",
     swap=read_then_leased,
-    strategy=Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1)), steps=15),
+    strategy=Strategy(
+        weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1)), scope=Scope(constraints=False), steps=15
+    ),
     bounds=Bounds(jobs=1, ticks=1, crashes=1),
     must_reach=("a lease expired",),
     shortest=5,

@@ -18,15 +18,14 @@ class CountsFailures(Leasing):
     Whether the last lease ran out is seen from when the job became available again: good enough here.
     """
 
-    def _next_due(self, tx: Transaction, policies: Policies, worker: str) -> tuple[Job, int] | None:
-        """The job to hand out; after a lease that ran out its attempt has the number it had."""
-        job = tx.next_available()
-        last = tx.last_execution(job.id) if job else None
-        if job is None or last is None or job.available_at != last.lease_expires_at:
-            return super()._next_due(tx, policies, worker)
+    def _attempt(self, tx: Transaction, policies: Policies, job: Job, worker: str) -> int | None:
+        """After a lease that ran out the attempt has the number it had."""
+        last = tx.last_execution(job.id)
+        if last is None or job.available_at != last.lease_expires_at:
+            return super()._attempt(tx, policies, job, worker)
         if last.status in HELD:
             tx.move(last, to=Status.ABORTED, event="expired", operation="lease", actor=worker)
-        return job, last.attempt
+        return last.attempt
 
 
 def counting_failures(queue: Queue) -> Queue:
@@ -48,7 +47,7 @@ FAILURE_MODE = FailureMode(
                 poisons=1,
                 steps=6,
             ),
-            must_reach=("a poison job killed its worker", "a retry was postponed"),
+            must_reach=("a poison job killed its worker", "a retry was passed over"),
             states=1_584,
         ),
     ),

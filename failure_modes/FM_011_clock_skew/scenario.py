@@ -9,6 +9,7 @@ from attrs import evolve
 from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.catalogue import FailureMode
 from failure_modes.checker.strategy import Strategy
+from system.clock import Clock
 from system.policies import Leasing, Policies
 from system.policies.lease import Lease
 from system.queue import Queue
@@ -16,6 +17,18 @@ from system.store import Store, Transaction
 
 AHEAD_MS = {"B": 30_000}
 """How far each worker's clock runs ahead of the store's."""
+
+
+class Ahead:
+    """A clock that runs ahead of another."""
+
+    def __init__(self, clock: Clock, ahead_ms: int) -> None:
+        self._clock = clock
+        self._ahead_ms = ahead_ms
+
+    def now(self) -> int:
+        """The time that it takes it to be, in milliseconds."""
+        return self._clock.now() + self._ahead_ms
 
 
 class AtOwnTime:
@@ -33,7 +46,11 @@ class AtOwnTime:
         """Begin, at the time that the worker takes it to be."""
         with self._store.transaction() as tx:
             transaction: Any = tx
-            yield evolve(transaction, now=tx.now + self._ahead_ms)
+            clock = getattr(transaction, "_clock", None)  # of a transaction that reads it when it has a lock
+            if clock is None:
+                yield evolve(transaction, now=tx.now + self._ahead_ms)
+            else:
+                yield evolve(transaction, clock=Ahead(clock, self._ahead_ms))
 
 
 class OwnClock(Leasing):

@@ -8,16 +8,16 @@ from failure_modes.checker.scope import Scope
 from failure_modes.checker.strategy import Strategy
 from model.state import Settings
 from system.policies import ExternalKeys
+from system.policies.lease import Lease
 from system.queue import Queue
-from system.store import Execution
 
 
 class KeyForAttempt(ExternalKeys):
     """Each attempt asks under a key of its own, so the gateway takes each for a new request."""
 
-    def key(self, execution: Execution) -> str:
+    def key(self, lease: Lease) -> str:
         """The key of this attempt alone."""
-        return f"attempt-{execution.id}"
+        return f"attempt-{lease.execution.id}"
 
 
 def with_a_key_for_each_attempt(queue: Queue) -> Queue:

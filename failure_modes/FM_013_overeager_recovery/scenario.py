@@ -4,6 +4,7 @@ from attrs import evolve
 
 from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.catalogue import FailureMode, Then
+from failure_modes.checker.scope import Scope
 from failure_modes.checker.strategy import Strategy
 from system.policies import Reconciliation, Retry
 from system.policies.reconcile import Reconciled
@@ -22,8 +23,7 @@ class ReadsThenRecovers(Reconciliation):
 
     def run(self, store: Store, retry: Retry, actor: str) -> Reconciled:
         """Read what is under way; then end what by that must have expired."""
-        with store.transaction():
-            found = [execution for execution in store.executions() if execution.status not in ENDED]
+        found = [execution for execution in store.executions() if execution.status not in ENDED]
         if not found:
             return Reconciled(finished=0, aborted=0)
         with store.transaction() as tx:
@@ -59,7 +59,10 @@ FAILURE_MODE = FailureMode(
     policy="reconcile",
     swap=read_then_recovered,
     strategy=Strategy(
-        weights=(("Step", 2), ("Enqueue", 1), ("Tick", 2), ("Reconcile", 2)), steps=15, helpers_pause=True
+        weights=(("Step", 2), ("Enqueue", 1), ("Tick", 2), ("Reconcile", 2)),
+        scope=Scope(constraints=False),
+        steps=15,
+        helpers_pause=True,
     ),
     bounds=Bounds(jobs=1, ticks=2, crashes=1, reconciles=2),
     must_reach=("a lease expired", "recovery aborted a stale execution"),

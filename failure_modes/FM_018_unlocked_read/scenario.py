@@ -1,5 +1,7 @@
 """FM_018 unlocked read: the fault, and the strategy that finds it."""
 
+from typing import Any
+
 from attrs import evolve
 
 from failure_modes.checker.bounds import Bounds
@@ -11,6 +13,8 @@ from system.policies.lease import Lease
 from system.queue import Queue
 from system.store import HELD, Status, Store
 
+READ = "SELECT available_at, id FROM jobs WHERE available_at IS NOT NULL ORDER BY available_at, id LIMIT 1"
+
 
 class ReadsWithoutLocking(Leasing):
     """One transaction, but the job is read as anyone may read it: it is not locked, and no lock is seen.
@@ -21,10 +25,11 @@ class ReadsWithoutLocking(Leasing):
     def lease(self, store: Store, policies: Policies, worker: str, lease_ms: int) -> Lease | None:
         """Read the candidate, then lease it, in one transaction."""
         with store.transaction() as tx:
-            open_jobs = [(job.available_at, job.id) for job in store.jobs() if job.available_at is not None]
+            transaction: Any = tx
+            open_jobs = transaction._rows(READ)  # noqa: SLF001 (no method of it reads without a lock)
             if not open_jobs:
                 return None
-            available_at, job_id = min(open_jobs)
+            [(available_at, job_id)] = open_jobs
             last = tx.last_execution(job_id)
             if available_at > tx.now:
                 return None
@@ -56,7 +61,7 @@ FAILURE_MODE = FailureMode(
     swap=reading_without_a_lock,
     strategy=Strategy(
         weights=(("Step", 6), ("Enqueue", 1)),
-        scope=Scope(granularity=Granularity.STATEMENT, store=StoreKind.POSTGRESQL),
+        scope=Scope(granularity=Granularity.STATEMENT, store=StoreKind.POSTGRESQL, constraints=False),
         steps=12,
     ),
     bounds=Bounds(jobs=1),

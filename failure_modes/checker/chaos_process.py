@@ -19,7 +19,7 @@ from system.clock import SystemClock
 from system.database import BUSY_SECONDS, named
 from system.policies import Policies, Retry
 from system.queue import Queue
-from system.store import Job, Store, StoreUnavailable
+from system.store import Execution, Job, Store, StoreUnavailable
 from system.worker import Context, Worker
 
 POLL_SECONDS = 0.05
@@ -126,11 +126,11 @@ class _Telling:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._queue, name)
 
-    def commit_json(self, execution_id: int, effect: str) -> bool:
+    def commit_json(self, held: Execution, effect: str) -> bool:
         """Commit, and say so if it was accepted."""
-        accepted = self._queue.commit_json(execution_id, effect)
+        accepted = self._queue.commit_json(held, effect)
         if accepted:
-            _say(self._log, "committed", execution_id)
+            _say(self._log, "committed", held.id)
         return accepted
 
 
@@ -138,7 +138,7 @@ def _work(orders: Orders, queue: Queue, log: TextIO) -> None:
     chance = random.Random(orders.seed)
 
     def handle(job: Job, context: Context) -> None:
-        key = json.loads(job.payload)
+        key = job.payload
         _say(log, "ran", key, context.attempt)
         drawn = chance.random()
         if drawn < 0.001:

@@ -42,7 +42,9 @@ class Giving:
         since = max([self._changed_at.get(one, 0) for one in touched], default=0)
         self._changed_at |= dict.fromkeys(touched, now if process.read_at is None else process.read_at)
         looks, process.looks = process.looks, ()
-        return Given(job=job, execution=execution, looks=looks or None, since=since)
+        return Given(
+            job=job, execution=execution, looks=looks or None, since=since, asked_at=process.first_read_at
+        )
 
 
 def _changed(job: int, before: Durable, after: Durable) -> bool:

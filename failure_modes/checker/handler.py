@@ -4,8 +4,6 @@ Where there is a gateway the handler calls it before it returns. The call is a b
 gateway has done its work, and the process may wait, fail, or die before the reply reaches it.
 """
 
-import json
-
 from failure_modes.checker.gateway import Gateway
 from failure_modes.checker.process import Process
 from failure_modes.checker.standing import Returned
@@ -26,7 +24,7 @@ def handle(process: Process, job: Job, context: Context) -> None:
         context.heartbeat()
     if isinstance(intent, Fail):
         raise HandlerFailed("as the schedule says")
-    value = json.loads(job.payload)
+    value = job.payload
     gateway = process.world.gateway
     if gateway is not None:
         _charge(process, gateway, value, context.idempotency_key)

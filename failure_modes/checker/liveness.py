@@ -8,7 +8,7 @@ from functools import cache
 from typing import Protocol
 
 from model.actions import Action, Reconcile, Step, Tick, actor_of
-from model.state import TERMINAL, Durable, Status
+from model.state import TERMINAL, Durable, Settings, Status
 
 MOVES_MAX = 5_000
 """Moves of the liveness run; one that needs more never comes to an end."""
@@ -46,6 +46,11 @@ class Run(Protocol):
     @property
     def now(self) -> int:
         """The time, in milliseconds."""
+        ...
+
+    @property
+    def settings(self) -> Settings:
+        """What the policies are set to."""
         ...
 
     @property
@@ -95,7 +100,7 @@ def advance(run: Run) -> bool:
             _run_to_rest(run, first)
         if run.over or run.durable is not before:
             return True
-    later = next_time(run.durable, run.now)
+    later = next_time(run.durable, run.now, run.settings)
     if later is None:
         return False
     run.commits(Tick(seconds=(later - run.now) / 1000))
@@ -112,9 +117,10 @@ def _run_to_rest(run: Run, first: Action) -> None:
         run.commits(_step(name))
 
 
-def next_time(durable: Durable, now: int) -> int | None:
+def next_time(durable: Durable, now: int, settings: Settings) -> int | None:
     """The next time at which something becomes due; None when nothing ever will."""
     times = [job.available_at for job in durable.jobs if job.available_at is not None]
+    times += [begun_at + settings.window_ms for begun_at in durable.retries]
     times += [
         execution.lease_expires_at
         for execution in durable.executions

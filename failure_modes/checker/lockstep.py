@@ -30,7 +30,7 @@ from model.draft import ALONE, Given
 from model.events import Event, Outcome
 from model.invariants import INVARIANTS, Change, Ending, Fault
 from model.load import Load
-from model.state import Durable, State, initial
+from model.state import Durable, Settings, State, initial
 from model.step import step
 
 KNOWN_MAX = 50_000
@@ -79,6 +79,11 @@ class Lockstep:
     def now(self) -> int:
         """The time, in milliseconds."""
         return self.world.clock.now()
+
+    @property
+    def settings(self) -> Settings:
+        """What the policies are set to."""
+        return self.scope.settings
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -248,7 +253,7 @@ class Lockstep:
             recovering=self.recovering,
         )
         self.records.append(record)
-        for name in reached(record):
+        for name in reached(record, self.settings):
             self.sometimes[name] += 1
         self._check(record, outcome)
         return record

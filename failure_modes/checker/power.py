@@ -255,7 +255,7 @@ def _breach(path: Path) -> str | None:
         for _ in range(ROUNDS_MAX):
             queue.reconcile(actor=RECONCILER)
             worker.drain()
-            later = next_time(read(store, None, told=Told())[0], clock.now())
+            later = next_time(read(store, None, told=Told())[0], clock.now(), SCOPE.settings)
             settled = later is None or later > clock.now() + PATIENCE_MS
             if later is None or settled:
                 break

@@ -46,7 +46,7 @@ class PoweredWorld(World):
 
     def __init__(self, scope: Scope, swap: Swap, *, path: Path | None = None, **options: Any) -> None:
         """Raises NoVFS where SQLite's file operations cannot be seen."""
-        file = path or fresh_database()
+        file = path or fresh_database(scope)
         if path is None:  # settings that a file keeps are made before anyone else has it open
             store = SQLiteStore(file, clock=ManualClock())
             build_queue(store, scope.settings, swap)

@@ -36,7 +36,9 @@ class Process:
         self.at_rest = True
         """Nothing has happened since the process started, slept, or was done with what it was asked."""
         self.read_at: int | None = None
-        """The time that the current transaction read."""
+        """The time that the current transaction read last."""
+        self.first_read_at: int | None = None
+        """The time that it read first."""
         self.blocked_since: int | None = None
         self.job_in_hand: int | None = None
         self.pending: Action | None = None
@@ -97,7 +99,7 @@ class Process:
     @property
     def in_transaction(self) -> bool:
         """Whether it holds a transaction open."""
-        return self.connection is not None and self.connection.in_transaction
+        return self.connection is not None and self.connection.holds
 
     def resume(self, intent: Action) -> Moved:
         """Run on to the next boundary."""
@@ -204,7 +206,7 @@ class Process:
 
     def reconnect(self, connection: SteppingConnection) -> None:
         """Use the connection that an earlier process of this name had."""
-        connection.in_transaction = False
+        connection.holds = False
         self.connection = connection
 
     def pause(self, at: At) -> Action:
@@ -267,7 +269,7 @@ class Process:
     def began(self) -> None:
         """A transaction began."""
         self._asked = False
-        self.read_at, self.looks = None, ()
+        self.read_at, self.first_read_at, self.looks = None, None, ()
 
     def ended(self, *, committed: bool, changed: bool, looked: bool) -> None:
         """The transaction ended."""
@@ -294,6 +296,7 @@ class Process:
         if not isinstance(read, int):
             self.refuse(NotTheSame(f"process {self.name} read its clock, where it had not read it"))
         self.read_at = read
+        self.first_read_at = read if self.first_read_at is None else self.first_read_at
         return read
 
     def answered(self, operation: str) -> Returned | None:

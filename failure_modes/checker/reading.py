@@ -61,7 +61,13 @@ def _rows(store: Store, gateway: Gateway | None) -> state.Durable:
 
 
 def _job(job: Job) -> state.Job:
-    return state.Job(id=job.id, key=job.key, attempts_max=job.attempts_max, available_at=job.available_at)
+    return state.Job(
+        id=job.id,
+        key=job.key,
+        attempts_max=job.attempts_max,
+        available_at=job.available_at,
+        timed=job.timed,
+    )
 
 
 def _execution(execution: Execution) -> state.Execution:

@@ -37,6 +37,8 @@ class Scope:
     store: StoreKind = StoreKind.SQLITE
     power_loss: bool = False
     """Whether it is watched what the disk was told to keep, so that power may fail."""
+    constraints: bool = True
+    """Whether the schema has its unique indexes. They refuse some faults, which do no harm then."""
 
     @property
     def names(self) -> tuple[str, ...]:

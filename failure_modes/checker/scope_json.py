@@ -7,6 +7,7 @@ from attrs import fields
 
 from failure_modes.checker.scope import WORKER_NAMES, Granularity, Scope, StoreKind
 from model.state import Settings
+from system.settings import WHOLE_LEAST, WHOLE_MAX
 
 _ALWAYS: dict[str, type] = {
     "workers": int,
@@ -28,7 +29,8 @@ _BESIDES: dict[str, type] = {
 
 _POWER = "power_loss"
 _STORE = "store"
-_OF_WORLD: dict[str, type] = {_POWER: bool, _STORE: str}
+_CONSTRAINTS = "constraints"
+_OF_WORLD: dict[str, type] = {_POWER: bool, _STORE: str, _CONSTRAINTS: bool}
 """What is no setting of a policy, written where it is not what it is by default."""
 
 _KIND_NAMES = {int: "whole number", float: "number", str: "string", bool: "true or false"}
@@ -53,6 +55,8 @@ def scope_to_json(scope: Scope) -> dict[str, Any]:
             found[name] = _seconds(value) if name.endswith("_seconds") else value
     if scope.store is not StoreKind.SQLITE:
         found[_STORE] = scope.store.value
+    if not scope.constraints:
+        found[_CONSTRAINTS] = False
     return found | {_POWER: True} if scope.power_loss else found
 
 
@@ -81,6 +85,7 @@ def scope_from_json(value: Any) -> Scope:
         settings=Settings(**settings),
         store=StoreKind(store),
         power_loss=value.get(_POWER, False),
+        constraints=value.get(_CONSTRAINTS, True),
     )
 
 
@@ -93,6 +98,8 @@ def _check(key: str, value: Any, kind: Any) -> None:
     if not isinstance(value, (int, float) if kind is float else kind):
         refuse(f"it is a {_KIND_NAMES[kind]}")
     if key == "jitter_seed":
+        if not WHOLE_LEAST <= value <= WHOLE_MAX:
+            refuse("it is of at most 64 bits")
         return
     if kind in (int, float) and not 0 < value <= 1e9:
         refuse("it is positive, and at most 1e9")

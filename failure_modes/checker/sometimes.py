@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from failure_modes.checker.stepping import CALL
+from model.limits import has_room
+from model.state import Settings
 
 if TYPE_CHECKING:
     from failure_modes.checker.records import Record
@@ -25,7 +27,7 @@ ANYWHERE = (
 OF_POISON = "a poison job killed its worker"
 OF_GATEWAY = "the gateway recognised a key"
 OF_POWER = "power was lost"
-OF_LIMITS = ("a retry was postponed", "the breaker opened", "the breaker closed")
+OF_LIMITS = ("a retry was passed over", "the breaker opened", "the breaker closed")
 OF_ROWS = ("a lease passed over a job", "a deadlock was broken")
 SOMEWHERE = (OF_POISON, OF_GATEWAY, OF_POWER, *OF_LIMITS, *OF_ROWS)
 """Only where there are such jobs, handlers that call a gateway, losses of power, limits, or locks on rows."""
@@ -44,8 +46,10 @@ def unknown_of(names: tuple[str, ...]) -> str | None:
     return f"nothing is called so in checker/sometimes.py: {', '.join(unknown)}" if unknown else None
 
 
-def reached(record: "Record") -> Iterator[str]:
+def reached(record: "Record", settings: Settings) -> Iterator[str]:
     """The properties that one action met."""
+    if _passed_over_a_retry(record, settings):
+        yield "a retry was passed over"
     if record.ran == CALL and record.after == record.before:
         yield OF_GATEWAY
     if record.passed_over:
@@ -72,8 +76,6 @@ def reached(record: "Record") -> Iterator[str]:
                 yield "a heartbeat extended a lease"
             case "failed", _, _:
                 yield "a handler failed"
-            case "postponed", _, _:
-                yield "a retry was postponed"
             case "opened" | "closed", _, _:
                 yield f"the breaker {event.event}"
             case "buried", _, _:
@@ -83,3 +85,11 @@ def reached(record: "Record") -> Iterator[str]:
                     yield "recovery finished a commit"
                 if event.execution and record.after.execution(event.execution).attempt > 1:
                     yield "a retry succeeded"
+
+
+def _passed_over_a_retry(record: "Record", settings: Settings) -> bool:
+    """Whether a lease left a retry alone because the budget had no room for it."""
+    looked = record.model is not None and record.model.operation == "lease"
+    if not looked or has_room(settings, record.before, record.now):
+        return False
+    return any(job.timed and job.is_due(record.now) for job in record.before.jobs)

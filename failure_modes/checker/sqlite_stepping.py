@@ -24,7 +24,7 @@ class SQLiteStepping(SteppingConnection):
 
     def kill(self, *, close: bool) -> bool:
         """End as a dead process does: what it had not committed is gone. Returns whether it held a lock."""
-        held = self.in_transaction
+        held = self.holds
         if held:
             self._connection.rollback()
         if close:

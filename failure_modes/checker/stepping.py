@@ -121,6 +121,9 @@ class Answer:
         self.description = ran.columns
         self.statusmessage = ran.status
 
+    def nextset(self) -> None:
+        """Of several statements in one the last one's rows are here."""
+
     def fetchall(self) -> list[Row]:
         """The rows that are left."""
         return list(self._rows)
@@ -146,8 +149,13 @@ class SteppingConnection:
     def __init__(self, process: Stepped) -> None:
         self._process = process
         self._looked = True
-        self.in_transaction = False
-        """As the process sees it."""
+        self.holds = False
+        """Whether a transaction is open, as the process sees it."""
+
+    @property
+    def in_transaction(self) -> bool:
+        """The same, to the code that is run: a dead process has nothing to roll back."""
+        return self.holds and not self._process.dead
 
     def execute(self, sql: str, parameters: tuple[Any, ...] = (), /) -> Any:
         """Run one statement, at the boundaries that it makes."""
@@ -156,7 +164,7 @@ class SteppingConnection:
             raise Crashed
         if self._sets_up(sql):
             return self._set_up(sql, parameters)
-        alone = verb_of(sql) == "BEGIN" or not self.in_transaction
+        alone = verb_of(sql) == "BEGIN" or not self.holds
         process.reached(At.BEGIN if alone else At.STATEMENT, sql)
         if alone:
             self._begins()
@@ -168,7 +176,7 @@ class SteppingConnection:
             ran = self._live(sql, parameters)
         elif process.must_run_again() and self._run(sql, parameters) != ran:
             process.refuse(NotTheSame(f"{label(sql)} gave something else when it was run again"))
-        self.in_transaction = ran.in_transaction
+        self.holds = ran.in_transaction
         if ran.error is None and not ran.in_transaction:
             process.reached(At.COMMITTED, sql)
         if ran.error is not None:

@@ -47,8 +47,8 @@ def _tell(event: Event) -> str:
         case "refused":
             reason = _REFUSED.get(event.reason or "", event.reason or "no reason given")
             return f"refused ({reason.format(job=f'job-{event.job}', execution=event.execution)})"
-        case "postponed":
-            return f"postpone job-{event.job}"
+        case "exhausted":
+            return "retry budget spent"
         case "opened" | "closed":
             return f"breaker {event.event}"
         case "buried":

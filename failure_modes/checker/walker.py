@@ -25,7 +25,7 @@ from failure_modes.checker.worlds import world_of
 from model.actions import Action, Crash, PowerLoss, actor_of
 from model.events import Outcome
 from model.invariants import condensed
-from model.state import Durable, State, Worker
+from model.state import Durable, Settings, State, Worker
 
 T = TypeVar("T")
 REMEMBERED_MAX = 300_000
@@ -312,6 +312,11 @@ class _Ending:
         self.names = (*order, *walker.names[len(order) :])
         self.ends: Ends | None = None
         self._walker = walker
+
+    @property
+    def settings(self) -> Settings:
+        """What the policies are set to."""
+        return self._walker.lockstep.settings
 
     @property
     def over(self) -> bool:

@@ -12,13 +12,14 @@ import itertools
 import shutil
 import sqlite3
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import cache
 from multiprocessing.util import Finalize
 from pathlib import Path
 
 from greenlet import getcurrent
 
+from failure_modes.checker.constraints import drop_constraints, same_token
 from failure_modes.checker.content import (
     Content,
     Unexplorable,
@@ -45,6 +46,7 @@ from system.store import Store
 CONTENTS_MAX = 100_000
 """Contents that are known again."""
 
+_USUAL = Scope()
 _OBSERVER = "observer"
 _GATEWAY = "-gateway"
 
@@ -97,7 +99,7 @@ class World:
         self._pool: dict[str, tuple[sqlite3.Connection, set[str]]] = {}
         self._in_memory = self.restorable and exclusive and not self.scope.power_loss
         self._owns_path = path is None
-        self._path = path or (_template() if self._in_memory else fresh_database())
+        self._path = path or (_template() if self._in_memory else fresh_database(scope=self.scope))
         self._observe()
         if self.scope.settings.external:
             self.gateway = Gateway(":memory:" if self._in_memory else f"{self._path}{_GATEWAY}")
@@ -115,6 +117,8 @@ class World:
             connect=lambda target: self.open(_OBSERVER, target)[0],
         )
         self._own, _ = self._pool[_OBSERVER]
+        if self._in_memory and not self.scope.constraints:
+            drop_constraints(self._own.execute)
 
     def _target(self, target: str) -> str:
         """What connections open."""
@@ -143,7 +147,7 @@ class World:
 
     def store(self, process: Process) -> Store:
         """The store as this process has it."""
-        return SQLiteStore(self._path, clock=process, connect=process.connect)
+        return SQLiteStore(self._path, clock=process, connect=process.connect, tokens=same_token)
 
     def queue(self, process: Process) -> Queue:
         """The system as this process sees it: new objects, a connection of its own.
@@ -282,14 +286,17 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 
 
 @cache
-def _template() -> Path:
-    path = Path(_folder().name, "template.db")
+def _template(*, constraints: bool = True) -> Path:
+    path = Path(_folder().name, "template.db" if constraints else "template-loose.db")
     SQLiteStore(path, clock=ManualClock(), create=True).close()
+    if not constraints:
+        with closing(sqlite3.connect(path)) as connection:
+            drop_constraints(connection.execute)
     return path
 
 
-def fresh_database() -> Path:
-    """The path of a database that nobody else has."""
+def fresh_database(scope: Scope = _USUAL) -> Path:
+    """The path of a database that nobody else has, for a world of that scope."""
     path = Path(_folder().name, f"run-{next(_numbers)}.db")
-    shutil.copyfile(_template(), path)
+    shutil.copyfile(_template(constraints=scope.constraints), path)
     return path

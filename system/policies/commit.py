@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from attrs import frozen
 
-from system.policies.fence import Fence, refuse
+from system.policies.fence import Fence, found, refuse
 from system.store import Execution, Status, Store, Transaction
 
 
@@ -18,10 +18,12 @@ class CommitBoundary:
 
     protects: ClassVar[tuple[str, ...]] = ("INV_001", "INV_002")
 
-    def commit(self, store: Store, fence: Fence, execution_id: int, value: str) -> bool:
+    def commit(self, store: Store, fence: Fence, held: Execution, value: str) -> bool:
         """Write the effect and the COMMITTED record, or refuse. Returns whether it was committed."""
         with store.transaction() as tx:
-            execution = tx.execution(execution_id)
+            execution = found(tx, held, "commit")
+            if execution is None:
+                return False
             refusal = self._refusal(tx, fence, execution)
             if refusal:
                 refuse(tx, execution, "commit", refusal)

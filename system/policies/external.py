@@ -5,11 +5,13 @@ and before the job is committed, and the next attempt calls again: it cannot kno
 gives the same idempotency key, and the gateway, which honours it, charges once.
 """
 
-from typing import ClassVar
+from hashlib import blake2b
+from typing import TYPE_CHECKING, ClassVar
 
 from attrs import field, frozen, validators
 
-from system.store import Execution
+if TYPE_CHECKING:
+    from system.policies.lease import Lease
 
 
 @frozen(kw_only=True)
@@ -20,6 +22,17 @@ class ExternalKeys:
 
     prefix: str = field(default="job", validator=validators.min_len(1))
 
-    def key(self, execution: Execution) -> str:
-        """The key for what this execution asks of others: the same for every attempt at its job."""
-        return f"{self.prefix}-{execution.job_id}"
+    def key(self, lease: "Lease") -> str:
+        """The key for what this attempt asks of others: the same for every attempt at its job.
+
+        A job that has an idempotency key passes on a digest of it: a producer that asks again after the store
+        was restored from a backup asks for the same thing. A job without one has its random token in it, so
+        that no restored store gives its key to another job. A job of schema version 2 has no token; it keeps
+        the key that its first attempts may have used.
+        """
+        job = lease.job
+        if not job.token:
+            return f"{self.prefix}-{job.id}"
+        if job.key is not None:
+            return f"{self.prefix}-{blake2b(job.key.encode(), digest_size=16).hexdigest()}"
+        return f"{self.prefix}-{job.id}-{job.token}"

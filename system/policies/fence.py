@@ -1,8 +1,9 @@
 """The fence: only the execution that holds an unexpired lease may go on. Protects INV_003.
 
 After Martin Kleppmann, "How to do distributed locking" (2016): a lease alone does not stop a worker that
-was paused past it; the store must check the token with every write. The token here is the execution's id:
-each lease makes a new one, and aborts the one before it.
+was paused past it; the store must check the token with every write. Each lease makes an execution with a
+token of its own, and aborts the execution before it. The token is random, not a count: a store that was
+restored from a backup, or a standby that lacks the last commits, counts the same numbers again.
 """
 
 from typing import ClassVar
@@ -23,6 +24,27 @@ class Fence:
         if execution.status not in HELD:
             return "lease_lost"
         return "lease_expired" if execution.lease_expires_at <= now else None
+
+
+def found(tx: Transaction, held: Execution, operation: str) -> Execution | None:
+    """The execution that a worker holds, as it is now.
+
+    None if the store does not know it, or knows another one by its id: since the lease the store was set
+    back to an earlier state. Then there is a row with the reason `unknown_token`, if there is something that
+    it can be about.
+    """
+    execution = tx.find_execution(held.id)
+    if execution is None or execution.token == held.token:
+        return execution
+    tx.record(
+        event="refused",
+        operation=operation,
+        actor=held.worker,
+        job_id=execution.job_id,
+        execution_id=execution.id,
+        reason="unknown_token",
+    )
+    return None
 
 
 def refuse(tx: Transaction, execution: Execution, operation: str, reason: str) -> None:

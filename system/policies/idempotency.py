@@ -16,6 +16,8 @@ class Accepted:
 
     job: Job
     existed: bool
+    same_payload: bool = True
+    """Whether the job that existed has the payload that was asked for."""
 
 
 @frozen
@@ -25,14 +27,15 @@ class Idempotency:
     protects: ClassVar[tuple[str, ...]] = ("INV_001",)
 
     def accept(
-        self, store: Store, *, key: str | None, payload: str, attempts_max: int, actor: str
+        self, store: Store, *, key: str | None, payload_json: str, attempts_max: int, actor: str
     ) -> Accepted:
-        """Add the job, or return the one that its key already has. `payload` is JSON text."""
+        """Add the job, or return the one that its key already has. `payload_json` is JSON text."""
         with store.transaction() as tx:
             existing = None if key is None else tx.job_by_key(key)
             if existing:
                 tx.record(event="duplicate", operation="enqueue", actor=actor, job_id=existing.id)
-                return Accepted(job=existing, existed=True)
-            job = tx.add_job(key=key, payload=payload, attempts_max=attempts_max)
+                same = existing.payload_json == payload_json
+                return Accepted(job=existing, existed=True, same_payload=same)
+            job = tx.add_job(key=key, payload_json=payload_json, attempts_max=attempts_max)
             tx.record(event="enqueued", operation="enqueue", actor=actor, job_id=job.id)
             return Accepted(job=job, existed=False)

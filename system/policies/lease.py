@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from attrs import frozen
 
-from system.store import HELD, Execution, Job, Status, Store, Transaction
+from system.store import HELD, Execution, Job, Status, Store, Transaction, UnreadableRow
 
 if TYPE_CHECKING:
     from system.policies import Policies
@@ -29,40 +29,47 @@ class Leasing:
     protects: ClassVar[tuple[str, ...]] = ("INV_003", "INV_004")
 
     def lease(self, store: Store, policies: "Policies", worker: str, lease_ms: int) -> Lease | None:
-        """Take the job that has been available longest; None when there is none.
+        """Take the job that has been due longest, then the one that was enqueued first; None if none is due.
 
-        A job whose lease ran out is available again: its stale execution is aborted in the same transaction.
+        Jobs that were leased before come first: there are never more than the new ones before them made. A
+        job whose lease ran out is due again: its stale execution is aborted in the same transaction. If that
+        was the last attempt the job is buried, and the next job is for the next transaction, which reads the
+        time anew. A job that cannot be read is set aside.
         """
-        with store.transaction() as tx:
-            if policies.breaker.is_open(tx):
-                return None
-            due = self._next_due(tx, policies, worker)
-            if due is None:
-                return None
-            policies.breaker.leased(tx)
-            return self._hand_out(tx, *due, worker=worker, lease_ms=lease_ms)
-
-    def _next_due(self, tx: Transaction, policies: "Policies", worker: str) -> tuple[Job, int] | None:
-        """The job to hand out, and which attempt it is; others before it are given up or postponed."""
-        postponed = 0
-        while postponed < policies.budget.batch and (job := tx.next_available()):
-            last = tx.last_execution(job.id)
-            if last is None:
-                return job, 1
-            if last.status in HELD:
-                tx.move(last, to=Status.ABORTED, event="expired", operation="lease", actor=worker)
-                if policies.retry.bury_if_spent(tx, last, operation="lease", actor=worker):
+        while True:
+            with store.transaction() as tx:
+                if policies.breaker.is_open(tx):
+                    return None
+                try:
+                    job = tx.next_available(retries=policies.budget.has_room(tx))
+                    if job is None:
+                        return None
+                    attempt = self._attempt(tx, policies, job, worker)
+                except UnreadableRow as bad:
+                    tx.set_aside(bad, operation="lease", actor=worker)
                     continue
-            postponed_to = policies.budget.postponed_to(tx)
-            if postponed_to is None:
-                policies.budget.spend(tx)
-                return job, last.attempt + 1
-            tx.set_available(job.id, postponed_to)
-            tx.record(
-                event="postponed", operation="lease", actor=worker, job_id=job.id, reason="retry_budget"
-            )
-            postponed += 1
-        return None
+                if attempt is not None:
+                    return self._leased(tx, policies, job, attempt, worker=worker, lease_ms=lease_ms)
+
+    def _attempt(self, tx: Transaction, policies: "Policies", job: Job, worker: str) -> int | None:
+        """Which attempt at the job comes now; None if there was none left, and the job is buried."""
+        last = tx.last_execution(job.id)
+        if last is None:
+            return 1
+        if last.status in HELD:
+            tx.move(last, to=Status.ABORTED, event="expired", operation="lease", actor=worker)
+            if policies.retry.bury_if_spent(tx, last, operation="lease", actor=worker):
+                return None
+        return last.attempt + 1
+
+    def _leased(
+        self, tx: Transaction, policies: "Policies", job: Job, attempt: int, *, worker: str, lease_ms: int
+    ) -> Lease:
+        policies.breaker.leased(tx)
+        lease = self._hand_out(tx, job, attempt, worker=worker, lease_ms=lease_ms)
+        if attempt > 1:
+            policies.budget.spend(tx, lease.execution)
+        return lease
 
     def _hand_out(self, tx: Transaction, job: Job, attempt: int, *, worker: str, lease_ms: int) -> Lease:
         lease_expires_at = tx.now + lease_ms

@@ -1,21 +1,26 @@
 """The store: its connection, its transactions, and what is read outside of them."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 
 from system.clock import Clock
-from system.postgresql.connecting import BUSY_SECONDS, Connect, connecting, settings, shown
+from system.connections import Connections
+from system.postgresql.address import shown
+from system.postgresql.connecting import BUSY_SECONDS, Connect, Connection, connecting, set_up
 from system.postgresql.errors import Explained
 from system.postgresql.schema import LOCK, MARK, SCHEMA, SCHEMA_VERSION, TABLES
 from system.postgresql.transaction import SERVER_TIME, PostgreSQLTransaction, in_driver_style
+from system.postgresql.upgrade import OLDEST, upgrade
+from system.settings import BUSY_SECONDS_MAX, check_seconds
 from system.sql import SQLReads
-from system.store import Counts, StoreBusy, StoreError
+from system.store import Counts, StoreBusy, StoreError, Tokens, random_token
 
-T = TypeVar("T")
+BEGIN = f"BEGIN ; SELECT coalesce(max(version), 0) FROM {MARK}"
+"""One way to the server. The read holds the table until the end, so nobody upgrades the queue meanwhile."""
 
 
 class PostgreSQLStore(SQLReads):
@@ -33,119 +38,140 @@ class PostgreSQLStore(SQLReads):
         create: bool = False,
         busy_seconds: float = BUSY_SECONDS,
         connect: Connect | None = None,
+        tokens: Tokens = random_token,
     ) -> None:
         """Connect. Without a `clock` the time is the server's, the one clock that all machines share.
 
         `dsn` is `postgresql://USER@HOST/DATABASE`, or another form that libpq takes. Raises StoreError when
         the server cannot be reached, or the database holds no queue, or one of another version.
         """
+        check_seconds("busy_seconds", busy_seconds, least=0, most=BUSY_SECONDS_MAX)
         self.shown = shown(dsn)
         self._dsn = dsn
         self._process = os.getpid()
         self._closed = False
         self._clock = clock
+        self._tokens = tokens
         self._busy_seconds = busy_seconds
         self._explained = Explained(self.shown, busy_seconds)
         self._connect = connect or connecting
+        self._schema: str | None = None
+        """Where the queue is: what the search path named first when this connected for the first time."""
         self.created = False
         """Whether it was this that has made the queue."""
-        with self._explained:
-            self._connection = self._open()
+        self._connections = Connections(self._open, _is_usable, _close)
+        with self._explained, self._connections.one() as connection:
             try:
-                self._check_or_create(create=create)
+                self._check_or_create(connection, create=create)
             except BaseException:
-                self._connection.close()
+                connection.close()
                 raise
 
-    def _open(self) -> psycopg.Connection[tuple[Any, ...]]:
+    def _open(self) -> Connection:
         connection = self._connect(self._dsn)
         try:
-            connection.execute(settings(self._busy_seconds))
+            self._schema = set_up(connection, self._busy_seconds, self._schema)
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _again_if_gone(self, ask: Callable[[], T]) -> T:
-        """Ask; once more on a new connection if this one is gone. For what may be asked twice."""
-        if self._connection.closed:
-            self._connection = self._open()
-            return ask()
-        try:
-            return ask()
-        except psycopg.OperationalError:
-            if not self._connection.closed:
-                raise
-        self._connection = self._open()
-        return ask()
-
-    def _check_or_create(self, *, create: bool) -> None:
-        if self._scalar("SHOW server_encoding") != "UTF8":
+    def _check_or_create(self, connection: Connection, *, create: bool) -> None:
+        if _scalar(connection, "SHOW server_encoding") != "UTF8":
             raise StoreError(f"{self.shown}: the encoding of the database must be UTF8")
-        if self._is_ours():
+        version = self._version(connection)
+        if create and version is not None and OLDEST <= version < SCHEMA_VERSION:
+            with connection.transaction():
+                try:
+                    upgrade(connection)
+                except StoreError as error:
+                    raise StoreError(f"{self.shown}: {error}") from None
+            version = self._version(connection)
+        if version is not None:
+            self._check_version(version)
             return
         if not create:
             raise StoreError(f"{self.shown}: no queue in this database; `python -m system init` creates one")
-        with self._transaction():
-            self._connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
-            if self._is_ours():  # another process has created it meanwhile
+        with connection.transaction():
+            connection.execute(f"SELECT pg_catalog.pg_advisory_xact_lock({LOCK}::bigint)")
+            version = self._version(connection)
+            if version is not None:  # another process has created it meanwhile
+                self._check_version(version)
                 return
             for table in TABLES:
-                if self._is_there(table):
+                if _is_there(connection, table):
                     raise StoreError(
                         f"{self.shown}: has a table {table!r} that is not a queue's; name another database, "
                         "or another schema with ?options=-csearch_path%3DNAME"
                     )
             for statement in SCHEMA:
-                self._connection.execute(statement)
+                connection.execute(statement)
         self.created = True
 
-    def _is_there(self, table: str) -> bool:
-        """Whether there is such a table in the schema that a new one would be made in.
-
-        A look at the rows of the catalogue: by name (`to_regclass`) a session may be told what was so before.
-        """
-        found = (
-            "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
-            " ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND c.relname = %s)"
-        )
-        return bool(self._scalar(found, (table,)))
-
-    def _is_ours(self) -> bool:
-        if self._scalar("SELECT current_schema()") is None:
+    def _version(self, connection: Connection) -> int | None:
+        """The version of the queue that is there, or None."""
+        if _scalar(connection, "SELECT pg_catalog.current_schema()") is None:
             raise StoreError(f"{self.shown}: no schema of the search path exists; create it, or name another")
-        if not self._is_there(MARK):
-            return False
-        version = self._scalar(f"SELECT max(version) FROM {MARK}")
+        if not _is_there(connection, MARK):
+            return None
+        version: int = _scalar(connection, f"SELECT coalesce(max(version), 0) FROM {MARK}")
+        return version
+
+    def _check_version(self, version: int) -> None:
         if version != SCHEMA_VERSION:
+            older = OLDEST <= version < SCHEMA_VERSION
             raise StoreError(
                 f"{self.shown}: schema version {version}, and this program knows {SCHEMA_VERSION}: "
-                "use the version of the program that wrote it, or a newer one"
+                + (
+                    "`python -m system init` brings it up to that"
+                    if older
+                    else "use the version of the program that wrote it, or a newer one"
+                )
             )
-        return True
 
-    def _scalar(self, sql: str, values: tuple[object, ...] = ()) -> Any:
-        return self._connection.execute(sql, values).fetchall()[0][0]
+    def _asked(self, connection: Connection, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
+        """Ask; the rows of the last statement."""
+        cursor = connection.execute(sql, values)
+        while cursor.nextset():
+            pass
+        return cursor.fetchall()
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._again_if_gone(lambda: self._connection.execute("BEGIN"))
-        try:
-            yield
-            if self._connection.execute("COMMIT").statusmessage != "COMMIT":
-                raise StoreBusy(f"{self.shown}: the transaction had failed; nothing happened, try again")
-        except BaseException:
-            with suppress(psycopg.Error):
-                if not self._connection.closed:
-                    self._connection.execute("ROLLBACK")
-            raise
+    def _begun(self, sql: str, values: tuple[object, ...] = ()) -> Iterator[tuple[Connection, list[Any]]]:
+        """A connection, and the rows of what is asked on it first. What is asked may be asked twice.
+
+        A connection that has broken since it was last used is noticed by that, and another one is opened.
+        """
+        self._check_open()
+        with self._connections.one() as connection:
+            try:
+                rows = self._asked(connection, sql, values)
+            except psycopg.OperationalError:
+                if not connection.closed:
+                    raise
+                rows = None
+            if rows is not None:
+                yield connection, rows
+                return
+        with self._connections.fresh() as connection:
+            yield connection, self._asked(connection, sql, values)
 
     @contextmanager
     def transaction(self) -> Iterator[PostgreSQLTransaction]:
-        """Begin; commit at the end of the block; roll back if it raises."""
-        self._check_open()
-        with self._explained, self._transaction():
-            yield PostgreSQLTransaction(self._connection, self._clock)
+        """Begin; commit at the end of the block; roll back if it raises. Any thread may."""
+        with self._explained, self._begun(BEGIN) as (connection, [(version,)]):
+            try:
+                self._check_version(version)
+                yield PostgreSQLTransaction(connection, self._tokens, self._clock)
+                if connection.execute("COMMIT").statusmessage != "COMMIT":
+                    raise StoreBusy(f"{self.shown}: the transaction had failed; nothing happened, try again")
+            except BaseException:
+                if not connection.closed:
+                    try:
+                        connection.execute("ROLLBACK")
+                    except psycopg.Error:  # nobody may use it as it is
+                        connection.close()
+                raise
 
     def counts(self) -> Counts:
         """Counts over the whole store, in one consistent read."""
@@ -154,11 +180,8 @@ class PostgreSQLStore(SQLReads):
         return self._counts("?::bigint", (self._clock.now(),))
 
     def _rows(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
-        self._check_open()
-        with self._explained:
-            return self._again_if_gone(
-                lambda: self._connection.execute(in_driver_style(sql), values).fetchall()
-            )
+        with self._explained, self._begun(in_driver_style(sql), values) as (_, rows):
+            return rows
 
     def _check_open(self) -> None:
         if os.getpid() != self._process:
@@ -172,4 +195,28 @@ class PostgreSQLStore(SQLReads):
         """Let go of the server. In a forked process do nothing: there the connection is not its own."""
         if os.getpid() == self._process:
             self._closed = True
-            self._connection.close()
+            self._connections.close()
+
+
+def _is_usable(connection: Connection) -> bool:
+    return not connection.closed
+
+
+def _close(connection: Connection) -> None:
+    connection.close()
+
+
+def _scalar(connection: Connection, sql: str, values: tuple[object, ...] = ()) -> Any:
+    return connection.execute(sql, values).fetchall()[0][0]
+
+
+def _is_there(connection: Connection, table: str) -> bool:
+    """Whether there is such a table in the schema that a new one would be made in.
+
+    A look at the rows of the catalogue: by name (`to_regclass`) a session may be told what was so before.
+    """
+    found = (
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
+        " ON n.oid = c.relnamespace WHERE n.nspname = pg_catalog.current_schema() AND c.relname = %s)"
+    )
+    return bool(_scalar(connection, found, (table,)))

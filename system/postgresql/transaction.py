@@ -15,12 +15,15 @@ from system.clock import Clock
 from system.postgresql.connecting import Connection
 from system.rows import EXECUTION, JOB, read_execution, read_job
 from system.sql import ADD_AUDIT_ROW, ADD_EXECUTION, CHANGE_EXECUTION, OPEN, SQLTransaction
-from system.store import Breaker, Execution, Job, StoreError
+from system.store import Breaker, Execution, Job, StoreError, Tokens
 
-SERVER_TIME = "floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint"
+_MS = "pg_catalog.floor(extract(epoch FROM {})::numeric * 1000::numeric)::bigint"
+"""A time in milliseconds. With exact types: for others, somebody else's function may be the better match."""
+
+SERVER_TIME = _MS.format("pg_catalog.statement_timestamp()")
 """The server's time in milliseconds: the same within a statement, so that an index can be used with it."""
 
-_AFTER_LOCK = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+_AFTER_LOCK = _MS.format("pg_catalog.clock_timestamp()")
 
 _HOLD_EXECUTION = (
     f"SELECT {EXECUTION}, {{time}} AS now_at FROM (SELECT executions.* FROM jobs"
@@ -29,6 +32,22 @@ _HOLD_EXECUTION = (
 )
 """Locks the job, then its execution, which nobody changes who has not locked the job. A row that was changed
 while the statement waited for its lock is read as it is then, and the time is read after that."""
+
+_RETRY = (
+    f"SELECT {JOB} FROM jobs WHERE timed AND available_at <= {{time}}"
+    " ORDER BY available_at, id LIMIT 1 FOR UPDATE SKIP LOCKED"
+)
+_NEW = (
+    f"SELECT {JOB} FROM jobs WHERE NOT timed AND available_at IS NOT NULL{{unless}}"
+    " ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
+)
+_NEXT_NEW = f"SELECT held.*, {{after}} AS now_at FROM ({_NEW.format(unless='')}) AS held"
+_NEXT = (
+    f"WITH retry AS MATERIALIZED ({_RETRY}),"
+    f" new AS MATERIALIZED ({_NEW.format(unless=' AND NOT EXISTS (SELECT FROM retry)')})"
+    " SELECT held.*, {after} AS now_at FROM (SELECT * FROM retry UNION ALL SELECT * FROM new) AS held"
+)
+"""Locks one job. A new one is looked for only where there is no retry; the time is read after the lock."""
 
 _ADD_EXECUTION = (
     f"WITH added AS ({ADD_EXECUTION} RETURNING id, status)"
@@ -42,10 +61,12 @@ _MOVE = f"WITH changed AS ({CHANGE_EXECUTION}) {ADD_AUDIT_ROW} VALUES (?, ?, ?, 
 class PostgreSQLTransaction(SQLTransaction):
     """One open transaction. See `system.store.Transaction` for what each method promises.
 
-    The time is read once a lock has been taken, and so is never before the last change to what is locked.
+    The time is read once a lock has been taken, and so is never before the last change to what is locked. A
+    lease that looks for a job reads it anew: it may have asked the limits at an earlier time.
     """
 
     _connection: Connection
+    _tokens: Tokens
     _clock: Clock | None = None
     _now: int | None = None
     _locked: set[str] = field(factory=set)
@@ -85,19 +106,21 @@ class PostgreSQLTransaction(SQLTransaction):
         """The job of that idempotency key, or None; nobody else can add one of that key meanwhile."""
         digest = digest_of(key)
         number = int.from_bytes(digest[:8], signed=True)
-        self._run("SELECT pg_advisory_xact_lock(?)", number)
+        self._run("SELECT pg_catalog.pg_advisory_xact_lock(?)", number)
         rows = self._rows(f"SELECT {JOB} FROM jobs WHERE key_digest = ?", digest)
         return read_job(rows[0]) if rows else None
 
-    def next_available(self) -> Job | None:
-        """The job that has been available longest (then the lowest id) of those that nobody else holds."""
-        time, values = self._time()
-        rows = self._rows(
-            f"SELECT {JOB} FROM jobs WHERE available_at <= {time}"
-            " ORDER BY available_at, id LIMIT 1 FOR UPDATE SKIP LOCKED",
-            *values,
-        )
-        return read_job(rows[0]) if rows else None
+    def next_available(self, *, retries: bool) -> Job | None:
+        """The job to lease next of those that nobody else holds, locked, or None."""
+        self._now = None
+        time, values = self._time() if retries else ("", ())
+        after = _AFTER_LOCK if self._clock is None else "NULL"
+        rows = self._rows((_NEXT if retries else _NEXT_NEW).format(time=time, after=after), *values)
+        if not rows:
+            return None
+        *job, read_at = rows[0]
+        self._now = read_at if self._clock is None else self._clock.now()
+        return read_job(job)
 
     def last_execution(self, job_id: int) -> Execution | None:
         """The job's latest execution, or None."""
@@ -112,34 +135,39 @@ class PostgreSQLTransaction(SQLTransaction):
         *execution, self._now = rows[0]
         return None if execution[0] is None else read_execution(execution)
 
-    def add_job(self, *, key: str | None, payload: str, attempts_max: int) -> Job:
-        """Add a job that is available now."""
+    def add_job(self, *, key: str | None, payload_json: str, attempts_max: int) -> Job:
+        """Add a job that is due as soon as it is there."""
         time, values = self._time()
+        token = self._tokens()
         [(job_id, self._now)] = self._rows(
-            "INSERT INTO jobs (key, key_digest, payload, attempts_max, enqueued_at, available_at)"
-            f" VALUES (?, ?, ?, ?, {time}, {time}) RETURNING id, enqueued_at",
+            "INSERT INTO jobs"
+            " (key, key_digest, payload, attempts_max, token, timed, enqueued_at, available_at)"
+            f" VALUES (?, ?, ?, ?, ?, FALSE, {time}, {time}) RETURNING id, enqueued_at",
             key,
             None if key is None else digest_of(key),
-            payload,
+            payload_json,
             attempts_max,
+            token,
             *values,
             *values,
         )
         return Job(
             id=job_id,
             key=key,
-            payload=payload,
+            payload_json=payload_json,
             attempts_max=attempts_max,
             enqueued_at=self.now,
             available_at=self.now,
+            timed=False,
+            token=token,
         )
 
-    def execution(self, execution_id: int) -> Execution:
-        """The execution of that id; its job is locked. Raises StoreError."""
+    def find_execution(self, execution_id: int) -> Execution | None:
+        """The execution of that id, or None; its job is locked."""
         time = _AFTER_LOCK if self._clock is None else "NULL"
         rows = self._rows(_HOLD_EXECUTION.format(time=time), execution_id)
         if not rows:
-            raise StoreError(f"there is no execution {execution_id}")
+            return None
         *execution, read_at = rows[0]
         if self._now is None:
             self._now = read_at if self._clock is None else self._clock.now()

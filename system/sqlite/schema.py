@@ -1,71 +1,74 @@
 """The schema, and how a file says that it is one of ours."""
 
-APPLICATION_ID = 0x52484A51  # "RHJQ": says that a file is one of ours
-SCHEMA_VERSION = 2
+from system.schema import EVENTS, INDEXES, STATUSES, one_of
 
-LIMITS = (
-    """
-    CREATE TABLE retries (
-        id       INTEGER PRIMARY KEY,
-        begun_at INTEGER NOT NULL
-    )""",
-    """
-    CREATE TABLE breaker (
-        id            INTEGER PRIMARY KEY CHECK (id = 1),
-        failures      INTEGER NOT NULL,
-        open_until_at INTEGER
-    )""",
-)
-"""What version 2 has more than version 1."""
+APPLICATION_ID = 0x52484A51  # "RHJQ": says that a file is one of ours
+SCHEMA_VERSION = 3
+
+TABLES = ("jobs", "executions", "effects", "retries", "breaker", "audit")
+"""None refers to a later one."""
+
+
+def _time(column: str, *, null: bool = False) -> str:
+    """A column of times, which SQLite would let hold anything."""
+    kinds = "('integer', 'null')" if null else "('integer')"
+    return f"{column} INTEGER {'' if null else 'NOT NULL '}CHECK (typeof({column}) IN {kinds})"
+
 
 SCHEMA = (
-    """
+    f"""
     CREATE TABLE jobs (
         id           INTEGER PRIMARY KEY AUTOINCREMENT,
         key          TEXT UNIQUE,
-        payload      TEXT    NOT NULL,
+        payload      TEXT    NOT NULL CHECK (typeof(payload) = 'text'),
         attempts_max INTEGER NOT NULL CHECK (attempts_max > 0),
-        enqueued_at  INTEGER NOT NULL,
-        available_at INTEGER
+        {_time("enqueued_at")},
+        {_time("available_at", null=True)},
+        timed        INTEGER NOT NULL CHECK (timed IN (0, 1)),
+        token        TEXT    NOT NULL
     )""",
-    "CREATE INDEX jobs_available ON jobs (available_at, id) WHERE available_at IS NOT NULL",
-    """
+    f"""
     CREATE TABLE executions (
         id               INTEGER PRIMARY KEY AUTOINCREMENT,
         job_id           INTEGER NOT NULL REFERENCES jobs (id),
-        attempt          INTEGER NOT NULL,
+        attempt          INTEGER NOT NULL CHECK (attempt > 0),
         worker           TEXT    NOT NULL,
-        status           TEXT    NOT NULL
-            CHECK (status IN ('LEASED', 'IN_PROGRESS', 'COMMITTED', 'DONE', 'ABORTED')),
-        lease_expires_at INTEGER NOT NULL
+        status           TEXT    NOT NULL CHECK (status IN ({STATUSES})),
+        {_time("lease_expires_at")},
+        token            TEXT    NOT NULL
     )""",
-    "CREATE INDEX executions_job ON executions (job_id, id)",
-    """
-    CREATE INDEX executions_open ON executions (lease_expires_at, id)
-        WHERE status IN ('LEASED', 'IN_PROGRESS', 'COMMITTED')""",
     """
     CREATE TABLE effects (
         id           INTEGER PRIMARY KEY AUTOINCREMENT,
         job_id       INTEGER NOT NULL REFERENCES jobs (id),
-        execution_id INTEGER NOT NULL REFERENCES executions (id),
-        value        TEXT    NOT NULL
+        execution_id INTEGER NOT NULL,
+        value        TEXT    NOT NULL,
+        FOREIGN KEY (job_id, execution_id) REFERENCES executions (job_id, id)
     )""",
-    "CREATE INDEX effects_job ON effects (job_id)",
-    *LIMITS,
-    """
+    f"""
+    CREATE TABLE retries (
+        id       INTEGER PRIMARY KEY,
+        {_time("begun_at")}
+    )""",
+    f"""
+    CREATE TABLE breaker (
+        id            INTEGER PRIMARY KEY CHECK (id = 1),
+        failures      INTEGER NOT NULL,
+        {_time("open_until_at", null=True)}
+    )""",
+    f"""
     CREATE TABLE audit (
         id            INTEGER PRIMARY KEY AUTOINCREMENT,
-        at            INTEGER NOT NULL,
+        {_time("at")},
         actor         TEXT    NOT NULL,
         operation     TEXT    NOT NULL,
-        event         TEXT    NOT NULL,
+        event         TEXT    NOT NULL CHECK (event IN ({one_of(EVENTS)})),
         job_id        INTEGER NOT NULL REFERENCES jobs (id),
         execution_id  INTEGER REFERENCES executions (id),
-        before        TEXT,
-        after         TEXT,
+        before        TEXT CHECK (before IN ({STATUSES})),
+        after         TEXT CHECK (after IN ({STATUSES})),
         reason        TEXT,
         detail        TEXT
     )""",
-    "CREATE INDEX audit_job ON audit (job_id, id)",
-    "CREATE INDEX audit_duplicates ON audit (id) WHERE event = 'duplicate' OR reason = 'already_committed'",
+    *INDEXES,
 )

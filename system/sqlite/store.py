@@ -2,28 +2,48 @@
 
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from system.clock import Clock
+from system.connections import Connections
+from system.settings import BUSY_SECONDS_MAX, check_seconds
 from system.sql import SQLReads
 from system.sqlite.errors import NOT_OURS, Explained, ReadOnly, check_path, is_busy
 from system.sqlite.files import OpenedFiles
-from system.sqlite.schema import APPLICATION_ID, LIMITS, SCHEMA, SCHEMA_VERSION
+from system.sqlite.logs import RETRY_SECONDS, close_all, refuse_without_log
+from system.sqlite.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
 from system.sqlite.transaction import SQLiteTransaction
-from system.store import Counts, StoreError
+from system.sqlite.upgrade import OLDEST, upgrade
+from system.store import Counts, StoreError, Tokens, random_token
 
 BUSY_SECONDS = 5.0
-_RETRY_SECONDS = 0.01
 
 Connect = Callable[[str], sqlite3.Connection]
 
 
 def connecting(busy_seconds: float) -> Connect:
-    """Opens connections in autocommit mode, so that BEGIN and COMMIT are ours alone."""
-    return lambda target: sqlite3.connect(target, timeout=busy_seconds, isolation_level=None, uri=True)
+    """Opens connections in autocommit mode, so that BEGIN and COMMIT are ours alone.
+
+    Any thread may use one, but no two at a time: see `system.connections`.
+    """
+
+    def connect(target: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            target, timeout=busy_seconds, isolation_level=None, uri=True, check_same_thread=False
+        )
+        connection.text_factory = _text
+        return connection
+
+    return connect
+
+
+def _text(raw: bytes) -> str:
+    """What stands in a file, whatever it is: a row that is no text is told from others once it is read."""
+    return raw.decode("utf-8", "surrogateescape")
 
 
 class SQLiteStore(SQLReads):
@@ -37,141 +57,170 @@ class SQLiteStore(SQLReads):
         create: bool = False,
         busy_seconds: float = BUSY_SECONDS,
         connect: Connect | None = None,
+        tokens: Tokens = random_token,
     ) -> None:
         """Open the file. Raises StoreError when it is missing, not a queue, newer, or unreadable.
 
         A file that may only be read is opened too; then each transaction raises StoreUnavailable, until it
         may be written. What a forked process asks raises StoreError: what SQLite has open outlives no fork.
         """
+        check_seconds("busy_seconds", busy_seconds, least=0, most=BUSY_SECONDS_MAX)
         self._path = Path(path)
         self._process = os.getpid()
         self._closed = False
         self._clock = clock
+        self._tokens = tokens
         self._busy_seconds = busy_seconds
+        check_path(self._path, create=create)
         self._files = OpenedFiles(self._path)
         self._explained = Explained(self._path, busy_seconds, self._files)
-        self._uri = self._path.absolute().as_uri()
+        self._uri = self._files.real.as_uri()
         self._connect = connect or connecting(busy_seconds)
         self._sees_to_wal = connect is None
         """Whoever brings connections of their own has set them up."""
-        self._reopens = False
-        """Whether the connection is to be made anew before it is used."""
+        self._turns = threading.RLock()
+        """Of the threads that write. SQLite alone would let some of them starve: it does not queue."""
+        self._refused: set[sqlite3.Connection] = set()
+        """Connections in use that turned out to be allowed only to read."""
+        self._read_only: list[sqlite3.Connection] = []
+        """The same once nobody uses them. They stay open until there is another, so that the log is not
+        removed with the last of them."""
+        self._connections = Connections(self._open, self._is_usable, self._retire)
         self.created = False
         """Whether it was this that has made the queue."""
-        check_path(self._path, create=create)
         self._files.remember()
+        if self._sees_to_wal:
+            refuse_without_log(self._path, self._files, clock, busy_seconds)
         with self._explained:
-            self._connection = self._connect(f"{self._uri}?mode={'rwc' if create else 'rw'}")
+            connection = self._connect(f"{self._uri}?mode={'rwc' if create else 'rw'}")
         try:
             with self._explained:
                 self._files.remember()
-                self._check_or_create(create=create)
-                self._set_up()
+                self._check_or_create(connection, create=create)
+                self._set_up(connection)
         except BaseException:
-            self._connection.close()
+            self._retire(connection)
             raise
+        self._connections.give_back(connection)
 
-    def _set_up(self) -> None:
-        if self._sees_to_wal and self._scalar("PRAGMA journal_mode") != "wal":
-            self._use_wal()  # another program has switched it off, and without it a commit may be lost
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.execute("PRAGMA foreign_keys = ON")
-        self._files.remember("-wal")  # it is open by now, so nobody removes it who knows of us
-
-    def _reopen(self) -> None:
-        """Connect to the same file again, in case that it may be written by now."""
+    def _open(self) -> sqlite3.Connection:
+        """One more connection to the same file. Raises StoreError."""
         with self._explained:
-            before, self._connection = self._connection, self._connect(f"{self._uri}?mode=rw")
+            connection = self._connect(f"{self._uri}?mode=rw")
             try:
-                self._set_up()
-            finally:
-                before.close()
-        self._reopens = False
+                self._set_up(connection)
+                self._files.check()
+            except BaseException:
+                self._retire(connection)
+                raise
+        self._close_read_only()
+        return connection
 
-    def _check_or_create(self, *, create: bool) -> None:
-        if self._is_ours():
+    def _is_usable(self, connection: sqlite3.Connection) -> bool:
+        return not connection.in_transaction and connection not in self._refused
+
+    def _retire(self, connection: sqlite3.Connection) -> None:
+        if connection not in self._refused:
+            close_all((connection,), self._files)
             return
-        if create and self._is_empty():
-            self._use_wal()
-            with self._transaction():
-                if self._is_empty():
-                    self._create()
+        self._refused.remove(connection)
+        self._read_only.append(connection)
+        if self._closed:
+            self._close_read_only()
+
+    def _close_read_only(self) -> None:
+        while self._read_only:
+            try:
+                connection = self._read_only.pop()
+            except IndexError:  # another thread was first
+                return
+            close_all((connection,), self._files)
+
+    def _set_up(self, connection: sqlite3.Connection) -> None:
+        if self._sees_to_wal and _scalar(connection, "PRAGMA journal_mode") != "wal":
+            self._use_wal(connection)  # another program has switched it off: without it a commit may be lost
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA cache_spill = OFF")  # nothing is in the log before it was checked
+        _scalar(connection, "PRAGMA application_id")  # the first read in WAL mode makes the files beside it
+        self._files.remember_logs(required=self._sees_to_wal)
+
+    def _check_or_create(self, connection: sqlite3.Connection, *, create: bool) -> None:
+        if self._is_ours(connection):
+            return
+        if create and _is_empty(connection):
+            self._use_wal(connection)
+            with self._transaction(connection):
+                if _is_empty(connection):
+                    self._create(connection)
                     return
-        if not self._is_ours():  # another process may have created it meanwhile
+        if not self._is_ours(connection):  # another process may have created it meanwhile
             raise StoreError(f"{self._path}: {NOT_OURS}")
 
-    def _use_wal(self) -> None:
+    def _use_wal(self, connection: sqlite3.Connection) -> None:
         """SQLite does not wait for a lock when it changes the journal mode, so this does."""
-        for tries_left in range(round(self._busy_seconds / _RETRY_SECONDS), -1, -1):
+        for tries_left in range(round(self._busy_seconds / RETRY_SECONDS), -1, -1):
             try:
-                self._connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA journal_mode = WAL")
                 return
             except sqlite3.OperationalError as error:
                 if not is_busy(error) or not tries_left:
                     raise
-            self._clock.sleep(_RETRY_SECONDS)
+            self._clock.sleep(RETRY_SECONDS)
 
-    def _create(self) -> None:
+    def _create(self, connection: sqlite3.Connection) -> None:
         for statement in SCHEMA:
-            self._connection.execute(statement)
-        self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         self.created = True
 
-    def _upgrade(self) -> None:
-        """A file of version 1 lacks the tables of the limits, which are empty where there are none."""
-        with self._transaction():
-            if self._scalar("PRAGMA user_version") == 1:  # another process may have done it meanwhile
-                for statement in LIMITS:
-                    self._connection.execute(statement)
-                self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    def _is_ours(self) -> bool:
-        if self._scalar("PRAGMA application_id") != APPLICATION_ID:
+    def _is_ours(self, connection: sqlite3.Connection) -> bool:
+        if _scalar(connection, "PRAGMA application_id") != APPLICATION_ID:
             return False
-        version = self._scalar("PRAGMA user_version")
-        if version == 1:
-            self._upgrade()
-            version = self._scalar("PRAGMA user_version")
+        if OLDEST <= _version(connection) < SCHEMA_VERSION:
+            connection.execute("PRAGMA foreign_keys = OFF")
+            with self._transaction(connection):
+                try:
+                    upgrade(connection)
+                except StoreError as error:
+                    raise StoreError(f"{self._path}: {error}") from None
+        self._check_version(connection)
+        return True
+
+    def _check_version(self, connection: sqlite3.Connection) -> None:
+        version = _version(connection)
         if version != SCHEMA_VERSION:
             raise StoreError(
                 f"{self._path}: schema version {version}, and this program knows {SCHEMA_VERSION}: "
                 "use the version of the program that wrote it, or a newer one"
             )
-        return True
-
-    def _is_empty(self) -> bool:
-        questions = ("SELECT count(*) FROM sqlite_schema", "PRAGMA user_version", "PRAGMA application_id")
-        return not any(self._scalar(question) for question in questions)
-
-    def _scalar(self, sql: str) -> Any:
-        return self._connection.execute(sql).fetchall()[0][0]
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
+    def _transaction(self, connection: sqlite3.Connection) -> Iterator[None]:
+        connection.execute("BEGIN IMMEDIATE")
         try:
             yield
             self._files.check()
-            self._connection.execute("COMMIT")
+            connection.execute("COMMIT")
         except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
             raise
         self._files.check()  # they were there after the COMMIT: so what is answered is in them
 
     @contextmanager
     def transaction(self) -> Iterator["SQLiteTransaction"]:
-        """Begin; commit at the end of the block; roll back if it raises."""
+        """Begin; commit at the end of the block; roll back if it raises. Writers take turns."""
         self._check_open()
-        if self._reopens:
-            self._reopen()
-        try:
-            with self._explained, self._transaction():
-                yield SQLiteTransaction(self._connection, self._clock.now())
-        except ReadOnly:
-            self._reopens = True
-            raise
+        with self._turns, self._connections.one() as connection:
+            try:
+                with self._explained, self._transaction(connection):
+                    self._check_version(connection)
+                    yield SQLiteTransaction(connection, self._tokens, self._clock.now())
+            except ReadOnly:
+                self._refused.add(connection)
+                raise
 
     def counts(self) -> Counts:
         """Counts over the whole store, in one consistent read."""
@@ -179,8 +228,8 @@ class SQLiteStore(SQLReads):
 
     def _rows(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
         self._check_open()
-        with self._explained:
-            return self._connection.execute(sql, values).fetchall()
+        with self._connections.one() as connection, self._explained:
+            return connection.execute(sql, values).fetchall()
 
     def _check_open(self) -> None:
         if os.getpid() != self._process:
@@ -194,4 +243,19 @@ class SQLiteStore(SQLReads):
         """Let go of the file. In a forked process do nothing: there the connection is not its own."""
         if os.getpid() == self._process:
             self._closed = True
-            self._connection.close()
+            self._connections.close()
+            self._close_read_only()
+
+
+def _scalar(connection: sqlite3.Connection, sql: str) -> Any:
+    return connection.execute(sql).fetchall()[0][0]
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = _scalar(connection, "PRAGMA user_version")
+    return version
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    questions = ("SELECT count(*) FROM sqlite_schema", "PRAGMA user_version", "PRAGMA application_id")
+    return not any(_scalar(connection, question) for question in questions)

@@ -7,7 +7,11 @@ from attrs import frozen
 
 from system.rows import EXECUTION, JOB, read_execution, read_job
 from system.sql import OPEN, SQLTransaction
-from system.store import Execution, Job
+from system.store import Execution, Job, Tokens
+
+_RETRY = f"SELECT {JOB} FROM jobs WHERE timed AND available_at <= ? ORDER BY available_at, id LIMIT 1"
+_NEXT_NEW = f"SELECT {JOB} FROM jobs WHERE NOT timed AND available_at IS NOT NULL ORDER BY id LIMIT 1"
+_NEXT = f"SELECT * FROM ({_RETRY}) UNION ALL SELECT * FROM ({_NEXT_NEW}) LIMIT 1"
 
 
 @frozen
@@ -15,6 +19,7 @@ class SQLiteTransaction(SQLTransaction):
     """One open write transaction. See `system.store.Transaction` for what each method promises."""
 
     _connection: sqlite3.Connection
+    _tokens: Tokens
     now: int
 
     def _rows(self, sql: str, *values: object) -> list[Any]:
@@ -33,30 +38,33 @@ class SQLiteTransaction(SQLTransaction):
         rows = self._rows(f"SELECT {JOB} FROM jobs WHERE key = ?", key)
         return read_job(rows[0]) if rows else None
 
-    def next_available(self) -> Job | None:
-        """The job that has been available longest (then the lowest id), or None."""
-        rows = self._rows(
-            f"SELECT {JOB} FROM jobs WHERE available_at <= ? ORDER BY available_at, id LIMIT 1", self.now
-        )
+    def next_available(self, *, retries: bool) -> Job | None:
+        """The job to lease next, or None."""
+        rows = self._rows(_NEXT if retries else _NEXT_NEW, *([self.now] if retries else []))
         return read_job(rows[0]) if rows else None
 
-    def add_job(self, *, key: str | None, payload: str, attempts_max: int) -> Job:
-        """Add a job that is available now."""
+    def add_job(self, *, key: str | None, payload_json: str, attempts_max: int) -> Job:
+        """Add a job that is due as soon as it is there."""
+        token = self._tokens()
         job_id = self._insert(
-            "INSERT INTO jobs (key, payload, attempts_max, enqueued_at, available_at) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO jobs (key, payload, attempts_max, enqueued_at, available_at, timed, token)"
+            " VALUES (?, ?, ?, ?, ?, FALSE, ?)",
             key,
-            payload,
+            payload_json,
             attempts_max,
             self.now,
             self.now,
+            token,
         )
         return Job(
             id=job_id,
             key=key,
-            payload=payload,
+            payload_json=payload_json,
             attempts_max=attempts_max,
             enqueued_at=self.now,
             available_at=self.now,
+            timed=False,
+            token=token,
         )
 
     def expired(self, limit: int) -> tuple[Execution, ...]:

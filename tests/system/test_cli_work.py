@@ -29,8 +29,8 @@ def abandon(database: Database, *, jobs: int = 1, committed: bool = False) -> No
             lease = queue.lease("dead")
             assert lease is not None
             if committed:
-                assert queue.start(lease.execution.id)
-                assert queue.commit(lease.execution.id, 1)
+                assert queue.start(lease.execution)
+                assert queue.commit(lease.execution, 1)
 
 
 def test_the_lease_lasts_as_long_as_is_said(opened: Store) -> None:

@@ -42,8 +42,8 @@ def abandon(queue: Queue, clock: ManualClock) -> None:
     queue.enqueue("abandoned")
     lease = queue.lease("dead")
     assert lease is not None
-    assert queue.start(lease.execution.id)
-    assert queue.commit(lease.execution.id, 1)
+    assert queue.start(lease.execution)
+    assert queue.commit(lease.execution, 1)
     clock.advance(30_000)
 
 

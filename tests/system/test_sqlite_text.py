@@ -35,10 +35,10 @@ def test_what_is_larger_than_the_database_takes_is_refused(path: Path, clock: Ma
         with pytest.raises(StoreError, match=r"queue\.db: string or blob too big"):
             queue.enqueue("x" * 1_000_000)
         assert queue.enqueue("x" * 900_000).id == 1
-        execution_id = started(queue)
+        held = started(queue)
         with pytest.raises(StoreError, match=r"queue\.db: string or blob too big"):
-            queue.commit(execution_id, "x" * 1_000_000)
-        assert queue.commit(execution_id, 1)
+            queue.commit(held, "x" * 1_000_000)
+        assert queue.commit(held, 1)
 
 
 def test_sql_in_the_name_of_the_file_is_only_a_name(path: Path, clock: ManualClock) -> None:

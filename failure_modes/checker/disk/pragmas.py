@@ -27,10 +27,12 @@ def _set(queue: Queue, *statements: str) -> Queue:
     store: Any = queue.store
     if store is None:
         raise TypeError("there is no store to set")
-    for statement in statements:
-        store._connection.execute(statement)  # noqa: SLF001
-    if not isinstance(store, SQLiteStore):  # it connects again, where a connection was lost
-        store._open = partial(_opened, store._open, statements)  # noqa: SLF001
+    connections = store._connections  # noqa: SLF001
+    opened = partial(_opened, connections._connect, statements)  # noqa: SLF001
+    with connections.one() as connection:
+        for statement in statements:
+            connection.execute(statement)
+    connections._connect = opened  # noqa: SLF001
     return evolve(queue)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from attrs import define, field
 
+from failure_modes.checker.constraints import drop_constraints
 from failure_modes.checker.postgresql.server import fresh_database, server
 from failure_modes.checker.postgresql.stepping import PausingConnection
 from failure_modes.checker.stepping import Ran
@@ -33,6 +34,7 @@ class Database:
     dsn: str
     control: psycopg.Connection[tuple[Any, ...]]
     """The same one for every world: it watches the store, and asks the server."""
+    constraints: bool = True
     _pool: dict[str, tuple[PausingConnection, SetUp]] = field(factory=dict)
     _emptied: int = 0
 
@@ -58,7 +60,7 @@ class Database:
 
 
 @cache
-def _free(process: int) -> list[Database]:
+def _free(process: int, constraints: bool) -> list[Database]:  # noqa: ARG001 (a list for each)
     """Those of that process: what one has open is no use to its child."""
     free: list[Database] = []
     atexit.register(_close, free, process)
@@ -71,9 +73,9 @@ def _close(databases: list[Database], process: int) -> None:
             database.close()
 
 
-def take() -> Database:
+def take(*, constraints: bool = True) -> Database:
     """An empty database that no other world uses. Raises NoServer."""
-    free = _free(os.getpid())
+    free = _free(os.getpid(), constraints)
     while free:
         database = free.pop()
         try:
@@ -84,9 +86,11 @@ def take() -> Database:
     dsn = fresh_database(server())
     PostgreSQLStore(dsn, create=True).close()
     control = psycopg.connect(dsn, autocommit=True, client_encoding="utf8")
-    return Database(dsn=dsn, control=control)
+    if not constraints:
+        drop_constraints(control.execute)
+    return Database(dsn=dsn, control=control, constraints=constraints)
 
 
 def give_back(database: Database) -> None:
     """Nobody uses it any more."""
-    _free(os.getpid()).append(database)
+    _free(os.getpid(), database.constraints).append(database)

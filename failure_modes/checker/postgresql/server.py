@@ -26,6 +26,7 @@ from failure_modes.checker.postgresql.keeper import PORT, USER, Orders, Refused,
 from failure_modes.checker.postgresql.kept import Kept, alive, stop_all
 from failure_modes.checker.postgresql.unprivileged import Unprivileged, unprivileged
 from system.clock import Stopwatch, SystemClock
+from system.postgresql.errors import of_connection
 
 NAMED = "QUEUE_TEST_POSTGRESQL"
 """The environment variable that names a server, as a DSN. Then none is started."""
@@ -126,7 +127,7 @@ def _server(durable: bool) -> Server:
         try:
             return Server(dsn=dsn, version=_version(dsn), found=f"named by {NAMED}")
         except psycopg.Error as error:
-            raise NoServer(f"the server named by {NAMED} cannot be reached: {_line(error)}") from error
+            raise NoServer(f"the server named by {NAMED} cannot be reached: {of_connection(error)}") from None
     found = all_binaries()
     if found:
         return start(found[0], durable=durable)

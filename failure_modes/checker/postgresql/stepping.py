@@ -22,7 +22,10 @@ LOOKING_MS = 2
 """How long an answer is waited for before the server is asked whether the statement waits for a lock."""
 
 _CHANGES = ("INSERT", "UPDATE", "DELETE")
-_NO_TIMEOUTS = "SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0"
+_NO_TIMEOUTS = (
+    "SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
+    " SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'client_connection_check_interval'"
+)
 _DEADLOCK = "deadlock detected", "40P01"
 
 
@@ -139,7 +142,7 @@ class PostgreSQLStepping(SteppingConnection):
         The server rolls back when it notices; a statement that waits for a lock still runs once it gets it.
         """
         del close
-        held = self.in_transaction
+        held = self.holds
         if self._under_way:
             self._under_way, self.ghost = False, self.pid
             self._backends.abandon(self)
@@ -200,6 +203,8 @@ class PostgreSQLStepping(SteppingConnection):
         try:
             values = [list(one) if isinstance(one, tuple) else one for one in parameters]
             cursor = self._connection.execute(sql, values)
+            while cursor.nextset():
+                pass
             status = cursor.statusmessage
             if cursor.description:
                 columns = tuple([column.name for column in cursor.description])

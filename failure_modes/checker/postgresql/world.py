@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from failure_modes.checker.constraints import same_token
 from failure_modes.checker.content import Content
 from failure_modes.checker.gateway import CHARGES, COLUMNS, Gateway
 from failure_modes.checker.postgresql.backends import Backends
@@ -48,7 +49,7 @@ class PostgreSQLWorld(World):
 
     def _open_database(self, path: Path | None) -> None:
         del path
-        self._database: Database = take()
+        self._database: Database = take(constraints=self.scope.constraints)
         self._backends = Backends(self._database.control)
         self.observer = PostgreSQLStore(self._database.dsn, connect=lambda _: self._database.control)
         if self.scope.settings.external:
@@ -98,7 +99,7 @@ class PostgreSQLWorld(World):
 
     def store(self, process: Process) -> Store:
         """The store as this process has it."""
-        store = PostgreSQLStore(self._database.dsn, clock=process, connect=process.connect)
+        store = PostgreSQLStore(self._database.dsn, clock=process, connect=process.connect, tokens=same_token)
         assert isinstance(process.connection, PostgreSQLStepping), "it was just made"
         process.connection.is_set_up()
         return store
