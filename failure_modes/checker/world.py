@@ -11,14 +11,13 @@ overlap, so there all its processes may share one connection to a database in me
 import itertools
 import shutil
 import sqlite3
-import tempfile
 from contextlib import ExitStack
 from functools import cache
-from multiprocessing.util import Finalize
 from pathlib import Path
 
 from greenlet import getcurrent
 
+from failure_modes.checker import temporary
 from failure_modes.checker.content import (
     Content,
     Unexplorable,
@@ -274,22 +273,14 @@ _numbers = itertools.count(1)
 
 
 @cache
-def _folder() -> tempfile.TemporaryDirectory[str]:
-    memory = Path("/dev/shm")  # a memory file system, where there is one
-    folder = tempfile.TemporaryDirectory(prefix="queue-", dir=memory if memory.is_dir() else None)
-    Finalize(None, folder.cleanup, exitpriority=1)  # a child of multiprocessing runs no other exit handlers
-    return folder
-
-
-@cache
 def _template() -> Path:
-    path = Path(_folder().name, "template.db")
+    path = temporary.own() / "template.db"
     SQLiteStore(path, clock=ManualClock(), create=True).close()
     return path
 
 
 def fresh_database() -> Path:
     """The path of a database that nobody else has."""
-    path = Path(_folder().name, f"run-{next(_numbers)}.db")
+    path = temporary.own() / f"run-{next(_numbers)}.db"
     shutil.copyfile(_template(), path)
     return path
