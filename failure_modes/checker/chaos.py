@@ -8,7 +8,6 @@ the processes said themselves.
 
 import json
 import math
-import os
 import random
 import shutil
 import signal
@@ -23,6 +22,7 @@ from attrs import AttrsInstance, asdict, frozen
 
 from failure_modes.checker.chaos_books import Books, balance
 from failure_modes.checker.chaos_process import Orders
+from failure_modes.checker.child_processes import popen
 from failure_modes.checker.place import Place
 from system.clock import Stopwatch, SystemClock
 from system.store import Store
@@ -95,15 +95,14 @@ class _Cast:
             lease_seconds=self._plan.lease_seconds,
             jobs_a_second=self._plan.jobs_a_second,
             fault=self._plan.fault,
-            parent=os.getpid(),
         )
         command = [sys.executable, "-m", "failure_modes.checker.chaos_process"]
         with Path(self._plan.folder, f"{name}.err").open("ab") as errors:
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=errors)
-        self.running[name] = process
+            process = self.running[name] = popen(command, stderr=errors)
         assert process.stdin is not None
-        with suppress(BrokenPipeError), process.stdin as told:
-            told.write(json.dumps(asdict(orders)).encode("ascii"))
+        with suppress(BrokenPipeError):
+            process.stdin.write(json.dumps(asdict(orders)).encode("ascii") + b"\n")
+            process.stdin.flush()  # and it stays open: its end would be the end of the process
 
     def kill(self, name: str) -> None:
         """SIGKILL, whatever it is doing, and be sure that it is gone."""
@@ -112,6 +111,9 @@ class _Cast:
             self.died.append(f"{name} ended by itself, with exit code {process.returncode}")
         process.kill()
         process.wait()
+        if process.stdin is not None:
+            with suppress(BrokenPipeError):
+                process.stdin.close()
         del self.running[name]
         self.stopped.pop(name, None)
 

@@ -14,7 +14,7 @@ from typing import Any, TextIO, cast
 
 from attrs import field, frozen
 
-from failure_modes.checker.orphans import die_with_parent
+from failure_modes.checker.child_processes import die_with_input
 from system.clock import SystemClock
 from system.database import BUSY_SECONDS, named
 from system.policies import Policies, Retry
@@ -42,8 +42,6 @@ class Orders:
     lease_seconds: float
     jobs_a_second: float
     fault: str | None
-    parent: int
-    """The process that started it, and that it does not outlive."""
 
     @property
     def log(self) -> Path:
@@ -54,7 +52,7 @@ class Orders:
 def main(text: str) -> None:
     """Do what the orders, as JSON, say; for ever."""
     orders = Orders(**json.loads(text))
-    die_with_parent(orders.parent)
+    die_with_input()
     with orders.log.open("a", encoding="ascii") as log, opened(orders.db) as store:
         queue = build(orders, store)
         log.write("\n")  # the one before may have died in the midst of a line
@@ -171,4 +169,4 @@ def _reconcile(orders: Orders, queue: Queue, log: TextIO) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.stdin.read())
+    main(sys.stdin.readline())
