@@ -21,7 +21,7 @@ from failure_modes.checker.scope import StoreKind
 from system.store import StoreError
 
 WRONG = ("lost", "duplicated", "stuck", "strange", "died")
-MUST_MEET = ("expired", "duplicate", "commit refused")
+MUST_MEET = ("expired", "duplicate", "commit refused", "extended")
 """What has to be in the audit, or the run was too peaceful to say anything."""
 
 WHOLE_MINUTES = 2
