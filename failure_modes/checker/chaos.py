@@ -23,6 +23,7 @@ from attrs import AttrsInstance, asdict, frozen
 from failure_modes.checker.chaos_books import Books, balance
 from failure_modes.checker.chaos_process import Orders
 from failure_modes.checker.child_processes import popen
+from failure_modes.checker.constraints import drop_constraints_of
 from failure_modes.checker.place import Place
 from system.clock import Stopwatch, SystemClock
 from system.store import Store
@@ -59,6 +60,8 @@ class Plan:
     lease_seconds: float = 1.0
     jobs_a_second: float = 120.0
     fault: str | None = None
+    constraints: bool = True
+    """Whether the schema has its unique indexes: as in the scope of the fault."""
 
 
 class _Cast:
@@ -220,6 +223,9 @@ def told(struck: Counter[str]) -> str:
 def run(plan: Plan, say: Callable[[str], None]) -> Books:
     """Let it run, strike at random, end in peace, balance the books. `say` is told how far it has come."""
     plan.place.database.create()
+    if not plan.constraints:
+        with plan.place.open() as store:
+            drop_constraints_of(store)
     cast = _Cast(plan)
     blows = _Blows(plan, cast)
     try:

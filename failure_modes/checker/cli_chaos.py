@@ -55,7 +55,14 @@ def chaos(minutes: float, seed: int, fault: FailureMode | None, store: str | Non
     lines = Lines("chaos")
     module = None if fault is None else f"failure_modes.{fault.folder.name}.scenario"
     place = new_place(StoreKind(store or StoreKind.SQLITE), folder)
-    plan = Plan(folder=folder, place=place, seconds=minutes * 60, seed=seed, fault=module)
+    plan = Plan(
+        folder=folder,
+        place=place,
+        seconds=minutes * 60,
+        seed=seed,
+        fault=module,
+        constraints=fault is None or fault.strategy.scope.constraints,
+    )
     try:
         books = run(plan, lambda text: _say(lines, text))
     except KeyboardInterrupt:
