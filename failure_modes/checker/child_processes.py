@@ -15,16 +15,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from multiprocessing import active_children, forkserver, get_context, parent_process, resource_tracker, util
 from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
 from threading import Thread
-from typing import NoReturn
+from typing import IO, NoReturn
 
 from failure_modes.checker import temporary
 from failure_modes.checker.interrupts import SIGNALS, held_back
 
+_LINUX = sys.platform == "linux"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -57,15 +58,22 @@ def fork_server(module: str) -> ForkServerContext:
     return context
 
 
-def popen(command: list[str], **options: object) -> "subprocess.Popen[bytes]":
-    """Start a program that calls `die_with_input` before anything else."""
+def popen(
+    command: list[str], *, stdout: int | None = None, stderr: IO[bytes] | None = None
+) -> "subprocess.Popen[bytes]":
+    """Start a program that calls `die_with_input`. On Linux it may be stopped before it does so."""
     with held_back():
-        return subprocess.Popen(command, stdin=subprocess.PIPE, **options)  # type: ignore[call-overload, no-any-return]
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=stdout,
+            stderr=stderr,
+            preexec_fn=partial(_let_the_kernel_kill, os.getpid()) if _LINUX else None,
+        )
 
 
 def die_with_input() -> None:
     """Be killed when the parent is gone: at the end of the input, a pipe that only the parent holds."""
-    _let_the_kernel_kill()
     Thread(target=_read_to_the_end, daemon=True).start()
 
 
@@ -75,7 +83,8 @@ def _begun(target: Callable[..., object], arguments: tuple[object, ...]) -> None
         signal.signal(number, signal.SIG_IGN)
     parent = parent_process()
     assert parent is not None, "only multiprocessing starts a process here"
-    _let_the_kernel_kill()
+    if _LINUX:
+        _let_the_kernel_kill(os.getppid())
     Thread(target=_outlast, args=(parent,), daemon=True).start()
     try:
         target(*arguments)
@@ -85,9 +94,11 @@ def _begun(target: Callable[..., object], arguments: tuple[object, ...]) -> None
         raise
 
 
-def _let_the_kernel_kill() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _let_the_kernel_kill(parent: int) -> None:
+    """Be killed by the kernel when the parent of that number is gone, or its thread that started this one."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        _end()
 
 
 def _outlast(parent: BaseProcess) -> NoReturn:
@@ -109,11 +120,10 @@ def _end() -> NoReturn:
 @cache
 def _kill_all_at_the_end() -> None:
     """Leave no child when this process ends: multiprocessing would send SIGTERM, and wait for ever."""
-    util.Finalize(None, kill_all, exitpriority=10)
+    util.Finalize(None, _kill_all, exitpriority=10)
 
 
-def kill_all() -> None:
-    """Kill the children of this process that multiprocessing started."""
+def _kill_all() -> None:
     for child in active_children():
         child.kill()
         child.join()

@@ -75,9 +75,14 @@ def let_stay(folder: Path) -> None:
         _unlock(folder)
 
 
+def places() -> list[Path]:
+    """Where the folders of the checker are."""
+    return [*dict.fromkeys([MEMORY, Path(tempfile.gettempdir()), Path("/var/tmp"), Path("/tmp")])]
+
+
 def sweep() -> None:
     """Remove the folders of processes that are gone."""
-    for above in {MEMORY, Path(tempfile.gettempdir()), Path("/var/tmp"), Path("/tmp")}:
+    for above in places():
         with suppress(OSError):
             for folder in sorted(above.glob(f"{PREFIX}*")):
                 _remove_if_left(folder)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -68,12 +69,31 @@ INPUT = """
 import sys
 from failure_modes.checker.child_processes import die_with_input
 
-sys.platform = "another"  # where the kernel does not help
 die_with_input()
 print("runs", file=sys.stderr, flush=True)
 while True:
     pass
 """
+
+
+STOPPED = """
+import signal, sys
+from failure_modes.checker.child_processes import popen
+
+child = popen([sys.executable, "-c", "from signal import pause; pause()"])
+child.send_signal(signal.SIGSTOP)
+print("runs", file=sys.stderr, flush=True)
+signal.pause()
+"""
+
+
+@needs_proc
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the kernel does not kill it")
+def test_a_program_that_is_stopped_while_it_starts_is_killed_all_the_same() -> None:
+    """The chaos run stops processes at any moment, also before they could look after themselves."""
+    with started("-c", STOPPED) as parent:
+        parent.read_until("runs")
+        _kill(parent)
 
 
 @needs_proc
@@ -87,21 +107,47 @@ def test_a_pipe_is_enough_where_the_kernel_does_not_help() -> None:
         assert child.popen.wait(60) == -signal.SIGKILL
 
 
+BOTH = {signal.SIGINT, signal.SIGTERM}
+
+
 def _report(path: Path) -> None:
-    """Write what the process does with the signals that a terminal sends, once it has received both."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    """Write whether the signals were blocked when the process began, and that it goes on when they arrive."""
+    blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, BOTH)
+    for number in BOTH:
         os.kill(os.getpid(), number)
-    path.write_text("it went on")
+    path.write_text(f"{blocked >= BOTH}, and it went on")
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_a_child_takes_no_notice_of_interrupts(method: str, tmp_path: Path) -> None:
-    """SIGINT and SIGTERM are for its parent."""
+    """SIGINT and SIGTERM are for its parent, from the first moment on: it would have no handler yet."""
     server = partial(child_processes.fork_server, "failure_modes.checker.real")
     context = get_context("spawn") if method == "spawn" else server()
     child = child_processes.start(context, _report, tmp_path / "report", daemon=True)
     child.join(60)
-    assert (child.exitcode, (tmp_path / "report").read_text()) == (0, "it went on")
+    assert (child.exitcode, (tmp_path / "report").read_text()) == (0, "True, and it went on")
+
+
+FORKED = """
+import signal, sys
+from failure_modes.checker import child_processes
+
+if __name__ == "__main__":
+    context = child_processes.fork_server("failure_modes.checker.real")
+    child = child_processes.start(context, signal.pause, daemon=True)
+    print("runs", file=sys.stderr, flush=True)
+    child.join()
+"""
+
+
+@needs_proc
+def test_a_child_that_a_server_forked_ends_with_its_parent(tmp_path: Path) -> None:
+    """The kernel takes it for a child of the server, which lives as long as it does."""
+    script = tmp_path / "forked.py"
+    script.write_text(FORKED)
+    with started(str(script)) as parent:
+        parent.read_until("runs")
+        _kill(parent)
 
 
 FORGETS = """
