@@ -13,7 +13,6 @@ from system.policies.lease import Lease
 from system.queue import Queue
 from system.store import HELD, Status, Store
 
-
 READ = "SELECT available_at, id FROM jobs WHERE available_at IS NOT NULL ORDER BY available_at, id LIMIT 1"
 
 
