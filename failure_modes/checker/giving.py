@@ -9,18 +9,21 @@ from failure_modes.checker.standing import Moved
 from model.draft import Given
 from model.state import Durable
 
+LIMITS = "retries", "breaker"
+"""The tables that many jobs share: whoever changes one holds it, as a job is held."""
+
 
 class Giving:
     """Notes what is given while a run goes on."""
 
     def __init__(self, *, overlaps: bool) -> None:
         self._overlaps = overlaps
-        self._changed_at: dict[int, int] = {}
-        """When each job was last changed, by the time that who changed it had read."""
+        self._changed_at: dict[int | str, int] = {}
+        """When each job, and each table of the limits, was last changed, by the time that its change read."""
 
     def beyond(self, now: int) -> tuple[object, ...]:
         """What was noted, with times counted from now."""
-        return tuple([(job, at - now) for job, at in sorted(self._changed_at.items())])
+        return tuple([(job, at - now) for job, at in sorted(self._changed_at.items(), key=str)])
 
     def look(self, process: Process, moved: Moved, durable: Durable, now: int) -> None:
         """If it looked for jobs: which it could have got, of those that had something to be done."""
@@ -38,7 +41,8 @@ class Giving:
         job, execution = min(jobs, default=None), min(leased, default=None)
         if not self._overlaps:
             return Given(job=job, execution=execution)
-        touched = [job.id for job in after.jobs if _changed(job.id, before, after)]
+        touched: list[int | str] = [job.id for job in after.jobs if _changed(job.id, before, after)]
+        touched += [name for name in LIMITS if getattr(before, name) != getattr(after, name)]
         since = max([self._changed_at.get(one, 0) for one in touched], default=0)
         self._changed_at |= dict.fromkeys(touched, now if process.read_at is None else process.read_at)
         looks, process.looks = process.looks, ()
