@@ -29,6 +29,7 @@ from system.clock import monotonic
 from system.output import one_line
 from system.policies.lease import Lease
 from system.queue import Queue
+from system.settings import check_seconds
 from system.store import StoreError, StoreUnavailable
 
 EXIT_STUCK = 4
@@ -75,9 +76,9 @@ class Watch:
 
         `ends_if_held` asks for the timer of `faulthandler`, of which a process has only one.
         """
-        for setting, value in (("handler_seconds", handler_seconds), ("grace_seconds", grace_seconds)):
-            if value is not None and not value > 0:
-                raise ValueError(f"{setting} must be more than 0, and is {value}")
+        if handler_seconds is not None:
+            check_seconds("handler_seconds", handler_seconds)
+        check_seconds("grace_seconds", grace_seconds)
         self._queue = queue
         self._name = name
         self._handler_seconds = inf if handler_seconds is None else handler_seconds

@@ -26,14 +26,14 @@ def test_a_thread_of_the_handler_may_extend_the_lease(queue: Queue, clock: Manua
             beating = Beating(context.heartbeat)
             beating.start()
             assert beating.ended() == [True]
-        writing = Beating(lambda: context.write(context.idempotency_key))
+        writing = Beating(lambda: context.write(context.attempt))
         writing.start()
         assert writing.ended() == [None]
 
     queue.enqueue(1)
     worker(queue, handler, clock).run_once()
     assert details(queue) == []
-    assert [effect.value for effect in queue.store.effects()] == ['"job-1"']
+    assert [effect.value for effect in queue.store.effects()] == ["1"]
     assert [row.event for row in queue.store.audit()].count("extended") == 3
 
 

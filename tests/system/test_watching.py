@@ -10,6 +10,7 @@ from attrs import evolve
 from system.clock import ManualClock
 from system.policies import CircuitBreaker, Policies
 from system.queue import Queue
+from system.settings import InvalidSetting
 from system.signals import breaking_off
 from system.store import Execution, Job, StoreUnavailable
 from system.worker import Context, Handler, LeaseLost, TimedOut, Worker
@@ -122,45 +123,49 @@ def test_by_default_there_is_no_other_thread(queue: Queue, clock: ManualClock) -
 
 
 @pytest.mark.parametrize(
-    "settings", [{"handler_seconds": 0}, {"handler_seconds": float("nan")}, {"grace_seconds": -1}]
+    ("name", "value"),
+    [
+        ("handler_seconds", 0),
+        ("handler_seconds", float("nan")),
+        ("grace_seconds", 0),
+        ("reconcile_seconds", -1),
+    ],
 )
-def test_a_time_without_sense_is_refused(
-    queue: Queue, clock: ManualClock, settings: dict[str, float]
-) -> None:
-    """No time at all raises ValueError where it is given."""
-    with pytest.raises(ValueError, match=f"{next(iter(settings))} must be more than 0"):
-        watched(queue, write, clock, **settings)
+def test_a_time_without_sense_is_refused(queue: Queue, clock: ManualClock, name: str, value: float) -> None:
+    """It raises InvalidSetting where it is given."""
+    with pytest.raises(InvalidSetting, match=f"{name}: .* is not a number of seconds"):
+        watched(queue, write, clock, **{name: value})
 
 
 def losing(
     queue: Queue, body: Callable[[Context], object], clock: ManualClock, **settings: object
 ) -> list[str]:
-    """Two jobs: while the handler is at the first its lease runs out. Returns what the worker told."""
+    """Two jobs: at the first attempt at the first its lease runs out. Returns what the worker told."""
     told: list[str] = []
 
     def handler(job: Job, context: Context) -> None:
-        if job.id == 1:
+        if (job.id, context.attempt) == (1, 1):
             clock.advance(100)
             body(context)
-        context.write(job.id)
+        context.write(context.attempt)
 
     queue = evolve(queue, lease_seconds=0.1)
     queue.enqueue(1)
     queue.enqueue(2)
     worker = watched(queue, handler, clock, tell=told.append, **settings)
     with breaking_off(worker):
-        worker.run_once()
-        worker.drain(1)
+        worker.drain()
     return told
 
 
-def check_lost(queue: Queue, told: list[str], reasons: tuple[str, ...] = ()) -> None:
-    """The first job has no row but those of its lease, and the worker went on with the second."""
+def check_lost(queue: Queue, told: list[str], refused: tuple[str, ...] = ()) -> None:
+    """The first attempt was not committed and not failed, and the worker went on: all jobs are done."""
     assert told == ["worker A: job 1, attempt 1: the lease is gone; nothing of it is kept"]
-    rows = list(queue.store.audit(job_id=1))
-    assert [row.event for row in rows if row.event != "refused"] == ["enqueued", "leased", "started"]
-    assert tuple(row.operation for row in rows if row.event == "refused") == reasons
-    assert [effect.job_id for effect in queue.store.effects()] == [2]
+    first = queue.store.executions()[0]
+    rows = [row for row in queue.store.audit(job_id=1) if row.execution_id == first.id]
+    assert [row.operation for row in rows if row.event == "refused"] == list(refused)
+    assert [row.operation for row in rows if row.event != "refused"] == ["lease", "start", "lease"]
+    assert [(effect.job_id, effect.value) for effect in queue.store.effects()] == [(1, "2"), (2, "1")]
 
 
 def test_a_handler_whose_lease_is_gone_is_broken_off(queue: Queue, clock: ManualClock) -> None:
@@ -229,4 +234,4 @@ def test_a_heartbeat_that_is_refused_does_not_hide_it(queue: Queue, clock: Manua
         assert not context.heartbeat()
         wait()
 
-    check_lost(queue, losing(queue, body, clock), reasons=("heartbeat",))
+    check_lost(queue, losing(queue, body, clock), refused=("heartbeat",))
