@@ -1,4 +1,4 @@
-"""`python -m system`: init, enqueue, work, reconcile, status, audit."""
+"""`python -m system`: init, enqueue, work, reconcile, status, audit, backup, restore."""
 
 from system.cli import main
 

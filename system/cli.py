@@ -5,39 +5,36 @@ what a user gives is checked before the database is opened, and a file that is n
 """
 
 import json
-import math
-import os
-import platform
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 from attrs import asdict
 
-from system.clock import SystemClock, utc
+from system.cli_backup import backup, restore
+from system.cli_options import MISPLACED, Failure, seconds
+from system.cli_work import work
+from system.clock import utc
 from system.database import BUSY_SECONDS, Database, named
-from system.handlers import NoHandler, load_handler
-from system.output import DAY_SECONDS, aligned, audit_row, one_line, status_rows
-from system.payload import Unreadable, read_payload
+from system.output import (
+    aligned,
+    audit_row,
+    counts_json,
+    failed_row,
+    job_json,
+    job_rows,
+    one_line,
+    status_rows,
+)
+from system.payload import Unreadable, read_payload, shortened
 from system.policies import Policies, Retry
-from system.queue import InvalidJob, Queue, check_key, to_json
-from system.signals import interrupting
+from system.queue import InvalidJob, Queue, check_key
+from system.settings import BUSY_SECONDS_MAX
 from system.store import StoreError
-from system.worker import Worker
 
 ATTEMPTS_MAX = 1_000
 JOB_ID_MAX = 2**63 - 1
-
-
-class Failure(click.ClickException):
-    """What the user gave cannot be used. The message says what, where, and what would be right."""
-
-    exit_code = 2
-
-    def show(self, file: Any = None) -> None:
-        """Print it in one line."""
-        click.echo(f"error: {one_line(self.message)}", file=file, err=True)
 
 
 class OneLineErrors(click.Group):
@@ -60,28 +57,12 @@ def _failing() -> Iterator[None]:
         yield
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "python -m system"
-        raise Failure(f"{error.format_message()} See `{command} --help`.") from error
+        message = error.format_message()
+        if MISPLACED.search(message):
+            message = "Not shown, as it may hold a password: an argument that cannot be where it is."
+        raise Failure(f"{message} See `{command} --help`.") from error
     except StoreError as error:
         raise Failure(str(error)) from error
-
-
-def _is_number(ctx: click.Context, param: click.Parameter, value: float) -> float:
-    """Refuse NaN, which no range excludes."""
-    if math.isnan(value):
-        raise click.BadParameter("nan is not a number of seconds.", ctx, param)
-    return value
-
-
-def _seconds(name: str, *, least: float, default: float, help_: str) -> Callable[[Any], Any]:
-    return click.option(
-        name,
-        type=click.FloatRange(least, DAY_SECONDS),
-        default=default,
-        show_default=True,
-        metavar="SECONDS",
-        callback=_is_number,
-        help=help_,
-    )
 
 
 @click.group(cls=OneLineErrors, no_args_is_help=False)
@@ -94,7 +75,13 @@ def _seconds(name: str, *, least: float, default: float, help_: str) -> Callable
     show_envvar=True,
     help="The database: a file, or postgresql://USER@HOST:PORT/DATABASE.",
 )
-@_seconds("--busy-seconds", least=0, default=BUSY_SECONDS, help_="Wait so long for a locked database.")
+@seconds(
+    "--busy-seconds",
+    least=0,
+    most=BUSY_SECONDS_MAX,
+    default=BUSY_SECONDS,
+    help_="Wait so long for a locked database.",
+)
 @click.pass_context
 def main(ctx: click.Context, db: str, busy_seconds: float) -> None:
     """A job queue in a file or in PostgreSQL: at least once delivery, effect at most once.
@@ -144,64 +131,17 @@ def enqueue(database: Database, payload: str, key: str | None, attempts: int) ->
     except Unreadable as error:
         raise Failure(str(error)) from error
     except InvalidJob as error:
-        raise Failure(f"--key {key!r}: {error}") from error
+        raise Failure(f"--key {shortened(repr(key))}: {error}") from error
     with database.open(to_enqueue=True) as store:
         queue = Queue(store=store, policies=Policies(retry=Retry(attempts_max=attempts)))
         accepted = queue.accept(value, key=key)
     click.echo(accepted.job.id)
     if accepted.existed:
-        same = "the same" if accepted.job.payload == to_json(value) else "another"
+        same = "the same" if accepted.same_payload else "another"
         click.echo(f"job {accepted.job.id} existed already under this key, with {same} payload", err=True)
 
 
-@main.command()
-@click.argument("handler")
-@_seconds("--lease-seconds", least=0.001, default=30.0, help_="Another worker may take a job after so long.")
-@_seconds("--poll-seconds", least=0.001, default=0.5, help_="Wait so long when there is no job.")
-@click.option("--once", is_flag=True, help="Work on one job at most, then exit.")
-@click.option("--drain", is_flag=True, help="Exit when no job can be leased now.")
-@click.option("--name", default=lambda: f"{platform.node()}-{os.getpid()}", help="Default: HOST-PID.")
-@click.pass_obj
-def work(
-    database: Database,
-    handler: str,
-    lease_seconds: float,
-    poll_seconds: float,
-    once: bool,
-    drain: bool,
-    name: str,
-) -> None:
-    """Work on jobs. HANDLER is package.module:function, called with (job, context).
-
-    `job.payload` is JSON text; `context.write(value)` sets the job's effect. An exception fails the attempt.
-    SIGTERM or SIGINT: the job in hand is finished, then exit 0. A second one: system.worker.Released is
-    raised in the handler, and the job goes back to the queue.
-    """
-    try:
-        function = load_handler(handler)
-    except NoHandler as error:
-        raise Failure(f"HANDLER {error}") from error
-    try:
-        check_key(name)
-    except InvalidJob as error:
-        raise Failure(f"--name {name!r} must be text that is not empty") from error
-    with database.open() as store:
-        queue = Queue(store=store, lease_seconds=lease_seconds)
-        worker = Worker(
-            queue, function, name=name, clock=SystemClock(), poll_seconds=poll_seconds, tell=_note
-        )
-        with interrupting(worker):
-            _note(f"worker {name} begins")
-            if once or drain:
-                worker.drain(1 if once else None)
-            else:
-                worker.run()
-
-
-def _note(text: str) -> None:
-    """Say it on stderr, unless that cannot be written: it may be a file on the same full disk."""
-    with suppress(OSError):
-        click.echo(one_line(text), err=True)
+main.add_command(work)
 
 
 @main.command()
@@ -227,19 +167,15 @@ def reconcile(database: Database) -> None:
 def status(database: Database, json_: bool) -> None:
     """Count the jobs by state.
 
-    Also: how long the oldest job has waited, how many leases ran out with nobody to take the job up, and
-    how many duplicates were refused.
+    Also: since when the oldest job is due, how many leases ran out with nobody to take the job up, and how
+    many duplicates were refused.
     """
     with database.open() as store:
         counts = store.counts()
-    oldest = counts.oldest_pending_at
-    age = None if oldest is None else max(0, counts.counted_at - oldest) / 1000
     if json_:
-        times = ("oldest_pending_at", "counted_at")
-        shown = {name: value for name, value in asdict(counts).items() if name not in times}
-        click.echo(json.dumps(shown | {"oldest_pending_seconds": age}))
+        click.echo(json.dumps(counts_json(counts)))
         return
-    click.echo(aligned(status_rows(counts, age)))
+    click.echo(aligned(status_rows(counts)))
 
 
 @main.command()
@@ -260,3 +196,46 @@ def audit(database: Database, job: int, json_: bool) -> None:
         click.echo(json.dumps({"job": job, "history": rows}))
         return
     click.echo(aligned(tuple([audit_row(row) for row in history])))
+
+
+@main.command()
+@click.argument("job", type=click.IntRange(1, JOB_ID_MAX))
+@click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def show(database: Database, job: int, json_: bool) -> None:
+    """Show a job: its state, and its result or why it failed.
+
+    JOB is its id.
+    """
+    with database.open() as store:
+        found = store.status(job)
+    if found is None:
+        raise Failure(f"{database.shown}: there is no job {job}; `enqueue` prints a job's id")
+    click.echo(json.dumps(job_json(found)) if json_ else aligned(job_rows(found)))
+
+
+@main.command()
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 100_000),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="How many at most.",
+)
+@click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def failed(database: Database, limit: int, json_: bool) -> None:
+    """List the jobs that were given up, the latest first."""
+    with database.open() as store:
+        found = store.given_up(limit)
+    if json_:
+        click.echo(json.dumps({"failed": [job_json(one) for one in found]}))
+    elif found:
+        click.echo(aligned(tuple([failed_row(one) for one in found])))
+    else:
+        click.echo("no job has failed")
+
+
+main.add_command(backup)
+main.add_command(restore)

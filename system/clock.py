@@ -1,7 +1,8 @@
 """Time. Nothing else in this project reads it.
 
-Two kinds are kept apart: a `Clock` gives the time that leases are judged by, in whole milliseconds since
-the epoch; a `Stopwatch` measures how long our own work took, and never reaches a result.
+Three kinds are kept apart: a `Clock` gives the time that leases are judged by, in whole milliseconds since
+the epoch; a `Stopwatch` measures how long our own work took, and never reaches a result; `monotonic` says
+when a process does something next.
 """
 
 import time
@@ -64,6 +65,11 @@ class Stopwatch:
     def seconds(self) -> float:
         """Seconds since the stopwatch was made."""
         return time.perf_counter() - self._start
+
+
+def monotonic() -> float:
+    """Seconds since some moment, on a clock that never jumps."""
+    return time.monotonic()
 
 
 def utc(milliseconds: int) -> str:

@@ -7,18 +7,9 @@ time opens one connection.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
-
-class Connection(Protocol):
-    """What is needed of a connection here."""
-
-    def close(self) -> object:
-        """Let go of the database."""
-        ...
-
-
-C = TypeVar("C", bound=Connection)
+C = TypeVar("C")
 
 
 class Connections(Generic[C]):
@@ -74,4 +65,4 @@ class Connections(Generic[C]):
                 connection = self._idle.pop()
             except IndexError:  # another thread was first
                 return
-            connection.close()
+            self._retire(connection)

@@ -1,4 +1,7 @@
-"""Which database a user names, a file or an address of PostgreSQL, and how it is opened."""
+"""Which database a user names, a file or an address of PostgreSQL, and how it is opened.
+
+An address may hold a password. So a name is repeated in a message only if it can be nothing but a file's.
+"""
 
 import re
 from collections.abc import Callable
@@ -17,52 +20,61 @@ if TYPE_CHECKING:
 
 __all__ = ["BUSY_SECONDS", "Database", "named"]
 
-_SCHEME = re.compile(r"(\w[\w+.-]*)://")
-_SERVER = ("postgresql", "postgres")
-_PASSWORD = re.compile(r"\bpassword\s*=")
-_WRITE = "name a file, or write postgresql://USER@HOST:PORT/DATABASE"
+_ADDRESSES = ("postgresql://", "postgres://")
+_FILES = ("./", "../", "/./")
+"""With this in front a name is a file's, whatever is in it."""
+
+_LIKE_AN_ADDRESS = re.compile("[:@=%]|password", re.IGNORECASE)
+_NEITHER = (
+    "neither a plain file name nor an address of PostgreSQL, and not shown, as it may hold a password; "
+    "write postgresql://USER@HOST:PORT/DATABASE, or put ./ (or /. before a /) in front of the name of a file "
+    "with : @ = % or 'password' in it"
+)
 
 
 @frozen(kw_only=True)
 class Database:
     """What `--db` names: a file, or a database of a server."""
 
-    shown: str
-    """Its name, without a password."""
+    shown: str = field(repr=False)
+    """Its name, as far as it may be printed."""
 
-    _store: "Callable[[bool], SQLiteStore | PostgreSQLStore]" = field(repr=False)
+    store: "Callable[[bool], SQLiteStore | PostgreSQLStore]" = field(repr=False)
     """Makes a store; a queue too when asked to."""
 
     enqueue_creates: bool
     """On a server who enqueues need not be who may create tables, and no typing error makes a new queue."""
 
+    file: Path | None = None
+    """The file, if it is one."""
+
+    busy_seconds: float
+    """How long to wait for what another holds."""
+
     def open(self, *, to_enqueue: bool = False) -> closing[Store]:
         """The store, closed at the end of the block. Raises StoreError."""
-        return closing(self._store(to_enqueue and self.enqueue_creates))
+        return closing(self.store(to_enqueue and self.enqueue_creates))
 
     def create(self) -> bool:
         """Create a queue. False when there is one already. Raises StoreError."""
-        with closing(self._store(True)) as store:
+        with closing(self.store(True)) as store:
             return store.created
 
 
 def named(text: str, busy_seconds: float) -> Database:
     """The database of that name. It waits so long for what another holds. Raises StoreError."""
-    scheme = _SCHEME.match(text)
-    if scheme and scheme[1] in _SERVER:
+    if text.startswith(_ADDRESSES):
         return _server(text, busy_seconds)
-    if scheme:  # it may hold a password, so it is not repeated
-        raise StoreError(f"{scheme[1]}://...: no kind of database that this knows; {_WRITE}")
-    if _PASSWORD.search(text):
-        raise StoreError(f"a password in what is not an address of PostgreSQL; {_WRITE}")
-    return _file(Path(text), busy_seconds)
+    if text.startswith(_FILES) or not _LIKE_AN_ADDRESS.search(text):
+        return _file(Path(text), busy_seconds)
+    raise StoreError(f"the name of the database is {_NEITHER}")
 
 
 def _file(path: Path, busy_seconds: float) -> Database:
     def store(create: bool) -> SQLiteStore:
         return SQLiteStore(path, clock=SystemClock(), create=create, busy_seconds=busy_seconds)
 
-    return Database(shown=str(path), store=store, enqueue_creates=True)
+    return Database(shown=str(path), store=store, enqueue_creates=True, file=path, busy_seconds=busy_seconds)
 
 
 def _server(dsn: str, busy_seconds: float) -> Database:
@@ -77,4 +89,4 @@ def _server(dsn: str, busy_seconds: float) -> Database:
     def store(create: bool) -> PostgreSQLStore:
         return PostgreSQLStore(dsn, create=create, busy_seconds=busy_seconds)
 
-    return Database(shown=shown(dsn), store=store, enqueue_creates=False)
+    return Database(shown=shown(dsn), store=store, enqueue_creates=False, busy_seconds=busy_seconds)

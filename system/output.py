@@ -1,9 +1,13 @@
 """What the command line prints, as text. Each line stays one line, whatever is in a name or in an error."""
 
+import json
 import sys
+from typing import Any
+
+from attrs import asdict
 
 from system.clock import utc
-from system.store import AuditRow, Counts
+from system.store import AuditRow, Counts, JobStatus
 
 Row = tuple[str, ...]
 
@@ -38,19 +42,82 @@ def audit_row(row: AuditRow) -> Row:
     return utc(row.at), row.actor, row.operation, row.event, execution, change, why
 
 
-def status_rows(counts: Counts, oldest_seconds: float | None) -> tuple[Row, ...]:
+def status_rows(counts: Counts) -> tuple[Row, ...]:
     """The counts, with a note where one says what to do or what to look at."""
-    waits = "" if oldest_seconds is None else f"the oldest was enqueued {_duration(oldest_seconds)} ago"
+    waits = []
+    if counts.oldest_due_at is not None:
+        behind = max(0, counts.counted_at - counts.oldest_due_at)
+        waits.append(f"the oldest has been due for {_duration(behind / 1000)}")
+    if counts.latest_due_at is not None and counts.latest_due_at > counts.counted_at:
+        ahead = counts.latest_due_at - counts.counted_at
+        waits.append(f"the last is due in {_duration(ahead / 1000)}")
+    if counts.ahead:
+        waits.append(f"{counts.ahead:,} enqueued in the future: the clock was set back, or is wrong now")
     ends = "`reconcile` ends them" if counts.abandoned else ""
     rows = (
-        ("PENDING", counts.pending, waits),
+        ("PENDING", counts.pending, "; ".join(waits)),
         ("RUNNING", counts.running, ""),
         ("SUCCEEDED", counts.succeeded, ""),
-        ("FAILED", counts.failed, ""),
+        ("FAILED", counts.failed, "`failed` lists them" if counts.failed else ""),
+        (
+            "set aside",
+            counts.set_aside,
+            "they cannot be read; `failed` says why" if counts.set_aside else "",
+        ),
         ("abandoned leases", counts.abandoned, ends),
         ("duplicates refused", counts.duplicates_refused, ""),
     )
     return tuple([(label, f"{count:>7,}", note) for label, count, note in rows])
+
+
+def job_rows(found: JobStatus) -> tuple[Row, ...]:
+    """A job and how far it has come."""
+    rows = [
+        ("job", str(found.job.id)),
+        ("state", found.state),
+        ("key", found.job.key or "-"),
+        ("enqueued", utc(found.job.enqueued_at)),
+        ("attempts", f"{found.attempts} of {found.job.attempts_max}"),
+        ("payload", str(found.job.payload_json)),
+    ]
+    if found.job.available_at is not None and found.job.timed:
+        rows.insert(5, ("due", utc(found.job.available_at)))
+    if found.effect_json is not None:
+        rows.append(("result", found.effect_json))
+    if found.why is not None:
+        rows.append(("last failure", found.why))
+    return tuple(rows)
+
+
+def failed_row(found: JobStatus) -> Row:
+    """A job that was given up, in one line."""
+    attempts = f"{found.attempts} of {found.job.attempts_max} attempts"
+    return f"job {found.job.id}", found.job.key or "-", attempts, found.why or "-"
+
+
+def job_json(found: JobStatus) -> dict[str, Any]:
+    """A job as an object. What should be JSON and is not stands there as text."""
+    job = asdict(found.job)
+    del job["token"]
+    job["payload"] = _value(job.pop("payload_json"))
+    result = None if found.effect_json is None else _value(found.effect_json)
+    return job | {"state": found.state, "attempts": found.attempts, "result": result, "why": found.why}
+
+
+def _value(text: Any) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return repr(text)
+
+
+def counts_json(counts: Counts) -> dict[str, Any]:
+    """The counts as an object; times in seconds from now."""
+    found = {name: value for name, value in asdict(counts).items() if not name.endswith("_at")}
+    oldest, latest = counts.oldest_due_at, counts.latest_due_at
+    behind = None if oldest is None else max(0, counts.counted_at - oldest) / 1000
+    ahead = None if latest is None else max(0, latest - counts.counted_at) / 1000
+    return found | {"oldest_due_seconds": behind, "latest_due_in_seconds": ahead}
 
 
 def _duration(seconds: float) -> str:

@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from decimal import Decimal, DecimalException
 
-from system.queue import DEPTH_MAX, DIGITS_MAX, InvalidJob, to_json
+from system.queue import DEPTH_MAX, DIGITS_MAX, TEXT_MAX, InvalidJob, to_json
 
 
 class Unreadable(ValueError):
@@ -22,7 +22,10 @@ def _stdin() -> str:
     if sys.stdin is None:
         raise Unreadable("PAYLOAD is -, and stdin is closed")
     try:
-        return sys.stdin.buffer.read().decode()
+        given = sys.stdin.buffer.read(TEXT_MAX + 1)
+        if len(given) > TEXT_MAX:
+            raise Unreadable(f"PAYLOAD on stdin is longer than {TEXT_MAX:,} bytes")
+        return given.decode()
     except UnicodeDecodeError as error:
         raise Unreadable(f"PAYLOAD on stdin is not UTF-8: {error.reason} at byte {error.start}") from error
     except OSError as error:
@@ -77,7 +80,9 @@ def _number(text: str) -> float:
     except DecimalException:  # an exponent that no number has
         kept = False
     if not kept:
-        raise InvalidJob(f"JSON that cannot be kept: {_short(text)} would become {value!r}; put it in quotes")
+        raise InvalidJob(
+            f"JSON that cannot be kept: {shortened(text)} would become {value!r}; put it in quotes"
+        )
     return value
 
 
@@ -86,10 +91,11 @@ def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(value) < len(pairs):
         [(name, count)] = Counter(name for name, _ in pairs).most_common(1)
         raise InvalidJob(
-            f"JSON that cannot be kept: an object has the name {_short(repr(name))} {count} times"
+            f"JSON that cannot be kept: an object has the name {shortened(repr(name))} {count} times"
         )
     return value
 
 
-def _short(text: str) -> str:
+def shortened(text: str) -> str:
+    """The text, or how it begins if it is long."""
     return text if len(text) <= 100 else f"{text[:100]}..."

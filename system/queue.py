@@ -7,13 +7,14 @@ returns False and leaves an audit row that says why.
 import json
 import re
 
-from attrs import field, frozen, validators
+from attrs import field, frozen
 
 from system.policies import Policies
 from system.policies.fence import found, refuse
 from system.policies.idempotency import Accepted
 from system.policies.lease import Lease
 from system.policies.reconcile import Reconciled
+from system.settings import seconds
 from system.store import Execution, Job, Status, Store, Transaction
 
 DEPTH_MAX = 500
@@ -21,6 +22,10 @@ DEPTH_MAX = 500
 part of it used up already, must be able to read what was accepted."""
 DIGITS_MAX = 4_300
 """Digits of a whole number: Python reads no more, unless it is told to."""
+TEXT_MAX = 100_000_000
+"""Characters of the JSON text of a payload or an effect. Every database can keep so many."""
+KEY_MAX = 10_000
+"""Characters of an idempotency key."""
 _TOO_LARGE = 10**DIGITS_MAX
 _TOO_MANY_DIGITS = f"a whole number of more than {DIGITS_MAX:,} digits"
 _SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
@@ -36,7 +41,7 @@ class Queue:
 
     store: Store
     policies: Policies = field(factory=Policies)
-    lease_seconds: float = field(default=30.0, validator=validators.ge(0.001))
+    lease_seconds: float = field(default=30.0, validator=seconds())
 
     def enqueue(self, payload: object, *, key: str | None = None, actor: str = "producer") -> Job:
         """Accept a job, or return the job that its idempotency key already has. Raises InvalidJob."""
@@ -173,12 +178,14 @@ def to_json(value: object) -> str:
     try:
         text = json.dumps(value, allow_nan=False, separators=(",", ":"))
         _check_kept(value)
-        return text
     except RecursionError as error:
         raise InvalidJob(f"not JSON: nested more than {DEPTH_MAX} deep") from error
     except (TypeError, ValueError) as error:
         python_says = str(error).startswith("Exceeds the limit")
         raise InvalidJob(f"not JSON: {_TOO_MANY_DIGITS if python_says else error}") from error
+    if len(text) > TEXT_MAX:
+        raise InvalidJob(f"JSON text of {len(text):,} characters, and {TEXT_MAX:,} are the most")
+    return text
 
 
 def _check_kept(value: object) -> None:
@@ -213,6 +220,8 @@ def check_key(key: str) -> None:
     """Raise InvalidJob if this cannot be an idempotency key."""
     if not key:
         raise InvalidJob("the idempotency key is empty")
+    if len(key) > KEY_MAX:
+        raise InvalidJob(f"the idempotency key has {len(key):,} characters, and {KEY_MAX:,} are the most")
     try:
         key.encode()
     except UnicodeEncodeError as error:

@@ -4,7 +4,7 @@ from typing import Any
 
 from attrs import fields
 
-from system.store import AuditRow, Breaker, Effect, Execution, Job, Status
+from system.store import AuditRow, Breaker, Effect, Execution, Job, Status, UnreadableRow
 
 JOB_FIELDS, EXECUTION_FIELDS, EFFECT_FIELDS, AUDIT_FIELDS = (
     tuple([field.name for field in fields(record)]) for record in (Job, Execution, Effect, AuditRow)
@@ -14,19 +14,70 @@ JOB, EXECUTION, EFFECT, AUDIT = (
     for names in (JOB_FIELDS, EXECUTION_FIELDS, EFFECT_FIELDS, AUDIT_FIELDS)
 )
 
+STATUSES = frozenset(Status)
+_NUMBER, _TEXT, _NONE, _FLAG = int, str, type(None), bool
+JOB_KINDS: dict[str, tuple[type, ...]] = {
+    "key": (_TEXT, _NONE),
+    "payload_json": (_TEXT,),
+    "attempts_max": (_NUMBER,),
+    "enqueued_at": (_NUMBER,),
+    "available_at": (_NUMBER, _NONE),
+    "timed": (_FLAG,),
+    "token": (_TEXT,),
+}
+EXECUTION_KINDS: dict[str, tuple[type, ...]] = {
+    "job_id": (_NUMBER,),
+    "attempt": (_NUMBER,),
+    "worker": (_TEXT,),
+    "status": (_TEXT, Status),
+    "lease_expires_at": (_NUMBER,),
+    "token": (_TEXT,),
+}
+"""What a column holds, as the driver gives it. A file can hold anything, whatever the schema says."""
+
 
 def read_job(row: Any) -> Job:
-    """The row as a job."""
+    """The row as a job. Raises UnreadableRow."""
+    job = job_as_it_is(row)
+    wrong = _wrong(job, JOB_KINDS)
+    if wrong:
+        raise UnreadableRow(job.id, wrong)
+    return job
+
+
+def job_as_it_is(row: Any) -> Job:
+    """The row as a job, even if a value is not of the kind that it should be."""
     values = dict(zip(JOB_FIELDS, row, strict=True))
-    values["timed"] = bool(values["timed"])
+    if values["timed"] in (0, 1):
+        values["timed"] = bool(values["timed"])
     return Job(**values)
 
 
 def read_execution(row: Any) -> Execution:
-    """The row as an execution."""
+    """The row as an execution. Raises UnreadableRow."""
     values = dict(zip(EXECUTION_FIELDS, row, strict=True))
-    values["status"] = Status(values["status"])
-    return Execution(**values)
+    known = values["status"] in STATUSES
+    if known:
+        values["status"] = Status(values["status"])
+    execution = Execution(**values)
+    wrong = _wrong(execution, EXECUTION_KINDS)
+    if wrong or not known:
+        raise UnreadableRow(execution.job_id, wrong or f"a status is {execution.status!r}")
+    return execution
+
+
+def _wrong(record: object, kinds: dict[str, tuple[type, ...]]) -> str | None:
+    """What is wrong with the values of a row, in words; None if nothing is."""
+    for name, kind in kinds.items():
+        value = getattr(record, name)
+        if type(value) not in kind:
+            return f"{name.removesuffix('_json')} is of type {type(value).__name__}"
+        if type(value) is str and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                return f"{name.removesuffix('_json')} is not valid UTF-8"
+    return None
 
 
 def read_effect(row: Any) -> Effect:
@@ -44,9 +95,9 @@ def read_breaker(rows: list[Any]) -> Breaker:
 
 
 def read_audit_row(row: Any) -> AuditRow:
-    """The row as one line of history."""
+    """The row as one line of history. A status that is not known is left as it is: history is to be read."""
     values = dict(zip(AUDIT_FIELDS, row, strict=True))
     for name in ("before", "after"):
-        if values[name] is not None:
+        if values[name] in STATUSES:
             values[name] = Status(values[name])
     return AuditRow(**values)

@@ -3,9 +3,11 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+from system.breaking import WAKE, Waker
 from system.worker import Worker
 
 _TOLD: list[object] = []
@@ -16,7 +18,7 @@ _HELD = threading.local()
 
 @contextmanager
 def interrupting(worker: Worker) -> Iterator[None]:
-    """Let SIGTERM and SIGINT interrupt the worker, until the end of the block.
+    """Let SIGTERM and SIGINT interrupt the worker, until the end of the block; and as `breaking_off`.
 
     A process that a handler forked is no worker: SIGTERM ends it, or who has forked it waits for ever.
     """
@@ -26,12 +28,30 @@ def interrupting(worker: Worker) -> Iterator[None]:
         if os.getpid() == process:
             worker.interrupt()
 
-    before = {number: signal.signal(number, told) for number in (signal.SIGTERM, signal.SIGINT)}
-    _TOLD.append(told)
+    with breaking_off(worker), _handled(told, signal.SIGTERM, signal.SIGINT):
+        _TOLD.append(told)
+        try:
+            yield
+        finally:
+            _TOLD.remove(told)
+
+
+@contextmanager
+def breaking_off(worker: Worker) -> Iterator[None]:
+    """Let the worker break off a handler that waits in a call, until the end of the block.
+
+    It takes SIGURG, which wakes the main thread, and no other signal. Only the main thread may use it.
+    """
+    with _handled(Waker(process=os.getpid(), deliver=worker.deliver), WAKE):
+        yield
+
+
+@contextmanager
+def _handled(handler: Callable[[int, Any], object], *numbers: signal.Signals) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        _TOLD.remove(told)
         for number, previous in before.items():
             signal.signal(number, signal.SIG_DFL if previous is None else previous)
 

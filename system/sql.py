@@ -15,13 +15,28 @@ from system.rows import (
     EXECUTION,
     JOB,
     RETRIES,
+    job_as_it_is,
     read_audit_row,
     read_breaker,
     read_effect,
     read_execution,
     read_job,
 )
-from system.store import AuditRow, Breaker, Counts, Effect, Execution, Job, Status, StoreError, Tokens
+from system.schema import GIVEN_UP
+from system.store import (
+    AuditRow,
+    Breaker,
+    Counts,
+    Effect,
+    Execution,
+    Job,
+    JobState,
+    JobStatus,
+    Status,
+    StoreError,
+    Tokens,
+    UnreadableRow,
+)
 
 OPEN = "status IN ('LEASED', 'IN_PROGRESS', 'COMMITTED')"
 
@@ -127,6 +142,23 @@ class SQLTransaction:
         self._run(CHANGE_EXECUTION, *values)
         self._audit(*told)
 
+    def set_aside(self, bad: UnreadableRow, *, operation: str, actor: str) -> None:
+        """Close the job of a row that cannot be read, and what is open of it, with an audit row."""
+        self.set_available(bad.job_id, None)
+        self._run(
+            "UPDATE executions SET status = CASE status WHEN 'COMMITTED' THEN 'DONE' ELSE 'ABORTED' END"
+            " WHERE job_id = ? AND status NOT IN ('DONE', 'ABORTED')",
+            bad.job_id,
+        )
+        self.record(
+            event="set_aside",
+            operation=operation,
+            actor=actor,
+            job_id=bad.job_id,
+            reason="unreadable",
+            detail=bad.what,
+        )
+
     def effect_of(self, job_id: int) -> Effect | None:
         """The job's first effect, or None."""
         rows = self._rows(f"SELECT {EFFECT} FROM effects WHERE job_id = ? ORDER BY id LIMIT 1", job_id)
@@ -170,9 +202,10 @@ class SQLTransaction:
         job_id: int,
         execution_id: int | None = None,
         reason: str | None = None,
+        detail: str | None = None,
     ) -> None:
         """Add an audit row for something that changed no execution."""
-        self._audit(actor, operation, event, job_id, execution_id, None, None, reason, None)
+        self._audit(actor, operation, event, job_id, execution_id, None, None, reason, detail)
 
     def _audit(self, *told: object) -> None:
         self._run(f"{ADD_AUDIT_ROW} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self.now, *told)
@@ -216,32 +249,80 @@ class SQLReads:
             self._rows(f"SELECT {AUDIT} FROM audit WHERE id > ?{where} ORDER BY id", (after, *values)),
         )
 
+    def status(self, job_id: int) -> JobStatus | None:
+        """How far that job has come, or None if there is none."""
+        rows = self._rows(f"{_STATUS} WHERE jobs.id = ?", (job_id,))
+        return _read_status(rows[0]) if rows else None
+
+    def given_up(self, limit: int) -> tuple[JobStatus, ...]:
+        """The jobs that were buried or set aside last, the latest first."""
+        rows = self._rows(
+            f"{_STATUS} JOIN audit AS ended ON ended.job_id = jobs.id WHERE ended.{GIVEN_UP}"
+            " ORDER BY ended.id DESC LIMIT ?",
+            (limit,),
+        )
+        return tuple([_read_status(row) for row in rows])
+
     def _counts(self, now: str, values: tuple[object, ...]) -> Counts:
-        """Counts at a time: an expression, in milliseconds, and what it is made of."""
-        of = "SELECT 1 FROM executions e WHERE e.job_id = jobs.id AND e."
-        last = "(SELECT attempt FROM executions e WHERE e.job_id = jobs.id ORDER BY e.id DESC LIMIT 1)"
+        """Counts at a time: an expression, in milliseconds, and what it is made of.
+
+        Each is the number of entries in an index, or the first of them: no table is read. What follows from
+        the rules over rows is left out: a job with an effect has succeeded once that execution is done.
+        """
         row = self._rows(
-            f"WITH moment AS (SELECT {now} AS now), states AS (SELECT enqueued_at,"
-            f" CASE WHEN EXISTS ({of}status = 'DONE') THEN 'SUCCEEDED'"
-            f" WHEN EXISTS ({of}{OPEN}) THEN 'RUNNING'"
-            f" WHEN {last} >= attempts_max THEN 'FAILED' ELSE 'PENDING' END AS state FROM jobs)"
-            " SELECT count(*) FILTER (WHERE state = 'PENDING'), count(*) FILTER (WHERE state = 'RUNNING'),"
-            " count(*) FILTER (WHERE state = 'SUCCEEDED'), count(*) FILTER (WHERE state = 'FAILED'),"
-            " min(CASE WHEN state = 'PENDING' THEN enqueued_at END),"
+            f"WITH moment AS (SELECT {now} AS now)"
+            " SELECT (SELECT count(*) FROM jobs WHERE NOT timed AND available_at IS NOT NULL),"
+            " (SELECT count(*) FROM jobs WHERE timed AND available_at IS NOT NULL),"
+            f" (SELECT count(*) FROM executions WHERE {OPEN} AND status <> 'COMMITTED'),"
+            f" (SELECT count(*) FROM executions WHERE {OPEN} AND status = 'COMMITTED'),"
+            " (SELECT count(*) FROM effects),"
+            f" (SELECT count(*) FROM audit WHERE {GIVEN_UP} AND event = 'buried'),"
+            f" (SELECT count(*) FROM audit WHERE {GIVEN_UP} AND event = 'set_aside'),"
+            " (SELECT enqueued_at FROM jobs WHERE NOT timed AND available_at IS NOT NULL"
+            " ORDER BY id LIMIT 1),"
+            " (SELECT min(available_at) FROM jobs WHERE timed AND available_at IS NOT NULL"
+            " AND available_at <= (SELECT now FROM moment)),"
+            " (SELECT max(available_at) FROM jobs WHERE timed AND available_at IS NOT NULL),"
+            " (SELECT count(*) FROM jobs WHERE NOT timed AND available_at IS NOT NULL"
+            " AND enqueued_at > (SELECT now FROM moment)),"
             f" (SELECT count(*) FROM executions WHERE {OPEN}"
             " AND lease_expires_at <= (SELECT now FROM moment)),"
             " (SELECT count(*) FROM audit WHERE event = 'duplicate' OR reason = 'already_committed'),"
-            " (SELECT now FROM moment) FROM states",
+            " (SELECT now FROM moment)",
             values,
         )[0]
-        pending, running, succeeded, failed, oldest, abandoned, duplicates, counted_at = row
+        new, timed, held, committed, effects, failed, set_aside, first_new, first_timed, *rest = row
+        latest_due_at, ahead, abandoned, duplicates, counted_at = rest
         return Counts(
-            pending=pending,
-            running=running,
-            succeeded=succeeded,
+            pending=new + timed - held,
+            running=held + committed,
+            succeeded=effects - committed,
             failed=failed,
-            oldest_pending_at=oldest,
+            set_aside=set_aside,
+            oldest_due_at=min([at for at in (first_new, first_timed) if at is not None], default=None),
+            latest_due_at=latest_due_at,
+            ahead=ahead,
             abandoned=abandoned,
             duplicates_refused=duplicates,
             counted_at=counted_at,
         )
+
+
+_OF_JOB = ", ".join([f"jobs.{column}" for column in JOB.split(", ")])
+_ANY = "EXISTS (SELECT 1 FROM executions e WHERE e.job_id = jobs.id AND e."
+_STATUS = (
+    f"SELECT {_OF_JOB},"
+    f" CASE WHEN {_ANY}status = 'DONE') THEN 'SUCCEEDED' WHEN {_ANY}{OPEN}) THEN 'RUNNING'"
+    " WHEN jobs.available_at IS NULL THEN 'FAILED' ELSE 'PENDING' END,"
+    " (SELECT count(*) FROM executions e WHERE e.job_id = jobs.id),"
+    " (SELECT value FROM effects WHERE effects.job_id = jobs.id ORDER BY effects.id LIMIT 1),"
+    " (SELECT detail FROM audit WHERE audit.job_id = jobs.id AND detail IS NOT NULL"
+    " ORDER BY audit.id DESC LIMIT 1) FROM jobs"
+)
+
+
+def _read_status(row: Any) -> JobStatus:
+    *job, state, attempts, effect, why = row
+    return JobStatus(
+        job=job_as_it_is(job), state=JobState(state), attempts=attempts, effect_json=effect, why=why
+    )

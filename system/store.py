@@ -42,6 +42,15 @@ class StoreError(Exception):
     """The store cannot do what it was asked. The message is one line that a user can act on."""
 
 
+class UnreadableRow(StoreError):
+    """A row of a job cannot be read: another program wrote it, or it is damaged. The message says why."""
+
+    def __init__(self, job_id: int, what: str) -> None:
+        super().__init__(f"job {job_id} cannot be read: {what}")
+        self.job_id = job_id
+        self.what = what
+
+
 class StoreUnavailable(StoreError):
     """It cannot be used now, and may be later. What was asked may have been done all the same."""
 
@@ -143,7 +152,7 @@ class Transaction(Protocol):
         ...
 
     def next_available(self, *, retries: bool) -> Job | None:
-        """The job to lease next, or None; the time is read anew once it is found.
+        """The job to lease next, or None; the time is read anew once it is found. Raises UnreadableRow.
 
         With `retries`, of the jobs that were leased before the one that has been due longest. Else, or if
         there is none, of the jobs that never were the one with the lowest id.
@@ -167,11 +176,18 @@ class Transaction(Protocol):
         ...
 
     def last_execution(self, job_id: int) -> Execution | None:
-        """The job's latest execution, or None."""
+        """The job's latest execution, or None. Raises UnreadableRow."""
         ...
 
     def expired(self, limit: int) -> tuple[Execution, ...]:
-        """Executions that are LEASED, IN_PROGRESS or COMMITTED and whose lease has run out, by id."""
+        """Executions that are LEASED, IN_PROGRESS or COMMITTED and whose lease has run out, by id.
+
+        Raises UnreadableRow.
+        """
+        ...
+
+    def set_aside(self, bad: UnreadableRow, *, operation: str, actor: str) -> None:
+        """Close the job of a row that cannot be read, and what is open of it, with an audit row."""
         ...
 
     def add_execution(
@@ -228,20 +244,53 @@ class Transaction(Protocol):
         job_id: int,
         execution_id: int | None = None,
         reason: str | None = None,
+        detail: str | None = None,
     ) -> None:
         """Add an audit row for something that changed no execution."""
         ...
 
 
+class JobState(StrEnum):
+    """The state of a job: derived from its rows, never stored."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+@frozen(kw_only=True)
+class JobStatus:
+    """A job and how far it has come.
+
+    `attempts`: how often it was leased. `effect_json`: its effect as JSON text, None before there is one.
+    `why`: what the last failed attempt, or what set the job aside, left to be read; None if nothing failed.
+    """
+
+    job: Job
+    state: JobState
+    attempts: int
+    effect_json: str | None
+    why: str | None
+
+
 @frozen(kw_only=True)
 class Counts:
-    """What `status` reports, at `counted_at`. `oldest_pending_at` is None when no job waits. Times in ms."""
+    """What `status` reports, at `counted_at`. Times in ms, None where there is no such job.
+
+    `oldest_due_at`: since when the job waits that has been due longest. `latest_due_at`: when the last of the
+    jobs that wait for a time is due. `ahead`: jobs that wait and were enqueued at a time that lies in the
+    future. `abandoned`: leases that ran out, and nobody took the job up.
+    """
 
     pending: int
     running: int
     succeeded: int
     failed: int
-    oldest_pending_at: int | None
+    set_aside: int
+    oldest_due_at: int | None
+    latest_due_at: int | None
+    ahead: int
     abandoned: int
     duplicates_refused: int
     counted_at: int
@@ -283,6 +332,14 @@ class Store(Protocol):
 
     def counts(self) -> Counts:
         """Counts over the whole store, in one consistent read."""
+        ...
+
+    def status(self, job_id: int) -> JobStatus | None:
+        """How far that job has come, or None if there is none."""
+        ...
+
+    def given_up(self, limit: int) -> tuple[JobStatus, ...]:
+        """The jobs that were buried or set aside last, the latest first."""
         ...
 
     def close(self) -> None:

@@ -2,114 +2,38 @@
 
 The handler runs between transactions, with no lock held. It writes its effect through `Context`, and the
 effect becomes durable in the transaction that commits the job, or not at all.
-
-A handler may fork. What it forks is no worker: a process that comes back from the handler and is not the
-one that called it ends there, and writes nothing.
 """
 
-import inspect
-import os
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
 
-from system.clock import Clock
-from system.output import escaped, one_line
+from system.breaking import Breakable, LeaseLost, Released, TimedOut
+from system.calling import call, describe
+from system.clock import Clock, monotonic
+from system.context import Context, Handler
 from system.policies.lease import Lease
-from system.queue import Queue, to_json
-from system.store import Job, StoreBusy, StoreUnavailable
+from system.queue import Queue
+from system.reporting import OutageReport
+from system.settings import check_seconds
+from system.store import StoreBusy, StoreError, StoreUnavailable
+from system.watching import Watch
 
-T = TypeVar("T")
-Persist = Callable[[Callable[[], bool]], bool]
-"""Runs an operation, again for as long as the store cannot be used."""
-
-
-class Released(BaseException):
-    """Raised in a handler that is told to let go of its job; the job goes back to the queue."""
-
-
-class Breakable:
-    """Code that a signal handler may break off by an exception, which is never raised outside it.
-
-    `break_off` raises at most once, and only while the code is open; the exception is caught around the
-    place that closes it. So it does not matter between which two instructions the signal falls.
-    """
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._open = False
-
-    def run(self, body: Callable[[], object]) -> bool:
-        """Run it. False when it was broken off, or was asked to be before it began."""
-        try:
-            try:
-                self._open = True
-                if self.asked:
-                    return False
-                body()
-            finally:
-                self._open = False
-        except Released:
-            return False
-        return True
-
-    def shield(self, body: Callable[[], T]) -> T:
-        """Run a part of it whole; if asked meanwhile, break off after it."""
-        was_open, self._open = self._open, False
-        try:
-            return body()
-        finally:
-            self._open = was_open
-            if self.asked:
-                self.break_off()
-
-    def break_off(self) -> None:
-        """Raise Released if it runs, else keep it from running. For a signal handler of its own thread."""
-        self.asked = True
-        if self._open:
-            self._open = False
-            raise Released("told to let go of the job")
-
-
-class Context:
-    """What a handler holds besides its job: a way to write its effect, and to ask for more time."""
-
-    def __init__(self, queue: Queue, lease: Lease, handling: Breakable, persist: Persist) -> None:
-        self._queue = queue
-        self._handling = handling
-        self._persist = persist
-        self._lease = lease
-        self._written: str | None = None
-        self.attempt = lease.execution.attempt
-
-    @property
-    def idempotency_key(self) -> str:
-        """What to give another system with a request, so that it does once what every attempt asks for."""
-        return self._queue.external_key(self._lease)
-
-    @property
-    def effect(self) -> str:
-        """The effect as JSON text; `null` when the handler wrote none."""
-        return "null" if self._written is None else self._written
-
-    def write(self, value: object) -> None:
-        """Set the job's effect, any JSON value. Raises InvalidJob, or RuntimeError if called twice."""
-        if self._written is not None:
-            raise RuntimeError("a job has one effect, and this handler has written it already")
-        self._written = to_json(value)
-
-    def heartbeat(self) -> bool:
-        """Extend the lease. False when it is gone: someone else may have the job, so stop working."""
-        held = self._lease.execution
-        return self._handling.shield(lambda: self._persist(lambda: self._queue.heartbeat(held)))
-
-
-Handler = Callable[[Job, Context], Any]
+__all__ = ["Context", "Handler", "LeaseLost", "Released", "TimedOut", "Worker", "describe"]
 
 
 class Worker:
     """Runs a handler on one job after another.
 
     While the store cannot be used it tries again, and `tell` is told why, once, and when it is over.
+
+    - `handler_seconds`: after so long a handler is broken off by TimedOut, and its attempt fails. If it has
+      not ended `grace_seconds` later, **the process ends**, with exit code 4. None: it may run for ever.
+    - `ends_if_held`: then the process also ends if a C function holds the interpreter, so that nothing in
+      Python can run; with a traceback and exit code 1. It takes the one timer of `faulthandler`.
+    - `watch`: a handler whose lease is gone is broken off by LeaseLost. With `handler_seconds` it always is.
+    - `reconcile_seconds`: how often the worker reconciles, between jobs. None: never.
+
+    In the main thread, run it inside `system.signals.breaking_off` or `interrupting`: then a call in which
+    the handler waits is broken off, too. Without that, and in another thread, the call must return first.
     """
 
     def __init__(
@@ -120,82 +44,164 @@ class Worker:
         name: str,
         clock: Clock,
         poll_seconds: float = 0.5,
+        handler_seconds: float | None = None,
+        grace_seconds: float = 5.0,
+        ends_if_held: bool = False,
+        watch: bool = False,
+        reconcile_seconds: float | None = None,
         tell: Callable[[str], object] = lambda _: None,
     ) -> None:
+        check_seconds("poll_seconds", poll_seconds)
         self.name = name
         self._tell = tell
-        self._told: set[str] = set()
         self._queue = queue
         self._handler = handler
         self._clock = clock
         self._poll_seconds = poll_seconds
+        self._reconcile_seconds = reconcile_seconds
+        self._reconciled_at: float | None = None
+        self._report = OutageReport(name, tell)
         self._stopping = False
+        self._letting_go = False
         self._handling = Breakable()
         self._resting = Breakable()
+        self._watch: Watch | None = None
+        if watch or handler_seconds is not None:
+            self._watch = Watch(
+                queue,
+                name=name,
+                handler_seconds=handler_seconds,
+                grace_seconds=grace_seconds,
+                poll_seconds=poll_seconds,
+                ends_if_held=ends_if_held,
+            )
 
     def stop(self) -> None:
-        """Ask the worker to stop once it has finished the job in hand."""
+        """Ask the worker to stop once it has finished the current job."""
         self._stopping = True
 
     def interrupt(self) -> None:
-        """As `stop`, for a signal handler of the worker's own thread. A second call releases the job.
+        """As `stop`, and at once if the worker waits for a job. A second call releases the job.
 
-        A worker that waits for a job stops waiting. The second call raises Released in the handler that
-        is running, and nowhere else; one that has not begun does not begin.
+        The second call raises Released in the handler that is running, and nowhere else; a handler that has
+        not begun does not begin. It may be called from a signal handler, and from any thread.
         """
         self._stopping = True
-        if self._resting.asked:
-            self._handling.break_off()
+        if self._resting.asked is None:
+            self._resting.break_off(Released("told to stop waiting"))
         else:
-            self._resting.break_off()
+            self._letting_go = True
+            self._let_go(self._handling)
+
+    def deliver(self) -> None:
+        """Break off what was asked to be broken off, if it runs in this thread. For a signal handler."""
+        self._resting.deliver()
+        self._handling.deliver()
 
     def run(self) -> None:
         """Work until `stop` is called."""
-        while not self._stopping:
-            if not self.run_once() and not self._stopping:
-                self._resting.run(lambda: self._clock.sleep(self._poll_seconds))
+        try:
+            while not self._stopping:
+                if not self.run_once() and not self._stopping:
+                    self._resting.run(lambda: self._clock.sleep(self._poll_seconds))
+        finally:
+            self._close()
 
     def drain(self, jobs_max: int | None = None) -> None:
         """Work until no job can be leased, or so many were, or `stop` is called. Raises StoreError."""
         done = 0
-        while not self._stopping and done != jobs_max and self._work_on_one():
-            done += 1
+        try:
+            while not self._stopping and done != jobs_max and self._work_on_one():
+                done += 1
+        finally:
+            self._close()
 
     def run_once(self) -> bool:
         """Work on one job, if there is one. Returns whether there was."""
         try:
             return self._work_on_one()
         except StoreUnavailable as error:
-            self._waits(error)
+            self._report.waits(error)
             return False
 
+    def _close(self) -> None:
+        if self._watch:
+            self._watch.close()
+
     def _work_on_one(self) -> bool:
-        lease = self._heard(lambda: self._queue.lease(self.name))
+        if self._reconcile_seconds is not None:
+            self._reconcile(self._reconcile_seconds)
+        lease = self._report.answered(lambda: self._queue.lease(self.name))
         if lease is None:
             return False
         if self._persist(lambda: self._queue.start(lease.execution)):
             self._handle(lease)
         return True
 
+    def _reconcile(self, every_seconds: float) -> None:
+        """Reconcile, one batch, if it is time for it."""
+        now = monotonic()
+        if self._reconciled_at is None or now - self._reconciled_at >= every_seconds:
+            self._reconciled_at = now
+            try:
+                self._report.answered(lambda: self._queue.reconcile(actor=self.name))
+            except StoreBusy as error:  # there is a next time, and meanwhile there may be jobs to work on
+                self._report.waits(error)
+
     def _handle(self, lease: Lease) -> None:
-        execution = lease.execution
-        context = Context(self._queue, lease, self._handling, self._persist)
-        process = os.getpid()
-        whole = True
+        handling = self._handling = Breakable()
+        if self._letting_go:
+            self._let_go(handling)
+        extended = self._watch.extended if self._watch else lambda: None
+        context = Context(self._queue, lease, handling, self._persist, extended)
+        if self._watch:
+            self._watch.begin(lease, handling)
+        cause: BaseException | None
         try:
-            whole = self._handling.run(lambda: _called(self._handler, lease.job, context))
-            failure = None if whole else "Released: told to let go of the job"
+            cause = handling.run(lambda: call(self._handler, lease.job, context))
+        except KeyboardInterrupt:
+            raise
         except BaseException as error:  # a handler that calls sys.exit has failed, too
-            if isinstance(error, KeyboardInterrupt) and os.getpid() == process:
-                raise
-            failure = describe(error)
-        if os.getpid() != process:
-            _leave(failure)
-        if failure is not None:
-            detail = failure
-            self._persist(lambda: self._queue.fail(execution, detail=detail, by_handler=whole))
-        elif self._persist(lambda: self._queue.commit_json(execution, context.effect), or_unheard=True):
-            self._persist(lambda: self._queue.finish(execution))  # refused if there was no commit
+            cause = error
+        finally:
+            if self._watch:
+                self._watch.end()
+            effect = context.end()
+        if isinstance(handling.asked, TimedOut | LeaseLost):  # whatever the handler has made of it
+            cause = handling.asked
+        if cause is None:
+            self._commit(lease, effect)
+        elif cause is handling.asked and isinstance(cause, LeaseLost):
+            number, attempt = lease.job.id, lease.execution.attempt
+            self._tell(f"worker {self.name}: job {number}, attempt {attempt}: {cause}; nothing of it is kept")
+        else:
+            self._fail(lease, cause)
+
+    def _let_go(self, handling: Breakable) -> None:
+        handling.break_off(Released("told to let go of the job"))
+
+    def _commit(self, lease: Lease, effect: str) -> None:
+        held = lease.execution
+        try:
+            committed = self._persist(lambda: self._queue.commit_json(held, effect), or_unheard=True)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:  # the store cannot hold this effect, or can do nothing any more
+            self._fail_or_raise(lease, error)
+            return
+        if committed:
+            self._persist(lambda: self._queue.finish(held))  # refused if there was no commit
+
+    def _fail_or_raise(self, lease: Lease, error: StoreError) -> None:
+        try:
+            self._fail(lease, error)
+        except StoreError:
+            raise error from None
+
+    def _fail(self, lease: Lease, cause: BaseException) -> None:
+        detail, by_handler = describe(cause), not isinstance(cause, Released)
+        held = lease.execution
+        self._persist(lambda: self._queue.fail(held, detail=detail, by_handler=by_handler))
 
     def _persist(self, operation: Callable[[], bool], *, or_unheard: bool = False) -> bool:
         """Run one operation, again while the store cannot be used. It is fenced, so late is not wrong.
@@ -206,49 +212,18 @@ class Worker:
         unheard = False
         while True:
             try:
-                return self._heard(operation) or (or_unheard and unheard)
+                done = self._handling.shield(lambda: self._tried(operation))
             except StoreUnavailable as error:
-                self._waits(error)
-                if self._handling.asked:
+                if self._letting_go:
                     raise
                 unheard = unheard or not isinstance(error, StoreBusy)
                 self._clock.sleep(self._poll_seconds)
+            else:
+                return done or (or_unheard and unheard)
 
-    def _heard(self, operation: Callable[[], T]) -> T:
-        answer = operation()
-        if self._told:
-            self._told.clear()
-            self._tell(f"worker {self.name} goes on")
-        return answer
-
-    def _waits(self, error: StoreUnavailable) -> None:
-        if str(error) not in self._told:
-            self._told.add(str(error))
-            self._tell(f"worker {self.name} waits: {error}")
-
-
-def _called(handler: Handler, job: Job, context: Context) -> None:
-    answer = handler(job, context)
-    if inspect.isawaitable(answer) or inspect.isgenerator(answer) or inspect.isasyncgen(answer):
-        raise TypeError(f"the handler did not run: it gave back {type(answer).__name__}, not a result")
-
-
-def _leave(failure: str | None) -> NoReturn:
-    """End a process that a handler forked. What it has from its parent, the store too, is not its own."""
-    try:
-        if failure is not None:
-            os.write(2, f"a process that the handler forked has failed: {one_line(failure)}\n".encode())
-    finally:
-        os._exit(0 if failure is None else 1)
-
-
-def describe(error: BaseException) -> str:
-    """Its type and its text, of which 2,000 characters at most; its type alone if it has no text.
-
-    What is not printable ASCII is an escape: not every database keeps a null byte.
-    """
-    try:
-        text = f"{type(error).__name__}: {error}"
-    except BaseException:  # its __str__ raises
-        text = type(error).__name__
-    return escaped(text[:2000]).encode("ascii", "backslashreplace").decode("ascii")
+    def _tried(self, operation: Callable[[], bool]) -> bool:
+        try:
+            return self._report.answered(operation)
+        except StoreUnavailable as error:
+            self._report.waits(error)
+            raise

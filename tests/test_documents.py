@@ -31,6 +31,7 @@ EXPECTED = (
     "failure_mode_index.md",
     "glossary.md",
     "proving.md",
+    "queue.md",
 )
 
 

@@ -8,7 +8,6 @@ the processes said themselves.
 
 import json
 import math
-import os
 import random
 import shutil
 import signal
@@ -23,6 +22,8 @@ from attrs import AttrsInstance, asdict, frozen
 
 from failure_modes.checker.chaos_books import Books, balance
 from failure_modes.checker.chaos_process import Orders
+from failure_modes.checker.child_processes import popen
+from failure_modes.checker.constraints import drop_constraints_of
 from failure_modes.checker.place import Place
 from system.clock import Stopwatch, SystemClock
 from system.store import Store
@@ -59,6 +60,8 @@ class Plan:
     lease_seconds: float = 1.0
     jobs_a_second: float = 120.0
     fault: str | None = None
+    constraints: bool = True
+    """Whether the schema has its unique indexes: as in the scope of the fault."""
 
 
 class _Cast:
@@ -95,15 +98,14 @@ class _Cast:
             lease_seconds=self._plan.lease_seconds,
             jobs_a_second=self._plan.jobs_a_second,
             fault=self._plan.fault,
-            parent=os.getpid(),
         )
         command = [sys.executable, "-m", "failure_modes.checker.chaos_process"]
         with Path(self._plan.folder, f"{name}.err").open("ab") as errors:
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=errors)
-        self.running[name] = process
+            process = self.running[name] = popen(command, stderr=errors)
         assert process.stdin is not None
-        with suppress(BrokenPipeError), process.stdin as told:
-            told.write(json.dumps(asdict(orders)).encode("ascii"))
+        with suppress(BrokenPipeError):
+            process.stdin.write(json.dumps(asdict(orders)).encode("ascii") + b"\n")
+            process.stdin.flush()  # and it stays open: its end would be the end of the process
 
     def kill(self, name: str) -> None:
         """SIGKILL, whatever it is doing, and be sure that it is gone."""
@@ -112,6 +114,9 @@ class _Cast:
             self.died.append(f"{name} ended by itself, with exit code {process.returncode}")
         process.kill()
         process.wait()
+        if process.stdin is not None:
+            with suppress(BrokenPipeError):
+                process.stdin.close()
         del self.running[name]
         self.stopped.pop(name, None)
 
@@ -218,6 +223,9 @@ def told(struck: Counter[str]) -> str:
 def run(plan: Plan, say: Callable[[str], None]) -> Books:
     """Let it run, strike at random, end in peace, balance the books. `say` is told how far it has come."""
     plan.place.database.create()
+    if not plan.constraints:
+        with plan.place.open() as store:
+            drop_constraints_of(store)
     cast = _Cast(plan)
     blows = _Blows(plan, cast)
     try:

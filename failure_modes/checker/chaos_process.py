@@ -8,13 +8,14 @@ import importlib
 import json
 import random
 import sys
-from contextlib import closing
+import threading
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TextIO, cast
 
 from attrs import field, frozen
 
-from failure_modes.checker.orphans import die_with_parent
+from failure_modes.checker.child_processes import die_with_input
 from system.clock import SystemClock
 from system.database import BUSY_SECONDS, named
 from system.policies import Policies, Retry
@@ -24,6 +25,9 @@ from system.worker import Context, Worker
 
 POLL_SECONDS = 0.05
 WORK_SECONDS = 0.005
+BEATING = 0.5
+"""Of the jobs how many have a thread that beats; half of these threads are left behind."""
+BEAT_SECONDS = 0.002
 HOPELESS = "99"
 """A job whose key ends so fails at every attempt, and is given up."""
 CLOCK = SystemClock()
@@ -42,8 +46,6 @@ class Orders:
     lease_seconds: float
     jobs_a_second: float
     fault: str | None
-    parent: int
-    """The process that started it, and that it does not outlive."""
 
     @property
     def log(self) -> Path:
@@ -54,7 +56,7 @@ class Orders:
 def main(text: str) -> None:
     """Do what the orders, as JSON, say; for ever."""
     orders = Orders(**json.loads(text))
-    die_with_parent(orders.parent)
+    die_with_input()
     with orders.log.open("a", encoding="ascii") as log, opened(orders.db) as store:
         queue = build(orders, store)
         log.write("\n")  # the one before may have died in the midst of a line
@@ -91,10 +93,15 @@ def said(log: Path) -> list[list[Any]]:
     return lines
 
 
+_SAYS = threading.Lock()
+"""Held by the thread that writes a line."""
+
+
 def _say(log: TextIO, *words: Any) -> None:
-    """One line, whole: it is in the file before the next thing is done."""
-    log.write(json.dumps(words) + "\n")
-    log.flush()
+    """One line, whole: it is in the file before the next thing is done. From any thread."""
+    with _SAYS:
+        log.write(json.dumps(words) + "\n")
+        log.flush()
 
 
 def _produce(orders: Orders, queue: Queue, log: TextIO) -> None:
@@ -134,20 +141,36 @@ class _Telling:
         return accepted
 
 
+def _beat(context: Context, returned: threading.Event) -> None:
+    """Beat from a thread beside the handler, for as long as there is a lease."""
+    with suppress(StoreUnavailable):
+        while context.heartbeat() and not returned.wait(BEAT_SECONDS):
+            pass
+
+
 def _work(orders: Orders, queue: Queue, log: TextIO) -> None:
     chance = random.Random(orders.seed)
 
     def handle(job: Job, context: Context) -> None:
         key = job.payload
         _say(log, "ran", key, context.attempt)
-        drawn = chance.random()
+        drawn, beats, returned = chance.random(), chance.random(), threading.Event()
+        if beats < BEATING:
+            threading.Thread(target=_beat, args=(context, returned), daemon=True).start()
+        try:
+            work_on(drawn, key)
+        finally:
+            if beats < BEATING / 2:  # else the thread is left behind, and ends when its lease is gone
+                returned.set()
+        context.write(key)
+
+    def work_on(drawn: float, key: str) -> None:
         if drawn < 0.001:
             CLOCK.sleep(orders.lease_seconds * 1.5)  # too long: another will have the job
         elif drawn < 0.03 or key.endswith(HOPELESS):
             raise ValueError("as it happens")
         else:
             CLOCK.sleep(chance.uniform(0, 2 * WORK_SECONDS))
-        context.write(key)
 
     Worker(
         cast(Queue, _Telling(queue, log)),
@@ -155,6 +178,7 @@ def _work(orders: Orders, queue: Queue, log: TextIO) -> None:
         name=orders.name,
         clock=CLOCK,
         poll_seconds=POLL_SECONDS,
+        watch=True,
         tell=lambda text: _say(log, "told", text),
     ).run()
 
@@ -171,4 +195,4 @@ def _reconcile(orders: Orders, queue: Queue, log: TextIO) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.stdin.read())
+    main(sys.stdin.readline())

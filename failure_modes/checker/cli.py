@@ -1,12 +1,14 @@
 """The command line of the checker. Exit codes: see `EXIT`."""
 
 import json
+from errno import EPIPE
 from pathlib import Path
 from typing import Any
 
 import click
 from attrs import evolve
 
+from failure_modes.checker import interrupts, temporary
 from failure_modes.checker.catalogue import (
     BadScenario,
     FailureMode,
@@ -25,11 +27,12 @@ from failure_modes.checker.cli_prove import prove
 from failure_modes.checker.cli_repeat import repeat
 from failure_modes.checker.cli_seeds import seeds_
 from failure_modes.checker.cli_times import times
-from failure_modes.checker.database import kept, save
+from failure_modes.checker.database import NotKept, kept, save
 from failure_modes.checker.disk.vfs import NoVFS
 from failure_modes.checker.documents import documents
-from failure_modes.checker.exits import EXIT, fail, leave, shown_path, usage
+from failure_modes.checker.exits import EXIT, describe, fail, interrupted, leave, shown_path, usage
 from failure_modes.checker.options import STORE, processes, tuned, tuning
+from failure_modes.checker.process_pool import WorkerLost
 from failure_modes.checker.real import real_world_of
 from failure_modes.checker.replay import replay
 from failure_modes.checker.scaffold import NotLaidOut, lay_out
@@ -46,22 +49,35 @@ from failure_modes.checker.summary import (
 )
 from failure_modes.checker.telling import steps_told
 from failure_modes.checker.trace import Trace, TraceError, load
+from failure_modes.checker.whole import Damaged, write_whole
 from failure_modes.checker.worlds import NoWorld, world_of
+from system.store import StoreError
 
 EXPLORE_EXAMPLES = 2_000
 
 
 class _Commands(click.Group):
-    """The commands; what cannot be done on this Python is said in one line, whichever asks for it."""
+    """The commands. What stops one of them is said in one line, whichever it is."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run one."""
         try:
+            interrupts.check()
+            temporary.sweep()
             return super().invoke(ctx)
-        except BadScenario as error:
+        except KeyboardInterrupt:
+            interrupted()
+        except (BadScenario, Damaged, TraceError, NotKept) as error:
             fail(str(error))
-        except (NoVFS, NoWorld) as error:
+        except OSError as error:
+            if error.errno == EPIPE:  # nobody reads the output: click knows what to do
+                raise
+            fail(describe(error))
+        except (NoVFS, NoWorld, StoreError) as error:
             click.echo(f"cannot be done here: {error}", err=True)
+            leave(EXIT.BOUND_HIT)
+        except WorkerLost as error:
+            click.echo(f"error: {error}", err=True)
             leave(EXIT.BOUND_HIT)
 
 
@@ -82,7 +98,8 @@ def main() -> None:
 
     \b
     Exit codes: 0 as expected; 1 a violation where none was expected, or none where one was;
-    2 bad usage or not a trace; 3 a bound was hit before the question was answered.
+    2 bad usage or not a trace; 3 a bound was hit before the question was answered; 130 interrupted (143 by
+    SIGTERM), and 3 where what was found until then is shown.
     """
 
 
@@ -108,7 +125,8 @@ def replay_(paths: tuple[Path, ...], *, on_guarded: bool, really: bool, store: s
 
 
 def _replayed(path: Path, *, on_guarded: bool, really: bool, store: str | None) -> bool:
-    """Show one, and say whether it is as expected."""
+    """Show one, and say whether it is as expected. Raises KeyboardInterrupt before it begins."""
+    interrupts.check()
     try:
         trace = load(path)
         if store is not None:
@@ -162,6 +180,8 @@ def explore(file: Path | None, *, reach_all: bool, off: int | None, **options: A
         click.echo(everything_reached(strategy.scope, result))
     if trace is not None and file is not None:
         usage(save, file, trace)
+    if result.tally.interrupted:
+        click.echo("interrupted", err=True)
     wanted = properties(strategy.scope) if reach_all else ()
     leave(guarded_code(result, unreached(wanted, result)))
 
@@ -200,7 +220,7 @@ def docs(*, check: bool) -> None:
     stale = [path for path, text in fresh.items() if not path.exists() or path.read_text() != text]
     for path in stale:
         if not check:
-            path.write_text(fresh[path])
+            write_whole(path, fresh[path])
         click.echo(f"{'stale' if check else 'written'}: {shown_path(path)}")
     if not stale:
         click.echo("the generated documents are fresh")

@@ -8,14 +8,14 @@ from attrs import evolve, frozen
 from failure_modes.checker.asking import guards_of, proof_of, search_of
 from failure_modes.checker.catalogue import FailureMode, catalogue
 from failure_modes.checker.database import kept
-from failure_modes.checker.exits import EXIT, leave
-from failure_modes.checker.machine import run
+from failure_modes.checker.exits import EXIT, interrupted, leave, worst
+from failure_modes.checker.interrupts import check
 from failure_modes.checker.options import Mode
 from failure_modes.checker.progress import Lines
-from failure_modes.checker.proving import prove
 from failure_modes.checker.replay import replay
 from failure_modes.checker.scope import StoreKind
 from failure_modes.checker.summary import unreached
+from failure_modes.checker.uninterrupted import prove, search
 from system.clock import Stopwatch
 
 
@@ -43,20 +43,30 @@ def all_(modes: tuple[FailureMode, ...], store: str, seed: int) -> None:
     Without an FM all of them. Exit code 1 unless each is found and shrunk to the shortest length, nothing
     breaks on the guarded system, and each kept trace does what it did.
     """
-    on, lines, right = StoreKind(store), Lines("all"), True
-    for mode in modes or catalogue():
-        name = f"{mode.id} {mode.title}"
-        why = mode.not_on.get(on)
-        if why is not None:
-            click.echo(f"{name}: not on {on}: {why}")
-            continue
-        watch = Stopwatch()
-        ran = _run(mode, on, seed, lines)
-        click.echo(f"{name}: {ran.told}; {watch.seconds:.0f} s")
-        for wrong in ran.wrong:
-            right = False
-            click.echo(f"  wrong: {wrong}")
-    leave(EXIT.AS_EXPECTED if right else EXIT.NOT_AS_EXPECTED)
+    on, lines, codes = StoreKind(store), Lines("all"), list[EXIT]()
+    wanted = modes or catalogue()
+    try:
+        for mode in wanted:
+            codes.append(_shown(mode, on, seed, lines))
+    except KeyboardInterrupt:
+        wrong = sum(code is not EXIT.AS_EXPECTED for code in codes)
+        interrupted(f"{len(codes)} of {len(wanted)} failure modes were run, not as expected: {wrong}")
+    leave(worst(codes))
+
+
+def _shown(mode: FailureMode, on: StoreKind, seed: int, lines: Lines) -> EXIT:
+    """Run one, and show what came of it. Raises KeyboardInterrupt, and shows nothing."""
+    name = f"{mode.id} {mode.title}"
+    why = mode.not_on.get(on)
+    if why is not None:
+        click.echo(f"{name}: not on {on}: {why}")
+        return EXIT.AS_EXPECTED
+    watch = Stopwatch()
+    ran = _run(mode, on, seed, lines)
+    click.echo(f"{name}: {ran.told}; {watch.seconds:.0f} s")
+    for wrong in ran.wrong:
+        click.echo(f"  wrong: {wrong}")
+    return EXIT.NOT_AS_EXPECTED if ran.wrong else EXIT.AS_EXPECTED
 
 
 def _run(mode: FailureMode, on: StoreKind, seed: int, lines: Lines) -> Ran:
@@ -78,7 +88,7 @@ def _run(mode: FailureMode, on: StoreKind, seed: int, lines: Lines) -> Ran:
 
 
 def _broken(mode: FailureMode, seed: int) -> Ran:
-    found, shortest = run(search_of(mode, seed, broken=True)), prove(proof_of(mode, broken=True))
+    found, shortest = search(search_of(mode, seed, broken=True)), prove(proof_of(mode, broken=True))
     wrong = []
     if found.finding is None or len(found.actions) != mode.shortest:
         wrong.append(
@@ -92,7 +102,7 @@ def _broken(mode: FailureMode, seed: int) -> Ran:
 
 
 def _guarded(mode: FailureMode, seed: int) -> Ran:
-    tried = run(search_of(mode, seed, broken=False, examples=mode.prevent_examples))
+    tried = search(search_of(mode, seed, broken=False, examples=mode.prevent_examples))
     states = prove(proof_of(mode, broken=False))
     wrong = []
     if tried.finding is not None:
@@ -112,6 +122,7 @@ def _guarded(mode: FailureMode, seed: int) -> Ran:
 def _replayed(mode: FailureMode, on: StoreKind) -> Iterator[str]:
     """What is wrong with the replays. A trace made statement by statement is of one store alone."""
     for path, trace in kept(mode):
+        check()
         if trace.scope.store is not on and trace.scope.granularity != "transaction":
             continue
         moved = evolve(trace, scope=evolve(trace.scope, store=on))

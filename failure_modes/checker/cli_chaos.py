@@ -1,7 +1,6 @@
 """The command `chaos`: real processes, killed at random moments, and the books balanced."""
 
 import json
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -9,20 +8,20 @@ from typing import Any
 import click
 from attrs import asdict
 
+from failure_modes.checker import temporary
 from failure_modes.checker.catalogue import FailureMode
 from failure_modes.checker.chaos import Plan, run, told
 from failure_modes.checker.chaos_books import Books
-from failure_modes.checker.exits import EXIT, leave
+from failure_modes.checker.exits import EXIT, interrupted, leave
+from failure_modes.checker.interrupts import check
 from failure_modes.checker.options import JSON, STORE, Mode, Seconds
-from failure_modes.checker.orphans import sigterm_as_interrupt
 from failure_modes.checker.place import Place, new_place
 from failure_modes.checker.progress import Lines
 from failure_modes.checker.scope import StoreKind
-from failure_modes.checker.worlds import NoWorld
 from system.store import StoreError
 
 WRONG = ("lost", "duplicated", "stuck", "strange", "died")
-MUST_MEET = ("expired", "duplicate", "commit refused")
+MUST_MEET = ("expired", "duplicate", "commit refused", "extended")
 """What has to be in the audit, or the run was too peaceful to say anything."""
 
 WHOLE_MINUTES = 2
@@ -52,27 +51,29 @@ def chaos(minutes: float, seed: int, fault: FailureMode | None, store: str | Non
     its folder is named. Exit code 0 if all is well (with --fault: if something is wrong), 1 if not, 3 if too
     little happened to say.
     """
-    sigterm_as_interrupt()
-    folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+    folder = temporary.create(Path(tempfile.gettempdir()), "queue-chaos-")
     lines = Lines("chaos")
     module = None if fault is None else f"failure_modes.{fault.folder.name}.scenario"
+    place = new_place(StoreKind(store or StoreKind.SQLITE), folder)
+    plan = Plan(
+        folder=folder,
+        place=place,
+        seconds=minutes * 60,
+        seed=seed,
+        fault=module,
+        constraints=fault is None or fault.strategy.scope.constraints,
+    )
     try:
-        place = new_place(StoreKind(store or StoreKind.SQLITE), folder)
-    except NoWorld:
-        folder.rmdir()
-        raise
-    plan = Plan(folder=folder, place=place, seconds=minutes * 60, seed=seed, fault=module)
-    try:
-        books = run(plan, lines.note)
+        books = run(plan, lambda text: _say(lines, text))
     except KeyboardInterrupt:
-        click.echo(f"interrupted; the history is in {folder}", err=True)
-        leave(EXIT.BOUND_HIT)
+        temporary.let_stay(folder)
+        interrupted(f"the books were not balanced; the history is in {folder}")
     except StoreError as error:
+        temporary.let_stay(folder)
         click.echo(f"the books cannot be balanced: {error}; the history is in {folder}", err=True)
         leave(EXIT.NOT_AS_EXPECTED)
     kept = None if books.balanced else folder
-    if kept is None:
-        shutil.rmtree(folder)
+    (temporary.remove if books.balanced else temporary.let_stay)(folder)
     missing = [] if fault else [name for name in MUST_MEET if not books.audit[name]]
     if not fault and minutes >= WHOLE_MINUTES:
         few = {"kills": (books.struck["kills"], KILLS_MIN), "jobs": (books.jobs, JOBS_MIN)}
@@ -89,6 +90,12 @@ def chaos(minutes: float, seed: int, fault: FailureMode | None, store: str | Non
     if not (books.balanced if fault is None else broke):
         leave(EXIT.NOT_AS_EXPECTED)
     leave(EXIT.BOUND_HIT if missing else EXIT.AS_EXPECTED)
+
+
+def _say(lines: Lines, text: str) -> None:
+    """Say how far the run has come. Raises KeyboardInterrupt: nothing is half done there."""
+    check()
+    lines.note(text)
 
 
 def _as_json(books: Books, place: Place, seed: int, kept: Path | None) -> dict[str, Any]:

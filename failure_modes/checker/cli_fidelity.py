@@ -2,17 +2,15 @@
 
 import json
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
-from multiprocessing import get_context
 
 import click
 
-from failure_modes.checker.ahead import ahead, begin, stop
-from failure_modes.checker.exits import EXIT, leave
+from failure_modes.checker.exits import EXIT, interrupted, leave
 from failure_modes.checker.fidelity import Compared, compare, kept_schedules, schedules
+from failure_modes.checker.interrupts import check
 from failure_modes.checker.options import JSON, PROCESSES
-from failure_modes.checker.orphans import sigterm_as_interrupt
+from failure_modes.checker.process_pool import Pool
 from failure_modes.checker.progress import Lines
 from failure_modes.checker.real import SoftWorld
 
@@ -51,21 +49,18 @@ def fidelity(number: int, seed: int, processes: int, *, json_: bool) -> None:
     """
     lines = Lines("fidelity")
     done: list[Compared] = []
-    sigterm_as_interrupt()
-    context = get_context("forkserver")
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=begin)
+    wanted = chain(kept_schedules(), schedules(number, seed))
     try:
-        for compared in ahead(pool, compare, chain(kept_schedules(), schedules(number, seed)), 4 * processes):
-            done.append(compared)
-            lines.say(lambda: f"{len(done):,} run both ways, {sum(c.steps for c in done):,} steps")
+        with Pool(processes) as pool:
+            for compared in pool.in_order(compare, wanted, 4 * processes):
+                done.append(compared)
+                lines.say(lambda: f"{len(done):,} run both ways, {sum(c.steps for c in done):,} steps")
+        noticed = _canary(seed)
     except KeyboardInterrupt:
-        stop(pool)
-        click.echo("interrupted: nothing is proved", err=True)
-        leave(EXIT.BOUND_HIT)
-    pool.shutdown()
+        differ = sum(compared.difference is not None for compared in done)
+        interrupted(f"run both ways: {len(done):,}, different: {differ:,}; nothing is proved")
     different = [compared for compared in done if compared.difference]
     met: Counter[str] = sum([compared.met for compared in done], Counter())
-    noticed = _canary(seed)
     missing = [name for name in MUST_MEET if not met[name]]
     if json_:
         said = {
@@ -89,8 +84,9 @@ def fidelity(number: int, seed: int, processes: int, *, json_: bool) -> None:
 
 
 def _canary(seed: int) -> str | None:
-    """Where a crash that is none was noticed; None if it was not."""
+    """Where a crash that is none was noticed; None if it was not. Raises KeyboardInterrupt."""
     for schedule in schedules(CANARY_MAX, seed):
+        check()
         if schedule.scope.power_loss:
             continue
         compared = compare(schedule, SoftWorld)

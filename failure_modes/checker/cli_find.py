@@ -76,6 +76,8 @@ class _Answer:
 
 
 def _leave(answers: list[_Answer], options: dict[str, Any]) -> None:
+    if any(answer.interrupted for answer in answers):
+        click.echo("interrupted", err=True)
     if options["json_"]:
         first, *others = [answer.said for answer in answers]
         click.echo(json.dumps({**first, "then": others}))
@@ -95,6 +97,8 @@ def _found(mode: FailureMode, keep_as: str | None, why: str, options: dict[str, 
     if trace is not None and keep_as:
         click.echo(f" kept: {shown_path(path_of(mode, keep_as))}", err=options["json_"])
     code = EXIT.AS_EXPECTED if trace else EXIT.BOUND_HIT if result.bound_hit else EXIT.NOT_AS_EXPECTED
+    if result.tally.interrupted:  # the trace may not be the shortest, and the rest was not searched for
+        code = EXIT.BOUND_HIT
     said = {"hunts": mode.breaks, **as_json(result, trace)}
     return _Answer(said=said, code=code, interrupted=result.tally.interrupted)
 
@@ -109,7 +113,9 @@ def _tell(
         click.echo(_found_line(result))
         return
     tried = f"{mode.id} {mode.title}: {mode.breaks} was not broken in {result.tally.examples:,} examples"
-    more = "it was stopped; give it more time" if result.bound_hit else "try more --steps or --examples"
+    more = "try more --steps or --examples"
+    if result.bound_hit:
+        more = "it was interrupted" if result.tally.interrupted else "it was stopped; give it more time"
     click.echo(f"{tried}; {more}{_asides(result, '; ')}")
 
 
@@ -161,6 +167,8 @@ def guarded_code(result: Result, missing: tuple[str, ...]) -> EXIT:
     """How a search ends where nothing may break; says on standard error what it never met."""
     if result.finding is not None:
         return EXIT.NOT_AS_EXPECTED
+    if result.tally.interrupted:
+        return EXIT.BOUND_HIT
     if missing:
         click.echo(
             f"never reached: {', '.join(missing)}; it proves nothing: try more --examples, or "
@@ -175,7 +183,8 @@ def _found_line(result: Result) -> str:
     lines = [f" found in example {tally.examples_to_first} after {tally.seconds_to_first or 0.0:.1f} s"]
     lines.append(f"shrunk after {tally.stopwatch.seconds:.1f} s")
     if result.bound_hit:
-        lines.append("and not as short as it could be, for it was stopped")
+        how = "interrupted" if result.tally.interrupted else "stopped"
+        lines.append(f"and not as short as it could be, for it was {how}")
     elif not result.sure:
         lines.append("and perhaps not to the shortest: there are too many traces to try them all")
     return ", ".join(lines) + _asides(result, ", ")

@@ -1,18 +1,15 @@
 """What `explore --off` shows: which sets of policies break what, and which of them it takes."""
 
 import json
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import Any
 
 import click
 from attrs import frozen
 
-from failure_modes.checker.ahead import ahead, begin, stop
 from failure_modes.checker.exits import EXIT, leave
 from failure_modes.checker.hunting import Break, Trial, hunt, trials
 from failure_modes.checker.options import processes_for
-from failure_modes.checker.orphans import sigterm_as_interrupt
+from failure_modes.checker.process_pool import Pool
 from failure_modes.checker.progress import Lines
 from failure_modes.checker.strategy import Strategy
 from failure_modes.checker.telling import steps_told
@@ -50,18 +47,16 @@ def hunt_and_show(strategy: Strategy, number: int, options: dict[str, Any]) -> N
     ]
     processes = processes_for(strategy.scope, options)
     found: list[tuple[Break, ...]] = []
-    sigterm_as_interrupt()
-    pool = ProcessPoolExecutor(processes, mp_context=get_context("forkserver"), initializer=begin)
     try:
-        for one, breaks in zip(asked, ahead(pool, _hunted, asked, processes), strict=True):
-            found.append(breaks)
-            if not options["json_"]:
-                _show(one, breaks)
-            if limit is not None and watch.seconds > limit:
-                break
+        with Pool(processes) as pool:
+            for one, breaks in zip(asked, pool.in_order(_hunted, asked, processes), strict=True):
+                found.append(breaks)
+                if not options["json_"]:
+                    _show(one, breaks)
+                if limit is not None and watch.seconds > limit:
+                    break
     except KeyboardInterrupt:
         click.echo("interrupted", err=True)
-    stop(pool)
     _leave(chosen, found, json_=options["json_"])
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from failure_modes.checker.exits import EXIT, leave
+from failure_modes.checker.exits import EXIT, interrupted, leave
 from failure_modes.checker.matrix import PARTS, Part, Row, is_new, matrix
 from failure_modes.checker.options import JSON, PROCESSES
 from failure_modes.checker.progress import Lines
@@ -29,7 +29,10 @@ def matrix_(processes: int, together: int, json_: bool) -> None:
     Exit code 0 if nothing breaks with all policies on, else 1.
     """
     lines = Lines("matrix")
-    parts = [(part, list(matrix(part, processes, lines.note, together))) for part in PARTS]
+    try:
+        parts = [(part, list(matrix(part, processes, lines.note, together))) for part in PARTS]
+    except KeyboardInterrupt:
+        interrupted("no table is shown, for its rows are not complete")
     if json_:
         click.echo(json.dumps({"parts": [_part_as_json(part, rows) for part, rows in parts]}))
     else:

@@ -1,19 +1,16 @@
 """The command `power`: what losses of power leave of a database, by how SQLite keeps it."""
 
 import json
-from concurrent.futures import ProcessPoolExecutor
 from itertools import count
-from multiprocessing import get_context
 
 import click
 from attrs import asdict
 
-from failure_modes.checker.ahead import ahead, begin, stop
 from failure_modes.checker.disk.vfs import require
-from failure_modes.checker.exits import EXIT, leave
+from failure_modes.checker.exits import EXIT, interrupted, leave
 from failure_modes.checker.options import JSON, PROCESSES
-from failure_modes.checker.orphans import sigterm_as_interrupt
 from failure_modes.checker.power import SETTINGS, STEPS, STORE, Looked, Setting, look
+from failure_modes.checker.process_pool import Pool
 from failure_modes.checker.progress import Lines
 
 FEWER = 10
@@ -37,22 +34,18 @@ def power(images: int, seed: int, steps: int, processes: int, *, json_: bool) ->
 
     Exit code 0 if with the store's settings no acknowledged commit is lost and no database is corrupt, and
     with other settings some are (or nothing was looked at that could be); 1 if not; 3 if SQLite's file
-    operations cannot be seen here, or it was interrupted.
+    operations cannot be seen here, or too little was met to say.
     """
     require()
     lines = Lines("power")
-    sigterm_as_interrupt()
-    pool = ProcessPoolExecutor(processes, mp_context=get_context("forkserver"), initializer=begin)
     looked: dict[Setting, Looked] = {}
     try:
-        for setting in (STORE, *[setting for setting in SETTINGS if setting != STORE]):
-            wanted = images if setting == STORE else -(-images // FEWER)
-            looked[setting] = _look(pool, (setting, seed, steps), wanted, processes, lines)
+        with Pool(processes) as pool:
+            for setting in (STORE, *[setting for setting in SETTINGS if setting != STORE]):
+                wanted = images if setting == STORE else -(-images // FEWER)
+                looked[setting] = _look(pool, (setting, seed, steps), wanted, lines)
     except KeyboardInterrupt:
-        stop(pool)
-        click.echo("interrupted: nothing is shown", err=True)
-        leave(EXIT.BOUND_HIT)
-    stop(pool)
+        interrupted(f"{len(looked)} of {len(SETTINGS)} settings were looked at; nothing is shown")
     store = looked[STORE]
     others = sum([looked[setting].lost for setting in SETTINGS if setting != STORE])
     if json_:
@@ -68,14 +61,12 @@ def power(images: int, seed: int, steps: int, processes: int, *, json_: bool) ->
     leave(EXIT.AS_EXPECTED if others else EXIT.NOT_AS_EXPECTED)
 
 
-def _look(
-    pool: ProcessPoolExecutor, first: tuple[Setting, int, int], wanted: int, processes: int, lines: Lines
-) -> Looked:
+def _look(pool: Pool, first: tuple[Setting, int, int], wanted: int, lines: Lines) -> Looked:
     """Runs until so many images were looked at; which they are does not depend on the number of processes."""
     setting, seed, steps = first
     total = Looked()
     asked = ((setting, number, steps) for number in count(seed))
-    for one in ahead(pool, _look_at, asked, processes):
+    for one in pool.in_order(_look_at, asked):
         total += one
         lines.note(f"{setting.journal} {setting.synchronous}: {total.images:,} images of {wanted:,}")
         if total.images >= wanted:

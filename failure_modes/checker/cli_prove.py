@@ -14,7 +14,7 @@ from failure_modes.checker.checkpoint import CheckpointError
 from failure_modes.checker.content import Unexplorable
 from failure_modes.checker.database import keep, path_of
 from failure_modes.checker.disk.vfs import require
-from failure_modes.checker.exits import EXIT, check_new, fail, leave, shown_path, usage, worst
+from failure_modes.checker.exits import EXIT, check_new, describe, fail, leave, shown_path, usage, worst
 from failure_modes.checker.explorer import Proof, Reductions
 from failure_modes.checker.options import (
     BREAKS,
@@ -228,11 +228,8 @@ def _explore(
     except PartLost as error:
         click.echo(f"error: {error}", err=True)
         leave(EXIT.BOUND_HIT)
-    except KeyboardInterrupt:
-        click.echo("interrupted twice: stopped at once", err=True)
-        leave(EXIT.BOUND_HIT)
     except OSError as error:
-        fail(f"{error.filename}: {error.strerror}")
+        fail(describe(error))
     except Disagreement as error:
         click.echo(f"error: {error}", err=True)
         leave(EXIT.NOT_AS_EXPECTED)

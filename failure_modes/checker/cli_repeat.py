@@ -6,8 +6,9 @@ from itertools import chain
 
 import click
 
-from failure_modes.checker.exits import EXIT, leave
+from failure_modes.checker.exits import EXIT, interrupted, leave
 from failure_modes.checker.fidelity import Compared, compare, kept_schedules, schedules
+from failure_modes.checker.interrupts import check
 from failure_modes.checker.options import JSON
 from failure_modes.checker.progress import Lines
 from failure_modes.checker.scope import StoreKind
@@ -33,9 +34,14 @@ def repeat(number: int, seed: int, *, json_: bool) -> None:
     """
     lines, store = Lines("repeat"), StoreKind.POSTGRESQL
     done: list[Compared] = []
-    for schedule in chain(kept_schedules(store), schedules(number, seed, store)):
-        done.append(compare(schedule, world_of))
-        lines.say(lambda: f"{len(done):,} run twice, {sum(c.steps for c in done):,} steps")
+    try:
+        for schedule in chain(kept_schedules(store), schedules(number, seed, store)):
+            done.append(compare(schedule, world_of))
+            lines.say(lambda: f"{len(done):,} run twice, {sum(c.steps for c in done):,} steps")
+            check()
+    except KeyboardInterrupt:
+        differ = sum(compared.difference is not None for compared in done)
+        interrupted(f"run twice: {len(done):,}, different: {differ:,}")
     different = [compared for compared in done if compared.difference]
     met: Counter[str] = sum([compared.met for compared in done], Counter())
     missing = [name for name in MUST_MEET if not met[name]]

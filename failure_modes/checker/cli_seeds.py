@@ -3,7 +3,7 @@
 import click
 
 from failure_modes.checker.catalogue import FailureMode, catalogue
-from failure_modes.checker.exits import EXIT, leave, usage
+from failure_modes.checker.exits import EXIT, interrupted, leave, usage
 from failure_modes.checker.options import Mode
 from failure_modes.checker.progress import Lines
 from failure_modes.checker.seeds import keep, key_of, search, searched
@@ -30,9 +30,13 @@ def seeds_(modes: tuple[FailureMode, ...], seeds: int | None) -> None:
     keys = [key_of(one) for mode in everything for one in mode.each]
     known = {key: kept[key] for key in keys if key in kept}
     lines, right = Lines("seeds"), True
-    for mode in [one for asked in modes or everything for one in asked.each]:
+    wanted = [one for asked in modes or everything for one in asked.each]
+    for done, mode in enumerate(wanted):
         before = known[key_of(mode)].seeds if key_of(mode) in known else 0
-        one = known[key_of(mode)] = search(mode, seeds or max(before, SEEDS_MIN), lines.note)
+        try:
+            one = known[key_of(mode)] = search(mode, seeds or max(before, SEEDS_MIN), lines.note)
+        except KeyboardInterrupt:
+            interrupted(f"{done} of {len(wanted)} breaks were searched for with all seeds, and are kept")
         short = one.ends_at(mode.shortest)
         right = right and short
         lengths = " or ".join([str(length) for length in one.lengths]) or "nothing"

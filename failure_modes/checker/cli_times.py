@@ -2,12 +2,15 @@
 
 import subprocess
 import sys
+from contextlib import suppress
 
 import click
 
 from failure_modes.checker.catalogue import FailureMode, catalogue
+from failure_modes.checker.child_processes import popen
 from failure_modes.checker.database import kept
-from failure_modes.checker.exits import EXIT, leave, usage
+from failure_modes.checker.exits import EXIT, interrupted, leave, usage
+from failure_modes.checker.interrupts import LOOK_EVERY_SECONDS, check
 from failure_modes.checker.options import Mode
 from failure_modes.checker.seconds import keep, measured
 from system.clock import Stopwatch
@@ -26,9 +29,13 @@ def times(modes: tuple[FailureMode, ...]) -> None:
     """
     everything = catalogue()
     known, right = measured(), True
-    for mode in modes or everything:
+    wanted = modes or everything
+    for done, mode in enumerate(wanted):
         watch = Stopwatch()
-        codes = [_run(arguments) for arguments in _session(mode)]
+        try:
+            codes = [_run(arguments) for arguments in _session(mode)]
+        except KeyboardInterrupt:
+            interrupted(f"{done} of {len(wanted)} sessions were measured and are kept")
         seconds = known[mode.id] = round(watch.seconds, 1)
         wrong = [code for code in codes if code] or seconds >= SECONDS_MAX
         right = right and not wrong
@@ -45,6 +52,23 @@ def _session(mode: FailureMode) -> tuple[tuple[str, ...], ...]:
     return (*searches, ("replay", *traces), ("replay", *traces, "--guarded"))
 
 
+_COMMAND = """
+from failure_modes.checker.child_processes import die_with_input
+from failure_modes.__main__ import run
+
+die_with_input()
+run()
+"""
+
+
 def _run(arguments: tuple[str, ...]) -> int:
-    command = [sys.executable, "-m", "failure_modes", *arguments]
-    return subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode
+    """The exit code of a command of its own. Raises KeyboardInterrupt, and leaves no process."""
+    with popen([sys.executable, "-c", _COMMAND, *arguments], stdout=subprocess.DEVNULL) as process:
+        try:
+            while process.poll() is None:
+                check()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(LOOK_EVERY_SECONDS)
+        finally:
+            process.kill()
+    return process.returncode

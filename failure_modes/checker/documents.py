@@ -19,8 +19,8 @@ _OPERATIONS = """\
 | operation (one transaction each) | rule |
 | --- | --- |
 | enqueue | the same idempotency key: the job that exists is returned, and there is no second job |
-| lease | the job available longest, then the lowest id; its stale execution is aborted with it |
-| lease, under limits | a retry without budget is postponed; nothing while the breaker is open |
+| lease | the retry that has been due longest, else the new job of the lowest id; a stale execution ends |
+| lease, under limits | no retry while the budget has no room; nothing while the breaker is open |
 | start, heartbeat, commit, fail | only by the execution that holds an unexpired lease |
 | commit | the effect and the COMMITTED record together; only the first commit of a job is accepted |
 | finish | COMMITTED to DONE, by its worker, however late; it closes the breaker |

@@ -7,13 +7,14 @@ from typing import Any, NoReturn
 
 import click
 
+from failure_modes.checker import interrupts
 from failure_modes.checker.catalogue import FailureMode
-from failure_modes.checker.database import NotKept, path_of
+from failure_modes.checker.database import NotKept, kept, path_of
 from failure_modes.checker.trace import TraceError
 
 
 class EXIT(IntEnum):
-    """What the exit code says."""
+    """What the exit code says. A command that was interrupted before it had an answer ends with another."""
 
     AS_EXPECTED = 0
     NOT_AS_EXPECTED = 1
@@ -37,11 +38,18 @@ def usage(function: Callable[..., Any], *arguments: Any) -> Any:
     except (NotKept, TraceError) as error:
         fail(str(error))
     except OSError as error:
-        fail(f"{error.filename}: {error.strerror}")
+        fail(describe(error))
+
+
+def describe(error: OSError) -> str:
+    """What the operating system refused, in one line."""
+    reason = error.strerror or str(error)
+    return reason if error.filename is None else f"{error.filename}: {reason}"
 
 
 def check_new(mode: FailureMode, keep_as: str) -> None:
-    """Leave if no trace can be kept under that name."""
+    """Leave if no trace can be kept under that name, before anything is searched for."""
+    usage(kept, mode)
     if usage(path_of, mode, keep_as).exists():
         fail(f"--keep {keep_as}: a trace of that name exists already; choose another name")
 
@@ -64,3 +72,9 @@ def worst(codes: Iterable[EXIT]) -> EXIT:
 def leave(code: EXIT) -> NoReturn:
     """Leave with that code."""
     raise SystemExit(code)
+
+
+def interrupted(until_then: str = "") -> NoReturn:
+    """Say in one line that the command was interrupted, and what it knew until then, and leave."""
+    click.echo(f"interrupted: {until_then}" if until_then else "interrupted", err=True)
+    raise SystemExit(interrupts.exit_code())

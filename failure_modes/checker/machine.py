@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 from hypothesis.strategies import sampled_from
 
+from failure_modes.checker import interrupts
 from failure_modes.checker.attempt import attempt
 from failure_modes.checker.draws import by_seed_alone
 from failure_modes.checker.findings import Finding, Found
@@ -165,6 +166,7 @@ def machine_of(search: Search, tally: Tally, progress: Progress = _silent) -> ty
     class Machine(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
+            interrupts.check()
             if search.seconds_max is not None and tally.stopwatch.seconds > search.seconds_max:
                 tally.bound_hit = True
                 raise BoundHit

@@ -15,8 +15,9 @@ from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.catalogue import catalogue
 from failure_modes.checker.explorer import Proof
 from failure_modes.checker.hunted import Hunt, past_others
-from failure_modes.checker.proving import Answer, prove
+from failure_modes.checker.proving import Answer
 from failure_modes.checker.scope import Scope, Swap, guarded
+from failure_modes.checker.uninterrupted import prove
 from model.invariants import INVARIANTS
 from model.state import Settings
 from system.policies import CircuitBreaker, Fence, Policies, Reconciliation, Retry, RetryBudget
@@ -147,7 +148,10 @@ def off() -> dict[str, Swap]:
 
 
 def matrix(part: Part, processes: int, done: Callable[[str], None], together: int = 1) -> Iterator[Row]:
-    """The rows for sets of up to so many of its policies. `done` is told what was computed."""
+    """The rows for sets of up to so many of its policies. `done` is called with what was computed.
+
+    Raises KeyboardInterrupt.
+    """
     for size in range(1, together + 1):
         for names in combinations(part.policies, size):
             answers, later, swap = [], [], partial(without, names)

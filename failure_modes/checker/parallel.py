@@ -7,16 +7,14 @@ is handed over between two rounds. A process ends when the one that began it is 
 import gc
 import pickle
 import resource
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 from attrs import evolve
 
+from failure_modes.checker import child_processes, temporary
 from failure_modes.checker.checkpoint import Checkpoint, Reached
 from failure_modes.checker.explorer import Broken, Candidate, Counts, Part, Proof, owner
 from model.actions import Action
@@ -166,25 +164,13 @@ class PartLost(Exception):
         )
 
 
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """What is begun here does not hear of SIGINT and SIGTERM: whoever began it ends it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 class There:
     """A part in a process of its own. The proof must be picklable: its swap a function of a module."""
 
     def __init__(self, proof: Proof, number: int, parts: int) -> None:
         context = get_context("spawn")
         self._connection, far = context.Pipe()
-        self._process = context.Process(target=_serve, args=(far, proof, number, parts), daemon=True)
-        with _uninterrupted():
-            self._process.start()
+        self._process = child_processes.start(context, _serve, far, proof, number, parts, daemon=True)
         far.close()
 
     def ask(self, what: str, *arguments: Any) -> None:
@@ -210,11 +196,11 @@ class There:
         self._process.join(timeout=10)
         if self._process.is_alive():
             self._process.kill()
+            self._process.join()
+            temporary.sweep()
 
 
 def _serve(connection: "Connection[Any, Any]", proof: Proof, number: int, parts: int) -> None:
-    for interrupt in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(interrupt, signal.SIG_IGN)  # whoever began this process ends it, by its connection
     gc.set_threshold(1_000_000, 100, 1_000)  # what is made here stays, and little of it is circular
     desk = Desk(proof, number, parts)
     while True:

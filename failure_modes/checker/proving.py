@@ -13,6 +13,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from failure_modes.checker import interrupts
 from failure_modes.checker.attempt import attempt
 from failure_modes.checker.bounds import Alphabet
 from failure_modes.checker.checkpoint import Checkpoint, CheckpointError, load, save
@@ -284,6 +285,9 @@ class _Course:
 @contextmanager
 def _interruptible() -> Iterator[Callable[[], bool]]:
     """While it lasts, SIGINT and SIGTERM ask to stop after the round; a second SIGINT stops at once."""
+    if interrupts.listening():
+        yield interrupts.received
+        return
     asked: list[int] = []
 
     def ask(number: int, frame: FrameType | None) -> None:

@@ -9,18 +9,15 @@ must not be inherited (SQLite, "How To Corrupt An SQLite Database File", 2.6).
 """
 
 import multiprocessing
-import signal
 from contextlib import suppress
-from functools import cache
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
 from attrs import frozen
 
+from failure_modes.checker import child_processes
 from failure_modes.checker.disk.operations import Operation
-from failure_modes.checker.orphans import die_with_parent
 from failure_modes.checker.powered import PoweredWorld
 from failure_modes.checker.process import Process, Program
 from failure_modes.checker.scope import Scope, Swap
@@ -143,8 +140,8 @@ class RealProcess(Process):
             ours, theirs = multiprocessing.Pipe()
             world = self._real
             arguments = (theirs, self.name, str(world.path), world.scope, world.swap)
-            child = _server().Process(target=_run, args=arguments, daemon=True)
-            child.start()
+            context = child_processes.fork_server("failure_modes.checker.real")
+            child = child_processes.start(context, _run, *arguments, daemon=True)
             theirs.close()
             self._child, self._pipe = child, ours
         return self._pipe
@@ -160,8 +157,6 @@ def _run(pipe: Connection, name: str, path: str, scope: Scope, swap: Swap) -> No
 
 
 def _serve(pipe: Connection, name: str, path: str, scope: Scope, swap: Swap) -> None:
-    die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it ends it
     world = world_of(scope, swap, path=Path(path))
     process = world.processes[name]
     while True:
@@ -221,10 +216,3 @@ class SoftProcess(RealProcess):
 
 def _never(process: Process) -> None:
     raise AssertionError(f"process {process.name} runs elsewhere")
-
-
-@cache
-def _server() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["failure_modes.checker.real"])
-    return context

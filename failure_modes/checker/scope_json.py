@@ -7,6 +7,7 @@ from attrs import fields
 
 from failure_modes.checker.scope import WORKER_NAMES, Granularity, Scope, StoreKind
 from model.state import Settings
+from system.settings import WHOLE_LEAST, WHOLE_MAX
 
 _ALWAYS: dict[str, type] = {
     "workers": int,
@@ -97,6 +98,8 @@ def _check(key: str, value: Any, kind: Any) -> None:
     if not isinstance(value, (int, float) if kind is float else kind):
         refuse(f"it is a {_KIND_NAMES[kind]}")
     if key == "jitter_seed":
+        if not WHOLE_LEAST <= value <= WHOLE_MAX:
+            refuse("it is of at most 64 bits")
         return
     if kind in (int, float) and not 0 < value <= 1e9:
         refuse("it is positive, and at most 1e9")

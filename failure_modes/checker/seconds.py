@@ -1,18 +1,16 @@
 """How long the session of each failure mode took, as it was measured last: kept for the index."""
 
-import json
-
 from failure_modes.checker.catalogue import FOLDER
-from failure_modes.checker.whole import write_lines
+from failure_modes.checker.whole import Damaged, read_lines, write_lines
 
 FILE = FOLDER / "seconds.json"
 
 
 def measured() -> dict[str, float]:
-    """What is kept, by the id of the failure mode."""
-    if not FILE.exists():
-        return {}
-    known: dict[str, float] = json.loads(FILE.read_text(encoding="utf-8"))
+    """What is kept, by the id of the failure mode. Raises Damaged, OSError."""
+    known = read_lines(FILE)
+    if not all(isinstance(seconds, int | float) for seconds in known.values()):
+        raise Damaged(FILE)
     return known
 
 

@@ -4,16 +4,14 @@ Kept, because they take a quarter of an hour; made from the seeds alone, so that
 the same.
 """
 
-import json
 from collections.abc import Callable
-from typing import Any
 
 from attrs import asdict, frozen
 
+from failure_modes.checker import uninterrupted
 from failure_modes.checker.asking import search_of
 from failure_modes.checker.catalogue import FOLDER, FailureMode
-from failure_modes.checker.machine import run
-from failure_modes.checker.whole import write_lines
+from failure_modes.checker.whole import Damaged, read_lines, write_lines
 
 FILE = FOLDER / "seeds.json"
 
@@ -47,11 +45,11 @@ def key_of(mode: FailureMode) -> str:
 
 
 def search(mode: FailureMode, seeds: int, say: Callable[[str], None]) -> Searched:
-    """Search the broken system with so many seeds."""
+    """Search the broken system with so many seeds. Raises KeyboardInterrupt."""
     lengths, examples = [], []
     for seed in range(seeds):
         say(f"{key_of(mode)}: seed {seed}")
-        result = run(search_of(mode, seed, broken=True))
+        result = uninterrupted.search(search_of(mode, seed, broken=True))
         if result.finding is not None:
             lengths.append(len(result.actions))
             examples.append(result.tally.examples_to_first or 0)
@@ -65,11 +63,12 @@ def search(mode: FailureMode, seeds: int, say: Callable[[str], None]) -> Searche
 
 
 def searched() -> dict[str, Searched]:
-    """What is kept, by `key_of` the failure mode."""
-    if not FILE.exists():
-        return {}
-    kept: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
-    return {key: Searched(**{**one, "lengths": tuple(one["lengths"])}) for key, one in kept.items()}
+    """What is kept, by `key_of` the failure mode. Raises Damaged, OSError."""
+    try:
+        kept = read_lines(FILE).items()
+        return {key: Searched(**{**one, "lengths": tuple(one["lengths"])}) for key, one in kept}
+    except (KeyError, TypeError):
+        raise Damaged(FILE) from None
 
 
 def keep(known: dict[str, Searched]) -> None:

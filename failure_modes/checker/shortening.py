@@ -10,6 +10,7 @@ from collections import Counter
 
 from attrs import frozen
 
+from failure_modes.checker import interrupts
 from failure_modes.checker.attempt import attempt
 from failure_modes.checker.bounds import Bounds
 from failure_modes.checker.content import Unexplorable
@@ -40,6 +41,7 @@ def shrink(scope: Scope, swap: Swap, hunted: Hunt | None, found: Found) -> Short
     """The shortest trace that breaks the same invariant, with canonical names."""
 
     def same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
+        interrupts.check()
         again = attempt(scope, swap, hunted, actions)
         same_kind = again is not None and again.finding.invariant == found.finding.invariant
         return again.actions if again is not None and same_kind else None

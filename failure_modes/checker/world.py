@@ -11,14 +11,13 @@ overlap, so there all its processes may share one connection to a database in me
 import itertools
 import shutil
 import sqlite3
-import tempfile
 from contextlib import ExitStack, closing
 from functools import cache
-from multiprocessing.util import Finalize
 from pathlib import Path
 
 from greenlet import getcurrent
 
+from failure_modes.checker import temporary
 from failure_modes.checker.constraints import drop_constraints, same_token
 from failure_modes.checker.content import (
     Content,
@@ -278,16 +277,8 @@ _numbers = itertools.count(1)
 
 
 @cache
-def _folder() -> tempfile.TemporaryDirectory[str]:
-    memory = Path("/dev/shm")  # a memory file system, where there is one
-    folder = tempfile.TemporaryDirectory(prefix="queue-", dir=memory if memory.is_dir() else None)
-    Finalize(None, folder.cleanup, exitpriority=1)  # a child of multiprocessing runs no other exit handlers
-    return folder
-
-
-@cache
 def _template(*, constraints: bool = True) -> Path:
-    path = Path(_folder().name, "template.db" if constraints else "template-loose.db")
+    path = temporary.own() / ("template.db" if constraints else "template-loose.db")
     SQLiteStore(path, clock=ManualClock(), create=True).close()
     if not constraints:
         with closing(sqlite3.connect(path)) as connection:
@@ -297,6 +288,6 @@ def _template(*, constraints: bool = True) -> Path:
 
 def fresh_database(scope: Scope = _USUAL) -> Path:
     """The path of a database that nobody else has, for a world of that scope."""
-    path = Path(_folder().name, f"run-{next(_numbers)}.db")
+    path = temporary.own() / f"run-{next(_numbers)}.db"
     shutil.copyfile(_template(constraints=scope.constraints), path)
     return path

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from attrs import evolve, field, frozen, validators
 
+from system.settings import seconds, whole
 from system.store import Breaker, Execution, Transaction
 
 
@@ -18,8 +19,8 @@ class CircuitBreaker:
 
     protects: ClassVar[tuple[str, ...]] = ("INV_005",)
 
-    failures_max: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
-    open_seconds: float = field(default=30.0, validator=validators.ge(0.001))
+    failures_max: int | None = field(default=None, validator=validators.optional(whole()))
+    open_seconds: float = field(default=30.0, validator=seconds())
 
     def hold(self, tx: Transaction) -> None:
         """Hold the breaker until the transaction ends, before it reads the time at which it changes it."""

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from attrs import field, frozen, validators
 
+from system.settings import seconds, whole
 from system.store import Execution, Transaction
 
 
@@ -18,8 +19,8 @@ class RetryBudget:
 
     protects: ClassVar[tuple[str, ...]] = ("INV_005",)
 
-    retries_max: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
-    window_seconds: float = field(default=60.0, validator=validators.ge(0.001))
+    retries_max: int | None = field(default=None, validator=validators.optional(whole()))
+    window_seconds: float = field(default=60.0, validator=seconds())
 
     def has_room(self, tx: Transaction) -> bool:
         """Whether a retry may begin now."""

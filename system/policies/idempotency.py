@@ -16,6 +16,8 @@ class Accepted:
 
     job: Job
     existed: bool
+    same_payload: bool = True
+    """Whether the job that existed has the payload that was asked for."""
 
 
 @frozen
@@ -32,7 +34,8 @@ class Idempotency:
             existing = None if key is None else tx.job_by_key(key)
             if existing:
                 tx.record(event="duplicate", operation="enqueue", actor=actor, job_id=existing.id)
-                return Accepted(job=existing, existed=True)
+                same = existing.payload_json == payload_json
+                return Accepted(job=existing, existed=True, same_payload=same)
             job = tx.add_job(key=key, payload_json=payload_json, attempts_max=attempts_max)
             tx.record(event="enqueued", operation="enqueue", actor=actor, job_id=job.id)
             return Accepted(job=job, existed=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from attrs import frozen
 
-from system.store import HELD, Execution, Job, Status, Store, Transaction
+from system.store import HELD, Execution, Job, Status, Store, Transaction, UnreadableRow
 
 if TYPE_CHECKING:
     from system.policies import Policies
@@ -34,16 +34,20 @@ class Leasing:
         Jobs that were leased before come first: there are never more than the new ones before them made. A
         job whose lease ran out is due again: its stale execution is aborted in the same transaction. If that
         was the last attempt the job is buried, and the next job is for the next transaction, which reads the
-        time anew.
+        time anew. A job that cannot be read is set aside.
         """
         while True:
             with store.transaction() as tx:
                 if policies.breaker.is_open(tx):
                     return None
-                job = tx.next_available(retries=policies.budget.has_room(tx))
-                if job is None:
-                    return None
-                attempt = self._attempt(tx, policies, job, worker)
+                try:
+                    job = tx.next_available(retries=policies.budget.has_room(tx))
+                    if job is None:
+                        return None
+                    attempt = self._attempt(tx, policies, job, worker)
+                except UnreadableRow as bad:
+                    tx.set_aside(bad, operation="lease", actor=worker)
+                    continue
                 if attempt is not None:
                     return self._leased(tx, policies, job, attempt, worker=worker, lease_ms=lease_ms)
 

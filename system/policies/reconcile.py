@@ -7,10 +7,11 @@ so it is safe to run twice, and beside live workers.
 
 from typing import ClassVar
 
-from attrs import field, frozen, validators
+from attrs import field, frozen
 
 from system.policies.retry import Retry
-from system.store import Status, Store
+from system.settings import whole
+from system.store import Execution, Status, Store, Transaction, UnreadableRow
 
 
 @frozen(kw_only=True)
@@ -27,13 +28,13 @@ class Reconciliation:
 
     protects: ClassVar[tuple[str, ...]] = ("INV_004", "INV_005")
 
-    batch: int = field(default=500, validator=validators.ge(1))
+    batch: int = field(default=500, validator=whole())
 
     def run(self, store: Store, retry: Retry, actor: str) -> Reconciled:
         """Take up the executions whose lease has run out, oldest first."""
         finished = aborted = 0
         with store.transaction() as tx:
-            for execution in tx.expired(self.batch):
+            for execution in self._expired(tx, actor):
                 if execution.status is Status.COMMITTED:
                     tx.move(
                         execution,
@@ -49,3 +50,11 @@ class Reconciliation:
                     retry.bury_if_spent(tx, execution, operation="reconcile", actor=actor)
                     aborted += 1
         return Reconciled(finished=finished, aborted=aborted)
+
+    def _expired(self, tx: Transaction, actor: str) -> tuple[Execution, ...]:
+        """The executions to take up. A job that cannot be read is set aside."""
+        while True:
+            try:
+                return tx.expired(self.batch)
+            except UnreadableRow as bad:
+                tx.set_aside(bad, operation="reconcile", actor=actor)

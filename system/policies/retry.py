@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from attrs import field, frozen, validators
 
+from system.settings import WHOLE_LEAST, seconds, whole
 from system.store import Execution, Transaction
 
 
@@ -23,10 +24,10 @@ class Retry:
 
     protects: ClassVar[tuple[str, ...]] = ("INV_003", "INV_005")
 
-    attempts_max: int = field(default=3, validator=validators.ge(1))
-    backoff_seconds: float = field(default=1.0, validator=validators.ge(0))
-    backoff_max_seconds: float = field(default=60.0, validator=validators.ge(0))
-    jitter_seed: int | None = None
+    attempts_max: int = field(default=3, validator=whole())
+    backoff_seconds: float = field(default=1.0, validator=seconds(least=0))
+    backoff_max_seconds: float = field(default=60.0, validator=seconds(least=0))
+    jitter_seed: int | None = field(default=None, validator=validators.optional(whole(least=WHOLE_LEAST)))
 
     def backoff_ms(self, attempt: int) -> int:
         """How long, in milliseconds, to wait after that attempt (1, 2, …) has failed."""

@@ -7,7 +7,8 @@ what belongs to it, then the breaker and the retry budget; a lease asks the brea
 job. The time is the server's, read after the lock.
 """
 
-from system.postgresql.connecting import BUSY_SECONDS, Connect, connecting, shown
+from system.postgresql.address import shown
+from system.postgresql.connecting import BUSY_SECONDS, Connect, connecting
 from system.postgresql.schema import SCHEMA_VERSION
 from system.postgresql.store import PostgreSQLStore
 from system.postgresql.transaction import PostgreSQLTransaction

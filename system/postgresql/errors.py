@@ -1,8 +1,18 @@
-"""The driver's errors, turned into ours: one line that a user can act on."""
+"""The driver's errors, turned into ours: one line that a user can act on.
+
+What the server says of a statement is passed on. What libpq says of a connection is not: it repeats parts of
+the address, and any of them may be of a password. There the words are ours alone.
+"""
+
+import errno
+import os
+import re
 
 import psycopg
 from psycopg import errors
 
+from system.postgresql.address import without_host
+from system.schema import RULES, refused
 from system.store import StoreBusy, StoreError, StoreUnavailable
 
 _AGAIN = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
@@ -18,7 +28,41 @@ _FOR_NOW = {
     "57P05": "the server ended a session that was idle for too long",
     "25P03": "the server ended a transaction that was left alone for too long",
 }
+_OPTION = "an option in the address has a value that cannot be used"
+_UNKNOWN_HOST = "the name of the host cannot be resolved"
+_FAILED = "the connection failed"
+_BEFORE_ANSWER = (_OPTION, _UNKNOWN_HOST, _FAILED)
+"""Where nothing may have answered to the name of the host, so that it may be of a password."""
+
+_OF_CONNECTION = (
+    (r"password authentication failed", "the server refused the user or the password"),
+    (r"no password supplied", "the server asks for a password, and there is none"),
+    (r"authentication failed|pg_hba\.conf", "the server refused the user from here; see its pg_hba.conf"),
+    (r"not currently accepting connections", "the database is not currently accepting connections"),
+    (r"the database system is", _FOR_NOW["57P03"]),
+    (r"too many|connection slots|connection limit", _FOR_NOW["53300"]),
+    (r"database .* does not exist", "the server has no such database"),
+    (r"role .* (does not exist|is not permitted to log in)", "the server has no such user or role"),
+    (r"could not translate host name|failed to resolve host", _UNKNOWN_HOST),
+    (r"timeout expired", "no answer in time"),
+    (r"closed the connection unexpectedly|connection is lost", "the server closed the connection"),
+    (r"the connection is closed", "the connection is closed"),
+    (
+        r"configuration parameter|invalid value for parameter|command-line arg|permission denied to set",
+        _OPTION,
+    ),
+    (r"invalid .*(value|option|key)|bad value|could not parse|definition of service", _OPTION),
+    (r"SSL|TLS|GSS|certificate", "the server and this side cannot agree on encryption; see `sslmode`"),
+)
+"""What libpq and the server say of a connection, by a part that never changes, and what is said instead."""
+
 _TOO_LARGE = "a number of more than 64 bits cannot be kept"
+_OF_ADDRESS_CLASSES = ("28", "3D")
+"""The user is refused, or there is no such database."""
+
+_OF_ADDRESS_ERRORS = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.ProgrammingError)
+"""What the driver raises of a connection, without a code."""
+
 _GONE_CLASSES = ("08", "57")
 """Connection exceptions, and what an operator or the server's end does to a connection."""
 
@@ -39,7 +83,7 @@ class Explained:
         if isinstance(error, OverflowError):
             raise StoreError(f"{self._where}: {_TOO_LARGE}") from error
         if isinstance(error, psycopg.Error):
-            raise self._ours(error) from error
+            raise self._ours(error) from (None if _may_repeat_the_address(error) else error)
 
     def _ours(self, error: psycopg.Error) -> StoreError:
         code = error.sqlstate or ""
@@ -51,10 +95,15 @@ class Explained:
             return StoreError(f"{self._where}: {_TOO_LARGE}")
         if isinstance(error, psycopg.DataError) and "NUL" in str(error):
             return StoreError(f"{self._where}: PostgreSQL cannot keep text with a null byte")
-        gone = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and not code
-        if gone or code.startswith(_GONE_CLASSES):
-            return StoreUnavailable(f"{self._where}: {first_line(error)}")
-        return StoreError(f"{self._where}: {first_line(error)}")
+        if isinstance(error, psycopg.IntegrityError):
+            return StoreError(f"{self._where}: {refused(rule_of(error))}")
+        if _may_repeat_the_address(error):
+            words = of_connection(error)
+            where = without_host(self._where) if words in _BEFORE_ANSWER else self._where
+            kind = StoreError if words == _OPTION else StoreUnavailable
+            return kind(f"{where}: {words}")
+        kind = StoreUnavailable if code.startswith(_GONE_CLASSES) else StoreError
+        return kind(f"{self._where}: {_first_line(error)}")
 
     def _why_again(self, error: psycopg.Error) -> str:
         if isinstance(error, errors.LockNotAvailable):
@@ -64,7 +113,28 @@ class Explained:
         return "another transaction was first"
 
 
-def first_line(error: psycopg.Error) -> str:
-    """What the server or the driver said, in one line."""
+def _may_repeat_the_address(error: psycopg.Error) -> bool:
+    if error.sqlstate:
+        return error.sqlstate.startswith(_OF_ADDRESS_CLASSES)
+    return isinstance(error, _OF_ADDRESS_ERRORS)
+
+
+def of_connection(error: psycopg.Error) -> str:
+    """Why there is no connection, in words that repeat nothing of its address."""
+    text = str(error)
+    for pattern, words in _OF_CONNECTION:
+        if re.search(pattern, text):
+            return words
+    causes = [cause for cause in map(os.strerror, errno.errorcode) if cause in text]
+    return max(causes, key=len, default=_FAILED)
+
+
+def _first_line(error: psycopg.Error) -> str:
+    """What the server said, in one line."""
     text = error.diag.message_primary or str(error)
     return text.strip().splitlines()[0] if text.strip() else type(error).__name__
+
+
+def rule_of(error: psycopg.IntegrityError) -> str:
+    """The rule that a row was against: in our words, or else in the server's."""
+    return RULES.get(error.diag.constraint_name or "") or error.diag.message_primary or str(error)

@@ -9,15 +9,17 @@ import psycopg
 
 from system.clock import Clock
 from system.connections import Connections
-from system.postgresql.connecting import BUSY_SECONDS, Connect, Connection, connecting, settings, shown
+from system.postgresql.address import shown
+from system.postgresql.connecting import BUSY_SECONDS, Connect, Connection, connecting, set_up
 from system.postgresql.errors import Explained
 from system.postgresql.schema import LOCK, MARK, SCHEMA, SCHEMA_VERSION, TABLES
 from system.postgresql.transaction import SERVER_TIME, PostgreSQLTransaction, in_driver_style
 from system.postgresql.upgrade import OLDEST, upgrade
+from system.settings import BUSY_SECONDS_MAX, check_seconds
 from system.sql import SQLReads
 from system.store import Counts, StoreBusy, StoreError, Tokens, random_token
 
-BEGIN = f"BEGIN ; SELECT version FROM {MARK}"
+BEGIN = f"BEGIN ; SELECT coalesce(max(version), 0) FROM {MARK}"
 """One way to the server. The read holds the table until the end, so nobody upgrades the queue meanwhile."""
 
 
@@ -43,6 +45,7 @@ class PostgreSQLStore(SQLReads):
         `dsn` is `postgresql://USER@HOST/DATABASE`, or another form that libpq takes. Raises StoreError when
         the server cannot be reached, or the database holds no queue, or one of another version.
         """
+        check_seconds("busy_seconds", busy_seconds, least=0, most=BUSY_SECONDS_MAX)
         self.shown = shown(dsn)
         self._dsn = dsn
         self._process = os.getpid()
@@ -52,6 +55,8 @@ class PostgreSQLStore(SQLReads):
         self._busy_seconds = busy_seconds
         self._explained = Explained(self.shown, busy_seconds)
         self._connect = connect or connecting
+        self._schema: str | None = None
+        """Where the queue is: what the search path named first when this connected for the first time."""
         self.created = False
         """Whether it was this that has made the queue."""
         self._connections = Connections(self._open, _is_usable, _close)
@@ -65,7 +70,7 @@ class PostgreSQLStore(SQLReads):
     def _open(self) -> Connection:
         connection = self._connect(self._dsn)
         try:
-            connection.execute(settings(self._busy_seconds))
+            self._schema = set_up(connection, self._busy_seconds, self._schema)
         except BaseException:
             connection.close()
             raise
@@ -88,7 +93,7 @@ class PostgreSQLStore(SQLReads):
         if not create:
             raise StoreError(f"{self.shown}: no queue in this database; `python -m system init` creates one")
         with connection.transaction():
-            connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
+            connection.execute(f"SELECT pg_catalog.pg_advisory_xact_lock({LOCK}::bigint)")
             version = self._version(connection)
             if version is not None:  # another process has created it meanwhile
                 self._check_version(version)
@@ -105,16 +110,16 @@ class PostgreSQLStore(SQLReads):
 
     def _version(self, connection: Connection) -> int | None:
         """The version of the queue that is there, or None."""
-        if _scalar(connection, "SELECT current_schema()") is None:
+        if _scalar(connection, "SELECT pg_catalog.current_schema()") is None:
             raise StoreError(f"{self.shown}: no schema of the search path exists; create it, or name another")
         if not _is_there(connection, MARK):
             return None
-        version: int = _scalar(connection, f"SELECT max(version) FROM {MARK}")
+        version: int = _scalar(connection, f"SELECT coalesce(max(version), 0) FROM {MARK}")
         return version
 
     def _check_version(self, version: int) -> None:
         if version != SCHEMA_VERSION:
-            older = version < SCHEMA_VERSION
+            older = OLDEST <= version < SCHEMA_VERSION
             raise StoreError(
                 f"{self.shown}: schema version {version}, and this program knows {SCHEMA_VERSION}: "
                 + (
@@ -138,7 +143,7 @@ class PostgreSQLStore(SQLReads):
         A connection that has broken since it was last used is noticed by that, and another one is opened.
         """
         self._check_open()
-        with self._connections.one() as connection:
+        with self._connections.one() as connection, _undone(connection):
             try:
                 rows = self._asked(connection, sql, values)
             except psycopg.OperationalError:
@@ -148,25 +153,17 @@ class PostgreSQLStore(SQLReads):
             if rows is not None:
                 yield connection, rows
                 return
-        with self._connections.fresh() as connection:
+        with self._connections.fresh() as connection, _undone(connection):
             yield connection, self._asked(connection, sql, values)
 
     @contextmanager
     def transaction(self) -> Iterator[PostgreSQLTransaction]:
         """Begin; commit at the end of the block; roll back if it raises. Any thread may."""
         with self._explained, self._begun(BEGIN) as (connection, [(version,)]):
-            try:
-                self._check_version(version)
-                yield PostgreSQLTransaction(connection, self._tokens, self._clock)
-                if connection.execute("COMMIT").statusmessage != "COMMIT":
-                    raise StoreBusy(f"{self.shown}: the transaction had failed; nothing happened, try again")
-            except BaseException:
-                if not connection.closed:
-                    try:
-                        connection.execute("ROLLBACK")
-                    except psycopg.Error:  # nobody may use it as it is
-                        connection.close()
-                raise
+            self._check_version(version)
+            yield PostgreSQLTransaction(connection, self._tokens, self._clock)
+            if connection.execute("COMMIT").statusmessage != "COMMIT":
+                raise StoreBusy(f"{self.shown}: the transaction had failed; nothing happened, try again")
 
     def counts(self) -> Counts:
         """Counts over the whole store, in one consistent read."""
@@ -197,6 +194,20 @@ def _is_usable(connection: Connection) -> bool:
     return not connection.closed
 
 
+@contextmanager
+def _undone(connection: Connection) -> Iterator[None]:
+    """Roll back whatever is under way if the block raises: the next one begins with nothing."""
+    try:
+        yield
+    except BaseException:
+        if not connection.closed:
+            try:
+                connection.execute("ROLLBACK")
+            except psycopg.Error:  # nobody may use it as it is
+                connection.close()
+        raise
+
+
 def _close(connection: Connection) -> None:
     connection.close()
 
@@ -212,6 +223,6 @@ def _is_there(connection: Connection, table: str) -> bool:
     """
     found = (
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
-        " ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND c.relname = %s)"
+        " ON n.oid = c.relnamespace WHERE n.nspname = pg_catalog.current_schema() AND c.relname = %s)"
     )
     return bool(_scalar(connection, found, (table,)))

@@ -17,10 +17,13 @@ from system.rows import EXECUTION, JOB, read_execution, read_job
 from system.sql import ADD_AUDIT_ROW, ADD_EXECUTION, CHANGE_EXECUTION, OPEN, SQLTransaction
 from system.store import Breaker, Execution, Job, StoreError, Tokens
 
-SERVER_TIME = "floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint"
+_MS = "pg_catalog.floor(extract(epoch FROM {})::numeric * 1000::numeric)::bigint"
+"""A time in milliseconds. With exact types: for others, somebody else's function may be the better match."""
+
+SERVER_TIME = _MS.format("pg_catalog.statement_timestamp()")
 """The server's time in milliseconds: the same within a statement, so that an index can be used with it."""
 
-_AFTER_LOCK = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+_AFTER_LOCK = _MS.format("pg_catalog.clock_timestamp()")
 
 _HOLD_EXECUTION = (
     f"SELECT {EXECUTION}, {{time}} AS now_at FROM (SELECT executions.* FROM jobs"
@@ -104,7 +107,7 @@ class PostgreSQLTransaction(SQLTransaction):
         """The job of that idempotency key, or None; nobody else can add one of that key meanwhile."""
         digest = digest_of(key)
         number = int.from_bytes(digest[:8], signed=True)
-        self._run("SELECT pg_advisory_xact_lock(?)", number)
+        self._run("SELECT pg_catalog.pg_advisory_xact_lock(?)", number)
         rows = self._rows(f"SELECT {JOB} FROM jobs WHERE key_digest = ?", digest)
         return read_job(rows[0]) if rows else None
 

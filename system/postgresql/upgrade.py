@@ -9,8 +9,9 @@ from typing import Any
 
 import psycopg
 
-from system.postgresql.schema import EFFECT_OF_ITS_JOB, MARK, SCHEMA_VERSION
-from system.schema import BREACHES, EVENTS, INDEXES, STATUSES, not_upgraded, one_of
+from system.postgresql.errors import rule_of
+from system.postgresql.schema import EFFECT_OF_ITS_JOB, MARK, SCHEMA_VERSION, VACUUMED
+from system.schema import BREACHES, EVENTS, INDEXES, STATUSES, breached, not_upgraded, one_of
 
 OLDEST = 1
 _OLD_INDEXES = (
@@ -30,7 +31,7 @@ _TABLES = (
     f"ALTER TABLE audit ADD CHECK (event IN ({one_of(EVENTS)})),"
     f" ADD CHECK (before IN ({STATUSES})), ADD CHECK (after IN ({STATUSES}))",
     "ALTER TABLE effects DROP CONSTRAINT effects_execution_id_fkey",
-    "ALTER TABLE effects DROP CONSTRAINT effects_job_id_fkey",
+    *[f"ALTER TABLE {table} SET {VACUUMED.removeprefix('WITH ')}" for table in ("jobs", "executions")],
 )
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -46,8 +47,12 @@ def upgrade(connection: Connection) -> None:
         return
     for rule, breach in BREACHES.items():
         for (job_id,) in connection.execute(breach).fetchall():
-            raise not_upgraded(version, SCHEMA_VERSION, rule, job_id)
+            raise not_upgraded(version, SCHEMA_VERSION, breached(rule, job_id))
     drops = [f"DROP INDEX {name}" for name in _OLD_INDEXES]
-    for statement in (*drops, *_TABLES, *INDEXES, EFFECT_OF_ITS_JOB):
-        connection.execute(statement)
+    try:
+        for statement in (*drops, *_TABLES, *INDEXES, EFFECT_OF_ITS_JOB):
+            connection.execute(statement)
+    except psycopg.IntegrityError as error:
+        why = f"a row is against a rule ({rule_of(error)})"
+        raise not_upgraded(version, SCHEMA_VERSION, why) from error
     connection.execute(f"UPDATE {MARK} SET version = {SCHEMA_VERSION}")

@@ -1,57 +1,129 @@
-"""The files that a store has open, and whether they are still where they were.
+"""The files that a store has open: where they are, and whether they are still there.
 
-SQLite goes on writing to a file that was removed, and nobody else will ever see what it wrote there.
+SQLite goes on writing to a file that was removed, and no other process will ever see what it wrote there.
+It follows symlinks to the database, and keeps the log and its index beside the file that they lead to. It
+takes two hard links to one file for two databases, with a log each. So a path is resolved once, before
+SQLite is asked, and a file with a second name is refused.
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
+
+from attrs import frozen
 
 from system.store import StoreError, StoreUnavailable
 
-_Identity = tuple[int, int]
+LOGS = ("-wal", "-shm")
+"""What SQLite keeps beside a database in use: the log, and the log's index, which the processes share."""
+DAMAGED = ".damaged-"
+"""What a restore adds to the name of a damaged file that it moves away, with a number after it."""
+SAVED = "stop every process of this queue: the last to end saves all jobs"
+
+
+@frozen
+class _Opened:
+    """A file as it was when it was opened."""
+
+    shown: str
+    device: int
+    inode: int
+    is_database: bool
 
 
 class OpenedFiles:
-    """The database and its log, each known by its device and inode."""
+    """The database, its log and the log's index, each known by its device and inode."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._absolute = path.absolute()  # a handler may change the current folder
-        self._opened: dict[Path, _Identity] = {}
+        named = path.absolute()  # a handler may change the current folder
+        self.real = Path(os.path.realpath(named))
+        """The database without symlinks: what SQLite is to open."""
+        self.shown = self.real if path.is_symlink() else path
+        """How to name what lies beside it."""
+        self._databases = tuple(dict.fromkeys((str(named), str(self.real))))
+        self._opened: dict[str, _Opened] = {}
 
-    def remember(self, suffix: str = "") -> None:
-        """Expect this file to stay; not if there is none, as beside a database in memory."""
-        file = Path(f"{self._absolute}{suffix}")
-        if file not in self._opened and file.is_file():
-            self._opened[file] = _identity(file)
+    def remember(self) -> None:
+        """Expect the database to stay; not if there is none yet."""
+        for file in self._databases:  # a symlink may be made to lead to another file
+            self._remember(file, str(self._path), is_database=True)
+
+    def remember_logs(self, *, required: bool) -> None:
+        """Expect the log and its index to stay. Call this after the first read, which makes them.
+
+        SQLite removes them when the last connection is closed, and not before: each holds a lock on the
+        database. `required`: raise StoreUnavailable if one is gone already. A database in memory has none.
+        """
+        for suffix in LOGS:
+            shown = f"{self.shown}{suffix}"
+            if not self._remember(f"{self.real}{suffix}", shown, is_database=False) and required:
+                raise _gone(shown, is_database=False)
+
+    def _remember(self, file: str, shown: str, *, is_database: bool) -> bool:
+        if file not in self._opened and Path(file).is_file():
+            status = Path(file).stat()
+            self._opened[file] = _Opened(shown, status.st_dev, status.st_ino, is_database)
+        return file in self._opened
 
     def check(self) -> None:
-        """Raise StoreUnavailable if one is gone, and StoreError if another file is in its place."""
+        """Raise StoreUnavailable if one is gone or has a second name, StoreError if it is another file."""
         for file, opened in self._opened.items():
             try:
-                found = _identity(file)
+                found = os.stat(file)  # noqa: PTH116 - twice in each transaction, and a Path costs more
             except (FileNotFoundError, NotADirectoryError) as error:
-                raise StoreUnavailable(
-                    f"{self._shown(file)}: removed or moved while it was open; put it back"
-                ) from error
+                raise _gone(opened.shown, is_database=opened.is_database) from error
             except OSError as error:
                 raise StoreUnavailable(
-                    f"{self._shown(file)}: cannot be reached: {error.strerror}; give this leave to reach it"
+                    f"{opened.shown}: cannot be reached: {error.strerror}; give this leave to reach it"
                 ) from error
-            if found != opened:
+            if found.st_ino != opened.inode or found.st_dev != opened.device:
                 raise StoreError(
-                    f"{self._shown(file)}: another file has taken its place since it was opened; "
+                    f"{opened.shown}: another file has taken its place since it was opened; "
                     "put the first one back, or start again with this one"
                 )
+            if opened.is_database and found.st_nlink > 1:
+                raise StoreUnavailable(several_names(self._path, found.st_nlink))
+
+    def log_is_replaced(self) -> bool:
+        """True if other processes may have written to another log, or by another index, than this one.
+
+        An empty log at the place of the one that was removed holds nothing of theirs.
+        """
+        for suffix in LOGS:
+            opened = self._opened.get(f"{self.real}{suffix}")
+            try:
+                found = Path(f"{self.real}{suffix}").stat()
+            except OSError:
+                continue
+            if opened and (found.st_dev, found.st_ino) != (opened.device, opened.inode) and found.st_size:
+                return True
+        return False
 
     def may_be_written(self) -> bool:
         """Whether the database may be written to, as far as the system tells."""
-        return os.access(self._absolute, os.W_OK)
-
-    def _shown(self, file: Path) -> str:
-        return f"{self._path}{file.name.removeprefix(self._absolute.name)}"
+        return os.access(self.real, os.W_OK)
 
 
-def _identity(file: Path) -> _Identity:
-    status = file.stat()
-    return status.st_dev, status.st_ino
+def several_names(path: Path, names: int) -> str:
+    """What to tell of a database with hard links."""
+    if unfinished_move(Path(os.path.realpath(path))):
+        return f"{path}: a restore was ended before it was done; run `restore BACKUP` again"
+    return (
+        f"{path}: the file has {names} names (hard links), and each would get a log of its own, "
+        "so that jobs are lost; remove all names but one"
+    )
+
+
+def unfinished_move(real: Path) -> Path | None:
+    """The second name that a restore gave to a damaged database before it was killed, if there is one."""
+    with suppress(OSError):  # a folder that may not be read, or files that are being moved
+        for aside in real.parent.iterdir():
+            if aside.name.startswith(f"{real.name}{DAMAGED}") and aside.samefile(real):
+                return aside
+    return None
+
+
+def _gone(shown: str, *, is_database: bool) -> StoreUnavailable:
+    otherwise = "" if is_database else f", or {SAVED}"
+    return StoreUnavailable(f"{shown}: removed or moved while it was open; put it back{otherwise}")

@@ -2,23 +2,25 @@
 
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from system.clock import Clock
 from system.connections import Connections
+from system.settings import BUSY_SECONDS_MAX, check_seconds
 from system.sql import SQLReads
 from system.sqlite.errors import NOT_OURS, Explained, ReadOnly, check_path, is_busy
 from system.sqlite.files import OpenedFiles
+from system.sqlite.logs import RETRY_SECONDS, close_all, refuse_without_log
 from system.sqlite.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
 from system.sqlite.transaction import SQLiteTransaction
 from system.sqlite.upgrade import OLDEST, upgrade
 from system.store import Counts, StoreError, Tokens, random_token
 
 BUSY_SECONDS = 5.0
-_RETRY_SECONDS = 0.01
 
 Connect = Callable[[str], sqlite3.Connection]
 
@@ -28,9 +30,20 @@ def connecting(busy_seconds: float) -> Connect:
 
     Any thread may use one, but no two at a time: see `system.connections`.
     """
-    return lambda target: sqlite3.connect(
-        target, timeout=busy_seconds, isolation_level=None, uri=True, check_same_thread=False
-    )
+
+    def connect(target: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            target, timeout=busy_seconds, isolation_level=None, uri=True, check_same_thread=False
+        )
+        connection.text_factory = _text
+        return connection
+
+    return connect
+
+
+def _text(raw: bytes) -> str:
+    """What stands in a file, whatever it is: a row that is no text is told from others once it is read."""
+    return raw.decode("utf-8", "surrogateescape")
 
 
 class SQLiteStore(SQLReads):
@@ -51,26 +64,33 @@ class SQLiteStore(SQLReads):
         A file that may only be read is opened too; then each transaction raises StoreUnavailable, until it
         may be written. What a forked process asks raises StoreError: what SQLite has open outlives no fork.
         """
+        check_seconds("busy_seconds", busy_seconds, least=0, most=BUSY_SECONDS_MAX)
         self._path = Path(path)
         self._process = os.getpid()
         self._closed = False
         self._clock = clock
         self._tokens = tokens
         self._busy_seconds = busy_seconds
+        check_path(self._path, create=create)
         self._files = OpenedFiles(self._path)
         self._explained = Explained(self._path, busy_seconds, self._files)
-        self._uri = self._path.absolute().as_uri()
+        self._uri = self._files.real.as_uri()
         self._connect = connect or connecting(busy_seconds)
         self._sees_to_wal = connect is None
         """Whoever brings connections of their own has set them up."""
+        self._turns = threading.RLock()
+        """Of the threads that write. SQLite alone would let some of them starve: it does not queue."""
+        self._refused: set[sqlite3.Connection] = set()
+        """Connections in use that turned out to be allowed only to read."""
         self._read_only: list[sqlite3.Connection] = []
-        """Connections that may only read. They stay open until there is another, so that the log is not
+        """The same once nobody uses them. They stay open until there is another, so that the log is not
         removed with the last of them."""
         self._connections = Connections(self._open, self._is_usable, self._retire)
         self.created = False
         """Whether it was this that has made the queue."""
-        check_path(self._path, create=create)
         self._files.remember()
+        if self._sees_to_wal:
+            refuse_without_log(self._path, self._files, clock, busy_seconds)
         with self._explained:
             connection = self._connect(f"{self._uri}?mode={'rwc' if create else 'rw'}")
         try:
@@ -79,7 +99,7 @@ class SQLiteStore(SQLReads):
                 self._check_or_create(connection, create=create)
                 self._set_up(connection)
         except BaseException:
-            connection.close()
+            close_all((connection,), self._files)
             raise
         self._connections.give_back(connection)
 
@@ -91,29 +111,42 @@ class SQLiteStore(SQLReads):
                 self._set_up(connection)
                 self._files.check()
             except BaseException:
-                connection.close()
+                close_all((connection,), self._files)
                 raise
         self._close_read_only()
         return connection
 
     def _is_usable(self, connection: sqlite3.Connection) -> bool:
-        return not connection.in_transaction and connection not in self._read_only
+        return not connection.in_transaction and connection not in self._refused
 
     def _retire(self, connection: sqlite3.Connection) -> None:
-        if connection not in self._read_only:
-            connection.close()
+        if connection not in self._refused:
+            if not self._closed:  # while one is open, SQLite does not remove the log
+                with suppress(StoreError):
+                    self._connections.give_back(self._open())
+            close_all((connection,), self._files)
+            return
+        self._refused.remove(connection)
+        self._read_only.append(connection)
+        if self._closed:
+            self._close_read_only()
 
     def _close_read_only(self) -> None:
-        for connection in self._read_only[:]:
-            self._read_only.remove(connection)
-            connection.close()
+        while self._read_only:
+            try:
+                connection = self._read_only.pop()
+            except IndexError:  # another thread was first
+                return
+            close_all((connection,), self._files)
 
     def _set_up(self, connection: sqlite3.Connection) -> None:
         if self._sees_to_wal and _scalar(connection, "PRAGMA journal_mode") != "wal":
             self._use_wal(connection)  # another program has switched it off: without it a commit may be lost
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-        self._files.remember("-wal")  # it is open by now, so nobody removes it who knows of us
+        connection.execute("PRAGMA cache_spill = OFF")  # nothing is in the log before it was checked
+        _scalar(connection, "PRAGMA application_id")  # the first read in WAL mode makes the files beside it
+        self._files.remember_logs(required=self._sees_to_wal)
 
     def _check_or_create(self, connection: sqlite3.Connection, *, create: bool) -> None:
         if self._is_ours(connection):
@@ -129,14 +162,14 @@ class SQLiteStore(SQLReads):
 
     def _use_wal(self, connection: sqlite3.Connection) -> None:
         """SQLite does not wait for a lock when it changes the journal mode, so this does."""
-        for tries_left in range(round(self._busy_seconds / _RETRY_SECONDS), -1, -1):
+        for tries_left in range(round(self._busy_seconds / RETRY_SECONDS), -1, -1):
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 return
             except sqlite3.OperationalError as error:
                 if not is_busy(error) or not tries_left:
                     raise
-            self._clock.sleep(_RETRY_SECONDS)
+            self._clock.sleep(RETRY_SECONDS)
 
     def _create(self, connection: sqlite3.Connection) -> None:
         for statement in SCHEMA:
@@ -183,13 +216,13 @@ class SQLiteStore(SQLReads):
     def transaction(self) -> Iterator["SQLiteTransaction"]:
         """Begin; commit at the end of the block; roll back if it raises. Writers take turns."""
         self._check_open()
-        with self._connections.one() as connection:
+        with self._turns, self._connections.one() as connection:
             try:
                 with self._explained, self._transaction(connection):
                     self._check_version(connection)
                     yield SQLiteTransaction(connection, self._tokens, self._clock.now())
             except ReadOnly:
-                self._read_only.append(connection)
+                self._refused.add(connection)
                 raise
 
     def counts(self) -> Counts:

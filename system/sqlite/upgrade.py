@@ -7,7 +7,8 @@ would add lack a token.
 
 import sqlite3
 
-from system.schema import BREACHES, not_upgraded
+from system.schema import BREACHES, breached, not_upgraded
+from system.sqlite.errors import rule_of
 from system.sqlite.schema import SCHEMA, SCHEMA_VERSION, TABLES
 
 OLDEST = 1
@@ -41,7 +42,7 @@ def upgrade(connection: sqlite3.Connection) -> None:
         return
     for rule, breach in BREACHES.items():
         for (job_id,) in connection.execute(breach):
-            raise not_upgraded(version, SCHEMA_VERSION, rule, job_id)
+            raise not_upgraded(version, SCHEMA_VERSION, breached(rule, job_id))
     old = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
     tables = [table for table in TABLES if table in old]
     last_ids = connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
@@ -54,9 +55,16 @@ def upgrade(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
     for table in tables:
         new, of_old = _COPY[table]
-        connection.execute(f"INSERT INTO {table} ({new}) SELECT {of_old} FROM old_{table}")
+        try:
+            connection.execute(f"INSERT INTO {table} ({new}) SELECT {of_old} FROM old_{table}")
+        except sqlite3.IntegrityError as error:
+            why = f"a row of {table!r} is against a rule ({rule_of(error)})"
+            raise not_upgraded(version, SCHEMA_VERSION, why) from error
     for table in reversed(tables):
         connection.execute(f"DROP TABLE old_{table}")
+    for table, row_id, missing, _ in connection.execute("PRAGMA foreign_key_check"):
+        why = f"row {row_id} of {table!r} refers to a row of {missing!r} that is not there"
+        raise not_upgraded(version, SCHEMA_VERSION, why)
     for table, last_id in last_ids:
         connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
         connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, last_id))

@@ -1,13 +1,15 @@
-"""The bench: `python -m tests.bench [queue] [latency] [checker]`."""
+"""The bench: `python -m tests.bench [queue] [latency] [burdens] [checker]`."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import click
+from attrs import asdict
 
 from failure_modes.checker.scope import Granularity
 from tests.bench import report
+from tests.bench.burdens import burdens
 from tests.bench.checker import searches, step_microseconds
 from tests.bench.contenders import ALL, why_not
 from tests.bench.latency import WAITING, latencies
@@ -16,7 +18,7 @@ from tests.bench.output import progress, progress_ends
 from tests.bench.places import Places, places
 from tests.bench.throughput import rounds
 
-PARTS = ("queue", "latency", "checker")
+PARTS = ("queue", "latency", "burdens", "checker")
 WORKERS = (1, 2, 4, 8)
 
 
@@ -50,6 +52,20 @@ WORKERS = (1, 2, 4, 8)
     help="latency: jobs that wait. Give it again for each number.",
 )
 @click.option(
+    "--rows",
+    type=click.IntRange(2),
+    default=2_000_000,
+    show_default=True,
+    help="burdens: jobs that `status` counts.",
+)
+@click.option(
+    "--worked-off",
+    type=click.IntRange(1),
+    default=10_000,
+    show_default=True,
+    help="burdens: jobs that are worked off beside a transaction that stays open.",
+)
+@click.option(
     "--seeds", type=click.IntRange(1), default=20, show_default=True, help="checker: searches a mode."
 )
 @click.option(
@@ -65,6 +81,8 @@ def main(
     seconds: float,
     workers: tuple[int, ...],
     waiting: tuple[int, ...],
+    rows: int,
+    worked_off: int,
     seeds: int,
     folder: Path | None,
     json_: bool,
@@ -75,6 +93,7 @@ def main(
     PART is one or more of these; all of them by default:
       queue    jobs/s from enqueue to DONE, beside the peers that a user would take instead
       latency  what a lease takes, by the number of jobs that wait
+      burdens  `status` with many jobs, leases beside an old transaction, the log beside a reader
       checker  a step in lock-step, and a search for each failure mode
 
     The databases are durable: each commit waits for the disk. So the disk decides most of it, and a machine
@@ -94,6 +113,11 @@ def main(
                 measured = tuple(latencies(there, kinds, tuple(sorted(set(waiting)))))
                 told.append(report.lease_latency(measured))
                 values["latency"] = report.latency_values(measured)
+            if "burdens" in asked:
+                kinds = ("SQLite",) if there.server is None else ("SQLite", "PostgreSQL")
+                weighed = tuple(burdens(there, kinds, rows, worked_off))
+                told.append(report.weighed(weighed))
+                values["burdens"] = [asdict(one) for one in weighed]
     if "checker" in asked:
         _checker(told, values, seeds)
     progress_ends()

@@ -25,8 +25,9 @@ WORKED_OFF = 5_000
 LEASES = 500
 
 _FILL = (
-    "INSERT INTO jobs (payload, attempts_max, enqueued_at, available_at)"
-    " SELECT CAST(n AS TEXT), 3, {now} - {count} + n, {now} - {count} + n FROM {numbers}",
+    "INSERT INTO jobs (payload, attempts_max, enqueued_at, available_at, timed, token)"
+    " SELECT CAST(n AS TEXT), 3, {now} - {count} + n, {now} - {count} + n, FALSE,"
+    " '0123456789abcdef0123456789abcdef' FROM {numbers}",
     "INSERT INTO audit (at, actor, operation, event, job_id)"
     " SELECT enqueued_at, 'producer', 'enqueue', 'enqueued', id FROM jobs"
     " WHERE enqueued_at > {now} - {count}",
@@ -57,17 +58,17 @@ def latencies(places: Places, kinds: tuple[str, ...], levels: tuple[int, ...]) -
             for waiting in levels:
                 progress(f"latency: {waiting:,} jobs into {kind}")
                 target = stack.enter_context(places.database(kind))
-                store = stack.enter_context(_opened(kind, target))
+                store = stack.enter_context(opened(kind, target))
                 if waiting:
-                    _fill(kind, target, waiting + LEASES)
+                    fill(kind, target, waiting + LEASES)
                 targets.append(target)
                 queues.append(Queue(store=store))
             progress(f"latency: leases from {kind}")
             fresh = _in_turn(queues)
             for queue, target in zip(queues, targets, strict=True):
                 progress(f"latency: working {WORKED_OFF:,} jobs off on {kind}")
-                _fill(kind, target, WORKED_OFF)
-                _work_off(queue)
+                fill(kind, target, WORKED_OFF)
+                work_off(queue, WORKED_OFF)
             progress(f"latency: leases from {kind} after that")
             later = _in_turn(queues)
         for number, waiting in enumerate(levels):
@@ -79,28 +80,31 @@ def _in_turn(queues: list[Queue]) -> list[tuple[float, ...]]:
     took: list[list[float]] = [[] for _ in queues]
     for _ in range(LEASES):
         for queue, times in zip(queues, took, strict=True):
-            times.append(_lease(queue))
+            times.append(lease_once(queue))
     return [tuple(times) for times in took]
 
 
-def _work_off(queue: Queue) -> None:
-    for _ in range(WORKED_OFF):
-        _lease(queue)
+def work_off(queue: Queue, jobs: int) -> None:
+    """Lease so many jobs, one after the other, and work each off."""
+    for _ in range(jobs):
+        lease_once(queue)
 
 
-def _lease(queue: Queue) -> float:
+def lease_once(queue: Queue) -> float:
+    """Lease a job, and work it off. Returns how long the lease took, in microseconds."""
     stopwatch = Stopwatch()
     lease = queue.lease("A")
     took = stopwatch.seconds * 1e6
     if lease is not None:
-        queue.start(lease.execution.id)
-        queue.commit(lease.execution.id, 1)
-        queue.finish(lease.execution.id)
+        queue.start(lease.execution)
+        queue.commit(lease.execution, 1)
+        queue.finish(lease.execution)
     return took
 
 
 @contextmanager
-def _opened(kind: str, target: str) -> Iterator[Store]:
+def opened(kind: str, target: str) -> Iterator[Store]:
+    """A store in a new database of that kind."""
     clock = SystemClock()
     store: SQLiteStore | PostgreSQLStore
     if kind == "SQLite":
@@ -111,7 +115,8 @@ def _opened(kind: str, target: str) -> Iterator[Store]:
         yield store
 
 
-def _fill(kind: str, target: str, count: int) -> None:
+def fill(kind: str, target: str, count: int) -> None:
+    """Add so many jobs that wait."""
     now = SystemClock().now()
     if kind == "SQLite":
         with closing(sqlite3.connect(target, isolation_level=None)) as connection:

@@ -6,6 +6,7 @@ from typing import Any
 
 from attrs import asdict
 
+from tests.bench.burdens import Burden
 from tests.bench.checker import Searched
 from tests.bench.contender import Contender
 from tests.bench.latency import Latency, percentiles
@@ -75,6 +76,13 @@ def lease_latency(measured: Sequence[Latency]) -> str:
                 row.append("")
         rows.append(row)
     head = ("", "waiting", "p50", "p99", "times", "p50 later", "p99 later", "times later")
+    return table(head, rows)
+
+
+def weighed(measured: Sequence[Burden]) -> str:
+    """What weighs on a queue."""
+    head = ("", "what", "median")
+    rows = [(one.database, one.what, f"{one.value:,.1f} {one.unit}") for one in measured]
     return table(head, rows)
 
 

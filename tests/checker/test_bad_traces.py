@@ -93,6 +93,11 @@ SCOPE = [
         '"workers": 2, "external": 1',
         "4: 'external' is 1; it is true or false",
     ),
+    (
+        '"workers": 2',
+        f'"workers": 2, "jitter_seed": {2**63}',
+        f"4: 'jitter_seed' is {2**63}; it is of at most 64 bits",
+    ),
     ('"attempts_max": 3', '"attempts_max": 0', f"4: 'attempts_max' is 0; {POSITIVE}"),
     ('"attempts_max": 3', '"attempts_max": 1.5', "4: 'attempts_max' is 1.5; it is a whole number"),
 ]

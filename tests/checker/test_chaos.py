@@ -44,7 +44,6 @@ def _orders(folder: Path, db: str) -> Orders:
         lease_seconds=30,
         jobs_a_second=1,
         fault=None,
-        parent=0,
     )
 
 

@@ -45,20 +45,17 @@ def test_a_lease_passes_over_what_it_cannot_see() -> None:
     assert (same, outcome.events) == (state, ())
 
 
-def test_each_time_that_a_lease_looks_it_sees_something_else() -> None:
-    """A job out of attempts is buried, and then it looks again, at what it can see by then."""
+def test_a_lease_that_buries_looks_again_in_its_next_transaction() -> None:
+    """A job out of attempts is buried; the worker's next step looks anew, at what it can see by then."""
     once = initial(settings=Settings(attempts_max=1), workers=("A", "B"))
     for key in ("k1", "k2", "k3"):
         once, _ = step(once, Enqueue(key=key))
     once, _ = step(once, Step(worker="A"))
     once = evolve(once, now=30_000)
-    looks = frozenset({1}), frozenset({3})
-    _, outcome = step(once, Step(worker="B"), given=Given(looks=looks))
-    assert [(event.event, event.job) for event in outcome.events] == [
-        ("expired", 1),
-        ("buried", 1),
-        ("leased", 3),
-    ]
+    buried, outcome = step(once, Step(worker="B"), given=Given(looks=(frozenset({1, 2}),)))
+    assert [(event.event, event.job) for event in outcome.events] == [("expired", 1), ("buried", 1)]
+    _, outcome = step(buried, Step(worker="B"), given=Given(looks=(frozenset({3}),)))
+    assert [(event.event, event.job) for event in outcome.events] == [("leased", 3)]
 
 
 def test_reconciliation_passes_over_what_it_cannot_see() -> None:

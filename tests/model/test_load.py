@@ -6,7 +6,7 @@ from attrs import evolve
 from model.actions import Enqueue, Fail, Step
 from model.events import Event
 from model.invariants import Change, no_storm
-from model.limits import failed, is_open, postponed_to, probed, retried, wait_ms
+from model.limits import failed, has_room, is_open, probed, retried, wait_ms
 from model.load import Load
 from model.state import Breaker, Durable, Execution, JobState, Settings, Status, initial
 from model.step import step
@@ -40,10 +40,9 @@ def test_full_jitter_is_spread_from_nothing_to_the_backoff() -> None:
 def test_the_budget_has_room_again_when_the_window_has_passed() -> None:
     """Of two retries a second at 0 and 100 ms, a third may begin at 1,000 ms, and not before."""
     durable = Durable(retries=(0, 100))
-    assert postponed_to(LIMITS, durable, 999) == 1_000
-    assert postponed_to(LIMITS, durable, 1_000) is None
+    assert [has_room(LIMITS, durable, now) for now in (100, 999, 1_000)] == [False, False, True]
     assert retried(LIMITS, durable, 1_000).retries == (100, 1_000)
-    assert postponed_to(NO_LIMITS, durable, 100) is None
+    assert has_room(NO_LIMITS, durable, 100)
     assert retried(NO_LIMITS, durable, 100) is durable
 
 
@@ -61,21 +60,25 @@ def test_the_breaker_opens_at_its_failure_and_lets_one_probe_through() -> None:
     assert failed(NO_LIMITS, Durable(), 100) == (Durable(), False)
 
 
-def test_the_model_postpones_opens_and_closes_on_the_record() -> None:
-    """A failure opens the breaker, the probe closes it, and a retry beyond the budget is put off."""
+def test_the_model_opens_and_closes_on_the_record_and_passes_over_a_retry_beyond_the_budget() -> None:
+    """A failure opens the breaker, the probe closes it, and the last retry of the budget says that it is."""
     settings = Settings(backoff_ms=0, retries_max=1, failures_max=1)
     a = Step(worker="A")
     state = run(initial(settings=settings, workers=("A",)), Enqueue(key="k1"), a, a)
     state, outcome = step(state, Fail(worker="A"))
     assert [event for event, _ in told(outcome)] == ["failed", "opened"]
     assert step(state, a)[1].events == ()
-    state = run(evolve(state, now=30_000), a, a)
+    state, outcome = step(evolve(state, now=30_000), a)
+    assert told(outcome) == [("leased", None), ("exhausted", "retry_budget")]
+    assert (outcome.events[1].job, outcome.events[1].execution) == (1, 2)
     assert state.durable.retries == (30_000,)
+    state = run(state, a)
     state, outcome = step(state, Fail(worker="A"))
     assert [event for event, _ in told(outcome)] == ["failed", "opened"]
-    state, outcome = step(evolve(state, now=60_000), a)
-    assert [event for event, _ in told(outcome)] == ["postponed"]
-    assert state.durable.job(1).available_at == 90_000
+    passed, outcome = step(evolve(state, now=60_000), a)
+    assert (passed.durable, outcome.events) == (state.durable, ())
+    passed, outcome = step(run(passed, Enqueue(key="k2")), a)
+    assert [(event.event, event.job) for event in outcome.events] == [("leased", 2)]
     state = run(evolve(state, now=90_000), a, a, a)
     state, outcome = step(state, a)
     assert [event for event, _ in told(outcome)] == ["finished", "closed"]

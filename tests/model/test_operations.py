@@ -5,7 +5,7 @@ from attrs import evolve
 
 from model.actions import PRODUCER, Action, Enqueue, Fail, Heartbeat, Reconcile, Step, Tick
 from model.events import Event, Outcome
-from model.state import JobState, Settings, State, Status, initial
+from model.state import Durable, Job, JobState, Settings, State, Status, initial
 from model.step import step
 from tests.model.exploring import run, told
 
@@ -159,26 +159,24 @@ def test_the_last_attempt_buries_the_job_however_it_ends(how: str) -> None:
     assert len(after.durable.executions) == 1
 
 
-def test_a_lease_that_buries_one_job_goes_on_to_the_next() -> None:
-    """A worker that finds a spent job buries it and leases the one behind it, in one transaction."""
+def test_a_lease_that_buries_one_job_takes_the_next_in_another_transaction() -> None:
+    """A worker that finds a spent job buries it and is idle still; its next step reads a later time."""
     state = run(
         initial(settings=Settings(attempts_max=1), workers=(A, B)),
         Enqueue(key="k1"),
         Step(worker=A),
         Enqueue(key="k2"),
     )
-    # k2 was enqueued at 0 too, but k1 is open to a lease only at 30 s: put k2 behind it.
-    behind = evolve(state, durable=state.durable.with_job(2, LEASE_MS), now=LEASE_MS)
-    after, outcome = step(behind, Step(worker=B))
-    assert [(event.event, event.job) for event in outcome.events] == [
-        ("expired", 1),
-        ("buried", 1),
-        ("leased", 2),
-    ]
-    assert after.durable.executions_of(2)[0].attempt == 1
+    buried, outcome = step(evolve(state, now=LEASE_MS), Step(worker=B))
+    assert told(outcome) == [("expired", None), ("buried", "attempts_spent")]
+    assert buried.worker(B) == START.worker(B)
+    after, outcome = step(evolve(buried, now=LEASE_MS + 5), Step(worker=B))
+    assert [(event.event, event.job) for event in outcome.events] == [("leased", 2)]
+    [execution] = after.durable.executions_of(2)
+    assert (execution.attempt, execution.lease_expires_at) == (1, 2 * LEASE_MS + 5)
 
 
-# First in, first out.
+# Which job is leased first.
 
 
 def leased_job(outcome: Outcome) -> int:
@@ -187,24 +185,46 @@ def leased_job(outcome: Outcome) -> int:
     return outcome.events[-1].job
 
 
-def test_the_job_that_has_been_available_longest_is_leased_first() -> None:
-    """The time a job became available decides, not its number."""
-    failed = run(RUNNING, Fail(worker=A))
-    state = run(evolve(failed, now=999), Enqueue(key="k2"))
-    first, outcome = step(evolve(state, now=1_000), Step(worker=A))
-    assert [job.available_at for job in state.durable.jobs] == [1_000, 999]
-    assert leased_job(outcome) == 2
-    assert leased_job(step(first, Step(worker=B))[1]) == 1
+def order(state: State) -> list[int]:
+    """The jobs in the order in which one worker after the other leases them."""
+    found = []
+    state, outcome = step(state, Step(worker=A))
+    while outcome.events:
+        found.append(leased_job(outcome))
+        state, outcome = step(evolve(state, workers=START.workers), Step(worker=A))
+    return found
 
 
-def test_of_two_jobs_available_since_the_same_time_the_lower_number_is_leased_first() -> None:
-    """Equal times are decided by the number, whichever was touched last."""
+def test_a_retry_that_is_due_is_leased_before_a_new_job() -> None:
+    """Also before one that was enqueued earlier than the retry became due; one that is not due waits."""
     failed = run(RUNNING, Fail(worker=A))
-    state = run(evolve(failed, now=1_000), Enqueue(key="k2"))
-    assert [job.available_at for job in state.durable.jobs] == [1_000, 1_000]
-    first, outcome = step(state, Step(worker=A))
-    assert leased_job(outcome) == 1
-    assert leased_job(step(first, Step(worker=B))[1]) == 2
+    state = run(evolve(failed, now=1), Enqueue(key="k2"))
+    assert [(job.available_at, job.timed) for job in state.durable.jobs] == [(1_000, True), (1, False)]
+    assert order(evolve(state, now=1_000)) == [1, 2]
+    assert order(evolve(state, now=999)) == [2]
+
+
+def test_retries_are_leased_by_their_due_time_and_then_by_number() -> None:
+    """Equal times are decided by the number, whichever was touched last; new jobs by number alone."""
+    state = run(START, *[Enqueue(key=f"k{number}") for number in range(1, 6)])
+    for job, due_at in ((4, 7), (2, 7), (3, 5)):
+        state = evolve(state, durable=state.durable.with_job(job, due_at))
+    assert order(evolve(state, now=7)) == [3, 2, 4, 1, 5]
+
+
+@pytest.mark.parametrize("enqueued_at", [0, 86_400_000])
+def test_a_job_that_was_enqueued_while_the_clock_was_ahead_is_due_at_once(enqueued_at: int) -> None:
+    """What the clock said at its enqueue does not count: new jobs go by number; a retry has to wait."""
+    jobs = tuple(
+        [Job(id=n, key=f"k{n}", attempts_max=3, available_at=enqueued_at * (n < 3)) for n in (1, 2, 3)]
+    )
+    state = evolve(START, durable=Durable(jobs=jobs))
+    assert [job.is_due(0) for job in jobs] == [True] * 3
+    assert order(state) == [1, 2, 3]
+    ahead = evolve(state, durable=state.durable.with_job(1, 86_400_000))
+    assert order(ahead) == [2, 3]
+    assert order(evolve(ahead, now=86_399_999)) == [2, 3]
+    assert order(evolve(ahead, now=86_400_000))[0] == 1
 
 
 def test_the_same_key_again_is_the_same_job_and_on_the_record() -> None:

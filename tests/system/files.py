@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,6 +16,19 @@ def run(path: Path, sql: str) -> None:
     """Change a file behind the store's back."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.executescript(sql)
+
+
+def run_elsewhere(path: Path, sql: str) -> None:
+    """As `run`, in another process: within one, SQLite knows what is open and shares it."""
+    code = (
+        "import sqlite3, sys; sqlite3.connect(sys.argv[1], isolation_level=None).executescript(sys.argv[2])"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path), sql], check=True)
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """The log of a database (`-wal`), or the log's index (`-shm`)."""
+    return Path(f"{path}{suffix}")
 
 
 @contextmanager

@@ -33,8 +33,9 @@ class Life:
         self._fill = "".join([f"DELETE FROM {table};" for table in reversed(TABLES)]) + (
             "SELECT setval(pg_get_serial_sequence(name, 'id'), 1, false)"
             " FROM unnest(ARRAY['executions', 'effects', 'retries', 'audit']) AS name;"
-            "INSERT INTO jobs (id, key, key_digest, payload, attempts_max, enqueued_at, available_at)"
-            f" SELECT row_number() OVER (), key, digest, '\"' || key || '\"', 3, {START}, {START}"
+            "INSERT INTO jobs"
+            " (id, key, key_digest, payload, attempts_max, enqueued_at, available_at, timed, token)"
+            f" SELECT row_number() OVER (), key, digest, '\"' || key || '\"', 3, {START}, {START}, FALSE, key"
             f" FROM unnest(ARRAY[{keys}], ARRAY[{digests}]) AS of (key, digest);"
             f"SELECT setval(pg_get_serial_sequence('jobs', 'id'), {len(KEYS)});"
         )

@@ -1,7 +1,6 @@
 """The command line: what it does and prints when all is well."""
 
 import json
-import signal
 from contextlib import closing
 
 import click
@@ -13,6 +12,7 @@ from system.queue import Queue
 from system.store import Store
 from tests.system.commands import call, fine, refused
 from tests.system.databases import Database, effects
+from tests.system.test_queue import leased
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -30,7 +30,7 @@ def test_a_job_from_enqueue_to_its_history(database: Database) -> None:
         ["A", "commit", "committed", "exec-1", "IN_PROGRESS", "->", "COMMITTED"],
         ["A", "finish", "finished", "exec-1", "COMMITTED", "->", "DONE"],
     ]
-    assert effects(database) == [(1, json.dumps('{"amount":5}'))]
+    assert effects(database) == [(1, '{"amount":5}')]
 
 
 def test_an_idempotent_repeat_says_so() -> None:
@@ -63,24 +63,27 @@ def test_status_counts_what_there_is(opened: Store) -> None:
     for number in range(1001):
         queue.enqueue(number, key=str(number % 1000))
     shown = json.loads(fine("status", "--json"))
-    assert shown.pop("oldest_pending_seconds") >= 0
+    assert shown.pop("oldest_due_seconds") >= 0
+    assert shown.pop("latest_due_in_seconds") is None
     assert shown == {
         "pending": 1000,
         "running": 0,
         "succeeded": 0,
         "failed": 0,
+        "set_aside": 0,
+        "ahead": 0,
         "abandoned": 0,
         "duplicates_refused": 1,
     }
     lines = fine("status").splitlines()
-    assert lines[0].startswith("PENDING               1,000  the oldest was enqueued ")
+    assert lines[0].startswith("PENDING               1,000  the oldest has been due for ")
     assert lines[-1] == "duplicates refused        1"
 
 
 def test_an_empty_queue_has_no_oldest_job(opened: Store) -> None:
     """With nothing waiting the age is null, and left out of the text."""
     assert opened.jobs() == ()
-    assert json.loads(fine("status", "--json"))["oldest_pending_seconds"] is None
+    assert json.loads(fine("status", "--json"))["oldest_due_seconds"] is None
     assert fine("status").splitlines()[0] == "PENDING                   0"
 
 
@@ -91,9 +94,9 @@ def abandoned(database: Database, jobs: int) -> None:
         queue = Queue(store=store)
         for number in range(jobs):
             queue.enqueue(number)
-            queue.lease("dead")
-        queue.start(1)
-        queue.commit(1, None)
+        held = [leased(queue, "dead").execution for _ in range(jobs)]
+        assert queue.start(held[0])
+        assert queue.commit(held[0], None)
 
 
 def test_reconcile_goes_on_until_nothing_is_left(database: Database) -> None:
@@ -160,18 +163,6 @@ def test_every_command_and_option_has_a_help_text(command: tuple[str, ...]) -> N
     found = main.commands[command[0]] if command else main
     assert found.help
     assert all(param.help for param in found.params if isinstance(param, click.Option))
-
-
-def test_the_worker_leaves_the_signal_handlers_as_they_were(opened: Store) -> None:
-    """After `work` the process has the signal handlers that it had before, also when it ended in an error."""
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.getsignal(number) for number in numbers]
-    fine("work", "handlers:echo", "--drain")
-    with opened.transaction():
-        call("--busy-seconds", "0", "work", "handlers:echo", "--drain")
-    fine("enqueue", "1")
-    assert call("work", "handlers:interrupt", "--drain").exit_code == 1
-    assert [signal.getsignal(number) for number in numbers] == before
 
 
 @pytest.mark.parametrize(

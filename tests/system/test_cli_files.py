@@ -56,25 +56,19 @@ def test_init_leaves_what_is_not_a_queue(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "why"),
+    "name",
     [
-        (
-            "mysql://me:hunter2@host/db",
-            "mysql://...: no kind of database that this knows; name a file",
-        ),
-        ("postgresql+psycopg://me:hunter2@host/db", "postgresql+psycopg://...: no kind of database"),
-        ("POSTGRESQL://me:hunter2@host/db", "POSTGRESQL://...: no kind of database"),
-        (
-            "host=db user=me password=hunter2",
-            "a password in what is not an address of PostgreSQL; name",
-        ),
+        "mysql://me:hunter2@host/db",
+        "postgresql+psycopg://me:hunter2@host/db",
+        "POSTGRESQL://me:hunter2@host/db",
+        "host=db user=me password=hunter2",
     ],
 )
-def test_what_looks_like_an_address_is_not_taken_for_a_file(name: str, why: str, folder: Path) -> None:
-    """It is refused with what would be right; a password in it is not repeated, and no file is made."""
+def test_what_looks_like_an_address_is_not_taken_for_a_file(name: str, folder: Path) -> None:
+    """It is refused with what would be right, no part of it is repeated, and no file is made."""
     before = sorted(folder.iterdir())
     for command in (("enqueue", "1"), ("init",), ("status",)):
         line = refused("--db", name, *command)
-        assert why in line
-        assert "hunter2" not in line
+        assert "neither a plain file name nor an address of PostgreSQL" in line
+        assert not any(part in line for part in ("mysql", "psycopg", "POSTGRESQL", "hunter2", "me:", "/db"))
     assert sorted(folder.iterdir()) == before

@@ -12,7 +12,7 @@ import pytest
 from psycopg import conninfo
 
 from system.postgresql import PostgreSQLStore, shown
-from system.postgresql.schema import MARK, TABLES
+from system.postgresql.schema import MARK, SCHEMA_VERSION, TABLES
 from tests.system.commands import call, fine, refused
 from tests.system.databases import Database, PostgreSQL
 
@@ -79,7 +79,8 @@ def test_another_version_is_left_alone(command: tuple[str, ...], postgresql_dsn:
     """No command touches a queue that a newer version of the program wrote."""
     fine("init")
     run(postgresql_dsn, f"UPDATE {MARK} SET version = 9")
-    why = "schema version 9, and this program knows 1: use the version of the program that wrote it"
+    knows = f"schema version 9, and this program knows {SCHEMA_VERSION}"
+    why = f"{knows}: use the version of the program that wrote it"
     assert refused(*command).startswith(f"error: {shown(postgresql_dsn)}: {why}")
 
 
@@ -95,9 +96,10 @@ def test_a_table_of_somebody_else_is_left_alone(command: tuple[str, ...], postgr
 
 @each_command
 def test_an_unknown_database_is_told(command: tuple[str, ...], postgresql_dsn: str) -> None:
-    """The server's own words, in one line."""
-    dsn = conninfo_url(postgresql_dsn, dbname="nowhere to be found")
-    assert 'database "nowhere to be found" does not exist' in refused("--db", dsn, *command)
+    """The line names it, and not the user, where that is a plain name."""
+    for name, seen in (("nowhere", "nowhere"), ("nowhere to be found", "...")):
+        line = refused("--db", conninfo_url(postgresql_dsn, dbname=name), *command)
+        assert line.endswith(f"/{seen}: the server has no such database")
 
 
 def conninfo_url(dsn: str, **changed: str) -> str:
@@ -208,10 +210,10 @@ def free_port() -> int:
 
 @each_command
 def test_a_server_that_cannot_be_reached_is_told(command: tuple[str, ...]) -> None:
-    """The line names the server and the cause, and not the password."""
+    """The line names the server and the cause, and neither user nor password."""
     port = free_port()
     line = refused("--db", f"postgresql://me:hunter2@127.0.0.1:{port}/db", *command)
-    assert line.startswith(f"error: postgresql://me@127.0.0.1:{port}/db: ")
+    assert line.startswith(f"error: postgresql://127.0.0.1:{port}/db: ")
     assert "refused" in line
     assert "hunter2" not in line
 
@@ -252,9 +254,8 @@ def test_a_wrong_password_is_told_and_not_repeated(command: tuple[str, ...]) -> 
     with guarded() as port:
         for address in (f"me:hunter2@127.0.0.1:{port}/db", f"127.0.0.1:{port}/db?user=me&password=hunter2"):
             line = refused("--db", f"postgresql://{address}", *command)
-            assert line.startswith(f"error: postgresql://me@127.0.0.1:{port}/db: ")
-            assert 'password authentication failed for user "me"' in line
-            assert "hunter2" not in line
+            assert line.startswith(f"error: postgresql://127.0.0.1:{port}/db: ")
+            assert line.endswith(": the server refused the user or the password")
 
 
 @pytest.mark.parametrize(

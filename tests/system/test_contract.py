@@ -27,7 +27,7 @@ from tests.system.test_queue import leased, started
 def add_job(store: Store, key: str | None = None) -> Job:
     """A job that was added in a transaction of its own."""
     with store.transaction() as tx:
-        return tx.add_job(key=key, payload="1", attempts_max=3)
+        return tx.add_job(key=key, payload_json="1", attempts_max=3)
 
 
 def everything(store: Store) -> tuple[object, ...]:
@@ -45,7 +45,10 @@ def test_a_new_store_is_empty(store: Store, clock: ManualClock) -> None:
         running=0,
         succeeded=0,
         failed=0,
-        oldest_pending_at=None,
+        set_aside=0,
+        oldest_due_at=None,
+        latest_due_at=None,
+        ahead=0,
         abandoned=0,
         duplicates_refused=0,
         counted_at=clock.now(),
@@ -55,7 +58,7 @@ def test_a_new_store_is_empty(store: Store, clock: ManualClock) -> None:
 def write_all(store: Store, *, and_then: type[BaseException] | None = None) -> None:
     """One transaction in which everything is written that can be."""
     with store.transaction() as tx:
-        job = tx.add_job(key="k", payload="1", attempts_max=1)
+        job = tx.add_job(key="k", payload_json="1", attempts_max=1)
         tx.record(event="enqueued", operation="enqueue", actor="producer", job_id=job.id)
         execution = tx.add_execution(
             job_id=job.id, attempt=1, worker="A", lease_expires_at=tx.now + 1, operation="lease"
@@ -89,10 +92,27 @@ def test_what_is_committed_is_read_as_it_was_written(store: Store, database: Dat
             Breaker(failures=1, open_until_at=1_000_003),
         )
     assert jobs == (
-        Job(id=1, key="k", payload="1", attempts_max=1, enqueued_at=1_000_000, available_at=None),
+        Job(
+            id=1,
+            key="k",
+            payload_json="1",
+            attempts_max=1,
+            enqueued_at=1_000_000,
+            available_at=None,
+            timed=True,
+            token=jobs[0].token,
+        ),
     )
     assert executions == (
-        Execution(id=1, job_id=1, attempt=1, worker="A", status=Status.COMMITTED, lease_expires_at=1_000_002),
+        Execution(
+            id=1,
+            job_id=1,
+            attempt=1,
+            worker="A",
+            status=Status.COMMITTED,
+            lease_expires_at=1_000_002,
+            token=executions[0].token,
+        ),
     )
     assert effects == (Effect(id=1, job_id=1, execution_id=1, value="2"),)
     assert tuple(audit)[-1] == AuditRow(
@@ -124,22 +144,10 @@ def test_a_transaction_that_raises_leaves_nothing(store: Store, error: type[Base
 def test_a_transaction_in_which_the_database_refused_leaves_nothing(store: Store) -> None:
     """Also when the block goes on as if nothing had been: what came before it is not kept without it."""
     with suppress(StoreError), store.transaction() as tx:
-        tx.add_job(key="a", payload="1", attempts_max=1)
-        tx.add_job(key=None, payload="1", attempts_max=0)
+        tx.add_job(key="a", payload_json="1", attempts_max=1)
+        tx.add_job(key=None, payload_json="1", attempts_max=0)
     assert (store.jobs(), list(store.audit())) == ((), [])
     assert add_job(store, "a").key == "a"
-
-
-def test_the_store_enforces_what_rows_refer_to(store: Store) -> None:
-    """A row that refers to one that does not exist is an error, and is not kept."""
-    job = add_job(store)
-    with pytest.raises(StoreError, match=r"(?i)foreign key"), store.transaction() as tx:
-        tx.add_effect(job_id=job.id, execution_id=99, value="1")
-    with pytest.raises(StoreError, match=r"(?i)foreign key"), store.transaction() as tx:
-        tx.add_execution(job_id=99, attempt=1, worker="A", lease_expires_at=1, operation="lease")
-    with pytest.raises(StoreError, match=r"(?i)foreign key"), store.transaction() as tx:
-        tx.record(event="enqueued", operation="enqueue", actor="A", job_id=99)
-    assert (store.executions(), store.effects(), list(store.audit())) == ((), (), [])
 
 
 def test_what_does_not_exist_is_told_by_its_id(store: Store) -> None:
@@ -149,7 +157,8 @@ def test_what_does_not_exist_is_told_by_its_id(store: Store) -> None:
             tx.job(7)
         with pytest.raises(StoreError, match="there is no execution 8"):
             tx.execution(8)
-        assert (tx.job_by_key("k"), tx.next_available(), tx.last_execution(7)) == (None, None, None)
+        assert (tx.job_by_key("k"), tx.last_execution(7), tx.find_execution(8)) == (None, None, None)
+        assert (tx.next_available(retries=True), tx.next_available(retries=False)) == (None, None)
         assert (tx.effect_of(7), tx.expired(5)) == (None, ())
 
 
@@ -158,7 +167,7 @@ def test_a_transaction_reads_the_time_once(store: Store, clock: ManualClock) -> 
     with store.transaction() as tx:
         began = tx.now
         clock.advance(1)
-        job = tx.add_job(key=None, payload="1", attempts_max=1)
+        job = tx.add_job(key=None, payload_json="1", attempts_max=1)
         tx.record(event="enqueued", operation="enqueue", actor="A", job_id=job.id)
         assert job.enqueued_at == job.available_at == began == tx.now
     assert [row.at for row in store.audit()] == [began]
@@ -176,7 +185,7 @@ def test_a_transaction_has_one_time_whatever_it_reads_first(
         reads: dict[str, Callable[[], object]] = {
             "job": lambda: tx.job(job.id),
             "job_by_key": lambda: tx.job_by_key("k"),
-            "next_available": tx.next_available,
+            "next_available": lambda: tx.next_available(retries=True),
             "execution": lambda: tx.execution(execution.id),
             "expired": lambda: tx.expired(1),
         }
@@ -184,7 +193,7 @@ def test_a_transaction_has_one_time_whatever_it_reads_first(
         times = [tx.now]
         clock.advance(1)
         tx.set_available(job.id, 5)
-        tx.record(event="e", operation="o", actor="A", job_id=job.id)
+        tx.record(event="duplicate", operation="o", actor="A", job_id=job.id)
         times.append(tx.now)
     assert times == [clock.now() - 1] * 2
     assert list(queue.store.audit())[-1].at == times[0]
@@ -193,11 +202,13 @@ def test_a_transaction_has_one_time_whatever_it_reads_first(
 def test_a_transaction_sees_what_it_has_written(store: Store) -> None:
     """Before it is committed, and nobody else does."""
     with store.transaction() as tx:
-        job = tx.add_job(key="k", payload="1", attempts_max=1)
-        assert tx.job(job.id) == tx.job_by_key("k") == tx.next_available() == job
+        job = tx.add_job(key="k", payload_json="1", attempts_max=1)
+        assert tx.job(job.id) == tx.job_by_key("k") == tx.next_available(retries=False) == job
+        tx.set_available(job.id, tx.now)
+        assert tx.job(job.id) == tx.next_available(retries=True) == evolve(job, timed=True)
         tx.set_available(job.id, None)
-        assert tx.job(job.id) == evolve(job, available_at=None)
-        assert tx.next_available() is None
+        assert tx.job(job.id) == evolve(job, available_at=None, timed=True)
+        assert tx.next_available(retries=True) is None
 
 
 def test_each_lease_has_a_higher_id(queue: Queue, clock: ManualClock) -> None:
@@ -207,28 +218,34 @@ def test_each_lease_has_a_higher_id(queue: Queue, clock: ManualClock) -> None:
     seen = []
     for number in range(6):
         clock.advance(30_000)
-        seen.append(leased(queue).execution.id)
+        last = leased(queue).execution
+        seen.append(last.id)
         with suppress(ZeroDivisionError), queue.store.transaction() as tx:
             expiry = tx.now + number
+            tx.move(last, to=Status.ABORTED, event="expired", operation="lease", actor="B")
             tx.add_execution(job_id=1, attempt=9, worker="B", lease_expires_at=expiry, operation="lease")
             raise ZeroDivisionError
     assert seen == sorted(set(seen))
     assert [execution.id for execution in queue.store.executions()] == seen
 
 
-def test_what_is_available_longest_comes_first_and_then_the_lowest_id(store: Store) -> None:
-    """Whatever the order in which the jobs were written; one that is not available is passed over."""
-    jobs = [add_job(store) for _ in range(6)]
-    available = (7, 5, 1_000_001, 5, None, 1_000_000)
+@pytest.mark.parametrize(("retries", "expected"), [(True, (3, 5, 1, 7, 2, 8)), (False, (2, 8))])
+def test_jobs_with_a_due_time_come_first_and_then_new_ones_by_id(
+    store: Store, retries: bool, expected: tuple[int, ...]
+) -> None:
+    """By due time and by id, in whatever order they were written; without `retries` only new ones come."""
+    jobs = [add_job(store) for _ in range(8)]
+    due = {1: 7, 3: 5, 4: 1_000_001, 5: 5, 6: None, 7: 1_000_000}
     with store.transaction() as tx:
-        for job, at in reversed(list(zip(jobs, available, strict=True))):
-            tx.set_available(job.id, at)
+        for job_id in reversed(due):
+            tx.set_available(job_id, due[job_id])
     taken = []
     with store.transaction() as tx:
-        while found := tx.next_available():
+        while found := tx.next_available(retries=retries):
             taken.append(found.id)
             tx.set_available(found.id, None)
-    assert taken == [jobs[number].id for number in (1, 3, 0, 5)]
+    assert tuple(taken) == expected
+    assert [job.id for job in jobs] == list(range(1, 9))
 
 
 def test_expired_executions_come_by_id_the_longest_expired_first(store: Store, clock: ManualClock) -> None:
@@ -236,7 +253,7 @@ def test_expired_executions_come_by_id_the_longest_expired_first(store: Store, c
     expiries = (40, 10, 30, 20, clock.now() + 1, clock.now())
     with store.transaction() as tx:
         for number, expiry in enumerate(expiries):
-            job = tx.add_job(key=None, payload="1", attempts_max=1)
+            job = tx.add_job(key=None, payload_json="1", attempts_max=1)
             execution = tx.add_execution(
                 job_id=job.id, attempt=1, worker="A", lease_expires_at=expiry, operation="lease"
             )
@@ -263,14 +280,15 @@ def test_counts_are_of_one_moment(queue: Queue, clock: ManualClock) -> None:
     assert queue.finish(succeeded)
     counts = queue.store.counts()
     assert (counts.pending, counts.running, counts.succeeded, counts.failed) == (2, 1, 1, 0)
-    assert (counts.oldest_pending_at, counts.abandoned) == (1_000_002, 0)
+    assert (counts.oldest_due_at, counts.latest_due_at) == (1_000_002, 1_030_004)
+    assert (counts.ahead, counts.abandoned) == (0, 0)
     clock.advance(29_999)
     assert queue.store.counts().abandoned == 0
     clock.advance(1)
     assert queue.store.counts().abandoned == 1
     assert not queue.commit(succeeded, 2)
     assert queue.store.counts().duplicates_refused == 1
-    assert running == 2
+    assert running.id == 2
 
 
 def test_the_audit_is_in_order_and_of_one_job_when_asked(queue: Queue) -> None:

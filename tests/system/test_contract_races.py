@@ -40,15 +40,15 @@ def test_a_second_writer_on_a_job_waits_and_then_is_told(
 ) -> None:
     """While a transaction holds a job another on it raises StoreBusy after its wait, and reads go on."""
     queue.enqueue(1)
-    execution_id = started(queue)
+    held = started(queue)
     before = list(queue.store.audit())
     with closing(database.open(clock=clock, busy_seconds=0)) as other, holding(queue.store, 1):
         second = Queue(store=other)
         refusals: tuple[Callable[[], object], ...] = (
-            lambda: second.heartbeat(execution_id),
-            lambda: second.commit(execution_id, 1),
-            lambda: second.fail(execution_id, detail="no"),
-            lambda: second.finish(execution_id),
+            lambda: second.heartbeat(held),
+            lambda: second.commit(held, 1),
+            lambda: second.fail(held, detail="no"),
+            lambda: second.finish(held),
         )
         for refused in refusals:
             with pytest.raises(StoreBusy) as raised:
@@ -56,7 +56,7 @@ def test_a_second_writer_on_a_job_waits_and_then_is_told(
             assert str(raised.value).startswith(f"{database.shown}: {database.busy}")
             assert "try again" in str(raised.value)
         assert (list(other.audit()), len(other.jobs()), other.counts().running) == (before, 1, 1)
-    assert queue.commit(execution_id, 1)
+    assert queue.commit(held, 1)
 
 
 def test_producers_that_ask_at_once_are_given_one_job(database: Database, store: Store) -> None:
@@ -97,8 +97,8 @@ def test_of_those_who_commit_at_once_one_does(database: Database, opened: Store)
     queue = Queue(store=opened)
     for _ in range(10):
         queue.enqueue(1)
-        execution_id = started(queue)
-        answers = at_once(database, lambda queue, _, number=execution_id: queue.commit(number, 1))  # type: ignore[misc]
+        held = started(queue)
+        answers = at_once(database, lambda queue, _, number=held: queue.commit(number, 1))  # type: ignore[misc]
         assert Counter(answers) == {True: 1, False: AT_ONCE - 1}
     assert len(opened.effects()) == 10
     assert opened.counts().duplicates_refused == 10 * (AT_ONCE - 1)
@@ -188,13 +188,13 @@ def test_a_commit_that_waits_sees_what_was_committed_meanwhile(
     ):
         queue = Queue(store=store)
         queue.enqueue(1)
-        execution_id = started(queue)
+        held = started(queue)
         with store.transaction() as tx:
-            execution = tx.execution(execution_id)
-            answer = thread.submit(Queue(store=waiting).commit, execution_id, "mine")
+            execution = tx.execution(held.id)
+            answer = thread.submit(Queue(store=waiting).commit, held, "mine")
             waits_for_a_lock(postgresql.dsn)
             clock.advance(7)
-            tx.add_effect(job_id=1, execution_id=execution_id, value='"theirs"')
+            tx.add_effect(job_id=1, execution_id=held.id, value='"theirs"')
             tx.move(execution, to=Status.COMMITTED, event="committed", operation="commit", actor="A")
         assert answer.result(PATIENT_SECONDS) is False
         assert [effect.value for effect in store.effects()] == ['"theirs"']
@@ -215,7 +215,7 @@ def test_a_producer_that_waits_for_another_with_its_key_is_given_that_ones_job(
             held = store.transaction()
             tx = held.__enter__()
             assert tx.job_by_key(key) is None
-            theirs = tx.add_job(key=key, payload="1", attempts_max=1)
+            theirs = tx.add_job(key=key, payload_json="1", attempts_max=1)
             asked = thread.submit(partial(Queue(store=waiting).accept, 2, key=key))
             waits_for_a_lock(postgresql.dsn)
             assert not held.__exit__(*((None,) * 3 if existed else (ValueError, ValueError(), None)))
@@ -231,9 +231,9 @@ def test_producers_with_different_keys_do_not_wait(stores: Callable[[], Store]) 
     mine.enqueue("first")
     with mine.store.transaction() as tx:
         tx.job_by_key("a")
-        tx.add_job(key="a", payload="1", attempts_max=1)
+        tx.add_job(key="a", payload_json="1", attempts_max=1)
         assert not other.accept(1, key="b").existed
         other.enqueue(2)
-        assert leased(other).job.payload == '"first"'
+        assert leased(other).job.payload == "first"
         with pytest.raises(StoreBusy):
             other.accept(1, key="a")

@@ -28,14 +28,14 @@ def test_a_null_byte_is_carried_or_refused(queue: Queue, database: Database, whe
     """In each text, whole; or with an error that says that it cannot be kept, and nothing is changed."""
     text = "a\x00b"
     queue.enqueue(1)
-    execution_id = started(queue)
+    held = started(queue)
     before = everything(queue.store)
 
     def write() -> object:
         if where in ("key", "actor"):
             return queue.enqueue(2, **{where: text})
         if where == "detail":
-            return queue.fail(execution_id, detail=text)
+            return queue.fail(held, detail=text)
         queue.enqueue(2)
         return queue.lease(text)
 
@@ -51,4 +51,4 @@ def test_a_null_byte_is_carried_or_refused(queue: Queue, database: Database, whe
     assert str(raised.value) == f"{database.shown}: PostgreSQL cannot keep text with a null byte"
     if where != "worker":
         assert everything(queue.store) == before
-    assert queue.commit(execution_id, text), "what is JSON has it as an escape"
+    assert queue.commit(held, text), "what is JSON has it as an escape"

@@ -82,9 +82,11 @@ def test_a_worker_lives_through_a_lock(file: Path, lasts: int) -> None:
     assert {tuple(story) for story in stories} == {tuple(told_of(file, why))}
 
 
+SAVED = "stop every process of this queue: the last to end saves all jobs"
 REMOVED = {
     "the file": ("queue.db", ": removed or moved while it was open; put it back"),
-    "the log": ("queue.db-wal", "-wal: removed or moved while it was open; put it back"),
+    "the log": ("queue.db-wal", f"-wal: removed or moved while it was open; put it back, or {SAVED}"),
+    "its index": ("queue.db-shm", f"-shm: removed or moved while it was open; put it back, or {SAVED}"),
     "the folder": (".", ": removed or moved while it was open; put it back"),
 }
 

@@ -108,10 +108,17 @@ def _disk(folder: Path, cause: str) -> Iterator[Path]:
     if cause != "disk full":
         yield folder
         return
+    with mounted(folder):
+        yield folder
+
+
+@contextmanager
+def mounted(folder: Path) -> Iterator[None]:
+    """A small disk at this folder."""
     if not _run("mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)):
         pytest.skip("no small disk can be mounted here")
     try:
-        yield folder
+        yield
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 

@@ -15,15 +15,12 @@ from tests.system.test_hostile_input import SQL, plain
 pytestmark = pytest.mark.usefixtures("folder")
 
 HOSTILE = """
-import json
-
-
 def copy(job, context):
-    context.write(json.loads(job.payload))
+    context.write(job.payload)
 
 
 def fail(job, context):
-    raise ValueError(json.loads(job.payload))
+    raise ValueError(job.payload)
 """
 NULL = "\\u0000"
 PAYLOADS = {
@@ -128,7 +125,7 @@ def test_a_key_and_a_name_of_10000_characters_are_carried(database: Database) ->
     assert name in fine("audit", "1")
     assert database.rows("SELECT key FROM jobs ORDER BY id") == [(key,), (key[:-1] + "x",)]
     assert database.rows("SELECT worker FROM executions") == [(name,)]
-    assert f"--key '{'k' * 10_000}\\udcff': " in refused("enqueue", "1", "--key", key + "\udcff")
+    assert f"--key '{'k' * 99}...: " in refused("enqueue", "1", "--key", f"{key[:-1]}\udcff")
 
 
 @pytest.mark.parametrize("text", [text for text in SQL if "\x00" not in text])

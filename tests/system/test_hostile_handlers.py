@@ -90,7 +90,7 @@ def test_whatever_a_handler_raises_fails_its_attempt(
     """It is on the record, the next job is worked on, and the job that failed is tried again."""
 
     def handler(job: Job, context: Context) -> None:
-        if job.payload == "1" and context.attempt == 1:
+        if job.payload == 1 and context.attempt == 1:
             context.write("failed")
             raise error
         context.write(context.attempt)

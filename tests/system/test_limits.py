@@ -14,10 +14,11 @@ from system.policies import CircuitBreaker, Policies, Retry, RetryBudget
 from system.queue import Queue
 from system.store import Breaker, Execution, Status
 from system.worker import Worker
+from tests.system.test_queue import leased
 
 
 def _events(queue: Queue) -> list[str]:
-    return [row.event for row in queue.store.audit() if row.event in ("postponed", "opened", "closed")]
+    return [row.event for row in queue.store.audit() if row.event in ("exhausted", "opened", "closed")]
 
 
 def _fail_one(queue: Queue) -> bool:
@@ -25,18 +26,18 @@ def _fail_one(queue: Queue) -> bool:
     lease = queue.lease("A")
     if lease is None:
         return False
-    assert queue.start(lease.execution.id)
-    assert queue.fail(lease.execution.id, detail="down")
+    assert queue.start(lease.execution)
+    assert queue.fail(lease.execution, detail="down")
     return True
 
 
 def _finish_one(queue: Queue) -> None:
     lease = queue.lease("A")
     assert lease is not None
-    number = lease.execution.id
-    assert queue.start(number)
-    assert queue.commit(number, 1)
-    assert queue.finish(number)
+    held = lease.execution
+    assert queue.start(held)
+    assert queue.commit(held, 1)
+    assert queue.finish(held)
 
 
 def test_of_many_jobs_that_fail_only_so_many_are_retried(queue: Queue, clock: ManualClock) -> None:
@@ -52,9 +53,73 @@ def test_of_many_jobs_that_fail_only_so_many_are_retried(queue: Queue, clock: Ma
     assert retries == 103
     assert not _fail_one(queue)
     assert len(queue.store.retries()) == 3
-    assert set(_events(queue)) == {"postponed"}
+    assert _events(queue) == ["exhausted"]
     clock.advance(60_000)
     assert [_fail_one(queue) for _ in range(4)] == [True, True, True, False]
+    assert _events(queue) == ["exhausted"] * 2
+
+
+WAITING = 300
+BUDGET = Policies(budget=RetryBudget(retries_max=2, window_seconds=60))
+
+
+def _failed_before(queue: Queue, jobs: int) -> None:
+    """Add jobs whose first attempt has failed, and which are due again."""
+    with queue.store.transaction() as tx:
+        for _ in range(jobs):
+            job = tx.add_job(key=None, payload_json="1", attempts_max=3)
+            first = tx.add_execution(
+                job_id=job.id, attempt=1, worker="A", lease_expires_at=tx.now, operation="lease"
+            )
+            tx.move(first, to=Status.ABORTED, event="failed", operation="fail", actor="A")
+            tx.set_available(job.id, tx.now)
+
+
+def test_retries_without_room_do_not_delay_a_new_job(queue: Queue) -> None:
+    """One lease passes over 300 retries that are due and takes the new job; it writes nothing for them."""
+    queue = evolve(queue, policies=BUDGET)
+    _failed_before(queue, WAITING)
+    first, second = (leased(queue).execution.id for _ in range(2))
+    exhausted = [row for row in queue.store.audit() if row.event == "exhausted"]
+    assert [(row.operation, row.actor, row.job_id, row.execution_id, row.reason) for row in exhausted] == [
+        ("lease", "A", 2, second, "retry_budget")
+    ]
+    assert first < second
+    new = queue.enqueue("new")
+    jobs, rows = queue.store.jobs(), len(list(queue.store.audit()))
+    lease = leased(queue)
+    assert (lease.job.id, lease.execution.attempt) == (new.id, 1)
+    assert [row.event for row in list(queue.store.audit())[rows:]] == ["leased"]
+    assert queue.store.jobs()[:-1] == jobs[:-1]
+
+
+def test_retries_that_wait_for_the_budget_leave_no_row_a_minute(queue: Queue, clock: ManualClock) -> None:
+    """However often leases find no room there is one row; then there is room, for as many as before."""
+    queue = evolve(queue, policies=BUDGET)
+    _failed_before(queue, 5)
+    for lease in [leased(queue) for _ in range(2)]:
+        assert queue.start(lease.execution)
+        assert queue.commit(lease.execution, 1)
+        assert queue.finish(lease.execution)
+    before = list(queue.store.audit()), queue.store.jobs()
+    for _ in range(59):
+        clock.advance(1_000)
+        assert queue.lease("A") is None
+        assert (list(queue.store.audit()), queue.store.jobs()) == before
+    clock.advance(1_000)
+    assert [leased(queue).execution.attempt for _ in range(2)] == [2, 2]
+    assert queue.lease("A") is None
+    assert _events(queue) == ["exhausted"] * 2
+
+
+def test_drain_does_not_end_while_a_new_job_is_due(queue: Queue, clock: ManualClock) -> None:
+    """With retries that are due and no room for them, each new job is worked on; the retries wait."""
+    queue = evolve(queue, policies=BUDGET)
+    _failed_before(queue, WAITING)
+    new = [queue.enqueue(number).id for number in range(3)]
+    Worker(queue, lambda *_: None, name="A", clock=clock).drain()
+    assert [effect.job_id for effect in queue.store.effects()] == [1, 2, *new]
+    assert queue.store.counts().pending == WAITING - 2
 
 
 def test_a_first_attempt_needs_no_budget(queue: Queue) -> None:
@@ -80,9 +145,9 @@ def test_the_breaker_opens_probes_and_closes(queue: Queue, clock: ManualClock) -
     probe = queue.lease("A")
     assert probe is not None
     assert queue.lease("B") is None
-    assert queue.start(probe.execution.id)
-    assert queue.commit(probe.execution.id, 1)
-    assert queue.finish(probe.execution.id)
+    assert queue.start(probe.execution)
+    assert queue.commit(probe.execution, 1)
+    assert queue.finish(probe.execution)
     assert queue.store.breaker() == Breaker()
     _finish_one(queue)
     assert _events(queue) == ["opened", "closed"]
@@ -99,21 +164,6 @@ def test_a_success_between_two_failures_keeps_it_closed(queue: Queue) -> None:
     _fail_one(queue)
     assert queue.store.breaker() == Breaker(failures=1)
     assert _events(queue) == []
-
-
-def test_one_lease_postpones_only_so_many(queue: Queue, clock: ManualClock) -> None:
-    """A transaction stays short however many retries are due: what is left is for the next lease."""
-    budget = RetryBudget(retries_max=1, batch=4)
-    queue = evolve(queue, policies=Policies(retry=Retry(backoff_seconds=0), budget=budget))
-    for number in range(10):
-        queue.enqueue(number)
-        clock.advance(1)
-    for _ in range(11):
-        assert _fail_one(queue)
-    assert [queue.lease("A"), queue.lease("A"), queue.lease("A")] == [None] * 3
-    assert len(_events(queue)) == 10
-    assert queue.lease("A") is None
-    assert len(_events(queue)) == 10
 
 
 def test_a_worker_that_lets_go_of_its_jobs_does_not_open_the_breaker(
@@ -141,14 +191,14 @@ def test_by_default_there_are_no_limits(queue: Queue) -> None:
     assert (queue.store.retries(), queue.store.breaker()) == ((), Breaker())
 
 
-@pytest.mark.parametrize("seed", [None, 0, 1, -5, 10**30])
+@pytest.mark.parametrize("seed", [None, 0, 1, -5, 2**63 - 1])
 def test_the_model_draws_the_same_jitter(seed: int | None) -> None:
     """For every job and attempt, without a line of code in common."""
     settings = Settings(jitter_seed=seed)
     for job in (1, 2, 900):
         for attempt in (1, 2, 7, 12):
             of = {"attempt": attempt, "worker": "A", "lease_expires_at": 0}
-            real = Execution(id=5, job_id=job, status=Status.LEASED, **of)  # type: ignore[arg-type]
+            real = Execution(id=5, job_id=job, status=Status.LEASED, token="t", **of)  # type: ignore[arg-type]
             modelled = ModelExecution(id=5, job=job, status=ModelStatus.LEASED, **of)  # type: ignore[arg-type]
             assert Retry(jitter_seed=seed).wait_ms(real) == wait_ms(settings, modelled)
 

@@ -8,15 +8,16 @@ from attrs import evolve, fields
 from model.invariants import invariant
 from system.clock import ManualClock
 from system.policies import CommitBoundary, ExternalKeys, Fence, Policies, Reconciliation, Retry
+from system.policies.lease import Lease
 from system.queue import Queue
-from system.store import HELD, Execution, Status
+from system.store import HELD, Execution, Job, Status
 
 EXPIRY = 1_000
 
 
 def execution(status: Status) -> Execution:
     """An execution in that status, whose lease ends at EXPIRY."""
-    return Execution(id=1, job_id=1, attempt=1, worker="A", status=status, lease_expires_at=EXPIRY)
+    return Execution(id=1, job_id=1, attempt=1, worker="A", status=status, lease_expires_at=EXPIRY, token="t")
 
 
 @pytest.mark.parametrize("status", Status)
@@ -64,12 +65,39 @@ def test_a_reconciliation_of_no_executions_is_refused() -> None:
         Reconciliation(batch=0)
 
 
+def lease(job_id: int, *, key: str | None = None, token: str = "t", attempt: int = 1) -> Lease:
+    """An attempt at a job."""
+    job = Job(
+        id=job_id,
+        key=key,
+        payload_json="1",
+        attempts_max=3,
+        enqueued_at=0,
+        available_at=0,
+        timed=False,
+        token=token,
+    )
+    return Lease(job=job, execution=evolve(execution(Status.LEASED), job_id=job_id, attempt=attempt))
+
+
 def test_the_keys_of_two_queues_can_be_told_apart() -> None:
     """A prefix of its own for each; an empty one is refused."""
-    one = execution(Status.IN_PROGRESS)
-    assert [ExternalKeys(prefix=prefix).key(one) for prefix in ("east", "west")] == ["east-1", "west-1"]
+    for one in (lease(1), lease(1, key="k"), lease(1, token="")):
+        east, west = (ExternalKeys(prefix=prefix).key(one) for prefix in ("east", "west"))
+        assert (east.partition("-")[0], west.partition("-")[0]) == ("east", "west")
+        assert east.partition("-")[2] == west.partition("-")[2]
     with pytest.raises(ValueError, match="prefix"):
         ExternalKeys(prefix="")
+
+
+def test_an_external_key_is_of_the_idempotency_key_or_else_of_the_job_itself() -> None:
+    """A key gives the same in any timeline; a job without one has its token; an upgraded job its old key."""
+    key = ExternalKeys().key
+    assert key(lease(1)) == "job-1-t" == key(lease(1, attempt=2))
+    assert key(lease(1, token="u")) != key(lease(1)) != key(lease(2))
+    assert key(lease(1, key="k")) == key(lease(2, key="k", token="u", attempt=2))
+    assert len({key(lease(1, key=name)) for name in ("k", "K", "k ", "1-t", "job-1")}) == 5
+    assert key(lease(1, token="")) == key(lease(1, key="k", token="")) == "job-1"
 
 
 def test_a_queue_with_leases_of_no_time_is_refused(queue: Queue) -> None:

@@ -118,13 +118,14 @@ def test_a_table_of_somebody_else_is_left_alone(postgresql_dsn: str, admin: Admi
     assert one(admin, "SELECT count(*) FROM mine.jobs") == 1
 
 
-@pytest.mark.parametrize("version", ["0", str(SCHEMA_VERSION + 1), None])
-def test_another_schema_version_is_refused(postgresql_dsn: str, admin: Admin, version: str | None) -> None:
-    """A queue that another version of the program wrote is not touched."""
+@pytest.mark.parametrize("version", [0, SCHEMA_VERSION + 1])
+def test_another_schema_version_is_refused(postgresql_dsn: str, admin: Admin, version: int) -> None:
+    """A queue that another version of the program wrote is not touched; none is told as version 0."""
     create(postgresql_dsn).close()
     admin.execute(f"UPDATE {MARK} SET version = {version}" if version else f"DELETE FROM {MARK}")
     for make in (False, True):
-        with pytest.raises(StoreError, match=f"schema version {version}, and this program knows 1: use"):
+        why = f"schema version {version}, and this program knows {SCHEMA_VERSION}: use"
+        with pytest.raises(StoreError, match=why):
             PostgreSQLStore(postgresql_dsn, create=make)
 
 
@@ -139,7 +140,7 @@ def test_a_search_path_to_nowhere_is_refused(postgresql_dsn: str, admin: Admin) 
     assert objects(admin) == 0
 
 
-@pytest.mark.parametrize("statement", range(1, 9))
+@pytest.mark.parametrize("statement", range(1, 11))
 def test_a_store_may_be_opened_while_another_creates_the_queue(postgresql_dsn: str, statement: int) -> None:
     """Before whichever of its first statements another creates the queue, a store opens that one."""
     ran = 0
@@ -158,7 +159,7 @@ def test_a_store_may_be_opened_while_another_creates_the_queue(postgresql_dsn: s
         return run()
 
     with closing(PostgreSQLStore(postgresql_dsn, create=True, connect=watching(around))) as store:
-        assert [job.payload for job in store.jobs()] == (['"theirs"'] if others == ["created"] else [])
+        assert [job.payload for job in store.jobs()] == (["theirs"] if others == ["created"] else [])
         assert store.created is (others == ["waited"])
 
 
@@ -189,63 +190,32 @@ def test_a_database_of_another_encoding_is_refused(postgresql_server: "Server") 
             admin.execute("DROP DATABASE contract_latin")
 
 
-# The settings.
-
-
-def shows(dsn: str, name: str) -> str:
-    """A setting of a store's own connection."""
-    seen: list[Watched] = []
-
-    def around(watched: Watched, _: str, run: Run) -> Any:
-        seen.append(watched)
-        return run()
-
-    with closing(PostgreSQLStore(dsn, connect=watching(around), busy_seconds=2.5)):
-        return str(one(seen[-1].connection, f"SHOW {name}"))
-
-
-@pytest.mark.parametrize(
-    ("name", "wrong", "value"),
-    [
-        ("synchronous_commit", "off", "on"),
-        ("synchronous_commit", "remote_apply", "remote_apply"),
-        ("lock_timeout", "'1h'", "2500ms"),
-        ("idle_in_transaction_session_timeout", "0", "10s"),
-        ("default_transaction_isolation", "'serializable'", "read committed"),
-        ("client_encoding", "'latin1'", "UTF8"),
-    ],
-)
-def test_what_a_database_sets_otherwise_is_overruled(
-    postgresql_dsn: str, admin: Admin, name: str, wrong: str, value: str
-) -> None:
-    """A commit is on disk before it is answered, and nobody waits for ever, whatever the defaults are."""
-    create(postgresql_dsn).close()
-    admin.execute(f'ALTER DATABASE "{admin.info.dbname}" SET {name} = {wrong}')
-    assert shows(postgresql_dsn, name) == value
-
-
 def test_a_worker_that_was_stopped_in_a_transaction_does_not_hold_its_job_for_ever(
     postgresql_queue_dsn: str, clock: ManualClock
 ) -> None:
-    """The server ends its session after a while; when it comes back to commit, it is told so."""
+    """The server ends its session after a while. When it comes back to commit, it is told so.
 
-    def soon(_: Watched, sql: str, run: Run) -> Any:
-        answer = run()
-        if "idle_in_transaction_session_timeout" in sql:
-            _.connection.execute("SET idle_in_transaction_session_timeout = 1")
-        return answer
+    Why the session was ended is known only if the message arrived before the connection was seen to end.
+    """
+    seen: list[Watched] = []
+
+    def remember(watched: Watched, _: str, run: Run) -> Any:
+        seen.append(watched)
+        return run()
 
     database = PostgreSQL(postgresql_queue_dsn)
     with (
         closing(database.open(clock=clock, busy_seconds=60)) as store,
-        closing(PostgreSQLStore(database.dsn, clock=clock, connect=watching(soon))) as stopped,
+        closing(PostgreSQLStore(database.dsn, clock=clock, connect=watching(remember))) as stopped,
     ):
         Queue(store=store).enqueue(1)
         held = stopped.transaction()
         held.__enter__().set_available(1, None)
+        seen[-1].connection.execute("SET idle_in_transaction_session_timeout = 1")
         with store.transaction() as tx:
             assert tx.job(1).available_at == clock.now(), "it waits until the server has ended the other"
-        with pytest.raises(StoreUnavailable, match="the server ended a transaction that was left alone"):
+        told = "the server (ended a transaction that was left alone|closed the connection)"
+        with pytest.raises(StoreUnavailable, match=told):
             held.__exit__(None, None, None)
         with stopped.transaction() as tx:
             assert tx.job(1).available_at == clock.now(), "it goes on with a new connection"

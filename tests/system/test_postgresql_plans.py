@@ -12,21 +12,23 @@ from system.clock import ManualClock
 from system.postgresql import PostgreSQLStore
 from system.queue import Queue
 from tests.system.connections import Run, Watched, watching
+from tests.system.test_queue import leased
 from tests.system.test_sqlite import OPERATIONS
 
 ROWS = 10_000
 FEW = 1_000
 FILL = f"""
-INSERT INTO jobs (key, key_digest, payload, attempts_max, enqueued_at, available_at)
-    SELECT 'key-' || n, sha256(n::text::bytea), '1', 3, n, CASE WHEN n % 5 = 0 THEN 2000000 + n END
+INSERT INTO jobs (key, key_digest, payload, attempts_max, enqueued_at, available_at, timed, token)
+    SELECT 'key-' || n, sha256(n::text::bytea), '1', 3, n,
+        CASE n % 5 WHEN 0 THEN 2000000 + n WHEN 1 THEN n END, n % 5 <> 1, ''
     FROM generate_series(1, {ROWS}) AS n;
-INSERT INTO executions (job_id, attempt, worker, status, lease_expires_at)
-    SELECT id, 1, 'A', CASE WHEN id % 500 = 0 THEN 'IN_PROGRESS' ELSE 'DONE' END, 5000000 + id
+INSERT INTO executions (job_id, attempt, worker, status, lease_expires_at, token)
+    SELECT id, 1, 'A', CASE WHEN id % 500 = 0 THEN 'IN_PROGRESS' ELSE 'DONE' END, 5000000 + id, ''
     FROM jobs WHERE id > 2 AND available_at IS NULL OR id % 500 = 0;
 INSERT INTO effects (job_id, execution_id, value)
     SELECT job_id, id, '1' FROM executions WHERE status = 'DONE';
 INSERT INTO audit (at, actor, operation, event, job_id, execution_id)
-    SELECT n, 'A', 'o', 'e', id, NULL FROM jobs, generate_series(1, 4) AS n WHERE id > 2;
+    SELECT n, 'A', 'o', 'leased', id, NULL FROM jobs, generate_series(1, 4) AS n WHERE id > 2;
 ANALYZE jobs, executions, effects, audit;
 """
 
@@ -80,31 +82,35 @@ def test_every_operation_finds_its_rows_by_an_index(postgresql_queue_dsn: str, o
         queue = Queue(store=store)
         for number in range(2):
             queue.enqueue(number, key=str(number))
-        queue.lease("dead")
+        held = leased(queue, "dead").execution
         with psycopg.connect(postgresql_queue_dsn, autocommit=True) as behind:
             behind.execute(FILL)
         clock.advance(30_000 if operation in ("lease", "reconcile") else 0)
         statements.clear()
-        OPERATIONS[operation](queue)
-    work = [one for one in statements if not one[0].startswith(("BEGIN", "LOCK", "SELECT pg_adv", "COMMIT"))]
+        OPERATIONS[operation](queue, held)
+    work = [
+        one
+        for one in statements
+        if not one[0].startswith(("BEGIN", "LOCK", "SELECT pg_catalog.pg_adv", "COMMIT"))
+    ]
     assert work, "the operation ran a statement"
     for sql, values in work:
         for mode in ("force_custom_plan", "force_generic_plan"):
             found = list(plans(postgresql_queue_dsn, mode, sql, values))
             assert [node for node in found if reads_too_much(node)] == [], sql
             if "SKIP LOCKED" in sql:
-                index = {"lease": "jobs_available", "reconcile": "executions_open"}[operation]
-                assert index in [node.get("Index Name") for node in found]
+                indexes = {"lease": {"jobs_timed", "jobs_new"}, "reconcile": {"executions_open"}}[operation]
+                assert indexes <= {node.get("Index Name") for node in found}
 
 
 def test_the_dead_entries_of_jobs_that_were_worked_off_are_cleared_early(postgresql_queue_dsn: str) -> None:
     """A vacuum clears the index of jobs also when few of many rows are dead: a lease reads none of them."""
     fill = (
-        "INSERT INTO jobs (payload, attempts_max, enqueued_at, available_at)"
-        " SELECT '1', 3, n, n FROM generate_series(1, 100000) AS n"
+        "INSERT INTO jobs (payload, attempts_max, enqueued_at, available_at, timed, token)"
+        " SELECT '1', 3, n, n, FALSE, '' FROM generate_series(1, 100000) AS n"
     )
-    worked_off = "UPDATE jobs SET available_at = NULL WHERE id <= 1000"
-    asked = "SELECT FROM jobs WHERE available_at <= 1000000 ORDER BY available_at, id LIMIT 1"
+    worked_off = "UPDATE jobs SET available_at = NULL, timed = TRUE WHERE id <= 1000"
+    asked = "SELECT FROM jobs WHERE NOT timed AND available_at IS NOT NULL ORDER BY id LIMIT 1"
     with (
         closing(PostgreSQLStore(postgresql_queue_dsn)),
         psycopg.connect(postgresql_queue_dsn, autocommit=True) as connection,

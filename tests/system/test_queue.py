@@ -10,7 +10,7 @@ from system.clock import ManualClock
 from system.policies import Policies, Reconciliation, Retry
 from system.policies.lease import Lease
 from system.queue import InvalidJob, Queue
-from system.store import Status, StoreError
+from system.store import Execution, Status, StoreError
 from tests.system.databases import Database
 
 LEASE_MS = 30_000
@@ -24,11 +24,11 @@ def leased(queue: Queue, worker: str = "A") -> Lease:
     return lease
 
 
-def started(queue: Queue, worker: str = "A") -> int:
+def started(queue: Queue, worker: str = "A") -> Execution:
     """The execution of a job that was leased and started."""
-    execution_id = leased(queue, worker).execution.id
-    assert queue.start(execution_id)
-    return execution_id
+    held = leased(queue, worker).execution
+    assert queue.start(held)
+    return held
 
 
 def refusals(queue: Queue) -> list[tuple[str, str, int | None, str | None]]:
@@ -61,17 +61,25 @@ def test_jobs_without_a_key_are_never_the_same(queue: Queue) -> None:
     assert queue.enqueue(1).id != queue.enqueue(1).id
 
 
-def test_the_job_that_is_available_longest_comes_first(queue: Queue, clock: ManualClock) -> None:
-    """Jobs are leased by the time they became available, and by id where that is the same."""
-    failed = queue.enqueue("failed").id
-    queue.fail(leased(queue).execution.id, detail="")  # available again 1,000 ms later
+def test_retries_that_are_due_come_first_and_then_new_jobs_by_id(queue: Queue, clock: ManualClock) -> None:
+    """Retries go by their due time, and by id where that is the same; new jobs by id, whatever the time."""
+    queue = evolve(queue, policies=Policies(retry=Retry(backoff_seconds=1)), lease_seconds=1)
+    failed = [queue.enqueue("failed").id, queue.enqueue("failed, too").id]
+    dead = queue.enqueue("its worker died").id
+    late = queue.enqueue("failed late").id
+    leases = [leased(queue) for _ in range(4)]
+    assert queue.heartbeat(leases[2].execution)
+    for lease in (leases[1], leases[0]):
+        assert queue.fail(lease.execution, detail="")  # due 1,000 ms later, as is the job of the dead worker
+    new = [queue.enqueue("new").id]
+    clock.advance(1)
+    assert queue.heartbeat(leases[3].execution)
+    assert queue.fail(leases[3].execution, detail="")  # due 1 ms after the others
     clock.advance(999)
-    early = [queue.enqueue("early").id, queue.enqueue("early, too").id]
+    new.append(queue.enqueue("also new").id)
+    assert [leased(queue).job.id for _ in range(4)] == [*failed, dead, new[0]]
     clock.advance(1)
-    same_time = queue.enqueue("at the same time").id
-    clock.advance(1)
-    late = queue.enqueue("late").id
-    assert [leased(queue).job.id for _ in range(5)] == [*early, failed, same_time, late]
+    assert [leased(queue).job.id for _ in range(2)] == [late, new[1]]
     assert queue.lease("A") is None
 
 
@@ -92,12 +100,12 @@ def test_a_lease_holds_until_the_millisecond_it_expires(queue: Queue, clock: Man
 def test_a_heartbeat_extends_the_lease_from_now(queue: Queue, clock: ManualClock) -> None:
     """A heartbeat in the last millisecond gives a full lease more."""
     queue.enqueue(1)
-    execution_id = started(queue)
+    held = started(queue)
     clock.advance(LEASE_MS - 1)
-    assert queue.heartbeat(execution_id)
+    assert queue.heartbeat(held)
     clock.advance(LEASE_MS - 1)
     assert queue.lease("B") is None
-    assert queue.commit(execution_id, None)
+    assert queue.commit(held, None)
 
 
 @pytest.mark.parametrize(
@@ -106,11 +114,11 @@ def test_a_heartbeat_extends_the_lease_from_now(queue: Queue, clock: ManualClock
     ids=["start", "heartbeat", "commit", "fail"],
 )
 def test_the_fence_refuses_whoever_lost_the_lease(
-    queue: Queue, clock: ManualClock, operation: Callable[[Queue, int], bool]
+    queue: Queue, clock: ManualClock, operation: Callable[[Queue, Execution], bool]
 ) -> None:
     """From the millisecond of expiry on nothing goes on, on the record, and no row but the audit changes."""
     queue.enqueue(1)
-    stale = leased(queue, "A").execution.id
+    stale = leased(queue, "A").execution
     clock.advance(LEASE_MS)
     before = queue.store.jobs(), queue.store.executions()
     assert not operation(queue, stale)
@@ -118,19 +126,19 @@ def test_the_fence_refuses_whoever_lost_the_lease(
     leased(queue, "B")
     assert not operation(queue, stale)
     name = refusals(queue)[0][1]
-    assert refusals(queue) == [("A", name, stale, "lease_expired"), ("A", name, stale, "lease_lost")]
+    assert refusals(queue) == [("A", name, stale.id, "lease_expired"), ("A", name, stale.id, "lease_lost")]
     assert queue.store.effects() == ()
 
 
 def test_a_second_commit_is_refused(queue: Queue, clock: ManualClock) -> None:
     """A job that has its effect gets no other, however late the second commit comes."""
     queue.enqueue(1)
-    execution_id = started(queue)
-    assert queue.commit(execution_id, "first")
-    assert not queue.commit(execution_id, "second")
+    held = started(queue)
+    assert queue.commit(held, "first")
+    assert not queue.commit(held, "second")
     clock.advance(LEASE_MS)
-    assert not queue.commit(execution_id, "third")
-    assert refusals(queue) == [("A", "commit", execution_id, "already_committed")] * 2
+    assert not queue.commit(held, "third")
+    assert refusals(queue) == [("A", "commit", held.id, "already_committed")] * 2
     assert [effect.value for effect in queue.store.effects()] == ['"first"']
     assert queue.store.counts().duplicates_refused == 2
 
@@ -196,31 +204,31 @@ def test_a_lease_passes_over_the_jobs_it_buries(queue: Queue, clock: ManualClock
     leased(queue)
     clock.advance(LEASE_MS)
     queue.enqueue("next")
-    assert leased(queue, "B").job.payload == '"next"'
+    assert leased(queue, "B").job.payload == "next"
     assert queue.store.counts().failed == 1
 
 
 def test_reconciliation_finishes_what_was_committed(queue: Queue, clock: ManualClock) -> None:
     """A commit that nobody finished is DONE after reconciliation, and the late worker's finish is refused."""
     queue.enqueue(1)
-    execution_id = started(queue)
-    queue.commit(execution_id, None)
+    held = started(queue)
+    queue.commit(held, None)
     clock.advance(LEASE_MS - 1)
     assert queue.reconcile().finished == 0
     clock.advance(1)
     assert queue.reconcile().finished == 1
     assert queue.store.counts().succeeded == 1
-    assert not queue.finish(execution_id)
-    assert refusals(queue) == [("A", "finish", execution_id, "already_finished")]
+    assert not queue.finish(held)
+    assert refusals(queue) == [("A", "finish", held.id, "already_finished")]
 
 
 def test_a_worker_may_finish_after_its_lease(queue: Queue, clock: ManualClock) -> None:
     """What is committed needs no lease to be finished, and reconciliation then finds nothing."""
     queue.enqueue(1)
-    execution_id = started(queue)
-    queue.commit(execution_id, None)
+    held = started(queue)
+    queue.commit(held, None)
     clock.advance(10 * LEASE_MS)
-    assert queue.finish(execution_id)
+    assert queue.finish(held)
     before = list(queue.store.audit())
     assert (queue.reconcile().finished, list(queue.store.audit())) == (0, before)
 
@@ -268,8 +276,8 @@ def test_payloads_and_effects_survive(queue: Queue, value: object) -> None:
     """Any JSON value is read back as it was given, and kept as plain ASCII."""
     job = queue.enqueue(value)
     queue.commit(started(queue), value)
-    kept = [queue.store.jobs()[0].payload, queue.store.effects()[0].value]
-    assert kept[0] == job.payload
+    kept = [queue.store.jobs()[0].payload_json, queue.store.effects()[0].value]
+    assert (kept[0], job.payload) == (job.payload_json, value)
     assert [json.loads(text) for text in kept] == [value, value]
     assert all(text.isascii() for text in kept)
 

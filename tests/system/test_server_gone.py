@@ -12,6 +12,7 @@ import pytest
 
 from system.clock import ManualClock
 from system.postgresql import Connect, PostgreSQLStore
+from system.postgresql.store import BEGIN
 from system.queue import Queue
 from system.store import StoreUnavailable
 from tests.system.connections import Moments, Run, Unheard, Watched, watching
@@ -43,7 +44,7 @@ def test_a_worker_lives_through_a_cut_before_any_statement(life: Life) -> None:
         told = life.live(watching(moments.around), lambda: None, moments.begin)
         if moments.struck is None:
             break
-        stories["BEGIN" if moments.struck == "BEGIN" else "another"].append(told)
+        stories["BEGIN" if moments.struck == BEGIN else "another"].append(told)
         for line in told[::2]:
             assert line.endswith("the connection was ended from the server's side"), line
     assert number > 80

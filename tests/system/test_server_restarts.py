@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from system.postgresql.store import BEGIN
 from system.queue import Queue
 from system.store import Store
 from tests.system.connections import Run, Watched, watching
@@ -35,13 +36,13 @@ def database(postgresql_queue_dsn: str) -> Database:
 
 def writes_effect(history: list[str]) -> bool:
     """Whether the statement is the COMMIT of a transaction that has written an effect."""
-    begun = len(history) - history[::-1].index("BEGIN")
+    begun = len(history) - history[::-1].index(BEGIN)
     return history[-1] == "COMMIT" and any("INTO effects" in sql for sql in history[begun:])
 
 
 WHEN: dict[str, Callable[[list[str]], bool]] = {
-    "while it waits": lambda history: history == ["BEGIN"],
-    "in its handler": lambda history: history[-1] == "BEGIN" and history.count("BEGIN") == 3,
+    "while it waits": lambda history: history == [BEGIN],
+    "in its handler": lambda history: history[-1] == BEGIN and history.count(BEGIN) == 3,
     "within a transaction": lambda history: "INTO effects" in history[-1],
     "before a COMMIT": writes_effect,
     "during a COMMIT": writes_effect,
@@ -67,7 +68,7 @@ def test_a_worker_lives_through_a_restart(life: Life, server: "Server", when: st
         server.restart()
         while watched.connection.pgconn.get_result():
             pass
-        return run() if sql == "BEGIN" else watched.connection.execute("SELECT 'lost'")
+        return run() if sql == BEGIN else watched.connection.execute("SELECT 'lost'")
 
     counting: list[bool] = []
 
@@ -79,7 +80,7 @@ def test_a_worker_lives_through_a_restart(life: Life, server: "Server", when: st
     told = life.live(watching(around), lambda: None, begin)
     assert len(struck) == 1
     assert [line.partition(":")[0] for line in told] == (
-        [] if struck == ["BEGIN"] else ["worker A waits", "worker A goes on"]
+        [] if struck == [BEGIN] else ["worker A waits", "worker A goes on"]
     )
 
 

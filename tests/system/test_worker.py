@@ -31,7 +31,7 @@ def test_a_handler_that_raises_fails_its_attempt(queue: Queue, clock: ManualCloc
     """The exception is in the audit, in ASCII, and the worker goes on to the next job."""
 
     def handler(job: Job, context: Context) -> None:
-        if job.payload == '"bad"':
+        if job.payload == "bad":
             raise ValueError("caf\u00e9 \ud800")
         context.write(1)
 
@@ -104,7 +104,8 @@ def test_every_attempt_at_a_job_has_the_same_key_for_others(queue: Queue, clock:
     worker(queue, handler, clock).drain()
     clock.advance(1_000)
     worker(queue, handler, clock).drain()
-    assert keys == [(1, 1, "job-1"), (2, 1, "job-2"), (1, 2, "job-1"), (2, 2, "job-2")]
+    of_job = {job.id: f"job-{job.id}-{job.token}" for job in queue.store.jobs()}
+    assert keys == [(number, attempt, of_job[number]) for attempt in (1, 2) for number in (1, 2)]
 
 
 def test_a_handler_that_writes_nothing_has_the_effect_null(queue: Queue, clock: ManualClock) -> None:
@@ -207,7 +208,7 @@ def test_a_handler_that_leaves_fails_its_attempt_and_not_the_worker(
     """`sys.exit` in a handler is a failed attempt on the record, and the next job is worked on."""
 
     def handler(job: Job, context: Context) -> None:
-        if job.payload == "1":
+        if job.payload == 1:
             raise error
         context.write(2)
 
@@ -234,9 +235,9 @@ def test_a_job_is_started_once_and_not_committed_before(queue: Queue) -> None:
     queue.enqueue(1)
     lease = queue.lease("A")
     assert lease is not None
-    assert not queue.commit(lease.execution.id, 1)
-    assert queue.start(lease.execution.id)
-    assert not queue.start(lease.execution.id)
-    assert queue.commit(lease.execution.id, 1)
+    assert not queue.commit(lease.execution, 1)
+    assert queue.start(lease.execution)
+    assert not queue.start(lease.execution)
+    assert queue.commit(lease.execution, 1)
     reasons = [row.reason for row in queue.store.audit() if row.event == "refused"]
     assert reasons == ["not_started", "already_started"]

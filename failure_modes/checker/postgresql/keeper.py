@@ -5,7 +5,8 @@ It answers each thing it was asked with one line of JSON. What it promises:
 
 - when the pipe is closed, the asking process is gone, or SIGTERM comes, the server is ended and its folder
   removed. A process that was forked by the asking one may hold the pipe open: so the parent is watched too;
-- it makes the folder itself, so there is none that nobody removes;
+- it makes the folder itself, so there is none that nobody removes; if the keeper is killed, the server ends
+  (on Linux), and the next checker that starts removes the folder;
 - every wait in it has a bound, and what does not end in peace is killed.
 """
 
@@ -14,16 +15,15 @@ import ctypes
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from types import FrameType
 
 from attrs import frozen
 
+from failure_modes.checker import temporary
 from system.clock import Stopwatch, SystemClock
 
 LOOK_EVERY_SECONDS = 0.5
@@ -40,6 +40,7 @@ USER = "queue"
 PORT = 5432
 ENDINGS = {"immediate": signal.SIGQUIT, "fast": signal.SIGINT}
 _CLOCK = SystemClock()
+_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 _ALWAYS = {
@@ -88,7 +89,7 @@ class Keeper:
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
         self._postmaster: subprocess.Popen[bytes] | None = None
-        self.folder = Path(tempfile.mkdtemp(prefix="queue-pg-", dir=orders.above))
+        self.folder = temporary.create(Path(orders.above), "queue-pg-")
         self.data = self.folder / "data"
         self.log = self.folder / "log"
         if orders.user is not None and orders.group is not None:
@@ -131,6 +132,7 @@ class Keeper:
                 user=orders.user,
                 group=orders.group,
                 extra_groups=None if orders.user is None else (),
+                preexec_fn=_end_with_keeper,
             )
 
     def look(self) -> None:
@@ -158,7 +160,7 @@ class Keeper:
         """Remove the folder; one who is about to end may still write into it."""
         watch = Stopwatch()
         while self.folder.exists() and watch.seconds < END_SECONDS:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            temporary.remove(self.folder)
             if self.folder.exists():
                 _CLOCK.sleep(0.05)
 
@@ -169,6 +171,12 @@ def end_of(log: Path, lines: int = 12) -> str:
         return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
     except OSError as error:
         return f"(no log: {error.strerror})"
+
+
+def _end_with_keeper() -> None:
+    """Let the kernel end the server at once if the keeper is killed. On Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
 
 
 def _adopt_orphans() -> None:

@@ -4,13 +4,14 @@ What is started is a child of a keeper (`keeper.py`), lies in a fresh folder, li
 nowhere else, and is gone with its folder when the process that asked for it is, however that went.
 """
 
-import atexit
 import contextlib
 import itertools
 import os
 import shutil
 import tempfile
 import threading
+from functools import cache
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -26,6 +27,7 @@ from failure_modes.checker.postgresql.keeper import PORT, USER, Orders, Refused,
 from failure_modes.checker.postgresql.kept import Kept, alive, stop_all
 from failure_modes.checker.postgresql.unprivileged import Unprivileged, unprivileged
 from system.clock import Stopwatch, SystemClock
+from system.postgresql.errors import of_connection
 
 NAMED = "QUEUE_TEST_POSTGRESQL"
 """The environment variable that names a server, as a DSN. Then none is started."""
@@ -126,7 +128,7 @@ def _server(durable: bool) -> Server:
         try:
             return Server(dsn=dsn, version=_version(dsn), found=f"named by {NAMED}")
         except psycopg.Error as error:
-            raise NoServer(f"the server named by {NAMED} cannot be reached: {_line(error)}") from error
+            raise NoServer(f"the server named by {NAMED} cannot be reached: {of_connection(error)}") from None
     found = all_binaries()
     if found:
         return start(found[0], durable=durable)
@@ -142,6 +144,7 @@ def _server(durable: bool) -> Server:
 
 def start(binaries: Binaries, *, durable: bool = False, way: Unprivileged | None = None) -> Server:
     """Start a server of these binaries, whatever runs already. Root runs it that `way`, or finds one."""
+    _clean_up_at_exit()
     try:
         kept = Kept(
             Orders(
@@ -166,8 +169,21 @@ def start(binaries: Binaries, *, durable: bool = False, way: Unprivileged | None
 def fresh_database(server: Server) -> str:
     """The DSN of a new, empty database. It goes with our own server; from another, when this process exits.
 
-    It is in UTF-8 and compares text by its bytes, whatever the server's other databases do.
+    It is in UTF-8 and compares text by its bytes, whatever the server's other databases do. Raises NoServer.
     """
+    _clean_up_at_exit()
+    try:
+        name = _new_database(server)
+    except psycopg.Error as error:
+        raise NoServer(f"the server {server.found} gave no new database: {_line(error)}") from error
+    if not server.own:
+        _DATABASES.append((server, name))
+    parameters = {key: value for key, value in conninfo_to_dict(server.dsn).items() if value is not None}
+    return _url(parameters | {"dbname": name})
+
+
+def _new_database(server: Server) -> str:
+    """The name of a new database. Raises NoServer, psycopg.Error."""
     with psycopg.connect(server.dsn, autocommit=True) as connection:
         how = sql.SQL("TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'")
         libc = sql.SQL("LOCALE_PROVIDER libc" if connection.info.server_version >= 15_00_00 else "")
@@ -176,17 +192,13 @@ def fresh_database(server: Server) -> str:
             try:
                 command = sql.SQL("CREATE DATABASE {} {} {}")
                 connection.execute(command.format(sql.Identifier(name), how, libc))
-                break
+                return name
             except errors.DuplicateDatabase:
                 continue  # from another machine, or a process that was killed
             except errors.InsufficientPrivilege as error:
                 raise NoServer(
                     f"the role in {NAMED} may not create databases: give it CREATEDB, or name another one"
                 ) from error
-    if not server.own:
-        _DATABASES.append((server, name))
-    parameters = {key: value for key, value in conninfo_to_dict(server.dsn).items() if value is not None}
-    return _url(parameters | {"dbname": name})
 
 
 def _url(parameters: dict[str, str | int]) -> str:
@@ -241,8 +253,13 @@ def _short(folder: Path) -> Path:
     return folder if len(os.fsencode(longest)) <= SOCKET_LENGTH_MAX else Path("/tmp")
 
 
-@atexit.register
-def _at_exit() -> None:
+@cache
+def _clean_up_at_exit() -> None:
+    """When this process ends, clean up. A child of multiprocessing runs no `atexit`."""
+    Finalize(None, _clean_up, exitpriority=5)
+
+
+def _clean_up() -> None:
     """Stop what this process started, and drop what it made."""
     for server, name in _DATABASES:
         command = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
@@ -257,6 +274,7 @@ def _after_fork() -> None:
     _LOCK = threading.Lock()
     _SERVERS.clear()
     _DATABASES.clear()
+    _clean_up_at_exit.cache_clear()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -22,7 +22,10 @@ LOOKING_MS = 2
 """How long an answer is waited for before the server is asked whether the statement waits for a lock."""
 
 _CHANGES = ("INSERT", "UPDATE", "DELETE")
-_NO_TIMEOUTS = "SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0"
+_NO_TIMEOUTS = (
+    "SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
+    " SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'client_connection_check_interval'"
+)
 _DEADLOCK = "deadlock detected", "40P01"
 
 

@@ -1,0 +1,71 @@
+"""The commands `backup` and `restore`, for a queue that is a file."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from system.database import Database
+from system.output import one_line
+from system.sqlite.backup import Before, back_up
+from system.sqlite.backup import restore as restore_
+from system.store import StoreError
+
+
+@click.command()
+@click.argument("target", type=Path)
+@click.pass_obj
+def backup(database: Database, target: Path) -> None:
+    """Copy the queue to a new file, while workers go on.
+
+    TARGET must not be there yet. It appears when it is whole, checked and on the disk, and not before.
+    """
+    path = _file(database, "`pg_dump --format=custom --file=TARGET DATABASE`")
+    with _ended_by_sigterm():
+        jobs = back_up(path, target, busy_seconds=database.busy_seconds)
+    click.echo(one_line(f"{target}: a backup of {path} with {_jobs(jobs)}"))
+
+
+@click.command()
+@click.argument("backup", type=Path)
+@click.pass_obj
+def restore(database: Database, backup: Path) -> None:
+    """Let the queue be what it was at a backup. What it is now is kept under another name.
+
+    A whole queue is replaced in one step, and its workers may stay: the jobs that they have in hand are
+    refused. For a damaged queue stop them first. Jobs and keys that came after the backup are gone, and
+    their ids are given out again. Jobs that were done after the backup wait again, and are done again.
+    """
+    path = _file(database, "`pg_restore --clean --if-exists --single-transaction --dbname=DATABASE BACKUP`")
+    with _ended_by_sigterm():
+        done = restore_(path, backup, busy_seconds=database.busy_seconds)
+    before = {
+        Before.WHOLE: f"what it held before is kept in {done.kept}",
+        Before.DAMAGED: f"the damaged file is kept as {done.kept}",
+        Before.MISSING: f"there was no file, but a log, kept as {done.kept}"
+        if done.kept
+        else "there was none before",
+    }[done.before]
+    click.echo(one_line(f"{path}: restored from {backup} with {_jobs(done.jobs)}; {before}"))
+
+
+def _file(database: Database, instead: str) -> Path:
+    if database.file is None:
+        raise StoreError(f"{database.shown}: not a file; use {instead}")
+    return database.file
+
+
+def _jobs(count: int) -> str:
+    return "1 job" if count == 1 else f"{count:,} jobs"
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end this as Ctrl-C does, so that nothing is left behind."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)

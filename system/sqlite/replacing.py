@@ -1,0 +1,117 @@
+"""Puts a file in the place of a damaged or missing database, and keeps what was there.
+
+A database is three files, and no system moves three files at once. So the damaged database is given a
+second name first: no store opens a database with two names, nor commits to it. Whenever this is killed,
+nobody works on a database without its log, or on a new one with an old log; and it can be run again. On
+a disk that knows no hard links the damaged file is moved away instead, and until the end nothing is there.
+"""
+
+import errno
+import fcntl
+import os
+from contextlib import ExitStack
+from pathlib import Path
+
+from system.sqlite.copying import BESIDE, sync, undisturbed
+from system.sqlite.errors import RESTORE
+from system.sqlite.files import DAMAGED, unfinished_move
+from system.store import StoreBusy, StoreError
+
+NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+"""What a file system says that knows no hard links."""
+_LOCKS = {"": (0x40000000, 512), "-shm": (120, 9)}
+"""The bytes of a database and of its log's index that SQLite locks: the first one, and how many."""
+
+
+def put_in_place(path: Path, real: Path, file: Path, found: os.stat_result | None) -> Path | None:
+    """Move away what was found there, with all that lies beside it, and let the file be the database.
+
+    Returns where that is kept: the database, or what lay there without one. Raises StoreBusy while another
+    process has it open. No connection of this process may have it open: its locks would be lost.
+    """
+    refuse_if_open(path, real)
+    with undisturbed(), ExitStack() as undo:
+        try:
+            kept = _move_away(path, real, found, undo)
+            sync(real.parent)
+            _check_free(path, real, found)
+            file.replace(real)
+        except BaseException:
+            if _is_taken(real, found):  # what was moved away does not belong to the file that is there now
+                undo.pop_all()
+            raise
+        undo.pop_all()
+    sync(real.parent)
+    return kept
+
+
+def _move_away(path: Path, real: Path, found: os.stat_result | None, undo: ExitStack) -> Path | None:
+    _check_free(path, real, found)
+    kept = unfinished_move(real)
+    if real.exists() and kept is None:
+        kept = free_name(real, DAMAGED)
+        _second_name(real, kept, undo)
+        refuse_if_open(path, real)  # for those that came before the second name did
+    return _move_logs(real, kept, undo)
+
+
+def _check_free(path: Path, real: Path, found: os.stat_result | None) -> None:
+    if _is_taken(real, found):
+        raise StoreError(f"{path}: another process has put a file there meanwhile; run `restore` again")
+
+
+def _is_taken(real: Path, found: os.stat_result | None) -> bool:
+    """True if there is a file, and not the one that was found."""
+    try:
+        now = real.stat()
+    except FileNotFoundError:
+        return False
+    return found is None or not os.path.samestat(now, found)
+
+
+def _second_name(real: Path, aside: Path, undo: ExitStack) -> None:
+    try:
+        os.link(real, aside)
+        undo.callback(aside.unlink)
+    except OSError as error:
+        if error.errno not in NO_HARD_LINKS:
+            raise
+        real.rename(aside)
+        undo.callback(aside.rename, real)
+
+
+def _move_logs(real: Path, kept: Path | None, undo: ExitStack) -> Path | None:
+    """Move what lies beside the database beside what is kept of it. Returns what is kept."""
+    logs = [suffix for suffix in BESIDE if os.path.lexists(f"{real}{suffix}")]
+    beside = kept
+    if beside is None or any(os.path.lexists(f"{beside}{suffix}") for suffix in logs):
+        beside = free_name(real, DAMAGED)
+    for suffix in logs:
+        log, moved = Path(f"{real}{suffix}"), Path(f"{beside}{suffix}")
+        log.rename(moved)
+        undo.callback(moved.rename, log)
+        kept = kept or moved
+    return kept
+
+
+def free_name(real: Path, what: str) -> Path:
+    """A name beside the database that nothing has, and that nothing lies beside."""
+    number = 1
+    while any(os.path.lexists(f"{real}{what}{number}{suffix}") for suffix in ("", *BESIDE)):
+        number += 1
+    return Path(f"{real}{what}{number}")
+
+
+def refuse_if_open(path: Path, real: Path) -> None:
+    """Raise StoreBusy if another process has the database or its log open."""
+    for suffix, (first, count) in _LOCKS.items():
+        try:
+            descriptor = os.open(f"{real}{suffix}", os.O_RDWR)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, count, first)
+        except (BlockingIOError, PermissionError) as error:
+            raise StoreBusy(f"{path}: another process has it open; {RESTORE} again") from error
+        finally:
+            os.close(descriptor)  # which ends the lock, too
