@@ -11,9 +11,9 @@ from typing import Any, cast
 import pytest
 from attrs import AttrsInstance, astuple, evolve, field, frozen
 
-from failure_modes.checker.machine import Search, run
-from failure_modes.checker.scope import Granularity, Swap
-from failure_modes.checker.strategy import UNRESTRICTED
+from failure_modes.checker.experiment.scope import Granularity, Swap
+from failure_modes.checker.experiment.strategy import UNRESTRICTED
+from failure_modes.checker.search.machine import Search, run
 from system.policies import CommitBoundary, Fence
 from system.policies.lease import Lease
 from system.queue import Queue

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.explorer import Proof
-from failure_modes.checker.hunted import Hunt
-from failure_modes.checker.proving import Answer, prove
-from failure_modes.checker.scope import Scope, Swap, guarded
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.scope import Scope, Swap, guarded
+from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.proof.explorer import Proof
+from failure_modes.checker.proof.proving import Answer, prove
 from model.state import Settings
 from system.policies import CircuitBreaker, ExternalKeys, Retry, RetryBudget
 from system.policies.lease import Lease

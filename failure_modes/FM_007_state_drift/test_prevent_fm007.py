@@ -3,9 +3,9 @@
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.asking import proof_of
-from failure_modes.checker.catalogue import failure_mode
-from failure_modes.checker.proving import prove
+from failure_modes.checker.experiment.catalogue import failure_mode
+from failure_modes.checker.proof.proving import prove
+from failure_modes.checker.search.plans import proof_of
 from failure_modes.checker.testing import prevent, prove_guarded
 from system.policies import CommitBoundary
 from system.queue import Queue

@@ -2,9 +2,9 @@
 
 from attrs import evolve
 
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.catalogue import FailureMode, Then
-from failure_modes.checker.strategy import Strategy
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.catalogue import FailureMode, Then
+from failure_modes.checker.experiment.strategy import Strategy
 from system.policies import Reconciliation, Retry
 from system.policies.reconcile import Reconciled
 from system.queue import Queue

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from attrs import evolve
 
-from failure_modes.checker import cli_chaos
-from failure_modes.checker.catalogue import failure_mode
-from failure_modes.checker.chaos import Plan, run
-from failure_modes.checker.chaos_books import Books, balance
-from failure_modes.checker.chaos_process import Orders, build, said
-from failure_modes.checker.place import Place, new_place
-from failure_modes.checker.scope import StoreKind
-from failure_modes.checker.worlds import NoWorld
+from failure_modes.checker.cli import chaos as cli_chaos
+from failure_modes.checker.experiment.catalogue import failure_mode
+from failure_modes.checker.experiment.scope import StoreKind
+from failure_modes.checker.real.chaos import Plan, run
+from failure_modes.checker.real.chaos_audit import Books, balance
+from failure_modes.checker.real.chaos_process import Orders, build, said
+from failure_modes.checker.real.database_location import Place
+from failure_modes.checker.real.new_location import new_place
+from failure_modes.checker.subject.worlds import NoWorld
 from system.clock import SystemClock
 from system.queue import Queue
 from system.sqlite import SQLiteStore
@@ -31,7 +32,7 @@ from tests.conftest import not_at_hand
 from tests.system.files import run as run_sql
 
 if TYPE_CHECKING:
-    from failure_modes.checker.postgresql.server import Server
+    from failure_modes.checker.support.postgresql.server import Server
 
 
 def _orders(folder: Path, db: str) -> Orders:

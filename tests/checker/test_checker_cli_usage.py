@@ -6,11 +6,14 @@ from types import ModuleType
 
 import pytest
 
-from failure_modes.checker import cli_all, scaffold, seconds, seeds
-from failure_modes.checker.catalogue import catalogue
-from failure_modes.checker.exits import EXIT
-from failure_modes.checker.progress import Lines
-from failure_modes.checker.strategy import ACTION_NAMES
+from failure_modes.checker.campaigns import seeds
+from failure_modes.checker.campaigns import times as seconds
+from failure_modes.checker.cli import all as cli_all
+from failure_modes.checker.cli import scaffold
+from failure_modes.checker.cli.exits import EXIT
+from failure_modes.checker.experiment.catalogue import catalogue
+from failure_modes.checker.experiment.strategy import ACTION_NAMES
+from failure_modes.checker.report.progress import Lines
 from tests.checker.commands import invoke, run
 from tests.checker.traces import SMALL_TEXT
 

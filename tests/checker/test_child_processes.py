@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from failure_modes.checker import child_processes
-from failure_modes.checker.database import all_kept
-from failure_modes.checker.scope import StoreKind
+from failure_modes.checker.experiment.scope import StoreKind
+from failure_modes.checker.support import child_processes
+from failure_modes.checker.traces.database import all_kept
 from tests.checker.postgresql import needs_binaries
 from tests.checker.processes import Started, eventually, needs_proc, started
 
@@ -67,7 +67,7 @@ def test_no_server_is_left_of_a_command_that_was_killed(name: str, tmp_path: Pat
 
 INPUT = """
 import sys
-from failure_modes.checker.child_processes import die_with_input
+from failure_modes.checker.support.child_processes import die_with_input
 
 die_with_input()
 print("runs", file=sys.stderr, flush=True)
@@ -78,7 +78,7 @@ while True:
 
 STOPPED = """
 import signal, sys
-from failure_modes.checker.child_processes import popen
+from failure_modes.checker.support.child_processes import popen
 
 child = popen([sys.executable, "-c", "from signal import pause; pause()"])
 child.send_signal(signal.SIGSTOP)
@@ -121,7 +121,7 @@ def _report(path: Path) -> None:
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_a_child_takes_no_notice_of_interrupts(method: str, tmp_path: Path) -> None:
     """SIGINT and SIGTERM are for its parent, from the first moment on: it would have no handler yet."""
-    server = partial(child_processes.fork_server, "failure_modes.checker.real")
+    server = partial(child_processes.fork_server, "failure_modes.checker.real.real")
     context = get_context("spawn") if method == "spawn" else server()
     child = child_processes.start(context, _report, tmp_path / "report", daemon=True)
     child.join(60)
@@ -130,10 +130,10 @@ def test_a_child_takes_no_notice_of_interrupts(method: str, tmp_path: Path) -> N
 
 FORKED = """
 import signal, sys
-from failure_modes.checker import child_processes
+from failure_modes.checker.support import child_processes
 
 if __name__ == "__main__":
-    context = child_processes.fork_server("failure_modes.checker.real")
+    context = child_processes.fork_server("failure_modes.checker.real.real")
     child = child_processes.start(context, signal.pause, daemon=True)
     print("runs", file=sys.stderr, flush=True)
     child.join()
@@ -153,7 +153,7 @@ def test_a_child_that_a_server_forked_ends_with_its_parent(tmp_path: Path) -> No
 FORGETS = """
 import signal
 from multiprocessing import get_context
-from failure_modes.checker import child_processes
+from failure_modes.checker.support import child_processes
 
 if __name__ == "__main__":
     child_processes.start(get_context("spawn"), signal.pause, daemon=False)

@@ -5,17 +5,18 @@ import re
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.asking import proof_of
-from failure_modes.checker.catalogue import FailureMode, catalogue, failure_mode
-from failure_modes.checker.database import all_kept
-from failure_modes.checker.findings import Found
-from failure_modes.checker.lockstep import Lockstep
-from failure_modes.checker.matrix import PARTS
-from failure_modes.checker.proving import prove
-from failure_modes.checker.replay import replay
-from failure_modes.checker.scope import StoreKind
-from failure_modes.checker.strategy import UNRESTRICTED
-from failure_modes.checker.trace import Trace
+from failure_modes.checker.campaigns.matrix import PARTS
+from failure_modes.checker.experiment.catalogue import FailureMode, catalogue, failure_mode
+from failure_modes.checker.experiment.findings import Found
+from failure_modes.checker.experiment.scope import StoreKind
+from failure_modes.checker.experiment.strategy import UNRESTRICTED
+from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.proof.proving import prove
+from failure_modes.checker.report.rendering import rendered
+from failure_modes.checker.search.plans import proof_of
+from failure_modes.checker.traces.database import all_kept
+from failure_modes.checker.traces.replay import replay
+from failure_modes.checker.traces.trace import Trace
 
 LOOSE = [one for mode in catalogue() for one in mode.each if not one.strategy.scope.constraints]
 PROVED = [mode for mode in LOOSE if mode.strategy.scope.store is StoreKind.SQLITE]
@@ -69,7 +70,7 @@ def test_the_guarded_system_holds_with_and_without_them(name: str, trace: Trace)
     del name
     for one in (trace, _with_constraints(trace)):
         replayed = replay(one, guarded=True)
-        assert replayed.as_expected, replayed.text
+        assert replayed.as_expected, rendered(replayed)
 
 
 @pytest.mark.parametrize("mode", PROVED, ids=[f"{mode.id}-{mode.breaks}" for mode in PROVED])

@@ -9,14 +9,15 @@ from collections.abc import Iterable
 import pytest
 from attrs import evolve, frozen
 
-from failure_modes.checker.bounds import Alphabet, Bounds, Spent
-from failure_modes.checker.catalogue import failure_mode
-from failure_modes.checker.explorer import Candidate, Part, Proof, Reductions
-from failure_modes.checker.hunted import Hunt
-from failure_modes.checker.parallel import Desk
-from failure_modes.checker.proving import Limits, prove
-from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
-from failure_modes.checker.standing import Standing
+from failure_modes.checker.experiment.bounds import Bounds, Spent
+from failure_modes.checker.experiment.catalogue import failure_mode
+from failure_modes.checker.experiment.scope import Granularity, Scope, Swap, guarded
+from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.proof.alphabet import Alphabet
+from failure_modes.checker.proof.explorer import Candidate, Part, Proof, Reductions
+from failure_modes.checker.proof.parallel import Desk
+from failure_modes.checker.proof.proving import Limits, prove
+from failure_modes.checker.simulation.process_snapshot import Standing
 from model.actions import Action, Tick
 from model.state import Settings
 from system.policies import CommitBoundary, Fence

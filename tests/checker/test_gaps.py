@@ -3,11 +3,11 @@
 import pytest
 from attrs import evolve, frozen
 
-from failure_modes.checker.fingerprint import Fingerprints
-from failure_modes.checker.hunted import Hunt
-from failure_modes.checker.lockstep import Lockstep
-from failure_modes.checker.scope import Scope, guarded
-from failure_modes.checker.world import World
+from failure_modes.checker.experiment.scope import Scope, guarded
+from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.proof.fingerprint import Fingerprints
+from failure_modes.checker.subject.worlds import world_of
 from model.actions import Enqueue
 from model.state import Settings
 from system.policies import Idempotency
@@ -42,7 +42,7 @@ def burning(queue: Queue) -> Queue:
 
 def _fingerprint(settings: Settings, *keys: str) -> tuple[bytes, tuple[int, ...]]:
     scope = Scope(workers=1, settings=settings)
-    world = World(scope, burning, restorable=True)
+    world = world_of(scope, burning, restorable=True)
     with Lockstep(scope, burning, hunted=Hunt("INV_001"), world=world) as lockstep:
         for key in keys:
             lockstep.apply(Enqueue(key=key))
@@ -68,8 +68,8 @@ def test_ids_count_as_they_are_where_something_is_made_of_them(settings: Setting
 
 def test_a_world_leaves_a_database_that_is_not_its_own() -> None:
     """A child of a real world has the file of its parent, and does not remove it."""
-    parent = World(Scope(), guarded)
-    child = World(Scope(), guarded, path=parent._path)  # noqa: SLF001
+    parent = world_of(Scope(), guarded)
+    child = world_of(Scope(), guarded, path=parent._path)  # noqa: SLF001
     child.close()
     assert parent._path.exists()  # noqa: SLF001
     parent.close()

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from failure_modes.checker import interrupts
-from failure_modes.checker.database import all_kept
-from failure_modes.checker.exits import EXIT
+from failure_modes.checker.cli.exits import EXIT
+from failure_modes.checker.support import interrupts
+from failure_modes.checker.traces.database import all_kept
 from tests.checker.commands import invoke
 from tests.checker.processes import Started, eventually, started
 
@@ -29,7 +29,7 @@ run()
 """The command line; before it imports the module it waits for a line."""
 
 
-@pytest.mark.parametrize("module", ["failure_modes.checker.cli", "click", "hypothesis", "sqlite3"])
+@pytest.mark.parametrize("module", ["failure_modes.checker.cli.main", "click", "hypothesis", "sqlite3"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_it_imports_is_one_line(module: str, number: signal.Signals) -> None:
     """It is noted, and the command is not begun."""
@@ -97,8 +97,8 @@ def test_a_virtual_process_takes_no_notice() -> None:
 WRITING = """
 import os, signal, sys
 from pathlib import Path
-from failure_modes.checker.interrupts import listen
-from failure_modes.checker.whole import write_whole
+from failure_modes.checker.support.interrupts import listen
+from failure_modes.checker.support.atomic_files import write_whole
 
 replace = Path.replace
 

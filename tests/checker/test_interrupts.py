@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
-from failure_modes.checker.database import all_kept
-from failure_modes.checker.exits import EXIT
-from failure_modes.checker.scope import StoreKind
-from failure_modes.checker.seconds import FILE as SECONDS_FILE
-from failure_modes.checker.seeds import FILE as SEEDS_FILE
+from failure_modes.checker.campaigns.seeds import FILE as SEEDS_FILE
+from failure_modes.checker.campaigns.times import FILE as SECONDS_FILE
+from failure_modes.checker.cli.exits import EXIT
+from failure_modes.checker.experiment.scope import StoreKind
+from failure_modes.checker.traces.database import all_kept
 from tests.checker.postgresql import needs_binaries
 from tests.checker.processes import Started, eventually, needs_proc, started
 
@@ -20,7 +20,7 @@ SIGINT, SIGTERM = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
 TALKATIVE = """
 from failure_modes.__main__ import run
-from failure_modes.checker import progress
+from failure_modes.checker.report import progress
 
 if __name__ == "__main__":
     progress.PLAIN_EVERY_SECONDS = 0.0

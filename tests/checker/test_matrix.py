@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from attrs import fields
 
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.catalogue import failure_mode
-from failure_modes.checker.explorer import Proof
-from failure_modes.checker.hunted import Hunt, past_others
-from failure_modes.checker.matrix import PARTS, Row, is_new, off
-from failure_modes.checker.proving import Answer, prove
-from failure_modes.checker.scope import Scope, build_queue, guarded
+from failure_modes.checker.campaigns.matrix import PARTS, Row, is_new, off
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.catalogue import failure_mode
+from failure_modes.checker.experiment.scope import Scope, build_queue, guarded
+from failure_modes.checker.experiment.target import Hunt, past_others
+from failure_modes.checker.proof.explorer import Proof
+from failure_modes.checker.proof.proving import Answer, prove
 from failure_modes.checker.testing import prove_broken, prove_guarded
 from model.invariants import INVARIANTS
 from model.state import Settings

@@ -8,10 +8,10 @@ from itertools import product
 
 import pytest
 
-from failure_modes.checker.findings import Found
-from failure_modes.checker.lockstep import Lockstep
-from failure_modes.checker.scope import Granularity, Scope, StoreKind, Swap, guarded
-from failure_modes.checker.stepping import At
+from failure_modes.checker.experiment.findings import Found
+from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind, Swap, guarded
+from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.simulation.stepping import At
 from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Fail, Heartbeat, Reconcile, Step, Tick
 from model.state import Settings
 from tests.checker.test_regressions import reads_once

@@ -6,21 +6,22 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.database import all_kept
-from failure_modes.checker.explorer import Proof
-from failure_modes.checker.fidelity import compare, schedules
-from failure_modes.checker.hunted import Hunt
-from failure_modes.checker.hunting import LIMITED
-from failure_modes.checker.lockstep import Lockstep
-from failure_modes.checker.machine import Search, run
-from failure_modes.checker.proving import prove
-from failure_modes.checker.replay import replay
-from failure_modes.checker.scope import Granularity, Scope, StoreKind, guarded
-from failure_modes.checker.stepping import At
-from failure_modes.checker.strategy import UNRESTRICTED
-from failure_modes.checker.trace import Trace
-from failure_modes.checker.worlds import why_not_here, world_of
+from failure_modes.checker.campaigns.hunting import LIMITED
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind, guarded
+from failure_modes.checker.experiment.strategy import UNRESTRICTED
+from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.proof.explorer import Proof
+from failure_modes.checker.proof.proving import prove
+from failure_modes.checker.real.fidelity import compare, schedules
+from failure_modes.checker.report.rendering import rendered
+from failure_modes.checker.search.machine import Search, run
+from failure_modes.checker.simulation.stepping import At
+from failure_modes.checker.subject.worlds import why_not_here, world_of
+from failure_modes.checker.traces.database import all_kept
+from failure_modes.checker.traces.replay import replay
+from failure_modes.checker.traces.trace import Trace
 from model.actions import PRODUCER, Crash, Enqueue, Step
 from system.postgresql import PostgreSQLTransaction
 from system.rows import EXECUTION, JOB, read_execution, read_job
@@ -49,8 +50,8 @@ def test_a_kept_trace_prints_the_same_on_both_stores(name: str, trace: Trace, *,
     del name
     moved = evolve(trace, scope=evolve(trace.scope, store=StoreKind.POSTGRESQL))
     there, here = replay(moved, guarded=on_guarded), replay(trace, guarded=on_guarded)
-    assert there.as_expected, there.text
-    assert there.text.replace("      postgresql ", "      sqlite ") == here.text
+    assert there.as_expected, rendered(there)
+    assert rendered(there).replace("      postgresql ", "      sqlite ") == rendered(here)
 
 
 def test_every_state_is_the_same_on_both_stores() -> None:

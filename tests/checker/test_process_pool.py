@@ -7,8 +7,8 @@ from multiprocessing import active_children
 
 import pytest
 
-from failure_modes.checker import interrupts
-from failure_modes.checker.process_pool import Pool, WorkerLost
+from failure_modes.checker.support import interrupts
+from failure_modes.checker.support.process_pool import Pool, WorkerLost
 from system.clock import SystemClock
 
 

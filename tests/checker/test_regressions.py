@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.attempt import attempt
-from failure_modes.checker.hunted import Hunt
-from failure_modes.checker.replay import replay
-from failure_modes.checker.scope import Swap, guarded
-from failure_modes.checker.trace import Trace, load, to_json
+from failure_modes.checker.experiment.scope import Swap, guarded
+from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.oracle.run_actions import attempt
+from failure_modes.checker.report.rendering import rendered
+from failure_modes.checker.traces.replay import replay
+from failure_modes.checker.traces.trace import Trace, load, to_json
 from model.actions import Step, Tick
 from system.clock import ManualClock
-from system.policies import Leasing, Policies
-from system.policies.lease import Lease
+from system.policies import Leasing
+from system.policies.lease import Lease, LeasePolicies
 from system.queue import Queue
 from system.store import Breaker, Job, Store
 from tests.test_breakages import transactions
@@ -29,7 +30,7 @@ FOLDER = Path(__file__).parent / "regressions"
 class GoesOn(Leasing):
     """A lease that gives a job up looks for the next one in the same transaction."""
 
-    def lease(self, store: Store, policies: Policies, worker: str, lease_ms: int) -> Lease | None:
+    def lease(self, store: Store, policies: LeasePolicies, worker: str, lease_ms: int) -> Lease | None:
         """Look until there is a job to hand out, or none at all."""
         with store.transaction() as tx:
             while job := tx.next_available(retries=policies.budget.has_room(tx)):
@@ -83,14 +84,14 @@ def test_it_holds_on_the_guarded_system(name: str, trace: Trace) -> None:
     """What was wrong once is right for ever."""
     del name
     replayed = replay(trace, guarded=True)
-    assert replayed.as_expected, replayed.text
+    assert replayed.as_expected, rendered(replayed)
 
 
 @EACH
 def test_it_breaks_where_the_mistake_is_made_again(name: str, trace: Trace) -> None:
     """The trace still leads to the danger: the model takes no operation that read a time before that."""
     replayed = replay(trace, base=MISTAKES[name])
-    assert replayed.as_expected, replayed.text
+    assert replayed.as_expected, rendered(replayed)
     assert replayed.finding is not None
     assert replayed.finding.expected == "rejected (the operation read a time before the last change)"
 

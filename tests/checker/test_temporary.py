@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from failure_modes.checker import temporary
-from failure_modes.checker.temporary import MARK, create, let_stay, own, remove, sweep
+from failure_modes.checker.support import temporary
+from failure_modes.checker.support.temporary import MARK, create, let_stay, own, remove, sweep
 from tests.checker.commands import ROOT, run
 from tests.checker.processes import eventually, needs_proc, started
 
@@ -19,7 +19,7 @@ PLACES = temporary.places()
 OWNER = """
 import signal, sys
 from pathlib import Path
-from failure_modes.checker.temporary import create
+from failure_modes.checker.support.temporary import create
 
 folder = create(Path(sys.argv[1]))
 (folder / "run-1.db").write_text("rows")
@@ -87,7 +87,7 @@ def test_a_folder_that_is_left_to_the_user_stays(tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
-from failure_modes.checker.temporary import create, let_stay
+from failure_modes.checker.support.temporary import create, let_stay
 
 folder = create(Path(sys.argv[1]))
 (folder / "history").write_text("rows")
@@ -204,8 +204,8 @@ def test_the_folder_that_root_gave_to_the_user_of_a_server_goes(tmp_path: Path) 
 SWEEPERS = """
 import sys
 from pathlib import Path
-from failure_modes.checker import temporary
-from failure_modes.checker.temporary import create, remove, sweep
+from failure_modes.checker.support import temporary
+from failure_modes.checker.support.temporary import create, remove, sweep
 
 temporary.places = lambda: [Path(sys.argv[1])]
 for _ in range(100):

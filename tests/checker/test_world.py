@@ -8,17 +8,17 @@ from typing import Any, NoReturn
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.attempt import attempt
-from failure_modes.checker.findings import Divergence
-from failure_modes.checker.lockstep import Lockstep
-from failure_modes.checker.machine import Search, run
-from failure_modes.checker.records import Record
-from failure_modes.checker.replay import replay
-from failure_modes.checker.scope import Granularity, Scope
-from failure_modes.checker.sqlite_stepping import SQLiteStepping
-from failure_modes.checker.stepping import LOOKS, At, Crashed, Ran, label, verb_of
-from failure_modes.checker.strategy import UNRESTRICTED
-from failure_modes.checker.summary import trace_of
+from failure_modes.checker.experiment.findings import Divergence
+from failure_modes.checker.experiment.scope import Granularity, Scope
+from failure_modes.checker.experiment.strategy import UNRESTRICTED
+from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.oracle.records import Record
+from failure_modes.checker.oracle.run_actions import attempt
+from failure_modes.checker.report.summary import trace_of
+from failure_modes.checker.search.machine import Search, run
+from failure_modes.checker.simulation.sqlite_stepping import SQLiteStepping
+from failure_modes.checker.simulation.stepping import LOOKS, At, Crashed, Ran, label, verb_of
+from failure_modes.checker.traces.replay import replay
 from model.actions import PRODUCER, Action, Crash, Enqueue, Fail, Heartbeat, Step, Tick
 from model.invariants import Fault
 from model.state import JobState
