@@ -1,10 +1,12 @@
 """The command line of the checker, for its tests: in this process, and in one of its own."""
 
+import json
 import os
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from click.testing import CliRunner, Result
 
@@ -37,3 +39,11 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         encoding="utf-8",
         check=False,
     )
+
+
+def proved_json(*arguments: str) -> tuple[int, dict[str, Any]]:
+    """Of `prove`: the exit code, and the one object on one line; nothing else is on the output."""
+    result = invoke("prove", *arguments, "--json")
+    assert result.stdout.count("\n") == 1
+    said: dict[str, Any] = json.loads(result.stdout)
+    return result.exit_code, said

@@ -1,15 +1,8 @@
 """The command `prove`: what it prints and exits with, and what becomes of it when it is stopped."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from multiprocessing import active_children
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -26,7 +19,7 @@ from failure_modes.checker.simulation.stepping import NotTheSame
 from failure_modes.checker.traces import replay
 from failure_modes.checker.traces.database import kept
 from failure_modes.checker.traces.trace import load
-from tests.checker.commands import ROOT, invoke, run
+from tests.checker.commands import invoke, proved_json, run
 from tests.checker.traces import SMALL_TEXT
 
 MODE = failure_mode("FM_001")
@@ -34,20 +27,12 @@ SMALL = ("--jobs", "1", "--ticks", "1")
 PATIENCE_SECONDS = 60
 
 
-def _json(*arguments: str) -> tuple[int, dict[str, Any]]:
-    """The exit code, and the one object on one line; nothing else is on the output."""
-    result = invoke("prove", *arguments, "--json")
-    assert result.stdout.count("\n") == 1
-    said: dict[str, Any] = json.loads(result.stdout)
-    return result.exit_code, said
-
-
 # What it says.
 
 
 def test_the_json_of_a_proof_says_it_all() -> None:
     """FM_001 breaks after eight steps and no fewer, its fix holds, and both of them are complete."""
-    code, said = _json("FM_001")
+    code, said = proved_json("FM_001")
     assert code == EXIT.AS_EXPECTED
     assert (said["complete"], said["bound"], said["shortest"], said["holds"]) == (True, None, 8, True)
     assert (said["failure_mode"], said["breaks"]) == ("FM_001", None), "nothing breaks the guarded system"
@@ -63,7 +48,7 @@ def test_the_json_of_a_proof_says_it_all() -> None:
 def test_the_trace_in_the_json_is_a_trace(tmp_path: Path) -> None:
     """Written to a file it can be replayed, and breaks what it says."""
     file = tmp_path / "trace.json"
-    file.write_text(json.dumps(_json("FM_001")[1]["trace"]))
+    file.write_text(json.dumps(proved_json("FM_001")[1]["trace"]))
     assert (load(file).breaks.invariant, load(file).breaks.step) == ("INV_001", 8)
     assert invoke("replay", str(file)).exit_code == EXIT.AS_EXPECTED
 
@@ -102,7 +87,7 @@ def test_the_guarded_system_is_proved_in_a_scope_of_ones_own() -> None:
 def test_a_bound_that_is_hit_is_named(bound: tuple[str, str], mode: tuple[str, ...]) -> None:
     """It never says just ok: it is not complete, and the exit code is 3."""
     name = bound[0].removeprefix("--")
-    code, said = _json(*mode, *SMALL, *bound)
+    code, said = proved_json(*mode, *SMALL, *bound)
     assert (code, said["complete"], said["bound"], said["holds"]) == (EXIT.BOUND_HIT, False, name, False)
     assert (said["shortest"], said["trace"]) == (None, None)
     result = invoke("prove", *mode, *SMALL, *bound)
@@ -116,7 +101,7 @@ def test_a_scope_in_which_it_cannot_break_is_not_as_expected() -> None:
     result = invoke("prove", "FM_001", "--ticks", "0")
     assert result.exit_code == EXIT.NOT_AS_EXPECTED
     assert " the broken system: INV_001 is broken in no reachable state of this scope: " in result.stdout
-    code, said = _json("FM_001", "--ticks", "0")
+    code, said = proved_json("FM_001", "--ticks", "0")
     assert (code, said["complete"], said["shortest"]) == (EXIT.NOT_AS_EXPECTED, True, None)
 
 
@@ -129,7 +114,7 @@ def test_a_guarded_system_that_breaks_is_not_as_expected(monkeypatch: pytest.Mon
     assert "shortest possible" in result.stdout
     assert sum(line.startswith(">") for line in result.stdout.splitlines()) == 1
     assert " the guarded system breaks: " in result.stdout
-    code, said = _json(*SMALL, "--processes", "1")
+    code, said = proved_json(*SMALL, "--processes", "1")
     assert (code, said["holds"]) == (EXIT.NOT_AS_EXPECTED, False)
     assert said["shortest"] == len(said["trace"]["actions"])
 
@@ -137,7 +122,7 @@ def test_a_guarded_system_that_breaks_is_not_as_expected(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("switch", ["symmetry", "sleep", "answers", "memory"])
 def test_each_reduction_can_be_left_out(switch: str) -> None:
     """It takes longer, and the shortest trace is as short."""
-    code, said = _json("FM_001", f"--no-{switch}")
+    code, said = proved_json("FM_001", f"--no-{switch}")
     assert (code, said["complete"], said["shortest"]) == (EXIT.AS_EXPECTED, True, 8)
 
 
@@ -256,98 +241,3 @@ def test_a_process_that_is_killed_is_told_of_in_one_line(monkeypatch: pytest.Mon
 
 
 # Stopped from outside.
-
-DRIVER = """
-import sys
-from failure_modes.checker.report import progress
-from failure_modes.checker.proof import proving
-from failure_modes.checker.cli.main import main
-
-if __name__ == "__main__":
-    proving.ROUND_STATES, proving.SAVE_EVERY_SECONDS, proving.SMALL_STATES = 20, -1.0, 0
-    progress.PLAIN_EVERY_SECONDS = 0.0
-    report, rounds = progress._PlainProof.__call__, []
-
-    def report_and_wait(self, *told):
-        report(self, *told)
-        rounds.append(told)
-        if len(rounds) == 5:
-            print("waits", file=sys.stderr, flush=True)
-            sys.stdin.readline()
-
-    progress._PlainProof.__call__ = report_and_wait
-    main()
-"""
-"""The command line with small rounds; after the fifth it waits until it may go on."""
-
-
-class _Running:
-    """A proof in a process of its own, with progress on standard error."""
-
-    def __init__(self, *arguments: str) -> None:
-        self.popen = subprocess.Popen(
-            [sys.executable, "-c", DRIVER, "prove", *arguments],
-            cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert self.popen.stderr is not None
-        self.lines: list[str] = []
-        while (line := self.popen.stderr.readline()) != "waits\n":
-            assert line, f"it ended too early: {self.lines}"
-            self.lines.append(line)
-
-    def stop(self, number: signal.Signals) -> tuple[int, str, str]:
-        """Send it the signal, and let it go on. Nobody who could still print is left when this returns."""
-        self.popen.send_signal(number)
-        if number is signal.SIGKILL:
-            self.popen.wait(PATIENCE_SECONDS)
-        told, more = self.popen.communicate(None if number is signal.SIGKILL else "\n", PATIENCE_SECONDS)
-        return self.popen.returncode, told, more
-
-
-@contextmanager
-def _running(*arguments: str) -> Iterator[_Running]:
-    running = _Running(*arguments)
-    try:
-        yield running
-    finally:
-        running.popen.kill()
-        running.popen.wait(PATIENCE_SECONDS)
-
-
-@pytest.mark.parametrize("processes", ["1", "2"])
-def test_a_proof_that_is_stopped_goes_on_where_it_was(processes: str, tmp_path: Path) -> None:
-    """Asked to stop it says so and exits with 3; even killed it has left a checkpoint, and no process."""
-    options = ("--jobs", "1", "--ticks", "2", "--crashes", "2", "--json")
-    _, whole = _json(*options, "--processes", "1")
-    file = tmp_path / "proof"
-    resumed = (*options, "--processes", processes, "--checkpoint", str(file))
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        with _running(*resumed) as running:
-            code, told, more = running.stop(number)
-        assert file.exists()
-        if number is signal.SIGKILL:
-            assert (code, told) == (-number, "")
-        else:
-            assert (code, json.loads(told)["bound"], more) == (EXIT.BOUND_HIT, "interrupted", "")
-    code, said = _json(*resumed)
-    assert (code, said["complete"], list(tmp_path.iterdir())) == (EXIT.AS_EXPECTED, True, [])
-    keys = ("states", "transitions", "depth")
-    assert [said[key] for key in keys] == [whole[key] for key in keys]
-
-
-def test_progress_is_on_standard_error_and_the_text_says_that_it_was_interrupted() -> None:
-    """The output has the answer only; how far it had come is told beside it."""
-    with _running(*SMALL, "--jobs", "2", "--processes", "1") as running:
-        code, told, more = running.stop(signal.SIGINT)
-    assert (code, more) == (EXIT.BOUND_HIT, "")
-    assert "not complete: interrupted at depth " in told
-    assert len(told.splitlines()) == 2
-    assert len(running.lines) == 5
-    for line in running.lines:
-        assert line.startswith("the guarded system: ")
-        assert " states, " in line

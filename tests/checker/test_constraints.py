@@ -25,8 +25,8 @@ PROVED = [mode for mode in LOOSE if mode.strategy.scope.store is StoreKind.SQLIT
 TRACES = [(path.stem, trace) for path, trace in all_kept() if not trace.scope.constraints]
 EACH = pytest.mark.parametrize(("name", "trace"), TRACES, ids=[name for name, _ in TRACES])
 REFUSED = re.compile(
-    r"StoreError: .*(UNIQUE constraint failed: (effects|executions)\.job_id"
-    r'|violates unique constraint "(effects|executions)_one_a_job")'
+    r"StoreError: .*refused by a rule of the schema"
+    r" \((a job has one effect|a job has one execution that was not aborted)\)"
 )
 
 

@@ -16,7 +16,7 @@ from failure_modes.checker.oracle.crash_faults import hit
 from failure_modes.checker.oracle.describe import difference, tell, tell_outcome, told_of
 from failure_modes.checker.oracle.liveness import recover
 from failure_modes.checker.oracle.phases import hands_differ
-from failure_modes.checker.oracle.records import Record, Snapshot
+from failure_modes.checker.oracle.records import Record, Snapshot, change_of
 from failure_modes.checker.oracle.snapshots import put_back, snapshot_of
 from failure_modes.checker.oracle.sometimes import OF_POISON, OF_POWER, reached
 from failure_modes.checker.oracle.visibility import Giving
@@ -29,7 +29,7 @@ from failure_modes.checker.subject.worlds import world_of
 from model.actions import Action, Crash, Enqueue, Fail, PowerLoss, Step, Tick, actor_of, is_poison
 from model.draft import ALONE, Given
 from model.events import Event, Outcome
-from model.invariants import INVARIANTS, Change, Ending, Fault
+from model.invariants import INVARIANTS, Ending, Fault
 from model.load import Load
 from model.state import Durable, Settings, State, initial
 from model.step import step
@@ -273,15 +273,7 @@ class Lockstep:
         name = actor_of(record.action)
         if record.after != record.before or record.events:
             read_at = self.world.processes[name].read_at if name else None
-            change = Change(
-                before=record.before,
-                after=record.after,
-                events=record.events,
-                actor=name or "time",
-                at=record.now if read_at is None else read_at,
-                load=self.load,
-                settings=self.settings,
-            )
+            change = change_of(record, actor=name, read_at=read_at, load=self.load, settings=self.settings)
             self.load = self.load.after(record.events, record.after, self.settings)
             self._judge({rule.id: rule.on_change(change) for rule in INVARIANTS if rule.on_change}, record)
         if self.state is None or self.over:

@@ -6,11 +6,12 @@ from failure_modes.checker.experiment.findings import Finding
 from failure_modes.checker.oracle.footprint import Footprint
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.process_snapshot import Standing
+from model import invariants
 from model.actions import Action
 from model.events import Event, Outcome
 from model.invariants import Fault
 from model.load import Load
-from model.state import Durable, State, Worker
+from model.state import Durable, Settings, State, Worker
 
 
 @frozen(kw_only=True)
@@ -29,6 +30,21 @@ class Record:
     before: Durable
     after: Durable
     recovering: bool
+
+
+def change_of(
+    record: Record, *, actor: str | None, read_at: int | None, load: Load, settings: Settings
+) -> invariants.Change:
+    """What an invariant judges of an action. `read_at` is the time that it read, if it read one."""
+    return invariants.Change(
+        before=record.before,
+        after=record.after,
+        events=record.events,
+        actor=actor or "time",
+        at=record.now if read_at is None else read_at,
+        load=load,
+        settings=settings,
+    )
 
 
 @frozen(kw_only=True, eq=False)

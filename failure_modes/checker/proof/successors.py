@@ -26,13 +26,14 @@ from failure_modes.checker.oracle.liveness import MOVES_MAX, ROUNDS_MAX, advance
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.oracle.records import Change, Ends, Snapshot
 from failure_modes.checker.proof.fingerprint import Fingerprints, Renaming
+from failure_modes.checker.proof.remembered_run import RememberedRun
 from failure_modes.checker.simulation.content import Content
-from failure_modes.checker.simulation.process_snapshot import AT_REST, Standing, can
+from failure_modes.checker.simulation.process_snapshot import AT_REST, Standing
 from failure_modes.checker.subject.worlds import world_of
 from model.actions import Action, Crash, PowerLoss, actor_of
 from model.events import Outcome
 from model.invariants import condensed
-from model.state import Durable, Settings, State, Worker
+from model.state import Durable, State, Worker
 
 T = TypeVar("T")
 REMEMBERED_MAX = 300_000
@@ -156,7 +157,7 @@ class Walker:
         """
         if self.lockstep.world.replays:
             return self._ending_at_once(there, order)
-        run = _Ending(self, there, order)
+        run = RememberedRun(self, self.lockstep.settings, there, order)
         passed: dict[bytes, None] = {}
         settled, rounds = False, 0
         for _ in range(MOVES_MAX):
@@ -309,48 +310,3 @@ class Walker:
         """The two, each there once: the rows of a store, and what they are to the model."""
         known: tuple[Content, Durable] = self._interned.setdefault(id(content), (content, durable))
         return known
-
-
-class _Ending:
-    """The liveness run from one state, step by step from what is remembered."""
-
-    def __init__(self, walker: Walker, there: Snapshot, order: tuple[str, ...]) -> None:
-        self.there = there
-        self.names = (*order, *walker.names[len(order) :])
-        self.ends: Ends | None = None
-        self._walker = walker
-
-    @property
-    def settings(self) -> Settings:
-        """What the policies are set to."""
-        return self._walker.lockstep.settings
-
-    @property
-    def over(self) -> bool:
-        return self.ends is not None
-
-    @property
-    def durable(self) -> Durable:
-        return self.there.durable
-
-    @property
-    def now(self) -> int:
-        return self.there.now
-
-    def rests(self, name: str) -> bool:
-        return self._stands(name).at_rest
-
-    def possible(self, action: Action) -> bool:
-        name = actor_of(action)
-        return name is None or can(name, self._stands(name), action)
-
-    def _stands(self, name: str) -> Standing:
-        return self.there.standings[self._walker.names.index(name)]
-
-    def commits(self, action: Action) -> bool:
-        change = self._walker.step(self.there, action)
-        if isinstance(change, Ends):
-            self.ends = change
-            return False
-        self.there = self._walker.after(self.there, action, change)
-        return change.committed
