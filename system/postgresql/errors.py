@@ -137,4 +137,6 @@ def _first_line(error: psycopg.Error) -> str:
 
 def rule_of(error: psycopg.IntegrityError) -> str:
     """The rule that a row was against: in our words, or else in the server's."""
-    return RULES.get(error.diag.constraint_name or "") or error.diag.message_primary or str(error)
+    said = _first_line(error)
+    name = error.diag.constraint_name or said
+    return next((words for rule, words in RULES.items() if rule in name), said)

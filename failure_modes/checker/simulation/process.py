@@ -118,7 +118,7 @@ class Process:
             blocked=self.blocked_since is not None,
             error=self._error,
             look=self._looked,
-            problem=self.statements[-1].problem if self.statements else None,
+            problem=next((ran.problem for ran in reversed(self.statements) if ran.problem), None),
         )
 
     def kill(self) -> None:
