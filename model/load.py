@@ -41,7 +41,8 @@ class Load:
         if event.event in ("committed", "finished"):
             return evolve(self, failures=0, failed_at=None)
         if event.event == "failed":
-            return evolve(self, failures=min(self.failures + 1, settings.failures_max), failed_at=event.at)
+            last = event.at if self.failed_at is None else max(self.failed_at, event.at)
+            return evolve(self, failures=min(self.failures + 1, settings.failures_max), failed_at=last)
         return self
 
 

@@ -21,19 +21,19 @@ WAKE = signal.SIGURG
 """The signal that wakes the main thread. Its default is to be ignored, so it may come at any time."""
 
 
-class BrokenOff(BaseException):
+class CutShort(BaseException):
     """Raised in a handler that must end now. `except Exception` does not catch it."""
 
 
-class Released(BrokenOff):
+class Released(CutShort):
     """The worker was told to let go of the job. The job goes back to the queue."""
 
 
-class TimedOut(BrokenOff):
+class TimedOut(CutShort):
     """The handler ran for longer than it may. The attempt has failed."""
 
 
-class LeaseLost(BrokenOff):
+class LeaseLost(CutShort):
     """The lease is gone, and another worker may have the job. Nothing of this attempt is kept."""
 
 
@@ -59,7 +59,7 @@ class Breakable:
     """
 
     def __init__(self) -> None:
-        self.asked: BrokenOff | None = None
+        self.asked: CutShort | None = None
         """The first exception that was asked for."""
         self.shielded = False
         """Whether a part runs that is not broken off."""
@@ -68,7 +68,7 @@ class Breakable:
         self._sent = False
         self._lock = threading.RLock()  # a signal handler may need it while its own thread holds it
 
-    def run(self, body: Callable[[], object]) -> BrokenOff | None:
+    def run(self, body: Callable[[], object]) -> CutShort | None:
         """Run it. Returns what broke it off, or kept it from running; None when it ran to its end."""
         try:
             try:
@@ -79,7 +79,7 @@ class Breakable:
                 body()
             finally:
                 self._close()
-        except BrokenOff as error:
+        except CutShort as error:
             return self.asked or error
         return None
 
@@ -101,7 +101,7 @@ class Breakable:
                 self._open = was_open
             self.deliver()
 
-    def break_off(self, error: BrokenOff) -> None:
+    def break_off(self, error: CutShort) -> None:
         """Raise it in the code if it runs, else keep the code from running. From any thread."""
         with self._lock:
             if self.asked is None:
@@ -119,7 +119,7 @@ class Breakable:
         if due is not None:
             raise due
 
-    def _wake(self, error: type[BrokenOff]) -> None:
+    def _wake(self, error: type[CutShort]) -> None:
         """Let the thread of the code raise it. The lock is held, so the code stays open meanwhile."""
         thread = self._runs_in[1]
         if thread == threading.main_thread().ident and isinstance(signal.getsignal(WAKE), Waker):
@@ -143,7 +143,7 @@ def _here() -> tuple[int, int]:
     return os.getpid(), threading.get_ident()
 
 
-def _send(thread: int, error: type[BrokenOff] | None) -> None:
+def _send(thread: int, error: type[CutShort] | None) -> None:
     """Let Python raise it in that thread; None takes back what was sent and has not been raised."""
     raised = None if error is None else ctypes.py_object(error)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)

@@ -117,6 +117,7 @@ class Queue:
             execution = found(tx, held, "finish")
             if execution is None:
                 return False
+            self.policies.breaker.hold(tx)
             if execution.status is not Status.COMMITTED:
                 refuse(tx, execution, "finish", "already_finished")
                 return False
@@ -131,7 +132,11 @@ class Queue:
         """
         with self.store.transaction() as tx:
             execution = found(tx, held, "fail")
-            if execution is None or self._refused(tx, execution, "fail"):
+            if execution is None:
+                return False
+            if by_handler:
+                self.policies.breaker.hold(tx)
+            if self._refused(tx, execution, "fail"):
                 return False
             tx.move(
                 execution,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 if TYPE_CHECKING:
-    from failure_modes.checker.postgresql.server import Server
+    from failure_modes.checker.support.postgresql.server import Server
 
 
 def not_at_hand(reason: str) -> NoReturn:
@@ -22,7 +22,7 @@ def not_at_hand(reason: str) -> NoReturn:
 def postgresql_server() -> "Server":
     """The server of this test process."""
     try:
-        from failure_modes.checker.postgresql.server import NoServer, server
+        from failure_modes.checker.support.postgresql.server import NoServer, server
     except ImportError as error:
         not_at_hand(f"PostgreSQL: psycopg cannot be imported ({error})")
     try:
@@ -34,7 +34,7 @@ def postgresql_server() -> "Server":
 @pytest.fixture
 def postgresql_dsn(postgresql_server: "Server") -> Iterator[str]:
     """The address of a new database with nothing in it."""
-    from failure_modes.checker.postgresql.server import fresh_database
+    from failure_modes.checker.support.postgresql.server import fresh_database
 
     dsn = fresh_database(postgresql_server)
     yield dsn
@@ -43,7 +43,7 @@ def postgresql_dsn(postgresql_server: "Server") -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def _postgresql_with_schema(postgresql_server: "Server") -> str:
-    from failure_modes.checker.postgresql.server import fresh_database
+    from failure_modes.checker.support.postgresql.server import fresh_database
     from system.postgresql import PostgreSQLStore
 
     dsn = fresh_database(postgresql_server)

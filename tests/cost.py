@@ -2,11 +2,11 @@
 
 import click
 
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.explorer import Proof
-from failure_modes.checker.options import PROCESSES
-from failure_modes.checker.proving import Limits, prove
-from failure_modes.checker.scope import Granularity, Scope, guarded
+from failure_modes.checker.cli.options import PROCESSES
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.scope import Granularity, Scope, guarded
+from failure_modes.checker.proof.explorer import Proof
+from failure_modes.checker.proof.proving import Limits, prove
 
 
 @click.command()

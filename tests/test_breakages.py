@@ -11,9 +11,9 @@ from typing import Any, cast
 import pytest
 from attrs import AttrsInstance, astuple, evolve, field, frozen
 
-from failure_modes.checker.machine import Search, run
-from failure_modes.checker.scope import Granularity, Swap
-from failure_modes.checker.strategy import UNRESTRICTED
+from failure_modes.checker.experiment.scope import Granularity, Swap
+from failure_modes.checker.experiment.strategy import UNRESTRICTED
+from failure_modes.checker.search.machine import Search, run
 from system.policies import CommitBoundary, Fence
 from system.policies.lease import Lease
 from system.queue import Queue
@@ -34,9 +34,9 @@ class LateFence(Fence):
 class EarlyLease(SQLiteTransaction):
     """A job may be leased one millisecond before it is due."""
 
-    def next_available(self) -> Job | None:
+    def next_available(self, *, retries: bool) -> Job | None:
         """Look as if it were a millisecond later."""
-        return SQLiteTransaction.next_available(evolve(self, now=self.now + 1))
+        return SQLiteTransaction.next_available(evolve(self, now=self.now + 1), retries=retries)
 
 
 class LosesValue(SQLiteTransaction):
@@ -75,10 +75,10 @@ class LiveIsExpired(SQLiteTransaction):
 class KeepsWrites(CommitBoundary):
     """A refused commit does not take back what it had written."""
 
-    def commit(self, store: Store, fence: Fence, execution_id: int, value: str) -> bool:
+    def commit(self, store: Store, fence: Fence, held: Execution, value: str) -> bool:
         """Write first, ask later, and leave out the rollback."""
         with store.transaction() as tx:
-            execution = tx.execution(execution_id)
+            execution = tx.execution(held.id)
             committed = tx.effect_of(execution.job_id) is not None
             tx.add_effect(job_id=execution.job_id, execution_id=execution.id, value=value)
             reason = "already_committed" if committed else fence.refusal(execution, tx.now)
@@ -115,10 +115,10 @@ class HeldFence(Fence):
 class RevivingQueue(Queue):
     """A heartbeat revives a lease that has expired."""
 
-    def heartbeat(self, execution_id: int) -> bool:
+    def heartbeat(self, held: Execution) -> bool:
         """Extend, however late."""
         revived = Queue(store=self.store, policies=evolve(self.policies, fence=HeldFence()))
-        return revived.heartbeat(execution_id)
+        return revived.heartbeat(held)
 
 
 class DeafQueue(Queue):
@@ -142,10 +142,10 @@ class NoFence(Fence):
 class UnfencedCommit(CommitBoundary):
     """A commit is accepted from a worker whose lease went to another."""
 
-    def commit(self, store: Store, fence: Fence, execution_id: int, value: str) -> bool:
+    def commit(self, store: Store, fence: Fence, held: Execution, value: str) -> bool:
         """Ask who was first, and not who holds the lease."""
         del fence
-        return super().commit(store, NoFence(), execution_id, value)
+        return super().commit(store, NoFence(), held, value)
 
 
 def _parts(tx: Transaction) -> tuple[Any, ...]:

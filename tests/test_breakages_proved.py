@@ -7,12 +7,12 @@ the same bounds, in which nothing is wrong with the guarded system.
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.explorer import Proof
-from failure_modes.checker.machine import Search, run
-from failure_modes.checker.proving import Answer, prove
-from failure_modes.checker.scope import Granularity, Swap, guarded
-from failure_modes.checker.strategy import UNRESTRICTED
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.scope import Granularity, Swap, guarded
+from failure_modes.checker.experiment.strategy import UNRESTRICTED
+from failure_modes.checker.proof.explorer import Proof
+from failure_modes.checker.proof.proving import Answer, prove
+from failure_modes.checker.search.machine import Search, run
 from tests.test_breakages import BREAKAGES
 from tests.test_lockstep import EXAMPLES
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from failure_modes.checker.catalogue import catalogue
-from failure_modes.checker.cli_times import SECONDS_MAX
-from failure_modes.checker.documents import documents
-from failure_modes.checker.seconds import measured
-from failure_modes.checker.seeds import key_of, searched
+from failure_modes.checker.campaigns.seeds import key_of, searched
+from failure_modes.checker.campaigns.times import measured
+from failure_modes.checker.cli.times import SECONDS_MAX
+from failure_modes.checker.experiment.catalogue import catalogue
+from failure_modes.checker.report.documents import documents
 from system.policies import Policies
 
 ROOT = Path(__file__).parent.parent

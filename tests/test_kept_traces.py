@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from failure_modes.checker.catalogue import catalogue
-from failure_modes.checker.database import all_kept
-from failure_modes.checker.replay import replay
-from failure_modes.checker.trace import Trace, to_json
+from failure_modes.checker.experiment.catalogue import catalogue
+from failure_modes.checker.report.rendering import rendered
+from failure_modes.checker.traces.database import all_kept
+from failure_modes.checker.traces.replay import replay
+from failure_modes.checker.traces.trace import Trace, to_json
 
 KEPT = all_kept()
 EACH = pytest.mark.parametrize(("path", "trace"), KEPT, ids=[path.stem for path, _ in KEPT])
@@ -17,7 +18,7 @@ EACH = pytest.mark.parametrize(("path", "trace"), KEPT, ids=[path.stem for path,
 def test_a_kept_trace_breaks_the_same_invariant_at_the_same_step(path: Path, trace: Trace) -> None:
     """The broken system fails as it did when the trace was kept."""
     replayed = replay(trace)
-    assert replayed.as_expected, replayed.text
+    assert replayed.as_expected, rendered(replayed)
     assert path.parent.parent.name.startswith(f"{trace.failure_mode}_")
 
 
@@ -26,7 +27,7 @@ def test_a_kept_trace_holds_on_the_guarded_system(path: Path, trace: Trace) -> N
     """The policy prevents what the trace did."""
     del path
     replayed = replay(trace, guarded=True)
-    assert replayed.as_expected, replayed.text
+    assert replayed.as_expected, rendered(replayed)
 
 
 @EACH

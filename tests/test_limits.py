@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.explorer import Proof
-from failure_modes.checker.hunted import Hunt
-from failure_modes.checker.proving import Answer, prove
-from failure_modes.checker.scope import Scope, Swap, guarded
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.scope import Scope, Swap, guarded
+from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.proof.explorer import Proof
+from failure_modes.checker.proof.proving import Answer, prove
 from model.state import Settings
 from system.policies import CircuitBreaker, ExternalKeys, Retry, RetryBudget
+from system.policies.lease import Lease
 from system.queue import Queue
 from system.store import Breaker, Execution, Transaction
 
@@ -26,25 +27,25 @@ CRASHES = Bounds(jobs=1, crashes=2, ticks=1)
 class OneMore(RetryBudget):
     """Compares with more than it should."""
 
-    def postponed_to(self, tx: Transaction) -> int | None:
+    def has_room(self, tx: Transaction) -> bool:
         """One retry too many."""
         assert self.retries_max is not None
-        return RetryBudget(retries_max=self.retries_max + 1).postponed_to(tx)
+        return RetryBudget(retries_max=self.retries_max + 1).has_room(tx)
 
 
 class NotWritten(RetryBudget):
     """Forgets to count."""
 
-    def spend(self, tx: Transaction) -> None:
+    def spend(self, tx: Transaction, retry: Execution) -> None:
         """Write nothing."""
 
 
 class ShortWindow(RetryBudget):
     """Counts seconds for minutes."""
 
-    def postponed_to(self, tx: Transaction) -> int | None:
+    def has_room(self, tx: Transaction) -> bool:
         """Of the last second."""
-        return RetryBudget(retries_max=self.retries_max, window_seconds=1).postponed_to(tx)
+        return RetryBudget(retries_max=self.retries_max, window_seconds=1).has_room(tx)
 
 
 class NeverOpens(CircuitBreaker):
@@ -167,8 +168,8 @@ def test_a_key_that_counts_attempts_charges_again() -> None:
     """The handler's key must not change with what makes it ask again."""
 
     class Counted(ExternalKeys):
-        def key(self, execution: Execution) -> str:
-            return f"{super().key(execution)}-{execution.attempt}"
+        def key(self, lease: Lease) -> str:
+            return f"{super().key(lease)}-{lease.execution.attempt}"
 
     scope = Scope(workers=1, settings=Settings(external=True))
     bounds = Bounds(jobs=1, ticks=1, crashes=1)

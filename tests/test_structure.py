@@ -12,6 +12,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TOP_LEVEL = {
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
     "README.md",
     "docs",
     "failure_modes",
@@ -166,7 +169,7 @@ def test_only_the_store_and_the_world_know_sqlite(path: Path) -> None:
     checker = ROOT / "failure_modes" / "checker"
     store = path.is_relative_to(ROOT / "system" / "sqlite")
     names = ("sqlite_stepping.py", "content.py", "world.py", "gateway.py", "disk/vfs.py", "disk/images.py")
-    world = [checker / name for name in names]
+    world = [checker / "simulation" / name for name in names]
     if not store and path not in world:
         assert "sqlite3" not in roots(path) | identifiers(path)
 
@@ -174,7 +177,13 @@ def test_only_the_store_and_the_world_know_sqlite(path: Path) -> None:
 @each_product_file
 def test_only_the_store_and_the_world_on_postgresql_know_its_driver(path: Path) -> None:
     """So that all else runs where no driver is installed."""
-    folders = ROOT / "system" / "postgresql", ROOT / "failure_modes" / "checker" / "postgresql"
+    checker = ROOT / "failure_modes" / "checker"
+    folders = (
+        ROOT / "system" / "postgresql",
+        checker / "simulation" / "postgresql",
+        checker / "support" / "postgresql",
+        checker / "real" / "postgresql_location.py",
+    )
     if not any(path.is_relative_to(folder) for folder in folders):
         assert "psycopg" not in roots(path)
 

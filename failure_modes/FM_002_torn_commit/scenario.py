@@ -2,10 +2,10 @@
 
 from attrs import evolve
 
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.catalogue import FailureMode, Then
-from failure_modes.checker.scope import Scope
-from failure_modes.checker.strategy import Strategy
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.catalogue import FailureMode, Then
+from failure_modes.checker.experiment.scope import Scope
+from failure_modes.checker.experiment.strategy import Strategy
 from system.policies import CommitBoundary, Fence
 from system.policies.fence import refuse
 from system.queue import Queue
@@ -41,18 +41,23 @@ def torn(queue: Queue) -> Queue:
     return evolve(queue, policies=evolve(queue.policies, commit=TornCommit()))
 
 
+STRATEGY = Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1), ("Crash", 1)), steps=20)
+
 FAILURE_MODE = FailureMode(
     title="torn commit",
     breaks="INV_002",
-    then=(Then(breaks="INV_001", past=("INV_002", "INV_003"), shortest=8),),
+    then=(
+        Then(
+            breaks="INV_001",
+            past=("INV_002", "INV_003"),
+            shortest=8,
+            strategy=evolve(STRATEGY, scope=Scope(constraints=False)),
+        ),
+    ),
     trigger="anyone looks, or a crash falls, between the effect and its record",
     policy="commit boundary",
     swap=torn,
-    strategy=Strategy(
-        weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1), ("Crash", 1)),
-        scope=Scope(constraints=False),
-        steps=20,
-    ),
+    strategy=STRATEGY,
     bounds=Bounds(jobs=1, ticks=2, crashes=1),
     must_reach=("a lease expired", "a crash fell between commit and finish"),
     shortest=4,

@@ -2,10 +2,10 @@
 
 from attrs import evolve
 
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.catalogue import FailureMode
-from failure_modes.checker.scope import Scope
-from failure_modes.checker.strategy import Strategy
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.catalogue import FailureMode
+from failure_modes.checker.experiment.scope import Scope
+from failure_modes.checker.experiment.strategy import Strategy
 from model.state import Settings
 from system.policies import CircuitBreaker, Retry, RetryBudget
 from system.queue import Queue

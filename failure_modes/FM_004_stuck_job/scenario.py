@@ -2,11 +2,11 @@
 
 from attrs import evolve
 
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.catalogue import FailureMode
-from failure_modes.checker.strategy import Strategy
-from system.policies import Leasing, Policies
-from system.policies.lease import Lease
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.catalogue import FailureMode
+from failure_modes.checker.experiment.strategy import Strategy
+from system.policies import Leasing
+from system.policies.lease import Lease, LeasePolicies
 from system.queue import Queue
 from system.store import Store
 
@@ -17,7 +17,7 @@ FOR_EVER_MS = 100 * 365 * 24 * 3600 * 1000
 class NoExpiry(Leasing):
     """A leased job is the worker's for good, whatever becomes of the worker: no lease ever runs out."""
 
-    def lease(self, store: Store, policies: Policies, worker: str, lease_ms: int) -> Lease | None:
+    def lease(self, store: Store, policies: LeasePolicies, worker: str, lease_ms: int) -> Lease | None:
         """Lease as usual, for ever. So reconciliation finds nothing to take up, either."""
         del lease_ms
         return super().lease(store, policies, worker, FOR_EVER_MS)

@@ -2,9 +2,9 @@
 
 from attrs import evolve
 
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.catalogue import FailureMode
-from failure_modes.checker.strategy import Strategy
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.catalogue import FailureMode
+from failure_modes.checker.experiment.strategy import Strategy
 from system.policies import Leasing
 from system.policies.lease import Lease
 from system.queue import Queue

@@ -2,10 +2,10 @@
 
 from attrs import evolve
 
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.catalogue import FailureMode, Then
-from failure_modes.checker.scope import Scope
-from failure_modes.checker.strategy import Strategy
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.catalogue import FailureMode, Then
+from failure_modes.checker.experiment.scope import Scope
+from failure_modes.checker.experiment.strategy import Strategy
 from system.policies import CommitBoundary, Fence
 from system.policies.fence import refuse
 from system.queue import Queue
@@ -61,18 +61,16 @@ def two_truths(queue: Queue) -> Queue:
     return ClosesAfterwards(store=queue.store, policies=policies, lease_seconds=queue.lease_seconds)
 
 
+STRATEGY = Strategy(weights=(("Step", 5), ("Enqueue", 1), ("Tick", 1), ("Crash", 1)), steps=20)
+
 FAILURE_MODE = FailureMode(
     title="state drift",
     breaks="INV_003",
-    then=(Then(breaks="INV_004", shortest=4),),
+    then=(Then(breaks="INV_004", shortest=4, strategy=STRATEGY),),
     trigger="a lease runs out between the two writes of one change of state, or before the first",
     policy="commit boundary",
     swap=two_truths,
-    strategy=Strategy(
-        weights=(("Step", 5), ("Enqueue", 1), ("Tick", 1), ("Crash", 1)),
-        scope=Scope(constraints=False),
-        steps=20,
-    ),
+    strategy=evolve(STRATEGY, scope=Scope(constraints=False)),
     bounds=Bounds(jobs=1, ticks=2, crashes=1),
     must_reach=("a lease expired", "a crash fell between commit and finish"),
     shortest=7,

@@ -2,14 +2,14 @@
 
 from attrs import evolve
 
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.catalogue import FailureMode, Then
-from failure_modes.checker.matrix import without
-from failure_modes.checker.scope import Scope
-from failure_modes.checker.strategy import Strategy
+from failure_modes.checker.campaigns.matrix import without
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.catalogue import FailureMode, Then
+from failure_modes.checker.experiment.scope import Scope
+from failure_modes.checker.experiment.strategy import Strategy
 from model.state import Settings
-from system.policies import Leasing, Policies
-from system.policies.lease import Lease
+from system.policies import Leasing
+from system.policies.lease import Lease, LeasePolicies
 from system.queue import Queue
 from system.store import HELD, Status, Store
 
@@ -20,7 +20,7 @@ class ReadsThenLeases(Leasing):
     After giving a job up it leaves the next one to the next call.
     """
 
-    def lease(self, store: Store, policies: Policies, worker: str, lease_ms: int) -> Lease | None:
+    def lease(self, store: Store, policies: LeasePolicies, worker: str, lease_ms: int) -> Lease | None:
         """Read the candidate; then lease it."""
         with store.transaction() as tx:
             job = tx.next_available(retries=True)

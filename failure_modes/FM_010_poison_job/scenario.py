@@ -2,12 +2,13 @@
 
 from attrs import evolve
 
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.catalogue import FailureMode, Then
-from failure_modes.checker.scope import Scope
-from failure_modes.checker.strategy import Strategy
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.catalogue import FailureMode, Then
+from failure_modes.checker.experiment.scope import Scope
+from failure_modes.checker.experiment.strategy import Strategy
 from model.state import Settings
-from system.policies import Leasing, Policies
+from system.policies import Leasing
+from system.policies.lease import LeasePolicies
 from system.queue import Queue
 from system.store import HELD, Job, Status, Transaction
 
@@ -18,7 +19,7 @@ class CountsFailures(Leasing):
     Whether the last lease ran out is seen from when the job became available again: good enough here.
     """
 
-    def _attempt(self, tx: Transaction, policies: Policies, job: Job, worker: str) -> int | None:
+    def _attempt(self, tx: Transaction, policies: LeasePolicies, job: Job, worker: str) -> int | None:
         """After a lease that ran out the attempt has the number it had."""
         last = tx.last_execution(job.id)
         if last is None or job.available_at != last.lease_expires_at:
@@ -48,7 +49,7 @@ FAILURE_MODE = FailureMode(
                 steps=6,
             ),
             must_reach=("a poison job killed its worker", "a retry was passed over"),
-            states=1_584,
+            states=1_468,
         ),
     ),
     trigger="a job kills the worker that runs it, each time",
@@ -60,5 +61,5 @@ FAILURE_MODE = FailureMode(
     bounds=Bounds(jobs=1, poisons=1, ticks=1, reconciles=1),
     must_reach=("a poison job killed its worker", "a job was buried"),
     shortest=1,
-    states=1_784,
+    states=1_728,
 )

@@ -3,9 +3,9 @@
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.catalogue import failure_mode
-from failure_modes.checker.findings import Violation
-from failure_modes.checker.lockstep import Lockstep
+from failure_modes.checker.experiment.catalogue import failure_mode
+from failure_modes.checker.experiment.findings import Violation
+from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.testing import SEEDS, find, prove_broken
 from model.actions import Enqueue
 from model.state import JobState

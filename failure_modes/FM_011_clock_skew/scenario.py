@@ -6,12 +6,12 @@ from typing import Any, cast
 
 from attrs import evolve
 
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.catalogue import FailureMode
-from failure_modes.checker.strategy import Strategy
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.catalogue import FailureMode
+from failure_modes.checker.experiment.strategy import Strategy
 from system.clock import Clock
-from system.policies import Leasing, Policies
-from system.policies.lease import Lease
+from system.policies import Leasing
+from system.policies.lease import Lease, LeasePolicies
 from system.queue import Queue
 from system.store import Store, Transaction
 
@@ -56,7 +56,7 @@ class AtOwnTime:
 class OwnClock(Leasing):
     """A lease is judged by the clock of the worker that looks for a job."""
 
-    def lease(self, store: Store, policies: Policies, worker: str, lease_ms: int) -> Lease | None:
+    def lease(self, store: Store, policies: LeasePolicies, worker: str, lease_ms: int) -> Lease | None:
         """Lease as usual, at the worker's own time."""
         own = cast(Store, AtOwnTime(store, AHEAD_MS.get(worker, 0)))
         return super().lease(own, policies, worker, lease_ms)

@@ -2,10 +2,9 @@
 
 from attrs import evolve
 
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.catalogue import FailureMode, Then
-from failure_modes.checker.scope import Scope
-from failure_modes.checker.strategy import Strategy
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.catalogue import FailureMode, Then
+from failure_modes.checker.experiment.strategy import Strategy
 from system.policies import Reconciliation, Retry
 from system.policies.reconcile import Reconciled
 from system.queue import Queue
@@ -59,10 +58,7 @@ FAILURE_MODE = FailureMode(
     policy="reconcile",
     swap=read_then_recovered,
     strategy=Strategy(
-        weights=(("Step", 2), ("Enqueue", 1), ("Tick", 2), ("Reconcile", 2)),
-        scope=Scope(constraints=False),
-        steps=15,
-        helpers_pause=True,
+        weights=(("Step", 2), ("Enqueue", 1), ("Tick", 2), ("Reconcile", 2)), steps=15, helpers_pause=True
     ),
     bounds=Bounds(jobs=1, ticks=2, crashes=1, reconciles=2),
     must_reach=("a lease expired", "recovery aborted a stale execution"),

@@ -1,10 +1,10 @@
 """FM_017 reborn journal: the fault, and the strategy that finds it."""
 
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.catalogue import FailureMode
-from failure_modes.checker.disk.pragmas import with_pragmas
-from failure_modes.checker.scope import Scope, StoreKind
-from failure_modes.checker.strategy import Strategy
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.catalogue import FailureMode
+from failure_modes.checker.experiment.scope import Scope, StoreKind
+from failure_modes.checker.experiment.strategy import Strategy
+from failure_modes.checker.subject.pragmas import with_pragmas
 from system.queue import Queue
 
 

@@ -4,12 +4,12 @@ from typing import Any
 
 from attrs import evolve
 
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.catalogue import FailureMode
-from failure_modes.checker.scope import Granularity, Scope, StoreKind
-from failure_modes.checker.strategy import Strategy
-from system.policies import Leasing, Policies
-from system.policies.lease import Lease
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.catalogue import FailureMode
+from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind
+from failure_modes.checker.experiment.strategy import Strategy
+from system.policies import Leasing
+from system.policies.lease import Lease, LeasePolicies
 from system.queue import Queue
 from system.store import HELD, Status, Store
 
@@ -22,7 +22,7 @@ class ReadsWithoutLocking(Leasing):
     After giving a job up it leaves the next one to the next call.
     """
 
-    def lease(self, store: Store, policies: Policies, worker: str, lease_ms: int) -> Lease | None:
+    def lease(self, store: Store, policies: LeasePolicies, worker: str, lease_ms: int) -> Lease | None:
         """Read the candidate, then lease it, in one transaction."""
         with store.transaction() as tx:
             transaction: Any = tx

@@ -3,13 +3,13 @@
 `breaks` says of what is meant, where a failure mode breaks more than one invariant; without it the first is.
 """
 
-from failure_modes.checker.asking import EXAMPLES_MAX, proof_of, search_of
-from failure_modes.checker.catalogue import FailureMode, failure_mode
-from failure_modes.checker.machine import Result, run
-from failure_modes.checker.proving import Answer
-from failure_modes.checker.proving import prove as explore_all
-from failure_modes.checker.sometimes import unknown_of
-from failure_modes.checker.summary import unreached
+from failure_modes.checker.experiment.catalogue import FailureMode, failure_mode
+from failure_modes.checker.oracle.sometimes import unknown_of
+from failure_modes.checker.proof.proving import Answer
+from failure_modes.checker.proof.proving import prove as explore_all
+from failure_modes.checker.report.summary import unreached
+from failure_modes.checker.search.machine import Result, run
+from failure_modes.checker.search.plans import EXAMPLES_MAX, proof_of, search_of
 
 SEEDS = range(3)
 """Of the searches that the tests make; `nox -s seeds` makes ten."""

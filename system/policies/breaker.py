@@ -22,6 +22,11 @@ class CircuitBreaker:
     failures_max: int | None = field(default=None, validator=validators.optional(whole()))
     open_seconds: float = field(default=30.0, validator=seconds())
 
+    def hold(self, tx: Transaction) -> None:
+        """Hold the breaker until the transaction ends, before it reads the time at which it changes it."""
+        if self.failures_max is not None:
+            tx.breaker()
+
     def is_open(self, tx: Transaction) -> bool:
         """Whether no job may be leased."""
         if self.failures_max is None:

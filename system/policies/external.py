@@ -6,12 +6,11 @@ gives the same idempotency key, and the gateway, which honours it, charges once.
 """
 
 from hashlib import blake2b
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from attrs import field, frozen, validators
 
-if TYPE_CHECKING:
-    from system.policies.lease import Lease
+from system.policies.lease import Lease
 
 
 @frozen(kw_only=True)
@@ -22,7 +21,7 @@ class ExternalKeys:
 
     prefix: str = field(default="job", validator=validators.min_len(1))
 
-    def key(self, lease: "Lease") -> str:
+    def key(self, lease: Lease) -> str:
         """The key for what this attempt asks of others: the same for every attempt at its job.
 
         A job that has an idempotency key passes on a digest of it: a producer that asks again after the store

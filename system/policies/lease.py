@@ -4,14 +4,14 @@ The visibility timeout: a leased job stays in the queue, hidden until its lease 
 that a worker died; the next lease takes the job up again, and aborts what the dead worker left.
 """
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar, Protocol
 
 from attrs import frozen
 
+from system.policies.breaker import CircuitBreaker
+from system.policies.budget import RetryBudget
+from system.policies.retry import Retry
 from system.store import HELD, Execution, Job, Status, Store, Transaction, UnreadableRow
-
-if TYPE_CHECKING:
-    from system.policies import Policies
 
 
 @frozen(kw_only=True)
@@ -22,13 +22,32 @@ class Lease:
     execution: Execution
 
 
+class LeasePolicies(Protocol):
+    """The policies that a lease asks."""
+
+    @property
+    def breaker(self) -> CircuitBreaker:
+        """Whether any job may be leased."""
+        ...
+
+    @property
+    def budget(self) -> RetryBudget:
+        """Whether a retry may begin."""
+        ...
+
+    @property
+    def retry(self) -> Retry:
+        """Whether a job has an attempt left."""
+        ...
+
+
 @frozen
 class Leasing:
     """Finds the job and leases it in one transaction, and counts each lease as an attempt."""
 
     protects: ClassVar[tuple[str, ...]] = ("INV_003", "INV_004")
 
-    def lease(self, store: Store, policies: "Policies", worker: str, lease_ms: int) -> Lease | None:
+    def lease(self, store: Store, policies: LeasePolicies, worker: str, lease_ms: int) -> Lease | None:
         """Take the job that has been due longest, then the one that was enqueued first; None if none is due.
 
         Jobs that were leased before come first: there are never more than the new ones before them made. A
@@ -51,7 +70,7 @@ class Leasing:
                 if attempt is not None:
                     return self._leased(tx, policies, job, attempt, worker=worker, lease_ms=lease_ms)
 
-    def _attempt(self, tx: Transaction, policies: "Policies", job: Job, worker: str) -> int | None:
+    def _attempt(self, tx: Transaction, policies: LeasePolicies, job: Job, worker: str) -> int | None:
         """Which attempt at the job comes now; None if there was none left, and the job is buried."""
         last = tx.last_execution(job.id)
         if last is None:
@@ -63,7 +82,7 @@ class Leasing:
         return last.attempt + 1
 
     def _leased(
-        self, tx: Transaction, policies: "Policies", job: Job, attempt: int, *, worker: str, lease_ms: int
+        self, tx: Transaction, policies: LeasePolicies, job: Job, attempt: int, *, worker: str, lease_ms: int
     ) -> Lease:
         policies.breaker.leased(tx)
         lease = self._hand_out(tx, job, attempt, worker=worker, lease_ms=lease_ms)

@@ -143,7 +143,7 @@ class PostgreSQLStore(SQLReads):
         A connection that has broken since it was last used is noticed by that, and another one is opened.
         """
         self._check_open()
-        with self._connections.one() as connection:
+        with self._connections.one() as connection, _undone(connection):
             try:
                 rows = self._asked(connection, sql, values)
             except psycopg.OperationalError:
@@ -153,25 +153,17 @@ class PostgreSQLStore(SQLReads):
             if rows is not None:
                 yield connection, rows
                 return
-        with self._connections.fresh() as connection:
+        with self._connections.fresh() as connection, _undone(connection):
             yield connection, self._asked(connection, sql, values)
 
     @contextmanager
     def transaction(self) -> Iterator[PostgreSQLTransaction]:
         """Begin; commit at the end of the block; roll back if it raises. Any thread may."""
         with self._explained, self._begun(BEGIN) as (connection, [(version,)]):
-            try:
-                self._check_version(version)
-                yield PostgreSQLTransaction(connection, self._tokens, self._clock)
-                if connection.execute("COMMIT").statusmessage != "COMMIT":
-                    raise StoreBusy(f"{self.shown}: the transaction had failed; nothing happened, try again")
-            except BaseException:
-                if not connection.closed:
-                    try:
-                        connection.execute("ROLLBACK")
-                    except psycopg.Error:  # nobody may use it as it is
-                        connection.close()
-                raise
+            self._check_version(version)
+            yield PostgreSQLTransaction(connection, self._tokens, self._clock)
+            if connection.execute("COMMIT").statusmessage != "COMMIT":
+                raise StoreBusy(f"{self.shown}: the transaction had failed; nothing happened, try again")
 
     def counts(self) -> Counts:
         """Counts over the whole store, in one consistent read."""
@@ -200,6 +192,20 @@ class PostgreSQLStore(SQLReads):
 
 def _is_usable(connection: Connection) -> bool:
     return not connection.closed
+
+
+@contextmanager
+def _undone(connection: Connection) -> Iterator[None]:
+    """Roll back whatever is under way if the block raises: the next one begins with nothing."""
+    try:
+        yield
+    except BaseException:
+        if not connection.closed:
+            try:
+                connection.execute("ROLLBACK")
+            except psycopg.Error:  # nobody may use it as it is
+                connection.close()
+        raise
 
 
 def _close(connection: Connection) -> None:

@@ -61,8 +61,9 @@ _MOVE = f"WITH changed AS ({CHANGE_EXECUTION}) {ADD_AUDIT_ROW} VALUES (?, ?, ?, 
 class PostgreSQLTransaction(SQLTransaction):
     """One open transaction. See `system.store.Transaction` for what each method promises.
 
-    The time is read once a lock has been taken, and so is never before the last change to what is locked. A
-    lease that looks for a job reads it anew: it may have asked the limits at an earlier time.
+    The time is read once a lock has been taken, and so is never before the last change to what is locked.
+    Whoever locks the breaker reads it anew, and so does a lease that looks for a job: it may have asked the
+    limits at an earlier time.
     """
 
     _connection: Connection
@@ -211,14 +212,17 @@ class PostgreSQLTransaction(SQLTransaction):
 
     def breaker(self) -> Breaker:
         """The circuit breaker."""
-        self._lock("breaker")
+        if self._lock("breaker"):
+            self._now = None
         return super().breaker()
 
-    def _lock(self, table: str) -> None:
-        """Hold a table that every transaction that uses it reads first."""
-        if table not in self._locked:
-            self._run(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
-            self._locked.add(table)
+    def _lock(self, table: str) -> bool:
+        """Hold a table that every transaction that uses it reads first. False if it holds it already."""
+        if table in self._locked:
+            return False
+        self._run(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
+        self._locked.add(table)
+        return True
 
 
 def digest_of(key: str) -> bytes:

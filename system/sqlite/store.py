@@ -4,7 +4,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,7 @@ class SQLiteStore(SQLReads):
                 self._check_or_create(connection, create=create)
                 self._set_up(connection)
         except BaseException:
-            self._retire(connection)
+            close_all((connection,), self._files)
             raise
         self._connections.give_back(connection)
 
@@ -111,7 +111,7 @@ class SQLiteStore(SQLReads):
                 self._set_up(connection)
                 self._files.check()
             except BaseException:
-                self._retire(connection)
+                close_all((connection,), self._files)
                 raise
         self._close_read_only()
         return connection
@@ -121,6 +121,9 @@ class SQLiteStore(SQLReads):
 
     def _retire(self, connection: sqlite3.Connection) -> None:
         if connection not in self._refused:
+            if not self._closed:  # while one is open, SQLite does not remove the log
+                with suppress(StoreError):
+                    self._connections.give_back(self._open())
             close_all((connection,), self._files)
             return
         self._refused.remove(connection)

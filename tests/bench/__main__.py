@@ -7,7 +7,7 @@ from typing import Any
 import click
 from attrs import asdict
 
-from failure_modes.checker.scope import Granularity
+from failure_modes.checker.experiment.scope import Granularity
 from tests.bench import report
 from tests.bench.burdens import burdens
 from tests.bench.checker import searches, step_microseconds

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
-from failure_modes.checker.catalogue import catalogue
-from failure_modes.checker.lockstep import Lockstep
-from failure_modes.checker.machine import Search, run
-from failure_modes.checker.scope import Granularity, Scope
+from failure_modes.checker.experiment.catalogue import catalogue
+from failure_modes.checker.experiment.scope import Granularity, Scope
+from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.search.machine import Search, run
 from model.actions import Enqueue, Step
 from system.clock import Stopwatch
 from tests.bench.output import progress

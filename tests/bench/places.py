@@ -9,7 +9,7 @@ import psycopg
 from attrs import frozen
 from psycopg import conninfo, sql
 
-from failure_modes.checker.postgresql.server import NoServer, Server, fresh_database, server
+from failure_modes.checker.support.postgresql.server import NoServer, Server, fresh_database, server
 
 _SETTINGS = ("fsync", "synchronous_commit", "full_page_writes")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
-from failure_modes.checker.cli import main
+from failure_modes.checker.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from failure_modes.checker import catalogue, progress
-from failure_modes.checker.catalogue import failure_mode
+from failure_modes.checker.experiment import catalogue
+from failure_modes.checker.experiment.catalogue import failure_mode
+from failure_modes.checker.report import progress
 
 
 @pytest.fixture(autouse=True)

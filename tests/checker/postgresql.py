@@ -9,9 +9,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from failure_modes.checker.postgresql.binaries import all_binaries
-from failure_modes.checker.postgresql.kept import alive
-from failure_modes.checker.postgresql.server import NAMED
+from failure_modes.checker.support.postgresql.binaries import all_binaries
+from failure_modes.checker.support.postgresql.kept_server import alive
+from failure_modes.checker.support.postgresql.server import NAMED
 from system.clock import Stopwatch, SystemClock
 
 GONE_SECONDS = 30.0
@@ -20,7 +20,7 @@ needs_binaries = pytest.mark.skipif(not FOUND, reason="no PostgreSQL binaries ar
 
 TELL = """
 import json, os, signal, subprocess
-from failure_modes.checker.postgresql.server import fresh_database, server
+from failure_modes.checker.support.postgresql.server import fresh_database, server
 one, child = server(), 0
 """
 SAY = """

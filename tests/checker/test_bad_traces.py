@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from failure_modes.checker.trace import TraceError, load
+from failure_modes.checker.traces.trace import TraceError, load
 from tests.checker.traces import SMALL_TEXT
 
 KEYS = "a trace has format, failure_mode, scope, breaks, why, actions"

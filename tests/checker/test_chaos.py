@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from attrs import evolve
 
-from failure_modes.checker import cli_chaos
-from failure_modes.checker.catalogue import failure_mode
-from failure_modes.checker.chaos import Plan, run
-from failure_modes.checker.chaos_books import Books, balance
-from failure_modes.checker.chaos_process import Orders, build, said
-from failure_modes.checker.place import Place, new_place
-from failure_modes.checker.scope import StoreKind
-from failure_modes.checker.worlds import NoWorld
+from failure_modes.checker.cli import chaos as cli_chaos
+from failure_modes.checker.experiment.catalogue import failure_mode
+from failure_modes.checker.experiment.scope import StoreKind
+from failure_modes.checker.real.chaos import Plan, run
+from failure_modes.checker.real.chaos_audit import Books, balance
+from failure_modes.checker.real.chaos_process import Orders, build, said
+from failure_modes.checker.real.database_location import Place
+from failure_modes.checker.real.new_location import new_place
+from failure_modes.checker.subject.worlds import NoWorld
 from system.clock import SystemClock
 from system.queue import Queue
 from system.sqlite import SQLiteStore
@@ -31,7 +32,7 @@ from tests.conftest import not_at_hand
 from tests.system.files import run as run_sql
 
 if TYPE_CHECKING:
-    from failure_modes.checker.postgresql.server import Server
+    from failure_modes.checker.support.postgresql.server import Server
 
 
 def _orders(folder: Path, db: str) -> Orders:
@@ -44,7 +45,6 @@ def _orders(folder: Path, db: str) -> Orders:
         lease_seconds=30,
         jobs_a_second=1,
         fault=None,
-        parent=0,
     )
 
 
@@ -61,14 +61,14 @@ def folder(tmp_path: Path) -> Path:
         said += [["asked", key], ["accepted", key, job.id]]
         while lease := queue.lease("worker1"):
             said.append(["ran", key, lease.execution.attempt])
-            assert queue.start(lease.execution.id)
+            assert queue.start(lease.execution)
             if key == "p-1":
-                assert queue.fail(lease.execution.id, detail="as it happens")
+                assert queue.fail(lease.execution, detail="as it happens")
                 run_sql(path, f"UPDATE jobs SET available_at = 0 WHERE id = {job.id} AND available_at > 0")
             else:
-                assert queue.commit(lease.execution.id, key)
+                assert queue.commit(lease.execution, key)
                 said.append(["committed", lease.execution.id])
-                assert queue.finish(lease.execution.id)
+                assert queue.finish(lease.execution)
     store.close()
     lines = [json.dumps(words) for words in said]
     (tmp_path / "worker1.log").write_text("\n".join([*lines, '["ran", "p-']))  # killed in the midst of a line

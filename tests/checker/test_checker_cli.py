@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from failure_modes.checker import machine
-from failure_modes.checker.catalogue import failure_mode
-from failure_modes.checker.database import all_kept, kept
-from failure_modes.checker.exits import EXIT
-from failure_modes.checker.machine import Search, Tally
-from failure_modes.checker.strategy import ACTION_NAMES
-from failure_modes.checker.trace import FORMAT, load, to_json
+from failure_modes.checker.cli.exits import EXIT
+from failure_modes.checker.experiment.catalogue import failure_mode
+from failure_modes.checker.experiment.strategy import ACTION_NAMES
+from failure_modes.checker.search import machine
+from failure_modes.checker.search.machine import Search, Tally
+from failure_modes.checker.traces.database import all_kept, kept
+from failure_modes.checker.traces.trace import FORMAT, load, to_json
 from tests.checker.commands import ROOT, found, invoke, run
 from tests.checker.traces import SMALL_TEXT
 

@@ -13,16 +13,19 @@ from typing import Any
 
 import pytest
 
-from failure_modes.checker import cli_prove, progress, proving, replay
-from failure_modes.checker.catalogue import failure_mode
-from failure_modes.checker.checkpoint import CheckpointError
-from failure_modes.checker.content import Unexplorable
-from failure_modes.checker.database import kept
-from failure_modes.checker.exits import EXIT
-from failure_modes.checker.explorer import Counts
-from failure_modes.checker.proving import Disagreement
-from failure_modes.checker.stepping import NotTheSame
-from failure_modes.checker.trace import load
+from failure_modes.checker.cli import prove as cli_prove
+from failure_modes.checker.cli.exits import EXIT
+from failure_modes.checker.experiment.catalogue import failure_mode
+from failure_modes.checker.proof import proving
+from failure_modes.checker.proof.checkpoint import CheckpointError
+from failure_modes.checker.proof.explorer import Counts
+from failure_modes.checker.proof.proving import Disagreement
+from failure_modes.checker.report import progress
+from failure_modes.checker.simulation.content import Unexplorable
+from failure_modes.checker.simulation.stepping import NotTheSame
+from failure_modes.checker.traces import replay
+from failure_modes.checker.traces.database import kept
+from failure_modes.checker.traces.trace import load
 from tests.checker.commands import ROOT, invoke, run
 from tests.checker.traces import SMALL_TEXT
 
@@ -256,8 +259,9 @@ def test_a_process_that_is_killed_is_told_of_in_one_line(monkeypatch: pytest.Mon
 
 DRIVER = """
 import sys
-from failure_modes.checker import progress, proving
-from failure_modes.checker.cli import main
+from failure_modes.checker.report import progress
+from failure_modes.checker.proof import proving
+from failure_modes.checker.cli.main import main
 
 if __name__ == "__main__":
     proving.ROUND_STATES, proving.SAVE_EVERY_SECONDS, proving.SMALL_STATES = 20, -1.0, 0

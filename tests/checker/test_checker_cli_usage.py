@@ -1,12 +1,19 @@
 """The command line of the checker, used wrongly: exit code 2, and a line that says what would be right."""
 
+from multiprocessing import active_children
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from failure_modes.checker.catalogue import catalogue
-from failure_modes.checker.exits import EXIT
-from failure_modes.checker.strategy import ACTION_NAMES
+from failure_modes.checker.campaigns import seeds
+from failure_modes.checker.campaigns import times as seconds
+from failure_modes.checker.cli import all as cli_all
+from failure_modes.checker.cli import scaffold
+from failure_modes.checker.cli.exits import EXIT
+from failure_modes.checker.experiment.catalogue import catalogue
+from failure_modes.checker.experiment.strategy import ACTION_NAMES
+from failure_modes.checker.report.progress import Lines
 from tests.checker.commands import invoke, run
 from tests.checker.traces import SMALL_TEXT
 
@@ -86,3 +93,60 @@ def test_a_kept_file_that_is_not_a_trace_is_named_by_the_list(folder: Path) -> N
     assert result.stderr == (
         f"error: {folder / 'traces' / 'bad.json'}:1: the file ends too early; a trace is one JSON object\n"
     )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("all", "FM_001"), ("times", "FM_001"), ("fidelity",), ("find", "FM_001", "--keep", "another")],
+)
+def test_a_kept_file_that_is_not_a_trace_is_named_by_each_command(
+    command: tuple[str, ...], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that needs the kept traces says so in one line, and does not search first if it need not."""
+    monkeypatch.setattr(cli_all, "_broken", lambda *_: cli_all.Ran(told="", wrong=()))
+    monkeypatch.setattr(cli_all, "_guarded", lambda *_: cli_all.Ran(told="", wrong=()))
+    (folder / "traces").mkdir()
+    (folder / "traces" / "bad.json").write_text("{")
+    result = invoke(*command)
+    assert (result.exit_code, result.stdout) == (EXIT.USAGE, "")
+    assert result.stderr.startswith(f"error: {folder / 'traces' / 'bad.json'}:1: the file ends too early; ")
+    assert result.stderr.count("\n") == 1
+
+
+DAMAGED = ("{", "[]", '"text"', '{"FM_001": "text"}', '{"FM_001": {"seeds": 1}}', '{"FM_001": null}')
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+@pytest.mark.parametrize(("module", "command"), [(seeds, "seeds"), (seconds, "times")])
+def test_a_damaged_file_of_results_is_named_and_left_as_it_is(
+    module: ModuleType, command: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command says which file, and what to do, before it searches or measures anything."""
+    file = tmp_path / "results.json"
+    file.write_text(text)
+    monkeypatch.setattr(module, "FILE", file)
+    result = invoke(command, "FM_001")
+    assert (result.exit_code, result.stdout) == (EXIT.USAGE, "")
+    assert result.stderr == f"error: {file}: damaged; remove the file, or restore it from the repository\n"
+    assert file.read_text() == text
+
+
+def test_what_the_system_refuses_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that cannot be made, with its name."""
+    monkeypatch.setattr(scaffold, "TEMPLATE", tmp_path / "none")
+    result = invoke("new", "FM_900", "name")
+    assert (result.exit_code, result.stdout) == (EXIT.USAGE, "")
+    assert result.stderr == f"error: {tmp_path / 'none'}: No such file or directory\n"
+
+
+def test_a_process_of_a_pool_that_dies_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no answer, and the exit code says so."""
+
+    def kill_one(*_: object) -> None:
+        active_children()[0].kill()
+
+    monkeypatch.setattr(Lines, "note", kill_one)
+    result = invoke("power", "--images", "1000000", "--processes", "2", "--steps", "1")
+    assert (result.exit_code, result.stdout) == (EXIT.BOUND_HIT, "")
+    assert result.stderr == "error: a process that shares the work died, so there is no answer\n"
+    assert active_children() == []

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from failure_modes.checker import proving
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.catalogue import failure_mode
-from failure_modes.checker.checkpoint import Checkpoint, load, save
-from failure_modes.checker.explorer import Counts, Proof, Reductions
-from failure_modes.checker.parallel import Desk, Hand, PartLost, There
-from failure_modes.checker.proving import Answer, Limits, Report, prove
-from failure_modes.checker.scope import Granularity, Scope, guarded
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.catalogue import failure_mode
+from failure_modes.checker.experiment.scope import Granularity, Scope, guarded
+from failure_modes.checker.proof import proving
+from failure_modes.checker.proof.checkpoint import Checkpoint, load, save
+from failure_modes.checker.proof.explorer import Counts, Proof, Reductions
+from failure_modes.checker.proof.parallel import Desk, Hand, PartLost, There
+from failure_modes.checker.proof.proving import Answer, Limits, Report, prove
 
 MODE = failure_mode("FM_001")
 STATEMENT = Scope(granularity=Granularity.STATEMENT)

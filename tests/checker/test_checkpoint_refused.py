@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from failure_modes.checker import proving
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.catalogue import failure_mode
-from failure_modes.checker.checkpoint import CheckpointError, load
-from failure_modes.checker.explorer import Counts, Proof, Reductions
-from failure_modes.checker.hunted import Hunt
-from failure_modes.checker.proving import Limits, prove
-from failure_modes.checker.scope import Granularity, Scope, guarded
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.catalogue import failure_mode
+from failure_modes.checker.experiment.scope import Granularity, Scope, guarded
+from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.proof import proving
+from failure_modes.checker.proof.checkpoint import CheckpointError, load
+from failure_modes.checker.proof.explorer import Counts, Proof, Reductions
+from failure_modes.checker.proof.proving import Limits, prove
 
 MODE = failure_mode("FM_001")
 GUARDED = Proof(
@@ -110,10 +110,13 @@ def test_a_file_that_ends_too_early_is_refused(file: Path, whole_text: str) -> N
         (evolve(GUARDED, scope=STATEMENT), 'scope: {"workers": 2, '),
         (evolve(GUARDED, scope=Scope(workers=3)), 'scope: {"workers": 2, '),
         (evolve(GUARDED, reductions=Reductions(sleep=False)), 'reductions: {"symmetry": true, '),
-        (evolve(GUARDED, swap=MODE.swap), 'system: "failure_modes.checker.scope.guarded", asked for: '),
+        (
+            evolve(GUARDED, swap=MODE.swap),
+            'system: "failure_modes.checker.experiment.scope.guarded", asked for: ',
+        ),
         (
             evolve(GUARDED, swap=MODE.swap, hunted=MODE.hunt),
-            'system: "failure_modes.checker.scope.guarded", asked for: ',
+            'system: "failure_modes.checker.experiment.scope.guarded", asked for: ',
         ),
         (
             evolve(GUARDED, hunted=Hunt("INV_001")),

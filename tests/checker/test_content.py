@@ -5,13 +5,14 @@ import random
 import pytest
 from attrs import evolve, frozen
 
-from failure_modes.checker.bounds import NOTHING_SPENT, Alphabet, Bounds
-from failure_modes.checker.content import Unexplorable
-from failure_modes.checker.explorer import Proof
-from failure_modes.checker.proving import Limits, prove
-from failure_modes.checker.records import Ends
-from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
-from failure_modes.checker.walker import Walker
+from failure_modes.checker.experiment.bounds import NOTHING_SPENT, Bounds
+from failure_modes.checker.experiment.scope import Granularity, Scope, Swap, guarded
+from failure_modes.checker.oracle.records import Ends
+from failure_modes.checker.proof.alphabet import Alphabet
+from failure_modes.checker.proof.explorer import Proof
+from failure_modes.checker.proof.proving import Limits, prove
+from failure_modes.checker.proof.successors import Walker
+from failure_modes.checker.simulation.content import Unexplorable
 from system.policies import CommitBoundary, Fence
 from system.policies.lease import Lease
 from system.queue import Queue
@@ -69,10 +70,10 @@ class Remembering(CommitBoundary):
 
     done: list[int]
 
-    def commit(self, store: Store, fence: Fence, execution_id: int, value: str) -> bool:
+    def commit(self, store: Store, fence: Fence, held: Execution, value: str) -> bool:
         """Commit, and remember."""
-        self.done.append(execution_id)
-        return super().commit(store, fence, execution_id, value)
+        self.done.append(held.id)
+        return super().commit(store, fence, held, value)
 
 
 def _reads_audit(queue: Queue) -> Queue:

@@ -6,10 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from failure_modes.checker.disk.images import files_of
-from failure_modes.checker.disk.operations import Create, Operation, Sync, SyncFolder, Truncate, Unlink, Write
-from failure_modes.checker.disk.vfs import require, watched_target, watching
-from failure_modes.checker.disk.volatile import Disk, disk_of, everything, nothing, some_of, torn
+from failure_modes.checker.simulation.disk.images import files_of
+from failure_modes.checker.simulation.disk.operations import (
+    Create,
+    Operation,
+    Sync,
+    SyncFolder,
+    Truncate,
+    Unlink,
+    Write,
+)
+from failure_modes.checker.simulation.disk.vfs import require, watched_target, watching
+from failure_modes.checker.simulation.disk.volatile import Disk, disk_of, everything, nothing, some_of, torn
 
 require()  # skips this file, with the reason, where file operations cannot be seen
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.catalogue import failure_mode
-from failure_modes.checker.machine import Search, Tally, run
-from failure_modes.checker.scope import guarded
+from failure_modes.checker.experiment.catalogue import failure_mode
+from failure_modes.checker.experiment.scope import guarded
+from failure_modes.checker.search.machine import Search, Tally, run
 
 
 def _met() -> Tally:

@@ -9,20 +9,21 @@ from collections.abc import Iterable
 import pytest
 from attrs import evolve, frozen
 
-from failure_modes.checker.bounds import Alphabet, Bounds, Spent
-from failure_modes.checker.catalogue import failure_mode
-from failure_modes.checker.explorer import Candidate, Part, Proof, Reductions
-from failure_modes.checker.hunted import Hunt
-from failure_modes.checker.parallel import Desk
-from failure_modes.checker.proving import Limits, prove
-from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
-from failure_modes.checker.standing import Standing
+from failure_modes.checker.experiment.bounds import Bounds, Spent
+from failure_modes.checker.experiment.catalogue import failure_mode
+from failure_modes.checker.experiment.scope import Granularity, Scope, Swap, guarded
+from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.proof.alphabet import Alphabet
+from failure_modes.checker.proof.explorer import Candidate, Part, Proof, Reductions
+from failure_modes.checker.proof.parallel import Desk
+from failure_modes.checker.proof.proving import Limits, prove
+from failure_modes.checker.simulation.process_snapshot import Standing
 from model.actions import Action, Tick
 from model.state import Settings
 from system.policies import CommitBoundary, Fence
 from system.policies.fence import refuse
 from system.queue import Queue
-from system.store import Status, Store
+from system.store import Execution, Status, Store
 
 TRANSACTION, STATEMENT = Granularity.TRANSACTION, Granularity.STATEMENT
 ONE_ORDER, EVERY_ORDER = Reductions(sleep=True), Reductions(sleep=False)
@@ -132,10 +133,10 @@ class TwiceAt(CommitBoundary):
 
     attempt: int = 1
 
-    def commit(self, store: Store, fence: Fence, execution_id: int, value: str) -> bool:
+    def commit(self, store: Store, fence: Fence, held: Execution, value: str) -> bool:
         """Commit as usual, and at that attempt write once more."""
         with store.transaction() as tx:
-            execution = tx.execution(execution_id)
+            execution = tx.execution(held.id)
             reason = self._refusal(tx, fence, execution)
             if reason:
                 refuse(tx, execution, "commit", reason)

@@ -11,16 +11,17 @@ from itertools import count
 import pytest
 from attrs import asdict, evolve, frozen
 
-from failure_modes.checker.bounds import NOTHING_SPENT, Alphabet, Bounds, Spent
-from failure_modes.checker.content import Unexplorable
-from failure_modes.checker.explorer import Proof, Reductions, renamed
-from failure_modes.checker.lockstep import Lockstep
-from failure_modes.checker.proving import prove
-from failure_modes.checker.records import Ends, Snapshot
-from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
-from failure_modes.checker.standing import Place
-from failure_modes.checker.stepping import At, NotTheSame
-from failure_modes.checker.walker import Walker
+from failure_modes.checker.experiment.bounds import NOTHING_SPENT, Bounds, Spent
+from failure_modes.checker.experiment.scope import Granularity, Scope, Swap, guarded
+from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.oracle.records import Ends, Snapshot
+from failure_modes.checker.proof.alphabet import Alphabet
+from failure_modes.checker.proof.explorer import Proof, Reductions, renamed
+from failure_modes.checker.proof.proving import prove
+from failure_modes.checker.proof.successors import Walker
+from failure_modes.checker.simulation.content import Unexplorable
+from failure_modes.checker.simulation.process_snapshot import Place
+from failure_modes.checker.simulation.stepping import At, NotTheSame
 from model.actions import Action, Crash, Enqueue, Heartbeat, Reconcile, Step, Tick
 from system.policies import CommitBoundary, Fence
 from system.policies.lease import Lease
@@ -315,11 +316,11 @@ _calls = count()
 class LooksTwice(SQLiteTransaction):
     """Every third lease, of whatever process, looks for a job twice."""
 
-    def next_available(self) -> Job | None:
+    def next_available(self, *, retries: bool) -> Job | None:
         """Look, and look again if it is the third."""
         if next(_calls) % 3 == 0:
-            super().next_available()
-        return super().next_available()
+            super().next_available(retries=retries)
+        return super().next_available(retries=retries)
 
 
 @frozen

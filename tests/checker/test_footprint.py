@@ -4,12 +4,13 @@ import random
 
 import pytest
 
-from failure_modes.checker.bounds import NOTHING_SPENT, Alphabet, Bounds, Spent
-from failure_modes.checker.footprint import Footprint, independent, reads_of
-from failure_modes.checker.records import Change, Ends, Snapshot
-from failure_modes.checker.scope import Granularity, Scope, guarded
-from failure_modes.checker.stepping import Ran
-from failure_modes.checker.walker import Walker
+from failure_modes.checker.experiment.bounds import NOTHING_SPENT, Bounds, Spent
+from failure_modes.checker.experiment.scope import Granularity, Scope, guarded
+from failure_modes.checker.oracle.footprint import Footprint, independent, reads_of
+from failure_modes.checker.oracle.records import Change, Ends, Snapshot
+from failure_modes.checker.proof.alphabet import Alphabet
+from failure_modes.checker.proof.successors import Walker
+from failure_modes.checker.simulation.stepping import Ran
 from model.actions import Action
 
 TABLES = ("jobs", "executions", "effects")

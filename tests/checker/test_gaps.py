@@ -3,11 +3,11 @@
 import pytest
 from attrs import evolve, frozen
 
-from failure_modes.checker.fingerprint import Fingerprints
-from failure_modes.checker.hunted import Hunt
-from failure_modes.checker.lockstep import Lockstep
-from failure_modes.checker.scope import Scope, guarded
-from failure_modes.checker.world import World
+from failure_modes.checker.experiment.scope import Scope, guarded
+from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.proof.fingerprint import Fingerprints
+from failure_modes.checker.subject.worlds import world_of
 from model.actions import Enqueue
 from model.state import Settings
 from system.policies import Idempotency
@@ -21,7 +21,7 @@ class BurnsAnId(Idempotency):
     """An enqueue of a key that is there takes an id, and gives it up again."""
 
     def accept(
-        self, store: Store, *, key: str | None, payload: str, attempts_max: int, actor: str
+        self, store: Store, *, key: str | None, payload_json: str, attempts_max: int, actor: str
     ) -> Accepted:
         """As ever; but a duplicate inserts first, and is ignored."""
         with store.transaction() as tx:
@@ -30,7 +30,9 @@ class BurnsAnId(Idempotency):
                 " SELECT NULL, key, payload, attempts_max, enqueued_at FROM jobs WHERE key = ?",
                 key,
             )
-        return super().accept(store, key=key, payload=payload, attempts_max=attempts_max, actor=actor)
+        return super().accept(
+            store, key=key, payload_json=payload_json, attempts_max=attempts_max, actor=actor
+        )
 
 
 def burning(queue: Queue) -> Queue:
@@ -40,7 +42,7 @@ def burning(queue: Queue) -> Queue:
 
 def _fingerprint(settings: Settings, *keys: str) -> tuple[bytes, tuple[int, ...]]:
     scope = Scope(workers=1, settings=settings)
-    world = World(scope, burning, restorable=True)
+    world = world_of(scope, burning, restorable=True)
     with Lockstep(scope, burning, hunted=Hunt("INV_001"), world=world) as lockstep:
         for key in keys:
             lockstep.apply(Enqueue(key=key))
@@ -66,8 +68,8 @@ def test_ids_count_as_they_are_where_something_is_made_of_them(settings: Setting
 
 def test_a_world_leaves_a_database_that_is_not_its_own() -> None:
     """A child of a real world has the file of its parent, and does not remove it."""
-    parent = World(Scope(), guarded)
-    child = World(Scope(), guarded, path=parent._path)  # noqa: SLF001
+    parent = world_of(Scope(), guarded)
+    child = world_of(Scope(), guarded, path=parent._path)  # noqa: SLF001
     child.close()
     assert parent._path.exists()  # noqa: SLF001
     parent.close()

@@ -4,13 +4,13 @@ from contextlib import closing
 
 import pytest
 
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.explorer import Proof, Reductions
-from failure_modes.checker.gateway import Gateway
-from failure_modes.checker.lockstep import Lockstep
-from failure_modes.checker.proving import prove
-from failure_modes.checker.scope import Granularity, Scope, guarded
-from failure_modes.checker.stepping import At
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.scope import Granularity, Scope, guarded
+from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.proof.explorer import Proof, Reductions
+from failure_modes.checker.proof.proving import prove
+from failure_modes.checker.simulation.gateway import Gateway
+from failure_modes.checker.simulation.stepping import At
 from model.actions import PRODUCER, Action, Crash, Enqueue, Fail, Heartbeat, Step
 from model.state import JobState, Settings
 

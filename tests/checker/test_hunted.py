@@ -4,16 +4,16 @@ import json
 
 import pytest
 
-from failure_modes.checker import machine
-from failure_modes.checker.asking import guards_of
-from failure_modes.checker.catalogue import catalogue, failure_mode
-from failure_modes.checker.database import kept
-from failure_modes.checker.exits import EXIT, worst
-from failure_modes.checker.findings import Violation
-from failure_modes.checker.hunted import Hunt
-from failure_modes.checker.lockstep import Lockstep
-from failure_modes.checker.shortening import Shortest
+from failure_modes.checker.cli.exits import EXIT, worst
+from failure_modes.checker.experiment.catalogue import catalogue, failure_mode
+from failure_modes.checker.experiment.findings import Violation
+from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.search import machine
+from failure_modes.checker.search.minimise import Shortest
+from failure_modes.checker.search.plans import guards_of
 from failure_modes.checker.testing import prove_broken, prove_guarded
+from failure_modes.checker.traces.database import kept
 from tests.checker.commands import invoke
 
 TORN = failure_mode("FM_002")
@@ -150,6 +150,7 @@ def test_an_interrupted_search_keeps_what_it_found_and_looks_no_further(
     monkeypatch.setattr(machine, "shrink", interrupted)
     result = invoke("find", "FM_002", "--json")
     said = json.loads(result.stdout)
-    assert (result.exit_code, said["breaks"], said["then"]) == (EXIT.AS_EXPECTED, "INV_002", [])
-    text = invoke("find", "FM_002").stdout
-    assert "and not as short as it could be, for it was stopped" in text
+    assert (result.exit_code, said["breaks"], said["then"]) == (EXIT.BOUND_HIT, "INV_002", [])
+    result = invoke("find", "FM_002")
+    assert "and not as short as it could be, for it was interrupted" in result.stdout
+    assert result.stderr == "interrupted\n"

@@ -9,10 +9,10 @@ import sys
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.catalogue import failure_mode
-from failure_modes.checker.hunting import SET_MAX, Trial, hunt, trials
-from failure_modes.checker.matrix import off
-from failure_modes.checker.strategy import UNRESTRICTED
+from failure_modes.checker.campaigns.hunting import SET_MAX, Trial, hunt, trials
+from failure_modes.checker.campaigns.matrix import off
+from failure_modes.checker.experiment.catalogue import failure_mode
+from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from tests.checker.commands import ROOT, invoke
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from attrs import fields
 
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.catalogue import failure_mode
-from failure_modes.checker.explorer import Proof
-from failure_modes.checker.hunted import Hunt, past_others
-from failure_modes.checker.matrix import PARTS, Row, is_new, off
-from failure_modes.checker.proving import Answer, prove
-from failure_modes.checker.scope import Scope, build_queue, guarded
+from failure_modes.checker.campaigns.matrix import PARTS, Row, is_new, off
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.catalogue import failure_mode
+from failure_modes.checker.experiment.scope import Scope, build_queue, guarded
+from failure_modes.checker.experiment.target import Hunt, past_others
+from failure_modes.checker.proof.explorer import Proof
+from failure_modes.checker.proof.proving import Answer, prove
 from failure_modes.checker.testing import prove_broken, prove_guarded
 from model.invariants import INVARIANTS
 from model.state import Settings
@@ -40,7 +40,8 @@ def test_every_policy_can_be_switched_off(tmp_path: Path) -> None:
 
 def test_no_policy_takes_the_limits_with_it() -> None:
     """Under limits the retry budget and the circuit breaker are missed where they are off, and only there."""
-    scope = Scope(workers=1, settings=Settings(retries_max=1, failures_max=1, backoff_ms=1000))
+    settings = Settings(retries_max=1, failures_max=1, backoff_ms=1000)
+    scope = Scope(workers=1, settings=settings, constraints=False)
     bounds = Bounds(jobs=1, failures=3, ticks=2, tick_seconds=(31,))
     proofs = {
         name: Proof(scope=scope, bounds=bounds, swap=swap, hunted=Hunt("INV_005"))

@@ -11,8 +11,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from failure_modes.checker.postgresql.kept import alive
-from failure_modes.checker.postgresql.server import NoServer, fresh_database, start
+from failure_modes.checker.support.postgresql.kept_server import alive
+from failure_modes.checker.support.postgresql.server import NoServer, fresh_database, start
 from tests.checker.postgresql import FOUND, SAY, TELL, ask, environment, goes, needs_binaries, python
 
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="what is tested is read from /proc")

@@ -9,12 +9,19 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from failure_modes.checker.postgresql import server as module
-from failure_modes.checker.postgresql.binaries import NAMED as NAMED_BINARIES
-from failure_modes.checker.postgresql.binaries import PACKAGE, Binaries, all_binaries
-from failure_modes.checker.postgresql.kept import alive
-from failure_modes.checker.postgresql.server import NAMED, NoServer, Server, fresh_database, server, start
-from failure_modes.checker.postgresql.unprivileged import Unprivileged, by_namespace, by_user
+from failure_modes.checker.support.postgresql import server as module
+from failure_modes.checker.support.postgresql.binaries import NAMED as NAMED_BINARIES
+from failure_modes.checker.support.postgresql.binaries import PACKAGE, Binaries, all_binaries
+from failure_modes.checker.support.postgresql.kept_server import alive
+from failure_modes.checker.support.postgresql.server import (
+    NAMED,
+    NoServer,
+    Server,
+    fresh_database,
+    server,
+    start,
+)
+from failure_modes.checker.support.postgresql.unprivileged import Unprivileged, by_namespace, by_user
 from tests.checker.postgresql import FOUND, TELL, ask, needs_binaries, python
 
 KINDS = {"machine": "found on this machine", "package": f"from the package {PACKAGE}"}
@@ -142,7 +149,7 @@ def test_a_named_server_is_not_ours_to_end_and_may_refuse_databases(ours: Server
 def test_what_is_missing_is_told_in_one_line(environment: dict[str, str], missing: str, said: str) -> None:
     """What was looked for, and what to do."""
     script = f"""
-from failure_modes.checker.postgresql import server as module
+from failure_modes.checker.support.postgresql import server as module
 {missing}
 try:
     module.server()
@@ -215,5 +222,5 @@ def test_root_can_run_it_both_ways(way: object) -> None:
 
 def test_the_checker_does_not_need_psycopg() -> None:
     """Whoever does not ask for a server can do without what speaks to it."""
-    done = python("import sys; sys.modules['psycopg'] = None; import failure_modes.checker.cli")
+    done = python("import sys; sys.modules['psycopg'] = None; import failure_modes.checker.cli.main")
     assert (done.returncode, done.stderr) == (0, "")

@@ -6,21 +6,22 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.database import all_kept
-from failure_modes.checker.explorer import Proof
-from failure_modes.checker.fidelity import compare, schedules
-from failure_modes.checker.hunted import Hunt
-from failure_modes.checker.hunting import LIMITED
-from failure_modes.checker.lockstep import Lockstep
-from failure_modes.checker.machine import Search, run
-from failure_modes.checker.proving import prove
-from failure_modes.checker.replay import replay
-from failure_modes.checker.scope import Granularity, Scope, StoreKind, guarded
-from failure_modes.checker.stepping import At
-from failure_modes.checker.strategy import UNRESTRICTED
-from failure_modes.checker.trace import Trace
-from failure_modes.checker.worlds import why_not_here, world_of
+from failure_modes.checker.campaigns.hunting import LIMITED
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind, guarded
+from failure_modes.checker.experiment.strategy import UNRESTRICTED
+from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.proof.explorer import Proof
+from failure_modes.checker.proof.proving import prove
+from failure_modes.checker.real.fidelity import compare, schedules
+from failure_modes.checker.report.rendering import rendered
+from failure_modes.checker.search.machine import Search, run
+from failure_modes.checker.simulation.stepping import At
+from failure_modes.checker.subject.worlds import why_not_here, world_of
+from failure_modes.checker.traces.database import all_kept
+from failure_modes.checker.traces.replay import replay
+from failure_modes.checker.traces.trace import Trace
 from model.actions import PRODUCER, Crash, Enqueue, Step
 from system.postgresql import PostgreSQLTransaction
 from system.rows import EXECUTION, JOB, read_execution, read_job
@@ -49,8 +50,8 @@ def test_a_kept_trace_prints_the_same_on_both_stores(name: str, trace: Trace, *,
     del name
     moved = evolve(trace, scope=evolve(trace.scope, store=StoreKind.POSTGRESQL))
     there, here = replay(moved, guarded=on_guarded), replay(trace, guarded=on_guarded)
-    assert there.as_expected, there.text
-    assert there.text.replace("      postgresql ", "      sqlite ") == here.text
+    assert there.as_expected, rendered(there)
+    assert rendered(there).replace("      postgresql ", "      sqlite ") == rendered(here)
 
 
 def test_every_state_is_the_same_on_both_stores() -> None:
@@ -85,7 +86,7 @@ def test_limits_and_a_gateway_hold_statement_by_statement() -> None:
     result = run(search, shrinking=False)
     assert result.finding is None
     assert result.tally.sometimes["a process waited for a lock"]
-    assert result.tally.sometimes["a retry was postponed"]
+    assert result.tally.sometimes["a retry was passed over"]
     assert not result.tally.sometimes["a deadlock was broken"]
 
 
@@ -121,11 +122,12 @@ def test_a_dead_workers_statement_still_runs_once_it_gets_its_lock() -> None:
 class LocksNothing(PostgreSQLTransaction):
     """The next job is read as anyone may read it."""
 
-    def next_available(self) -> Job | None:
+    def next_available(self, *, retries: bool) -> Job | None:
         """Without FOR UPDATE SKIP LOCKED."""
-        time, values = self._time()
+        due = "available_at <= ?" if retries else "NOT timed AND available_at IS NOT NULL"
+        values = [self.now] if retries else []
         rows = self._rows(
-            f"SELECT {JOB} FROM jobs WHERE available_at <= {time} ORDER BY available_at, id LIMIT 1", *values
+            f"SELECT {JOB} FROM jobs WHERE {due} ORDER BY NOT timed, available_at, id LIMIT 1", *values
         )
         return read_job(rows[0]) if rows else None
 
@@ -133,10 +135,10 @@ class LocksNothing(PostgreSQLTransaction):
 class ReadsTooEarly(PostgreSQLTransaction):
     """An execution is read before its job is locked, and may have changed when it is."""
 
-    def execution(self, execution_id: int) -> Execution:
+    def find_execution(self, execution_id: int) -> Execution | None:
         """Read, then lock."""
         row = self._rows(f"SELECT {EXECUTION} FROM executions WHERE id = ?", execution_id)[0]
-        super().execution(execution_id)
+        super().find_execution(execution_id)
         return read_execution(row)
 
 
@@ -158,7 +160,7 @@ class RecoversUnlocked(PostgreSQLTransaction):
 class LocksTheExecutionOnly(PostgreSQLTransaction):
     """An execution is locked, and its job is not: who leases the job reads the execution meanwhile."""
 
-    def execution(self, execution_id: int) -> Execution:
+    def find_execution(self, execution_id: int) -> Execution | None:
         """Lock the one row that it is about."""
         _ = self.now
         rows = self._rows(f"SELECT {EXECUTION} FROM executions WHERE id = ? FOR UPDATE", execution_id)

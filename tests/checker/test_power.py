@@ -7,22 +7,23 @@ from unittest import SkipTest
 import pytest
 from attrs import evolve
 
-from failure_modes.checker import cli_power
-from failure_modes.checker.bounds import Alphabet, Bounds
-from failure_modes.checker.disk import vfs, volatile
-from failure_modes.checker.disk.operations import Operation, Sync, SyncFolder
-from failure_modes.checker.disk.pragmas import with_pragmas
-from failure_modes.checker.disk.vfs import require
-from failure_modes.checker.disk.volatile import Disk
-from failure_modes.checker.explorer import Proof
-from failure_modes.checker.hunted import Hunt
-from failure_modes.checker.lockstep import Lockstep
-from failure_modes.checker.machine import Search, run
-from failure_modes.checker.power import STORE, Setting, look
-from failure_modes.checker.proving import prove
-from failure_modes.checker.scope import Granularity, Scope, Swap, guarded
-from failure_modes.checker.sometimes import OF_POWER
-from failure_modes.checker.strategy import UNRESTRICTED
+from failure_modes.checker.cli import power as cli_power
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.scope import Granularity, Scope, Swap, guarded
+from failure_modes.checker.experiment.strategy import UNRESTRICTED
+from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.oracle.sometimes import OF_POWER
+from failure_modes.checker.proof.alphabet import Alphabet
+from failure_modes.checker.proof.explorer import Proof
+from failure_modes.checker.proof.proving import prove
+from failure_modes.checker.real.power import STORE, Setting, look
+from failure_modes.checker.search.machine import Search, run
+from failure_modes.checker.simulation.disk import vfs, volatile
+from failure_modes.checker.simulation.disk.operations import Operation, Sync, SyncFolder
+from failure_modes.checker.simulation.disk.vfs import require
+from failure_modes.checker.simulation.disk.volatile import Disk
+from failure_modes.checker.subject.pragmas import with_pragmas
 from model.actions import Action, Enqueue, PowerLoss, Step
 from system.queue import Queue
 from tests.checker.commands import invoke

@@ -6,13 +6,15 @@ import signal
 
 import pytest
 
-from failure_modes.checker.database import all_kept
-from failure_modes.checker.fidelity import Schedule, compare, kept_schedules, schedules
-from failure_modes.checker.lockstep import Lockstep
-from failure_modes.checker.real import ProcessLost, RealWorld, SoftWorld
-from failure_modes.checker.replay import replay
-from failure_modes.checker.scope import Granularity, Scope, StoreKind, guarded
-from failure_modes.checker.stepping import At
+from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind, guarded
+from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.real.fidelity import Schedule, compare, kept_schedules, schedules
+from failure_modes.checker.real.real import ProcessLost, RealWorld, SoftWorld, real_world_of
+from failure_modes.checker.report.rendering import rendered
+from failure_modes.checker.simulation.stepping import At
+from failure_modes.checker.subject.worlds import programs_of
+from failure_modes.checker.traces.database import all_kept
+from failure_modes.checker.traces.replay import replay
 from model.actions import Action, Crash, Enqueue, Step
 from tests.checker.commands import invoke
 
@@ -27,8 +29,8 @@ def test_a_trace_is_the_same_text_with_real_processes() -> None:
     traces = [trace for path, trace in all_kept() if path.stem in wanted]
     assert len(traces) == len(wanted)
     for trace in traces:
-        really = replay(trace, world=RealWorld)
-        assert really == replay(trace)
+        really = replay(trace, world=real_world_of)
+        assert rendered(really) == rendered(replay(trace))
         assert really.as_expected
 
 
@@ -55,7 +57,7 @@ def test_a_crash_that_lets_finally_commit_is_noticed() -> None:
 
 def test_a_killed_process_is_gone_and_so_is_its_lock() -> None:
     """SIGKILL inside a transaction: the process is no more, and another can write."""
-    with Lockstep(STATEMENT, world=RealWorld(STATEMENT, guarded)) as lockstep:
+    with Lockstep(STATEMENT, world=RealWorld(STATEMENT, guarded, programs=programs_of)) as lockstep:
         for action in TORN[:-1]:
             lockstep.apply(action)
         producer = lockstep.world.processes["producer"]
@@ -73,7 +75,7 @@ def test_a_killed_process_is_gone_and_so_is_its_lock() -> None:
 
 def test_a_process_that_dies_unasked_is_an_error() -> None:
     """It is no crash of the schedule, so nothing that follows would mean anything."""
-    with Lockstep(Scope(), world=RealWorld(Scope(), guarded)) as lockstep:
+    with Lockstep(Scope(), world=RealWorld(Scope(), guarded, programs=programs_of)) as lockstep:
         lockstep.apply(Enqueue(key="k1"))
         lockstep.apply(Step(worker="A"))
         worker = lockstep.world.processes["A"]

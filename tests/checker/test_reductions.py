@@ -9,13 +9,13 @@ from math import perm
 import pytest
 from attrs import evolve, fields, frozen
 
-from failure_modes.checker.bounds import Bounds
-from failure_modes.checker.catalogue import FailureMode, catalogue
-from failure_modes.checker.explorer import Candidate, Counts, Part, Proof, Reductions
-from failure_modes.checker.fingerprint import Fingerprints
-from failure_modes.checker.proving import prove
-from failure_modes.checker.scope import Granularity, Scope, StoreKind, guarded
-from failure_modes.checker.walker import Walker
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
+from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind, guarded
+from failure_modes.checker.proof.explorer import Candidate, Counts, Part, Proof, Reductions
+from failure_modes.checker.proof.fingerprint import Fingerprints
+from failure_modes.checker.proof.proving import prove
+from failure_modes.checker.proof.successors import Walker
 from model.state import Settings
 from tests.test_breakages import BREAKAGES
 

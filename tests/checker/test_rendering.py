@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.database import all_kept
-from failure_modes.checker.replay import replay
-from failure_modes.checker.scope import Granularity
-from failure_modes.checker.trace import to_json
-from failure_modes.checker.worlds import why_not_here
+from failure_modes.checker.experiment.scope import Granularity
+from failure_modes.checker.subject.worlds import why_not_here
+from failure_modes.checker.traces.database import all_kept
+from failure_modes.checker.traces.replay import replay
+from failure_modes.checker.traces.trace import to_json
 from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Fail, Step, Tick
 from tests.checker.commands import ROOT
 from tests.checker.traces import SMALL
@@ -44,7 +44,7 @@ STATEMENTS = evolve(
 
 DRIVER = """
 import contextlib, json, os, sys
-from failure_modes.checker.cli import main
+from failure_modes.checker.cli.main import main
 for folder, arguments in json.loads(sys.argv[1]):
     os.chdir(folder)
     with contextlib.suppress(SystemExit):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from failure_modes.checker.scaffold import NotLaidOut, lay_out
+from failure_modes.checker.cli.scaffold import NotLaidOut, lay_out
 
 ROOT = Path(__file__).parent.parent.parent
 

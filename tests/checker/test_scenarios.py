@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.catalogue import failure_mode
+from failure_modes.checker.experiment.catalogue import failure_mode
 from tests.checker.commands import ROOT, invoke
 
 MODE = failure_mode("FM_005")
@@ -74,11 +74,11 @@ def test_a_scenario_that_cannot_be_used_is_refused_in_one_line(
 def test_a_danger_that_nothing_is_called_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """It could never be reached, however many examples there are: exit code 2, before any is tried."""
     spelt = evolve(MODE, must_reach=("a lease expird",))
-    monkeypatch.setattr("failure_modes.checker.options.failure_mode", lambda _: spelt)
+    monkeypatch.setattr("failure_modes.checker.cli.options.failure_mode", lambda _: spelt)
     result = invoke("prevent", "FM_005")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (
-        "error: FM_005: must_reach in its scenario.py: nothing is called so in checker/sometimes.py: "
+        "error: FM_005: must_reach in its scenario.py: nothing is called so in checker/oracle/sometimes.py: "
         "a lease expird\n"
     )
 
@@ -95,7 +95,7 @@ def test_a_number_that_is_not_as_said_is_told(
     change: Callable[[object], object], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In its own scope a proof holds a failure mode to its numbers: exit code 1. In another it does not."""
-    monkeypatch.setattr("failure_modes.checker.options.failure_mode", lambda _: change(MODE))
+    monkeypatch.setattr("failure_modes.checker.cli.options.failure_mode", lambda _: change(MODE))
     result = invoke("prove", "FM_005")
     assert result.exit_code == 1
     assert result.stdout.splitlines()[-1] == f" not as its scenario.py says: {said}"

@@ -5,12 +5,12 @@ from typing import cast
 import pytest
 from attrs import define, evolve
 
-from failure_modes.checker import shortening
-from failure_modes.checker.attempt import attempt
-from failure_modes.checker.catalogue import failure_mode
-from failure_modes.checker.scope import Swap
-from failure_modes.checker.shortening import shrink
-from failure_modes.checker.shrink import minimise
+from failure_modes.checker.experiment.catalogue import failure_mode
+from failure_modes.checker.experiment.scope import Swap
+from failure_modes.checker.oracle.run_actions import attempt
+from failure_modes.checker.search import minimise as minimising
+from failure_modes.checker.search.edits import minimise
+from failure_modes.checker.search.minimise import shrink
 from model.actions import RECONCILER, Action, Enqueue, Reconcile, Step, Tick
 from system.policies import Reconciliation, Retry
 from system.policies.reconcile import Reconciled
@@ -85,7 +85,7 @@ def test_a_trace_that_no_small_change_shortens_becomes_the_shortest() -> None:
 
 def test_where_there_are_too_many_states_the_local_search_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """It says nothing then of all the others, and gives what it has."""
-    monkeypatch.setattr(shortening, "STATES_MAX", 3)
+    monkeypatch.setattr(minimising, "STATES_MAX", 3)
     assert _shrunk() == ABORTS_A_COMMIT
 
 
@@ -98,5 +98,5 @@ def test_a_search_says_where_a_shorter_trace_was_not_looked_for(monkeypatch: pyt
     """The last line of `find` says that what it shows need not be the shortest; else it is silent."""
     said = "and perhaps not to the shortest"
     assert said not in invoke("find", "FM_004").stdout
-    monkeypatch.setattr(shortening, "STATES_MAX", 1)
+    monkeypatch.setattr(minimising, "STATES_MAX", 1)
     assert said in invoke("find", "FM_004").stdout.splitlines()[-1]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from failure_modes.checker import cli_times, seconds
+from failure_modes.checker.campaigns import times as seconds
+from failure_modes.checker.cli import times as cli_times
 from tests.checker.commands import invoke
 
 

@@ -8,9 +8,9 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from failure_modes.checker.database import all_kept
-from failure_modes.checker.shrink import canonical
-from failure_modes.checker.trace import Trace, TraceError, load, to_json
+from failure_modes.checker.experiment.canonical import canonical
+from failure_modes.checker.traces.database import all_kept
+from failure_modes.checker.traces.trace import Trace, TraceError, load, to_json
 from model.actions import (
     PRODUCER,
     RECONCILER,

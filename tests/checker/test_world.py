@@ -8,23 +8,24 @@ from typing import Any, NoReturn
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.attempt import attempt
-from failure_modes.checker.findings import Divergence
-from failure_modes.checker.lockstep import Lockstep
-from failure_modes.checker.machine import Search, run
-from failure_modes.checker.records import Record
-from failure_modes.checker.replay import replay
-from failure_modes.checker.scope import Granularity, Scope
-from failure_modes.checker.sqlite_stepping import SQLiteStepping
-from failure_modes.checker.stepping import At, Crashed, Ran
-from failure_modes.checker.strategy import UNRESTRICTED
-from failure_modes.checker.summary import trace_of
+from failure_modes.checker.experiment.findings import Divergence
+from failure_modes.checker.experiment.scope import Granularity, Scope
+from failure_modes.checker.experiment.strategy import UNRESTRICTED
+from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.oracle.records import Record
+from failure_modes.checker.oracle.run_actions import attempt
+from failure_modes.checker.report.summary import trace_of
+from failure_modes.checker.search.machine import Search, run
+from failure_modes.checker.simulation.sqlite_stepping import SQLiteStepping
+from failure_modes.checker.simulation.stepping import LOOKS, At, Crashed, Ran, label, verb_of
+from failure_modes.checker.traces.replay import replay
 from model.actions import PRODUCER, Action, Crash, Enqueue, Fail, Heartbeat, Step, Tick
 from model.invariants import Fault
 from model.state import JobState
 from system.policies import Retry
 from system.queue import Queue
 from system.sqlite import SQLiteStore
+from system.store import Execution
 
 BOTH = pytest.mark.parametrize("granularity", list(Granularity))
 
@@ -212,10 +213,11 @@ def test_a_history_that_is_rewritten_parts_from_the_model() -> None:
     """Audit rows that were read once must still be there at the end."""
 
     class Forgetful(Queue):
-        def finish(self, execution_id: int) -> bool:
-            done = super().finish(execution_id)
+        def finish(self, held: Execution) -> bool:
+            done = super().finish(held)
             assert isinstance(self.store, SQLiteStore)
-            self.store._connection.execute("UPDATE audit SET actor = 'nobody' WHERE event = 'leased'")  # noqa: SLF001
+            with self.store._connections.one() as connection:  # noqa: SLF001
+                connection.execute("UPDATE audit SET actor = 'nobody' WHERE event = 'leased'")
             return done
 
     def swap(queue: Queue) -> Queue:
@@ -242,6 +244,22 @@ def test_a_transaction_that_changed_no_row_may_have_done_more_than_look() -> Non
     assert database.execute("SELECT seq FROM sqlite_sequence").fetchall() == [(2,)]
     assert process.looked == [True, False, True]
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("sql", "told", "looks"),
+    [
+        ("SELECT id FROM jobs WHERE id = ? FOR UPDATE", "SELECT jobs", True),
+        ("WITH new AS (SELECT id FROM jobs FOR UPDATE SKIP LOCKED) SELECT * FROM new", "SELECT jobs", True),
+        ("WITH new AS (SELECT id FROM jobs FOR NO KEY UPDATE) SELECT * FROM new", "SELECT jobs", True),
+        ("WITH x AS (UPDATE executions SET id = 1) INSERT INTO audit VALUES (1)", "UPDATE executions", False),
+        ("WITH x AS (SELECT 1 FROM jobs FOR UPDATE) DELETE FROM audit", "DELETE jobs", False),
+    ],
+)
+def test_a_statement_that_locks_rows_only_looks(sql: str, told: str, *, looks: bool) -> None:
+    """What it locks is free again after it: the store is as it was."""
+    assert label(sql) == told
+    assert (verb_of(sql) in LOOKS) is looks
 
 
 def test_a_statement_cannot_pass_by_the_boundaries() -> None:

@@ -2,8 +2,8 @@
 
 from hypothesis import strategies as st
 
-from failure_modes.checker.scope import WORKER_NAMES, Granularity, Scope
-from failure_modes.checker.trace import Breaks, Trace
+from failure_modes.checker.experiment.scope import WORKER_NAMES, Granularity, Scope
+from failure_modes.checker.traces.trace import Breaks, Trace
 from model.actions import (
     PRODUCER,
     RECONCILER,

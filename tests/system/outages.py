@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from failure_modes.checker.disk.operations import Create, Operation, Sync, Truncate, Watch, Write
-from failure_modes.checker.disk.vfs import NoVFS, require, watched_target, watching
+from failure_modes.checker.simulation.disk.operations import Create, Operation, Sync, Truncate, Watch, Write
+from failure_modes.checker.simulation.disk.vfs import NoVFS, require, watched_target, watching
 from system.clock import Clock, ManualClock
 from system.queue import Queue
 from system.sqlite import Connect, SQLiteStore, connecting

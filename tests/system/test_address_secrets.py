@@ -37,7 +37,7 @@ ADDRESSES = (
     "PASSWORD='SECRET' host=h",
     "u:SECRET@h/q",
 )
-COMMANDS = (("status",), ("init",), ("enqueue", "1"), ("work", "echoing:echo", "--drain"))
+COMMANDS = (("status",), ("init",), ("enqueue", "1"), ("work", "idle_handler:echo", "--drain"))
 ANY = st.characters(exclude_characters="\0")
 
 
@@ -96,7 +96,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any
     monkeypatch.setattr(psycopg, "connect", connect)
     monkeypatch.delenv("QUEUE_DB", raising=False)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "echoing.py").write_text("def echo(job, context):\n    context.write(1)\n")
+    (tmp_path / "idle_handler.py").write_text("def echo(job, context):\n    context.write(1)\n")
     monkeypatch.syspath_prepend(tmp_path)
     return calls
 

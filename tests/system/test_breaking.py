@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 
 from system import breaking
-from system.breaking import WAKE, Breakable, BrokenOff, Released, TimedOut, Waker
+from system.breaking import WAKE, Breakable, CutShort, Released, TimedOut, Waker
 from tests.system.handler_threads import PATIENCE_SECONDS, Beating
 
 Way = Callable[[Breakable], AbstractContextManager[None]]
@@ -153,9 +153,9 @@ def test_the_code_does_not_end_while_an_exception_is_sent(monkeypatch: pytest.Mo
     """Code that was seen to be open closes after the sending, and takes back what has not come yet."""
     breakable = Breakable()
     began, sending, returned = threading.Event(), threading.Event(), threading.Event()
-    sent: list[type[BrokenOff] | None] = []
+    sent: list[type[CutShort] | None] = []
 
-    def slowly(_: int, error: type[BrokenOff] | None) -> None:
+    def slowly(_: int, error: type[CutShort] | None) -> None:
         sent.append(error)
         if error is not None:
             sending.set()
@@ -165,7 +165,7 @@ def test_the_code_does_not_end_while_an_exception_is_sent(monkeypatch: pytest.Mo
         began.set()
         sending.wait(PATIENCE_SECONDS)
 
-    def run() -> BrokenOff | None:
+    def run() -> CutShort | None:
         came = breakable.run(body)
         returned.set()
         return came

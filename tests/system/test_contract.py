@@ -150,19 +150,6 @@ def test_a_transaction_in_which_the_database_refused_leaves_nothing(store: Store
     assert add_job(store, "a").key == "a"
 
 
-def test_the_store_enforces_what_rows_refer_to(store: Store) -> None:
-    """A row that refers to one that does not exist is an error, and is not kept."""
-    job = add_job(store)
-    refused = r"(?i): refused by a rule of the schema \(.*(foreign key|own job).*\); nothing was changed$"
-    with pytest.raises(StoreError, match=refused), store.transaction() as tx:
-        tx.add_effect(job_id=job.id, execution_id=99, value="1")
-    with pytest.raises(StoreError, match=refused), store.transaction() as tx:
-        tx.add_execution(job_id=99, attempt=1, worker="A", lease_expires_at=1, operation="lease")
-    with pytest.raises(StoreError, match=refused), store.transaction() as tx:
-        tx.record(event="enqueued", operation="enqueue", actor="A", job_id=99)
-    assert (store.executions(), store.effects(), list(store.audit())) == ((), (), [])
-
-
 def test_what_does_not_exist_is_told_by_its_id(store: Store) -> None:
     """A job or an execution that is not there raises StoreError."""
     with store.transaction() as tx:

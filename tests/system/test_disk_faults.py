@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from failure_modes.checker.disk.operations import Operation, Sync, Truncate, Write
+from failure_modes.checker.simulation.disk.operations import Operation, Sync, Truncate, Write
 from system.clock import ManualClock
 from system.policies.idempotency import Accepted
 from system.queue import Queue

@@ -22,7 +22,7 @@ from tests.system.databases import PostgreSQL
 from tests.system.test_queue import leased
 
 if TYPE_CHECKING:
-    from failure_modes.checker.postgresql.server import Server
+    from failure_modes.checker.support.postgresql.server import Server
 
 Admin = psycopg.Connection[tuple[Any, ...]]
 

@@ -14,7 +14,7 @@ from tests.system.test_postgresql import Admin, create, one
 from tests.system.test_postgresql import admin as admin
 
 if TYPE_CHECKING:
-    from failure_modes.checker.postgresql.server import Server
+    from failure_modes.checker.support.postgresql.server import Server
 
 
 def shows(dsn: str, name: str) -> str:

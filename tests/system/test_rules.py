@@ -13,7 +13,7 @@ from system.policies.fence import Fence
 from system.queue import Queue
 from system.store import Execution, Status, Store, StoreError
 from tests.system.databases import Database, PostgreSQL, SQLite
-from tests.system.test_contract import everything
+from tests.system.test_contract import add_job, everything
 from tests.system.test_queue import leased, started
 
 JOB = "INSERT INTO jobs (payload, attempts_max, enqueued_at, available_at, timed, token) VALUES"
@@ -194,6 +194,19 @@ def test_a_policy_that_writes_the_effect_of_another_job_is_stopped(queue: Queue,
         "refused by a rule of the schema (FOREIGN KEY constraint failed); nothing was changed",
     )
     assert everything(queue.store) == before
+
+
+def test_the_store_enforces_what_rows_refer_to(store: Store) -> None:
+    """A row that refers to one that does not exist is an error, and is not kept."""
+    job = add_job(store)
+    refused = r"(?i): refused by a rule of the schema \(.*(foreign key|own job).*\); nothing was changed$"
+    with pytest.raises(StoreError, match=refused), store.transaction() as tx:
+        tx.add_effect(job_id=job.id, execution_id=99, value="1")
+    with pytest.raises(StoreError, match=refused), store.transaction() as tx:
+        tx.add_execution(job_id=99, attempt=1, worker="A", lease_expires_at=1, operation="lease")
+    with pytest.raises(StoreError, match=refused), store.transaction() as tx:
+        tx.record(event="enqueued", operation="enqueue", actor="A", job_id=99)
+    assert (store.executions(), store.effects(), list(store.audit())) == ((), (), [])
 
 
 @pytest.mark.parametrize("event", ["", "Leased", "postponed?"])

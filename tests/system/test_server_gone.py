@@ -21,7 +21,7 @@ from tests.system.lives import life as life
 from tests.system.outages import KEYS, LONG, SHORT, error_of
 
 if TYPE_CHECKING:
-    from failure_modes.checker.postgresql.server import Server
+    from failure_modes.checker.support.postgresql.server import Server
 
 
 def kinds(stories: list[list[str]]) -> set[tuple[str, ...]]:

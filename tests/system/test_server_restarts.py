@@ -17,7 +17,7 @@ from tests.system.lives import life as life
 from tests.system.processes import process
 
 if TYPE_CHECKING:
-    from failure_modes.checker.postgresql.server import Server
+    from failure_modes.checker.support.postgresql.server import Server
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ import pytest
 from system.clock import ManualClock
 from system.payload import read_payload
 from system.queue import KEY_MAX, TEXT_MAX, InvalidJob, Queue, to_json
-from system.sqlite import SQLiteStore, connecting
-from system.store import Job, StoreError, StoreUnavailable
+from system.store import Job
 from system.worker import Context, Worker
 from tests.system.commands import fine, refused
 from tests.system.test_contract import everything
@@ -116,21 +115,3 @@ def test_the_command_line_refuses_a_key_or_a_name_that_is_too_long(path: Path) -
         f"error: --name {shown} must be text in Unicode, of 1 to 10,000 characters"
     )
     assert not path.exists()
-
-
-def test_what_sqlite_cannot_keep_is_told(path: Path) -> None:
-    """Its limit may be lower than ours: then the error is clear and says that it is no use to try again."""
-
-    def connect(target: str) -> sqlite3.Connection:
-        connection = connecting(5)(target)
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 5_000)
-        return connection
-
-    with closing(SQLiteStore(path, clock=ManualClock(), create=True, connect=connect)) as store:
-        queue = Queue(store=store)
-        with pytest.raises(StoreError) as raised:
-            queue.enqueue("x" * 5_000)
-        assert str(raised.value) == f"{path}: a text is longer than SQLite can keep"
-        assert not isinstance(raised.value, StoreUnavailable)
-        assert store.jobs() == ()
-        assert queue.enqueue(1).id == 1

@@ -224,6 +224,27 @@ def test_nobody_brings_a_database_up_during_a_transaction_of_this_program(postgr
             later.execute("LOCK TABLE queue_schema IN ACCESS EXCLUSIVE MODE NOWAIT")
 
 
+def test_a_store_that_has_waited_in_vain_for_an_upgrade_goes_on(postgresql_queue_dsn: str) -> None:
+    """A transaction that cannot even read the version says so, and the next one works on the same store."""
+    with (
+        closing(PostgreSQLStore(postgresql_queue_dsn, busy_seconds=0)) as store,
+        psycopg.connect(postgresql_queue_dsn, autocommit=True) as later,
+    ):
+        queue = Queue(store=store)
+        with later.transaction():
+            later.execute("LOCK TABLE queue_schema IN ACCESS EXCLUSIVE MODE")
+            for _ in range(2):
+                with pytest.raises(StoreBusy, match="a lock was held by another transaction"):
+                    queue.enqueue(1)
+        assert queue.enqueue(1).id == 1
+        later.execute("ALTER TABLE queue_schema RENAME TO elsewhere")
+        for _ in range(2):
+            with pytest.raises(StoreError, match='relation "queue_schema" does not exist'):
+                queue.enqueue(2)
+        later.execute("ALTER TABLE elsewhere RENAME TO queue_schema")
+        assert queue.enqueue(2).id == 2
+
+
 def test_a_database_of_an_older_version_is_brought_up_by_init_alone(postgresql_dsn: str) -> None:
     """Whoever opens it otherwise is told how, and changes nothing."""
     old = old_postgresql(postgresql_dsn)

@@ -1,0 +1,1 @@
+"""Many runs: policies switched off, ten seeds, hunts, how long each session takes."""

@@ -1,0 +1,185 @@
+"""The options of the command line that tune a search, and what they make of a strategy."""
+
+import math
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+import click
+from attrs import evolve
+
+from failure_modes.checker.experiment.catalogue import FailureMode, UnknownFailureMode, failure_mode
+from failure_modes.checker.experiment.scope import WORKER_NAMES, Granularity, Scope, StoreKind
+from failure_modes.checker.experiment.strategy import ACTION_NAMES, Strategy
+from model.invariants import INVARIANTS
+
+
+class Mode(click.ParamType[FailureMode]):
+    """A failure mode, by its id or number."""
+
+    name = "FM"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> FailureMode:
+        """The failure mode of that name."""
+        try:
+            return failure_mode(value)
+        except UnknownFailureMode as error:
+            self.fail(str(error), param, ctx)
+
+
+class Weight(click.ParamType[tuple[str, int]]):
+    """How often to try an action."""
+
+    name = "ACTION=N"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        """The action's name and its weight."""
+        action, _, weight = value.partition("=")
+        names = {name.lower(): name for name in ACTION_NAMES}
+        if action.lower() not in names:
+            self.fail(f"unknown action {action[:40]!r}; known are {', '.join(ACTION_NAMES)}", param, ctx)
+        if not re.fullmatch("[0-9]{1,3}", weight) or int(weight) > 100:
+            self.fail(f"{value[:40]!r}: the weight is a whole number from 0 to 100", param, ctx)
+        return names[action.lower()], int(weight)
+
+
+Command = Callable[..., Any]
+
+
+class Seconds(click.FloatRange):
+    """A time; `nan` is none, though Python takes it for a number."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number of seconds."""
+        seconds = float(super().convert(value, param, ctx))
+        if not math.isfinite(seconds):
+            self.fail(f"{value!r} is not a time", param, ctx)
+        return seconds
+
+
+WORKERS = click.option("--workers", type=click.IntRange(1, len(WORKER_NAMES)), help="Virtual workers.")
+GRANULARITY = click.option(
+    "--granularity",
+    type=click.Choice([granularity.value for granularity in Granularity]),
+    help="Pause before each transaction, or before each statement.",
+)
+STORE = click.option(
+    "--store",
+    type=click.Choice([store.value for store in StoreKind]),
+    help="The database that the real queue runs on.",
+)
+SECONDS = click.option(
+    "--seconds", type=Seconds(0, min_open=True), help="Stop each search or proof after so long."
+)
+JSON = click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
+
+
+def processes(told: str) -> Callable[[Command], Command]:
+    """The option for how many processes share the work; `told` says which."""
+    return click.option(
+        "--processes",
+        type=click.IntRange(1, 256),
+        default=lambda: os.cpu_count() or 1,
+        show_default="one for each core",
+        help=told,
+    )
+
+
+def processes_for(scope: Scope, options: dict[str, Any]) -> int:
+    """So many; but on PostgreSQL the server works beside the one process that asks it."""
+    number: int = options["processes"] if scope.store is StoreKind.SQLITE else 1
+    return number
+
+
+PROCESSES = processes("Processes that share the states.")
+"""The options that searches and proofs share."""
+
+BREAKS = click.option(
+    "--breaks", type=click.Choice([rule.id for rule in INVARIANTS]), help="Of what FM breaks, this alone."
+)
+
+
+def asked_of(mode: FailureMode, breaks: str | None) -> tuple[FailureMode, ...]:
+    """The failure mode as it breaks that invariant; without one, as it breaks each.
+
+    Raises click.UsageError.
+    """
+    if breaks is None:
+        return mode.each
+    if breaks not in mode.invariants:
+        says = f"{mode.id} {mode.title} breaks {' and '.join(mode.invariants)}"
+        raise click.UsageError(f"{says}; nothing is said of {breaks}")
+    return (mode.breaking(breaks),)
+
+
+def tuning(examples: int | None) -> Callable[[Command], Command]:
+    """The options that every search takes. `examples`: the default number; None: the failure mode says."""
+    return lambda command: _with_options(command, examples)
+
+
+def _with_options(command: Command, examples: int | None) -> Command:
+    options = (
+        click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the search."),
+        click.option(
+            "--examples",
+            type=click.IntRange(1),
+            default=examples,
+            show_default=True if examples else "as many as FM says, mostly 500",
+            help="Examples to try.",
+        ),
+        click.option("--steps", type=click.IntRange(1, 1000), help="Draws in an example, at most."),
+        click.option("--jobs", type=click.IntRange(1, 20), help="Idempotency keys to enqueue under."),
+        WORKERS,
+        GRANULARITY,
+        STORE,
+        click.option(
+            "--weight",
+            "weights",
+            type=Weight(),
+            multiple=True,
+            help=f"How often to try an action; 0 for never. Actions: {', '.join(ACTION_NAMES)}.",
+        ),
+        SECONDS,
+        JSON,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def scoped(scope: Scope, options: dict[str, Any]) -> Scope:
+    """The scope with what the options say."""
+    if options["workers"]:
+        scope = evolve(scope, workers=options["workers"])
+    if options["granularity"]:
+        scope = evolve(scope, granularity=Granularity(options["granularity"]))
+    if options["store"]:
+        scope = evolve(scope, store=StoreKind(options["store"]))
+    return scope
+
+
+def check_store(mode: FailureMode, scope: Scope) -> None:
+    """Raise click.UsageError where the failure mode does not happen on that store."""
+    why = mode.not_on.get(scope.store)
+    if why is not None:
+        raise click.UsageError(f"{mode.id} {mode.title} does not happen on {scope.store}: {why}")
+
+
+def tuned(strategy: Strategy, options: dict[str, Any]) -> Strategy:
+    """The strategy with what the options say. Raises click.UsageError."""
+    strategy = evolve(
+        strategy,
+        scope=scoped(strategy.scope, options),
+        jobs=options["jobs"] or strategy.jobs,
+        steps=options["steps"] or strategy.steps,
+    )
+    for action, weight in options["weights"]:
+        strategy = strategy.weighted(action, weight)
+    try:
+        strategy.alphabet()
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    return strategy

@@ -1,0 +1,107 @@
+"""The command `power`: what losses of power leave of a database, by how SQLite keeps it."""
+
+import json
+from itertools import count
+
+import click
+from attrs import asdict
+
+from failure_modes.checker.cli.exits import EXIT, interrupted, leave
+from failure_modes.checker.cli.options import JSON, PROCESSES
+from failure_modes.checker.real.power import SETTINGS, STEPS, STORE, Looked, Setting, look
+from failure_modes.checker.report.progress import Lines
+from failure_modes.checker.simulation.disk.vfs import require
+from failure_modes.checker.support.process_pool import Pool
+
+FEWER = 10
+"""How many times fewer images are looked at of what is not the store's own setting."""
+
+
+@click.command()
+@click.option(
+    "--images",
+    type=click.IntRange(1, 100_000_000),
+    default=20_000,
+    show_default=True,
+    help="With the store's settings, at least; a tenth of it with each of the others.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the first run.")
+@click.option("--steps", type=click.IntRange(1, 1000), default=STEPS, show_default=True, help="Of a run.")
+@PROCESSES
+@JSON
+def power(images: int, seed: int, steps: int, processes: int, *, json_: bool) -> None:
+    """Record runs, let power fail after each file operation, and open what the disk may have kept.
+
+    Exit code 0 if with the store's settings no acknowledged commit is lost and no database is corrupt, and
+    with other settings some are (or nothing was looked at that could be); 1 if not; 3 if SQLite's file
+    operations cannot be seen here, or too little was met to say.
+    """
+    require()
+    lines = Lines("power")
+    looked: dict[Setting, Looked] = {}
+    try:
+        with Pool(processes) as pool:
+            for setting in (STORE, *[setting for setting in SETTINGS if setting != STORE]):
+                wanted = images if setting == STORE else -(-images // FEWER)
+                looked[setting] = _look(pool, (setting, seed, steps), wanted, lines)
+    except KeyboardInterrupt:
+        interrupted(f"{len(looked)} of {len(SETTINGS)} settings were looked at; nothing is shown")
+    store = looked[STORE]
+    others = sum([looked[setting].lost for setting in SETTINGS if setting != STORE])
+    if json_:
+        said = [asdict(setting) | asdict(looked[setting]) for setting in SETTINGS]
+        click.echo(json.dumps({"settings": said}))
+    else:
+        _show(looked)
+    if store.lost or store.corrupt or store.breaches:
+        leave(EXIT.NOT_AS_EXPECTED)
+    if not (store.at_risk and store.checkpoints):
+        click.echo("no checkpoint, or nothing that could be lost, was met: it proves nothing", err=True)
+        leave(EXIT.BOUND_HIT)
+    leave(EXIT.AS_EXPECTED if others else EXIT.NOT_AS_EXPECTED)
+
+
+def _look(pool: Pool, first: tuple[Setting, int, int], wanted: int, lines: Lines) -> Looked:
+    """Runs until so many images were looked at; which they are does not depend on the number of processes."""
+    setting, seed, steps = first
+    total = Looked()
+    asked = ((setting, number, steps) for number in count(seed))
+    for one in pool.in_order(_look_at, asked):
+        total += one
+        lines.note(f"{setting.journal} {setting.synchronous}: {total.images:,} images of {wanted:,}")
+        if total.images >= wanted:
+            break
+    return total
+
+
+def _look_at(asked: tuple[Setting, int, int]) -> Looked:
+    return look(*asked)
+
+
+_COLUMNS = ("journal", "synchronous", "images", "different", "lost", "corrupt")
+
+
+def _show(looked: dict[Setting, Looked]) -> None:
+    rows = [_COLUMNS]
+    for setting in SETTINGS:
+        one = looked[setting]
+        numbers = [f"{number:,}" for number in (one.images, one.different, one.lost, one.corrupt)]
+        rows.append((setting.journal, setting.synchronous, *numbers))  # type: ignore[arg-type]
+    for row in rows:
+        cells = [cell.ljust(13) if at < 2 else cell.rjust(10) for at, cell in enumerate(row)]
+        click.echo("".join(cells))
+    runs, commits = sum(one.runs for one in looked.values()), sum(one.commits for one in looked.values())
+    store = looked[STORE]
+    recovered = sum(one.recovered for one in looked.values())
+    click.echo(f"{runs:,} runs, {commits:,} commits; {recovered:,} different contents recovered and judged")
+    click.echo("lost     images in which an acknowledged commit is missing")
+    click.echo("corrupt  images that are no database, or hold what was there after no commit")
+    told = f"the store's settings ({STORE.journal}, {STORE.synchronous})"
+    click.echo(f"{told}: {store.lost:,} lost, {store.corrupt:,} corrupt in {store.images:,} images")
+    click.echo(
+        f" {store.at_risk:,} of them while something was not synced; the log was copied back "
+        f"{store.checkpoints:,} times"
+    )
+    for text in (store.first, *store.breaches[:5]):
+        if text:
+            click.echo(f" {text}")

@@ -1,0 +1,76 @@
+"""What may happen in a proof, and how often. Because each event is counted, the state space is finite."""
+
+from attrs import field, frozen, validators
+
+Spent = tuple[int, ...]
+"""How much of each of `KINDS` has been used."""
+
+KINDS = (
+    "jobs",
+    "retries",
+    "ticks",
+    "crashes",
+    "failures",
+    "heartbeats",
+    "reconciles",
+    "poisons",
+    "power_losses",
+)
+NOTHING_SPENT: Spent = (0,) * len(KINDS)
+
+
+_A_BYTE = [validators.instance_of(int), validators.ge(0), validators.le(255)]
+
+
+def _times() -> int:
+    number: int = field(
+        default=0, validator=[validators.instance_of(int), validators.ge(0), validators.le(255)]
+    )
+    return number
+
+
+@frozen(kw_only=True)
+class Bounds:
+    """How often each event may happen, in any order and at any place.
+
+    `jobs` are enqueued under the keys k1, k2, … in that order: other orders are these, renamed. So are
+    `poisons`, the jobs that kill their worker, under p1, p2, … `retries` are enqueues of a key that was
+    used before. `tick_seconds` are the times that may pass at once. Steps are not counted: a process has
+    only so many in what it does.
+    """
+
+    jobs: int = field(
+        default=1, validator=[validators.instance_of(int), validators.ge(0), validators.le(255)]
+    )
+    retries: int = _times()
+    ticks: int = _times()
+    tick_seconds: tuple[float, ...] = (30,)
+    crashes: int = _times()
+    failures: int = _times()
+    heartbeats: int = _times()
+    reconciles: int = _times()
+    poisons: int = _times()
+    power_losses: int = _times()
+
+    @property
+    def told(self) -> str:
+        """The bounds in words: `2 jobs, 1 tick (30 s)`."""
+        counted = [(kind, getattr(self, kind)) for kind in KINDS]
+        words = [f"{number} {_TOLD[kind][number > 1]}" for kind, number in counted if number]
+        if self.ticks:
+            sizes = " or ".join([f"{seconds:g} s" for seconds in self.tick_seconds])
+            words = [f"{word} of {sizes}" if word.endswith(("tick", "ticks")) else word for word in words]
+        return ", ".join(words) or "nothing"
+
+
+_TOLD = {
+    "jobs": ("job", "jobs"),
+    "retries": ("retry of an enqueue", "retries of an enqueue"),
+    "ticks": ("tick", "ticks"),
+    "crashes": ("crash", "crashes"),
+    "failures": ("handler failure", "handler failures"),
+    "heartbeats": ("heartbeat", "heartbeats"),
+    "reconciles": ("reconcile", "reconciles"),
+    "poisons": ("poison job", "poison jobs"),
+    "power_losses": ("power loss", "power losses"),
+}

@@ -1,0 +1,22 @@
+"""Names that say nothing: traces that differ in them alone are one trace."""
+
+from failure_modes.checker.experiment.scope import WORKER_NAMES
+from model.actions import Action, Crash, Enqueue, Fail, Heartbeat, Step, is_poison
+
+
+def canonical(actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    """The same actions with workers and keys renamed in order of first appearance."""
+    workers: dict[str, str] = {}
+    keys: dict[str, str] = {}
+    renamed: list[Action] = []
+    for action in actions:
+        if isinstance(action, Enqueue):
+            prefix = "p" if is_poison(action.key) else "k"
+            number = 1 + sum(new.startswith(prefix) for new in keys.values())
+            renamed.append(Enqueue(key=keys.setdefault(action.key, f"{prefix}{number}")))
+        elif isinstance(action, Step | Fail | Heartbeat | Crash) and action.worker in WORKER_NAMES:
+            new = workers.setdefault(action.worker, WORKER_NAMES[len(workers)])
+            renamed.append(type(action)(worker=new))
+        else:
+            renamed.append(action)
+    return tuple(renamed)

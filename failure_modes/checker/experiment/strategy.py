@@ -1,0 +1,156 @@
+"""What a search may do: which actions, how often, how many, for how long.
+
+A failure mode is a restricted strategy: leave out what it does not need, and the search finds it sooner and
+shrinks it further.
+"""
+
+from collections.abc import Iterator
+
+from attrs import evolve, field, frozen, validators
+
+from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind
+from model.actions import (
+    ACTIONS,
+    PRODUCER,
+    RECONCILER,
+    Action,
+    Crash,
+    Enqueue,
+    Fail,
+    Heartbeat,
+    PowerLoss,
+    Reconcile,
+    Step,
+    Tick,
+    actor_of,
+)
+
+ACTION_NAMES = tuple(action.__name__ for action in ACTIONS)
+
+STATEMENTS_A_TRANSACTION = 7
+"""How many boundaries at granularity `statement` one at granularity `transaction` is worth, about."""
+
+
+def _known(_: object, __: object, weights: tuple[tuple[str, int], ...]) -> None:
+    for name, weight in weights:
+        if name not in ACTION_NAMES:
+            raise ValueError(f"unknown action {name!r}; known are {', '.join(ACTION_NAMES)}")
+        if weight < 0:
+            raise ValueError(f"the weight of {name} is {weight}, and must be 0 or more")
+
+
+@frozen(kw_only=True)
+class Strategy:
+    """The bounds of a search.
+
+    `poisons` are jobs that kill the worker that runs their handler, each time. `helpers_pause` says that
+    the fault tears an operation of the producer or the reconciler in two transactions.
+    `weights` says how often each action is tried beside the others; an action that is not named is not used.
+    `steps` bounds the draws of an example; at granularity `statement` twice as many, half of which run on
+    for `STATEMENTS_A_TRANSACTION` statements, or to where there is something to choose. `ticks` are the
+    seconds that may pass at once.
+    """
+
+    weights: tuple[tuple[str, int], ...] = field(validator=_known)
+    scope: Scope = field(factory=Scope)
+    jobs: int = field(default=1, validator=validators.ge(0))
+    poisons: int = field(default=0, validator=validators.ge(0))
+    helpers_pause: bool = False
+    ticks: tuple[float, ...] = (30,)
+    steps: int = field(default=20, validator=validators.ge(1))
+
+    def weighted(self, name: str, weight: int) -> "Strategy":
+        """The same strategy with another weight for one action. Raises ValueError."""
+        kept = tuple([(known, old) for known, old in self.weights if known != name])
+        strategy = evolve(self, weights=(*kept, (name, weight)))
+        if name == "PowerLoss" and weight:
+            return evolve(strategy, scope=evolve(strategy.scope, power_loss=True))
+        return strategy
+
+    def on(self, store: StoreKind) -> "Strategy":
+        """The same on that store."""
+        return evolve(self, scope=evolve(self.scope, store=store))
+
+    @property
+    def steps_max(self) -> int:
+        """The number of draws of an example, at the granularity of the scope."""
+        statement = self.scope.granularity is Granularity.STATEMENT
+        return self.steps * 2 if statement else self.steps
+
+    def alphabet(self) -> tuple[Action, ...]:
+        """The actions to draw from, each as often as its weight says; simplest first: they shrink to it."""
+        weights = dict(self.weights)
+        drawn: list[Action] = []
+        for name in ACTION_NAMES:
+            for action in self._instances(name):
+                drawn += [action] * weights.get(name, 0)
+        if not drawn:
+            raise ValueError("every action has weight 0: there is nothing to try")
+        return tuple(drawn)
+
+    def bursts(self) -> tuple[tuple[Action, ...], ...]:
+        """What one draw does. At granularity `statement` a process may also run on for a transaction."""
+        alphabet = self.alphabet()
+        single = tuple([(action,) for action in alphabet])
+        if self.scope.granularity is Granularity.TRANSACTION:
+            return single
+        on = STATEMENTS_A_TRANSACTION
+        long = [(action, *[Step(worker=name)] * on) for action in alphabet if (name := _runs_on(action))]
+        return (*single, *long)
+
+    def _instances(self, name: str) -> Iterator[Action]:
+        workers = self.scope.names
+        helpers = self._helpers()
+        match name:
+            case "Step":
+                yield from (Step(worker=worker) for worker in (*workers, *helpers))
+            case "Enqueue":
+                yield from (Enqueue(key=f"k{number}") for number in range(1, self.jobs + 1))
+                yield from (Enqueue(key=f"p{number}") for number in range(1, self.poisons + 1))
+            case "Tick":
+                yield from (Tick(seconds=seconds) for seconds in self.ticks)
+            case "Crash":
+                yield from (Crash(worker=worker) for worker in (*workers, *helpers))
+            case "Fail":
+                yield from (Fail(worker=worker) for worker in workers)
+            case "Heartbeat":
+                yield from (Heartbeat(worker=worker) for worker in workers)
+            case "Reconcile":
+                yield Reconcile()
+            case "PowerLoss":
+                yield PowerLoss()
+
+    def _helpers(self) -> tuple[str, ...]:
+        """The producer and the reconciler move by themselves only where they can be paused half way."""
+        if self.scope.granularity is Granularity.TRANSACTION and not self.helpers_pause:
+            return ()
+        weights = dict(self.weights)
+        return tuple(
+            [
+                name
+                for name, action in ((PRODUCER, "Enqueue"), (RECONCILER, "Reconcile"))
+                if weights.get(action)
+            ]
+        )
+
+
+def _runs_on(action: Action) -> str | None:
+    """The process that runs on after the action."""
+    return None if isinstance(action, Crash) else actor_of(action)
+
+
+UNRESTRICTED = Strategy(
+    weights=(
+        ("Step", 6),
+        ("Enqueue", 2),
+        ("Tick", 2),
+        ("Crash", 1),
+        ("Fail", 1),
+        ("Heartbeat", 1),
+        ("Reconcile", 1),
+    ),
+    jobs=2,
+    ticks=(30, 29.999, 0.001, 1),
+    steps=40,
+)
+"""Everything, freely interleaved; the ticks meet a lease's end to the millisecond."""

@@ -1,0 +1,95 @@
+"""What a search should have met at least once: a guarded run that never met it proves nothing."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from failure_modes.checker.simulation.stepping import CALL
+from model.limits import has_room
+from model.state import Settings
+
+if TYPE_CHECKING:
+    from failure_modes.checker.oracle.records import Record
+
+ANYWHERE = (
+    "a lease expired",
+    "a commit was refused",
+    "a second commit was refused",
+    "a duplicate enqueue was refused",
+    "a heartbeat extended a lease",
+    "a heartbeat was refused",
+    "a handler failed",
+    "a retry succeeded",
+    "a job was buried",
+    "a crash fell between commit and finish",
+    "recovery finished a commit",
+    "recovery aborted a stale execution",
+)
+OF_POISON = "a poison job killed its worker"
+OF_GATEWAY = "the gateway recognised a key"
+OF_POWER = "power was lost"
+OF_LIMITS = ("a retry was passed over", "the breaker opened", "the breaker closed")
+OF_ROWS = ("a lease passed over a job", "a deadlock was broken")
+SOMEWHERE = (OF_POISON, OF_GATEWAY, OF_POWER, *OF_LIMITS, *OF_ROWS)
+"""Only where there are such jobs, handlers that call a gateway, losses of power, limits, or locks on rows."""
+
+AT_STATEMENTS = (
+    "a crash fell inside a transaction",
+    "a crash hid a commit from its worker",
+    "a process waited for a lock",
+)
+
+
+def unknown_of(names: tuple[str, ...]) -> str | None:
+    """What is wrong with these names of properties, in words; None if each is known."""
+    known = (*ANYWHERE, *AT_STATEMENTS, *SOMEWHERE)
+    unknown = [name for name in names if name not in known]
+    return f"nothing is called so in checker/oracle/sometimes.py: {', '.join(unknown)}" if unknown else None
+
+
+def reached(record: "Record", settings: Settings) -> Iterator[str]:
+    """The properties that one action met."""
+    if _passed_over_a_retry(record, settings):
+        yield "a retry was passed over"
+    if record.ran == CALL and record.after == record.before:
+        yield OF_GATEWAY
+    if record.passed_over:
+        yield "a lease passed over a job"
+    if record.ran is not None and "deadlock" in record.ran:
+        yield "a deadlock was broken"
+    if record.blocked:
+        yield "a process waited for a lock"
+    for event in record.events:
+        match event.event, event.operation, event.reason:
+            case "expired", operation, _:
+                yield "a lease expired"
+                if operation == "reconcile":
+                    yield "recovery aborted a stale execution"
+            case "refused", "commit", reason:
+                yield "a commit was refused"
+                if reason == "already_committed":
+                    yield "a second commit was refused"
+            case "refused", "heartbeat", _:
+                yield "a heartbeat was refused"
+            case "duplicate", _, _:
+                yield "a duplicate enqueue was refused"
+            case "extended", _, _:
+                yield "a heartbeat extended a lease"
+            case "failed", _, _:
+                yield "a handler failed"
+            case "opened" | "closed", _, _:
+                yield f"the breaker {event.event}"
+            case "buried", _, _:
+                yield "a job was buried"
+            case "finished", operation, _:
+                if operation == "reconcile":
+                    yield "recovery finished a commit"
+                if event.execution and record.after.execution(event.execution).attempt > 1:
+                    yield "a retry succeeded"
+
+
+def _passed_over_a_retry(record: "Record", settings: Settings) -> bool:
+    """Whether a lease left a retry alone because the budget had no room for it."""
+    looked = record.model is not None and record.model.operation == "lease"
+    if not looked or has_room(settings, record.before, record.now):
+        return False
+    return any(job.timed and job.is_due(record.now) for job in record.before.jobs)

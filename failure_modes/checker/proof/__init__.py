@@ -1,0 +1,1 @@
+"""Every reachable state of a scope: frontier, successors, fingerprint, shards, checkpoint."""

@@ -1,0 +1,91 @@
+"""The actions of a proof in a fixed order, and what each of them spends of its bounds."""
+
+from failure_modes.checker.experiment.bounds import KINDS, Bounds, Spent
+from failure_modes.checker.experiment.scope import Scope
+from failure_modes.checker.simulation.process_snapshot import Standing, can
+from model.actions import (
+    PRODUCER,
+    RECONCILER,
+    Action,
+    Crash,
+    Enqueue,
+    Fail,
+    Heartbeat,
+    PowerLoss,
+    Reconcile,
+    Step,
+    Tick,
+    actor_of,
+    is_poison,
+)
+
+ACTIONS_MAX = 256
+"""Different actions of one proof: a trace has a byte for each."""
+
+
+class Alphabet:
+    """The actions of a scope in a fixed order, and what each of them spends."""
+
+    def __init__(self, scope: Scope, bounds: Bounds) -> None:
+        self.names = (*scope.names, PRODUCER, RECONCILER)
+        self._bounds = bounds
+        self.actions: tuple[Action, ...] = (
+            *[Step(worker=name) for name in self.names],
+            *[Enqueue(key=f"k{number}") for number in range(1, bounds.jobs + 1)],
+            *[Enqueue(key=f"p{number}") for number in range(1, bounds.poisons + 1)],
+            *[Tick(seconds=seconds) for seconds in bounds.tick_seconds],
+            *[Crash(worker=name) for name in self.names],
+            *[Fail(worker=name) for name in scope.names],
+            *[Heartbeat(worker=name) for name in scope.names],
+            Reconcile(),
+            PowerLoss(),
+        )
+        if bounds.power_losses and not scope.power_loss:
+            raise ValueError("power can only be lost in a scope in which the disk is watched")
+        if len(self.actions) > ACTIONS_MAX:
+            raise ValueError(f"{len(self.actions)} different actions, and {ACTIONS_MAX} are the most")
+        self.index = {action: number for number, action in enumerate(self.actions)}
+
+    def possible(self, standings: tuple[Standing, ...], spent: Spent) -> list[tuple[Action, Spent]]:
+        """What can happen where the processes stand and so much is spent, and what is spent after it."""
+        found = []
+        for action in self.actions:
+            kind = self.kind(action, spent)
+            if kind is None or (kind and spent[KINDS.index(kind)] >= getattr(self._bounds, kind)):
+                continue
+            name = actor_of(action)
+            if name is not None and not can(name, standings[self.names.index(name)], action):
+                continue
+            found.append((action, _spend(spent, kind)))
+        return found
+
+    def kind(self, action: Action, spent: Spent) -> str | None:
+        """What the action spends; empty for nothing, None where it is not its turn."""
+        match action:
+            case Enqueue():
+                kind = "poisons" if is_poison(action.key) else "jobs"
+                next_number = spent[KINDS.index(kind)] + 1
+                number = int(action.key[1:])
+                if number > next_number:
+                    return None
+                return kind if number == next_number else "retries"
+            case _:
+                return _SPENDS[type(action)]
+
+
+_SPENDS: dict[type[Action], str] = {
+    Step: "",
+    Tick: "ticks",
+    Crash: "crashes",
+    Fail: "failures",
+    Heartbeat: "heartbeats",
+    Reconcile: "reconciles",
+    PowerLoss: "power_losses",
+}
+
+
+def _spend(spent: Spent, kind: str) -> Spent:
+    if not kind:
+        return spent
+    at = KINDS.index(kind)
+    return (*spent[:at], spent[at] + 1, *spent[at + 1 :])

@@ -1,0 +1,166 @@
+"""A proof that was broken off, as a file: the states seen, and the traces to those not gone on from.
+
+The file holds no program and no object: digests, numbers of actions, and a checksum over all of it. What a
+trace leads to is worked out anew, and must have the digest that the file says. A file that was made by other
+code is refused.
+"""
+
+import json
+from base64 import b64decode, b64encode
+from functools import cache
+from hashlib import sha256
+from inspect import getsourcefile
+from pathlib import Path
+from typing import Any
+
+from attrs import asdict, frozen
+
+from failure_modes.checker.experiment.scope import Swap
+from failure_modes.checker.proof.explorer import Counts, Proof
+from failure_modes.checker.proof.fingerprint import DIGEST_BYTES
+from failure_modes.checker.support.atomic_files import write_whole
+
+FORMAT = 1
+
+
+class CheckpointError(Exception):
+    """The file is not a checkpoint of this proof. The message says which file, and why."""
+
+
+@frozen(kw_only=True)
+class Reached:
+    """A state by its trace. `asleep` and `only` are numbers of actions; `only` in the fingerprint's names."""
+
+    digest: str
+    trace: str
+    asleep: tuple[int, ...]
+    only: tuple[int, ...] | None
+
+
+@frozen(kw_only=True)
+class Checkpoint:
+    """How far a proof has come. `sleepers` are the sleeping actions of those seen states that have any."""
+
+    depth: int
+    seconds: float
+    counts: Counts
+    seen: tuple[bytes, ...]
+    sleepers: dict[str, tuple[int, ...]]
+    frontier: tuple[Reached, ...]
+    coming: tuple[Reached, ...]
+
+
+def told(proof: Proof) -> dict[str, Any]:
+    """What identifies a proof."""
+    return {
+        "system": f"{proof.swap.__module__}.{proof.swap.__qualname__}",
+        "hunted": asdict(proof.hunted) if proof.hunted else None,
+        "scope": asdict(proof.scope),
+        "bounds": asdict(proof.bounds),
+        "reductions": asdict(proof.reductions),
+        "code": _code(proof.swap),
+    }
+
+
+@cache
+def _code(swap: Swap) -> str:
+    """A digest of all the code that a proof rests on: what was found by other code is no part of it."""
+    root = Path(__file__).parents[3]
+    folders = (root / "model", root / "system", root / "failure_modes" / "checker")
+    files = {path for folder in folders for path in folder.rglob("*.py")}
+    source = getsourcefile(swap)
+    texts = [path.read_bytes() for path in sorted(files | ({Path(source)} if source else set()))]
+    return sha256(b"\0".join(texts)).hexdigest()
+
+
+def save(path: Path, proof: Proof, checkpoint: Checkpoint) -> None:
+    """Write it; whole or not at all. Raises OSError."""
+    body = asdict(checkpoint)
+    body["seen"] = b64encode(b"".join(checkpoint.seen)).decode()
+    text = json.dumps({"format": FORMAT, "proof": told(proof), **body})
+    write_whole(path, f"{_sum(text)}\n{text}\n")
+
+
+def load(path: Path, proof: Proof) -> Checkpoint:
+    """Read a checkpoint of this proof. Raises CheckpointError."""
+    try:
+        text = path.read_text(encoding="ascii")
+    except UnicodeDecodeError:
+        raise CheckpointError(f"{path}: not a checkpoint") from None
+    except OSError as error:
+        raise CheckpointError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+    checksum, _, body = text.partition("\n")
+    if len(checksum) != 64 or not body.startswith("{"):
+        raise CheckpointError(f"{path}: not a checkpoint")
+    if _sum(body.rstrip("\n")) != checksum:
+        raise CheckpointError(f"{path}: the checkpoint is damaged: its checksum is wrong; begin anew")
+    try:
+        top = json.loads(body)
+        if top["format"] != FORMAT:
+            raise CheckpointError(f"{path}: format {top['format']}, and this program reads {FORMAT}")
+        _same_proof(path, top["proof"], proof)
+        return _checkpoint(top)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        what = f"{type(error).__name__}: {error}"[:120]
+        raise CheckpointError(
+            f"{path}: not as this program writes a checkpoint ({what}); begin anew"
+        ) from None
+
+
+def _same_proof(path: Path, found: dict[str, Any], proof: Proof) -> None:
+    for key, value in json.loads(json.dumps(told(proof))).items():
+        if found.get(key) != value:
+            raise CheckpointError(
+                f"{path}: a checkpoint of another proof, and left as it is; "
+                f"{key}: {json.dumps(found.get(key))}, asked for: {json.dumps(value)}"
+            )
+
+
+def _checkpoint(top: dict[str, Any]) -> Checkpoint:
+    """What a file holds. Raises KeyError, TypeError or ValueError where it is not as it should be."""
+    digests = b64decode(top["seen"], validate=True)
+    if len(digests) % DIGEST_BYTES:
+        raise ValueError("a digest is not whole")
+    if not isinstance(top["seconds"], int | float):
+        raise TypeError("the seconds are no number")
+    return Checkpoint(
+        depth=_whole(top["depth"]),
+        seconds=top["seconds"],
+        counts=Counts(**{name: _whole(count) for name, count in top["counts"].items()}),
+        seen=tuple([digests[at : at + DIGEST_BYTES] for at in range(0, len(digests), DIGEST_BYTES)]),
+        sleepers={_hex(digest): _numbers(actions) for digest, actions in top["sleepers"].items()},
+        frontier=tuple([_reached(entry) for entry in top["frontier"]]),
+        coming=tuple([_reached(entry) for entry in top["coming"]]),
+    )
+
+
+def _reached(entry: dict[str, Any]) -> Reached:
+    only = entry["only"]
+    return Reached(
+        digest=_hex(entry["digest"]),
+        trace=_hex(entry["trace"]),
+        asleep=_numbers(entry["asleep"]),
+        only=None if only is None else _numbers(only),
+    )
+
+
+def _numbers(values: list[Any]) -> tuple[int, ...]:
+    if not isinstance(values, list):
+        raise TypeError("the actions are no list")
+    return tuple([_whole(value) for value in values])
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} is no count")
+    return value
+
+
+def _hex(text: Any) -> str:
+    bytes.fromhex(text)
+    assert isinstance(text, str), "fromhex takes nothing else"
+    return text
+
+
+def _sum(text: str) -> str:
+    return sha256(text.encode("ascii")).hexdigest()

@@ -1,0 +1,112 @@
+"""The books of a chaos run: what is wrong, from the rows and from what the processes said themselves."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from attrs import field, frozen
+
+from failure_modes.checker.real.chaos_process import said as read_log
+from system.store import AuditRow, Execution, Status, Store
+
+_OPEN = (Status.LEASED, Status.IN_PROGRESS, Status.COMMITTED)
+
+
+@frozen(kw_only=True)
+class Books:
+    """What came of it. Each list names what is wrong; all are empty where the queue kept its promises."""
+
+    jobs: int
+    accepted: int
+    succeeded: int
+    failed: int
+    lost: tuple[str, ...]
+    duplicated: tuple[str, ...]
+    stuck: tuple[str, ...]
+    strange: tuple[str, ...]
+    died: tuple[str, ...]
+    audit: Counter[str]
+    struck: Counter[str] = field(factory=Counter)
+
+    @property
+    def balanced(self) -> bool:
+        """Whether nothing is lost, duplicated, stuck or strange."""
+        return not (self.lost or self.duplicated or self.stuck or self.strange or self.died)
+
+
+def balance(store: Store, folder: Path, struck: Counter[str], *, died: list[str], settled: bool) -> Books:
+    """The books: from the rows, and from what the processes said in the logs of the folder."""
+    said: dict[str, list[list[object]]] = {}
+    for path in sorted(folder.glob("*.log")):
+        for words in read_log(path):
+            said.setdefault(str(words[0]), []).append(words)
+    asked = {str(words[1]) for words in said.get("asked", [])}
+    accepted = {(str(words[1]), words[2]) for words in said.get("accepted", [])}
+    ran = {str(words[1]) for words in said.get("ran", [])}
+    committed = {int(str(words[1])) for words in said.get("committed", [])}
+    jobs, executions, effects = store.jobs(), store.executions(), store.effects()
+    events = tuple(store.audit())
+    last: dict[int, list[Execution]] = {}
+    for execution in executions:
+        last.setdefault(execution.job_id, []).append(execution)
+    done = Counter([one.job_id for one in executions if one.status in (Status.COMMITTED, Status.DONE)])
+    written = Counter([effect.job_id for effect in effects])
+    by = {effect.execution_id for effect in effects}
+    owners = {execution.id: execution.job_id for execution in executions}
+    keys = Counter([str(job.key) for job in jobs])
+    ids = {str(job.key): job.id for job in jobs}
+    buried = {event.job_id for event in events if event.event == "buried"}
+    names = {job.id: f"job-{job.id} ({job.key})" for job in jobs}
+    lost, duplicated, stuck = [], [], []
+    strange = [] if settled else ["something is still to be done after all the time there was"]
+    for key, number in sorted(accepted):
+        if ids.get(key) != number:
+            lost.append(f"{key} was accepted as job-{number}, and there is no such job")
+    lost += [f"exec-{one} was told that it committed, and has no effect" for one in sorted(committed - by)]
+    for one in executions:
+        if (one.id in by) is not (one.status in (Status.COMMITTED, Status.DONE)):
+            half = "an effect" if one.id in by else "no effect"
+            strange.append(f"exec-{one.id} of job-{one.job_id} is {one.status}, and has {half}")
+    told = {event.job_id for event in events} | set(written) | set(last)
+    lost += [f"job-{number} has left rows, and is gone" for number in sorted(told - set(names))]
+    duplicated += [f"{key} has {count} jobs" for key, count in sorted(keys.items()) if count > 1]
+    succeeded = failed = 0
+    for job in jobs:
+        attempts, name = last.get(job.id, []), names[job.id]
+        ended = not any(one.status in _OPEN for one in attempts)
+        success = any(one.status is Status.DONE for one in attempts)
+        spent = bool(attempts) and attempts[-1].attempt >= job.attempts_max
+        succeeded += success
+        failed += ended and spent and not success
+        if not ended or not (success or spent):
+            stuck.append(f"{name} is not at an end")
+        if max(written[job.id], done[job.id]) > 1:
+            duplicated.append(f"{name} has {written[job.id]} effects, of {done[job.id]} commits")
+        if written[job.id] < done[job.id]:
+            lost.append(f"{name} was committed, and has no effect")
+        if ended and spent and not success and (written[job.id] or job.id not in buried):
+            strange.append(f"{name} has failed, with {written[job.id]} effects, and no row says why")
+        if str(job.key) not in asked:
+            strange.append(f"nobody asked for {name}")
+    wanted = {job.id: job.payload_json for job in jobs}
+    for effect in effects:
+        right = wanted.get(effect.job_id) == effect.value and owners.get(effect.execution_id) == effect.job_id
+        if not right or json.loads(effect.value) not in ran:
+            strange.append(f"job-{effect.job_id} has an effect that nobody worked for: {effect.value}")
+    return Books(
+        jobs=len(jobs),
+        accepted=len(accepted),
+        succeeded=succeeded,
+        failed=failed,
+        lost=tuple(lost),
+        duplicated=tuple(duplicated),
+        stuck=tuple(stuck),
+        strange=tuple(strange),
+        died=tuple(died),
+        audit=Counter([_name(event) for event in events]),
+        struck=struck,
+    )
+
+
+def _name(event: AuditRow) -> str:
+    return f"{event.operation} refused" if event.event == "refused" else event.event

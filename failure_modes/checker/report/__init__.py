@@ -1,0 +1,1 @@
+"""What people read: traces as text, summaries, documents, progress."""

@@ -1,0 +1,112 @@
+"""Progress of a search: a live line on a terminal, a plain line now and then elsewhere. On standard error."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from failure_modes.checker.proof.explorer import Counts
+from failure_modes.checker.proof.proving import Report as ProofReport
+from failure_modes.checker.search.machine import Progress as Report
+from failure_modes.checker.search.machine import Tally
+from system.clock import Stopwatch
+
+PLAIN_EVERY_SECONDS = 5.0
+
+
+@contextmanager
+def shown(what: str, examples: int) -> Iterator[Report]:
+    """Gives the function to call after each example."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Plain(what, examples)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[detail]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(what, total=examples, detail="")
+
+        def report(tally: Tally) -> None:
+            doing = what if tally.seconds_to_first is None else "found one, making it shorter"
+            detail = f"{tally.steps:,} steps"
+            progress.update(task, completed=tally.examples, description=doing, detail=detail)
+
+        yield report
+
+
+@contextmanager
+def proof_shown(what: str) -> Iterator[ProofReport]:
+    """Gives the function to call after each round of a proof."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _PlainProof(what)
+        return
+    columns = (TextColumn("{task.description}"), TextColumn("{task.fields[detail]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(what, total=None, detail="")
+
+        def report(counts: Counts, depth: int, seconds: float) -> None:
+            progress.update(task, detail=_come_to(counts, depth, seconds))
+
+        yield report
+
+
+def _come_to(counts: Counts, depth: int, seconds: float) -> str:
+    rate = counts.transitions / seconds if seconds else 0.0
+    return (
+        f"{counts.states:,} states, {counts.frontier:,} left at depth {depth}, "
+        f"{counts.transitions:,} transitions, {rate:,.0f}/s"
+    )
+
+
+class Lines:
+    """A line every few seconds, so that a log stays short."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._stopwatch = Stopwatch()
+        self._next = PLAIN_EVERY_SECONDS
+
+    def say(self, text: Callable[[], str]) -> None:
+        """Say it, if it is time."""
+        if self._stopwatch.seconds < self._next:
+            return
+        self._next = self._stopwatch.seconds + PLAIN_EVERY_SECONDS
+        print(f"{self._what}: {text()}", file=sys.stderr, flush=True)  # noqa: T201 (this is the output)
+
+    def note(self, text: str) -> None:
+        """As `say`, for a text that costs nothing to make."""
+        self.say(lambda: text)
+
+
+class _PlainProof:
+    """How far a proof has come, in lines."""
+
+    def __init__(self, what: str) -> None:
+        self._lines = Lines(what)
+
+    def __call__(self, counts: Counts, depth: int, seconds: float) -> None:
+        self._lines.say(lambda: _come_to(counts, depth, seconds))
+
+
+class _Plain:
+    """How far a search has come, in lines."""
+
+    def __init__(self, what: str, examples: int) -> None:
+        self._lines = Lines(what)
+        self._examples = examples
+
+    def __call__(self, tally: Tally) -> None:
+        self._lines.say(lambda: self._come_to(tally))
+
+    def _come_to(self, tally: Tally) -> str:
+        doing = "" if tally.seconds_to_first is None else ", found one, making it shorter"
+        done = f"{tally.examples:,} examples tried ({self._examples:,} wanted), {tally.steps:,} steps"
+        return f"{done}{doing}"

@@ -1,0 +1,111 @@
+"""The text form of a run: the same on a terminal, in a test's output and in a document.
+
+Only what changed; `>` marks the first bad step; the model and the system side by side; the last line of a
+violation can be run.
+"""
+
+from failure_modes.checker.experiment.findings import Finding
+from failure_modes.checker.oracle.describe import changes, steps_told, tell, tell_outcome
+from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.oracle.records import Record
+from failure_modes.checker.simulation.stepping import CALL
+from failure_modes.checker.traces.replay import Replayed
+from model.actions import Crash, Enqueue, PowerLoss, Reconcile, Tick, actor_of
+from model.invariants import invariant
+
+_COLUMNS = ("", "step", "time", "action", "worker", "model", "system", "changed")
+
+
+def rendered(replayed: Replayed, *, command: str | None = None, shortest: bool = False) -> str:
+    """A replayed trace. `command` replays it, and is printed last; `shortest` if that was proved."""
+    mode, run, finding = replayed.mode, replayed.run, replayed.finding
+    name = f"{mode.id} {mode.title}" if mode else "the guarded system"
+    lines = [
+        headline(f"{name}, guarded" if replayed.guarded and mode else name, finding, run, shortest=shortest)
+    ]
+    lines.append(table(run, finding))
+    if finding is not None:
+        lines.append(verdict(finding, run, None if replayed.guarded or mode is None else mode.policy))
+    if command:
+        lines.append(f" replay: {command}")
+    return "\n".join(lines)
+
+
+def headline(name: str, finding: Finding | None, lockstep: Lockstep, *, shortest: bool = False) -> str:
+    """What was run, and what came of it, in one line."""
+    count = len(lockstep.actions)
+    scope = f"{lockstep.scope.store} · {lockstep.scope.granularity} · {steps_told(count)}"
+    if shortest:
+        scope += ", shortest possible"
+    if lockstep.aside is not None:
+        return f"{name} breaks {lockstep.aside} first, and not {lockstep.hunted}      {scope}"
+    if finding is None:
+        return f"{name}: holds      {scope}"
+    if finding.invariant is None:
+        return f"{name} parts from the model      {scope}"
+    return f"{name} breaks {finding.invariant} ({invariant(finding.invariant).title})      {scope}"
+
+
+def table(lockstep: Lockstep, finding: Finding | None) -> str:
+    """The run, a line a step; the liveness run only where it ended badly."""
+    ended_badly = finding is not None and finding.step is None
+    shown = [record for record in lockstep.records if ended_badly or not record.recovering]
+    rows: list[tuple[str, ...]] = [_COLUMNS]
+    for number, record in enumerate(shown, start=1):
+        bad = finding is not None and (finding.step == number or (ended_badly and number == len(shown)))
+        rows.append(_row(number, record, bad=bad))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    return "\n".join([_line(row, widths) for row in rows])
+
+
+def verdict(finding: Finding, lockstep: Lockstep, policy: str | None) -> str:
+    """What was expected, what came, and which policy would have prevented it."""
+    lines = []
+    if finding.expected:
+        lines.append(f" expected: {finding.expected}")
+    lines.append(f" got: {finding.got}")
+    parted = lockstep.parted
+    if parted is not None and parted.step != finding.step:
+        where = f"step {parted.step}" if parted.step else "the recovery"
+        lines.append(f" parted from the model at {where}: expected {parted.expected}, got {parted.got}")
+    for passed in lockstep.passed.values():
+        where = f"step {passed.step}" if passed.step else "the end"
+        lines.append(f" on the way {passed.invariant} broke, at {where}: {passed.got}")
+    if policy:
+        lines.append(f" policy missing: {policy}")
+    return "\n".join(lines)
+
+
+def _row(number: int, record: Record, *, bad: bool) -> tuple[str, ...]:
+    step = "end" if record.recovering else str(number)
+    return (
+        ">" if bad else " ",
+        step,
+        f"{record.now / 1000:g}s",
+        type(record.action).__name__,
+        actor_of(record.action) or "-" if not isinstance(record.action, Enqueue | Reconcile) else "-",
+        tell_outcome(record.model),
+        _system(record),
+        changes(record.before, record.after),
+    )
+
+
+def _system(record: Record) -> str:
+    if isinstance(record.action, Tick | Crash | PowerLoss):
+        return "power loss" if isinstance(record.action, PowerLoss) else type(record.action).__name__.lower()
+    if record.blocked:
+        return "waits for a lock"
+    if record.ran == CALL:
+        return "recognise" if record.after.charges == record.before.charges else "charge"
+    if record.committed:
+        return tell(record.events)
+    return record.ran or "runs on"
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    right_aligned = (1, 2)
+    cells = [
+        cell.rjust(width) if column in right_aligned else cell.ljust(width)
+        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
+    return "  ".join([cells[0] + cells[1], *cells[2:]]).rstrip()

@@ -1,0 +1,109 @@
+"""What a search came to: as JSON, and as lines for people."""
+
+import json
+from collections import Counter
+from typing import Any
+
+from failure_modes.checker.experiment.catalogue import FailureMode
+from failure_modes.checker.experiment.scope import Granularity, Scope
+from failure_modes.checker.oracle.sometimes import ANYWHERE, AT_STATEMENTS
+from failure_modes.checker.proof.proving import Answer
+from failure_modes.checker.search.machine import Result
+from failure_modes.checker.traces.trace import Breaks, Trace, to_json
+
+
+def trace_of(mode: FailureMode | None, scope: Scope, result: Result | Answer, why: str) -> Trace | None:
+    """The trace of what a search or a proof found; None when it found nothing."""
+    finding = result.finding
+    if finding is None:
+        return None
+    return Trace(
+        failure_mode=mode.id if mode else None,
+        scope=scope,
+        breaks=Breaks(invariant=finding.invariant, step=finding.step),
+        why=why or finding.got,
+        actions=result.actions,
+    )
+
+
+def not_as_said(mode: FailureMode, broken: Answer | None, held: Answer | None) -> tuple[str, ...]:
+    """Where the answers are not what the scenario says of its scope."""
+    wrong = []
+    if broken is not None and broken.finding is not None and broken.shortest != mode.shortest:
+        wrong.append(f"shortest={mode.shortest}, and it is {broken.shortest}")
+    if held is not None and held.complete and held.finding is None and held.counts.states != mode.states:
+        wrong.append(f"states={mode.states}, and there are {held.counts.states}")
+    return tuple(wrong)
+
+
+def as_json(result: Result, trace: Trace | None) -> dict[str, Any]:
+    """One object that says it all."""
+    tally = result.tally
+    return {
+        "found": result.finding is not None,
+        "breaks": result.finding.invariant if result.finding else None,
+        "examples": tally.examples,
+        "steps": tally.steps,
+        "seconds_to_first": _rounded(tally.seconds_to_first),
+        "seconds_total": _rounded(tally.stopwatch.seconds),
+        "length": len(result.actions) if result.finding else None,
+        "trace": json.loads(to_json(trace)) if trace else None,
+        "sometimes": dict(sorted(tally.sometimes.items())),
+    }
+
+
+def explored(result: Result) -> dict[str, Any]:
+    """What `explore` adds: what was reached, and how long ago anything was new."""
+    tally = result.tally
+    return {
+        "actions": dict(sorted(tally.actions.items())),
+        "outcomes": dict(sorted(tally.outcomes.items())),
+        "distinct_states": len(tally.states),
+        "examples_since_new_state": tally.examples - tally.last_new_state,
+    }
+
+
+def met(result: Result) -> str:
+    """How much a search has met."""
+    tally = result.tally
+    return f"{tally.examples:,} examples, {tally.steps:,} steps, {len(tally.states):,} distinct states"
+
+
+def unreached(wanted: tuple[str, ...], result: Result) -> tuple[str, ...]:
+    """Those of the wanted properties that the search never met."""
+    return tuple([name for name in wanted if not result.tally.sometimes[name]])
+
+
+def properties(scope: Scope) -> tuple[str, ...]:
+    """Every `sometimes` property that can be reached at the granularity of the scope."""
+    at_statements = scope.granularity is Granularity.STATEMENT
+    return ANYWHERE + (AT_STATEMENTS if at_statements else ())
+
+
+def reached(wanted: tuple[str, ...], result: Result) -> str:
+    """How often each of the wanted properties was met."""
+    return _counts("reached", Counter({name: result.tally.sometimes[name] for name in wanted}))
+
+
+def everything_reached(scope: Scope, result: Result) -> str:
+    """All that a search met, and how long ago anything was new."""
+    tally = result.tally
+    since = tally.examples - tally.last_new_state
+    return "\n".join(
+        [
+            _counts("actions", tally.actions),
+            _counts("outcomes", tally.outcomes),
+            _counts("sometimes", Counter({name: tally.sometimes[name] for name in properties(scope)})),
+            f" last new state: {since:,} examples before the end",
+        ]
+    )
+
+
+def _counts(title: str, counts: Counter[str]) -> str:
+    width = max([len(name) for name in counts], default=0)
+    lines = [f"   {name.ljust(width)}  {count:>9,}" for name, count in sorted(counts.items())]
+    return "\n".join([f" {title}:", *lines])
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)

@@ -1,0 +1,109 @@
+"""A found trace made as short as it can be.
+
+What is not needed is left out. Then the explorer is asked whether any trace with no more enqueues, ticks,
+crashes and so on than this one breaks the same in fewer steps: each of them is tried, in every order and by
+every worker. Only where that would take too long is it left to a local search, which may stop at a trace from
+which no small change leads to a shorter one.
+"""
+
+from collections import Counter
+
+from attrs import frozen
+
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.canonical import canonical
+from failure_modes.checker.experiment.findings import Found
+from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind, Swap
+from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.oracle.run_actions import attempt
+from failure_modes.checker.proof.explorer import Proof, Reductions
+from failure_modes.checker.proof.proving import Disagreement, Limits, prove
+from failure_modes.checker.search.edits import leave_out, minimise
+from failure_modes.checker.simulation.content import Unexplorable
+from failure_modes.checker.simulation.stepping import NotTheSame
+from failure_modes.checker.support import interrupts
+from model.actions import Action, Crash, Enqueue, Fail, Heartbeat, PowerLoss, Reconcile, Tick, is_poison
+
+STATES_MAX = 10_000
+"""States in which a shorter trace is looked for: some seconds."""
+
+STATES_MAX_AT_SERVER = 1_000
+
+
+@frozen(kw_only=True)
+class Shortest:
+    """The shortest trace of those that were tried; `sure` if they were all that have no more of anything."""
+
+    actions: tuple[Action, ...]
+    sure: bool
+
+
+def shrink(scope: Scope, swap: Swap, hunted: Hunt | None, found: Found) -> Shortest:
+    """The shortest trace that breaks the same invariant, with canonical names."""
+
+    def same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
+        interrupts.check()
+        again = attempt(scope, swap, hunted, actions)
+        same_kind = again is not None and again.finding.invariant == found.finding.invariant
+        return again.actions if again is not None and same_kind else None
+
+    at_server = scope.store is not StoreKind.SQLITE
+    if (
+        at_server and scope.granularity is Granularity.STATEMENT
+    ):  # there each state is walked to from the start
+        shortest = Shortest(actions=found.actions, sure=False)
+    else:
+        shortest = _shortest(scope, swap, hunted, found, leave_out(found.actions, same))
+    actions = shortest.actions
+    if not shortest.sure:
+        actions = minimise(actions, same, at_server=at_server)
+    renamed = canonical(actions)
+    return Shortest(actions=renamed if same(renamed) == renamed else actions, sure=shortest.sure)
+
+
+def _shortest(
+    scope: Scope, swap: Swap, hunted: Hunt | None, found: Found, actions: tuple[Action, ...]
+) -> Shortest:
+    """What the explorer finds with no more of anything than these actions have."""
+    unknown = Shortest(actions=actions, sure=False)
+    proof = Proof(
+        scope=scope,
+        bounds=_as_much_as(actions),
+        swap=swap,
+        hunted=hunted,
+        reductions=Reductions(symmetry=False),  # nobody says whether the fault tells workers apart
+        depth_max=max(len(actions) - 1, 1),
+    )
+    few = STATES_MAX if scope.store is StoreKind.SQLITE else STATES_MAX_AT_SERVER
+    limits = Limits(states_max=few)
+    try:
+        answer = prove(proof, limits=limits)
+    except (Unexplorable, NotTheSame, Disagreement, ValueError):  # nothing can be proved of such a queue
+        return unknown
+    if answer.bound == "interrupted":
+        raise KeyboardInterrupt
+    if answer.finding is None:
+        return Shortest(actions=actions, sure=answer.complete or answer.bound == "depth")
+    if answer.finding.invariant != found.finding.invariant:
+        return unknown
+    return Shortest(actions=answer.actions, sure=True)
+
+
+def _as_much_as(actions: tuple[Action, ...]) -> Bounds:
+    """Bounds that allow what these actions do, in any order."""
+    kinds = Counter([type(action) for action in actions])
+    keys = list(dict.fromkeys([action.key for action in actions if isinstance(action, Enqueue)]))
+    seconds = tuple(dict.fromkeys([action.seconds for action in actions if isinstance(action, Tick)]))
+    poisons = sum(is_poison(key) for key in keys)
+    return Bounds(
+        jobs=len(keys) - poisons,
+        poisons=poisons,
+        retries=kinds[Enqueue] - len(keys),
+        ticks=kinds[Tick],
+        tick_seconds=seconds or (30,),
+        crashes=kinds[Crash],
+        failures=kinds[Fail],
+        heartbeats=kinds[Heartbeat],
+        reconciles=kinds[Reconcile],
+        power_losses=kinds[PowerLoss],
+    )

@@ -1,0 +1,230 @@
+"""Sees SQLite's file operations, by a VFS of its own inside the very library that the `sqlite3` module uses.
+
+The VFS is SQLite's usual one but for the operations that change files: they are told to whoever watches the
+database, then carried out by the usual one (SQLite, "The SQLite OS Interface or VFS"). That a folder is
+synced shows in the system call by which the usual VFS opens it, which is watched, too.
+
+Only a Python whose `sqlite3` module lets SQLite's functions be found can do this; `require` says why not.
+"""
+
+import _sqlite3
+import ctypes
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_int64, c_void_p
+from pathlib import Path
+from typing import Any
+from unittest import SkipTest
+
+from failure_modes.checker.simulation.disk.operations import (
+    Create,
+    Operation,
+    Sync,
+    SyncFolder,
+    Truncate,
+    Unlink,
+    Watch,
+    Write,
+)
+
+NAME = "watched"
+_OPEN_CREATE = 0x4
+_CALLS = 11, 12
+"""Where `xSetSystemCall` and `xGetSystemCall` stand among the other functions of a VFS."""
+
+
+class NoVFS(SkipTest):
+    """SQLite's file operations cannot be seen here. The message says why; a test of them is skipped."""
+
+
+class _VFS(ctypes.Structure):
+    """`sqlite3_vfs`, version 3."""
+
+    _fields_ = (
+        ("version", c_int),
+        ("file_size", c_int),
+        ("path_max", c_int),
+        ("next", c_void_p),
+        ("name", c_char_p),
+        ("data", c_void_p),
+        ("open", c_void_p),
+        ("delete", c_void_p),
+        ("others", c_void_p * 14),
+    )
+
+
+class _Methods(ctypes.Structure):
+    """`sqlite3_io_methods`, version 3."""
+
+    _fields_ = (
+        ("version", c_int),
+        ("close", c_void_p),
+        ("read", c_void_p),
+        ("write", c_void_p),
+        ("truncate", c_void_p),
+        ("sync", c_void_p),
+        ("others", c_void_p * 13),
+    )
+
+
+class _File(ctypes.Structure):
+    """`sqlite3_file`: what follows its methods is the VFS's own."""
+
+    _fields_ = (("methods", c_void_p),)
+
+
+_Open = CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, c_int, POINTER(c_int))
+_Delete = CFUNCTYPE(c_int, c_void_p, c_char_p, c_int)
+_Close = CFUNCTYPE(c_int, c_void_p)
+_Write = CFUNCTYPE(c_int, c_void_p, c_void_p, c_int, c_int64)
+_Truncate = CFUNCTYPE(c_int, c_void_p, c_int64)
+_Sync = CFUNCTYPE(c_int, c_void_p, c_int)
+_OpenFolder = CFUNCTYPE(c_int, c_char_p, POINTER(c_int))
+_GetCall = CFUNCTYPE(c_void_p, c_void_p, c_char_p)
+_SetCall = CFUNCTYPE(c_int, c_void_p, c_char_p, c_void_p)
+
+
+class _Watched:
+    """The VFS. There is one in a process, and it is never taken away: files may be open through it."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        library.sqlite3_vfs_find.restype = POINTER(_VFS)
+        usual = library.sqlite3_vfs_find(None)
+        if usual.contents.version < 3:
+            raise NoVFS("this SQLite's way to its files is too old to be watched")
+        self.watching: dict[str, Watch] = {}
+        self.errors: list[Exception] = []
+        self._files: dict[int, tuple[str, Watch]] = {}
+        self._methods: dict[int, tuple[_Methods, tuple[Any, ...]]] = {}
+        self._usual_open = _Open(usual.contents.open)
+        self._usual_delete = _Delete(usual.contents.delete)
+        self._usual_vfs = ctypes.addressof(usual.contents)
+        self._vfs = _VFS.from_buffer_copy(usual.contents)
+        self._callbacks = _Open(self._open), _Delete(self._delete), _OpenFolder(self._open_folder)
+        self._vfs.name = NAME.encode()
+        self._vfs.open, self._vfs.delete = [ctypes.cast(call, c_void_p) for call in self._callbacks[:2]]
+        set_call, get_call = (usual.contents.others[at] for at in _CALLS)
+        self._usual_open_folder = _OpenFolder(_GetCall(get_call)(self._usual_vfs, b"openDirectory"))
+        _SetCall(set_call)(self._usual_vfs, b"openDirectory", ctypes.cast(self._callbacks[2], c_void_p))
+        if library.sqlite3_vfs_register(ctypes.byref(self._vfs), 0) != 0:
+            raise NoVFS("SQLite does not take another way to its files")
+
+    def _watch(self, path: str) -> tuple[str, Watch] | None:
+        for suffix in ("", "-wal", "-journal"):
+            watch = self.watching.get(path.removesuffix(suffix)) if path.endswith(suffix) else None
+            if watch is not None:
+                return suffix, watch
+        return None
+
+    def _open(self, _: int, name: int | None, file: int, flags: int, flags_out: Any) -> int:
+        path = ctypes.string_at(name).decode() if name else ""
+        watched = self._watch(path)
+        new = watched is not None and bool(flags & _OPEN_CREATE) and not os.path.exists(path)  # noqa: PTH110
+        if watched is not None and new:
+            error = self._tell(watched[1], Create(watched[0]))
+            if error:
+                _File.from_address(file).methods = None
+                return error
+        result: int = self._usual_open(self._usual_vfs, name, file, flags, flags_out)
+        opened = _File.from_address(file)
+        if watched is not None and result == 0:
+            self._files[file] = watched
+            opened.methods = ctypes.addressof(self._watched_methods(opened.methods))
+        return result
+
+    def _watched_methods(self, usual: int) -> _Methods:
+        if usual not in self._methods:
+            methods = _Methods.from_address(usual)
+            close, write = _Close(methods.close), _Write(methods.write)
+            truncate, sync = _Truncate(methods.truncate), _Sync(methods.sync)
+
+            def closed(file: int) -> int:
+                self._files.pop(file, None)
+                return int(close(file))
+
+            def written(file: int, data: int, size: int, offset: int) -> int:
+                return self._told(file, Write, offset, ctypes.string_at(data, size)) or int(
+                    write(file, data, size, offset)
+                )
+
+            def truncated(file: int, size: int) -> int:
+                return self._told(file, Truncate, size) or int(truncate(file, size))
+
+            def synced(file: int, flags: int) -> int:
+                return self._told(file, Sync) or int(sync(file, flags))
+
+            callbacks = _Close(closed), _Write(written), _Truncate(truncated), _Sync(synced)
+            copy = _Methods.from_buffer_copy(methods)
+            copy.close, copy.write, copy.truncate, copy.sync = [ctypes.cast(c, c_void_p) for c in callbacks]
+            self._methods[usual] = copy, callbacks
+        return self._methods[usual][0]
+
+    def _told(self, file: int, kind: type[Any], *arguments: Any) -> int:
+        suffix, watch = self._files[file]
+        return self._tell(watch, kind(suffix, *arguments))
+
+    def _tell(self, watch: Watch, operation: Operation) -> int:
+        """An error of who watches cannot pass through SQLite: it is kept, and the operation fails."""
+        try:
+            return watch(operation)
+        except Exception as error:
+            self.errors.append(error)
+            return sqlite3.SQLITE_IOERR
+
+    def _delete(self, _: int, name: bytes, sync_folder: int) -> int:
+        path = name.decode()
+        watched = self._watch(path)
+        if watched is not None and os.path.exists(path):  # noqa: PTH110
+            error = self._tell(watched[1], Unlink(watched[0]))
+            if error:
+                return error
+        return int(self._usual_delete(self._usual_vfs, name, sync_folder))
+
+    def _open_folder(self, name: bytes, descriptor: Any) -> int:
+        watched = self._watch(name.decode())
+        if watched is not None:
+            self._tell(watched[1], SyncFolder())
+        return int(self._usual_open_folder(name, descriptor))
+
+
+_known: list[_Watched] = []
+
+
+def require() -> None:
+    """Make sure that file operations can be seen. Raises NoVFS."""
+    if _known:
+        return
+    library = ctypes.CDLL(_sqlite3.__file__)
+    try:
+        library.sqlite3_libversion.restype = c_char_p
+        version = library.sqlite3_libversion().decode()
+    except AttributeError:
+        raise NoVFS("this Python keeps SQLite's functions to itself") from None
+    if version != sqlite3.sqlite_version:
+        raise NoVFS(f"SQLite {version} was found, and the sqlite3 module uses {sqlite3.sqlite_version}")
+    _known.append(_Watched(library))
+
+
+def watched_target(target: str) -> str:
+    """The target of a connection, so that it goes by the watched VFS."""
+    return f"{target}{'&' if '?' in target else '?'}vfs={NAME}"
+
+
+@contextmanager
+def watching(path: Path, watch: Watch) -> Iterator[None]:
+    """While inside, `watch` is told what connections with a watched target do to the files of the database.
+
+    All that is opened inside is closed inside. Raises NoVFS; and at the end what `watch` raised, if it did.
+    """
+    require()
+    known = _known[0]
+    known.watching[str(path.absolute())] = watch
+    try:
+        yield
+    finally:
+        del known.watching[str(path.absolute())]
+        errors, known.errors = known.errors, []
+        if errors:
+            raise errors[0]

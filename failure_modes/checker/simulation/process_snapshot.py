@@ -1,0 +1,108 @@
+"""Where a process stands, and how it came there.
+
+Its code is a function of what it was asked, what its statements gave and what it read from its clock. All
+of that is its *log*. If its queue keeps nothing between two operations, an operation that has come back is in
+the log by its answer alone: what its statements gave it was in variables that are gone.
+"""
+
+from typing import Protocol
+
+from attrs import frozen
+
+from failure_modes.checker.simulation.stepping import At, Ran
+from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Fail, Heartbeat, Reconcile
+
+
+@frozen
+class Returned:
+    """An operation of the queue came back with a value."""
+
+    operation: str
+    value: object
+    asked: bool
+    """Whether what the process was last asked to do has yet to begin its transaction."""
+
+
+Entry = Action | Ran | int | Returned
+"""What a process was asked, what a statement gave it, a time that it read, or what an operation answered."""
+
+
+@frozen
+class Look:
+    """The jobs that nobody held when a process looked for some, by id; and the time that it had read."""
+
+    unheld: tuple[int, ...]
+    at: int | None
+
+
+@frozen(kw_only=True)
+class Moved:
+    """What a process did between two boundaries. At most one transaction ended in it."""
+
+    ran: str | None = None
+    """The statement that ran; None when only code did."""
+    committed: bool = False
+    changed: bool = False
+    rolled_back: bool = False
+    blocked: bool = False
+    error: Exception | None = None
+    problem: str | None = None
+    """Why the statement failed."""
+    look: "Look | None" = None
+    """Where it looked for jobs, and others may hold some."""
+
+
+@frozen(kw_only=True)
+class Standing:
+    """Where a process stands, and how it came there: `log` is all it has seen since it last was at rest."""
+
+    at: At = At.IDLE
+    at_rest: bool = True
+    waits: bool = False
+    in_transaction: bool = False
+    job_in_hand: int | None = None
+    pending: Action | None = None
+    log: tuple[Entry, ...] = ()
+    under_way: int = 0
+    """Its place among those whose statement lies at a server; 0 if none does."""
+    looks: tuple[frozenset[int], ...] = ()
+    """What its transaction could see each time that it looked for jobs."""
+
+
+class Place(Protocol):
+    """Where a process stands: the process itself, or its `Standing`."""
+
+    @property
+    def at(self) -> At:
+        """What it is about to do."""
+        ...
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether it has nothing in hand."""
+        ...
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for a lock."""
+        ...
+
+
+AT_REST = Standing()
+"""Where a fresh process stands."""
+
+
+def can(name: str, place: Place, action: Action) -> bool:
+    """Whether the action can happen to the process of that name, where it stands."""
+    match action:
+        case Enqueue() | Reconcile():
+            return place.at is At.IDLE
+        case Crash():
+            return not place.at_rest
+        case Fail():
+            return place.at in (At.HANDLER, At.REPLY)
+        case Heartbeat():
+            return place.at is At.HANDLER
+        case _:
+            idle = place.at is At.IDLE and name in (PRODUCER, RECONCILER)
+            return not idle and not place.waits

@@ -1,0 +1,99 @@
+"""The abstraction function: the store's rows, read as the model's values. Nothing is interpreted."""
+
+import json
+from collections import Counter
+
+from failure_modes.checker.simulation.gateway import Gateway
+from model import state
+from model.events import Event
+from system.store import AuditRow, Effect, Execution, Job, Store
+
+
+def read(
+    store: Store,
+    gateway: Gateway | None,
+    *,
+    told: "Told",
+    known: state.Durable | None = None,
+) -> tuple[state.Durable, tuple[Event, ...]]:
+    """The store's rows, and its audit rows that were not told before.
+
+    `known` are the rows, where they were read before.
+    """
+    return known or _rows(store, gateway), told.new(store)
+
+
+class Told:
+    """Which audit rows were read already."""
+
+    def __init__(self, after: int = 0, *, in_order: bool = True) -> None:
+        """Those up to that id. `in_order`: none that comes later has an id that is lower."""
+        self._after = after
+        self._in_order = in_order
+        self._above: set[int] = set()
+
+    def new(self, store: Store) -> tuple[Event, ...]:
+        """Those that were not, by id."""
+        rows = [row for row in store.audit(after=self._after) if row.id not in self._above]
+        if self._in_order and rows:
+            self._after = rows[-1].id
+        elif rows:
+            self._above.update([row.id for row in rows])
+        return tuple([_event(row) for row in rows])
+
+
+def same_history(one: tuple[Event, ...], other: tuple[Event, ...], *, in_order: bool) -> bool:
+    """Whether both tell the same; `in_order`: and in the same order."""
+    return one == other if in_order else Counter(one) == Counter(other)
+
+
+def _rows(store: Store, gateway: Gateway | None) -> state.Durable:
+    breaker = store.breaker()
+    effects = [_effect(effect) for effect in store.effects()]
+    return state.Durable(
+        jobs=tuple([_job(job) for job in store.jobs()]),
+        executions=tuple([_execution(execution) for execution in store.executions()]),
+        effects=tuple(sorted(effects, key=lambda effect: effect.execution)),
+        retries=store.retries(),
+        breaker=state.Breaker(failures=breaker.failures, open_until_at=breaker.open_until_at),
+        charges=tuple([value for _, _, value in gateway.rows()]) if gateway else (),
+    )
+
+
+def _job(job: Job) -> state.Job:
+    return state.Job(
+        id=job.id,
+        key=job.key,
+        attempts_max=job.attempts_max,
+        available_at=job.available_at,
+        timed=job.timed,
+    )
+
+
+def _execution(execution: Execution) -> state.Execution:
+    return state.Execution(
+        id=execution.id,
+        job=execution.job_id,
+        attempt=execution.attempt,
+        worker=execution.worker,
+        status=state.Status(execution.status.value),
+        lease_expires_at=execution.lease_expires_at,
+    )
+
+
+def _effect(effect: Effect) -> state.Effect:
+    return state.Effect(job=effect.job_id, execution=effect.execution_id, value=json.loads(effect.value))
+
+
+def _event(row: AuditRow) -> Event:
+    return Event(
+        event=row.event,
+        operation=row.operation,
+        actor=row.actor,
+        job=row.job_id,
+        execution=row.execution_id,
+        before=None if row.before is None else state.Status(row.before.value),
+        after=None if row.after is None else state.Status(row.after.value),
+        reason=row.reason,
+        at=row.at,
+    )

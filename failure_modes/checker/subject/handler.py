@@ -1,0 +1,42 @@
+"""The handler of every job in a world: it does what the schedule asks of it.
+
+Where there is a gateway the handler calls it before it returns. The call is a boundary of its own: the
+gateway has done its work, and the process may wait, fail, or die before the reply reaches it.
+"""
+
+from failure_modes.checker.simulation.gateway import Gateway
+from failure_modes.checker.simulation.process import Process
+from failure_modes.checker.simulation.process_snapshot import Returned
+from failure_modes.checker.simulation.stepping import CALL, At
+from model.actions import Fail, Heartbeat
+from system.store import Job
+from system.worker import Context
+
+
+class HandlerFailed(Exception):
+    """What a handler raises when the schedule says `Fail`."""
+
+
+def handle(process: Process, job: Job, context: Context) -> None:
+    """Write the payload as the effect, after as many heartbeats as are asked for; or raise."""
+    process.job_in_hand = job.id
+    while isinstance(intent := process.ask(At.HANDLER), Heartbeat):
+        context.heartbeat()
+    if isinstance(intent, Fail):
+        raise HandlerFailed("as the schedule says")
+    value = job.payload
+    gateway = process.world.gateway
+    if gateway is not None:
+        _charge(process, gateway, value, context.idempotency_key)
+        if isinstance(process.ask(At.REPLY), Fail):
+            raise HandlerFailed("the gateway's reply was lost")
+    context.write(value)
+
+
+def _charge(process: Process, gateway: Gateway, value: str, key: str | None) -> None:
+    """Call the gateway. A process that is brought back has called it already, and has its answer."""
+    if process.answered(CALL) is None:
+        process.began()
+        charge = gateway.charge(value, key)
+        process.ended(committed=True, changed=True, looked=False)
+        process.called(Returned(CALL, charge, asked=False))

@@ -1,0 +1,64 @@
+"""The world that a scope asks for: which store, and whether power may fail."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from unittest import SkipTest
+
+from failure_modes.checker.experiment.scope import Scope, StoreKind, Swap, guarded
+from failure_modes.checker.simulation.powered import PoweredWorld
+from failure_modes.checker.simulation.process import Program
+from failure_modes.checker.simulation.world import World
+from failure_modes.checker.subject.programs import produce, reconcile, work
+from model.actions import PRODUCER, RECONCILER
+
+
+class NoWorld(SkipTest):
+    """There is no such world here. The message says what is missing, and what to do.
+
+    A test that needs one is skipped with that reason; in CI a test of its own fails.
+    """
+
+
+def why_not_here(store: StoreKind) -> str | None:
+    """Why nothing can be run on that store here; None if it can."""
+    try:
+        world_of(Scope(store=store), guarded).close()
+    except NoWorld as error:
+        return str(error)
+    return None
+
+
+def programs_of(scope: Scope) -> Mapping[str, Program]:
+    """What each process of a world runs: the workers, the producer and the reconciler."""
+    return dict.fromkeys(scope.names, work) | {PRODUCER: produce, RECONCILER: reconcile}
+
+
+def world_of(scope: Scope, swap: Swap, **options: Any) -> World:
+    """The world that a scope asks for. Raises NoWorld."""
+    options.setdefault("programs", programs_of)
+    if scope.store is StoreKind.POSTGRESQL:
+        if scope.power_loss:
+            raise NoWorld("power is lost on sqlite only: what a server tells its disk is not watched")
+        return _on_postgresql(scope, swap, **options)
+    return (PoweredWorld if scope.power_loss else World)(scope, swap, **options)
+
+
+def _on_postgresql(scope: Scope, swap: Swap, **options: Any) -> World:
+    with needs_server():
+        from failure_modes.checker.simulation.postgresql.world import PostgreSQLWorld
+
+        return PostgreSQLWorld(scope, swap, **options)
+
+
+@contextmanager
+def needs_server() -> Iterator[None]:
+    """For what needs a PostgreSQL server, and the driver to import it with. Raises NoWorld."""
+    try:
+        from failure_modes.checker.support.postgresql.server import NoServer
+    except ModuleNotFoundError as error:
+        raise NoWorld(f"{error.name} is not installed; do `pip install 'psycopg[binary]'`") from error
+    try:
+        yield
+    except NoServer as error:
+        raise NoWorld(str(error)) from error

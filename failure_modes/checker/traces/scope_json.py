@@ -1,0 +1,124 @@
+"""A scope in the JSON form of a trace. Seconds in the file are milliseconds in the program."""
+
+import json
+from typing import Any, NoReturn
+
+from attrs import fields
+
+from failure_modes.checker.experiment.scope import WORKER_NAMES, Granularity, Scope, StoreKind
+from model.state import Settings
+from system.settings import WHOLE_LEAST, WHOLE_MAX
+
+_ALWAYS: dict[str, type] = {
+    "workers": int,
+    "granularity": str,
+    "lease_seconds": float,
+    "attempts_max": int,
+    "backoff_seconds": float,
+    "backoff_max_seconds": float,
+}
+_BESIDES: dict[str, type] = {
+    "jitter_seed": int,
+    "retries_max": int,
+    "window_seconds": float,
+    "failures_max": int,
+    "open_seconds": float,
+    "external": bool,
+}
+"""What is written where it is not what it is by default."""
+
+_POWER = "power_loss"
+_STORE = "store"
+_CONSTRAINTS = "constraints"
+_OF_WORLD: dict[str, type] = {_POWER: bool, _STORE: str, _CONSTRAINTS: bool}
+"""What is no setting of a policy, written where it is not what it is by default."""
+
+_KIND_NAMES = {int: "whole number", float: "number", str: "string", bool: "true or false"}
+_TOLD_MAX = 120
+"""How much of a wrong value a message repeats, in characters."""
+
+
+class BadScope(ValueError):
+    """The value is not a scope: what is wrong, and what would be right."""
+
+    def __init__(self, what: str, right: str) -> None:
+        super().__init__(what, right)
+        self.what, self.right = what, right
+
+
+def scope_to_json(scope: Scope) -> dict[str, Any]:
+    """The scope as an object."""
+    found: dict[str, Any] = {"workers": scope.workers, "granularity": scope.granularity.value}
+    for name in (*list(_ALWAYS)[2:], *_BESIDES):
+        value = getattr(scope.settings, _setting(name))
+        if name in _ALWAYS or value != _DEFAULTS[_setting(name)]:
+            found[name] = _seconds(value) if name.endswith("_seconds") else value
+    if scope.store is not StoreKind.SQLITE:
+        found[_STORE] = scope.store.value
+    if not scope.constraints:
+        found[_CONSTRAINTS] = False
+    return found | {_POWER: True} if scope.power_loss else found
+
+
+def scope_from_json(value: Any) -> Scope:
+    """The scope that an object says. Raises BadScope."""
+    if not isinstance(value, dict) or set(value) - {*_BESIDES, *_OF_WORLD} != set(_ALWAYS):
+        raise BadScope(f"'scope' is {told(value)}", f"it is an object of {', '.join(_ALWAYS)}")
+    for key in value:
+        _check(key, value[key], (_ALWAYS | _BESIDES | _OF_WORLD)[key])
+    if value["workers"] > len(WORKER_NAMES):
+        raise BadScope(f"'workers' is {value['workers']}", f"it is at most {len(WORKER_NAMES)}")
+    if value["granularity"] not in list(Granularity):
+        right = f"it is {' or '.join(Granularity)}"
+        raise BadScope(f"'granularity' is {told(value['granularity'])}", right)
+    store = value.get(_STORE, StoreKind.SQLITE)
+    if store not in list(StoreKind):
+        raise BadScope(f"'store' is {told(store)}", f"it is {' or '.join(StoreKind)}")
+    settings = {
+        _setting(key): round(given * 1000) if key.endswith("_seconds") else given
+        for key, given in value.items()
+        if key not in ("workers", "granularity", *_OF_WORLD)
+    }
+    return Scope(
+        workers=value["workers"],
+        granularity=Granularity(value["granularity"]),
+        settings=Settings(**settings),
+        store=StoreKind(store),
+        power_loss=value.get(_POWER, False),
+        constraints=value.get(_CONSTRAINTS, True),
+    )
+
+
+def _check(key: str, value: Any, kind: Any) -> None:
+    def refuse(right: str) -> NoReturn:
+        raise BadScope(f"{key!r} is {told(value)}", right)
+
+    if isinstance(value, bool) is not (kind is bool):
+        refuse(f"it is {_KIND_NAMES[kind] if kind is bool else f'a {_KIND_NAMES[kind]}'}")
+    if not isinstance(value, (int, float) if kind is float else kind):
+        refuse(f"it is a {_KIND_NAMES[kind]}")
+    if key == "jitter_seed":
+        if not WHOLE_LEAST <= value <= WHOLE_MAX:
+            refuse("it is of at most 64 bits")
+        return
+    if kind in (int, float) and not 0 < value <= 1e9:
+        refuse("it is positive, and at most 1e9")
+    if kind is float and round(value * 1000) / 1000 != value:
+        refuse("it is in whole milliseconds")
+
+
+def told(value: Any) -> str:
+    """A value as it stands in the file, in one line that is not too long."""
+    text = json.dumps(value)
+    return text if len(text) <= _TOLD_MAX else f"{text[:_TOLD_MAX]}…"
+
+
+_DEFAULTS = {field.name: field.default for field in fields(Settings)}
+
+
+def _setting(name: str) -> str:
+    return name.removesuffix("_seconds") + "_ms" if name.endswith("_seconds") else name
+
+
+def _seconds(milliseconds: int) -> float:
+    return milliseconds // 1000 if milliseconds % 1000 == 0 else milliseconds / 1000

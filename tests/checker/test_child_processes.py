@@ -1,0 +1,170 @@
+"""No process outlives the one that started it, however that one ends."""
+
+import os
+import signal
+import sys
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+
+from failure_modes.checker.experiment.scope import StoreKind
+from failure_modes.checker.support import child_processes
+from failure_modes.checker.traces.database import all_kept
+from tests.checker.postgresql import needs_binaries
+from tests.checker.processes import Started, eventually, needs_proc, started
+
+TRACES = [str(path) for path, trace in all_kept() if trace.scope.store is StoreKind.SQLITE]
+COMMANDS = {
+    "fidelity": (("fidelity", "--schedules", "100000", "--processes", "2"), 5),
+    "power": (("power", "--images", "10000000", "--processes", "2"), 2),
+    "explore --off": (("explore", "--off", "4", "--examples", "1000000", "--processes", "2"), 2),
+    "prove": (("prove", "--jobs", "3", "--ticks", "3", "--granularity", "statement", "--processes", "2"), 2),
+    "replay --processes": (("replay", *TRACES, *TRACES, *TRACES, "--processes"), 3),
+    "chaos": (("chaos", "--minutes", "9"), 6),
+    "times": (("times", "FM_009"), 1),
+}
+"""The commands that start processes, and how many processes have a file open when they are at work."""
+
+AT_SERVER = {
+    "find": ("find", "FM_001", "--examples", "1000000", "--breaks", "INV_001"),
+    "explore --off": ("explore", "--off", "4", "--examples", "1000000"),
+    "chaos": ("chaos", "--minutes", "9"),
+}
+
+
+def _kill(command: Started) -> None:
+    """SIGKILL the command, and nothing else. All that it started is gone before long."""
+    assert command.popen.poll() is None, command.ended()
+    assert len(command.all()) > 1
+    command.signal(signal.SIGKILL, group=False)
+    command.popen.wait()
+    eventually(lambda: not command.all())
+
+
+@needs_proc
+@pytest.mark.parametrize("name", COMMANDS)
+def test_nothing_is_left_of_a_command_that_was_killed(name: str, tmp_path: Path) -> None:
+    """SIGKILL, when all are at work: its workers, their fork servers and what these forked end with it."""
+    arguments, number = COMMANDS[name]
+    with started("-m", "failure_modes", *arguments, TMPDIR=str(tmp_path)) as command:
+        eventually(lambda: command.at_work() >= number or command.popen.poll() is not None)
+        _kill(command)
+
+
+@needs_proc
+@needs_binaries
+@pytest.mark.parametrize("name", AT_SERVER)
+def test_no_server_is_left_of_a_command_that_was_killed(name: str, tmp_path: Path) -> None:
+    """A PostgreSQL server that a command has started, or one of its processes, ends with it, too."""
+    arguments = (*AT_SERVER[name], "--store", "postgresql")
+    environment = {"TMPDIR": str(tmp_path), "QUEUE_TEST_POSTGRESQL": ""}
+    with started("-m", "failure_modes", *arguments, **environment) as command:
+        eventually(lambda: len(command.all()) > 7 or command.popen.poll() is not None)
+        _kill(command)
+
+
+INPUT = """
+import sys
+from failure_modes.checker.support.child_processes import die_with_input
+
+die_with_input()
+print("runs", file=sys.stderr, flush=True)
+while True:
+    pass
+"""
+
+
+STOPPED = """
+import signal, sys
+from failure_modes.checker.support.child_processes import popen
+
+child = popen([sys.executable, "-c", "from signal import pause; pause()"])
+child.send_signal(signal.SIGSTOP)
+print("runs", file=sys.stderr, flush=True)
+signal.pause()
+"""
+
+
+@needs_proc
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the kernel does not kill it")
+def test_a_program_that_is_stopped_while_it_starts_is_killed_all_the_same() -> None:
+    """The chaos run stops processes at any moment, also before they could look after themselves."""
+    with started("-c", STOPPED) as parent:
+        parent.read_until("runs")
+        _kill(parent)
+
+
+@needs_proc
+def test_a_pipe_is_enough_where_the_kernel_does_not_help() -> None:
+    """The end of its input ends a process that is busy with something else."""
+    with started("-c", INPUT) as child:
+        child.read_until("runs")
+        assert child.popen.poll() is None
+        assert child.popen.stdin is not None
+        child.popen.stdin.close()
+        assert child.popen.wait(60) == -signal.SIGKILL
+
+
+BOTH = {signal.SIGINT, signal.SIGTERM}
+
+
+def _report(path: Path) -> None:
+    """Write whether the signals were blocked when the process began, and that it goes on when they arrive."""
+    blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, BOTH)
+    for number in BOTH:
+        os.kill(os.getpid(), number)
+    path.write_text(f"{blocked >= BOTH}, and it went on")
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_a_child_takes_no_notice_of_interrupts(method: str, tmp_path: Path) -> None:
+    """SIGINT and SIGTERM are for its parent, from the first moment on: it would have no handler yet."""
+    server = partial(child_processes.fork_server, "failure_modes.checker.real.real")
+    context = get_context("spawn") if method == "spawn" else server()
+    child = child_processes.start(context, _report, tmp_path / "report", daemon=True)
+    child.join(60)
+    assert (child.exitcode, (tmp_path / "report").read_text()) == (0, "True, and it went on")
+
+
+FORKED = """
+import signal, sys
+from failure_modes.checker.support import child_processes
+
+if __name__ == "__main__":
+    context = child_processes.fork_server("failure_modes.checker.real.real")
+    child = child_processes.start(context, signal.pause, daemon=True)
+    print("runs", file=sys.stderr, flush=True)
+    child.join()
+"""
+
+
+@needs_proc
+def test_a_child_that_a_server_forked_ends_with_its_parent(tmp_path: Path) -> None:
+    """The kernel takes it for a child of the server, which lives as long as it does."""
+    script = tmp_path / "forked.py"
+    script.write_text(FORKED)
+    with started(str(script)) as parent:
+        parent.read_until("runs")
+        _kill(parent)
+
+
+FORGETS = """
+import signal
+from multiprocessing import get_context
+from failure_modes.checker.support import child_processes
+
+if __name__ == "__main__":
+    child_processes.start(get_context("spawn"), signal.pause, daemon=False)
+"""
+
+
+@needs_proc
+def test_a_process_that_ends_ends_its_children(tmp_path: Path) -> None:
+    """It does not wait for them, though nothing but SIGKILL reaches them."""
+    script = tmp_path / "forgets.py"
+    script.write_text(FORGETS)
+    with started(str(script)) as parent:
+        assert parent.ended() == (0, "", "")
+        assert parent.all() == []

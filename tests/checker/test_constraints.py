@@ -1,0 +1,99 @@
+"""The unique indexes of the schema refuse each fault whose scope leaves them out."""
+
+import re
+
+import pytest
+from attrs import evolve
+
+from failure_modes.checker.campaigns.matrix import PARTS
+from failure_modes.checker.experiment.catalogue import FailureMode, catalogue, failure_mode
+from failure_modes.checker.experiment.findings import Found
+from failure_modes.checker.experiment.scope import StoreKind
+from failure_modes.checker.experiment.strategy import UNRESTRICTED
+from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.proof.proving import prove
+from failure_modes.checker.report.rendering import rendered
+from failure_modes.checker.search.plans import proof_of
+from failure_modes.checker.traces.database import all_kept
+from failure_modes.checker.traces.replay import replay
+from failure_modes.checker.traces.trace import Trace
+
+LOOSE = [one for mode in catalogue() for one in mode.each if not one.strategy.scope.constraints]
+PROVED = [mode for mode in LOOSE if mode.strategy.scope.store is StoreKind.SQLITE]
+"""At a server a proof takes minutes; there the traces have to do."""
+
+TRACES = [(path.stem, trace) for path, trace in all_kept() if not trace.scope.constraints]
+EACH = pytest.mark.parametrize(("name", "trace"), TRACES, ids=[name for name, _ in TRACES])
+REFUSED = re.compile(
+    r"StoreError: .*(UNIQUE constraint failed: (effects|executions)\.job_id"
+    r'|violates unique constraint "(effects|executions)_one_a_job")'
+)
+
+
+class Noting(Lockstep):
+    """A run that notes each thing in which the system differs from the model."""
+
+    def begin(self) -> None:
+        """Nothing is noted yet."""
+        super().begin()
+        self.differences: list[str] = []
+
+    def _part(self, expected: str, got: str) -> None:
+        self.differences.append(got)
+        super()._part(expected, got)
+
+
+def _with_constraints(trace: Trace) -> Trace:
+    return evolve(trace, scope=evolve(trace.scope, constraints=True))
+
+
+@EACH
+def test_with_the_constraints_the_fault_is_refused(name: str, trace: Trace) -> None:
+    """The same actions break nothing: the store raises an error that names the rule."""
+    del name
+    assert trace.failure_mode is not None
+    assert trace.breaks.invariant is not None
+    mode = failure_mode(trace.failure_mode).breaking(trace.breaks.invariant)
+    with Noting(_with_constraints(trace).scope, mode.swap, hunted=mode.hunt) as lockstep:
+        try:
+            for action in trace.actions:
+                if lockstep.possible(action):
+                    lockstep.apply(action)
+        except Found as found:
+            pytest.fail(f"it broke all the same: {found}")
+        assert [got for got in lockstep.differences if REFUSED.search(got)]
+
+
+@EACH
+def test_the_guarded_system_holds_with_and_without_them(name: str, trace: Trace) -> None:
+    """The policies do not need the constraints."""
+    del name
+    for one in (trace, _with_constraints(trace)):
+        replayed = replay(one, guarded=True)
+        assert replayed.as_expected, rendered(replayed)
+
+
+@pytest.mark.parametrize("mode", PROVED, ids=[f"{mode.id}-{mode.breaks}" for mode in PROVED])
+def test_a_scope_without_them_has_a_reason(mode: FailureMode) -> None:
+    """With the constraints no state breaks the invariant; and the guarded system has as many states."""
+    strategy = evolve(mode.strategy, scope=evolve(mode.strategy.scope, constraints=True))
+    tight = evolve(mode, strategy=strategy)
+    broken, guarded = prove(proof_of(tight, broken=True)), prove(proof_of(tight, broken=False))
+    assert (broken.complete, broken.finding) == (True, None)
+    assert (guarded.complete, guarded.finding, guarded.counts.states) == (True, None, mode.states)
+
+
+def test_scopes_have_the_constraints_unless_policies_are_judged() -> None:
+    """The matrix leaves them out, since they would do the work of a policy; what is usual has them."""
+    assert not any(part.scope.constraints for part in PARTS)
+    assert UNRESTRICTED.scope.constraints
+    assert LOOSE
+
+
+def test_a_trace_is_kept_in_the_scope_that_it_is_hunted_in() -> None:
+    """With the constraints or without, as its failure mode says."""
+    for path, trace in all_kept():
+        assert trace.failure_mode is not None
+        assert trace.breaks.invariant is not None
+        mode = failure_mode(trace.failure_mode).breaking(trace.breaks.invariant)
+        assert trace.scope.constraints is mode.strategy.scope.constraints, path.name
