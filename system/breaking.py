@@ -2,7 +2,8 @@
 
 The exception may be asked for by a signal handler, or by another thread. In the main thread it is raised by
 the handler of SIGURG, so that it ends a call that waits, too (see `system.signals`). Elsewhere Python raises
-it at the thread's next instruction: a call that waits ends first.
+it at the thread's next instruction: a call that waits ends first. Python drops an exception that falls into
+a finalizer or a callback of its garbage collector; then the code is not broken off.
 """
 
 import ctypes

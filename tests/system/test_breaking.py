@@ -1,5 +1,6 @@
 """Breaking off from another thread: in the thread of the code, once, and never outside the code."""
 
+import gc
 import os
 import signal
 import sys
@@ -239,10 +240,12 @@ def take_turns(rounds: list[Round]) -> None:
 
 @pytest.fixture
 def _many_switches() -> Iterator[None]:
-    """Python lets another thread run as often as it can."""
+    """Python lets another thread run as often as it can, and calls nothing in which an exception is lost."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
+    gc.disable()
     yield
+    gc.enable()
     sys.setswitchinterval(before)
 
 
