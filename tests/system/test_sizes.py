@@ -1,6 +1,5 @@
 """How long a text may be: what is longer is refused where it is given, and ends no worker."""
 
-import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -58,7 +57,7 @@ def test_a_handler_that_writes_too_much_has_failed(queue: Queue, clock: ManualCl
         queue.enqueue(size)
 
     def handler(job: Job, context: Context) -> None:
-        context.write("x" * json.loads(job.payload))
+        context.write("x" * job.payload)
 
     Worker(queue, handler, name="A", clock=clock).drain()
     told = [row.detail for row in queue.store.audit() if row.event == "failed"]
