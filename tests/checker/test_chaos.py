@@ -181,7 +181,9 @@ def test_a_short_run_strikes_and_balances(place: Place, tmp_path: Path) -> None:
 def test_a_fault_is_noticed_and_the_history_is_kept(place: Place, tmp_path: Path) -> None:
     """Leases run out under the handler, and nothing admits one commit only: jobs have two effects."""
     fault = f"failure_modes.{failure_mode('FM_001').folder.name}.scenario"
-    plan = Plan(folder=tmp_path, place=place, seconds=3, seed=1, lease_seconds=0.02, fault=fault)
+    plan = Plan(
+        folder=tmp_path, place=place, seconds=3, seed=1, lease_seconds=0.02, fault=fault, constraints=False
+    )
     books = run(plan, lambda _: None)
     assert books.duplicated
     assert not books.died
@@ -259,6 +261,31 @@ def test_the_exit_code_says_whether_it_is_as_expected(
     assert (told["history"] is None) is books.balanced
     if told["history"]:
         Path(told["history"]).rmdir()
+
+
+@pytest.mark.parametrize(
+    ("options", "constraints"),
+    [
+        ((), True),
+        (("--fault", "FM_001"), False),
+        (("--fault", "FM_002"), False),
+        (("--fault", "FM_005"), True),
+    ],
+)
+def test_a_fault_has_the_schema_that_it_needs(
+    options: tuple[str, ...], constraints: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the unique indexes would refuse anything that it breaks, they are left out."""
+    plans: list[Plan] = []
+
+    def run(plan: Plan, say: object) -> Books:
+        del say
+        plans.append(plan)
+        return _finished()
+
+    monkeypatch.setattr(cli_chaos, "run", run)
+    invoke("chaos", *options)
+    assert [plan.constraints for plan in plans] == [constraints]
 
 
 def test_books_that_cannot_be_read_are_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,8 @@ def test_with_the_constraints_the_fault_is_refused(name: str, trace: Trace) -> N
     assert trace.failure_mode is not None
     assert trace.breaks.invariant is not None
     mode = failure_mode(trace.failure_mode).breaking(trace.breaks.invariant)
-    with Noting(_with_constraints(trace).scope, mode.swap, hunted=mode.hunt) as lockstep:
+    lockstep = Noting(_with_constraints(trace).scope, mode.swap, hunted=mode.hunt)
+    with lockstep:
         try:
             for action in trace.actions:
                 if lockstep.possible(action):
