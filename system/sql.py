@@ -21,6 +21,7 @@ from system.rows import (
     read_effect,
     read_execution,
     read_job,
+    read_retries,
 )
 from system.schema import GIVEN_UP
 from system.store import (
@@ -172,7 +173,7 @@ class SQLTransaction:
 
     def retries(self) -> tuple[int, ...]:
         """When each retry that is remembered began, in ms, earliest first."""
-        return tuple([begun_at for (begun_at,) in self._rows(RETRIES)])
+        return read_retries(self._rows(RETRIES))
 
     def add_retry(self, *, forget_until: int) -> None:
         """A retry begins now; those that began at that time or before are forgotten."""
@@ -235,7 +236,7 @@ class SQLReads:
 
     def retries(self) -> tuple[int, ...]:
         """When each retry that is remembered began, in ms, earliest first."""
-        return tuple([begun_at for (begun_at,) in self._rows(RETRIES)])
+        return read_retries(self._rows(RETRIES))
 
     def breaker(self) -> Breaker:
         """The circuit breaker."""
