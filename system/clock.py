@@ -73,6 +73,12 @@ def monotonic() -> float:
 
 
 def utc(milliseconds: int) -> str:
-    """A time of a clock as text, in UTC: `2024-02-29 23:59:59.999Z`."""
-    seconds, rest = divmod(milliseconds, 1000)
-    return f"{datetime.fromtimestamp(seconds, tz=UTC):%Y-%m-%d %H:%M:%S}.{rest:03}Z"
+    """A time of a clock as text, in UTC: `2024-02-29 23:59:59.999Z`.
+
+    What stands in a row and is no time that has a date is left as it is.
+    """
+    try:
+        seconds, rest = divmod(milliseconds, 1000)
+        return f"{datetime.fromtimestamp(seconds, tz=UTC):%Y-%m-%d %H:%M:%S}.{rest:03}Z"
+    except (TypeError, ValueError, OverflowError, OSError):
+        return str(milliseconds)

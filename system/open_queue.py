@@ -75,6 +75,7 @@ class OpenQueue(Queue):
         `system.worker.Worker`, and so with an end of the process if the handler cannot be broken off.
         `reconcile_seconds`: how often it reconciles; None for never. Raises StoreError.
         """
+        in_main_thread = threading.current_thread() is threading.main_thread()
         worker = Worker(
             self,
             handler,
@@ -82,10 +83,10 @@ class OpenQueue(Queue):
             clock=SystemClock(),
             poll_seconds=poll_seconds,
             handler_seconds=handler_seconds,
+            ends_if_held=in_main_thread and handler_seconds is not None,
             watch=True,
             reconcile_seconds=reconcile_seconds,
         )
-        in_main_thread = threading.current_thread() is threading.main_thread()
         with breaking_off(worker) if in_main_thread else nullcontext():
             if drain:
                 worker.drain()

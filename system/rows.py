@@ -4,7 +4,7 @@ from typing import Any
 
 from attrs import fields
 
-from system.store import AuditRow, Breaker, Effect, Execution, Job, Status, UnreadableRow
+from system.store import AuditRow, Breaker, Effect, Execution, Job, Status, StoreError, UnreadableRow
 
 JOB_FIELDS, EXECUTION_FIELDS, EFFECT_FIELDS, AUDIT_FIELDS = (
     tuple([field.name for field in fields(record)]) for record in (Job, Execution, Effect, AuditRow)
@@ -90,8 +90,23 @@ BREAKER = "SELECT failures, open_until_at FROM breaker"
 
 
 def read_breaker(rows: list[Any]) -> Breaker:
-    """The breaker; no row is one that is closed."""
-    return Breaker(failures=rows[0][0], open_until_at=rows[0][1]) if rows else Breaker()
+    """The breaker; no row is one that is closed. Raises StoreError."""
+    if not rows:
+        return Breaker()
+    failures, until = rows[0]
+    if type(failures) is not int or type(until) not in (int, type(None)):
+        raise StoreError(
+            "the row of the circuit breaker cannot be read; delete it, and the breaker is closed"
+        )
+    return Breaker(failures=failures, open_until_at=until)
+
+
+def read_retries(rows: list[Any]) -> tuple[int, ...]:
+    """When each retry began. Raises StoreError."""
+    times = tuple([begun_at for (begun_at,) in rows])
+    if any(type(begun_at) is not int for begun_at in times):
+        raise StoreError("a row of the retry budget cannot be read; delete it, and that retry is forgotten")
+    return times
 
 
 def read_audit_row(row: Any) -> AuditRow:

@@ -21,6 +21,7 @@ from system.rows import (
     read_effect,
     read_execution,
     read_job,
+    read_retries,
 )
 from system.schema import GIVEN_UP
 from system.store import (
@@ -172,7 +173,7 @@ class SQLTransaction:
 
     def retries(self) -> tuple[int, ...]:
         """When each retry that is remembered began, in ms, earliest first."""
-        return tuple([begun_at for (begun_at,) in self._rows(RETRIES)])
+        return read_retries(self._rows(RETRIES))
 
     def add_retry(self, *, forget_until: int) -> None:
         """A retry begins now; those that began at that time or before are forgotten."""
@@ -235,7 +236,7 @@ class SQLReads:
 
     def retries(self) -> tuple[int, ...]:
         """When each retry that is remembered began, in ms, earliest first."""
-        return tuple([begun_at for (begun_at,) in self._rows(RETRIES)])
+        return read_retries(self._rows(RETRIES))
 
     def breaker(self) -> Breaker:
         """The circuit breaker."""
@@ -299,8 +300,8 @@ class SQLReads:
             succeeded=effects - committed,
             failed=failed,
             set_aside=set_aside,
-            oldest_due_at=min([at for at in (first_new, first_timed) if at is not None], default=None),
-            latest_due_at=latest_due_at,
+            oldest_due_at=min([at for at in (first_new, first_timed) if type(at) is int], default=None),
+            latest_due_at=latest_due_at if type(latest_due_at) is int else None,
             ahead=ahead,
             abandoned=abandoned,
             duplicates_refused=duplicates,

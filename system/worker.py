@@ -53,6 +53,8 @@ class Worker:
     ) -> None:
         check_seconds("poll_seconds", poll_seconds)
         if reconcile_seconds is not None:
+            check_seconds("reconcile_seconds", reconcile_seconds)
+        if reconcile_seconds is not None:
             check_seconds("reconcile_seconds", reconcile_seconds, least=0)
         self.name = name
         self._tell = tell

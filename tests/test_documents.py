@@ -27,6 +27,7 @@ EXPECTED = (
     "05_fidelity.md",
     "06_postgresql.md",
     "adding_a_failure_mode.md",
+    "architecture.md",
     "bench.md",
     "failure_mode_index.md",
     "glossary.md",

@@ -5,23 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from failure_modes.checker.report.architecture import PACKAGES
 from tests.test_structure import ROOT, files, imported
-
-PACKAGES = (
-    "support",
-    "experiment",
-    "simulation",
-    "subject",
-    "oracle",
-    "proof",
-    "traces",
-    "search",
-    "real",
-    "campaigns",
-    "report",
-    "cli",
-)
-"""Each may import those above it in this list, and none below."""
 
 
 def test_the_checker_is_made_of_these_packages() -> None:

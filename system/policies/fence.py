@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from attrs import frozen
 
-from system.store import HELD, Execution, Transaction
+from system.store import HELD, Execution, Transaction, UnreadableRow
 
 
 @frozen
@@ -31,9 +31,13 @@ def found(tx: Transaction, held: Execution, operation: str) -> Execution | None:
 
     None if the store does not know it, or knows another one by its id: since the lease the store was set
     back to an earlier state. Then there is a row with the reason `unknown_token`, if there is something that
-    it can be about.
+    it can be about. None as well if the row cannot be read: then its job is set aside.
     """
-    execution = tx.find_execution(held.id)
+    try:
+        execution = tx.find_execution(held.id)
+    except UnreadableRow as bad:
+        tx.set_aside(bad, operation=operation, actor=held.worker)
+        return None
     if execution is None or execution.token == held.token:
         return execution
     tx.record(

@@ -10,7 +10,7 @@ from typing import ClassVar
 from attrs import field, frozen, validators
 
 from system.settings import WHOLE_LEAST, seconds, whole
-from system.store import Execution, Transaction
+from system.store import Execution, Transaction, UnreadableRow
 
 
 @frozen(kw_only=True)
@@ -44,9 +44,16 @@ class Retry:
         return backoff * drawn >> 64
 
     def bury_if_spent(self, tx: Transaction, last: Execution, *, operation: str, actor: str) -> bool:
-        """Give the job up if `last` was its last attempt. Returns whether it was."""
-        if last.attempt < tx.job(last.job_id).attempts_max:
-            return False
+        """Give the job up if `last` was its last attempt. Returns whether it was given up.
+
+        A job that cannot be read is set aside.
+        """
+        try:
+            if last.attempt < tx.job(last.job_id).attempts_max:
+                return False
+        except UnreadableRow as bad:
+            tx.set_aside(bad, operation=operation, actor=actor)
+            return True
         tx.record(
             event="buried", operation=operation, actor=actor, job_id=last.job_id, reason="attempts_spent"
         )

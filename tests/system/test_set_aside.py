@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from system.clock import ManualClock
+from system.policies import CircuitBreaker, Policies, RetryBudget
 from system.queue import Queue
 from system.sqlite import SQLiteStore
-from system.store import JobState, Status
+from system.store import JobState, Status, StoreError
 from system.worker import Context, Worker
 from tests.system.commands import fine
 
@@ -91,6 +92,85 @@ def test_an_attempt_that_cannot_be_read_is_ended(
         with closing(sqlite3.connect(path)) as connection:
             statuses = connection.execute("SELECT status FROM executions WHERE job_id = 1").fetchall()
         assert statuses == [("ABORTED",)]
+
+
+@pytest.mark.parametrize(("why", "statement"), BAD_JOBS.items(), ids=BAD_JOBS.keys())
+@pytest.mark.parametrize("operation", ["lease", "reconcile", "fail"])
+def test_a_job_that_goes_bad_under_its_lease_is_set_aside(
+    operation: str, why: str, statement: str, store: SQLiteStore, path: Path, clock: ManualClock
+) -> None:
+    """Its execution is readable and open. Recovery and its own worker end it, and the others are done."""
+    with closing(store):
+        queue = Queue(store=store)
+        lease = queue.lease("A")
+        assert lease is not None
+        assert queue.start(lease.execution)
+        spoil(path, statement)
+        if operation == "fail":
+            assert queue.fail(lease.execution, detail="no")
+        clock.advance(30_000)
+        if operation == "reconcile":
+            queue.reconcile()
+        work(queue, clock)
+        assert [effect.job_id for effect in store.effects()] == [2, 3]
+        [row] = [row for row in store.audit(job_id=1) if row.event == "set_aside"]
+        assert (row.operation, row.detail) == (operation, why)
+        assert store.counts().running == 0
+
+
+@pytest.mark.parametrize("operation", ["start", "heartbeat", "commit", "finish", "fail"])
+def test_an_execution_that_goes_bad_under_its_worker_is_refused(
+    operation: str, store: SQLiteStore, path: Path
+) -> None:
+    """The operation answers False, and the job is set aside."""
+    with closing(store):
+        queue = Queue(store=store)
+        lease = queue.lease("A")
+        assert lease is not None
+        spoil(path, BAD_EXECUTIONS["worker is not valid UTF-8"])
+        ask = {
+            "start": lambda: queue.start(lease.execution),
+            "heartbeat": lambda: queue.heartbeat(lease.execution),
+            "commit": lambda: queue.commit(lease.execution, 1),
+            "finish": lambda: queue.finish(lease.execution),
+            "fail": lambda: queue.fail(lease.execution, detail="no"),
+        }
+        assert not ask[operation]()
+        [row] = [row for row in store.audit(job_id=1) if row.event == "set_aside"]
+        assert row.operation == operation
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("INSERT INTO retries (begun_at) VALUES ('then')", "a row of the retry budget cannot be read"),
+        ("INSERT INTO breaker VALUES (1, 'many', NULL)", "the row of the circuit breaker cannot be read"),
+        ("INSERT INTO breaker VALUES (1, 1, 'later')", "the row of the circuit breaker cannot be read"),
+    ],
+)
+def test_a_bad_row_of_the_limits_is_told_in_one_line(
+    statement: str, said: str, store: SQLiteStore, path: Path
+) -> None:
+    """There is no job to set aside: the message says what to delete."""
+    limits = Policies(budget=RetryBudget(retries_max=1), breaker=CircuitBreaker(failures_max=1))
+    with closing(store):
+        spoil(path, statement)
+        with pytest.raises(StoreError, match=said):
+            Queue(store=store, policies=limits).lease("A")
+
+
+@pytest.mark.parametrize("at", ["9223372036854775807", "-9223372036854775808", "'then'"])
+def test_a_time_that_has_no_date_is_shown_as_it_is(
+    at: str, store: SQLiteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`audit`, `show` and `status` end with exit code 0."""
+    store.close()
+    spoil(path, f"UPDATE audit SET at = {at}")
+    spoil(path, f"UPDATE jobs SET enqueued_at = {at}")
+    monkeypatch.setenv("QUEUE_DB", str(path))
+    assert at.strip("'") in fine("audit", "1")
+    assert at.strip("'") in fine("show", "1")
+    assert fine("status")
 
 
 def test_what_was_committed_stays_done(store: SQLiteStore, path: Path, clock: ManualClock) -> None:

@@ -7,6 +7,7 @@ from failure_modes.checker.campaigns.times import measured
 from failure_modes.checker.experiment.catalogue import FOLDER, FailureMode, catalogue
 from failure_modes.checker.experiment.scope import StoreKind
 from failure_modes.checker.oracle.describe import steps_told
+from failure_modes.checker.report.architecture import architecture
 from failure_modes.checker.traces.database import kept
 from model.invariants import INVARIANTS, Invariant, invariant
 from model.state import JobState, Status
@@ -31,7 +32,11 @@ _OPERATIONS = """\
 
 def documents() -> dict[Path, str]:
     """Each generated document and its text."""
-    return {DOCS / "02_state_model.md": _state_model(), DOCS / "failure_mode_index.md": _index()}
+    return {
+        DOCS / "02_state_model.md": _state_model(),
+        DOCS / "architecture.md": architecture(),
+        DOCS / "failure_mode_index.md": _index(),
+    }
 
 
 def _state_model() -> str:
