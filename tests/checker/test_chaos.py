@@ -107,7 +107,8 @@ WRONG = {
     "an accepted job that has another number": (_log('["accepted", "p-0", 77]'), "lost"),
     "two commits of one job": (
         _sql(
-            "INSERT INTO executions SELECT id + 50, job_id, attempt, worker, status, lease_expires_at"
+            "DROP INDEX executions_one_a_job;"
+            " INSERT INTO executions SELECT id + 50, job_id, attempt, worker, status, lease_expires_at, token"
             " FROM executions WHERE status = 'DONE'"
         ),
         "duplicated",
@@ -118,7 +119,10 @@ WRONG = {
     "an accepted job that is gone": (_log('["accepted", "p-9", 9]'), "lost"),
     "a success without an effect": (_sql("DELETE FROM effects"), "lost"),
     "two effects": (
-        _sql("INSERT INTO effects SELECT id + 1, job_id, execution_id, value FROM effects"),
+        _sql(
+            "DROP INDEX effects_one_a_job;"
+            " INSERT INTO effects SELECT id + 1, job_id, execution_id, value FROM effects"
+        ),
         "duplicated",
     ),
     "a job that is not done": (
