@@ -155,7 +155,7 @@ def _work(orders: Orders, queue: Queue, log: TextIO) -> None:
         key = job.payload
         _say(log, "ran", key, context.attempt)
         drawn, beats, returned = chance.random(), chance.random(), threading.Event()
-        if beats < BEATING:
+        if orders.fault is None and beats < BEATING:  # under a fault leases are to run out
             threading.Thread(target=_beat, args=(context, returned), daemon=True).start()
         try:
             work_on(drawn, key)
