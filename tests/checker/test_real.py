@@ -12,7 +12,6 @@ from failure_modes.checker.real.fidelity import Schedule, compare, kept_schedule
 from failure_modes.checker.real.real import ProcessLost, RealWorld, SoftWorld, real_world_of
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.simulation.stepping import At
-from failure_modes.checker.subject.worlds import programs_of
 from failure_modes.checker.traces.database import all_kept
 from failure_modes.checker.traces.replay import replay
 from model.actions import Action, Crash, Enqueue, Step
@@ -57,7 +56,7 @@ def test_a_crash_that_lets_finally_commit_is_noticed() -> None:
 
 def test_a_killed_process_is_gone_and_so_is_its_lock() -> None:
     """SIGKILL inside a transaction: the process is no more, and another can write."""
-    with Lockstep(STATEMENT, world=RealWorld(STATEMENT, guarded, programs=programs_of)) as lockstep:
+    with Lockstep(STATEMENT, world=RealWorld(STATEMENT, guarded)) as lockstep:
         for action in TORN[:-1]:
             lockstep.apply(action)
         producer = lockstep.world.processes["producer"]
@@ -75,7 +74,7 @@ def test_a_killed_process_is_gone_and_so_is_its_lock() -> None:
 
 def test_a_process_that_dies_unasked_is_an_error() -> None:
     """It is no crash of the schedule, so nothing that follows would mean anything."""
-    with Lockstep(Scope(), world=RealWorld(Scope(), guarded, programs=programs_of)) as lockstep:
+    with Lockstep(Scope(), world=RealWorld(Scope(), guarded)) as lockstep:
         lockstep.apply(Enqueue(key="k1"))
         lockstep.apply(Step(worker="A"))
         worker = lockstep.world.processes["A"]

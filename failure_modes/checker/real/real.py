@@ -57,6 +57,7 @@ class RealWorld(World):
 
     def __init__(self, scope: Scope, swap: Swap, **options: Any) -> None:
         self.swap = swap
+        options.setdefault("programs", programs_of)
         super().__init__(scope, swap, **options)
 
     def process(self, name: str, program: Program) -> "RealProcess":
@@ -76,7 +77,7 @@ class RealPoweredWorld(PoweredWorld, RealWorld):
 
 def real_world_of(scope: Scope, swap: Swap) -> World:
     """The world of real processes that a scope asks for."""
-    return (RealPoweredWorld if scope.power_loss else RealWorld)(scope, swap, programs=programs_of)
+    return (RealPoweredWorld if scope.power_loss else RealWorld)(scope, swap)
 
 
 class RealProcess(Process):
