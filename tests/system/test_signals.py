@@ -1,5 +1,6 @@
 """The worker: how a signal stops it, and that it never stops half way."""
 
+import gc
 import signal
 import sys
 from collections.abc import Callable
@@ -90,11 +91,13 @@ def interrupted_at(number: int, body: Callable[[], object], interrupt: Callable[
         return trace
 
     before = sys.gettrace()
+    gc.disable()  # what a collector's callback raises is lost, and so is a trace function with it
     sys.settrace(trace)
     try:
         body()
     finally:
         sys.settrace(before)
+        gc.enable()
     return left <= 0
 
 
