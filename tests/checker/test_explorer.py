@@ -39,7 +39,12 @@ def _proof(
     reductions: Reductions | None = None,
     attempts_max: int = 3,
 ) -> Proof:
-    scope = Scope(workers=workers, granularity=granularity, settings=Settings(attempts_max=attempts_max))
+    scope = Scope(
+        workers=workers,
+        granularity=granularity,
+        settings=Settings(attempts_max=attempts_max),
+        constraints=swap is guarded,  # the schema would refuse the faults
+    )
     return Proof(scope=scope, bounds=bounds, swap=swap, hunted=hunted, reductions=reductions or ONE_ORDER)
 
 

@@ -79,7 +79,8 @@ def test_what_a_scenario_says_of_what_else_it_breaks_is_so(mode_id: str, breaks:
 
 def test_a_fault_put_right_is_asked_for_once() -> None:
     """What a failure mode breaks in one scope has one guard; a scope of its own has one of its own."""
-    assert [one.breaks for one in guards_of(TORN)] == ["INV_002"]
+    assert [one.breaks for one in guards_of(failure_mode("FM_013"))] == ["INV_003"]
+    assert [one.breaks for one in guards_of(TORN)] == ["INV_002", "INV_001"]
     assert [one.breaks for one in guards_of(failure_mode("FM_009"))] == ["INV_003", "INV_001"]
 
 
