@@ -67,6 +67,7 @@ def _run(number: int, struck_by: signal.Signals, command: list[str]) -> str:
         from system.cli import main
 
         os.dup2(os.open(os.devnull, os.O_RDWR), 1)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # tests may run where it is ignored
         moments = _Moments(number, struck_by)
         moments.watch()
         code: object = 1
