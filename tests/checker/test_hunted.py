@@ -110,11 +110,11 @@ def test_one_of_them_can_be_asked_for() -> None:
 
 def test_a_proof_says_it_of_all_of_them() -> None:
     """The JSON object is of the first, and holds the others; a fix is proved once for each scope."""
-    top = json.loads(invoke("prove", "FM_002", "--json").stdout)
-    assert (top["broken"]["breaks"], top["broken"]["shortest"], top["states"]) == ("INV_002", 4, 389)
+    top = json.loads(invoke("prove", "FM_013", "--json").stdout)
+    assert (top["broken"]["breaks"], top["broken"]["shortest"], top["states"]) == ("INV_003", 6, 1_271)
     (then,) = top["then"]
-    assert (then["broken"]["breaks"], then["broken"]["shortest"], then["holds"]) == ("INV_001", 8, None)
-    text = invoke("prove", "FM_002").stdout
+    assert (then["broken"]["breaks"], then["broken"]["shortest"], then["holds"]) == ("INV_004", 6, None)
+    text = invoke("prove", "FM_013").stdout
     assert text.count("nothing breaks in any reachable state") == 1
 
 
