@@ -9,12 +9,10 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from attrs import evolve
 
-from failure_modes.checker.cli import chaos as cli_chaos
 from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.scope import StoreKind
 from failure_modes.checker.real.chaos import Plan, run
@@ -26,7 +24,6 @@ from failure_modes.checker.subject.worlds import NoWorld
 from system.clock import SystemClock
 from system.queue import Queue
 from system.sqlite import SQLiteStore
-from system.store import StoreError
 from tests.checker.commands import invoke
 from tests.conftest import not_at_hand
 from tests.system.files import run as run_sql
@@ -217,96 +214,6 @@ def test_an_address_is_not_repeated() -> None:
     assert "secret" not in repr(place)
     assert "secret" not in repr(Plan(folder=Path(), place=place, seconds=1, seed=0))
     assert "secret" not in repr(_orders(Path(), place.db))
-
-
-def _finished(**wrong: Any) -> Books:
-    books = Books(
-        jobs=1,
-        accepted=1,
-        succeeded=1,
-        failed=0,
-        lost=(),
-        duplicated=(),
-        stuck=(),
-        strange=(),
-        died=(),
-        audit=Counter(dict.fromkeys(cli_chaos.MUST_MEET, 1)),
-        struck=Counter(kills=cli_chaos.KILLS_MIN),
-    )
-    return evolve(books, **{"jobs": cli_chaos.JOBS_MIN, **wrong})
-
-
-EXITS: tuple[tuple[Books, tuple[str, ...], int], ...] = (
-    (_finished(), (), 0),
-    (_finished(lost=("job-1",)), (), 1),
-    (_finished(strange=("job-1",)), (), 1),
-    (_finished(died=("worker1",)), (), 1),
-    (evolve(_finished(), audit=Counter[str]()), (), 3),
-    (_finished(jobs=cli_chaos.JOBS_MIN - 1), (), 3),
-    (_finished(struck=Counter(kills=cli_chaos.KILLS_MIN - 1)), (), 3),
-    (_finished(jobs=1), ("--minutes", "1"), 0),
-    (_finished(), ("--fault", "FM_001"), 1),
-    (_finished(duplicated=("job-1",)), ("--fault", "FM_001"), 0),
-    (_finished(strange=("job-1",)), ("--fault", "FM_001"), 1),
-    (_finished(duplicated=("job-1",), died=("worker1",)), ("--fault", "FM_001"), 1),
-)
-
-
-@pytest.mark.parametrize(("books", "options", "code"), EXITS)
-def test_the_exit_code_says_whether_it_is_as_expected(
-    books: Books, options: tuple[str, ...], code: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without a fault all must be well, and something have happened; with one a promise must be broken."""
-    monkeypatch.setattr(cli_chaos, "run", lambda *_: books)
-    said = invoke("chaos", *options, "--json")
-    assert said.exit_code == code
-    told = json.loads(said.stdout)
-    assert told["balanced"] is books.balanced
-    assert (told["history"] is None) is books.balanced
-    if told["history"]:
-        Path(told["history"]).rmdir()
-
-
-@pytest.mark.parametrize(
-    ("options", "constraints"),
-    [
-        ((), True),
-        (("--fault", "FM_001"), False),
-        (("--fault", "FM_002"), False),
-        (("--fault", "FM_005"), True),
-    ],
-)
-def test_a_fault_has_the_schema_that_it_needs(
-    options: tuple[str, ...], constraints: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where the unique indexes would refuse anything that it breaks, they are left out."""
-    plans: list[Plan] = []
-
-    def run(plan: Plan, say: object) -> Books:
-        del say
-        plans.append(plan)
-        return _finished()
-
-    monkeypatch.setattr(cli_chaos, "run", run)
-    invoke("chaos", *options)
-    assert [plan.constraints for plan in plans] == [constraints]
-
-
-def test_books_that_cannot_be_read_are_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message says why, and where the history is; the exit code is that of books that do not balance."""
-
-    def run(plan: Plan, say: object) -> Books:
-        del say
-        raise StoreError(f"{plan.folder / 'queue.db'}: the database file is damaged")
-
-    monkeypatch.setattr(cli_chaos, "run", run)
-    said = invoke("chaos")
-    assert said.exit_code == 1
-    told = re.fullmatch(
-        r"the books cannot be balanced: (.+)/queue\.db: the .+; the history is in \1\n", said.stderr
-    )
-    assert told is not None
-    Path(told.group(1)).rmdir()
 
 
 def test_no_process_outlives_the_run(tmp_path: Path) -> None:

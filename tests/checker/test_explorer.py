@@ -39,12 +39,8 @@ def _proof(
     reductions: Reductions | None = None,
     attempts_max: int = 3,
 ) -> Proof:
-    scope = Scope(
-        workers=workers,
-        granularity=granularity,
-        settings=Settings(attempts_max=attempts_max),
-        constraints=swap is guarded,  # the schema would refuse the faults
-    )
+    settings, right = Settings(attempts_max=attempts_max), swap is guarded  # the schema would refuse faults
+    scope = Scope(workers=workers, granularity=granularity, settings=settings, constraints=right)
     return Proof(scope=scope, bounds=bounds, swap=swap, hunted=hunted, reductions=reductions or ONE_ORDER)
 
 
@@ -314,9 +310,6 @@ def test_two_processes_prove_what_one_does() -> None:
         two.counts.transitions,
         two.depth,
     )
-
-
-# An answer is complete, or names its bound.
 
 
 @pytest.mark.parametrize(
