@@ -1,7 +1,9 @@
 """The worker: how a signal stops it, and that it never stops half way."""
 
 import gc
+import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -101,7 +103,27 @@ def interrupted_at(number: int, body: Callable[[], object], interrupt: Callable[
     return left <= 0
 
 
-def test_released_never_leaves_the_handler(queue: Queue, clock: ManualClock) -> None:
+ALONE = "TRACED_ALONE"
+"""Set in a process that runs one test alone."""
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"])
+def test_released_never_leaves_the_handler(store: str) -> None:
+    """The next test, in a process of its own: beside others Python may hang while it traces."""
+    name = f"{__file__}::test_each_instruction_may_be_interrupted[{store}]"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", name],
+        env=os.environ | {ALONE: "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.skipif(ALONE not in os.environ, reason="runs in a process of its own, by the test before it")
+def test_each_instruction_may_be_interrupted(queue: Queue, clock: ManualClock) -> None:
     """Between whichever two instructions a signal falls, the job ends or is released; the worker lives."""
 
     def handler(job: Job, context: Context) -> None:
