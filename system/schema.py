@@ -1,4 +1,4 @@
-"""What both databases are told of the same rows: the words that a column may hold, and the rules over rows.
+"""What both databases share of the schema: the words that a column may hold, and the rules over rows.
 
 What the invariants promise, the rows cannot contradict, where a database can say it: a job has one effect,
 and one execution that was not aborted; an effect is of an execution of its own job.

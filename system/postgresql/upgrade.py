@@ -2,7 +2,7 @@
 
 Whoever upgrades holds the table that says the version against everybody. Each transaction of the queue reads
 that table first, and holds it until its end: so none runs on while the tables change, and the next one is
-told of the new version. A program of the older version does not read it; the rows it would add lack a token.
+reads the new version. A program of the older version does not read it; the rows it would add lack a token.
 """
 
 from typing import Any
