@@ -43,17 +43,13 @@ class Draft:
     actor: str
     given: Given
     events: list[Event] = field(factory=list)
-    looked: list[None] = field(factory=list)
-    """As long as it has looked for jobs often; like `events`, it goes on from one draft to the next."""
 
     def look(self) -> tuple[Job, ...]:
-        """The jobs that a lease or a reconciliation sees when it looks for some."""
+        """The jobs that a lease or a reconciliation sees. A transaction looks for jobs once."""
         jobs = self.durable.jobs
         if self.given.looks is None:
             return jobs
-        number = len(self.looked)
-        self.looked.append(None)
-        seen = self.given.looks[number] if number < len(self.given.looks) else frozenset()
+        seen = next(iter(self.given.looks), frozenset())
         return tuple([job for job in jobs if job.id in seen])
 
     def add_job(self, key: str, attempts_max: int) -> "Draft":

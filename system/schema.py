@@ -4,6 +4,8 @@ What the invariants promise, the rows cannot contradict, where a database can sa
 and one execution that was not aborted; an effect is of an execution of its own job.
 """
 
+from attrs import frozen
+
 from system.store import Status, StoreError
 
 EVENTS = (
@@ -64,6 +66,14 @@ INDEXES = (
     "CREATE INDEX audit_duplicates ON audit (id) WHERE event = 'duplicate' OR reason = 'already_committed'",
     f"CREATE INDEX audit_given_up ON audit (id, event) WHERE {GIVEN_UP}",
 )
+
+
+@frozen(kw_only=True)
+class Upgraded:
+    """A queue was brought up from one schema version to another."""
+
+    before: int
+    after: int
 
 
 def one_of(words: tuple[str, ...]) -> str:

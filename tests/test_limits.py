@@ -40,6 +40,15 @@ class NotWritten(RetryBudget):
         """Write nothing."""
 
 
+class SpentInSilence(RetryBudget):
+    """Counts, and does not write down that the last retry of the window was spent."""
+
+    def spend(self, tx: Transaction, retry: Execution) -> None:
+        """Write the retry, and no audit row."""
+        del retry
+        tx.add_retry(forget_until=tx.now - self._window_ms)
+
+
 class ShortWindow(RetryBudget):
     """Counts seconds for minutes."""
 
@@ -154,8 +163,9 @@ def test_a_limit_that_does_not_hold_breaks_inv_005(swap: Swap, bounds: Bounds, g
         _with(breaker=EveryoneProbes),
         _with(breaker=NeverCloses),
         _with(retry=SameForAll),
+        _with(budget=SpentInSilence),
     ],
-    ids=["in silence", "everyone probes", "never closes", "same for all"],
+    ids=["in silence", "everyone probes", "never closes", "same for all", "spent in silence"],
 )
 def test_a_limit_that_is_kept_in_another_way_parts_from_the_model(swap: Swap) -> None:
     """What the rows or the audit say is not what they should."""

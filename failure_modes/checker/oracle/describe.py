@@ -116,11 +116,19 @@ def _breaker_changes(before: Durable, after: Durable) -> list[str]:
 
 def difference(model: Durable, system: Durable) -> tuple[str, str]:
     """The first place where the model and the system differ, told for each."""
-    for of in (_jobs_told, _executions_told, _effects_told, _charges_told, _limits_told):
+    for of in (
+        _jobs_told,
+        _due_times_told,
+        _executions_told,
+        _effects_told,
+        _charges_told,
+        _limits_told,
+        _in_full,
+    ):
         for expected, got in zip_longest(of(model), of(system), fillvalue="nothing more"):
             if expected != got:
                 return expected, got
-    raise AssertionError("two durable states that are told alike are alike")
+    raise AssertionError("two durable states that differ in no row are alike")
 
 
 def _jobs_told(durable: Durable) -> list[str]:
@@ -129,6 +137,10 @@ def _jobs_told(durable: Durable) -> list[str]:
         lease = "no lease" if job.available_at is None else f"a lease at {job.available_at / 1000:g}s"
         told.append(f"job-{job.id} (key {job.key}, {job.attempts_max} attempts) open to {lease}")
     return told
+
+
+def _due_times_told(durable: Durable) -> list[str]:
+    return [f"job-{job.id} has {'a' if job.timed else 'no'} due time of its own" for job in durable.jobs]
 
 
 def _executions_told(durable: Durable) -> list[str]:
@@ -153,6 +165,12 @@ def _charges_told(durable: Durable) -> list[str]:
 def _limits_told(durable: Durable) -> list[str]:
     retries = ", ".join([f"{at / 1000:g}s" for at in durable.retries]) or "none"
     return [f"retries in the window: {retries}", _breaker(durable)]
+
+
+def _in_full(durable: Durable) -> list[str]:
+    """Each value to the last digit: above, long times are rounded."""
+    rows = (durable.jobs, durable.executions, durable.effects, durable.retries, (durable.breaker,))
+    return [str(row) for kind in rows for row in kind]
 
 
 def _breaker(durable: Durable) -> str:

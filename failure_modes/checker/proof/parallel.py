@@ -210,7 +210,7 @@ def _serve(connection: "Connection[Any, Any]", proof: Proof, number: int, parts:
             break
         try:
             reply = (False, getattr(desk, what)(*arguments))
-        except Exception as error:
+        except (Exception, temporary.NoRoom) as error:
             reply = (True, error)
         try:
             connection.send(reply)
