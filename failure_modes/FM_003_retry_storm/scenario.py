@@ -34,7 +34,7 @@ def without_limits(queue: Queue) -> Queue:
 
 FAILURE_MODE = FailureMode(
     title="retry storm",
-    breaks="INV_005",
+    breaks="INV_006",
     trigger="a handler fails again and again",
     policy="retry, retry budget and circuit breaker",
     swap=without_limits,

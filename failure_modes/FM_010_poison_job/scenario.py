@@ -39,7 +39,7 @@ FAILURE_MODE = FailureMode(
     breaks="INV_004",
     then=(
         Then(
-            breaks="INV_005",
+            breaks="INV_006",
             shortest=1,
             strategy=Strategy(
                 weights=(("Step", 5), ("Enqueue", 1), ("Tick", 1), ("Reconcile", 1)),

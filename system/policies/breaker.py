@@ -1,4 +1,4 @@
-"""The circuit breaker: after so many failures in a row nothing is leased for a while. Protects INV_005.
+"""The circuit breaker: after so many failures in a row nothing is leased for a while. Protects INV_006.
 
 When handlers fail one after the other, what they depend on is probably down, and each further attempt is load
 that keeps it down. The breaker opens, on the record; then one job is let through as a probe, and no other for
@@ -17,7 +17,7 @@ from system.store import Breaker, Execution, Transaction
 class CircuitBreaker:
     """Opens for `open_seconds` at the `failures_max`th failure in a row; None for never."""
 
-    protects: ClassVar[tuple[str, ...]] = ("INV_005",)
+    protects: ClassVar[tuple[str, ...]] = ("INV_006",)
 
     failures_max: int | None = field(default=None, validator=validators.optional(whole()))
     open_seconds: float = field(default=30.0, validator=seconds())
