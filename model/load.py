@@ -2,7 +2,7 @@
 
 from attrs import evolve, frozen
 
-from model.events import Event
+from model.events import Event, EventKind
 from model.state import Durable, Settings
 
 
@@ -28,14 +28,14 @@ class Load:
         return evolve(self, retries=recent, failed_at=self.failed_at if open_still else None)
 
     def _with(self, event: Event, durable: Durable, settings: Settings) -> "Load":
-        if event.event == "leased" and settings.retries_max is not None and is_retry(event, durable):
+        if event.event == EventKind.LEASED and settings.retries_max is not None and is_retry(event, durable):
             recent = [at for at in self.retries if at > event.at - settings.window_ms]
             return evolve(self, retries=(*recent, event.at))
         if settings.failures_max is None:
             return self
-        if event.event in ("committed", "finished"):
+        if event.event in (EventKind.COMMITTED, EventKind.FINISHED):
             return evolve(self, failures=0, failed_at=None)
-        if event.event == "failed":
+        if event.event == EventKind.FAILED:
             last = event.at if self.failed_at is None else max(self.failed_at, event.at)
             return evolve(self, failures=min(self.failures + 1, settings.failures_max), failed_at=last)
         return self

@@ -1,11 +1,10 @@
 """INV_006: after failures, attempts are bounded by the limits that were set.
 
 The retry budget and the circuit breaker promise a bound (Google, "Site Reliability Engineering", chapter 22).
-It is judged on the leases and failures that the audit rows tell of. The rows in which a queue keeps its limits
-are not read.
+The leases and failures in the audit rows are judged. The rows in which a queue keeps its limits are not read.
 """
 
-from model.events import Event
+from model.events import Event, EventKind
 from model.invariants.observed import Change
 from model.load import Load, is_retry
 from model.state import Durable, Settings
@@ -15,7 +14,7 @@ def attempts_are_bounded(change: Change) -> str | None:
     """No lease beyond what the retry budget and the circuit breaker allow."""
     load = change.load
     for event in change.events:
-        if event.event == "leased":
+        if event.event == EventKind.LEASED:
             breach = _breach(load, event, change.after, change.settings)
             if breach:
                 return breach

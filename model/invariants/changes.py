@@ -3,7 +3,7 @@
 The table is `model.transitions`: nothing here says for itself what is allowed.
 """
 
-from model.events import Event
+from model.events import Event, EventKind
 from model.invariants.observed import Change
 from model.state import HELD, TERMINAL, Execution
 from model.transitions import By, Lease, Transition, allowed, why_not, why_not_job
@@ -74,7 +74,7 @@ def _identity_breach(old: Execution, new: Execution, row: Event) -> str | None:
     if (old.job, old.attempt, old.worker) != (new.job, new.attempt, new.worker):
         return f"{row.event} made it another execution: its job, attempt or worker changed"
     moved = new.lease_expires_at - old.lease_expires_at
-    if moved < 0 or (moved and row.event != "extended"):
+    if moved < 0 or (moved and row.event != EventKind.EXTENDED):
         return f"{row.event} moved the end of its lease by {moved / 1000:g}s"
     return None
 

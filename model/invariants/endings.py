@@ -1,6 +1,6 @@
 """INV_004 and INV_005: what is left when recovery has run, and what the audit rows say of it."""
 
-from model.events import Event
+from model.events import Event, EventKind, Operation
 from model.invariants.observed import Ending, Fault
 from model.state import TERMINAL, JobState
 
@@ -29,7 +29,7 @@ def failures_are_detectable(ending: Ending) -> str | None:
     for fault in untold:
         of = f"exec-{fault.execution} of " if fault.execution else ""
         return f"no audit row tells of the {fault.kind} that hit {of}job-{fault.job}"
-    buried = {event.job for event in ending.events if event.event == "buried"}
+    buried = {event.job for event in ending.events if event.event == EventKind.BURIED}
     for job in ending.final.jobs:
         if ending.final.job_state(job.id) is JobState.FAILED and job.id not in buried:
             return f"job-{job.id} is FAILED and no audit row says why"
@@ -56,15 +56,16 @@ def _balance(
 
 def _tells(event: Event, fault: Fault) -> bool:
     if fault.kind == "duplicate":
-        return event.event == "duplicate"
+        return event.event == EventKind.DUPLICATE
     if fault.kind == "failure":
         return _is_of_failure(event)
-    recovered = event.event == "expired" or (event.event == "finished" and event.operation == "reconcile")
-    return recovered and event.execution == fault.execution
+    if event.event == EventKind.FINISHED:
+        return event.operation == Operation.RECONCILE and event.execution == fault.execution
+    return event.event == EventKind.EXPIRED and event.execution == fault.execution
 
 
 def _is_of_failure(event: Event) -> bool:
-    return event.operation == "fail" and event.event in ("failed", "refused")
+    return event.operation == Operation.FAIL and event.event in (EventKind.FAILED, EventKind.REFUSED)
 
 
 def condensed(
@@ -79,8 +80,8 @@ def condensed(
     given_up: dict[int, Event] = {}
     spare = []
     for row in rows:
-        if row.event == "buried":
+        if row.event == EventKind.BURIED:
             given_up.setdefault(row.job, row)
-        elif row.event == "duplicate" or _is_of_failure(row):
+        elif row.event == EventKind.DUPLICATE or _is_of_failure(row):
             spare.append(row)
     return (*given_up.values(), *spare), untold
