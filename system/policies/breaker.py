@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from attrs import evolve, field, frozen, validators
 
+from system.audit import EventKind, Operation
 from system.settings import seconds, whole
 from system.store import Breaker, Execution, Transaction
 
@@ -50,7 +51,7 @@ class CircuitBreaker:
         opens = failures == self.failures_max
         tx.set_breaker(Breaker(failures=failures, open_until_at=tx.now + self._open_ms if opens else None))
         if opens:
-            self._record(tx, execution, "opened", "fail")
+            self._record(tx, execution, EventKind.OPENED, Operation.FAIL)
 
     def finished(self, tx: Transaction, execution: Execution) -> None:
         """A job has succeeded."""
@@ -60,9 +61,9 @@ class CircuitBreaker:
         if breaker.failures:
             tx.set_breaker(Breaker())
         if breaker.open_until_at is not None:
-            self._record(tx, execution, "closed", "finish")
+            self._record(tx, execution, EventKind.CLOSED, Operation.FINISH)
 
-    def _record(self, tx: Transaction, execution: Execution, event: str, operation: str) -> None:
+    def _record(self, tx: Transaction, execution: Execution, event: EventKind, operation: Operation) -> None:
         tx.record(
             event=event,
             operation=operation,

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from attrs import field, frozen, validators
 
+from system.audit import EventKind, Operation, Reason
 from system.settings import seconds, whole
 from system.store import Execution, Transaction
 
@@ -33,12 +34,12 @@ class RetryBudget:
         tx.add_retry(forget_until=tx.now - self._window_ms)
         if not self.has_room(tx):
             tx.record(
-                event="exhausted",
-                operation="lease",
+                event=EventKind.EXHAUSTED,
+                operation=Operation.LEASE,
                 actor=retry.worker,
                 job_id=retry.job_id,
                 execution_id=retry.id,
-                reason="retry_budget",
+                reason=Reason.RETRY_BUDGET,
             )
 
     def _recent(self, tx: Transaction) -> list[int]:
