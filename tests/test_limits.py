@@ -1,6 +1,6 @@
 """The limits of retries, broken on purpose in small and plausible ways: each is found.
 
-Some break INV_005; the others only part from the model: what they keep to themselves does no harm in time.
+Some break INV_006; the others only part from the model: what they keep to themselves does no harm in time.
 """
 
 from typing import Any
@@ -151,7 +151,7 @@ def test_the_limits_hold_in_every_reachable_state(bounds: Bounds) -> None:
 )
 def test_a_limit_that_does_not_hold_breaks_inv_005(swap: Swap, bounds: Bounds, got: str) -> None:
     """It is found without the model, by what was observed."""
-    finding = _proved(swap, Hunt("INV_005"), bounds).finding
+    finding = _proved(swap, Hunt("INV_006"), bounds).finding
     assert finding is not None
     assert finding.got.endswith(got)
 

@@ -53,7 +53,7 @@ this:
    `oracle/visibility.py` tells the model what only the database could choose: ids, and which rows a
    transaction could see.
 6. **Two oracles judge.** *Divergence*: rows, audit or phase are not the model's. *Violation*: an invariant
-   (`model/invariants.py`) does not hold on the change, whatever the model says.
+   (`model/invariants/`) does not hold on the change, whatever the model says.
 7. **At the end** recovery runs and a fair schedule (`oracle/liveness.py`); what is left is judged.
 8. **A finding is minimised** (`search/minimise.py`), certified by the explorer (`proof/explorer.py`: no
    shorter trace exists), printed (`report/rendering.py`), and kept as JSON (`traces/database.py`).
