@@ -14,6 +14,9 @@ from failure_modes.checker.search.plans import EXAMPLES_MAX, proof_of, search_of
 SEEDS = range(3)
 """Of the searches that the tests make; `nox -s seeds` makes ten."""
 
+SEEDS_EACH_TIME = 2
+"""So many of them are searched whenever the tests run, and the others by `nox -s slow`."""
+
 
 def find(mode_id: str, *, seed: int, breaks: str | None = None) -> Result:
     """Search the broken system. Raises AssertionError if it does not end at a trace as short as any."""

@@ -16,7 +16,6 @@ import errno
 import fcntl
 import os
 import shutil
-import sqlite3
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -41,8 +40,8 @@ NAME_LENGTH_MAX = 50
 """A longer path leaves too little room for the name of a socket: the system allows about 100 bytes."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_SQLITE_NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
-"""SQLite says of some writes only that they failed."""
+_SQLITE_NO_ROOM = (13, 10)
+"""SQLITE_FULL, and SQLITE_IOERR: of some writes SQLite says only that they failed."""
 
 _LAST = -200
 """When a process ends, multiprocessing first removes what it keeps in such a folder (at -100)."""
@@ -115,8 +114,9 @@ def room() -> Iterator[None]:
 
 def no_room_in(error: BaseException) -> NoRoom | None:
     """The NoRoom that this error of a temporary database comes to; None if it says something else."""
-    if isinstance(error, sqlite3.Error):
-        if (getattr(error, "sqlite_errorcode", 0) & 0xFF) not in _SQLITE_NO_ROOM:
+    code = getattr(error, "sqlite_errorcode", None)
+    if isinstance(code, int):
+        if code & 0xFF not in _SQLITE_NO_ROOM:
             return None
     elif isinstance(error, OSError):
         if error.errno not in _NO_ROOM or not _is_below(own(), error.filename):
@@ -128,7 +128,7 @@ def no_room_in(error: BaseException) -> NoRoom | None:
     return _no_room(own().parent, error)
 
 
-def _no_room(above: Path, error: Exception) -> NoRoom:
+def _no_room(above: Path, error: BaseException) -> NoRoom:
     why = (error.strerror if isinstance(error, OSError) else None) or error
     return NoRoom(
         f"{above}: no temporary database can be written there ({why}); make room, or name another folder in"
