@@ -251,7 +251,7 @@ def _asked(there: RemoteShard) -> None:
 def test_a_process_that_is_killed_is_told_of(asked_first: bool) -> None:
     """Whoever waits for its answer, or asks it anew, hears that it died, and does not wait for ever."""
     there = RemoteShard(GUARDED, 0, 1)
-    there.ask("begin")
+    there.ask("add_first")
     assert there.answer() is None
     (child,) = active_children()
     os.kill(child.pid or 0, signal.SIGSTOP)  # so that it cannot answer before it dies

@@ -17,7 +17,7 @@ from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.scope import Granularity, Scope, guarded
 from failure_modes.checker.experiment.target import Hunt
 from failure_modes.checker.proof import proving
-from failure_modes.checker.proof.checkpoint import CheckpointError, load
+from failure_modes.checker.proof.checkpoint import FORMAT, CheckpointError, load
 from failure_modes.checker.proof.proof import Counts, Proof, Reductions
 from failure_modes.checker.proof.proving import Limits, prove
 
@@ -156,8 +156,8 @@ def _put(*path: str | int, value: Any) -> Callable[[dict[str, Any]], object]:
 
 def test_another_format_is_refused(file: Path, whole_text: str) -> None:
     """A file of a later version is not read, though its checksum is right."""
-    told = _refusal(file, _forged(whole_text, _put("format", value=2)))
-    assert told == "format 2, and this program reads 1"
+    told = _refusal(file, _forged(whole_text, _put("format", value=FORMAT + 1)))
+    assert told == f"format {FORMAT + 1}, and this program reads {FORMAT}"
 
 
 ELSEWHERE = {
