@@ -29,6 +29,7 @@ BOUNDS = Bounds(
 SHORTEST: dict[str, tuple[str | None, int]] = {
     "the lease comparison off by one, in the fence": ("INV_003", 3),
     "the lease comparison off by one, in the lease": ("INV_003", 4),
+    "a new job with a due time of its own": (None, 1),
     "rollback missing on a refused commit": ("INV_002", 4),
     "the audit row in another transaction": (None, 1),
     "the attempts count not incremented": (None, 3),

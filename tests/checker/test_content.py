@@ -13,6 +13,7 @@ from failure_modes.checker.proof.proving import Limits, prove
 from failure_modes.checker.proof.state_change import DeadEnd
 from failure_modes.checker.proof.successors import Successors
 from failure_modes.checker.simulation.content import Unexplorable
+from system.audit import Reason
 from system.policies import CommitBoundary, Fence
 from system.policies.lease import Lease
 from system.queue import Queue
@@ -58,7 +59,7 @@ class Counting(Fence):
 
     asked = 0
 
-    def refusal(self, execution: Execution, now: int) -> str | None:
+    def refusal(self, execution: Execution, now: int) -> Reason | None:
         """Count, and judge as ever."""
         object.__setattr__(self, "asked", self.asked + 1)
         return super().refusal(execution, now)

@@ -21,6 +21,7 @@ from failure_modes.checker.proof.proving import Limits, prove
 from failure_modes.checker.simulation.process_snapshot import Standing
 from model.actions import Action, Tick
 from model.state import Settings
+from system.audit import EventKind, Operation
 from system.policies import CommitBoundary, Fence
 from system.policies.fence import refuse
 from system.queue import Queue
@@ -141,12 +142,12 @@ class TwiceAt(CommitBoundary):
             execution = tx.execution(held.id)
             reason = self._refusal(tx, fence, execution)
             if reason:
-                refuse(tx, execution, "commit", reason)
+                refuse(tx, execution, Operation.COMMIT, reason)
                 return False
             for _ in range(2 if execution.attempt == self.attempt else 1):
                 tx.add_effect(job_id=execution.job_id, execution_id=execution.id, value=value)
             to, actor = Status.COMMITTED, execution.worker
-            tx.move(execution, to=to, event="committed", operation="commit", actor=actor)
+            tx.move(execution, to=to, event=EventKind.COMMITTED, operation=Operation.COMMIT, actor=actor)
             tx.set_available(execution.job_id, None)
             return True
 

@@ -25,6 +25,7 @@ from failure_modes.checker.simulation.content import Unexplorable
 from failure_modes.checker.simulation.process_snapshot import Place
 from failure_modes.checker.simulation.stepping import At, NotTheSame
 from model.actions import Action, Crash, Enqueue, Heartbeat, Reconcile, Step, Tick
+from system.audit import Reason
 from system.policies import CommitBoundary, Fence
 from system.policies.lease import Lease
 from system.queue import Queue
@@ -331,7 +332,7 @@ class LooksTwice(SQLiteTransaction):
 class AsksTwice(CommitBoundary):
     """Every third commit, of whatever process, looks for the job in vain."""
 
-    def _refusal(self, tx: Transaction, fence: Fence, execution: Execution) -> str | None:
+    def _refusal(self, tx: Transaction, fence: Fence, execution: Execution) -> Reason | None:
         if next(_calls) % 3 == 0:
             tx.job(execution.job_id)
         return super()._refusal(tx, fence, execution)

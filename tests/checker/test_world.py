@@ -97,7 +97,7 @@ class _Recorder:
     def record(self, ran: Ran) -> None:
         """Forget it."""
 
-    def refuse(self, error: Exception) -> NoReturn:
+    def refuse(self, error: BaseException) -> NoReturn:
         """There is no reason to."""
         raise error
 

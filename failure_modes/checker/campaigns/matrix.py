@@ -20,6 +20,7 @@ from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.search.uninterrupted import prove
 from model.invariants import INVARIANTS
 from model.state import Settings
+from system.audit import Operation, Reason
 from system.policies import CircuitBreaker, Fence, Policies, Reconciliation, Retry, RetryBudget
 from system.policies.reconcile import Reconciled
 from system.queue import Queue
@@ -64,7 +65,7 @@ PARTS = (
 class NoFence(Fence):
     """Whoever comes may go on."""
 
-    def refusal(self, execution: Execution, now: int) -> str | None:
+    def refusal(self, execution: Execution, now: int) -> Reason | None:
         """No reason ever."""
         del execution, now
         return None
@@ -78,7 +79,7 @@ class NoEnd(Retry):
         del attempt
         return 0
 
-    def bury_if_spent(self, tx: Transaction, last: Execution, *, operation: str, actor: str) -> bool:
+    def bury_if_spent(self, tx: Transaction, last: Execution, *, operation: Operation, actor: str) -> bool:
         """Never give up."""
         del tx, last, operation, actor
         return False

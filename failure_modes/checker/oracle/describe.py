@@ -109,15 +109,17 @@ def difference(model: Durable, system: Durable) -> tuple[str, str]:
     """The first difference between the model and the system, described for each of the two."""
     for of in (
         _described_jobs,
+        _described_due_times,
         _described_executions,
         _described_effects,
         _described_charges,
         _described_limits,
+        _in_full,
     ):
         for expected, got in zip_longest(of(model), of(system), fillvalue="nothing more"):
             if expected != got:
                 return expected, got
-    raise AssertionError("two different durable states have different descriptions")
+    raise AssertionError("two durable states that differ in no row are alike")
 
 
 def _described_jobs(durable: Durable) -> list[str]:
@@ -126,6 +128,10 @@ def _described_jobs(durable: Durable) -> list[str]:
         lease = "no lease" if job.available_at is None else f"a lease at {job.available_at / 1000:g}s"
         found.append(f"job-{job.id} (key {job.key}, {job.attempts_max} attempts) open to {lease}")
     return found
+
+
+def _described_due_times(durable: Durable) -> list[str]:
+    return [f"job-{job.id} has {'a' if job.timed else 'no'} due time of its own" for job in durable.jobs]
 
 
 def _described_executions(durable: Durable) -> list[str]:
@@ -150,6 +156,12 @@ def _described_charges(durable: Durable) -> list[str]:
 def _described_limits(durable: Durable) -> list[str]:
     retries = ", ".join([f"{at / 1000:g}s" for at in durable.retries]) or "none"
     return [f"retries in the window: {retries}", _breaker(durable)]
+
+
+def _in_full(durable: Durable) -> list[str]:
+    """Each value to the last digit: the descriptions above round long times."""
+    rows = (durable.jobs, durable.executions, durable.effects, durable.retries, (durable.breaker,))
+    return [str(row) for kind in rows for row in kind]
 
 
 def _breaker(durable: Durable) -> str:

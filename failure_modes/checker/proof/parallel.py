@@ -209,7 +209,7 @@ def _serve(connection: "Connection[Any, Any]", proof: Proof, number: int, shards
             break
         try:
             reply = (False, getattr(server, what)(*arguments))
-        except Exception as error:
+        except (Exception, temporary.NoRoom) as error:
             reply = (True, error)
         try:
             connection.send(reply)

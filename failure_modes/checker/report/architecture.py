@@ -41,8 +41,8 @@ this:
 1. **It is chosen.** A search draws it (`search/machine.py`), a proof enumerates it (`proof/alphabet.py`),
    or a trace has it (`traces/replay.py`).
 2. **The process moves.** Lock-step (`oracle/lockstep.py`) resumes the virtual process A, through
-   `oracle/system_side.py`. The process (`simulation/process.py`) is a greenlet that runs the real worker, queue, policies and store of `system/`, unchanged
-   (`subject/programs.py`).
+   `oracle/system_side.py`. The process (`simulation/process.py`) is a greenlet that runs the real worker,
+   queue, policies and store of `system/`, unchanged (`subject/programs.py`).
 3. **It pauses at its next boundary.** Each SQL statement passes through the stepping connection
    (`simulation/stepping.py`), which pauses before a transaction, or before each statement. A lock that
    another process holds leaves it *blocked*; a crash is an exception that no `except` of the system
@@ -53,7 +53,7 @@ this:
    the database can choose: ids, and which rows a transaction could see. `oracle/system_side.py` notes them,
    and `oracle/reference.py` gives them to the model.
 6. **Two oracles judge** (`oracle/judge.py`). *Divergence*: rows, audit or phase are not the model's.
-   *Violation*: an invariant (`model/invariants.py`) does not hold on the change, whatever the model says.
+   *Violation*: an invariant (`model/invariants/`) does not hold on the change, whatever the model says.
    `oracle/ledger.py` keeps the record.
 7. **At the end** recovery runs and a fair schedule (`oracle/liveness.py`); what is left is judged.
 8. **A finding is minimised** (`search/minimise.py`), certified by the explorer (`proof/explorer.py`: no

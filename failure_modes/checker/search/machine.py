@@ -20,7 +20,7 @@ from failure_modes.checker.experiment.target import Hunt, needs_ending
 from failure_modes.checker.oracle.lockstep import Lockstep, run_actions
 from failure_modes.checker.search.draws import by_seed_alone
 from failure_modes.checker.search.minimise import shrink
-from failure_modes.checker.support import interrupts
+from failure_modes.checker.support import interrupts, temporary
 from model.actions import Action
 from system.clock import Stopwatch
 
@@ -169,7 +169,8 @@ def machine_of(search: Search, tally: Tally, progress: Progress = _silent) -> ty
             if search.seconds_max is not None and tally.stopwatch.seconds > search.seconds_max:
                 tally.bound_hit = True
                 raise BoundHit
-            self.lockstep = Lockstep(search.strategy.scope, search.swap, target=search.hunted)
+            with temporary.room():
+                self.lockstep = Lockstep(search.strategy.scope, search.swap, target=search.hunted)
             self.found = False
 
         @rule(burst=sampled_from(bursts))
@@ -178,7 +179,7 @@ def machine_of(search: Search, tally: Tally, progress: Progress = _silent) -> ty
             for action in burst:
                 if lockstep.over or not lockstep.possible(action):
                     return
-                with _remembering(self):
+                with _remembering(self), temporary.room():
                     lockstep.apply(action)
                 if search.hunted is None and lockstep.reference.state is not None:
                     tally.see(relative(lockstep))
@@ -189,7 +190,7 @@ def machine_of(search: Search, tally: Tally, progress: Progress = _silent) -> ty
             lockstep = self.lockstep
             try:
                 if not self.found and not lockstep.over and needs_ending(search.hunted):
-                    with _remembering(self):
+                    with _remembering(self), temporary.room():
                         lockstep.finish()
             finally:
                 tally.add(lockstep, first_found=self.found)
