@@ -14,8 +14,9 @@ from failure_modes.checker.experiment.scope import Swap, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.experiment.target import Hunt
 from failure_modes.checker.oracle.liveness import PATIENCE_MS
-from failure_modes.checker.proof.explorer import Proof
-from failure_modes.checker.proof.proving import Answer, prove
+from failure_modes.checker.proof.proof import Proof
+from failure_modes.checker.proof.proving import prove
+from failure_modes.checker.proof.result import ProofResult
 from system.rows import JOB, read_job
 from system.sqlite import SQLiteTransaction
 from system.store import Job
@@ -79,8 +80,8 @@ class WaitsForItsTime(EnqueuedAhead):
         return None if early else found
 
 
-def _proved(swap: Swap, bounds: Bounds, hunted: Hunt | None = None) -> Answer:
-    answer = prove(Proof(scope=SCOPE, bounds=bounds, swap=swap, hunted=hunted))
+def _proved(swap: Swap, bounds: Bounds, hunted: Hunt | None = None) -> ProofResult:
+    answer = prove(Proof(scope=SCOPE, bounds=bounds, swap=swap, target=hunted))
     assert answer.complete
     return answer
 
