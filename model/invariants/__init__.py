@@ -17,7 +17,7 @@ from model.invariants.observed import Change, Ending, Fault
 
 @frozen(kw_only=True)
 class Invariant:
-    """A named promise. `on_change` and `at_end` give the first breach as one line of text, or None."""
+    """A named promise. `on_change` and `at_end` return the first breach as one line of text, or None."""
 
     id: str
     title: str

@@ -27,7 +27,7 @@ from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.abstraction import Told, read, same_history
 from failure_modes.checker.subject.worlds import world_of
 from model.actions import Action, Crash, Enqueue, Fail, PowerLoss, Step, Tick, actor_of, is_poison
-from model.draft import ALONE, Given
+from model.draft import SERIAL, Visibility
 from model.events import Event, Outcome
 from model.invariants import INVARIANTS, Ending, Fault
 from model.load import Load
@@ -180,8 +180,8 @@ class Lockstep:
         before, events, outcome = self.durable, self._read(moved), None
         if moved.committed:
             self._note(asked, job_in_hand)
-            given = self.giving.given(process, before, self.durable, self.now)
-            outcome = self._model(asked, at=process.read_at, given=given)
+            visibility = self.giving.given(process, before, self.durable, self.now)
+            outcome = self._model(asked, at=process.read_at, visibility=visibility)
         if moved.committed or moved.rolled_back:
             process.pending = None
         record = self._keep(action, moved, outcome, before, events)
@@ -220,10 +220,12 @@ class Lockstep:
         if isinstance(asked, Fail) and job_in_hand is not None:
             self.faults.append(Fault(kind="failure", job=job_in_hand))
 
-    def _model(self, action: Action, *, at: int | None = None, given: Given = ALONE) -> Outcome | None:
+    def _model(
+        self, action: Action, *, at: int | None = None, visibility: Visibility = SERIAL
+    ) -> Outcome | None:
         if self.state is None:
             return None
-        self.state, outcome = step(self.state, action, at=at, given=given)
+        self.state, outcome = step(self.state, action, at=at, visibility=visibility)
         if outcome.rejected is not None:
             self._part(f"rejected ({outcome.rejected})", "it happened")
         return outcome

@@ -6,7 +6,7 @@ after it looked. So each look is noted when it happens.
 
 from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_snapshot import Moved
-from model.draft import Given
+from model.draft import Visibility
 from model.state import Durable
 
 LIMITS = "retries", "breaker"
@@ -34,19 +34,19 @@ class Giving:
             due = [job for job in look.unheld if job in known and durable.is_due(job, at)]
             process.looks += (frozenset(due),)
 
-    def given(self, process: Process, before: Durable, after: Durable, now: int) -> Given:
+    def given(self, process: Process, before: Durable, after: Durable, now: int) -> Visibility:
         """What was given to the operation that has just been committed."""
         jobs = {job.id for job in after.jobs} - {job.id for job in before.jobs}
         leased = {one.id for one in after.executions} - {one.id for one in before.executions}
         job, execution = min(jobs, default=None), min(leased, default=None)
         if not self._overlaps:
-            return Given(job=job, execution=execution)
+            return Visibility(job=job, execution=execution)
         touched: list[int | str] = [job.id for job in after.jobs if _changed(job.id, before, after)]
         touched += [name for name in LIMITS if getattr(before, name) != getattr(after, name)]
         since = max([self._changed_at.get(one, 0) for one in touched], default=0)
         self._changed_at |= dict.fromkeys(touched, now if process.read_at is None else process.read_at)
         looks, process.looks = process.looks, ()
-        return Given(
+        return Visibility(
             job=job, execution=execution, looks=looks or None, since=since, asked_at=process.first_read_at
         )
 
