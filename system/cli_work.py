@@ -140,7 +140,7 @@ def work(
             ends_if_held=True,
             watch=True,
             reconcile_seconds=reconcile_seconds or None,
-            tell=_note,
+            log=_note,
         )
         with interrupting(worker):
             _note(f"worker {name} begins")

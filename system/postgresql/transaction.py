@@ -139,7 +139,7 @@ class PostgreSQLTransaction(SQLTransaction):
         return None if execution[0] is None else read_execution(execution)
 
     def add_job(self, *, key: str | None, payload_json: str, attempts_max: int) -> Job:
-        """Add a job that is due as soon as it is there."""
+        """Add a job. It is due at once."""
         time, values = self._time()
         token = self._tokens()
         [(job_id, self._now)] = self._rows(
@@ -200,15 +200,15 @@ class PostgreSQLTransaction(SQLTransaction):
             self._now = row[-1]
         return tuple([read_execution(row[:-1]) for row in rows])
 
-    def _add_execution(self, values: tuple[object, ...], told: tuple[object, ...]) -> int:
-        rows = self._rows(_ADD_EXECUTION, *values, self.now, *told)
+    def _add_execution(self, values: tuple[object, ...], audit_row: tuple[object, ...]) -> int:
+        rows = self._rows(_ADD_EXECUTION, *values, self.now, *audit_row)
         return int(rows[0][0])
 
-    def _move(self, values: tuple[object, ...], told: tuple[object, ...]) -> None:
-        self._run(_MOVE, *values, self.now, *told)
+    def _move(self, values: tuple[object, ...], audit_row: tuple[object, ...]) -> None:
+        self._run(_MOVE, *values, self.now, *audit_row)
 
     def retries(self) -> tuple[int, ...]:
-        """When each retry that is remembered began, in ms, earliest first."""
+        """The times at which the remembered retries began, in ms, earliest first."""
         self._lock("retries")
         return super().retries()
 

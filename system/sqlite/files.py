@@ -118,9 +118,9 @@ def several_names(path: Path, names: int) -> str:
 def unfinished_move(real: Path) -> Path | None:
     """The second name that a restore gave to a damaged database before it was killed, if there is one."""
     with suppress(OSError):  # a folder that may not be read, or files that are being moved
-        for aside in real.parent.iterdir():
-            if aside.name.startswith(f"{real.name}{DAMAGED}") and aside.samefile(real):
-                return aside
+        for moved in real.parent.iterdir():
+            if moved.name.startswith(f"{real.name}{DAMAGED}") and moved.samefile(real):
+                return moved
     return None
 
 

@@ -69,15 +69,15 @@ def _is_taken(real: Path, found: os.stat_result | None) -> bool:
     return found is None or not os.path.samestat(now, found)
 
 
-def _second_name(real: Path, aside: Path, undo: ExitStack) -> None:
+def _second_name(real: Path, moved: Path, undo: ExitStack) -> None:
     try:
-        os.link(real, aside)
-        undo.callback(aside.unlink)
+        os.link(real, moved)
+        undo.callback(moved.unlink)
     except OSError as error:
         if error.errno not in NO_HARD_LINKS:
             raise
-        real.rename(aside)
-        undo.callback(aside.rename, real)
+        real.rename(moved)
+        undo.callback(moved.rename, real)
 
 
 def _move_logs(real: Path, kept: Path | None, undo: ExitStack) -> Path | None:
