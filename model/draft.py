@@ -17,7 +17,7 @@ class Visibility:
     """What the database chose for one operation.
 
     - `job`, `execution`: the id of the row that the operation added.
-    - `looks`: for each search for jobs, the jobs that had something to do and that no other open transaction
+    - `jobs_seen`: when it looked for jobs, those that had something to do and that no other open transaction
       held. None: every job.
     - `since`: the time, in milliseconds, of the last change to the rows that it touched. None: of any change.
     - `asked_at`: the time at which it read the limits, if that was before it read its own time.
@@ -25,7 +25,7 @@ class Visibility:
 
     job: int | None = None
     execution: int | None = None
-    looks: tuple[frozenset[int], ...] | None = None
+    jobs_seen: frozenset[int] | None = None
     since: int | None = None
     asked_at: int | None = None
 
@@ -45,17 +45,13 @@ class Draft:
     actor: str
     visibility: Visibility
     events: list[Event] = field(factory=list)
-    looked: list[None] = field(factory=list)
-    """As long as it has looked for jobs often; like `events`, it goes on from one draft to the next."""
 
     def look(self) -> tuple[Job, ...]:
-        """The jobs that a lease or a reconciliation sees when it looks for some."""
+        """The jobs that a lease or a reconciliation sees. A transaction looks for jobs once."""
         jobs = self.durable.jobs
-        if self.visibility.looks is None:
+        seen = self.visibility.jobs_seen
+        if seen is None:
             return jobs
-        number = len(self.looked)
-        self.looked.append(None)
-        seen = self.visibility.looks[number] if number < len(self.visibility.looks) else frozenset()
         return tuple([job for job in jobs if job.id in seen])
 
     def add_job(self, key: str, attempts_max: int) -> "Draft":

@@ -6,6 +6,8 @@ aborted; an effect is of an execution of its own job.
 
 from collections.abc import Iterable
 
+from attrs import frozen
+
 from system.audit import EventKind
 from system.records import Status
 from system.store import StoreError
@@ -54,6 +56,14 @@ INDEXES = (
     "CREATE INDEX audit_duplicates ON audit (id) WHERE event = 'duplicate' OR reason = 'already_committed'",
     f"CREATE INDEX audit_given_up ON audit (id, event) WHERE {GIVEN_UP}",
 )
+
+
+@frozen(kw_only=True)
+class Upgraded:
+    """A queue was brought up from one schema version to another."""
+
+    before: int
+    after: int
 
 
 def one_of(words: Iterable[str]) -> str:

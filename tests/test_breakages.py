@@ -40,6 +40,16 @@ class EarlyLease(SQLiteTransaction):
         return SQLiteTransaction.next_available(evolve(self, now=self.now + 1), retries=retries)
 
 
+class DueTimeOfItsOwn(SQLiteTransaction):
+    """A new job has a due time, as a job has that was leased before."""
+
+    def add_job(self, *, key: str | None, payload_json: str, attempts_max: int) -> Job:
+        """Let it wait for the time at which it was enqueued."""
+        job = super().add_job(key=key, payload_json=payload_json, attempts_max=attempts_max)
+        self.set_available(job.id, job.available_at)
+        return evolve(job, timed=True)
+
+
 class LosesValue(SQLiteTransaction):
     """What the handler wrote does not reach the effect."""
 
@@ -218,6 +228,7 @@ def queues(kind: type[Queue]) -> Swap:
 BREAKAGES: dict[str, Swap] = {
     "the lease comparison off by one, in the fence": policies(fence=LateFence()),
     "the lease comparison off by one, in the lease": transactions(EarlyLease),
+    "a new job with a due time of its own": transactions(DueTimeOfItsOwn),
     "rollback missing on a refused commit": policies(commit=KeepsWrites()),
     "the audit row in another transaction": lambda queue: evolve(
         queue, store=AuditApart(queue.store, DeferredAudit)

@@ -52,7 +52,7 @@ def test_a_job_behind_it_is_done_all_the_same(workers: int) -> None:
     """The poison job takes workers from those behind it, and not their turn: its lease hides it."""
     mode = failure_mode("FM_010")
     scope = evolve(mode.strategy.scope, workers=workers)
-    with Lockstep(scope, mode.swap, hunted=mode.hunt) as lockstep:
+    with Lockstep(scope, mode.swap, target=mode.hunt) as lockstep:
         for action in (Enqueue(key="p1"), Enqueue(key="k1")):
             lockstep.apply(action)
         with pytest.raises(Violation):

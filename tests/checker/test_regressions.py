@@ -12,7 +12,7 @@ from attrs import evolve
 
 from failure_modes.checker.experiment.scope import Swap, guarded
 from failure_modes.checker.experiment.target import Hunt
-from failure_modes.checker.oracle.run_actions import attempt
+from failure_modes.checker.oracle.lockstep import run_actions
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.traces.replay import replay
 from failure_modes.checker.traces.trace import Trace, load, to_json
@@ -110,5 +110,5 @@ def test_a_breaker_that_opens_too_shortly_lets_a_lease_through() -> None:
         (reads_once, "exec-3 was leased 20s after failure 2 in a row, and the breaker is open for 30s"),
         (guarded, None),
     ):
-        found = attempt(trace.scope, swap, Hunt("INV_006"), later)
+        found = run_actions(trace.scope, swap, Hunt("INV_006"), later)
         assert (found and found.finding.got) == got

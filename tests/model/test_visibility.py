@@ -29,7 +29,7 @@ def test_a_fencing_token_grows() -> None:
     """An id that is not above those of the job's earlier executions is not used."""
     state, _ = step(two_jobs(), Step(worker="A"), visibility=Visibility(execution=9))
     state, _ = step(state, Tick(seconds=30))
-    state, _ = step(state, Step(worker="B"), visibility=Visibility(execution=5, looks=(frozenset({2}),)))
+    state, _ = step(state, Step(worker="B"), visibility=Visibility(execution=5, jobs_seen=frozenset({2})))
     assert [(one.id, one.status) for one in state.durable.executions] == [
         (9, Status.ABORTED),
         (10, Status.LEASED),
@@ -39,9 +39,9 @@ def test_a_fencing_token_grows() -> None:
 def test_a_lease_passes_over_what_it_cannot_see() -> None:
     """It takes the oldest of those that nobody holds; none if all are held."""
     state = two_jobs()
-    _, outcome = step(state, Step(worker="A"), visibility=Visibility(looks=(frozenset({4}),)))
+    _, outcome = step(state, Step(worker="A"), visibility=Visibility(jobs_seen=frozenset({4})))
     assert [event.job for event in outcome.events] == [4]
-    same, outcome = step(state, Step(worker="A"), visibility=Visibility(looks=(frozenset(),)))
+    same, outcome = step(state, Step(worker="A"), visibility=Visibility(jobs_seen=frozenset()))
     assert (same, outcome.events) == (state, ())
 
 
@@ -52,9 +52,9 @@ def test_a_lease_that_buries_looks_again_in_its_next_transaction() -> None:
         once, _ = step(once, Enqueue(key=key))
     once, _ = step(once, Step(worker="A"))
     once = evolve(once, now=30_000)
-    buried, outcome = step(once, Step(worker="B"), visibility=Visibility(looks=(frozenset({1, 2}),)))
+    buried, outcome = step(once, Step(worker="B"), visibility=Visibility(jobs_seen=frozenset({1, 2})))
     assert [(event.event, event.job) for event in outcome.events] == [("expired", 1), ("buried", 1)]
-    _, outcome = step(buried, Step(worker="B"), visibility=Visibility(looks=(frozenset({3}),)))
+    _, outcome = step(buried, Step(worker="B"), visibility=Visibility(jobs_seen=frozenset({3})))
     assert [(event.event, event.job) for event in outcome.events] == [("leased", 3)]
 
 
@@ -65,7 +65,7 @@ def test_reconciliation_passes_over_what_it_cannot_see() -> None:
         state, _ = step(state, Step(worker="A"))
         state = evolve(state, workers=START.workers)
     state = evolve(state, now=30_000)
-    _, outcome = step(state, Reconcile(), visibility=Visibility(looks=(frozenset({4}),)))
+    _, outcome = step(state, Reconcile(), visibility=Visibility(jobs_seen=frozenset({4})))
     assert [(event.event, event.job) for event in outcome.events] == [("expired", 4)]
 
 

@@ -15,8 +15,8 @@ from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import catalogue
 from failure_modes.checker.experiment.scope import Scope, Swap, guarded
 from failure_modes.checker.experiment.target import Hunt, past_others
-from failure_modes.checker.proof.explorer import Proof
-from failure_modes.checker.proof.proving import Answer
+from failure_modes.checker.proof.proof import Proof
+from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.search.uninterrupted import prove
 from model.invariants import INVARIANTS
 from model.state import Settings
@@ -137,8 +137,8 @@ class Row:
     """
 
     off: tuple[str, ...]
-    answers: tuple[Answer, ...]
-    later: tuple[Answer | None, ...]
+    answers: tuple[ProofResult, ...]
+    later: tuple[ProofResult | None, ...]
 
 
 @cache
@@ -158,7 +158,7 @@ def matrix(part: Part, processes: int, done: Callable[[str], None], together: in
             answers, later, swap = [], [], partial(without, names)
             for invariant in INVARIANTS:
                 first = _answer(part, swap, Hunt(invariant.id), processes)
-                others = first.finding is None and first.counts.asides
+                others = first.finding is None and first.counts.off_target
                 answers.append(first)
                 later.append(_answer(part, swap, past_others(invariant.id), processes) if others else None)
                 done(f"{' and '.join(names)} switched off: {invariant.id}")
@@ -181,6 +181,6 @@ def without(names: tuple[str, ...], queue: Queue) -> Queue:
     return queue
 
 
-def _answer(part: Part, swap: Swap, hunted: Hunt | None, processes: int) -> Answer:
-    proof = Proof(scope=part.scope, bounds=part.bounds, swap=swap, hunted=hunted)
+def _answer(part: Part, swap: Swap, hunted: Hunt | None, processes: int) -> ProofResult:
+    proof = Proof(scope=part.scope, bounds=part.bounds, swap=swap, target=hunted)
     return prove(proof, processes=processes)
