@@ -1,4 +1,4 @@
-"""The policies: small objects the queue is composed of, each tied to the invariant it protects."""
+"""The policies: small objects that the queue is composed of. Each names the invariants that it protects."""
 
 from attrs import field, frozen
 

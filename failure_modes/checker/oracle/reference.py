@@ -28,7 +28,7 @@ class Reference:
         """Take the operation that took effect. None if there is none, or the model is no longer followed."""
         if self.state is None or done.operation is None:
             return None
-        self.state, outcome = step(self.state, done.operation, at=done.read_at, given=done.given)
+        self.state, outcome = step(self.state, done.operation, at=done.read_at, visibility=done.visibility)
         return outcome
 
     def abandon(self) -> None:
