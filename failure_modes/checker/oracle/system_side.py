@@ -60,8 +60,10 @@ class SystemSnapshot:
 class SystemSide:
     """Moves the system, and reads what it did. `durable` is what its store held after the last action."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, power_loss: bool) -> None:
+        """`power_loss`: power may be lost."""
         self.world = world
+        self._power_loss = power_loss
         self.durable = Durable()
         self._audit = Told(in_order=not world.overlaps)
         self._visibility = Visibility(overlaps=world.overlaps)
@@ -77,7 +79,7 @@ class SystemSide:
         """True if the action can happen now."""
         name = actor_of(action)
         if name is None:
-            return self.world.scope.power_loss or not isinstance(action, PowerLoss)
+            return self._power_loss or not isinstance(action, PowerLoss)
         process = self.world.processes.get(name)
         return process is not None and can(name, process, action)
 
