@@ -86,7 +86,7 @@ class SystemSide:
     def is_choice_point(self, action: Action) -> bool:
         """True if the process that the action moved is at rest or in its handler.
 
-        Only there does a schedule have something to choose: to let the handler fail, for one.
+        Only then does a schedule have a choice: to let the handler fail, for example.
         """
         name = actor_of(action)
         process = self.world.processes[name] if name else None
@@ -165,7 +165,7 @@ class SystemSide:
         assert name is not None, "a process moves"
         process = self.world.processes[name]
         operation = action
-        if process.at is not At.COMMITTED:  # there the process only learns of its commit
+        if process.at is not At.COMMITTED:  # after a COMMIT no operation begins
             operation = process.pending = process.pending or action
         job_in_hand = process.job_in_hand
         moved = process.resume(action)
