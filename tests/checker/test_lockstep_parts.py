@@ -60,7 +60,8 @@ def test_a_run_that_is_restored_is_where_it_was() -> None:
         for action in (*WORK, Enqueue(key="k1"), Enqueue(key="k2")):
             lockstep.apply(action)
         before = lockstep.snapshot()
-        for action in (Crash(worker="A"), *[Step(worker="B")] * 2, Fail(worker="B"), Enqueue(key="k3")):
+        b = Step(worker="B")
+        for action in (Crash(worker="A"), b, b, Fail(worker="B"), Enqueue(key="k3")):
             lockstep.apply(action)
         after = lockstep.snapshot()
         for snapshot in (before, after, before):
