@@ -60,8 +60,10 @@ class SystemSnapshot:
 class SystemSide:
     """Moves the system, and reads what it did. `durable` is what its store held after the last action."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, power_loss: bool) -> None:
+        """`power_loss`: power may be lost."""
         self.world = world
+        self._power_loss = power_loss
         self.durable = Durable()
         self._audit = Told(in_order=not world.overlaps)
         self._visibility = VisibilityLog(overlaps=world.overlaps)
@@ -77,14 +79,14 @@ class SystemSide:
         """True if the action can happen now."""
         name = actor_of(action)
         if name is None:
-            return self.world.scope.power_loss or not isinstance(action, PowerLoss)
+            return self._power_loss or not isinstance(action, PowerLoss)
         process = self.world.processes.get(name)
         return process is not None and can(name, process, action)
 
     def is_choice_point(self, action: Action) -> bool:
         """True if the process that the action moved is at rest or in its handler.
 
-        Only there does a schedule have something to choose: to let the handler fail, for one.
+        Only then does a schedule have a choice: to let the handler fail, for example.
         """
         name = actor_of(action)
         process = self.world.processes[name] if name else None
@@ -163,7 +165,7 @@ class SystemSide:
         assert name is not None, "a process moves"
         process = self.world.processes[name]
         operation = action
-        if process.at is not At.COMMITTED:  # there the process only learns of its commit
+        if process.at is not At.COMMITTED:  # after a COMMIT no operation begins
             operation = process.pending = process.pending or action
         job_in_hand = process.job_in_hand
         moved = process.resume(action)
