@@ -112,7 +112,7 @@ def test_each_failure_mode_was_searched_with_ten_seeds() -> None:
     for one in each:
         found = known[key_of(one)]
         assert found.seeds >= 10, f"{key_of(one)}: python -m failure_modes seeds {one.id}"
-        assert found.ends_at(one.shortest), f"{key_of(one)}: python -m failure_modes seeds {one.id}"
+        assert found.ends_at(one.expected.shortest), f"{key_of(one)}: python -m failure_modes seeds {one.id}"
 
 
 def test_the_session_of_each_failure_mode_was_measured() -> None:

@@ -1,4 +1,7 @@
-"""The policies: small objects the queue is composed of, each tied to the invariant it protects."""
+"""The policies: small objects the queue is composed of, each tied to the invariant it protects.
+
+Here is all that a policy of one's own needs: the policies, what they take, and what they give.
+"""
 
 from attrs import field, frozen
 
@@ -6,11 +9,12 @@ from system.policies.breaker import CircuitBreaker
 from system.policies.budget import RetryBudget
 from system.policies.commit import CommitBoundary
 from system.policies.external import ExternalKeys
-from system.policies.fence import Fence
-from system.policies.idempotency import Idempotency
-from system.policies.lease import Leasing
-from system.policies.reconcile import Reconciliation
+from system.policies.fence import Fence, refuse
+from system.policies.idempotency import Accepted, Idempotency
+from system.policies.lease import Lease, LeasePolicies, Leasing
+from system.policies.reconcile import Reconciled, Reconciliation
 from system.policies.retry import Retry
+from system.store import HELD, Execution, Job, Status, Store, Transaction
 
 
 @frozen(kw_only=True)
@@ -29,14 +33,25 @@ class Policies:
 
 
 __all__ = [
+    "HELD",
+    "Accepted",
     "CircuitBreaker",
     "CommitBoundary",
+    "Execution",
     "ExternalKeys",
     "Fence",
     "Idempotency",
+    "Job",
+    "Lease",
+    "LeasePolicies",
     "Leasing",
     "Policies",
+    "Reconciled",
     "Reconciliation",
     "Retry",
     "RetryBudget",
+    "Status",
+    "Store",
+    "Transaction",
+    "refuse",
 ]

@@ -28,7 +28,7 @@ GUARDED = Proof(
     swap=guarded,
     reductions=Reductions(sleep=True),
 )
-BROKEN = evolve(GUARDED, swap=MODE.swap, hunted=MODE.hunt)
+BROKEN = evolve(GUARDED, swap=MODE.fault, hunted=MODE.target)
 PROOFS = {
     "guarded": GUARDED,
     "guarded, by statements": evolve(GUARDED, scope=STATEMENT, bounds=Bounds(jobs=1, crashes=1)),

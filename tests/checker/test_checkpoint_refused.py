@@ -111,11 +111,11 @@ def test_a_file_that_ends_too_early_is_refused(file: Path, whole_text: str) -> N
         (evolve(GUARDED, scope=Scope(workers=3)), 'scope: {"workers": 2, '),
         (evolve(GUARDED, reductions=Reductions(sleep=False)), 'reductions: {"symmetry": true, '),
         (
-            evolve(GUARDED, swap=MODE.swap),
+            evolve(GUARDED, swap=MODE.fault),
             'system: "failure_modes.checker.experiment.scope.guarded", asked for: ',
         ),
         (
-            evolve(GUARDED, swap=MODE.swap, hunted=MODE.hunt),
+            evolve(GUARDED, swap=MODE.fault, hunted=MODE.target),
             'system: "failure_modes.checker.experiment.scope.guarded", asked for: ',
         ),
         (

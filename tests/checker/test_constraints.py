@@ -8,8 +8,7 @@ from attrs import evolve
 from failure_modes.checker.campaigns.matrix import PARTS
 from failure_modes.checker.experiment.catalogue import FailureMode, catalogue, failure_mode
 from failure_modes.checker.experiment.findings import Found
-from failure_modes.checker.experiment.scope import StoreKind
-from failure_modes.checker.experiment.strategy import UNRESTRICTED
+from failure_modes.checker.experiment.scope import Scope, StoreKind
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.report.rendering import rendered
@@ -18,8 +17,8 @@ from failure_modes.checker.traces.database import all_kept
 from failure_modes.checker.traces.replay import replay
 from failure_modes.checker.traces.trace import Trace
 
-LOOSE = [one for mode in catalogue() for one in mode.each if not one.strategy.scope.constraints]
-PROVED = [mode for mode in LOOSE if mode.strategy.scope.store is StoreKind.SQLITE]
+LOOSE = [one for mode in catalogue() for one in mode.each if not one.scope.constraints]
+PROVED = [mode for mode in LOOSE if mode.scope.store is StoreKind.SQLITE]
 """At a server a proof takes minutes; there the traces have to do."""
 
 TRACES = [(path.stem, trace) for path, trace in all_kept() if not trace.scope.constraints]
@@ -55,7 +54,7 @@ def test_with_the_constraints_the_fault_is_refused(name: str, trace: Trace) -> N
     assert trace.failure_mode is not None
     assert trace.breaks.invariant is not None
     mode = failure_mode(trace.failure_mode).breaking(trace.breaks.invariant)
-    lockstep = Noting(_with_constraints(trace).scope, mode.swap, hunted=mode.hunt)
+    lockstep = Noting(_with_constraints(trace).scope, mode.fault, hunted=mode.target)
     with lockstep:
         try:
             for action in trace.actions:
@@ -79,17 +78,16 @@ def test_the_guarded_system_holds_with_and_without_them(name: str, trace: Trace)
 @pytest.mark.parametrize("mode", PROVED, ids=[f"{mode.id}-{mode.breaks}" for mode in PROVED])
 def test_a_scope_without_them_has_a_reason(mode: FailureMode) -> None:
     """With the constraints no state breaks the invariant; and the guarded system has as many states."""
-    strategy = evolve(mode.strategy, scope=evolve(mode.strategy.scope, constraints=True))
-    tight = evolve(mode, strategy=strategy)
+    tight = evolve(mode, scope=evolve(mode.scope, constraints=True))
     broken, guarded = prove(proof_of(tight, broken=True)), prove(proof_of(tight, broken=False))
     assert (broken.complete, broken.finding) == (True, None)
-    assert (guarded.complete, guarded.finding, guarded.counts.states) == (True, None, mode.states)
+    assert (guarded.complete, guarded.finding, guarded.counts.states) == (True, None, mode.expected.states)
 
 
 def test_scopes_have_the_constraints_unless_policies_are_judged() -> None:
     """The matrix leaves them out, since they would do the work of a policy; what is usual has them."""
     assert not any(part.scope.constraints for part in PARTS)
-    assert UNRESTRICTED.scope.constraints
+    assert Scope().constraints
     assert LOOSE
 
 
@@ -99,4 +97,4 @@ def test_a_trace_is_kept_in_the_scope_that_it_is_hunted_in() -> None:
         assert trace.failure_mode is not None
         assert trace.breaks.invariant is not None
         mode = failure_mode(trace.failure_mode).breaking(trace.breaks.invariant)
-        assert trace.scope.constraints is mode.strategy.scope.constraints, path.name
+        assert trace.scope.constraints is mode.scope.constraints, path.name

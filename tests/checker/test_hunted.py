@@ -22,7 +22,7 @@ DONE_TWICE = next(trace for path, trace in kept(TORN) if path.stem == "done_twic
 
 def _broken_at(hunt: Hunt) -> tuple[int | None, str | None, list[str]]:
     """At which step of the trace the hunt ends, which other invariant ended it, and what was gone past."""
-    with Lockstep(DONE_TWICE.scope, TORN.swap, hunted=hunt) as lockstep:
+    with Lockstep(DONE_TWICE.scope, TORN.fault, hunted=hunt) as lockstep:
         try:
             for action in DONE_TWICE.actions:
                 lockstep.apply(action)
@@ -50,8 +50,8 @@ def test_what_may_not_break_on_the_way_ends_the_run() -> None:
     [
         ("INV_009", (), "there is no invariant 'INV_009'"),
         ("INV_001", ("INV_002", "nothing"), "there is no invariant 'nothing'"),
-        ("INV_001", ("INV_001",), "INV_001 is hunted, so it is not gone past"),
-        ("INV_005", ("INV_003",), "INV_005 cannot be hunted past INV_003"),
+        ("INV_001", ("INV_001",), "INV_001 is the target, and a target does not tolerate itself"),
+        ("INV_005", ("INV_003",), "INV_005 cannot tolerate INV_003"),
     ],
 )
 def test_a_hunt_that_makes_no_sense_is_refused(invariant: str, past: tuple[str, ...], why: str) -> None:

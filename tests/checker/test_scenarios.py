@@ -36,24 +36,31 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ('("Crash", ', '("Crush", ', "ValueError: unknown action 'Crush'"),
         ('("Crash", ', '("PowerLoss", ', "ValueError: PowerLoss has a weight, and the scope is not"),
         (
-            'breaks="INV_004",',
-            'breaks="INV_004", then=(Then(breaks="INV_005", past=("INV_003",), shortest=1),),',
-            "ValueError: INV_005 cannot be hunted past INV_003",
+            "bounds=Bounds(",
+            "bounds=Bounds(tick_seconds=(1,), ",
+            "ValueError: tick_seconds is (30,) in the strategy",
         ),
         (
             'breaks="INV_004",',
-            'breaks="INV_004", then=(Then(breaks="INV_004", shortest=1),),',
+            'breaks="INV_004", also_breaks=(AlsoBreaks(breaks="INV_005", tolerates=("INV_003",), '
+            "expected=Expected(shortest=1, states=1, must_reach=())),),",
+            "ValueError: INV_005 cannot tolerate INV_003",
+        ),
+        (
+            'breaks="INV_004",',
+            'breaks="INV_004", also_breaks=(AlsoBreaks(breaks="INV_004", '
+            "expected=Expected(shortest=1, states=1, must_reach=())),),",
             "ValueError: it breaks INV_004 and INV_004: each invariant is said once",
         ),
     ],
-    ids=["name", "syntax", "missing", "kind", "invariant", "action", "power", "past", "twice"],
+    ids=["name", "syntax", "missing", "kind", "invariant", "action", "power", "ticks", "tolerates", "twice"],
 )
 def test_a_scenario_that_cannot_be_used_is_refused_in_one_line(
     checkout: Path, old: str, new: str, said: str
 ) -> None:
     """Exit code 2, the file's path, and no traceback."""
     right = (ROOT / SCENARIO).read_text(encoding="utf-8")
-    wrong = right.replace("import FailureMode\n", "import FailureMode, Then\n").replace(old, new, 1)
+    wrong = right.replace("import Bounds", "import AlsoBreaks, Bounds").replace(old, new, 1)
     assert old in right
     (checkout / SCENARIO).write_text(wrong, encoding="utf-8")
     try:
@@ -73,7 +80,7 @@ def test_a_scenario_that_cannot_be_used_is_refused_in_one_line(
 
 def test_a_danger_that_nothing_is_called_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """It could never be reached, however many examples there are: exit code 2, before any is tried."""
-    spelt = evolve(MODE, must_reach=("a lease expird",))
+    spelt = evolve(MODE, expected=evolve(MODE.expected, must_reach=("a lease expird",)))
     monkeypatch.setattr("failure_modes.checker.cli.options.failure_mode", lambda _: spelt)
     result = invoke("prevent", "FM_005")
     assert (result.exit_code, result.stdout) == (2, "")
@@ -86,8 +93,8 @@ def test_a_danger_that_nothing_is_called_is_refused(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda mode: evolve(mode, shortest=4), "shortest=4, and it is 3"),
-        (lambda mode: evolve(mode, states=19), "states=19, and there are 18"),
+        (lambda mode: evolve(mode, expected=evolve(mode.expected, shortest=4)), "shortest=4, and it is 3"),
+        (lambda mode: evolve(mode, expected=evolve(mode.expected, states=19)), "states=19, and there are 18"),
     ],
     ids=["shortest", "states"],
 )
@@ -103,7 +110,7 @@ def test_a_number_that_is_not_as_said_is_told(
     assert (other.exit_code, "not as its scenario" in other.stdout) == (0, False)
 
 
-def test_a_swap_that_gives_back_an_equal_queue_is_no_fault() -> None:
+def test_a_fault_that_gives_back_an_equal_queue_is_none() -> None:
     """Whether it is the same object does not matter: nothing is broken."""
-    assert not evolve(MODE, swap=lambda queue: evolve(queue)).has_fault
+    assert not evolve(MODE, fault=lambda queue: evolve(queue)).has_fault
     assert MODE.has_fault

@@ -19,7 +19,7 @@ from system.store import Store
 from tests.checker.commands import invoke
 
 MODE = failure_mode("FM_013")
-SCOPE = MODE.strategy.scope
+SCOPE = MODE.scope
 A, B = Step(worker="A"), Step(worker="B")
 ABORTS_A_COMMIT: tuple[Action, ...] = (
     Enqueue(key="k1"),
@@ -57,16 +57,16 @@ class Counts:
 
 def counting(queue: Queue) -> Queue:
     """The broken queue with a recovery that counts."""
-    broken = MODE.swap(queue)
+    broken = MODE.fault(queue)
     counts = cast(Reconciliation, Counts(broken.policies.reconcile))
     return evolve(broken, policies=evolve(broken.policies, reconcile=counts))
 
 
-def _shrunk(swap: Swap = MODE.swap) -> tuple[Action, ...]:
-    found = attempt(SCOPE, swap, MODE.hunt, ABORTS_A_COMMIT)
+def _shrunk(swap: Swap = MODE.fault) -> tuple[Action, ...]:
+    found = attempt(SCOPE, swap, MODE.target, ABORTS_A_COMMIT)
     assert found is not None
     assert len(found.actions) == 7
-    shortest = shrink(SCOPE, swap, MODE.hunt, found)
+    shortest = shrink(SCOPE, swap, MODE.target, found)
     assert shortest.sure == (len(shortest.actions) == 6)
     return shortest.actions
 
@@ -75,7 +75,7 @@ def test_a_trace_that_no_small_change_shortens_becomes_the_shortest() -> None:
     """The explorer tries every trace with no more of anything; a local search stays where it is."""
 
     def same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
-        again = attempt(SCOPE, MODE.swap, MODE.hunt, actions)
+        again = attempt(SCOPE, MODE.fault, MODE.target, actions)
         return None if again is None else again.actions
 
     assert minimise(ABORTS_A_COMMIT, same) == ABORTS_A_COMMIT

@@ -37,10 +37,10 @@ def seeds_(modes: tuple[FailureMode, ...], seeds: int | None) -> None:
             one = known[key_of(mode)] = search(mode, seeds or max(before, SEEDS_MIN), lines.note)
         except KeyboardInterrupt:
             interrupted(f"{done} of {len(wanted)} breaks were searched for with all seeds, and are kept")
-        short = one.ends_at(mode.shortest)
+        short = one.ends_at(mode.expected.shortest)
         right = right and short
         lengths = " or ".join([str(length) for length in one.lengths]) or "nothing"
-        wrong = "" if short else f", and the shortest is {mode.shortest}"
+        wrong = "" if short else f", and the shortest is {mode.expected.shortest}"
         click.echo(
             f"{mode.id} {mode.title}, {mode.breaks}: found with {one.told}; shrunk to {lengths}{wrong}"
         )

@@ -26,7 +26,7 @@ from failure_modes.checker.simulation.stepping import At
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.abstraction import Told, read, same_history
 from failure_modes.checker.subject.worlds import world_of
-from model.actions import Action, Crash, Enqueue, Fail, PowerLoss, Step, Tick, actor_of, is_poison
+from model.actions import Action, Crash, Enqueue, Fail, PowerLoss, Step, Tick, actor_of
 from model.draft import ALONE, Given
 from model.events import Event, Outcome
 from model.invariants import INVARIANTS, Ending, Fault
@@ -60,7 +60,7 @@ class Lockstep:
         self.events: list[Event] = []
         self.records: list[Record] = []
         self.actions: list[Action] = []
-        self.accepted: list[str] = []
+        self.accepted: list[Enqueue] = []
         self.faults: list[Fault] = []
         self.load = Load()
         self.sometimes: Counter[str] = Counter()
@@ -141,7 +141,8 @@ class Lockstep:
         if isinstance(action, Step) and action.worker in self.world.processes:
             process = self.world.processes[action.worker]
             in_hand = process.job_in_hand if process.at is At.HANDLER else None
-            if any(job.id == in_hand and is_poison(job.key) for job in self.durable.jobs):
+            key = next((job.key for job in self.durable.jobs if job.id == in_hand), None)
+            if any(enqueue.poison for enqueue in self.accepted if enqueue.key == key):
                 return Crash(worker=action.worker)
         return action
 
@@ -212,11 +213,11 @@ class Lockstep:
     def _note(self, asked: Action, job_in_hand: int | None) -> None:
         """Keep the books of what the world did: jobs accepted, faults injected."""
         if isinstance(asked, Enqueue):
-            if asked.key in self.accepted:
+            if asked.key in [enqueue.key for enqueue in self.accepted]:
                 job = next((job.id for job in self.durable.jobs if job.key == asked.key), 0)
                 self.faults.append(Fault(kind="duplicate", job=job))
             else:
-                self.accepted.append(asked.key)
+                self.accepted.append(asked)
         if isinstance(asked, Fail) and job_in_hand is not None:
             self.faults.append(Fault(kind="failure", job=job_in_hand))
 
@@ -315,7 +316,7 @@ class Lockstep:
     def _go_past(self, broken: dict[str, str]) -> None:
         """Note what may break on the way; what may not ends the run."""
         for rule, text in broken.items():
-            if self.hunted is None or rule not in self.hunted.past:
+            if self.hunted is None or rule not in self.hunted.tolerates:
                 self.aside = self.aside or rule
             self.passed.setdefault(rule, Finding(invariant=rule, step=self._step, expected="", got=text))
 
@@ -330,7 +331,7 @@ class Lockstep:
         ending = Ending(
             final=self.durable,
             events=history,
-            accepted=tuple(self.accepted),
+            accepted=tuple([enqueue.key for enqueue in self.accepted]),
             faults=tuple(self.faults),
             settled=settled,
             external=self.scope.settings.external,

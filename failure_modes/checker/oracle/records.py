@@ -7,7 +7,7 @@ from failure_modes.checker.oracle.footprint import Footprint
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.process_snapshot import Standing
 from model import invariants
-from model.actions import Action
+from model.actions import Action, Enqueue
 from model.events import Event, Outcome
 from model.invariants import Fault
 from model.load import Load
@@ -56,7 +56,7 @@ class Snapshot:
     now: int
     standings: tuple[Standing, ...]
     state: State | None
-    accepted: tuple[str, ...]
+    accepted: tuple[Enqueue, ...]
     events: tuple[Event, ...]
     faults: tuple[Fault, ...]
     load: Load
@@ -85,7 +85,7 @@ class Change:
     standing: Standing | None
     worker: Worker | None
     changed_at: int
-    accepted: tuple[str, ...]
+    accepted: tuple[Enqueue, ...]
     events: tuple[Event, ...]
     faults: tuple[Fault, ...]
     load: Load

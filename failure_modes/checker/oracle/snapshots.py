@@ -14,7 +14,7 @@ from failure_modes.checker.oracle.visibility import Giving
 from failure_modes.checker.simulation.stepping import NotTheSame
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.abstraction import Told
-from model.actions import Action
+from model.actions import Action, Enqueue
 from model.events import Event
 from model.invariants import Fault, condensed
 from model.load import Load
@@ -30,7 +30,7 @@ class Restorable(Protocol):
     events: list[Event]
     records: list[Record]
     actions: list[Action]
-    accepted: list[str]
+    accepted: list[Enqueue]
     faults: list[Fault]
     load: Load
     sometimes: Counter[str]

@@ -217,14 +217,14 @@ def _row(mode: FailureMode, found: Searched | None, seconds: float | None) -> st
 
 
 def _then_row(mode: FailureMode, found: Searched | None) -> str:
-    on_the_way = " and ".join(mode.past) or "none"
+    on_the_way = " and ".join(mode.tolerates) or "none"
     cells = (
         mode.id,
         mode.title,
         _broken(mode),
         on_the_way,
         *_numbers(mode, found),
-        mode.beside or "all else right",
+        mode.control_note or "all else right",
     )
     return f"| {' | '.join(cells)} |"
 
@@ -244,10 +244,10 @@ def _broken(mode: FailureMode) -> str:
 
 def _numbers(mode: FailureMode, found: Searched | None) -> tuple[str, ...]:
     return (
-        steps_told(mode.shortest),
-        found.told if found and found.ends_at(mode.shortest) else "not yet: `nox -s seeds`",
-        f"{mode.states:,}",
-        f"{mode.bounds.told}; {mode.strategy.scope.told}",
+        steps_told(mode.expected.shortest),
+        found.told if found and found.ends_at(mode.expected.shortest) else "not yet: `nox -s seeds`",
+        f"{mode.expected.states:,}",
+        f"{mode.bounds.told}; {mode.scope.told}",
     )
 
 
