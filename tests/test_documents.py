@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from failure_modes.checker.campaigns.seeds import key_of, searched
-from failure_modes.checker.campaigns.times import measured
+from failure_modes.checker.campaigns.measured import measured
 from failure_modes.checker.cli.times import SECONDS_MAX
 from failure_modes.checker.experiment.catalogue import catalogue
 from failure_modes.checker.report.documents import documents
@@ -106,18 +105,18 @@ def test_every_failure_mode_is_in_the_readme_or_the_index() -> None:
 
 def test_each_failure_mode_was_searched_with_ten_seeds() -> None:
     """Each seed found it, and its trace shrank to the length that is the shortest today."""
-    known = searched()
-    each = [one for mode in catalogue() for one in mode.each]
-    assert sorted(known) == sorted([key_of(one) for one in each])
-    for one in each:
-        found = known[key_of(one)]
-        assert found.seeds >= 10, f"{key_of(one)}: python -m failure_modes seeds {one.id}"
-        assert found.ends_at(one.expected.shortest), f"{key_of(one)}: python -m failure_modes seeds {one.id}"
+    for mode in catalogue():
+        known = measured(mode).searched
+        assert tuple(known) == mode.invariants, f"python -m failure_modes seeds {mode.id}"
+        for one in mode.each:
+            found = known[one.breaks]
+            right = found.seeds >= 10 and found.ends_at(one.expected.shortest)
+            assert right, f"{one.breaks}: python -m failure_modes seeds {one.id}"
 
 
 def test_the_session_of_each_failure_mode_was_measured() -> None:
     """Each took less than 30 s, when it was measured last."""
-    known = {mode.id: measured().get(mode.id) for mode in catalogue()}
+    known = {mode.id: measured(mode).session_seconds for mode in catalogue()}
     assert [mode_id for mode_id, seconds in known.items() if seconds is None] == [], "nox -s times"
     assert [mode_id for mode_id, seconds in known.items() if seconds and seconds >= SECONDS_MAX] == []
 

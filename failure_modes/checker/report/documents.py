@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from failure_modes.checker.campaigns.seeds import Searched, key_of, searched
-from failure_modes.checker.campaigns.times import measured
+from failure_modes.checker.campaigns.measured import Measured, measured
 from failure_modes.checker.experiment.catalogue import FOLDER, FailureMode, catalogue
 from failure_modes.checker.experiment.scope import StoreKind
 from failure_modes.checker.oracle.describe import steps_told
@@ -137,7 +136,7 @@ _COLUMNS = (
     "see",
 )
 
-_THEN_COLUMNS = (
+_ALSO_COLUMNS = (
     "id",
     "name",
     "breaks",
@@ -151,7 +150,8 @@ _THEN_COLUMNS = (
 
 
 def _index() -> str:
-    modes, known, seconds = catalogue(), searched(), measured()
+    modes = catalogue()
+    known = {mode.id: measured(mode) for mode in modes}
     return "\n".join(
         [
             "# The failure modes",
@@ -159,7 +159,7 @@ def _index() -> str:
             _NOTICE,
             f"| {' | '.join(_COLUMNS)} |",
             f"|{' --- |' * len(_COLUMNS)}",
-            *[_row(mode, known.get(key_of(mode)), seconds.get(mode.id)) for mode in modes],
+            *[_row(mode, known[mode.id]) for mode in modes],
             "",
             "*Breaks*: the invariant that its search hunts; what it breaks besides stands below. Where",
             "another breaks on the way, and may not, that example is left aside, and the command says so.",
@@ -180,9 +180,9 @@ def _index() -> str:
             "Hunted, shrunk and proved in the same way and by the same commands; of them `--breaks INV_XXX`",
             "takes one alone.",
             "",
-            f"| {' | '.join(_THEN_COLUMNS)} |",
-            f"|{' --- |' * len(_THEN_COLUMNS)}",
-            *[_then_row(one, known.get(key_of(one))) for mode in modes for one in mode.each[1:]],
+            f"| {' | '.join(_ALSO_COLUMNS)} |",
+            f"|{' --- |' * len(_ALSO_COLUMNS)}",
+            *[_also_row(one, known[one.id]) for mode in modes for one in mode.each[1:]],
             "",
             "*On the way*: the invariants that may break before it; what breaks another is left aside.",
             "*With*: what the system lacks besides, with the fault and without it. The states are those of",
@@ -200,7 +200,8 @@ def _index() -> str:
     )
 
 
-def _row(mode: FailureMode, found: Searched | None, seconds: float | None) -> str:
+def _row(mode: FailureMode, known: Measured) -> str:
+    seconds = known.session_seconds
     folder = f"../failure_modes/{mode.folder.name}"
     cells = (
         mode.id,
@@ -208,7 +209,7 @@ def _row(mode: FailureMode, found: Searched | None, seconds: float | None) -> st
         _broken(mode),
         mode.trigger,
         mode.policy,
-        *_numbers(mode, found),
+        *_numbers(mode, known),
         " and ".join([store for store in StoreKind if store not in mode.not_on]),
         "not yet: `nox -s times`" if seconds is None else f"{seconds} s",
         f"[spec]({folder}/spec.md), [scenario]({folder}/scenario.py)",
@@ -216,14 +217,14 @@ def _row(mode: FailureMode, found: Searched | None, seconds: float | None) -> st
     return f"| {' | '.join(cells)} |"
 
 
-def _then_row(mode: FailureMode, found: Searched | None) -> str:
+def _also_row(mode: FailureMode, known: Measured) -> str:
     on_the_way = " and ".join(mode.tolerates) or "none"
     cells = (
         mode.id,
         mode.title,
         _broken(mode),
         on_the_way,
-        *_numbers(mode, found),
+        *_numbers(mode, known),
         mode.control_note or "all else right",
     )
     return f"| {' | '.join(cells)} |"
@@ -242,7 +243,8 @@ def _broken(mode: FailureMode) -> str:
     return f"{mode.breaks} ({invariant(mode.breaks).title})"
 
 
-def _numbers(mode: FailureMode, found: Searched | None) -> tuple[str, ...]:
+def _numbers(mode: FailureMode, known: Measured) -> tuple[str, ...]:
+    found = known.searched.get(mode.breaks)
     return (
         steps_told(mode.expected.shortest),
         found.told if found and found.ends_at(mode.expected.shortest) else "not yet: `nox -s seeds`",
