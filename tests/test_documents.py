@@ -15,7 +15,7 @@ from failure_modes.checker.report.documents import documents
 from system.policies import Policies
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("failure_modes/*/spec.md")])
+DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("failure_modes/*/*.md")])
 EACH = pytest.mark.parametrize("path", DOCUMENTS, ids=[str(path.relative_to(ROOT)) for path in DOCUMENTS])
 EXPECTED = (
     "00_scope.md",
@@ -64,6 +64,17 @@ def test_links_resolve(path: Path) -> None:
             headings = re.findall(r"^#+ (.*)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
             slugs = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
             assert anchor in slugs, f"{path.name}: {target} is no heading"
+
+
+@EACH
+def test_a_failure_mode_that_is_named_has_its_link(path: Path) -> None:
+    """Each `[FM_001]` has its definition at the end of the document, and each of these leads to a file."""
+    text = path.read_text(encoding="utf-8")
+    defined = dict(re.findall(r"^\[(FM_\d{3})\]: (\S+)$", text, re.MULTILINE))
+    known = {mode.id for mode in catalogue()}
+    written = re.sub(r"^\[FM_\d{3}\]: .*$", "", text, flags=re.MULTILINE)
+    assert set(re.findall(r"\[(FM_\d{3})\](?![(\[])", written)) & known == set(defined)
+    assert [target for target in defined.values() if not (path.parent / target).is_file()] == []
 
 
 @EACH

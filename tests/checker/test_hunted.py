@@ -15,6 +15,7 @@ from failure_modes.checker.search.plans import guards_of
 from failure_modes.checker.testing import prove_broken, prove_guarded
 from failure_modes.checker.traces.database import kept
 from tests.checker.commands import invoke
+from tests.checker.torn_recovery import TORN_RECOVERY, in_catalogue
 
 TORN = failure_mode("FM_002")
 DONE_TWICE = next(trace for path, trace in kept(TORN) if path.stem == "done_twice")
@@ -79,7 +80,7 @@ def test_what_a_scenario_says_of_what_else_it_breaks_is_so(mode_id: str, breaks:
 
 def test_a_fault_put_right_is_asked_for_once() -> None:
     """What a failure mode breaks in one scope has one guard; a scope of its own has one of its own."""
-    assert [one.breaks for one in guards_of(failure_mode("FM_013"))] == ["INV_003"]
+    assert [one.breaks for one in guards_of(TORN_RECOVERY)] == ["INV_003"]
     assert [one.breaks for one in guards_of(TORN)] == ["INV_002", "INV_001"]
     assert [one.breaks for one in guards_of(failure_mode("FM_009"))] == ["INV_003", "INV_001"]
 
@@ -108,13 +109,14 @@ def test_one_of_them_can_be_asked_for() -> None:
     assert {found.exit_code, proved.exit_code, prevented.exit_code} == {EXIT.AS_EXPECTED}
 
 
-def test_a_proof_says_it_of_all_of_them() -> None:
+def test_a_proof_says_it_of_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """The JSON object is of the first, and holds the others; a fix is proved once for each scope."""
-    top = json.loads(invoke("prove", "FM_013", "--json").stdout)
+    mode_id = in_catalogue(TORN_RECOVERY, monkeypatch)
+    top = json.loads(invoke("prove", mode_id, "--json").stdout)
     assert (top["broken"]["breaks"], top["broken"]["shortest"], top["states"]) == ("INV_003", 6, 1_271)
     (then,) = top["then"]
     assert (then["broken"]["breaks"], then["broken"]["shortest"], then["holds"]) == ("INV_004", 6, None)
-    text = invoke("prove", "FM_013").stdout
+    text = invoke("prove", mode_id).stdout
     assert text.count("nothing breaks in any reachable state") == 1
 
 

@@ -7,6 +7,7 @@ from failure_modes.checker.experiment.catalogue import FOLDER, FailureMode, cata
 from failure_modes.checker.experiment.scope import StoreKind
 from failure_modes.checker.oracle.describe import steps_told
 from failure_modes.checker.report.architecture import architecture
+from failure_modes.checker.report.links import names_failure_modes, with_links
 from failure_modes.checker.traces.database import kept
 from model.invariants import INVARIANTS, Invariant, invariant
 from model.state import JobState, Status
@@ -30,12 +31,24 @@ _OPERATIONS = """\
 
 
 def documents() -> dict[Path, str]:
-    """Each generated document and its text."""
-    return {
+    """Each document that is generated, or that has links to failure modes at its end; and its text."""
+    modes = catalogue()
+    written = {path: path.read_text(encoding="utf-8") for path in [*DOCS.glob("*.md"), *_of_modes(modes)]}
+    linked = {
+        path: with_links(path, text, modes)
+        for path, text in sorted(written.items())
+        if names_failure_modes(text)
+    }
+    return linked | {
         DOCS / "02_state_model.md": _state_model(),
         DOCS / "architecture.md": architecture(),
         DOCS / "failure_mode_index.md": _index(),
     }
+
+
+def _of_modes(modes: tuple[FailureMode, ...]) -> list[Path]:
+    """What people write in the folders of failure modes."""
+    return [path for mode in modes for path in mode.folder.glob("*.md")]
 
 
 def _state_model() -> str:
@@ -161,14 +174,13 @@ def _index() -> str:
             f"|{' --- |' * len(_COLUMNS)}",
             *[_row(mode, known[mode.id]) for mode in modes],
             "",
-            "*Breaks*: the invariant that its search hunts; what it breaks besides stands below. Where",
-            "another breaks on the way, and may not, that example is left aside, and the command says so.",
-            "(FM_001 takes out the whole commit boundary, the fence with it: so INV_003 may break there in",
-            "5 steps.)",
+            "*Breaks*: the target of its search; what else it breaks stands below. Where",
+            "another breaks first and is not tolerated, the example is skipped, and the command says so.",
+            "(A fault that takes out a whole policy may break another invariant sooner: its spec says so.)",
             "*Shortest trace*: no shorter one breaks the invariant in the scope of the failure mode. *States",
             "proved*: of the guarded system in that scope; nothing breaks in any of them. The tests of each",
             "failure mode hold its numbers to what they measure; `nox -s prove` says them again, and",
-            "`nox -s seeds` the column *found with*: so many searches, each of which shrank its trace to",
+            "`nox -s seeds` the column *found with*: so many searches, each of which minimised its trace to",
             "the shortest. *Session*: how long the commands of `nox -s fmN` took, as `nox -s times` measured",
             "them on two cores.",
             "",
@@ -177,16 +189,16 @@ def _index() -> str:
             "",
             "## What else they break",
             "",
-            "Hunted, shrunk and proved in the same way and by the same commands; of them `--breaks INV_XXX`",
-            "takes one alone.",
+            "Searched, minimised and proved in the same way and by the same commands; `--breaks INV_XXX`",
+            "takes one of them alone.",
             "",
             f"| {' | '.join(_ALSO_COLUMNS)} |",
             f"|{' --- |' * len(_ALSO_COLUMNS)}",
             *[_also_row(one, known[one.id]) for mode in modes for one in mode.each[1:]],
             "",
-            "*On the way*: the invariants that may break before it; what breaks another is left aside.",
-            "*With*: what the system lacks besides, with the fault and without it. The states are those of",
-            "the system with the fault put right, and nothing breaks in any of them.",
+            "*On the way*: the invariants that may break before it; an example that breaks another is",
+            "skipped. *With*: what the system lacks, with the fault and in the control. The control is the",
+            "same system without the fault. The states are its states, and nothing breaks in any of them.",
             "",
             "## By invariant",
             "",
