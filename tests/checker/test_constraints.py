@@ -5,7 +5,7 @@ import re
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.campaigns.matrix import PARTS
+from failure_modes.checker.campaigns.matrix import GROUPS
 from failure_modes.checker.experiment.catalogue import FailureMode, catalogue, failure_mode
 from failure_modes.checker.experiment.findings import Found
 from failure_modes.checker.experiment.scope import Scope, StoreKind
@@ -86,7 +86,7 @@ def test_a_scope_without_them_has_a_reason(mode: FailureMode) -> None:
 
 def test_scopes_have_the_constraints_unless_policies_are_judged() -> None:
     """The matrix leaves them out, since they would do the work of a policy; what is usual has them."""
-    assert not any(part.scope.constraints for part in PARTS)
+    assert not any(group.scope.constraints for group in GROUPS)
     assert Scope().constraints
     assert LOOSE
 

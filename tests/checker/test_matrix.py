@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from attrs import fields
 
-from failure_modes.checker.campaigns.matrix import PARTS, Row, is_new
+from failure_modes.checker.campaigns.matrix import GROUPS, Row, is_new
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.scope import Scope, build_queue, guarded
 from failure_modes.checker.experiment.target import Target, tolerating_others
@@ -24,7 +24,7 @@ from tests.checker.commands import invoke
 def test_every_policy_can_be_switched_off(tmp_path: Path) -> None:
     """None is missing, and switching one off changes that one and no other."""
     store = SQLiteStore(tmp_path / "queue.db", clock=ManualClock(), create=True)
-    queue = build_queue(store, PARTS[-1].scope.settings, guarded)
+    queue = build_queue(store, GROUPS[-1].scope.settings, guarded)
     assert list(ABSENT) == [field.name for field in fields(Policies)]
     for name, swap in ABSENT.items():
         without = swap(queue)
@@ -54,7 +54,7 @@ def test_no_policy_takes_the_limits_with_it() -> None:
 
 def test_every_policy_is_judged_in_one_scope() -> None:
     """The parts of the matrix leave out none, and have none twice."""
-    judged = [name for part in PARTS for name in part.policies]
+    judged = [name for group in GROUPS for name in group.policies]
     assert sorted(judged) == sorted(ABSENT)
 
 

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -96,7 +97,7 @@ def test_a_danger_that_nothing_is_called_is_refused(monkeypatch: pytest.MonkeyPa
     ids=["shortest", "states"],
 )
 def test_a_number_that_is_not_as_said_is_told(
-    wrong: dict[str, int], said: str, monkeypatch: pytest.MonkeyPatch
+    wrong: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In its own scope a proof holds a failure mode to its numbers: exit code 1. In another it does not."""
     mode_id = in_catalogue(evolve(MODE, expected=evolve(MODE.expected, **wrong)), monkeypatch)

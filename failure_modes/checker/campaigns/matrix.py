@@ -22,7 +22,7 @@ from model.state import Settings
 
 
 @frozen(kw_only=True)
-class Part:
+class PolicyGroup:
     """Policies that are judged in one scope: each needs one in which it has something to do.
 
     The schema has no unique indexes in it: they would refuse what a policy is there to prevent.
@@ -38,13 +38,13 @@ class Part:
         return f"{self.bounds.told}; {self.scope.told}"
 
 
-PARTS = (
-    Part(
+GROUPS = (
+    PolicyGroup(
         policies=("idempotency", "lease", "commit", "fence", "retry", "reconcile"),
         scope=Scope(workers=2, settings=Settings(attempts_max=2), constraints=False),
         bounds=Bounds(jobs=1, retries=1, ticks=1, crashes=1, failures=1),
     ),
-    Part(
+    PolicyGroup(
         policies=("budget", "breaker", "external"),
         scope=Scope(
             workers=2,
@@ -68,24 +68,26 @@ class Row:
     later: tuple[Answer | None, ...]
 
 
-def matrix(part: Part, processes: int, done: Callable[[str], None], together: int = 1) -> Iterator[Row]:
+def matrix(
+    group: PolicyGroup, processes: int, done: Callable[[str], None], together: int = 1
+) -> Iterator[Row]:
     """The rows for sets of up to so many of its policies. `done` is called with what was computed.
 
     Raises KeyboardInterrupt.
     """
     for size in range(1, together + 1):
-        for names in combinations(part.policies, size):
+        for names in combinations(group.policies, size):
             answers, later, swap = [], [], partial(without, names)
             for invariant in INVARIANTS:
-                first = _answer(part, swap, Target(invariant.id), processes)
+                first = _answer(group, swap, Target(invariant.id), processes)
                 others = first.finding is None and first.counts.asides
                 answers.append(first)
                 later.append(
-                    _answer(part, swap, tolerating_others(invariant.id), processes) if others else None
+                    _answer(group, swap, tolerating_others(invariant.id), processes) if others else None
                 )
                 done(f"{' and '.join(names)} switched off: {invariant.id}")
             yield Row(off=names, answers=tuple(answers), later=tuple(later))
-    answer = _answer(part, guarded, None, processes)
+    answer = _answer(group, guarded, None, processes)
     yield Row(off=(), answers=(answer,) * len(INVARIANTS), later=(None,) * len(INVARIANTS))
 
 
@@ -96,6 +98,6 @@ def is_new(row: Row, at: int, rows: Iterable[Row]) -> bool:
     return breaks and bool(smaller) and all(other.answers[at].shortest is None for other in smaller)
 
 
-def _answer(part: Part, swap: Swap, target: Target | None, processes: int) -> Answer:
-    proof = Proof(scope=part.scope, bounds=part.bounds, swap=swap, hunted=target)
+def _answer(group: PolicyGroup, swap: Swap, target: Target | None, processes: int) -> Answer:
+    proof = Proof(scope=group.scope, bounds=group.bounds, swap=swap, hunted=target)
     return prove(proof, processes=processes)

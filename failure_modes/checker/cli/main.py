@@ -216,7 +216,7 @@ main.add_command(power)
 @main.command()
 @click.option("--check", is_flag=True, help="Only say whether they are fresh; exit 1 if not.")
 def docs(*, check: bool) -> None:
-    """Write the generated documents: the state model and the index of failure modes."""
+    """Write the generated documents, and the links to failure modes in the others."""
     fresh = documents()
     stale = [path for path, text in fresh.items() if not path.exists() or path.read_text() != text]
     for path in stale:
