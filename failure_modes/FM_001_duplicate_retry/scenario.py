@@ -3,7 +3,7 @@
 from attrs import evolve
 
 from failure_modes.checker import Bounds, Expected, FailureMode, Queue, Scope, Strategy
-from system.policies import CommitBoundary, Execution, Fence, Status, Store
+from system.policies import CommitBoundary, EventKind, Execution, Fence, Operation, Status, Store
 
 
 class NoCommitBoundary(CommitBoundary):
@@ -16,7 +16,11 @@ class NoCommitBoundary(CommitBoundary):
             execution = tx.execution(held.id)
             tx.add_effect(job_id=execution.job_id, execution_id=execution.id, value=value)
             tx.move(
-                execution, to=Status.COMMITTED, event="committed", operation="commit", actor=execution.worker
+                execution,
+                to=Status.COMMITTED,
+                event=EventKind.COMMITTED,
+                operation=Operation.COMMIT,
+                actor=execution.worker,
             )
             return True
 

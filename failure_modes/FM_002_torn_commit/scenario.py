@@ -3,7 +3,18 @@
 from attrs import evolve
 
 from failure_modes.checker import AlsoBreaks, Bounds, Expected, FailureMode, Queue, Scope, Strategy
-from system.policies import CommitBoundary, Execution, Fence, Status, Store, Transaction, refuse
+from system.policies import (
+    CommitBoundary,
+    EventKind,
+    Execution,
+    Fence,
+    Operation,
+    Reason,
+    Status,
+    Store,
+    Transaction,
+    refuse,
+)
 
 
 class TornCommit(CommitBoundary):
@@ -15,19 +26,23 @@ class TornCommit(CommitBoundary):
             execution = tx.execution(held.id)
             refusal = self._refusal(tx, fence, execution)
             if refusal:
-                refuse(tx, execution, "commit", refusal)
+                refuse(tx, execution, Operation.COMMIT, refusal)
                 return False
             tx.add_effect(job_id=execution.job_id, execution_id=execution.id, value=value)
         with store.transaction() as tx:
             tx.move(
-                execution, to=Status.COMMITTED, event="committed", operation="commit", actor=execution.worker
+                execution,
+                to=Status.COMMITTED,
+                event=EventKind.COMMITTED,
+                operation=Operation.COMMIT,
+                actor=execution.worker,
             )
             tx.set_available(execution.job_id, None)
             return True
 
-    def _refusal(self, tx: Transaction, fence: Fence, execution: Execution) -> str | None:
+    def _refusal(self, tx: Transaction, fence: Fence, execution: Execution) -> Reason | None:
         closed = tx.job(execution.job_id).available_at is None
-        return "already_committed" if closed else fence.refusal(execution, tx.now)
+        return Reason.ALREADY_COMMITTED if closed else fence.refusal(execution, tx.now)
 
 
 def torn(queue: Queue) -> Queue:

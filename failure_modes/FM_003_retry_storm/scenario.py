@@ -3,7 +3,7 @@
 from attrs import evolve
 
 from failure_modes.checker import Bounds, Expected, FailureMode, Queue, Scope, Settings, Strategy
-from system.policies import CircuitBreaker, Execution, Retry, RetryBudget, Transaction
+from system.policies import CircuitBreaker, Execution, Operation, Retry, RetryBudget, Transaction
 
 
 class AtOnce(Retry):
@@ -14,7 +14,7 @@ class AtOnce(Retry):
         del failed
         return 0
 
-    def bury_if_spent(self, tx: Transaction, last: Execution, *, operation: str, actor: str) -> bool:
+    def bury_if_spent(self, tx: Transaction, last: Execution, *, operation: Operation, actor: str) -> bool:
         """Never give up."""
         del tx, last, operation, actor
         return False
@@ -28,7 +28,7 @@ def without_limits(queue: Queue) -> Queue:
 
 FAILURE_MODE = FailureMode(
     title="retry storm",
-    breaks="INV_005",
+    breaks="INV_006",
     trigger="a handler fails again and again",
     policy="retry, retry budget and circuit breaker",
     fault=without_limits,

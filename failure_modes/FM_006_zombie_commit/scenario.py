@@ -3,18 +3,18 @@
 from attrs import evolve
 
 from failure_modes.checker import Bounds, Expected, FailureMode, Queue, Scope, Strategy
-from system.policies import CommitBoundary, Execution, Fence, Transaction
+from system.policies import CommitBoundary, Execution, Fence, Reason, Transaction
 
 
 class LockWithoutToken(CommitBoundary):
     """A commit needs the job to be locked, and nobody asks by whom: the fence and its token are left out."""
 
-    def _refusal(self, tx: Transaction, fence: Fence, execution: Execution) -> str | None:
+    def _refusal(self, tx: Transaction, fence: Fence, execution: Execution) -> Reason | None:
         del fence
         if tx.effect_of(execution.job_id):
-            return "already_committed"
+            return Reason.ALREADY_COMMITTED
         locked_until = tx.job(execution.job_id).available_at
-        return None if locked_until is not None and locked_until > tx.now else "lease_expired"
+        return None if locked_until is not None and locked_until > tx.now else Reason.LEASE_EXPIRED
 
 
 def without_token(queue: Queue) -> Queue:

@@ -3,7 +3,7 @@
 from attrs import evolve
 
 from failure_modes.checker import AlsoBreaks, Bounds, Expected, FailureMode, Queue, Scope, Strategy
-from system.policies import CommitBoundary, Execution, Fence, Status, Store, refuse
+from system.policies import CommitBoundary, EventKind, Execution, Fence, Operation, Status, Store, refuse
 
 
 class CommitLeavesOpen(CommitBoundary):
@@ -23,12 +23,12 @@ class CommitLeavesOpen(CommitBoundary):
                 tx.move(
                     execution,
                     to=Status.COMMITTED,
-                    event="committed",
-                    operation="commit",
+                    event=EventKind.COMMITTED,
+                    operation=Operation.COMMIT,
                     actor=execution.worker,
                 )
                 return True
-            refuse(tx, execution, "commit", refusal)
+            refuse(tx, execution, Operation.COMMIT, refusal)
         close(store, held)
         return False
 

@@ -13,7 +13,7 @@ from failure_modes.checker import (
     Strategy,
     without,
 )
-from system.policies import HELD, Lease, LeasePolicies, Leasing, Status, Store
+from system.policies import HELD, EventKind, Lease, LeasePolicies, Leasing, Operation, Status, Store
 
 
 class ReadsThenLeases(Leasing):
@@ -31,15 +31,17 @@ class ReadsThenLeases(Leasing):
             return None
         with store.transaction() as tx:
             if last and last.status in HELD:
-                tx.move(last, to=Status.ABORTED, event="expired", operation="lease", actor=worker)
-                if policies.retry.bury_if_spent(tx, last, operation="lease", actor=worker):
+                tx.move(
+                    last, to=Status.ABORTED, event=EventKind.EXPIRED, operation=Operation.LEASE, actor=worker
+                )
+                if policies.retry.bury_if_spent(tx, last, operation=Operation.LEASE, actor=worker):
                     return None
             execution = tx.add_execution(
                 job_id=job.id,
                 attempt=last.attempt + 1 if last else 1,
                 worker=worker,
                 lease_expires_at=tx.now + lease_ms,
-                operation="lease",
+                operation=Operation.LEASE,
             )
             tx.set_available(job.id, tx.now + lease_ms)
             return Lease(job=job, execution=execution)

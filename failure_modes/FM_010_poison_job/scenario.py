@@ -3,7 +3,7 @@
 from attrs import evolve
 
 from failure_modes.checker import AlsoBreaks, Bounds, Expected, FailureMode, Queue, Scope, Settings, Strategy
-from system.policies import HELD, Job, LeasePolicies, Leasing, Status, Transaction
+from system.policies import HELD, EventKind, Job, LeasePolicies, Leasing, Operation, Status, Transaction
 
 
 class CountsFailures(Leasing):
@@ -18,7 +18,7 @@ class CountsFailures(Leasing):
         if last is None or job.available_at != last.lease_expires_at:
             return super()._attempt(tx, policies, job, worker)
         if last.status in HELD:
-            tx.move(last, to=Status.ABORTED, event="expired", operation="lease", actor=worker)
+            tx.move(last, to=Status.ABORTED, event=EventKind.EXPIRED, operation=Operation.LEASE, actor=worker)
         return last.attempt
 
 
@@ -42,7 +42,7 @@ FAILURE_MODE = FailureMode(
     ),
     also_breaks=(
         AlsoBreaks(
-            breaks="INV_005",
+            breaks="INV_006",
             scope=Scope(settings=Settings(retries_max=1)),
             expected=Expected(
                 shortest=1,

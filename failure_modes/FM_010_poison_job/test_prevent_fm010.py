@@ -14,5 +14,5 @@ class TestTheRetryBudget(Fix):
     """With a retry budget, too, each lease is an attempt; and each but the first is a retry."""
 
     mode = "FM_010"
-    breaks = "INV_005"
+    breaks = "INV_006"
     examples = 200

@@ -22,7 +22,7 @@ class TestMoreRetriesThanTheBudget(Break):
     """Enqueue a poison job: the second retry comes in the recovery."""
 
     mode = "FM_010"
-    breaks = "INV_005"
+    breaks = "INV_006"
     got = "exec-3 is retry 2 within 60s, and the budget is 1"
 
 
@@ -31,7 +31,7 @@ def test_a_job_behind_it_is_done_all_the_same(workers: int) -> None:
     """The poison job takes workers from those behind it, and not their turn: its lease hides it."""
     mode = failure_mode("FM_010")
     scope = evolve(mode.scope, workers=workers)
-    with Lockstep(scope, mode.fault, hunted=mode.target) as lockstep:
+    with Lockstep(scope, mode.fault, target=mode.target) as lockstep:
         for action in (Enqueue(key="p1", poison=True), Enqueue(key="k1")):
             lockstep.apply(action)
         with pytest.raises(Violation):

@@ -3,7 +3,7 @@
 from attrs import evolve
 
 from failure_modes.checker import AlsoBreaks, Bounds, Expected, FailureMode, Queue, Strategy
-from system.policies import Reconciled, Reconciliation, Retry, Status, Store
+from system.policies import EventKind, Operation, Reason, Reconciled, Reconciliation, Retry, Status, Store
 
 ENDED = (Status.DONE, Status.ABORTED)
 
@@ -28,15 +28,21 @@ class ReadsThenRecovers(Reconciliation):
                 tx.move(
                     tx.execution(execution.id),
                     to=Status.DONE,
-                    event="finished",
-                    operation="reconcile",
+                    event=EventKind.FINISHED,
+                    operation=Operation.RECONCILE,
                     actor=actor,
-                    reason="abandoned",
+                    reason=Reason.ABANDONED,
                 )
             for execution in stale:
                 now = tx.execution(execution.id)
-                tx.move(now, to=Status.ABORTED, event="expired", operation="reconcile", actor=actor)
-                retry.bury_if_spent(tx, execution, operation="reconcile", actor=actor)
+                tx.move(
+                    now,
+                    to=Status.ABORTED,
+                    event=EventKind.EXPIRED,
+                    operation=Operation.RECONCILE,
+                    actor=actor,
+                )
+                retry.bury_if_spent(tx, execution, operation=Operation.RECONCILE, actor=actor)
         return Reconciled(finished=len(committed), aborted=len(stale))
 
 

@@ -3,13 +3,13 @@
 from attrs import evolve
 
 from failure_modes.checker import Bounds, Expected, FailureMode, Queue, Scope, Settings, Strategy
-from system.policies import Execution, Retry, Transaction
+from system.policies import Execution, Operation, Retry, Transaction
 
 
 class BuriesInSilence(Retry):
     """A job out of attempts is taken out of the queue, and nobody is told."""
 
-    def bury_if_spent(self, tx: Transaction, last: Execution, *, operation: str, actor: str) -> bool:
+    def bury_if_spent(self, tx: Transaction, last: Execution, *, operation: Operation, actor: str) -> bool:
         """Close the job, without an audit row."""
         del operation, actor
         if last.attempt < tx.job(last.job_id).attempts_max:

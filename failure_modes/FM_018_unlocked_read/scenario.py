@@ -14,7 +14,7 @@ from failure_modes.checker import (
     StoreKind,
     Strategy,
 )
-from system.policies import HELD, Lease, LeasePolicies, Leasing, Status, Store
+from system.policies import HELD, EventKind, Lease, LeasePolicies, Leasing, Operation, Status, Store
 
 READ = "SELECT available_at, id FROM jobs WHERE available_at IS NOT NULL ORDER BY available_at, id LIMIT 1"
 
@@ -37,15 +37,17 @@ class ReadsWithoutLocking(Leasing):
             if available_at > tx.now:
                 return None
             if last and last.status in HELD:
-                tx.move(last, to=Status.ABORTED, event="expired", operation="lease", actor=worker)
-                if policies.retry.bury_if_spent(tx, last, operation="lease", actor=worker):
+                tx.move(
+                    last, to=Status.ABORTED, event=EventKind.EXPIRED, operation=Operation.LEASE, actor=worker
+                )
+                if policies.retry.bury_if_spent(tx, last, operation=Operation.LEASE, actor=worker):
                     return None
             execution = tx.add_execution(
                 job_id=job_id,
                 attempt=last.attempt + 1 if last else 1,
                 worker=worker,
                 lease_expires_at=tx.now + lease_ms,
-                operation="lease",
+                operation=Operation.LEASE,
             )
             tx.set_available(job_id, tx.now + lease_ms)
             return Lease(job=tx.job(job_id), execution=execution)

@@ -5,6 +5,7 @@ Here is all that a policy of one's own needs: the policies, what they take, and 
 
 from attrs import field, frozen
 
+from system.audit import EventKind, Operation, Reason
 from system.policies.breaker import CircuitBreaker
 from system.policies.budget import RetryBudget
 from system.policies.commit import CommitBoundary
@@ -37,6 +38,7 @@ __all__ = [
     "Accepted",
     "CircuitBreaker",
     "CommitBoundary",
+    "EventKind",
     "Execution",
     "ExternalKeys",
     "Fence",
@@ -45,7 +47,9 @@ __all__ = [
     "Lease",
     "LeasePolicies",
     "Leasing",
+    "Operation",
     "Policies",
+    "Reason",
     "Reconciled",
     "Reconciliation",
     "Retry",

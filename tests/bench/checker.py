@@ -38,7 +38,7 @@ def step_microseconds(granularity: Granularity) -> float:
                 lockstep.apply(Step(worker="producer"))
             for _ in range(5):
                 lockstep.apply(Step(worker="A"))
-            taken += len(lockstep.actions)
+            taken += len(lockstep.ledger.actions)
     return 1e6 * stopwatch.seconds / taken
 
 

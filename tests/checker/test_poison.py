@@ -22,7 +22,7 @@ def _killed(*actions: Action) -> bool:
     with Lockstep(Scope(workers=1)) as lockstep:
         for action in actions:
             lockstep.apply(action)
-        return lockstep.sometimes[OF_POISON] > 0
+        return lockstep.ledger.sometimes[OF_POISON] > 0
 
 
 def test_a_poison_job_kills_the_worker_that_runs_its_handler() -> None:

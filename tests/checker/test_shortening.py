@@ -7,7 +7,7 @@ from attrs import define, evolve
 
 from failure_modes.checker.experiment.catalogue import catalogue
 from failure_modes.checker.experiment.scope import StoreKind, Swap
-from failure_modes.checker.oracle.run_actions import attempt
+from failure_modes.checker.oracle.lockstep import run_actions
 from failure_modes.checker.search import minimise as minimising
 from failure_modes.checker.search.edits import minimise
 from failure_modes.checker.search.minimise import shrink
@@ -64,7 +64,7 @@ def counting(queue: Queue) -> Queue:
 
 
 def _shrunk(swap: Swap = MODE.fault) -> tuple[Action, ...]:
-    found = attempt(SCOPE, swap, MODE.target, ABORTS_A_COMMIT)
+    found = run_actions(SCOPE, swap, MODE.target, ABORTS_A_COMMIT)
     assert found is not None
     assert len(found.actions) == 7
     shortest = shrink(SCOPE, swap, MODE.target, found)
@@ -76,7 +76,7 @@ def test_a_trace_that_no_small_change_shortens_becomes_the_shortest() -> None:
     """The explorer tries every trace with no more of anything; a local search stays where it is."""
 
     def same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
-        again = attempt(SCOPE, MODE.fault, MODE.target, actions)
+        again = run_actions(SCOPE, MODE.fault, MODE.target, actions)
         return None if again is None else again.actions
 
     assert minimise(ABORTS_A_COMMIT, same) == ABORTS_A_COMMIT

@@ -12,7 +12,7 @@ from attrs import evolve
 from failure_modes.checker import AlsoBreaks, Bounds, Expected, FailureMode, Queue, Strategy
 from failure_modes.checker.cli import options
 from failure_modes.checker.traces import replay
-from system.policies import Reconciled, Reconciliation, Retry, Status, Store
+from system.policies import EventKind, Operation, Reason, Reconciled, Reconciliation, Retry, Status, Store
 
 
 class LooksThenActs(Reconciliation):
@@ -34,13 +34,13 @@ class LooksThenActs(Reconciliation):
                 tx.move(
                     tx.execution(execution.id),
                     to=Status.DONE if done else Status.ABORTED,
-                    event="finished" if done else "expired",
-                    operation="reconcile",
+                    event=EventKind.FINISHED if done else EventKind.EXPIRED,
+                    operation=Operation.RECONCILE,
                     actor=actor,
-                    reason="abandoned" if done else None,
+                    reason=Reason.ABANDONED if done else None,
                 )
                 if not done:
-                    retry.bury_if_spent(tx, execution, operation="reconcile", actor=actor)
+                    retry.bury_if_spent(tx, execution, operation=Operation.RECONCILE, actor=actor)
         return Reconciled(finished=finished, aborted=aborted)
 
 

@@ -14,7 +14,7 @@ from failure_modes.checker.experiment.findings import Found
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Target
-from failure_modes.checker.oracle.run_actions import attempt
+from failure_modes.checker.oracle.lockstep import run_actions
 from failure_modes.checker.search.machine import Search, Tally, run
 from failure_modes.checker.search.minimise import shrink
 from failure_modes.checker.subject.absent_policies import ABSENT, without
@@ -99,6 +99,6 @@ def _needed(
     needed = names
     for name in names:
         fewer = tuple([other for other in needed if other != name])
-        if attempt(scope, partial(without, fewer), target, actions) is not None:
+        if run_actions(scope, partial(without, fewer), target, actions) is not None:
             needed = fewer
     return needed

@@ -13,8 +13,8 @@ from attrs import frozen
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.scope import Scope, Swap, guarded
 from failure_modes.checker.experiment.target import Target, tolerating_others
-from failure_modes.checker.proof.explorer import Proof
-from failure_modes.checker.proof.proving import Answer
+from failure_modes.checker.proof.proof import Proof
+from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.search.uninterrupted import prove
 from failure_modes.checker.subject.absent_policies import without
 from model.invariants import INVARIANTS
@@ -64,8 +64,8 @@ class Row:
     """
 
     off: tuple[str, ...]
-    answers: tuple[Answer, ...]
-    later: tuple[Answer | None, ...]
+    answers: tuple[ProofResult, ...]
+    later: tuple[ProofResult | None, ...]
 
 
 def matrix(
@@ -80,7 +80,7 @@ def matrix(
             answers, later, swap = [], [], partial(without, names)
             for invariant in INVARIANTS:
                 first = _answer(group, swap, Target(invariant.id), processes)
-                others = first.finding is None and first.counts.asides
+                others = first.finding is None and first.counts.off_target
                 answers.append(first)
                 later.append(
                     _answer(group, swap, tolerating_others(invariant.id), processes) if others else None
@@ -98,6 +98,6 @@ def is_new(row: Row, at: int, rows: Iterable[Row]) -> bool:
     return breaks and bool(smaller) and all(other.answers[at].shortest is None for other in smaller)
 
 
-def _answer(group: PolicyGroup, swap: Swap, target: Target | None, processes: int) -> Answer:
-    proof = Proof(scope=group.scope, bounds=group.bounds, swap=swap, hunted=target)
+def _answer(group: PolicyGroup, swap: Swap, target: Target | None, processes: int) -> ProofResult:
+    proof = Proof(scope=group.scope, bounds=group.bounds, swap=swap, target=target)
     return prove(proof, processes=processes)

@@ -65,7 +65,8 @@ class _Commands(click.Group):
         try:
             interrupts.check()
             temporary.sweep()
-            return super().invoke(ctx)
+            with temporary.room():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             interrupted()
         except (BadScenario, Damaged, TraceError, NotKept) as error:
@@ -74,7 +75,7 @@ class _Commands(click.Group):
             if error.errno == EPIPE:  # nobody reads the output: click knows what to do
                 raise
             fail(describe(error))
-        except (NoVFS, NoWorld, StoreError) as error:
+        except (NoVFS, NoWorld, StoreError, temporary.NoRoom) as error:
             click.echo(f"cannot be done here: {error}", err=True)
             leave(EXIT.BOUND_HIT)
         except WorkerLost as error:

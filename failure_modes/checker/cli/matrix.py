@@ -8,7 +8,7 @@ import click
 from failure_modes.checker.campaigns.matrix import GROUPS, PolicyGroup, Row, is_new, matrix
 from failure_modes.checker.cli.exits import EXIT, interrupted, leave
 from failure_modes.checker.cli.options import JSON, PROCESSES
-from failure_modes.checker.proof.proving import Answer
+from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.report.progress import Lines
 from model.invariants import INVARIANTS
 
@@ -69,12 +69,12 @@ def _cells(row: Row, rows: list[Row]) -> list[str]:
     return [", ".join(row.off) or "nothing", *cells]
 
 
-def _cell(first: Answer, later: Answer | None) -> str:
+def _cell(first: ProofResult, later: ProofResult | None) -> str:
     if first.shortest is not None:
         return str(first.shortest)
     if later is not None and later.shortest is not None:
         return f"({later.shortest})"
-    return "(-)" if later is not None and later.counts.asides else "-"
+    return "(-)" if later is not None and later.counts.off_target else "-"
 
 
 def _as_json(row: Row, rows: list[Row]) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _as_json(row: Row, rows: list[Row]) -> dict[str, Any]:
                 "shortest": answer.shortest,
                 "complete": answer.complete,
                 "states": answer.counts.states,
-                "other_first": answer.counts.asides,
+                "other_first": answer.counts.off_target,
                 "later": later.shortest if later else None,
                 "new": is_new(row, at, rows),
             }

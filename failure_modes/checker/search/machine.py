@@ -17,11 +17,10 @@ from failure_modes.checker.experiment.findings import Finding, Found
 from failure_modes.checker.experiment.scope import Scope, Swap
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Hunt, needs_ending
-from failure_modes.checker.oracle.lockstep import Lockstep
-from failure_modes.checker.oracle.run_actions import attempt
+from failure_modes.checker.oracle.lockstep import Lockstep, run_actions
 from failure_modes.checker.search.draws import by_seed_alone
 from failure_modes.checker.search.minimise import shrink
-from failure_modes.checker.support import interrupts
+from failure_modes.checker.support import interrupts, temporary
 from model.actions import Action
 from system.clock import Stopwatch
 
@@ -54,11 +53,11 @@ class Tally:
         if self.seconds_to_first is not None:
             return
         self.examples += 1
-        self.steps += len(lockstep.actions)
-        self.sometimes.update(lockstep.sometimes)
-        if lockstep.aside:
-            self.asides[lockstep.aside] += 1
-        for record in lockstep.records:
+        self.steps += len(lockstep.ledger.actions)
+        self.sometimes.update(lockstep.ledger.sometimes)
+        if lockstep.judge.off_target:
+            self.asides[lockstep.judge.off_target] += 1
+        for record in lockstep.ledger.records:
             if not record.recovering:
                 self.actions[type(record.action).__name__] += 1
             for event in record.events:
@@ -133,7 +132,7 @@ def run(search: Search, progress: Progress = _silent, *, shrinking: bool = True)
     if shrinking and not tally.bound_hit:
         try:
             shortest = shrink(search.scope, search.swap, search.hunted, found)
-            found = attempt(search.scope, search.swap, search.hunted, shortest.actions) or found
+            found = run_actions(search.scope, search.swap, search.hunted, shortest.actions) or found
             sure = shortest.sure
         except KeyboardInterrupt:
             tally.bound_hit = tally.interrupted = True
@@ -171,7 +170,8 @@ def machine_of(search: Search, tally: Tally, progress: Progress = _silent) -> ty
             if search.seconds_max is not None and tally.stopwatch.seconds > search.seconds_max:
                 tally.bound_hit = True
                 raise BoundHit
-            self.lockstep = Lockstep(search.scope, search.swap, hunted=search.hunted)
+            with temporary.room():
+                self.lockstep = Lockstep(search.scope, search.swap, target=search.hunted)
             self.found = False
 
         @rule(burst=sampled_from(bursts))
@@ -180,18 +180,18 @@ def machine_of(search: Search, tally: Tally, progress: Progress = _silent) -> ty
             for action in burst:
                 if lockstep.over or not lockstep.possible(action):
                     return
-                with _remembering(self):
+                with _remembering(self), temporary.room():
                     lockstep.apply(action)
-                if search.hunted is None and lockstep.state is not None:
+                if search.hunted is None and lockstep.reference.state is not None:
                     tally.see(relative(lockstep))
-                if lockstep.may_be_asked(action):
+                if lockstep.is_choice_point(action):
                     return
 
         def teardown(self) -> None:
             lockstep = self.lockstep
             try:
                 if not self.found and not lockstep.over and needs_ending(search.hunted):
-                    with _remembering(self):
+                    with _remembering(self), temporary.room():
                         lockstep.finish()
             finally:
                 tally.add(lockstep, first_found=self.found)
@@ -216,7 +216,7 @@ def machine_of(search: Search, tally: Tally, progress: Progress = _silent) -> ty
 
 def relative(lockstep: Lockstep) -> object:
     """The model's state with times counted from now, so that the same situation later is the same state."""
-    state = lockstep.state
+    state = lockstep.reference.state
     assert state is not None, "a guarded run has a model"
     now = state.now
     jobs = [(j.key, None if j.available_at is None else j.available_at - now) for j in state.durable.jobs]

@@ -1,9 +1,9 @@
 """What is asked of a failure mode: its search, and its proof, on the broken system and on the guarded one."""
 
 from failure_modes.checker.experiment.catalogue import FailureMode
-from failure_modes.checker.proof.explorer import Proof, Reductions
-from failure_modes.checker.proof.proving import Answer
+from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import prove as explore_all
+from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.search.machine import Result, Search, run
 
 EXAMPLES_MAX = 5_000
@@ -28,7 +28,7 @@ def proof_of(mode: FailureMode, *, broken: bool) -> Proof:
         scope=mode.scope,
         bounds=mode.bounds,
         swap=mode.fault if broken else mode.control,
-        hunted=mode.target if broken else None,
+        target=mode.target if broken else None,
         reductions=Reductions(symmetry=mode.symmetric or not broken),
     )
 
@@ -43,7 +43,7 @@ def prevent(mode: FailureMode, seed: int = 0, *, examples: int | None = None) ->
     return run(search_of(mode, seed, broken=False, examples=examples or mode.expected.examples))
 
 
-def prove(mode: FailureMode, *, broken: bool) -> Answer:
+def prove(mode: FailureMode, *, broken: bool) -> ProofResult:
     """Every reachable state of the broken system, to the first that breaks; or of the right system."""
     return explore_all(proof_of(mode, broken=broken))
 

@@ -14,6 +14,7 @@ from system.policies import (
     Accepted,
     CircuitBreaker,
     CommitBoundary,
+    EventKind,
     Execution,
     ExternalKeys,
     Fence,
@@ -21,7 +22,9 @@ from system.policies import (
     Job,
     Lease,
     Leasing,
+    Operation,
     Policies,
+    Reason,
     Reconciled,
     Reconciliation,
     Retry,
@@ -65,7 +68,11 @@ class NoBoundary(CommitBoundary):
             execution = tx.execution(held.id)
             tx.add_effect(job_id=execution.job_id, execution_id=execution.id, value=value)
             tx.move(
-                execution, to=Status.COMMITTED, event="committed", operation="commit", actor=execution.worker
+                execution,
+                to=Status.COMMITTED,
+                event=EventKind.COMMITTED,
+                operation=Operation.COMMIT,
+                actor=execution.worker,
             )
             return True
 
@@ -73,7 +80,7 @@ class NoBoundary(CommitBoundary):
 class NoFence(Fence):
     """Every worker may go on, whether it holds the lease or not."""
 
-    def refusal(self, execution: Execution, now: int) -> str | None:
+    def refusal(self, execution: Execution, now: int) -> Reason | None:
         """No reason ever."""
         del execution, now
         return None
@@ -87,7 +94,7 @@ class NoEnd(Retry):
         del attempt
         return 0
 
-    def bury_if_spent(self, tx: Transaction, last: Execution, *, operation: str, actor: str) -> bool:
+    def bury_if_spent(self, tx: Transaction, last: Execution, *, operation: Operation, actor: str) -> bool:
         """Never give up."""
         del tx, last, operation, actor
         return False
