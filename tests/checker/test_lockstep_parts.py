@@ -71,7 +71,7 @@ def test_a_run_that_is_restored_is_where_it_was() -> None:
             assert (again.ledger, again.diverged) == (snapshot.ledger, snapshot.diverged)
     assert before.system != after.system
     assert before.ledger != after.ledger
-    assert before.ledger.accepted == ("k1", "k2")
+    assert before.ledger.accepted == (Enqueue(key="k1"), Enqueue(key="k2"))
     assert Fault(kind="crash", job=1, execution=1) in after.ledger.faults
 
 
@@ -83,9 +83,9 @@ def test_a_restored_ledger_has_no_action_and_no_record() -> None:
         ledger = lockstep.ledger
         ledger.start_recovery()
         assert (len(ledger.actions), len(ledger.records), ledger.step) == (4, 4, None)
-        ledger.restore(LedgerSnapshot(accepted=("k9",)))
+        ledger.restore(LedgerSnapshot(accepted=(Enqueue(key="k9"),)))
         assert (ledger.actions, ledger.records, ledger.events, ledger.faults) == ([], [], [], [])
-        assert (ledger.accepted, ledger.step, ledger.sometimes) == (["k9"], 0, Counter())
+        assert (ledger.accepted, ledger.step, ledger.sometimes) == ([Enqueue(key="k9")], 0, Counter())
 
 
 def _judge(target: Hunt | None) -> Judge:

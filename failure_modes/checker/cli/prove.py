@@ -151,7 +151,7 @@ def prove(mode: FailureMode | None, breaks: str | None, **options: Any) -> None:
 
 def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> _Proved:
     """Prove one of the things that it breaks, and show it; `held`: with the fault put right, too."""
-    scope = scoped(Scope() if mode is None else mode.strategy.scope, options)
+    scope = scoped(Scope() if mode is None else mode.scope, options)
     if mode is not None:
         check_store(mode, scope)
     bounds = _bounds(mode, options)
@@ -166,10 +166,10 @@ def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> 
     broken = None if mode is None else _broken(mode, scope, bounds, options)
     right = None
     if held and (broken is None or broken.complete):  # else it was stopped, and its question comes first
-        base = guarded if mode is None else mode.base
+        base = guarded if mode is None else mode.control
         right = _explore("the guarded system", scope, bounds, options, _limits(options), base)
     reduced = all(options[name] for name in ("symmetry", "answers", "memory")) and options["sleep"] is None
-    its_own = mode is not None and (scope, bounds) == (mode.strategy.scope, mode.bounds)
+    its_own = mode is not None and (scope, bounds) == (mode.scope, mode.bounds)
     wrong = not_as_said(mode, broken, right) if mode is not None and its_own and reduced else ()
     proved = _Proved(mode=mode, scope=scope, bounds=bounds, broken=broken, held=right, wrong=wrong)
     if not options["json_"]:
@@ -192,7 +192,7 @@ def _tell(proved: _Proved, options: dict[str, Any]) -> None:
 def _broken(mode: FailureMode, scope: Scope, bounds: Bounds, options: dict[str, Any]) -> ProofResult:
     limits = evolve(_limits(options), checkpoint=None)
     what = f"{mode.id}: every way to break {mode.breaks}"
-    answer = _explore(what, scope, bounds, options, limits, mode.swap, mode)
+    answer = _explore(what, scope, bounds, options, limits, mode.fault, mode)
     if options["keep_as"]:
         trace = trace_of(mode, scope, answer, options["why"])
         if trace is None:
@@ -216,7 +216,7 @@ def _explore(
         scope=scope,
         bounds=bounds,
         swap=swap,
-        target=None if mode is None else mode.hunt,
+        target=None if mode is None else mode.target,
         reductions=Reductions(
             symmetry=options["symmetry"] and (mode is None or mode.symmetric),
             **{name: options[name] for name in ("sleep", "answers", "memory")},
@@ -276,11 +276,11 @@ def _tell_broken(mode: FailureMode, scope: Scope, answer: ProofResult, keep_as: 
 def _tell_held(mode: FailureMode | None, scope: Scope, answer: ProofResult) -> None:
     trace = trace_of(None, scope, answer, "")
     if trace is not None:
-        base = mode.base if mode else guarded
+        base = mode.control if mode else guarded
         click.echo(rendered(replay(trace, base=base), shortest=True))
         click.echo(f" {_right(mode)} breaks: {_counts(answer)}")
     elif answer.complete:
-        without = f"{mode.beside}: " if mode and mode.beside else ""
+        without = f"{mode.control_note}: " if mode and mode.control_note else ""
         prevented = f"{without}prevented by {mode.policy}: " if mode else ""
         click.echo(f" {prevented}complete, nothing breaks in any reachable state: {_counts(answer)}")
     else:
@@ -289,7 +289,7 @@ def _tell_held(mode: FailureMode | None, scope: Scope, answer: ProofResult) -> N
 
 def _right(mode: FailureMode | None) -> str:
     """What is looked at where no fault is put in."""
-    return f"the right system, {mode.beside}," if mode and mode.beside else "the guarded system"
+    return f"the right system, {mode.control_note}," if mode and mode.control_note else "the guarded system"
 
 
 def _stopped(answer: ProofResult) -> str:

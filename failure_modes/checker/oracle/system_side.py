@@ -12,7 +12,7 @@ from failure_modes.checker.simulation.process_snapshot import Moved, Standing, c
 from failure_modes.checker.simulation.stepping import At
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.abstraction import Told, read
-from model.actions import Action, Crash, PowerLoss, Step, Tick, actor_of, is_poison
+from model.actions import Action, Crash, PowerLoss, Step, Tick, actor_of
 from model.draft import SERIAL, Visibility
 from model.events import Event
 from model.state import Durable
@@ -92,13 +92,13 @@ class SystemSide:
         process = self.world.processes[name] if name else None
         return process is None or process.at in (At.HANDLER, At.REPLY) or process.at_rest
 
-    def effective_action(self, action: Action) -> Action:
+    def effective_action(self, action: Action, poison_keys: frozenset[str]) -> Action:
         """The action that really happens: the handler of a poison job kills its worker."""
         if isinstance(action, Step) and action.worker in self.world.processes:
             process = self.world.processes[action.worker]
             if process.at is At.HANDLER:
                 for job in self.durable.jobs:
-                    if job.id == process.job_in_hand and is_poison(job.key):
+                    if job.id == process.job_in_hand and job.key in poison_keys:
                         return Crash(worker=action.worker)
         return action
 

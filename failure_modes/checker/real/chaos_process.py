@@ -78,7 +78,7 @@ def build(orders: Orders, store: Store) -> Queue:
     queue = Queue(store=store, policies=Policies(retry=retry), lease_seconds=orders.lease_seconds)
     if orders.fault is None:
         return queue
-    broken: Queue = importlib.import_module(orders.fault).FAILURE_MODE.swap(queue)
+    broken: Queue = importlib.import_module(orders.fault).FAILURE_MODE.fault(queue)
     return broken
 
 
