@@ -12,6 +12,7 @@ from failure_modes.checker.campaigns.measured import measured
 from failure_modes.checker.cli.times import SECONDS_MAX
 from failure_modes.checker.experiment.catalogue import catalogue
 from failure_modes.checker.report.documents import documents
+from model.invariants import INVARIANTS
 from system.policies import Policies
 
 ROOT = Path(__file__).parent.parent
@@ -155,3 +156,12 @@ def test_the_documents_say_which_invariants_a_policy_protects() -> None:
             invariants = (ROOT / "docs" / "01_invariants.md").read_text(encoding="utf-8")
             row = next(line for line in invariants.splitlines() if line.startswith(f"| {invariant_id} |"))
             assert name in row.split("|")[4]
+
+
+def test_the_document_of_the_invariants_makes_the_promises_of_the_code() -> None:
+    """Each invariant has its heading, and its promise word for word."""
+    text = (ROOT / "docs" / "01_invariants.md").read_text(encoding="utf-8")
+    for rule in INVARIANTS:
+        _, heading, section = text.partition(f"\n## {rule.id} {rule.title}\n")
+        assert heading, rule.id
+        assert f"- **Promise.** {rule.promise}" in " ".join(section.split()), rule.id

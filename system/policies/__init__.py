@@ -1,6 +1,6 @@
-"""The policies: small objects the queue is composed of, each tied to the invariant it protects.
+"""The policies: small objects that the queue is composed of. Each names the invariants that it protects.
 
-Here is all that a policy of one's own needs: the policies, what they take, and what they give.
+This package exports everything that a policy of your own needs: policies, their arguments and their results.
 """
 
 from attrs import field, frozen

@@ -57,7 +57,7 @@ class Lockstep:
         self.scope = scope
         self.settings: Settings = scope.settings
         self.world = world or world_of(scope, swap)
-        self.system = SystemSide(self.world)
+        self.system = SystemSide(self.world, power_loss=scope.power_loss)
         self.reference = Reference(scope)
         self.ledger = Ledger(scope.settings)
         self.judge = Judge(target, scope.settings, self.ledger)

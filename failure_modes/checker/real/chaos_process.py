@@ -179,7 +179,7 @@ def _work(orders: Orders, queue: Queue, log: TextIO) -> None:
         clock=CLOCK,
         poll_seconds=POLL_SECONDS,
         watch=True,
-        tell=lambda text: _say(log, "told", text),
+        log=lambda text: _say(log, "told", text),
     ).run()
 
 

@@ -67,11 +67,11 @@ def _state_model() -> str:
                 [(row.before, row.after, _made_by(row)) for row in EXECUTION], (Status.DONE, Status.ABORTED)
             ),
             "",
-            "| from | to | event | operation | made by | lease |",
-            "| --- | --- | --- | --- | --- | --- |",
+            "| from | to | event | operation | made by | lease | reason |",
+            "| --- | --- | --- | --- | --- | --- | --- |",
             *[
                 f"| {row.before or '(new)'} | {row.after} | {row.event} | {' or '.join(row.operations)} "
-                f"| {row.by} | {row.lease} |"
+                f"| {row.by} | {row.lease} | {row.reason or ''} |"
                 for row in EXECUTION
             ],
             "",
