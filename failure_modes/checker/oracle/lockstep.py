@@ -7,7 +7,7 @@ model; a run that breaks another invariant first is not what was hunted, and is 
 """
 
 from collections import Counter
-from typing import Self
+from typing import Self, cast
 
 from failure_modes.checker.experiment.findings import Divergence, Finding, Violation
 from failure_modes.checker.experiment.scope import Granularity, Scope, Swap, guarded
@@ -21,10 +21,11 @@ from failure_modes.checker.oracle.snapshots import put_back, snapshot_of
 from failure_modes.checker.oracle.sometimes import OF_POISON, OF_POWER, reached
 from failure_modes.checker.oracle.visibility import Giving
 from failure_modes.checker.simulation.content import Content
-from failure_modes.checker.simulation.process_snapshot import Moved, can
+from failure_modes.checker.simulation.process_snapshot import Moved
 from failure_modes.checker.simulation.stepping import At
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.abstraction import Told, read, same_history
+from failure_modes.checker.subject.possible import can
 from failure_modes.checker.subject.worlds import world_of
 from model.actions import Action, Crash, Enqueue, Fail, PowerLoss, Step, Tick, actor_of, is_poison
 from model.draft import ALONE, Given
@@ -173,7 +174,7 @@ class Lockstep:
         process = self.world.processes[name]
         asked = action
         if process.at is not At.COMMITTED:  # there nothing begins: the process only learns of its commit
-            asked = process.pending = process.pending or action
+            asked = cast(Action, process.transaction.intend(action))
         job_in_hand = process.job_in_hand
         moved = process.resume(action)
         self.giving.look(process, moved, self.durable, self.now)
@@ -181,12 +182,12 @@ class Lockstep:
         if moved.committed:
             self._note(asked, job_in_hand)
             given = self.giving.given(process, before, self.durable, self.now)
-            outcome = self._model(asked, at=process.read_at, given=given)
+            outcome = self._model(asked, at=process.transaction.read_at, given=given)
         if moved.committed or moved.rolled_back:
-            process.pending = None
+            process.transaction.settle()
         record = self._keep(action, moved, outcome, before, events)
         if moved.error is not None:
-            process.pending = None
+            process.transaction.settle()
             self._part("the operation to be answered", f"{type(moved.error).__name__}: {moved.error}")
         self._compare_hand(name)
         return record
@@ -272,7 +273,7 @@ class Lockstep:
     def _check(self, record: Record, outcome: Outcome | None) -> None:
         name = actor_of(record.action)
         if record.after != record.before or record.events:
-            read_at = self.world.processes[name].read_at if name else None
+            read_at = self.world.processes[name].transaction.read_at if name else None
             change = change_of(record, actor=name, read_at=read_at, load=self.load, settings=self.settings)
             self.load = self.load.after(record.events, record.after, self.settings)
             self._judge({rule.id: rule.on_change(change) for rule in INVARIANTS if rule.on_change}, record)

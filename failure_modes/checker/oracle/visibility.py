@@ -32,7 +32,7 @@ class Giving:
             at = now if look.at is None else look.at
             known = {job.id for job in durable.jobs}
             due = [job for job in look.unheld if job in known and durable.is_due(job, at)]
-            process.looks += (frozenset(due),)
+            process.transaction.saw(frozenset(due))
 
     def given(self, process: Process, before: Durable, after: Durable, now: int) -> Given:
         """What was given to the operation that has just been committed."""
@@ -41,13 +41,16 @@ class Giving:
         job, execution = min(jobs, default=None), min(leased, default=None)
         if not self._overlaps:
             return Given(job=job, execution=execution)
+        transaction = process.transaction
         touched: list[int | str] = [job.id for job in after.jobs if _changed(job.id, before, after)]
         touched += [name for name in LIMITS if getattr(before, name) != getattr(after, name)]
         since = max([self._changed_at.get(one, 0) for one in touched], default=0)
-        self._changed_at |= dict.fromkeys(touched, now if process.read_at is None else process.read_at)
-        looks, process.looks = process.looks, ()
+        self._changed_at |= dict.fromkeys(
+            touched, now if transaction.read_at is None else transaction.read_at
+        )
+        looks = transaction.take_looks()
         return Given(
-            job=job, execution=execution, looks=looks or None, since=since, asked_at=process.first_read_at
+            job=job, execution=execution, looks=looks or None, since=since, asked_at=transaction.first_read_at
         )
 
 

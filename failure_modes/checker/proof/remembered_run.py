@@ -3,7 +3,8 @@
 from typing import Protocol
 
 from failure_modes.checker.oracle.records import Change, Ends, Snapshot
-from failure_modes.checker.simulation.process_snapshot import Standing, can
+from failure_modes.checker.simulation.process_snapshot import Standing
+from failure_modes.checker.subject.possible import can
 from model.actions import Action, actor_of
 from model.state import Durable, Settings
 

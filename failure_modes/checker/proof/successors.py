@@ -57,7 +57,7 @@ class Walker:
         world = world_of(scope, swap, restorable=True, forgets=answers)
         self.lockstep = Lockstep(scope, swap, hunted=hunted, world=world)
         self.columns = self.lockstep.world.columns()
-        self.fingerprints = Fingerprints(scope, self.columns, symmetry=symmetry)
+        self.fingerprints = Fingerprints(scope, self.columns, world.subject.layout, symmetry=symmetry)
         self.names = self.lockstep.names
         self.real_steps = 0
         self._memory = memory and not world.replays  # there a step depends on who holds which lock, too
@@ -276,12 +276,12 @@ class Walker:
         process = self.lockstep.world.processes[name]
         return Footprint(
             name,
-            reads_of(process.statements, tuple(self.columns), called=process.has_called)
+            reads_of(process.step.statements, tuple(self.columns), called=process.step.called_gateway)
             | reads_of_model(model),
             *writes_of(there.content, content, self.columns),
             moves_lock=held != holds,
-            needs_lock=standing.waits or (bool(process.statements) and not held),
-            reads_clock=process.read_clock,
+            needs_lock=standing.waits or (bool(process.step.statements) and not held),
+            reads_clock=process.step.read_clock,
         )
 
     def _same(self, standing: Standing) -> Standing:

@@ -14,7 +14,7 @@ from system.worker import Worker
 
 def work(process: Process) -> None:
     """The worker."""
-    queue = process.world.queue(process)
+    queue: Queue = process.open()
     if process.world.forgets:
         queue = cast(Queue, _Noted(queue, process))
     _Resting(queue, partial(handle, process), name=process.name, process=process).run()
@@ -34,7 +34,7 @@ class _Noted:
             known = self._process.answered(name)
             if known is not None:
                 return known.value
-            began = self._process.log.fed
+            began = self._process.log.length
             value = operation(*arguments, **options)
             self._process.returned(name, value, began)
             return value
@@ -54,16 +54,13 @@ class _Resting(Worker):
         return super().run_once()
 
     def _persist(self, operation: Callable[[], bool], *, or_unheard: bool = False) -> bool:
-        self._process.insists = True
-        try:
+        with self._process.insisting():
             return super()._persist(operation, or_unheard=or_unheard)
-        finally:
-            self._process.insists = False
 
 
 def produce(process: Process) -> None:
     """The producer: it enqueues what it is asked to."""
-    queue = process.world.queue(process)
+    queue: Queue = process.open()
     while True:
         process.rest()
         intent = process.ask(At.IDLE)
@@ -75,7 +72,7 @@ def produce(process: Process) -> None:
 
 def reconcile(process: Process) -> None:
     """The reconciler: it runs once whenever it is asked to."""
-    queue = process.world.queue(process)
+    queue: Queue = process.open()
     while True:
         process.rest()
         process.ask(At.IDLE)

@@ -14,7 +14,15 @@ from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 
 from failure_modes.checker.simulation.postgresql.backends import Backends
-from failure_modes.checker.simulation.stepping import Answer, Crashed, Ran, Row, Stepped, SteppingConnection
+from failure_modes.checker.simulation.stepping import (
+    Answer,
+    Crashed,
+    Ran,
+    Row,
+    Stepped,
+    SteppingConnection,
+    table_of,
+)
 
 T = TypeVar("T")
 
@@ -193,8 +201,8 @@ class PostgreSQLStepping(SteppingConnection):
 
     def _run(self, sql: str, parameters: tuple[Any, ...]) -> Ran | None:
         """Run it to its end; it may pause on the way."""
-        if "SKIP LOCKED" in sql and not self._alone:
-            self._process.looks_for(self._backends.unheld())
+        if "SKIP LOCKED" in sql and not self._alone and (table := table_of(sql)):
+            self._process.looks_for(self._backends.unheld(table))
         columns: tuple[str, ...] = ()
         rows: tuple[Row, ...] = ()
         problem: tuple[str, int | str] | None = None
