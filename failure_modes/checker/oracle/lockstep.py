@@ -112,7 +112,7 @@ class Lockstep:
         process = self.world.processes.get(name)
         return process is not None and can(name, process, action)
 
-    def may_be_asked(self, action: Action) -> bool:
+    def is_choice_point(self, action: Action) -> bool:
         """Whether who moved last now rests, or is in its handler: where a schedule has a choice to make."""
         name = actor_of(action)
         process = self.world.processes[name] if name else None

@@ -130,7 +130,7 @@ def _drawn(strategy: Strategy, chance: random.Random) -> tuple[Action, ...]:
     with Lockstep(strategy.scope) as lockstep:
         for _ in range(strategy.steps_max):
             for number, action in enumerate(chance.choice(bursts)):
-                if not lockstep.possible(action) or (number and lockstep.may_be_asked(action)):
+                if not lockstep.possible(action) or (number and lockstep.is_choice_point(action)):
                     break
                 lockstep.apply(action)
         return tuple(lockstep.actions)

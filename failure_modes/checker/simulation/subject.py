@@ -55,6 +55,8 @@ class Layout:
     """The columns, of tables and of answers, that hold a time in milliseconds."""
     ids: Mapping[str, str] = field(factory=dict)
     """The columns, of tables and of answers, that hold the id of a row of another table; and that table."""
+    skips_locked: str | None = None
+    """On a server: the table whose rows a statement with SKIP LOCKED passes over, if others hold them."""
     records: Mapping[str, str] = field(factory=dict)
     """The classes, by name, whose objects an operation answers with; and the table that each is read from."""
 

@@ -29,8 +29,8 @@ LAYOUT = Layout(
 )
 """On SQLite."""
 
-LAYOUT_AT_SERVER = evolve(LAYOUT, numbered=("jobs", "executions", "effects", "retries"))
-"""On PostgreSQL, which remembers the last id of one more table."""
+LAYOUT_AT_SERVER = evolve(LAYOUT, numbered=("jobs", "executions", "effects", "retries"), skips_locked="jobs")
+"""On PostgreSQL, which remembers the last id of one more table, and whose transactions may overlap."""
 
 _STORES = ("system.sqlite.store.SQLiteStore", "system.postgresql.store.PostgreSQLStore")
 """By name, since the driver of one need not be installed."""

@@ -38,8 +38,10 @@ class Session(Protocol):
 class Backends:
     """The server's processes for the connections of one world."""
 
-    def __init__(self, control: psycopg.Connection[tuple[Any, ...]]) -> None:
+    def __init__(self, control: psycopg.Connection[tuple[Any, ...]], skips_locked: str | None) -> None:
+        """`skips_locked` is the table whose rows a statement may pass over: see `Layout`."""
         self._control = control
+        self._skips_locked = skips_locked
         self._waiting: list[Session] = []
         self._at_server: list[Session] = []
         """Those whose statement has waited, and whose process has not taken the answer yet."""
@@ -128,9 +130,11 @@ class Backends:
             self._ghosts &= self._ask(sorted(self._ghosts)).keys()
         self._blockers.clear()
 
-    def unheld(self, table: str) -> tuple[int, ...]:
-        """The ids of the rows of that table that no transaction holds."""
-        rows = self._control.execute(f"SELECT id FROM {table} FOR UPDATE SKIP LOCKED").fetchall()
+    def unheld(self) -> tuple[int, ...]:
+        """The ids of the rows that a statement with SKIP LOCKED could get: no transaction holds them."""
+        if self._skips_locked is None:
+            return ()
+        rows = self._control.execute(f"SELECT id FROM {self._skips_locked} FOR UPDATE SKIP LOCKED").fetchall()
         return tuple(sorted([row_id for (row_id,) in rows]))
 
     def _ask(self, pids: list[int]) -> dict[int, tuple[int, ...]]:

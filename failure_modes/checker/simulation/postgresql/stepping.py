@@ -21,7 +21,6 @@ from failure_modes.checker.simulation.stepping import (
     Row,
     Stepped,
     SteppingConnection,
-    table_of,
 )
 
 T = TypeVar("T")
@@ -201,8 +200,8 @@ class PostgreSQLStepping(SteppingConnection):
 
     def _run(self, sql: str, parameters: tuple[Any, ...]) -> Ran | None:
         """Run it to its end; it may pause on the way."""
-        if "SKIP LOCKED" in sql and not self._alone and (table := table_of(sql)):
-            self._process.looks_for(self._backends.unheld(table))
+        if "SKIP LOCKED" in sql and not self._alone:
+            self._process.looks_for(self._backends.unheld())
         columns: tuple[str, ...] = ()
         rows: tuple[Row, ...] = ()
         problem: tuple[str, int | str] | None = None

@@ -40,7 +40,7 @@ class PostgreSQLDatabase:
         self.subject = subject
         self.server = take(subject)
         self.location = self.server.dsn
-        self.backends = Backends(self.server.control)
+        self.backends = Backends(self.server.control, subject.layout.skips_locked)
         self.observer: Any = None
         self._shares = shares
 
