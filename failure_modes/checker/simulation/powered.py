@@ -133,7 +133,8 @@ class PoweredDatabase(SQLiteDatabase):
         return 0
 
     def _target(self, target: str) -> str:
-        return watched_target(target)
+        is_uri = target.startswith("file:")
+        return watched_target(target if is_uri else Path(target).absolute().as_uri())
 
 
 class PoweredWorld(World):

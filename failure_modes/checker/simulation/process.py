@@ -17,14 +17,14 @@ from failure_modes.checker.simulation.process_log import ProcessLog
 from failure_modes.checker.simulation.process_snapshot import AT_REST, Intent, Look, Moved, Returned, Standing
 from failure_modes.checker.simulation.recording import StepRecord, TransactionRecord
 from failure_modes.checker.simulation.stateless import Watched, never_changes, watched
-from failure_modes.checker.simulation.stepping import At, Crashed, Ran, SteppingConnection
+from failure_modes.checker.simulation.stepping import At, Crashed, OfSimulation, Ran, SteppingConnection
 from failure_modes.checker.simulation.subject import Program
 
 SLEEPS_MAX = 100
 """Sleeps between two boundaries; a process that needs more will never reach the next one."""
 
 
-class Process:
+class Process(OfSimulation):
     """One virtual process."""
 
     def __init__(self, world: Host, name: str, program: Program) -> None:
@@ -51,6 +51,8 @@ class Process:
         self._asked = False
         """Whether an intent was taken whose transaction has yet to begin."""
         self._insists = False
+        self._rested = False
+        """Whether it has rested since it was started."""
         self._refused: Exception | None = None
 
     # What the world does with a process.
@@ -60,7 +62,10 @@ class Process:
         self.world.settle()
         self.log.begin()
         self._greenlet = greenlet(self._main, parent=getcurrent())
+        self._rested = False
         self._switch()
+        if self.world.restorable and not self._rested:
+            self.refuse(Unexplorable(f"process {self.name} does something before it first rests"))
         self.log.end()
 
     @property
@@ -244,6 +249,7 @@ class Process:
 
     def rest(self) -> None:
         """It works on nothing: what it saw until now is no part of what it does next."""
+        self._rested = True
         if self.log.at_end:
             self._look()
             self.at_rest, self.job_in_hand = True, None

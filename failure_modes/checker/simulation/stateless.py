@@ -13,6 +13,7 @@ from typing import Any
 from attrs import fields, has
 
 from failure_modes.checker.simulation.content import Unexplorable
+from failure_modes.checker.simulation.stepping import OfSimulation
 
 KeepsNothing = Callable[[Any], bool]
 """Says of an object that it is known to keep nothing between two transactions. The subject says so."""
@@ -30,7 +31,7 @@ def kept(part: Any, keeps_nothing: KeepsNothing) -> object:
     if isinstance(part, dict):
         return tuple([(kept(key, keeps_nothing), kept(value, keeps_nothing)) for key, value in part.items()])
     name = type(part).__qualname__
-    if keeps_nothing(part) or isinstance(part, FunctionType | type):
+    if keeps_nothing(part) or isinstance(part, OfSimulation | FunctionType | type):
         return name
     if not has(type(part)) and not hasattr(part, "__dict__"):
         raise Unexplorable(f"nobody can see what the system keeps in its {name}")

@@ -156,7 +156,11 @@ class NotTheSame(Exception):
     """A process that was brought back to where it stood did not come there by the same way."""
 
 
-class SteppingConnection:
+class OfSimulation:
+    """A part of the simulation that a system may hold: what it remembers is no secret of the system's."""
+
+
+class SteppingConnection(OfSimulation):
     """A connection of one virtual process. What sets a connection up passes without a pause: it does no work.
 
     Only `execute` and `close` are there: all else would pass every boundary by.
