@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
-from failure_modes.checker.simulation.process import Process
+from failure_modes.checker.simulation.process_context import ProcessContext
 from failure_modes.checker.simulation.subject import Client, Layout, Program
 
 WORKERS = ("A", "B")
@@ -67,7 +67,7 @@ class KeptByTheDead(InOneStatement):
         """Forget it."""
 
 
-def work(process: Process) -> None:
+def work(process: ProcessContext) -> None:
     """The worker: it takes a task, does it, and takes the next one."""
     tasks: Tasks = process.open()
     while True:

@@ -113,10 +113,11 @@ class RealProcess(Process):
         if isinstance(self.world, PoweredWorld):
             self.world.database.note(reached.operations)
         self.world.release_locks(reached.releases)
-        self.at, self.at_rest, self.job_in_hand = reached.at, reached.at_rest, reached.job_in_hand
-        self.transaction.report(reached.read_at)
+        self.context.report(
+            at=reached.at, at_rest=reached.at_rest, job_in_hand=reached.job_in_hand, read_at=reached.read_at
+        )
         self._in_transaction = reached.in_transaction
-        self.blocked_since = self.world.releases if reached.moved.blocked else None
+        self.context.wait(waits=reached.moved.blocked)
         return reached.moved
 
     def kill(self) -> None:
@@ -129,9 +130,8 @@ class RealProcess(Process):
         if held:
             self.world.release_locks()
         self._child = self._pipe = None
-        self.at, self.at_rest, self._in_transaction = At.IDLE, True, False
-        self.blocked_since = self.job_in_hand = None
-        self.transaction.restore(None)
+        self._in_transaction = False
+        self.context.reset()
 
     def end(self, child: multiprocessing.process.BaseProcess, pipe: Connection) -> None:
         """Make an end of it."""
@@ -167,7 +167,7 @@ def _serve(pipe: Connection, name: str, path: str, scope: Scope, swap: Swap) -> 
         if intent is None:
             _let_finally_commit(process)
             return
-        world.set_time(now)
+        world.clock.restore(now)
         releases = world.releases
         moved = process.resume(intent)
         pipe.send(

@@ -7,7 +7,7 @@ from greenlet import greenlet
 from failure_modes.checker.experiment.granularity import Granularity
 from failure_modes.checker.simulation.clock import VirtualClock
 from failure_modes.checker.simulation.gateway import Gateway
-from failure_modes.checker.simulation.stepping import Ran, SteppingConnection
+from failure_modes.checker.simulation.stepping import SteppingConnection
 from failure_modes.checker.simulation.subject import Subject
 
 
@@ -47,8 +47,4 @@ class Host(Protocol):
 
     def connection(self, process: Any, target: str) -> SteppingConnection:
         """A connection that pauses the process."""
-        ...
-
-    def unexplorable(self, ran: Ran) -> Exception | None:
-        """Why a world in which this ran cannot be restored; None if it can, or need not."""
         ...

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from attrs import field, frozen
 
 Program = Callable[[Any], None]
-"""What a process runs. It is given the `Process` that runs it, and takes its intents from there.
+"""What a process runs. It is given a `ProcessContext`, and takes its intents from there.
 
 It rests before it does anything, and whenever it is done. At rest it must be as if it had just been started.
 """

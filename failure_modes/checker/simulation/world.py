@@ -16,14 +16,15 @@ from greenlet import getcurrent
 
 from failure_modes.checker.experiment.granularity import Granularity
 from failure_modes.checker.simulation.clock import VirtualClock
-from failure_modes.checker.simulation.content import Content, Unexplorable, unexplorable
+from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.contents import Contents, charged
 from failure_modes.checker.simulation.database import Database
 from failure_modes.checker.simulation.gateway import CHARGES, COLUMNS, Gateway
 from failure_modes.checker.simulation.process import Process
+from failure_modes.checker.simulation.process_context import ProcessContext
 from failure_modes.checker.simulation.process_snapshot import Standing
 from failure_modes.checker.simulation.sqlite_database import SQLiteDatabase
-from failure_modes.checker.simulation.stepping import Ran, SteppingConnection
+from failure_modes.checker.simulation.stepping import SteppingConnection
 from failure_modes.checker.simulation.subject import Program, Subject
 
 
@@ -86,11 +87,11 @@ class World:
         """A process of that name, not yet started."""
         return Process(self, name, program)
 
-    def connection(self, process: Process, target: str) -> SteppingConnection:
+    def connection(self, process: ProcessContext, target: str) -> SteppingConnection:
         """A connection that pauses the process."""
         return self.database.connection(process, target)
 
-    def open(self, process: Process) -> Any:
+    def open(self, process: ProcessContext) -> Any:
         """The system as this process has it: new objects, a connection of its own.
 
         Where a system keeps nothing, a process that is restored may have the one it had.
@@ -106,19 +107,9 @@ class World:
             self._systems[process.name] = system, process.connection
         return system
 
-    def unexplorable(self, ran: Ran) -> Unexplorable | None:
-        """Why a world in which this ran cannot be restored; None if it can, or need not."""
-        return unexplorable(ran, self.subject.layout) if self.restorable else None
-
     def release_locks(self, times: int = 1) -> None:
         """Whoever waits for a lock may try again."""
         self.releases += times
-
-    # Time and power.
-
-    def set_time(self, now: int) -> None:
-        """Be at that time, whatever it was before: as the world says whose child this one is."""
-        self.clock.restore(now)
 
     def lose_power(self) -> int:
         """Let power fail. Only where it is watched what the disk was told to keep: see `powered.py`."""

@@ -5,7 +5,7 @@ gateway has done its work, and the process may wait, fail, or die before the rep
 """
 
 from failure_modes.checker.simulation.gateway import Gateway
-from failure_modes.checker.simulation.process import Process
+from failure_modes.checker.simulation.process_context import ProcessContext
 from failure_modes.checker.simulation.stepping import CALL, At
 from model.actions import Fail, Heartbeat
 from system.store import Job
@@ -16,7 +16,7 @@ class HandlerFailed(Exception):
     """What a handler raises when the schedule says `Fail`."""
 
 
-def handle(process: Process, job: Job, context: Context) -> None:
+def handle(process: ProcessContext, job: Job, context: Context) -> None:
     """Write the payload as the effect, after as many heartbeats as are asked for; or raise."""
     process.works_on(job.id)
     while isinstance(intent := process.ask(At.HANDLER), Heartbeat):
@@ -32,7 +32,7 @@ def handle(process: Process, job: Job, context: Context) -> None:
     context.write(value)
 
 
-def _charge(process: Process, gateway: Gateway, value: str, key: str | None) -> None:
+def _charge(process: ProcessContext, gateway: Gateway, value: str, key: str | None) -> None:
     """Call the gateway. A process that is brought back has called it already, and has its answer."""
     if process.answered(CALL) is None:
         process.called(CALL, gateway.charge(value, key))

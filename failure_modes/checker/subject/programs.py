@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
-from failure_modes.checker.simulation.process import Process
+from failure_modes.checker.simulation.process_context import ProcessContext
 from failure_modes.checker.simulation.stepping import At
 from failure_modes.checker.subject.handler import handle
 from model.actions import Enqueue
@@ -12,7 +12,7 @@ from system.queue import Queue
 from system.worker import Worker
 
 
-def work(process: Process) -> None:
+def work(process: ProcessContext) -> None:
     """The worker."""
     queue: Queue = process.open()
     if process.world.forgets:
@@ -23,7 +23,7 @@ def work(process: Process) -> None:
 class _Noted:
     """The queue; its operations' answers are put on record, and given from there."""
 
-    def __init__(self, queue: Queue, process: Process) -> None:
+    def __init__(self, queue: Queue, process: ProcessContext) -> None:
         self._queue = queue
         self._process = process
 
@@ -45,7 +45,7 @@ class _Noted:
 class _Resting(Worker):
     """The worker; it says when it has no job in hand."""
 
-    def __init__(self, *arguments: Any, process: Process, **options: Any) -> None:
+    def __init__(self, *arguments: Any, process: ProcessContext, **options: Any) -> None:
         super().__init__(*arguments, clock=process, **options)
         self._process = process
 
@@ -58,7 +58,7 @@ class _Resting(Worker):
             return super()._persist(operation, or_unheard=or_unheard)
 
 
-def produce(process: Process) -> None:
+def produce(process: ProcessContext) -> None:
     """The producer: it enqueues what it is asked to."""
     queue: Queue = process.open()
     while True:
@@ -70,7 +70,7 @@ def produce(process: Process) -> None:
             raise RuntimeError(f"enqueue of key {intent.key} was answered with the job of key {job.key}")
 
 
-def reconcile(process: Process) -> None:
+def reconcile(process: ProcessContext) -> None:
     """The reconciler: it runs once whenever it is asked to."""
     queue: Queue = process.open()
     while True:

@@ -119,6 +119,11 @@ class PostgreSQLWorld(World):
         """A process of that name, not yet started."""
         return PostgreSQLProcess(self, name, program)
 
+    def release_locks(self, times: int = 1) -> None:
+        """Whoever waits for a lock may get it: the server is let come to rest."""
+        super().release_locks(times)
+        self.settle_sessions()
+
     def settle_sessions(self) -> None:
         """Wait until the server is at rest."""
         self.database.backends.settle()
@@ -167,17 +172,3 @@ class PostgreSQLProcess(Process):
             assert isinstance(self.world, PostgreSQLWorld), "it is of that world"
             self.world.note_change()
         super().kill()
-
-    def ended(self, *, committed: bool, changed: bool, looked: bool) -> None:
-        """The transaction ended, and so let go of its locks."""
-        super().ended(committed=committed, changed=changed, looked=looked)
-        self._settle()
-
-    def let_go(self) -> None:
-        """Its transaction failed, and let go of its locks."""
-        super().let_go()
-        self._settle()
-
-    def _settle(self) -> None:
-        assert isinstance(self.world, PostgreSQLWorld), "it is of that world"
-        self.world.settle_sessions()
