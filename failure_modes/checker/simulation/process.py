@@ -150,7 +150,7 @@ class Process:
             self._program(self.context)
         except Crashed:
             pass
-        except Exception as error:  # the system raised where it should not: the lock-step says so
+        except Exception as error:  # the system raised where it should not: an oracle says so
             self.step.fail(error)
 
     def _switch(self) -> None:

@@ -173,7 +173,7 @@ class ProcessContext(OfSimulation):
 
     @contextmanager
     def insisting(self) -> Iterator[None]:
-        """Inside, what it is about is tried again until the store answers: it does not rest in its sleep."""
+        """Inside, the program tries again until the database answers: it does not rest in its sleep."""
         self._insists = True
         try:
             yield
@@ -206,7 +206,7 @@ class ProcessContext(OfSimulation):
         if not self._insists:
             self.rest()
         if self.step.sleep() > SLEEPS_MAX:
-            raise RuntimeError(f"it slept {SLEEPS_MAX} times on end, and never asked the store")
+            raise RuntimeError(f"it slept {SLEEPS_MAX} times on end, and never came to a boundary")
 
     def reached(self, at: At, statement: str) -> None:
         """Pause here if this is a boundary at the granularity of this world."""
@@ -246,5 +246,5 @@ class ProcessContext(OfSimulation):
         self.world.release_locks()
 
     def looks_for(self, unheld: tuple[int, ...]) -> None:
-        """It is about to look for jobs; nobody holds these."""
+        """It is about to look for rows that nobody holds: these are the ones."""
         self.step.look(Look(unheld, self.transaction.read_at))

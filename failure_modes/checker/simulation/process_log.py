@@ -44,6 +44,8 @@ class ProcessLog:
 
     def intent(self, at: str) -> Intent | None:
         """What the process was asked when it paused there; None if it is on its own."""
+        if self._fed == len(self._entries):
+            return None
         entry = self._next()
         if isinstance(entry, _NO_INTENTS):
             self._differs(f"paused {at}, where it had not paused")
@@ -60,8 +62,10 @@ class ProcessLog:
 
     def time(self) -> int | None:
         """The time that the process read here; None if it is on its own."""
+        if self._fed == len(self._entries):
+            return None
         entry = self._next()
-        if entry is not None and not isinstance(entry, int):
+        if not isinstance(entry, int):
             self._differs("read its clock, where it had not read it")
         return entry
 
@@ -122,9 +126,7 @@ class ProcessLog:
             self._differs("holds a transaction that it never began")
         self._again_from = begins[-1]
 
-    def _next(self) -> Entry | None:
-        if self._fed == len(self._entries):
-            return None
+    def _next(self) -> Entry:
         entry = self._entries[self._fed]
         self._fed += 1
         return entry

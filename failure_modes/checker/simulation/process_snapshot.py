@@ -32,7 +32,7 @@ Entry = Intent | Ran | int | Returned
 
 @frozen
 class Look:
-    """The jobs that nobody held when a process looked for some, by id; and the time that it had read."""
+    """The rows that nobody held when a process looked for some, by id; and the time that it had read."""
 
     unheld: tuple[int, ...]
     at: int | None
@@ -52,7 +52,7 @@ class Moved:
     problem: str | None = None
     """Why the statement failed."""
     look: "Look | None" = None
-    """Where it looked for jobs, and others may hold some."""
+    """Where it looked for rows that nobody holds."""
 
 
 @frozen(kw_only=True)
@@ -69,7 +69,7 @@ class Standing:
     under_way: int = 0
     """Its place among those whose statement lies at a server; 0 if none does."""
     looks: tuple[frozenset[int], ...] = ()
-    """What its transaction could see each time that it looked for jobs."""
+    """What its transaction could see each time that it looked for rows that nobody holds."""
 
 
 class Place(Protocol):

@@ -17,7 +17,7 @@ class TransactionRecord:
         self.first_read_at: int | None = None
         """The time that it read first."""
         self.looks: tuple[frozenset[int], ...] = ()
-        """For each time that it looked for jobs: those it could have got."""
+        """For each time that it looked for rows that nobody holds: those it could have got."""
         self.pending: Intent | None = None
         """What it will have been, once it commits. It outlives the rollback of a first try."""
 
@@ -32,7 +32,7 @@ class TransactionRecord:
             self.first_read_at = now
 
     def saw(self, visible: frozenset[int]) -> None:
-        """It looked for jobs, and could have got these."""
+        """It looked for rows that nobody holds, and could have got these."""
         self.looks += (visible,)
 
     def take_looks(self) -> tuple[frozenset[int], ...]:
@@ -102,7 +102,7 @@ class StepRecord:
         return self.sleeps
 
     def look(self, look: Look) -> None:
-        """The process is about to look for jobs."""
+        """The process is about to look for rows that nobody holds."""
         self._looked = look
 
     def end(self, *, committed: bool, changed: bool) -> None:

@@ -74,4 +74,4 @@ class Watched:
         """Why a process with this system cannot be restored; None if it can."""
         if kept(self._system, self._keeps_nothing) == self._at_first:
             return None
-        return Unexplorable("the queue or one of its policies keeps something in memory between operations")
+        return Unexplorable("the system keeps something in memory between two operations")

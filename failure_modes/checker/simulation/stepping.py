@@ -110,7 +110,7 @@ class Stepped(Protocol):
         ...
 
     def looks_for(self, unheld: tuple[int, ...]) -> None:
-        """It is about to look for jobs, and nobody holds these."""
+        """It is about to look for rows that nobody holds: these are the ones."""
         ...
 
     def let_go(self) -> None:

@@ -73,7 +73,7 @@ class World:
 
     @property
     def overlaps(self) -> bool:
-        """True if transactions that touch different jobs may be open at the same time."""
+        """True if transactions that touch different rows may be open at the same time."""
         return self.database.overlaps
 
     @property

@@ -24,7 +24,7 @@ class ServerDatabase:
 
     dsn: str
     control: psycopg.Connection[tuple[Any, ...]]
-    """The same one for every world: it watches the store, and asks the server."""
+    """The same one for every world: it watches the rows, and asks the server."""
     kind: str
     """What made it, as the subject calls that."""
     layout: Layout
