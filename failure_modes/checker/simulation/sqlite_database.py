@@ -134,10 +134,12 @@ def _template_of(database: str) -> Path:
 
 
 def _template(subject: Subject) -> Path:
-    """A database of that kind, made once in this process and never changed."""
+    """A database of that kind, made once in this process and never changed: whole, or not there."""
     path = _template_of(subject.database)
     if not path.exists():
-        subject.create(str(path))
+        made = new_path()
+        subject.create(str(made))
+        made.rename(path)
     return path
 
 
