@@ -29,6 +29,9 @@ POSTGRESQL_SCOPES = (
 )
 """In which it is proved on PostgreSQL, where a step costs more."""
 
+IN_PARALLEL = ("-n", "auto", "--dist", "worksteal")
+"""Options of pytest: one process a core, and a process that has nothing to do takes tests of another."""
+
 
 def _install(session: nox.Session) -> None:
     """The checkout and its dependency group `dev`, with any pip."""
@@ -51,9 +54,16 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests. Arguments after `--` go to pytest."""
+    """All tests but the slow ones. Arguments after `--` go to pytest."""
     _install(session)
-    session.run("pytest", "-n", "auto", *session.posargs)
+    session.run("pytest", *IN_PARALLEL, *session.posargs)
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """The slow tests: those that repeat other tests with more seeds or examples."""
+    _install(session)
+    session.run("pytest", *IN_PARALLEL, "-m", "slow", *session.posargs)
 
 
 @nox.session(python=["3.11", "3.12", "3.13", "3.14"])

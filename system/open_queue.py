@@ -1,4 +1,4 @@
-"""A queue as a Python program uses it: opened by name, with its workers and its answers."""
+"""A queue for a Python program: it is opened by name, and has methods for workers and results."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from system.policies import Policies
 from system.queue import Queue
 from system.signals import breaking_off
 from system.store import AuditRow, Job, JobState, JobStatus, StoreError
-from system.worker import Handler, Worker
+from system.worker import GRACE_SECONDS, Handler, Worker
 
 
 class NoSuchJob(StoreError):
@@ -29,7 +29,7 @@ class NoResult(StoreError):
 
 
 class KeyReused(UserWarning):
-    """A job was enqueued under the key of another one, with another payload. It was not added."""
+    """A job was enqueued with the key of an existing job and another payload. It was not added."""
 
 
 @frozen(kw_only=True)
@@ -45,7 +45,7 @@ class OpenQueue(Queue):
         self.close()
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self.store.close()
 
     def enqueue(self, payload: object, *, key: str | None = None, actor: str = "producer") -> Job:
@@ -67,13 +67,15 @@ class OpenQueue(Queue):
         name: str | None = None,
         poll_seconds: float = 0.5,
         handler_seconds: float | None = None,
+        grace_seconds: float = GRACE_SECONDS,
         reconcile_seconds: float | None = 60.0,
     ) -> None:
         """Run the handler on one job after another, in this thread.
 
-        With `drain` until no job can be leased, else for ever. `handler_seconds`: as in
-        `system.worker.Worker`, and so with an end of the process if the handler cannot be broken off.
-        `reconcile_seconds`: how often it reconciles; None for never. Raises StoreError.
+        With `drain` until no job can be leased, else for ever. `handler_seconds`: a handler that runs for
+        longer is broken off, and its attempt fails; None for no limit. If it has not ended `grace_seconds`
+        later, the process ends, with exit code 4. `reconcile_seconds`: how often it reconciles; None for
+        never. Raises StoreError.
         """
         in_main_thread = threading.current_thread() is threading.main_thread()
         worker = Worker(
@@ -83,6 +85,7 @@ class OpenQueue(Queue):
             clock=SystemClock(),
             poll_seconds=poll_seconds,
             handler_seconds=handler_seconds,
+            grace_seconds=grace_seconds,
             ends_if_held=in_main_thread and handler_seconds is not None,
             watch=True,
             reconcile_seconds=reconcile_seconds,
@@ -94,7 +97,7 @@ class OpenQueue(Queue):
                 worker.run()
 
     def job(self, job_id: int) -> JobStatus:
-        """The job and how far it has come. Raises NoSuchJob."""
+        """The job and its state. Raises NoSuchJob."""
         found = self.store.status(job_id)
         if found is None:
             raise NoSuchJob(f"there is no job {job_id}")
@@ -105,7 +108,7 @@ class OpenQueue(Queue):
         return self.job(job_id).state
 
     def result(self, job_id: int) -> Any:
-        """What the handler gave to `context.write`, None if nothing. Raises NoResult, or NoSuchJob."""
+        """The value that the handler wrote; None if it wrote none. Raises NoResult, or NoSuchJob."""
         found = self.job(job_id)
         if found.effect_json is None:
             why = f": {found.why}" if found.why and found.state is JobState.FAILED else ""
@@ -132,8 +135,8 @@ def open_queue(
 ) -> OpenQueue:
     """Open the queue in a file, or at `postgresql://USER@HOST:PORT/DATABASE`. Raises StoreError.
 
-    `create`: make a queue if there is none; unless it is said, a file is made and a database of a server is
-    not. Give each process that uses a queue the same `policies`.
+    `create`: create a queue if there is none. By default a file is created, and a queue on a server is not.
+    Give each process that uses a queue the same `policies`.
     """
     database = named(os.fspath(db), busy_seconds)
     store = database.store(database.enqueue_creates if create is None else create)

@@ -11,9 +11,10 @@ from typing import Any, cast
 import pytest
 from attrs import AttrsInstance, astuple, evolve, field, frozen
 
-from failure_modes.checker.experiment.scope import Granularity, Swap
+from failure_modes.checker.experiment.scope import Granularity, Scope, Swap
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.search.machine import Search, run
+from system.audit import EventKind, Operation, Reason
 from system.policies import CommitBoundary, Fence
 from system.policies.lease import Lease
 from system.queue import Queue
@@ -26,7 +27,7 @@ from tests.test_lockstep import EXAMPLES
 class LateFence(Fence):
     """A lease that ends now still counts."""
 
-    def refusal(self, execution: Execution, now: int) -> str | None:
+    def refusal(self, execution: Execution, now: int) -> Reason | None:
         """Judge as if it were a millisecond ago."""
         return super().refusal(execution, now - 1)
 
@@ -37,6 +38,16 @@ class EarlyLease(SQLiteTransaction):
     def next_available(self, *, retries: bool) -> Job | None:
         """Look as if it were a millisecond later."""
         return SQLiteTransaction.next_available(evolve(self, now=self.now + 1), retries=retries)
+
+
+class DueTimeOfItsOwn(SQLiteTransaction):
+    """A new job has a due time, as a job has that was leased before."""
+
+    def add_job(self, *, key: str | None, payload_json: str, attempts_max: int) -> Job:
+        """Let it wait for the time at which it was enqueued."""
+        job = super().add_job(key=key, payload_json=payload_json, attempts_max=attempts_max)
+        self.set_available(job.id, job.available_at)
+        return evolve(job, timed=True)
 
 
 class LosesValue(SQLiteTransaction):
@@ -52,7 +63,7 @@ class SameAttempt(SQLiteTransaction):
     """Each attempt has the number of the one before."""
 
     def add_execution(
-        self, *, job_id: int, attempt: int, worker: str, lease_expires_at: int, operation: str
+        self, *, job_id: int, attempt: int, worker: str, lease_expires_at: int, operation: Operation
     ) -> Execution:
         """Do not count."""
         return super().add_execution(
@@ -81,20 +92,20 @@ class KeepsWrites(CommitBoundary):
             execution = tx.execution(held.id)
             committed = tx.effect_of(execution.job_id) is not None
             tx.add_effect(job_id=execution.job_id, execution_id=execution.id, value=value)
-            reason = "already_committed" if committed else fence.refusal(execution, tx.now)
+            reason = Reason.ALREADY_COMMITTED if committed else fence.refusal(execution, tx.now)
             if reason is None:
                 tx.move(
                     execution,
                     to=Status.COMMITTED,
-                    event="committed",
-                    operation="commit",
+                    event=EventKind.COMMITTED,
+                    operation=Operation.COMMIT,
                     actor=execution.worker,
                 )
                 tx.set_available(execution.job_id, None)
                 return True
             tx.record(
-                event="refused",
-                operation="commit",
+                event=EventKind.REFUSED,
+                operation=Operation.COMMIT,
                 actor=execution.worker,
                 job_id=execution.job_id,
                 execution_id=execution.id,
@@ -106,10 +117,10 @@ class KeepsWrites(CommitBoundary):
 class HeldFence(Fence):
     """Looks at the status alone, and not at the time."""
 
-    def refusal(self, execution: Execution, now: int) -> str | None:
+    def refusal(self, execution: Execution, now: int) -> Reason | None:
         """Whatever the time is."""
         del now
-        return None if execution.status in HELD else "lease_lost"
+        return None if execution.status in HELD else Reason.LEASE_LOST
 
 
 class RevivingQueue(Queue):
@@ -133,7 +144,7 @@ class DeafQueue(Queue):
 class NoFence(Fence):
     """Whoever comes may go on."""
 
-    def refusal(self, execution: Execution, now: int) -> str | None:
+    def refusal(self, execution: Execution, now: int) -> Reason | None:
         """No reason ever."""
         del execution, now
         return None
@@ -217,6 +228,7 @@ def queues(kind: type[Queue]) -> Swap:
 BREAKAGES: dict[str, Swap] = {
     "the lease comparison off by one, in the fence": policies(fence=LateFence()),
     "the lease comparison off by one, in the lease": transactions(EarlyLease),
+    "a new job with a due time of its own": transactions(DueTimeOfItsOwn),
     "rollback missing on a refused commit": policies(commit=KeepsWrites()),
     "the audit row in another transaction": lambda queue: evolve(
         queue, store=AuditApart(queue.store, DeferredAudit)
@@ -235,7 +247,14 @@ BREAKAGES: dict[str, Swap] = {
 @pytest.mark.parametrize("breakage", BREAKAGES)
 def test_the_search_of_the_guarded_system_catches(breakage: str, granularity: Granularity) -> None:
     """A queue with this mistake does not pass for the guarded one."""
-    strategy = evolve(UNRESTRICTED, scope=evolve(UNRESTRICTED.scope, granularity=granularity))
+    scope = Scope(granularity=granularity)
     examples = EXAMPLES[granularity]
-    search = Search(strategy=strategy, swap=BREAKAGES[breakage], hunted=None, seed=7, examples=examples)
+    search = Search(
+        scope=scope,
+        strategy=UNRESTRICTED,
+        swap=BREAKAGES[breakage],
+        hunted=None,
+        seed=7,
+        examples=examples,
+    )
     assert run(search, shrinking=False).finding is not None

@@ -8,10 +8,11 @@ import pytest
 from attrs import evolve
 
 from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.scope import Granularity, Swap, guarded
+from failure_modes.checker.experiment.scope import Granularity, Scope, Swap, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
-from failure_modes.checker.proof.explorer import Proof
-from failure_modes.checker.proof.proving import Answer, prove
+from failure_modes.checker.proof.proof import Proof
+from failure_modes.checker.proof.proving import prove
+from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.search.machine import Search, run
 from tests.test_breakages import BREAKAGES
 from tests.test_lockstep import EXAMPLES
@@ -19,7 +20,7 @@ from tests.test_lockstep import EXAMPLES
 BOUNDS = Bounds(
     jobs=1,
     ticks=1,
-    tick_seconds=UNRESTRICTED.ticks,
+    tick_seconds=UNRESTRICTED.tick_seconds,
     crashes=1,
     failures=1,
     heartbeats=1,
@@ -28,6 +29,7 @@ BOUNDS = Bounds(
 SHORTEST: dict[str, tuple[str | None, int]] = {
     "the lease comparison off by one, in the fence": ("INV_003", 3),
     "the lease comparison off by one, in the lease": ("INV_003", 4),
+    "a new job with a due time of its own": (None, 1),
     "rollback missing on a refused commit": ("INV_002", 4),
     "the audit row in another transaction": (None, 1),
     "the attempts count not incremented": (None, 3),
@@ -41,8 +43,8 @@ SHORTEST: dict[str, tuple[str | None, int]] = {
 """What breaks first (None where the system parts from the model), and after how many actions."""
 
 
-def _proved(swap: Swap) -> Answer:
-    return prove(Proof(scope=UNRESTRICTED.scope, bounds=BOUNDS, swap=swap))
+def _proved(swap: Swap) -> ProofResult:
+    return prove(Proof(scope=Scope(), bounds=BOUNDS, swap=swap))
 
 
 def test_nothing_is_wrong_with_the_guarded_system_in_these_bounds() -> None:
@@ -71,7 +73,7 @@ def test_no_search_shrinks_to_less(breakage: str) -> None:
 
     It has one job, as the proof has, and half as many steps as usual: else it shrinks for twice as long.
     """
-    assert UNRESTRICTED.scope.granularity is Granularity.TRANSACTION
+    assert Scope().granularity is Granularity.TRANSACTION
     search = Search(
         strategy=evolve(UNRESTRICTED, jobs=1, steps=20),
         swap=BREAKAGES[breakage],

@@ -2,14 +2,19 @@
 
 from attrs import evolve
 
-from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.catalogue import FailureMode, Then
-from failure_modes.checker.experiment.scope import Scope
-from failure_modes.checker.experiment.strategy import Strategy
-from system.policies import CommitBoundary, Fence
-from system.policies.fence import refuse
-from system.queue import Queue
-from system.store import Execution, Status, Store, Transaction
+from failure_modes.checker import AlsoBreaks, Bounds, Expected, FailureMode, Queue, Scope, Strategy
+from system.policies import (
+    CommitBoundary,
+    EventKind,
+    Execution,
+    Fence,
+    Operation,
+    Reason,
+    Status,
+    Store,
+    Transaction,
+    refuse,
+)
 
 
 class TornCommit(CommitBoundary):
@@ -21,19 +26,23 @@ class TornCommit(CommitBoundary):
             execution = tx.execution(held.id)
             refusal = self._refusal(tx, fence, execution)
             if refusal:
-                refuse(tx, execution, "commit", refusal)
+                refuse(tx, execution, Operation.COMMIT, refusal)
                 return False
             tx.add_effect(job_id=execution.job_id, execution_id=execution.id, value=value)
         with store.transaction() as tx:
             tx.move(
-                execution, to=Status.COMMITTED, event="committed", operation="commit", actor=execution.worker
+                execution,
+                to=Status.COMMITTED,
+                event=EventKind.COMMITTED,
+                operation=Operation.COMMIT,
+                actor=execution.worker,
             )
             tx.set_available(execution.job_id, None)
             return True
 
-    def _refusal(self, tx: Transaction, fence: Fence, execution: Execution) -> str | None:
+    def _refusal(self, tx: Transaction, fence: Fence, execution: Execution) -> Reason | None:
         closed = tx.job(execution.job_id).available_at is None
-        return "already_committed" if closed else fence.refusal(execution, tx.now)
+        return Reason.ALREADY_COMMITTED if closed else fence.refusal(execution, tx.now)
 
 
 def torn(queue: Queue) -> Queue:
@@ -41,25 +50,25 @@ def torn(queue: Queue) -> Queue:
     return evolve(queue, policies=evolve(queue.policies, commit=TornCommit()))
 
 
-STRATEGY = Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1), ("Crash", 1)), steps=20)
+EXPECTED = Expected(
+    shortest=4, states=389, must_reach=("a lease expired", "a crash fell between commit and finish")
+)
 
 FAILURE_MODE = FailureMode(
     title="torn commit",
     breaks="INV_002",
-    then=(
-        Then(
-            breaks="INV_001",
-            past=("INV_002", "INV_003"),
-            shortest=8,
-            strategy=evolve(STRATEGY, scope=Scope(constraints=False)),
-        ),
-    ),
     trigger="anyone looks, or a crash falls, between the effect and its record",
     policy="commit boundary",
-    swap=torn,
-    strategy=STRATEGY,
+    fault=torn,
+    strategy=Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1), ("Crash", 1)), steps=20),
     bounds=Bounds(jobs=1, ticks=2, crashes=1),
-    must_reach=("a lease expired", "a crash fell between commit and finish"),
-    shortest=4,
-    states=389,
+    expected=EXPECTED,
+    also_breaks=(
+        AlsoBreaks(
+            breaks="INV_001",
+            tolerates=("INV_002", "INV_003"),
+            scope=Scope(constraints=False),
+            expected=evolve(EXPECTED, shortest=8),
+        ),
+    ),
 )

@@ -1,4 +1,4 @@
-"""The store: its connection, its transactions, and what is read outside of them."""
+"""The store: its connections, its transactions, and the reads outside of them."""
 
 import os
 from collections.abc import Iterator
@@ -15,19 +15,20 @@ from system.postgresql.errors import Explained
 from system.postgresql.schema import LOCK, MARK, SCHEMA, SCHEMA_VERSION, TABLES
 from system.postgresql.transaction import SERVER_TIME, PostgreSQLTransaction, in_driver_style
 from system.postgresql.upgrade import OLDEST, upgrade
+from system.schema import Upgraded
 from system.settings import BUSY_SECONDS_MAX, check_seconds
 from system.sql import SQLReads
 from system.store import Counts, StoreBusy, StoreError, Tokens, random_token
 
 BEGIN = f"BEGIN ; SELECT coalesce(max(version), 0) FROM {MARK}"
-"""One way to the server. The read holds the table until the end, so nobody upgrades the queue meanwhile."""
+"""One round trip. The read locks the table until the end, so no process upgrades the queue meanwhile."""
 
 
 class PostgreSQLStore(SQLReads):
     """The store in a PostgreSQL database. See `system.store.Store` for what each method promises.
 
-    A connection that broke is made anew for the next transaction. What broke in the middle of one raises
-    StoreUnavailable: whether it was committed is not known then.
+    After a connection broke, the next transaction opens a new one. A transaction in which it broke raises
+    StoreUnavailable: it may have been committed.
     """
 
     def __init__(
@@ -56,9 +57,11 @@ class PostgreSQLStore(SQLReads):
         self._explained = Explained(self.shown, busy_seconds)
         self._connect = connect or connecting
         self._schema: str | None = None
-        """Where the queue is: what the search path named first when this connected for the first time."""
+        """The schema of the queue: the first on the search path of the first connection."""
         self.created = False
         """Whether it was this that has made the queue."""
+        self.upgraded: Upgraded | None = None
+        """Between which versions this has upgraded the queue, if it has."""
         self._connections = Connections(self._open, _is_usable, _close)
         with self._explained, self._connections.one() as connection:
             try:
@@ -83,9 +86,10 @@ class PostgreSQLStore(SQLReads):
         if create and version is not None and OLDEST <= version < SCHEMA_VERSION:
             with connection.transaction():
                 try:
-                    upgrade(connection)
+                    upgraded = upgrade(connection)
                 except StoreError as error:
                     raise StoreError(f"{self.shown}: {error}") from None
+            self.upgraded = upgraded
             version = self._version(connection)
         if version is not None:
             self._check_version(version)
@@ -129,13 +133,6 @@ class PostgreSQLStore(SQLReads):
                 )
             )
 
-    def _asked(self, connection: Connection, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
-        """Ask; the rows of the last statement."""
-        cursor = connection.execute(sql, values)
-        while cursor.nextset():
-            pass
-        return cursor.fetchall()
-
     @contextmanager
     def _begun(self, sql: str, values: tuple[object, ...] = ()) -> Iterator[tuple[Connection, list[Any]]]:
         """A connection, and the rows of what is asked on it first. What is asked may be asked twice.
@@ -145,7 +142,7 @@ class PostgreSQLStore(SQLReads):
         self._check_open()
         with self._connections.one() as connection, _undone(connection):
             try:
-                rows = self._asked(connection, sql, values)
+                rows = _last_rows(connection, sql, values)
             except psycopg.OperationalError:
                 if not connection.closed:
                     raise
@@ -154,7 +151,7 @@ class PostgreSQLStore(SQLReads):
                 yield connection, rows
                 return
         with self._connections.fresh() as connection, _undone(connection):
-            yield connection, self._asked(connection, sql, values)
+            yield connection, _last_rows(connection, sql, values)
 
     @contextmanager
     def transaction(self) -> Iterator[PostgreSQLTransaction]:
@@ -184,7 +181,7 @@ class PostgreSQLStore(SQLReads):
             raise StoreError(f"{self.shown}: this store was closed; open it again, with a new store")
 
     def close(self) -> None:
-        """Let go of the server. In a forked process do nothing: there the connection is not its own."""
+        """Close the connections. In a forked process do nothing: they belong to the parent."""
         if os.getpid() == self._process:
             self._closed = True
             self._connections.close()
@@ -196,14 +193,14 @@ def _is_usable(connection: Connection) -> bool:
 
 @contextmanager
 def _undone(connection: Connection) -> Iterator[None]:
-    """Roll back whatever is under way if the block raises: the next one begins with nothing."""
+    """Roll back an open transaction if the block raises, so that the next one starts clean."""
     try:
         yield
     except BaseException:
         if not connection.closed:
             try:
                 connection.execute("ROLLBACK")
-            except psycopg.Error:  # nobody may use it as it is
+            except psycopg.Error:  # so that no other thread uses it in this state
                 connection.close()
         raise
 
@@ -212,14 +209,22 @@ def _close(connection: Connection) -> None:
     connection.close()
 
 
+def _last_rows(connection: Connection, sql: str, values: tuple[object, ...]) -> list[Any]:
+    """The rows of the last of these statements."""
+    cursor = connection.execute(sql, values)
+    while cursor.nextset():
+        pass
+    return cursor.fetchall()
+
+
 def _scalar(connection: Connection, sql: str, values: tuple[object, ...] = ()) -> Any:
     return connection.execute(sql, values).fetchall()[0][0]
 
 
 def _is_there(connection: Connection, table: str) -> bool:
-    """Whether there is such a table in the schema that a new one would be made in.
+    """True if the current schema has such a table.
 
-    A look at the rows of the catalogue: by name (`to_regclass`) a session may be told what was so before.
+    It reads the rows of the catalogue: `to_regclass` may give a session an outdated answer.
     """
     found = (
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"

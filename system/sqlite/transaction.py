@@ -6,7 +6,8 @@ from typing import Any
 from attrs import frozen
 
 from system.rows import EXECUTION, JOB, read_execution, read_job
-from system.sql import OPEN, SQLTransaction
+from system.schema import OPEN
+from system.sql import SQLTransaction
 from system.store import Execution, Job, Tokens
 
 _RETRY = f"SELECT {JOB} FROM jobs WHERE timed AND available_at <= ? ORDER BY available_at, id LIMIT 1"
@@ -44,7 +45,7 @@ class SQLiteTransaction(SQLTransaction):
         return read_job(rows[0]) if rows else None
 
     def add_job(self, *, key: str | None, payload_json: str, attempts_max: int) -> Job:
-        """Add a job that is due as soon as it is there."""
+        """Add a job. It is due at once."""
         token = self._tokens()
         job_id = self._insert(
             "INSERT INTO jobs (key, payload, attempts_max, enqueued_at, available_at, timed, token)"

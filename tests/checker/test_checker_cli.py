@@ -81,9 +81,10 @@ def test_what_was_found_is_kept_when_the_time_runs_out_before_it_is_short(
     """A bound that is hit while a finding is made shorter leaves the finding, and says that it was hit."""
     monkeypatch.setattr(machine, "Stopwatch", _Watch)
     search = Search(
+        scope=MODE.scope,
         strategy=MODE.strategy,
-        swap=MODE.swap,
-        hunted=MODE.hunt,
+        swap=MODE.fault,
+        hunted=MODE.target,
         seed=0,
         examples=5_000,
         seconds_max=1.0,
@@ -286,7 +287,7 @@ def test_prevention_says_what_was_met() -> None:
     result = invoke("prevent", "FM_001", "--examples", "200", "--steps", "40")
     assert (result.exit_code, result.stderr) == (EXIT.AS_EXPECTED, "")
     assert result.stdout.startswith("FM_001 duplicate retry: prevented by commit boundary; 2")
-    for name in MODE.must_reach:
+    for name in MODE.expected.must_reach:
         assert name in result.stdout
 
 
@@ -296,8 +297,8 @@ def test_prevention_that_met_nothing_proves_nothing() -> None:
     said = json.loads(result.stdout)
     assert result.exit_code == EXIT.BOUND_HIT
     assert set(said) == {*KEYS, "unreached"}
-    assert said["unreached"] == list(MODE.must_reach)
-    missed = f"never reached: {', '.join(MODE.must_reach)}; it proves nothing: "
+    assert said["unreached"] == list(MODE.expected.must_reach)
+    missed = f"never reached: {', '.join(MODE.expected.must_reach)}; it proves nothing: "
     assert result.stderr == (
         f"{missed}try more --examples, or a higher --weight of the actions that lead there\n"
     )
@@ -321,7 +322,7 @@ def test_exploring_says_what_was_reached() -> None:
 def test_a_process_exits_with_the_code_and_colours_nothing() -> None:
     """Also as `python -m failure_modes`, even where colours are wanted, the output to a pipe is plain."""
     for arguments, code in (
-        (("find", "FM_001", "--seed", "1"), EXIT.AS_EXPECTED),
+        (("find", "FM_017", "--seed", "1"), EXIT.AS_EXPECTED),
         (("find", "FM_001", "--weight", "Tick=0", "--examples", "30"), EXIT.NOT_AS_EXPECTED),
         (("find", "FM_999"), EXIT.USAGE),
         (("find", "FM_001", "--seconds", "0.000001"), EXIT.BOUND_HIT),

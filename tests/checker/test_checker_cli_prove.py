@@ -11,8 +11,8 @@ from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.proof import proving
 from failure_modes.checker.proof.checkpoint import CheckpointError
-from failure_modes.checker.proof.explorer import Counts
-from failure_modes.checker.proof.proving import Disagreement
+from failure_modes.checker.proof.proof import Counts
+from failure_modes.checker.proof.result import Disagreement
 from failure_modes.checker.report import progress
 from failure_modes.checker.simulation.content import Unexplorable
 from failure_modes.checker.simulation.stepping import NotTheSame
@@ -107,8 +107,8 @@ def test_a_scope_in_which_it_cannot_break_is_not_as_expected() -> None:
 
 def test_a_guarded_system_that_breaks_is_not_as_expected(monkeypatch: pytest.MonkeyPatch) -> None:
     """The trace is printed, and it is the shortest."""
-    monkeypatch.setattr(cli_prove, "guarded", MODE.swap)
-    monkeypatch.setattr(replay, "nothing_swapped", MODE.swap)
+    monkeypatch.setattr(cli_prove, "guarded", MODE.fault)
+    monkeypatch.setattr(replay, "nothing_swapped", MODE.fault)
     result = invoke("prove", *SMALL, "--processes", "1")
     assert result.exit_code == EXIT.NOT_AS_EXPECTED
     assert "shortest possible" in result.stdout

@@ -5,11 +5,13 @@ import re
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.campaigns.matrix import PARTS
+from failure_modes.checker.campaigns.matrix import GROUPS
 from failure_modes.checker.experiment.catalogue import FailureMode, catalogue, failure_mode
 from failure_modes.checker.experiment.findings import Found
-from failure_modes.checker.experiment.scope import StoreKind
-from failure_modes.checker.experiment.strategy import UNRESTRICTED
+from failure_modes.checker.experiment.scope import Scope, StoreKind
+from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.oracle.judge import Judge
+from failure_modes.checker.oracle.ledger import Ledger
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.report.rendering import rendered
@@ -17,9 +19,10 @@ from failure_modes.checker.search.plans import proof_of
 from failure_modes.checker.traces.database import all_kept
 from failure_modes.checker.traces.replay import replay
 from failure_modes.checker.traces.trace import Trace
+from model.state import Settings
 
-LOOSE = [one for mode in catalogue() for one in mode.each if not one.strategy.scope.constraints]
-PROVED = [mode for mode in LOOSE if mode.strategy.scope.store is StoreKind.SQLITE]
+LOOSE = [one for mode in catalogue() for one in mode.each if not one.scope.constraints]
+PROVED = [mode for mode in LOOSE if mode.scope.store is StoreKind.SQLITE]
 """At a server a proof takes minutes; there the traces have to do."""
 
 TRACES = [(path.stem, trace) for path, trace in all_kept() if not trace.scope.constraints]
@@ -31,17 +34,17 @@ REFUSED = re.compile(
 )
 
 
-class Noting(Lockstep):
-    """A run that notes each thing in which the system differs from the model."""
+class NotingJudge(Judge):
+    """Notes each thing in which the system differs from the model."""
 
-    def begin(self) -> None:
-        """Nothing is noted yet."""
-        super().begin()
+    def __init__(self, target: Hunt | None, settings: Settings, ledger: Ledger) -> None:
+        super().__init__(target, settings, ledger)
         self.differences: list[str] = []
 
-    def _part(self, expected: str, got: str) -> None:
+    def diverge(self, expected: str, got: str) -> None:
+        """Note the difference, and judge it as ever."""
         self.differences.append(got)
-        super()._part(expected, got)
+        super().diverge(expected, got)
 
 
 def _with_constraints(trace: Trace) -> Trace:
@@ -55,7 +58,8 @@ def test_with_the_constraints_the_fault_is_refused(name: str, trace: Trace) -> N
     assert trace.failure_mode is not None
     assert trace.breaks.invariant is not None
     mode = failure_mode(trace.failure_mode).breaking(trace.breaks.invariant)
-    lockstep = Noting(_with_constraints(trace).scope, mode.swap, hunted=mode.hunt)
+    lockstep = Lockstep(_with_constraints(trace).scope, mode.fault, target=mode.target)
+    lockstep.judge = judge = NotingJudge(mode.target, lockstep.settings, lockstep.ledger)
     with lockstep:
         try:
             for action in trace.actions:
@@ -63,8 +67,8 @@ def test_with_the_constraints_the_fault_is_refused(name: str, trace: Trace) -> N
                     lockstep.apply(action)
         except Found as found:
             pytest.fail(f"it broke all the same: {found}")
-        ran = [record.ran or "" for record in lockstep.records]
-        assert [text for text in (*ran, *lockstep.differences) if REFUSED.search(text)]
+        ran = [record.statement or "" for record in lockstep.ledger.records]
+        assert [text for text in (*ran, *judge.differences) if REFUSED.search(text)]
 
 
 @EACH
@@ -79,17 +83,16 @@ def test_the_guarded_system_holds_with_and_without_them(name: str, trace: Trace)
 @pytest.mark.parametrize("mode", PROVED, ids=[f"{mode.id}-{mode.breaks}" for mode in PROVED])
 def test_a_scope_without_them_has_a_reason(mode: FailureMode) -> None:
     """With the constraints no state breaks the invariant; and the guarded system has as many states."""
-    strategy = evolve(mode.strategy, scope=evolve(mode.strategy.scope, constraints=True))
-    tight = evolve(mode, strategy=strategy)
+    tight = evolve(mode, scope=evolve(mode.scope, constraints=True))
     broken, guarded = prove(proof_of(tight, broken=True)), prove(proof_of(tight, broken=False))
     assert (broken.complete, broken.finding) == (True, None)
-    assert (guarded.complete, guarded.finding, guarded.counts.states) == (True, None, mode.states)
+    assert (guarded.complete, guarded.finding, guarded.counts.states) == (True, None, mode.expected.states)
 
 
 def test_scopes_have_the_constraints_unless_policies_are_judged() -> None:
     """The matrix leaves them out, since they would do the work of a policy; what is usual has them."""
-    assert not any(part.scope.constraints for part in PARTS)
-    assert UNRESTRICTED.scope.constraints
+    assert not any(group.scope.constraints for group in GROUPS)
+    assert Scope().constraints
     assert LOOSE
 
 
@@ -99,4 +102,4 @@ def test_a_trace_is_kept_in_the_scope_that_it_is_hunted_in() -> None:
         assert trace.failure_mode is not None
         assert trace.breaks.invariant is not None
         mode = failure_mode(trace.failure_mode).breaking(trace.breaks.invariant)
-        assert trace.scope.constraints is mode.strategy.scope.constraints, path.name
+        assert trace.scope.constraints is mode.scope.constraints, path.name

@@ -5,7 +5,6 @@ from functools import partial
 from unittest import SkipTest
 
 import pytest
-from attrs import evolve
 
 from failure_modes.checker.cli import power as cli_power
 from failure_modes.checker.experiment.bounds import Bounds
@@ -15,7 +14,7 @@ from failure_modes.checker.experiment.target import Hunt
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.oracle.sometimes import OF_POWER
 from failure_modes.checker.proof.alphabet import Alphabet
-from failure_modes.checker.proof.explorer import Proof
+from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.real.power import STORE, Setting, look
 from failure_modes.checker.search.machine import Search, run
@@ -98,11 +97,8 @@ def test_power_is_lost_only_where_the_disk_is_watched() -> None:
 def test_a_free_search_finds_nothing_on_the_guarded_system(granularity: Granularity) -> None:
     """Whatever power interrupts, at each granularity; and power was lost."""
     strategy = UNRESTRICTED.weighted("PowerLoss", 1)
-    assert strategy.scope.power_loss
     scope = Scope(power_loss=True, granularity=granularity)
-    result = run(
-        Search(strategy=evolve(strategy, scope=scope), swap=guarded, hunted=None, seed=1, examples=40)
-    )
+    result = run(Search(scope=scope, strategy=strategy, swap=guarded, hunted=None, seed=1, examples=40))
     assert result.finding is None
     assert result.tally.sometimes[OF_POWER] > 10
 
@@ -111,7 +107,16 @@ def test_a_free_search_finds_nothing_on_the_guarded_system(granularity: Granular
 def test_a_free_search_finds_what_is_lost(settings: tuple[str, str]) -> None:
     """Without being told what to look for."""
     strategy = UNRESTRICTED.weighted("PowerLoss", 1)
-    result = run(Search(strategy=strategy, swap=kept_as(*settings), hunted=None, seed=1, examples=100))
+    result = run(
+        Search(
+            scope=Scope(power_loss=True),
+            strategy=strategy,
+            swap=kept_as(*settings),
+            hunted=None,
+            seed=1,
+            examples=100,
+        )
+    )
     assert result.finding is not None
     assert result.actions == (Enqueue(key="k1"), PowerLoss())
 
@@ -121,7 +126,7 @@ def test_every_state_is_put_back_with_its_disk(granularity: Granularity) -> None
     """A proof finds the loss that needs a commit after a synced one, and none with the store's settings."""
     scope = Scope(power_loss=True, workers=1, granularity=granularity)
     bounds = Bounds(jobs=1, power_losses=1)
-    broken = prove(Proof(scope=scope, bounds=bounds, swap=kept_as("DELETE", "FULL"), hunted=Hunt("INV_003")))
+    broken = prove(Proof(scope=scope, bounds=bounds, swap=kept_as("DELETE", "FULL"), target=Hunt("INV_003")))
     right = prove(Proof(scope=scope, bounds=bounds, swap=kept_as("DELETE", "EXTRA")))
     store = prove(Proof(scope=scope, bounds=bounds, swap=guarded))
     assert broken.actions[-1] == PowerLoss()

@@ -130,10 +130,14 @@ class TasksSearch:
     """Whether each run goes on to its end: only there can a task turn out to be lost."""
 
     @property
+    def scope(self) -> Scope:
+        """The workers, and where they pause."""
+        return Scope(workers=len(WORKERS), granularity=self.granularity)
+
+    @property
     def strategy(self) -> Strategy:
         """Steps, and a crash now and then."""
-        scope = Scope(workers=len(WORKERS), granularity=self.granularity)
-        return Strategy(weights=(("Step", 5), ("Crash", 1)), scope=scope, steps=16)
+        return Strategy(weights=(("Step", 5), ("Crash", 1)), steps=16)
 
     def begin(self) -> TasksRun:
         """A fresh run."""

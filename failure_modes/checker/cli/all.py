@@ -90,29 +90,28 @@ def _run(mode: FailureMode, on: StoreKind, seed: int, lines: Lines) -> Ran:
 def _broken(mode: FailureMode, seed: int) -> Ran:
     found, shortest = search(search_of(mode, seed, broken=True)), prove(proof_of(mode, broken=True))
     wrong = []
-    if found.finding is None or len(found.actions) != mode.shortest:
-        wrong.append(
-            f"the search ended at {len(found.actions) or 'nothing'}, and the shortest is {mode.shortest}"
-        )
-    if not shortest.complete or shortest.shortest != mode.shortest:
-        wrong.append(f"the shortest trace has {shortest.shortest} steps, and should have {mode.shortest}")
+    least = mode.expected.shortest
+    if found.finding is None or len(found.actions) != least:
+        wrong.append(f"the search ended at {len(found.actions) or 'nothing'}, and the shortest is {least}")
+    if not shortest.complete or shortest.shortest != least:
+        wrong.append(f"the shortest trace has {shortest.shortest} steps, and should have {least}")
     first = found.tally.examples_to_first
     told = f"{mode.breaks} broken by example {first}, shrunk to {len(found.actions)}; no trace is shorter"
     return Ran(told=told, wrong=tuple(wrong))
 
 
 def _guarded(mode: FailureMode, seed: int) -> Ran:
-    tried = search(search_of(mode, seed, broken=False, examples=mode.prevent_examples))
+    tried = search(search_of(mode, seed, broken=False, examples=mode.expected.examples))
     states = prove(proof_of(mode, broken=False))
     wrong = []
     if tried.finding is not None:
         wrong.append(f"it broke with the fault put right: {tried.finding.got}, by {tried.actions}")
-    if missing := unreached(mode.must_reach, tried):
+    if missing := unreached(mode.expected.must_reach, tried):
         wrong.append(f"never reached: {', '.join(missing)}")
     if not states.complete or states.finding is not None:
         wrong.append(f"it is not proved with the fault put right: {states.bound or states.finding}")
-    if states.counts.states != mode.states:
-        wrong.append(f"{states.counts.states} states, and there should be {mode.states}")
+    if states.counts.states != mode.expected.states:
+        wrong.append(f"{states.counts.states} states, and there should be {mode.expected.states}")
     return Ran(
         told=f"prevented in {tried.tally.examples:,} examples and {states.counts.states:,} states",
         wrong=tuple(wrong),

@@ -9,6 +9,7 @@ from attrs import frozen
 from failure_modes.checker.campaigns.hunting import Break, Trial, hunt, trials
 from failure_modes.checker.cli.exits import EXIT, leave
 from failure_modes.checker.cli.options import processes_for
+from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.oracle.describe import steps_told
 from failure_modes.checker.report.progress import Lines
@@ -22,13 +23,14 @@ class _Asked:
     """One set, and how it is hunted: `place` is its number and that of all, for people."""
 
     trial: Trial
+    scope: Scope
     strategy: Strategy
     seed: int
     examples: int
     place: str
 
 
-def hunt_and_show(strategy: Strategy, number: int, options: dict[str, Any]) -> None:
+def hunt_and_show(scope: Scope, strategy: Strategy, number: int, options: dict[str, Any]) -> None:
     """Hunt with so many random sets switched off; leave with 0, unless the guarded system breaks.
 
     Leave with 3 if it was stopped before all were tried.
@@ -38,6 +40,7 @@ def hunt_and_show(strategy: Strategy, number: int, options: dict[str, Any]) -> N
     asked = [
         _Asked(
             trial=trial,
+            scope=scope,
             strategy=strategy,
             seed=seed,
             examples=options["examples"],
@@ -45,7 +48,7 @@ def hunt_and_show(strategy: Strategy, number: int, options: dict[str, Any]) -> N
         )
         for at, trial in enumerate(chosen, start=1)
     ]
-    processes = processes_for(strategy.scope, options)
+    processes = processes_for(scope, options)
     found: list[tuple[Break, ...]] = []
     try:
         with Pool(processes) as pool:
@@ -63,7 +66,11 @@ def hunt_and_show(strategy: Strategy, number: int, options: dict[str, Any]) -> N
 def _hunted(asked: _Asked) -> tuple[Break, ...]:
     """What breaks. Runs in a process of the pool."""
     lines = Lines(f"hunting, {asked.place}")
-    return tuple(hunt(asked.strategy, asked.trial, seed=asked.seed, examples=asked.examples, say=lines.note))
+    return tuple(
+        hunt(
+            asked.scope, asked.strategy, asked.trial, seed=asked.seed, examples=asked.examples, say=lines.note
+        )
+    )
 
 
 def _show(asked: _Asked, breaks: tuple[Break, ...]) -> None:

@@ -8,9 +8,9 @@ import click
 from attrs import frozen
 
 from failure_modes.checker.cli.exits import EXIT, check_new, fail, leave, shown_path, usage, worst
-from failure_modes.checker.cli.options import BREAKS, Mode, asked_of, check_store, tuned, tuning
+from failure_modes.checker.cli.options import BREAKS, Mode, asked_of, check_store, scoped, tuned, tuning
 from failure_modes.checker.experiment.catalogue import FailureMode, failure_mode
-from failure_modes.checker.experiment.scope import Swap
+from failure_modes.checker.experiment.scope import Scope, Swap
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Hunt
 from failure_modes.checker.oracle.sometimes import unknown_of
@@ -27,10 +27,11 @@ FIND_EXAMPLES = 5_000
 
 
 def search_shown(
-    what: str, strategy: Strategy, swap: Swap, hunted: Hunt | None, options: dict[str, Any]
+    what: str, scope: Scope, strategy: Strategy, swap: Swap, hunted: Hunt | None, options: dict[str, Any]
 ) -> Result:
     """Search, and show how far it has come."""
     search = Search(
+        scope=scope,
         strategy=strategy,
         swap=swap,
         hunted=hunted,
@@ -55,7 +56,7 @@ def find(mode: FailureMode, breaks: str | None, keep_as: str | None, why: str, *
     meant, unless --breaks says which.
     """
     if not mode.has_fault:
-        fail(f"{mode.id}: the swap in its scenario.py gives the queue back as it is; put the fault in first")
+        fail(f"{mode.id}: the fault in its scenario.py gives the queue back as it is; put the fault in first")
     if keep_as is not None:
         check_new(mode, keep_as)
     answers = []
@@ -87,10 +88,11 @@ def _leave(answers: list[_Answer], options: dict[str, Any]) -> None:
 
 def _found(mode: FailureMode, keep_as: str | None, why: str, options: dict[str, Any]) -> _Answer:
     """Search for what it breaks, show what came of it, and keep it if asked."""
-    strategy = tuned(mode.strategy, options)
-    check_store(mode, strategy.scope)
-    result = search_shown(f"{mode.id}: looking for {mode.breaks}", strategy, mode.swap, mode.hunt, options)
-    trace = trace_of(mode, strategy.scope, result, why)
+    scope, strategy = scoped(mode.scope, options), tuned(mode.strategy, options)
+    check_store(mode, scope)
+    what = f"{mode.id}: looking for {mode.breaks}"
+    result = search_shown(what, scope, strategy, mode.fault, mode.target, options)
+    trace = trace_of(mode, scope, result, why)
     if trace is not None and keep_as:
         usage(keep, mode, keep_as, trace)
     if not options["json_"]:
@@ -128,7 +130,7 @@ def prevent(mode: FailureMode, breaks: str | None, **options: Any) -> None:
     """Run FM's search with the fault put right: nothing may break, and the danger must be met."""
     answers = []
     for one in guards_of(mode) if breaks is None else asked_of(mode, breaks):
-        answers.append(_tried(one, {**options, "examples": options["examples"] or one.prevent_examples}))
+        answers.append(_tried(one, {**options, "examples": options["examples"] or one.expected.examples}))
         if answers[-1].interrupted:
             break
     _leave(answers, options)
@@ -136,15 +138,15 @@ def prevent(mode: FailureMode, breaks: str | None, **options: Any) -> None:
 
 def _tried(mode: FailureMode, options: dict[str, Any]) -> _Answer:
     """Search for anything, and show what came of it."""
-    if (unknown := unknown_of(mode.must_reach)) is not None:
+    if (unknown := unknown_of(mode.expected.must_reach)) is not None:
         fail(f"{mode.id}: must_reach in its scenario.py: {unknown}")
-    strategy = tuned(mode.strategy, options)
-    check_store(mode, strategy.scope)
+    scope, strategy = scoped(mode.scope, options), tuned(mode.strategy, options)
+    check_store(mode, scope)
     result = search_shown(
-        f"{mode.id}: trying it with the fault put right", strategy, mode.base, None, options
+        f"{mode.id}: trying it with the fault put right", scope, strategy, mode.control, None, options
     )
-    trace = trace_of(None, strategy.scope, result, "")
-    missing = unreached(mode.must_reach, result)
+    trace = trace_of(None, scope, result, "")
+    missing = unreached(mode.expected.must_reach, result)
     if not options["json_"]:
         _tell_tried(mode, result, trace)
     return _Answer(
@@ -156,12 +158,12 @@ def _tried(mode: FailureMode, options: dict[str, Any]) -> _Answer:
 
 def _tell_tried(mode: FailureMode, result: Result, trace: Trace | None) -> None:
     if trace is not None:
-        click.echo(rendered(replay(trace, base=mode.base)))
+        click.echo(rendered(replay(trace, base=mode.control)))
         return
-    without = f", {mode.beside}" if mode.beside else ""
+    without = f", {mode.control_note}" if mode.control_note else ""
     click.echo(f"{mode.id} {mode.title}{without}: prevented by {mode.policy}; {met(result)}")
-    if mode.must_reach:
-        click.echo(reached(mode.must_reach, result))
+    if mode.expected.must_reach:
+        click.echo(reached(mode.expected.must_reach, result))
 
 
 def guarded_code(result: Result, missing: tuple[str, ...]) -> EXIT:

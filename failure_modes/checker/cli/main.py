@@ -15,7 +15,7 @@ from failure_modes.checker.cli.explore import hunt_and_show
 from failure_modes.checker.cli.fidelity import fidelity
 from failure_modes.checker.cli.find import find, guarded_code, prevent, search_shown
 from failure_modes.checker.cli.matrix import matrix_
-from failure_modes.checker.cli.options import STORE, processes, tuned, tuning
+from failure_modes.checker.cli.options import STORE, processes, scoped, tuned, tuning
 from failure_modes.checker.cli.power import power
 from failure_modes.checker.cli.prove import prove
 from failure_modes.checker.cli.repeat import repeat
@@ -29,7 +29,7 @@ from failure_modes.checker.experiment.catalogue import (
     catalogue,
     failure_mode,
 )
-from failure_modes.checker.experiment.scope import StoreKind, guarded
+from failure_modes.checker.experiment.scope import Scope, StoreKind, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.oracle.describe import steps_told
 from failure_modes.checker.real.real import real_world_of
@@ -65,7 +65,8 @@ class _Commands(click.Group):
         try:
             interrupts.check()
             temporary.sweep()
-            return super().invoke(ctx)
+            with temporary.room():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             interrupted()
         except (BadScenario, Damaged, TraceError, NotKept) as error:
@@ -74,7 +75,7 @@ class _Commands(click.Group):
             if error.errno == EPIPE:  # nobody reads the output: click knows what to do
                 raise
             fail(describe(error))
-        except (NoVFS, NoWorld, StoreError) as error:
+        except (NoVFS, NoWorld, StoreError, temporary.NoRoom) as error:
             click.echo(f"cannot be done here: {error}", err=True)
             leave(EXIT.BOUND_HIT)
         except WorkerLost as error:
@@ -165,25 +166,25 @@ def explore(file: Path | None, *, reach_all: bool, off: int | None, **options: A
 
     With --off, on broken ones: for each set of policies, which invariants break, and which policies it takes.
     """
-    strategy = tuned(UNRESTRICTED, options)
+    scope, strategy = scoped(Scope(), options), tuned(UNRESTRICTED, options)
     if off is not None:
         if reach_all or file is not None:
             raise click.UsageError("--off takes neither --reach-all nor --save: breaks are what it looks for")
-        hunt_and_show(strategy, off, options)
-    result = search_shown("exploring the guarded system", strategy, guarded, None, options)
-    trace = trace_of(None, strategy.scope, result, "found by exploring the guarded system")
+        hunt_and_show(scope, strategy, off, options)
+    result = search_shown("exploring the guarded system", scope, strategy, guarded, None, options)
+    trace = trace_of(None, scope, result, "found by exploring the guarded system")
     if options["json_"]:
         click.echo(json.dumps({**as_json(result, trace), **explored(result)}))
     else:
         if trace is not None:
             click.echo(rendered(replay(trace)))
         click.echo(f"explored the guarded system: {met(result)}")
-        click.echo(everything_reached(strategy.scope, result))
+        click.echo(everything_reached(scope, result))
     if trace is not None and file is not None:
         usage(save, file, trace)
     if result.tally.interrupted:
         click.echo("interrupted", err=True)
-    wanted = properties(strategy.scope) if reach_all else ()
+    wanted = properties(scope) if reach_all else ()
     leave(guarded_code(result, unreached(wanted, result)))
 
 
@@ -216,7 +217,7 @@ main.add_command(power)
 @main.command()
 @click.option("--check", is_flag=True, help="Only say whether they are fresh; exit 1 if not.")
 def docs(*, check: bool) -> None:
-    """Write the generated documents: the state model and the index of failure modes."""
+    """Write the generated documents, and the links to failure modes in the others."""
     fresh = documents()
     stale = [path for path, text in fresh.items() if not path.exists() or path.read_text() != text]
     for path in stale:

@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from failure_modes.checker.campaigns.matrix import PARTS, Part, Row, is_new, matrix
+from failure_modes.checker.campaigns.matrix import GROUPS, PolicyGroup, Row, is_new, matrix
 from failure_modes.checker.cli.exits import EXIT, interrupted, leave
 from failure_modes.checker.cli.options import JSON, PROCESSES
-from failure_modes.checker.proof.proving import Answer
+from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.report.progress import Lines
 from model.invariants import INVARIANTS
 
@@ -30,7 +30,7 @@ def matrix_(processes: int, together: int, json_: bool) -> None:
     """
     lines = Lines("matrix")
     try:
-        parts = [(part, list(matrix(part, processes, lines.note, together))) for part in PARTS]
+        parts = [(group, list(matrix(group, processes, lines.note, together))) for group in GROUPS]
     except KeyboardInterrupt:
         interrupted("no table is shown, for its rows are not complete")
     if json_:
@@ -49,8 +49,8 @@ def matrix_(processes: int, together: int, json_: bool) -> None:
     leave(EXIT.AS_EXPECTED if holds else EXIT.NOT_AS_EXPECTED)
 
 
-def _show(part: Part, rows: list[Row]) -> None:
-    click.echo(f"{part.told}\n")
+def _show(group: PolicyGroup, rows: list[Row]) -> None:
+    click.echo(f"{group.told}\n")
     cells = [["switched off", *[invariant.id for invariant in INVARIANTS]]]
     cells += [_cells(row, rows) for row in rows]
     width = 2 + max([len(line[0]) for line in cells])
@@ -59,8 +59,8 @@ def _show(part: Part, rows: list[Row]) -> None:
     click.echo()
 
 
-def _part_as_json(part: Part, rows: list[Row]) -> dict[str, Any]:
-    return {"scope": part.told, "rows": [_as_json(row, rows) for row in rows]}
+def _part_as_json(group: PolicyGroup, rows: list[Row]) -> dict[str, Any]:
+    return {"scope": group.told, "rows": [_as_json(row, rows) for row in rows]}
 
 
 def _cells(row: Row, rows: list[Row]) -> list[str]:
@@ -69,12 +69,12 @@ def _cells(row: Row, rows: list[Row]) -> list[str]:
     return [", ".join(row.off) or "nothing", *cells]
 
 
-def _cell(first: Answer, later: Answer | None) -> str:
+def _cell(first: ProofResult, later: ProofResult | None) -> str:
     if first.shortest is not None:
         return str(first.shortest)
     if later is not None and later.shortest is not None:
         return f"({later.shortest})"
-    return "(-)" if later is not None and later.counts.asides else "-"
+    return "(-)" if later is not None and later.counts.off_target else "-"
 
 
 def _as_json(row: Row, rows: list[Row]) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _as_json(row: Row, rows: list[Row]) -> dict[str, Any]:
                 "shortest": answer.shortest,
                 "complete": answer.complete,
                 "states": answer.counts.states,
-                "other_first": answer.counts.asides,
+                "other_first": answer.counts.off_target,
                 "later": later.shortest if later else None,
                 "new": is_new(row, at, rows),
             }

@@ -29,10 +29,11 @@ from failure_modes.checker.experiment.scope import Scope, StoreKind, Swap, guard
 from failure_modes.checker.oracle.describe import steps_told
 from failure_modes.checker.proof.alphabet import Alphabet
 from failure_modes.checker.proof.checkpoint import CheckpointError
-from failure_modes.checker.proof.explorer import Proof, Reductions
-from failure_modes.checker.proof.parallel import PartLost
-from failure_modes.checker.proof.proving import Answer, Disagreement, Limits
+from failure_modes.checker.proof.parallel import ShardLost
+from failure_modes.checker.proof.proof import Proof, Reductions
+from failure_modes.checker.proof.proving import Limits
 from failure_modes.checker.proof.proving import prove as explore_all
+from failure_modes.checker.proof.result import Disagreement, ProofResult
 from failure_modes.checker.report.progress import proof_shown
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.report.summary import not_as_said, trace_of
@@ -88,8 +89,8 @@ class _Proved:
     mode: FailureMode | None
     scope: Scope
     bounds: Bounds
-    broken: Answer | None
-    held: Answer | None
+    broken: ProofResult | None
+    held: ProofResult | None
     wrong: tuple[str, ...]
     """What the scenario says otherwise of its own scope."""
 
@@ -150,7 +151,7 @@ def prove(mode: FailureMode | None, breaks: str | None, **options: Any) -> None:
 
 def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> _Proved:
     """Prove one of the things that it breaks, and show it; `held`: with the fault put right, too."""
-    scope = scoped(Scope() if mode is None else mode.strategy.scope, options)
+    scope = scoped(Scope() if mode is None else mode.scope, options)
     if mode is not None:
         check_store(mode, scope)
     bounds = _bounds(mode, options)
@@ -165,10 +166,10 @@ def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> 
     broken = None if mode is None else _broken(mode, scope, bounds, options)
     right = None
     if held and (broken is None or broken.complete):  # else it was stopped, and its question comes first
-        base = guarded if mode is None else mode.base
+        base = guarded if mode is None else mode.control
         right = _explore("the guarded system", scope, bounds, options, _limits(options), base)
     reduced = all(options[name] for name in ("symmetry", "answers", "memory")) and options["sleep"] is None
-    its_own = mode is not None and (scope, bounds) == (mode.strategy.scope, mode.bounds)
+    its_own = mode is not None and (scope, bounds) == (mode.scope, mode.bounds)
     wrong = not_as_said(mode, broken, right) if mode is not None and its_own and reduced else ()
     proved = _Proved(mode=mode, scope=scope, bounds=bounds, broken=broken, held=right, wrong=wrong)
     if not options["json_"]:
@@ -188,10 +189,10 @@ def _tell(proved: _Proved, options: dict[str, Any]) -> None:
         click.echo(f" not as its scenario.py says: {wrong}")
 
 
-def _broken(mode: FailureMode, scope: Scope, bounds: Bounds, options: dict[str, Any]) -> Answer:
+def _broken(mode: FailureMode, scope: Scope, bounds: Bounds, options: dict[str, Any]) -> ProofResult:
     limits = evolve(_limits(options), checkpoint=None)
     what = f"{mode.id}: every way to break {mode.breaks}"
-    answer = _explore(what, scope, bounds, options, limits, mode.swap, mode)
+    answer = _explore(what, scope, bounds, options, limits, mode.fault, mode)
     if options["keep_as"]:
         trace = trace_of(mode, scope, answer, options["why"])
         if trace is None:
@@ -210,12 +211,12 @@ def _explore(
     limits: Limits,
     swap: Swap,
     mode: FailureMode | None = None,
-) -> Answer:
+) -> ProofResult:
     proof = Proof(
         scope=scope,
         bounds=bounds,
         swap=swap,
-        hunted=None if mode is None else mode.hunt,
+        target=None if mode is None else mode.target,
         reductions=Reductions(
             symmetry=options["symmetry"] and (mode is None or mode.symmetric),
             **{name: options[name] for name in ("sleep", "answers", "memory")},
@@ -227,7 +228,7 @@ def _explore(
             return explore_all(proof, processes=processes_for(scope, options), limits=limits, report=report)
     except (CheckpointError, Unexplorable, NotTheSame) as error:
         fail(str(error))
-    except PartLost as error:
+    except ShardLost as error:
         click.echo(f"error: {error}", err=True)
         leave(EXIT.BOUND_HIT)
     except OSError as error:
@@ -259,7 +260,7 @@ def _told(scope: Scope, bounds: Bounds) -> str:
     return f"{bounds.told}; {scope.told}, {scope.granularity} granularity{store}"
 
 
-def _tell_broken(mode: FailureMode, scope: Scope, answer: Answer, keep_as: str | None, why: str) -> None:
+def _tell_broken(mode: FailureMode, scope: Scope, answer: ProofResult, keep_as: str | None, why: str) -> None:
     trace = trace_of(mode, scope, answer, why)
     if trace is None:
         said = "is broken in no reachable state of this scope" if answer.complete else _stopped(answer)
@@ -272,14 +273,14 @@ def _tell_broken(mode: FailureMode, scope: Scope, answer: Answer, keep_as: str |
     )
 
 
-def _tell_held(mode: FailureMode | None, scope: Scope, answer: Answer) -> None:
+def _tell_held(mode: FailureMode | None, scope: Scope, answer: ProofResult) -> None:
     trace = trace_of(None, scope, answer, "")
     if trace is not None:
-        base = mode.base if mode else guarded
+        base = mode.control if mode else guarded
         click.echo(rendered(replay(trace, base=base), shortest=True))
         click.echo(f" {_right(mode)} breaks: {_counts(answer)}")
     elif answer.complete:
-        without = f"{mode.beside}: " if mode and mode.beside else ""
+        without = f"{mode.control_note}: " if mode and mode.control_note else ""
         prevented = f"{without}prevented by {mode.policy}: " if mode else ""
         click.echo(f" {prevented}complete, nothing breaks in any reachable state: {_counts(answer)}")
     else:
@@ -288,10 +289,10 @@ def _tell_held(mode: FailureMode | None, scope: Scope, answer: Answer) -> None:
 
 def _right(mode: FailureMode | None) -> str:
     """What is looked at where no fault is put in."""
-    return f"the right system, {mode.beside}," if mode and mode.beside else "the guarded system"
+    return f"the right system, {mode.control_note}," if mode and mode.control_note else "the guarded system"
 
 
-def _stopped(answer: Answer) -> str:
+def _stopped(answer: ProofResult) -> str:
     if answer.bound == "depth":
         return f"not broken by any trace of up to {answer.depth} steps; not complete, --depth was hit"
     if answer.bound == "interrupted":
@@ -299,9 +300,11 @@ def _stopped(answer: Answer) -> str:
     return f"not complete: --{answer.bound} was hit at depth {answer.depth}"
 
 
-def _counts(answer: Answer) -> str:
+def _counts(answer: ProofResult) -> str:
     counts = answer.counts
-    aside = f", {counts.asides:,} ways left where another invariant broke first" if counts.asides else ""
+    aside = (
+        f", {counts.off_target:,} ways left where another invariant broke first" if counts.off_target else ""
+    )
     return (
         f"{counts.states:,} states, {counts.transitions:,} transitions, {answer.seconds:.1f} s, "
         f"{answer.peak_memory_mb:,.0f} MB{aside}"

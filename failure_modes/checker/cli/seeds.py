@@ -2,7 +2,8 @@
 
 import click
 
-from failure_modes.checker.campaigns.seeds import keep, key_of, search, searched
+from failure_modes.checker.campaigns.measured import keep, measured
+from failure_modes.checker.campaigns.seeds import search
 from failure_modes.checker.cli.exits import EXIT, interrupted, leave, usage
 from failure_modes.checker.cli.options import Mode
 from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
@@ -20,29 +21,28 @@ SEEDS_MIN = 10
     help="For each.",
 )
 def seeds_(modes: tuple[FailureMode, ...], seeds: int | None) -> None:
-    """Search each FM with several seeds; keep what came of it for the index of failure modes.
+    """Search each FM with several seeds; keep what came of it, in its folder, for the index.
 
-    Without an FM all of them, and those that are gone are forgotten. Exit code 1 unless each search finds the
-    break and ends at a trace as short as any.
+    Without an FM all of them. Exit code 1 unless each search finds the break and ends at a trace as short as
+    any.
     """
-    everything = catalogue()
-    kept = searched()
-    keys = [key_of(one) for mode in everything for one in mode.each]
-    known = {key: kept[key] for key in keys if key in kept}
+    chosen = modes or catalogue()
+    known = {mode.id: measured(mode) for mode in chosen}
     lines, right = Lines("seeds"), True
-    wanted = [one for asked in modes or everything for one in asked.each]
-    for done, mode in enumerate(wanted):
-        before = known[key_of(mode)].seeds if key_of(mode) in known else 0
+    wanted = [(of, mode) for of in chosen for mode in of.each]
+    for done, (of, mode) in enumerate(wanted):
+        before = known[of.id].searched.get(mode.breaks)
         try:
-            one = known[key_of(mode)] = search(mode, seeds or max(before, SEEDS_MIN), lines.note)
+            one = search(mode, seeds or max(before.seeds if before else 0, SEEDS_MIN), lines.note)
         except KeyboardInterrupt:
             interrupted(f"{done} of {len(wanted)} breaks were searched for with all seeds, and are kept")
-        short = one.ends_at(mode.shortest)
+        short = one.ends_at(mode.expected.shortest)
         right = right and short
         lengths = " or ".join([str(length) for length in one.lengths]) or "nothing"
-        wrong = "" if short else f", and the shortest is {mode.shortest}"
+        wrong = "" if short else f", and the shortest is {mode.expected.shortest}"
         click.echo(
             f"{mode.id} {mode.title}, {mode.breaks}: found with {one.told}; shrunk to {lengths}{wrong}"
         )
-        usage(keep, known)
+        known[of.id] = known[of.id].with_searched(mode.breaks, one)
+        usage(keep, of, known[of.id])
     leave(EXIT.AS_EXPECTED if right else EXIT.NOT_AS_EXPECTED)

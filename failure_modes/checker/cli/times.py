@@ -5,8 +5,9 @@ import sys
 from contextlib import suppress
 
 import click
+from attrs import evolve
 
-from failure_modes.checker.campaigns.times import keep, measured
+from failure_modes.checker.campaigns.measured import keep, measured
 from failure_modes.checker.cli.exits import EXIT, interrupted, leave, usage
 from failure_modes.checker.cli.options import Mode
 from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
@@ -22,26 +23,25 @@ SECONDS_MAX = 30
 @click.command("times")
 @click.argument("modes", metavar="[FM]...", type=Mode(), nargs=-1)
 def times(modes: tuple[FailureMode, ...]) -> None:
-    """Run what the session of each FM runs, and keep how long it took for the index of failure modes.
+    """Run what the session of each FM runs, and keep how long it took, in its folder, for the index.
 
     Without an FM all of them. The time is this machine's, now; so run nothing beside it. Exit code 1 unless
     each ends as expected, in less than 30 s.
     """
-    everything = catalogue()
-    known, right = measured(), True
-    wanted = modes or everything
+    wanted, right = modes or catalogue(), True
+    known = {mode.id: measured(mode) for mode in wanted}
     for done, mode in enumerate(wanted):
         watch = Stopwatch()
         try:
             codes = [_run(arguments) for arguments in _session(mode)]
         except KeyboardInterrupt:
             interrupted(f"{done} of {len(wanted)} sessions were measured and are kept")
-        seconds = known[mode.id] = round(watch.seconds, 1)
+        seconds = round(watch.seconds, 1)
         wrong = [code for code in codes if code] or seconds >= SECONDS_MAX
         right = right and not wrong
         ended = f"exit codes {', '.join([str(code) for code in codes])}" if any(codes) else "as expected"
         click.echo(f"{mode.id} {mode.title}: {seconds} s, {ended}{' (wrong)' if wrong else ''}")
-        usage(keep, {each.id: known[each.id] for each in everything if each.id in known})
+        usage(keep, mode, evolve(known[mode.id], session_seconds=seconds))
     leave(EXIT.AS_EXPECTED if right else EXIT.NOT_AS_EXPECTED)
 
 

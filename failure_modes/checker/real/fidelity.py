@@ -68,18 +68,18 @@ def schedules(number: int, seed: int, store: StoreKind = StoreKind.SQLITE) -> It
     """
     for at in range(number):
         granularity = Granularity.STATEMENT if at % 2 else Granularity.TRANSACTION
-        strategy = evolve(UNRESTRICTED, scope=Scope(granularity=granularity, store=store))
+        scope, strategy = Scope(granularity=granularity, store=store), UNRESTRICTED
         if at % 4 < 2:
             strategy = strategy.weighted("Crash", 0)
         if at % 10 == 9 and store is StoreKind.SQLITE:
-            strategy = strategy.weighted("PowerLoss", 1)
+            scope, strategy = evolve(scope, power_loss=True), strategy.weighted("PowerLoss", 1)
         chance = random.Random(f"{seed}:{at}")
-        actions = _drawn(strategy, chance)
+        actions = _drawn(scope, strategy, chance)
         while at % 4 >= 2 and not any(isinstance(action, Crash) for action in actions):
-            actions = _drawn(strategy, chance)
+            actions = _drawn(scope, strategy, chance)
         yield Schedule(
             name=f"schedule {at} of seed {seed}",
-            scope=strategy.scope,
+            scope=scope,
             swap=guarded,
             hunted=None,
             actions=actions,
@@ -97,8 +97,8 @@ def kept_schedules(store: StoreKind = StoreKind.SQLITE) -> Iterator[Schedule]:
             yield Schedule(
                 name=f"{mode.id} {path.stem}",
                 scope=trace.scope,
-                swap=mode.swap,
-                hunted=mode.hunt,
+                swap=mode.fault,
+                hunted=mode.target,
                 actions=trace.actions,
             )
         yield Schedule(
@@ -124,22 +124,22 @@ def compare(schedule: Schedule, real: MakeWorld = real_world_of) -> Compared:
     )
 
 
-def _drawn(strategy: Strategy, chance: random.Random) -> tuple[Action, ...]:
+def _drawn(scope: Scope, strategy: Strategy, chance: random.Random) -> tuple[Action, ...]:
     """Actions that can happen one after the other: drawn while the simulated world runs them."""
-    bursts = strategy.bursts()
-    with Lockstep(strategy.scope) as lockstep:
-        for _ in range(strategy.steps_max):
+    bursts = strategy.bursts(scope)
+    with Lockstep(scope) as lockstep:
+        for _ in range(strategy.steps_max(scope)):
             for number, action in enumerate(chance.choice(bursts)):
                 if not lockstep.possible(action) or (number and lockstep.is_choice_point(action)):
                     break
                 lockstep.apply(action)
-        return tuple(lockstep.actions)
+        return tuple(lockstep.ledger.actions)
 
 
 def _run(schedule: Schedule, make: MakeWorld) -> Left:
     world = make(schedule.scope, schedule.swap)
     ended, places = TO_ITS_END, list[object]()
-    with Lockstep(schedule.scope, schedule.swap, hunted=schedule.hunted, world=world) as lockstep:
+    with Lockstep(schedule.scope, schedule.swap, target=schedule.hunted, world=world) as lockstep:
         try:
             for action in schedule.actions:
                 if lockstep.possible(action):
@@ -150,13 +150,21 @@ def _run(schedule: Schedule, make: MakeWorld) -> Left:
         except Found as found:
             ended = f"{found.finding}"
         steps = [
-            (record.action, record.ran, record.committed, record.blocked, record.events, record.after, place)
-            for record, place in zip_longest(lockstep.records, places)
+            (
+                record.action,
+                record.statement,
+                record.committed,
+                record.blocked,
+                record.events,
+                record.after,
+                place,
+            )
+            for record, place in zip_longest(lockstep.ledger.records, places)
         ]
         return Left(
             steps=(*steps, ended),
             rows=world.left(),
-            met=tuple(sorted(lockstep.sometimes.items())),
+            met=tuple(sorted(lockstep.ledger.sometimes.items())),
         )
 
 

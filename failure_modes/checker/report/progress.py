@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from failure_modes.checker.proof.explorer import Counts
+from failure_modes.checker.proof.proof import Counts
 from failure_modes.checker.proof.proving import Report as ProofReport
 from failure_modes.checker.search.machine import Progress as Report
 from failure_modes.checker.search.machine import Tally

@@ -1,28 +1,27 @@
 """The Hypothesis state machine over a run, and a search with it.
 
 One rule draws the action; what cannot happen is skipped, so that leaving out a step does not change what
-another another says. The invariants are judged by the run, after each action. The exception that ends a
+another says. The invariants are judged by the run, after each action. The exception that ends a
 search carries the actions as data.
 """
 
 from collections import Counter
 from collections.abc import Callable
 
-from attrs import frozen
+from attrs import field, frozen
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 from hypothesis.strategies import sampled_from
 
 from failure_modes.checker.experiment.findings import Finding, Found
-from failure_modes.checker.experiment.scope import Swap
+from failure_modes.checker.experiment.scope import Scope, Swap
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Hunt, needs_ending
-from failure_modes.checker.oracle.lockstep import Lockstep
-from failure_modes.checker.oracle.run_actions import attempt
+from failure_modes.checker.oracle.lockstep import Lockstep, run_actions
 from failure_modes.checker.search.draws import by_seed_alone
 from failure_modes.checker.search.minimise import shrink
 from failure_modes.checker.search.searched import RunCounts, Searched
-from failure_modes.checker.support import interrupts
+from failure_modes.checker.support import interrupts, temporary
 from model.actions import Action
 from model.events import Event
 from system.clock import Stopwatch
@@ -90,6 +89,7 @@ def _outcome(event: Event) -> str:
 class Search:
     """What to look for, where, and for how long. `hunted` is None where nothing should be found."""
 
+    scope: Scope = field(factory=Scope)
     strategy: Strategy
     swap: Swap
     hunted: Hunt | None
@@ -104,27 +104,27 @@ class Search:
 
     def begin(self) -> Lockstep:
         """A fresh run: the queue beside its model."""
-        return Lockstep(self.strategy.scope, self.swap, hunted=self.hunted)
+        return Lockstep(self.scope, self.swap, target=self.hunted)
 
     def state_of(self, run: Lockstep) -> object | None:
         """The state of the model, where nothing should be found: how many there are says how much was met."""
-        return relative(run) if self.hunted is None and run.state is not None else None
+        return relative(run) if self.hunted is None and run.reference.state is not None else None
 
     def counts_of(self, run: Lockstep) -> RunCounts:
         """What a run met."""
-        records = run.records
+        records = run.ledger.records
         return RunCounts(
-            steps=len(run.actions),
+            steps=len(run.ledger.actions),
             actions=Counter([type(record.action).__name__ for record in records if not record.recovering]),
             outcomes=Counter([_outcome(event) for record in records for event in record.events]),
-            sometimes=run.sometimes,
-            off_target=run.aside,
+            sometimes=run.ledger.sometimes,
+            off_target=run.judge.off_target,
         )
 
     def minimise(self, found: Found) -> tuple[Found, bool]:
         """The shortest trace that breaks the same, and whether it is sure that no shorter one does."""
-        shortest = shrink(self.strategy.scope, self.swap, self.hunted, found)
-        again = attempt(self.strategy.scope, self.swap, self.hunted, shortest.actions)
+        shortest = shrink(self.scope, self.swap, self.hunted, found)
+        again = run_actions(self.scope, self.swap, self.hunted, shortest.actions)
         return again or found, shortest.sure
 
 
@@ -175,7 +175,7 @@ def _run(search: Searched, machine: type[RuleBasedStateMachine], *, shrinking: b
         seed(search.seed)(machine),
         settings=settings(
             max_examples=search.examples,
-            stateful_step_count=search.strategy.steps_max,
+            stateful_step_count=search.strategy.steps_max(search.scope),
             database=None,
             deadline=None,
             phases=(Phase.generate, Phase.shrink) if shrinking else (Phase.generate,),
@@ -189,7 +189,7 @@ def _run(search: Searched, machine: type[RuleBasedStateMachine], *, shrinking: b
 
 def machine_of(search: Searched, tally: Tally, progress: Progress = _silent) -> type[RuleBasedStateMachine]:
     """The state machine of a search."""
-    bursts = search.strategy.bursts()
+    bursts = search.strategy.bursts(search.scope)
 
     class Machine(RuleBasedStateMachine):
         def __init__(self) -> None:
@@ -198,7 +198,8 @@ def machine_of(search: Searched, tally: Tally, progress: Progress = _silent) -> 
             if search.seconds_max is not None and tally.stopwatch.seconds > search.seconds_max:
                 tally.bound_hit = True
                 raise BoundHit
-            self.run = search.begin()
+            with temporary.room():
+                self.run = search.begin()
             self.found = False
 
         @rule(burst=sampled_from(bursts))
@@ -207,7 +208,7 @@ def machine_of(search: Searched, tally: Tally, progress: Progress = _silent) -> 
             for action in burst:
                 if run.over or not run.possible(action):
                     return
-                with _remembering(self):
+                with _remembering(self), temporary.room():
                     run.apply(action)
                 state = search.state_of(run)
                 if state is not None:
@@ -219,7 +220,7 @@ def machine_of(search: Searched, tally: Tally, progress: Progress = _silent) -> 
             run = self.run
             try:
                 if not self.found and not run.over and search.needs_ending:
-                    with _remembering(self):
+                    with _remembering(self), temporary.room():
                         run.finish()
             finally:
                 tally.add(search.counts_of(run), first_found=self.found)
@@ -244,7 +245,7 @@ def machine_of(search: Searched, tally: Tally, progress: Progress = _silent) -> 
 
 def relative(lockstep: Lockstep) -> object:
     """The model's state with times counted from now, so that the same situation later is the same state."""
-    state = lockstep.state
+    state = lockstep.reference.state
     assert state is not None, "a guarded run has a model"
     now = state.now
     jobs = [(j.key, None if j.available_at is None else j.available_at - now) for j in state.durable.jobs]

@@ -15,14 +15,15 @@ from failure_modes.checker.experiment.canonical import canonical
 from failure_modes.checker.experiment.findings import Found
 from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind, Swap
 from failure_modes.checker.experiment.target import Hunt
-from failure_modes.checker.oracle.run_actions import attempt
-from failure_modes.checker.proof.explorer import Proof, Reductions
-from failure_modes.checker.proof.proving import Disagreement, Limits, prove
+from failure_modes.checker.oracle.lockstep import run_actions
+from failure_modes.checker.proof.proof import Proof, Reductions
+from failure_modes.checker.proof.proving import Limits, prove
+from failure_modes.checker.proof.result import Disagreement
 from failure_modes.checker.search.edits import leave_out, minimise
 from failure_modes.checker.simulation.content import Unexplorable
 from failure_modes.checker.simulation.stepping import NotTheSame
 from failure_modes.checker.support import interrupts
-from model.actions import Action, Crash, Enqueue, Fail, Heartbeat, PowerLoss, Reconcile, Tick, is_poison
+from model.actions import Action, Crash, Enqueue, Fail, Heartbeat, PowerLoss, Reconcile, Tick
 
 STATES_MAX = 10_000
 """States in which a shorter trace is looked for: some seconds."""
@@ -43,7 +44,7 @@ def shrink(scope: Scope, swap: Swap, hunted: Hunt | None, found: Found) -> Short
 
     def same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
         interrupts.check()
-        again = attempt(scope, swap, hunted, actions)
+        again = run_actions(scope, swap, hunted, actions)
         same_kind = again is not None and again.finding.invariant == found.finding.invariant
         return again.actions if again is not None and same_kind else None
 
@@ -68,9 +69,9 @@ def _shortest(
     unknown = Shortest(actions=actions, sure=False)
     proof = Proof(
         scope=scope,
-        bounds=_as_much_as(actions),
+        bounds=bounds_of(actions),
         swap=swap,
-        hunted=hunted,
+        target=hunted,
         reductions=Reductions(symmetry=False),  # nobody says whether the fault tells workers apart
         depth_max=max(len(actions) - 1, 1),
     )
@@ -89,16 +90,17 @@ def _shortest(
     return Shortest(actions=answer.actions, sure=True)
 
 
-def _as_much_as(actions: tuple[Action, ...]) -> Bounds:
+def bounds_of(actions: tuple[Action, ...]) -> Bounds:
     """Bounds that allow what these actions do, in any order."""
     kinds = Counter([type(action) for action in actions])
-    keys = list(dict.fromkeys([action.key for action in actions if isinstance(action, Enqueue)]))
+    enqueues = [action for action in actions if isinstance(action, Enqueue)]
+    first = {enqueue.key: enqueue for enqueue in reversed(enqueues)}
     seconds = tuple(dict.fromkeys([action.seconds for action in actions if isinstance(action, Tick)]))
-    poisons = sum(is_poison(key) for key in keys)
+    poisons = sum(enqueue.poison for enqueue in first.values())
     return Bounds(
-        jobs=len(keys) - poisons,
+        jobs=len(first) - poisons,
         poisons=poisons,
-        retries=kinds[Enqueue] - len(keys),
+        retries=len(enqueues) - len(first),
         ticks=kinds[Tick],
         tick_seconds=seconds or (30,),
         crashes=kinds[Crash],

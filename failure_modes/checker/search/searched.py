@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from attrs import field, frozen
 
 from failure_modes.checker.experiment.findings import Found
+from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.oracle.run import Run
 
@@ -24,6 +25,11 @@ class RunCounts:
 
 class Searched(Protocol):
     """What to look for, where, and for how long."""
+
+    @property
+    def scope(self) -> Scope:
+        """Which processes there are, and where they pause."""
+        ...
 
     @property
     def strategy(self) -> Strategy:

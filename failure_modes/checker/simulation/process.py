@@ -32,7 +32,7 @@ class Process:
         self._program = program
         self._greenlet: greenlet | None = None
         self._standing: Standing | None = AT_REST
-        self._refused: Exception | None = None
+        self._refused: BaseException | None = None
 
     # Where it stands.
 
@@ -140,7 +140,7 @@ class Process:
         """Wait for a lock from now on, or for none: as it did where it stands."""
         self.context.wait(waits=waits)
 
-    def refuse(self, error: Exception) -> NoReturn:
+    def refuse(self, error: BaseException) -> NoReturn:
         """Stop: nothing that is found from here on can be trusted. Raised to whoever moves the process."""
         self._refused = error
         raise error

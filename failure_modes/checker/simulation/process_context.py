@@ -24,7 +24,7 @@ SLEEPS_MAX = 100
 class ProcessContext(OfSimulation):
     """One virtual process, as what runs in it has it."""
 
-    def __init__(self, world: Host, name: str, refuse: Callable[[Exception], NoReturn]) -> None:
+    def __init__(self, world: Host, name: str, refuse: Callable[[BaseException], NoReturn]) -> None:
         """`refuse` stops the process: nothing that is found from there on can be trusted."""
         self.name = name
         self.world = world

@@ -151,5 +151,6 @@ def new_path() -> Path:
 def fresh_database(subject: Subject) -> Path:
     """The path of an empty database that no other world has."""
     path = new_path()
-    shutil.copyfile(_template(subject), path)
+    with temporary.room():
+        shutil.copyfile(_template(subject), path)
     return path

@@ -51,9 +51,9 @@ def replay(
     broken = mode is not None and not guarded
     if mode is not None and trace.breaks.invariant is not None:
         mode = mode.breaking(trace.breaks.invariant)
-    swap = mode.swap if mode is not None and not guarded else base
-    hunted = mode.hunt if mode is not None and broken and trace.breaks.invariant else None
-    lockstep = Lockstep(trace.scope, swap, hunted=hunted, world=world(trace.scope, swap))
+    swap = mode.fault if mode is not None and not guarded else base
+    hunted = mode.target if mode is not None and broken and trace.breaks.invariant else None
+    lockstep = Lockstep(trace.scope, swap, target=hunted, world=world(trace.scope, swap))
     played = play(lockstep, trace.actions, ending=needs_ending(hunted))
     finding = played.found.finding if played.found else None
     breaks = finding is not None and (finding.invariant, finding.step) == (
