@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from failure_modes.checker.report.architecture import PACKAGES
-from tests.test_structure import ROOT, files, imported
+from tests.test_structure import ROOT, files, identifiers, imported, roots
 
 
 def test_the_checker_is_made_of_these_packages() -> None:
@@ -26,6 +26,33 @@ def test_a_package_imports_only_those_above_it(path: Path) -> None:
     below = PACKAGES[PACKAGES.index(package) + 1 :]
     parts = [name.split(".") for name in imported(path) if name.startswith("failure_modes.checker.")]
     assert [".".join(name) for name in parts if name[2] in below] == []
+
+
+SIMULATION = files("failure_modes/checker/simulation")
+OURS = {"Queue", "Store", "SQLiteStore", "PostgreSQLStore", "Worker", "Swap", "build_queue"}
+"""What our queue is made of."""
+
+
+@pytest.mark.parametrize("path", SIMULATION, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_simulation_knows_no_queue_and_no_model(path: Path) -> None:
+    """Of what is under test the simulation knows the port: it can run a subject that is not ours."""
+    assert not roots(path) & {"system", "model"}
+    assert not identifiers(path) & OURS
+
+
+def test_what_the_simulation_imports_leads_to_no_queue_and_no_model() -> None:
+    """Nor by way of another package, but `support/`, which asks our clock how long something took."""
+    names = {_module(path): path for path in files("failure_modes/checker")}
+    coming = [_module(path) for path in SIMULATION]
+    seen: set[str] = set()
+    while coming:
+        module = coming.pop()
+        if module in seen or module.startswith("failure_modes.checker.support."):
+            continue
+        seen.add(module)
+        assert not roots(names[module]) & {"system", "model"}, module
+        coming += [known for name in imported(names[module]) if (known := _in(names, name))]
+    assert "failure_modes.checker.experiment.granularity" in seen
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

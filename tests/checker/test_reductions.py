@@ -186,7 +186,8 @@ def test_each_state_with_the_workers_told_apart_has_its_twins(
     proof = Proof(scope=scope, bounds=bounds, swap=guarded)
     depths, _, _ = _reached(proof)
     walker = Successors(scope, guarded, None)
-    fingerprints = Fingerprints(scope, walker.columns, symmetry=True)
+    layout = walker.lockstep.world.subject.layout
+    fingerprints = Fingerprints(scope, walker.columns, layout, symmetry=True)
     walker.close()
     apart, states, _ = _reached(evolve(proof, reductions=APART))
     twins: Counter[bytes] = Counter()

@@ -5,19 +5,13 @@ from enum import StrEnum
 
 from attrs import field, frozen, validators
 
+from failure_modes.checker.experiment.granularity import Granularity as Granularity
 from model.state import Settings
 from system.policies import CircuitBreaker, Policies, Retry, RetryBudget
 from system.queue import Queue
 from system.store import Store
 
 WORKER_NAMES = "ABCDEFGH"
-
-
-class Granularity(StrEnum):
-    """Where a process pauses: before each transaction, or before each statement and after each COMMIT."""
-
-    TRANSACTION = "transaction"
-    STATEMENT = "statement"
 
 
 class StoreKind(StrEnum):

@@ -61,11 +61,12 @@ def of_move(
     """
     return Footprint(
         process.name,
-        reads_of(process.statements, tuple(columns), called=process.has_called) | reads_of_model(model),
+        reads_of(process.step.statements, tuple(columns), called=process.step.called_gateway)
+        | reads_of_model(model),
         *writes_of(*contents, columns),
         moves_lock=held != after.in_transaction,
-        needs_lock=after.waits or (bool(process.statements) and not held),
-        reads_clock=process.read_clock,
+        needs_lock=after.waits or (bool(process.step.statements) and not held),
+        reads_clock=process.step.read_clock,
     )
 
 

@@ -14,7 +14,14 @@ from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 
 from failure_modes.checker.simulation.postgresql.backends import Backends
-from failure_modes.checker.simulation.stepping import Answer, Crashed, Ran, Row, Stepped, SteppingConnection
+from failure_modes.checker.simulation.stepping import (
+    Answer,
+    Crashed,
+    Ran,
+    Row,
+    Stepped,
+    SteppingConnection,
+)
 
 T = TypeVar("T")
 
