@@ -96,6 +96,7 @@ SOUGHT: dict[str, _Sought] = {
     "a worker that polls for ever and never asks the store": _Sought(workers=2),
     "an effect without what the handler wrote": _Sought(workers=2),
     "a fence that asks nobody": _Sought(),
+    "a new job with a due time of its own": _Sought(),
 }
 
 

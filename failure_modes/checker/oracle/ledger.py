@@ -58,10 +58,9 @@ class Ledger:
         """The keys whose enqueue was committed."""
         return tuple([enqueue.key for enqueue in self.accepted])
 
-    @property
-    def poison_keys(self) -> frozenset[str]:
-        """The keys whose job is poison."""
-        return frozenset([enqueue.key for enqueue in self.accepted if enqueue.poison])
+    def is_poison(self, key: str | None) -> bool:
+        """True if the job of that key kills the worker that runs its handler."""
+        return any(enqueue.poison for enqueue in self.accepted if enqueue.key == key)
 
     @property
     def sometimes(self) -> Counter[str]:

@@ -99,7 +99,7 @@ class Lockstep:
     def apply(self, action: Action) -> Record:
         """Take one action on both sides, and judge what it did. Raises Violation or Divergence."""
         system, reference, ledger = self.system, self.reference, self.ledger
-        effective = system.effective_action(action, ledger.poison_keys)
+        effective = system.effective_action(action, ledger.is_poison)
         ledger.note_action(action, effective)
         if isinstance(effective, Crash | PowerLoss):
             ledger.note_crashes(system.processes_killed_by(effective), system.durable)

@@ -1,7 +1,7 @@
-"""A run, as searches, minimising and replays know it: whatever is run in it, and whoever judges it.
+"""A run, as far as searches, minimising and replays need to know it.
 
-`Lockstep` is one: our queue beside its model. A subject without a model has a run of its own, which judges
-what its processes did by invariants alone. Whoever chooses actions needs no more than this.
+`Lockstep` is such a run: our queue beside its model. A subject without a model has a run of its own, which
+judges what its processes did by invariants alone.
 """
 
 from typing import Protocol
@@ -13,11 +13,11 @@ from model.actions import Action
 
 
 class Run(Protocol):
-    """One run from its start. `apply` and `finish` raise Found as soon as something is found wrong."""
+    """One run from its start. `apply` and `finish` raise Found as soon as an oracle finds something."""
 
     @property
     def over(self) -> bool:
-        """True if there is nothing more to learn from it."""
+        """True if the run has nothing more to show."""
         ...
 
     def possible(self, action: Action) -> bool:
@@ -25,11 +25,11 @@ class Run(Protocol):
         ...
 
     def apply(self, action: Action) -> object:
-        """Do it, and judge what it did."""
+        """Take one action, and judge what it did."""
         ...
 
     def is_choice_point(self, action: Action) -> bool:
-        """True if a schedule has something to choose now that this action was done."""
+        """True if a schedule has something to choose, now that the action was taken."""
         ...
 
     def finish(self) -> None:
@@ -43,7 +43,7 @@ class Run(Protocol):
 
 @frozen(kw_only=True)
 class Played:
-    """What came of some actions. `skipped` are those that could not happen."""
+    """What some actions led to. `skipped` are those that could not happen."""
 
     found: Found | None
     skipped: tuple[Action, ...]

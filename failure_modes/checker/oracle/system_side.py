@@ -4,6 +4,7 @@ All that lock-step asks of the world and of its processes, it asks through `Syst
 here, and the model is not known.
 """
 
+from collections.abc import Callable
 from typing import cast
 
 from attrs import frozen
@@ -95,13 +96,13 @@ class SystemSide:
         process = self.world.processes[name] if name else None
         return process is None or process.at in (At.HANDLER, At.REPLY) or process.at_rest
 
-    def effective_action(self, action: Action, poison_keys: frozenset[str]) -> Action:
+    def effective_action(self, action: Action, is_poison: Callable[[str | None], bool]) -> Action:
         """The action that really happens: the handler of a poison job kills its worker."""
         if isinstance(action, Step) and action.worker in self.world.processes:
             process = self.world.processes[action.worker]
             if process.at is At.HANDLER:
                 for job in self.durable.jobs:
-                    if job.id == process.job_in_hand and job.key in poison_keys:
+                    if job.id == process.job_in_hand and is_poison(job.key):
                         return Crash(worker=action.worker)
         return action
 

@@ -254,11 +254,9 @@ def _rank(ranks: Ranks, table: str, row_id: int | None) -> int | None:
 
 
 def _intent(intent: Intent) -> str:
-    return (
-        f"Enqueue {intent.key}{' poison' * intent.poison}"
-        if isinstance(intent, Enqueue)
-        else type(intent).__name__
-    )
+    if isinstance(intent, Enqueue):
+        return f"Enqueue {intent.key}{' poison' * intent.poison}"
+    return type(intent).__name__
 
 
 def _digest(text: bytes) -> bytes:

@@ -59,14 +59,15 @@ def of_move(
 
     `held`: the process held the lock before. `contents` are the store's before and after the move.
     """
+    step = process.step
+    reads = reads_of(step.statements, tuple(columns), called=step.called_gateway)
     return Footprint(
         process.name,
-        reads_of(process.step.statements, tuple(columns), called=process.step.called_gateway)
-        | reads_of_model(model),
+        reads | reads_of_model(model),
         *writes_of(*contents, columns),
         moves_lock=held != after.in_transaction,
-        needs_lock=after.waits or (bool(process.step.statements) and not held),
-        reads_clock=process.step.read_clock,
+        needs_lock=after.waits or (bool(step.statements) and not held),
+        reads_clock=step.read_clock,
     )
 
 
