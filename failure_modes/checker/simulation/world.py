@@ -52,6 +52,10 @@ class World:
         self.releases = 0
         """How often a lock was released."""
         self.database = self.open_database(path)
+        self.overlaps = self.database.overlaps
+        """Whether transactions that touch different rows may be open at the same time."""
+        self.replays = restorable and self.overlaps
+        """Whether it can be restored only by the way that led there."""
         self.database.observe(self.clock)
         self.gateway = Gateway(self.database.gateway_target) if subject.calls_gateway else None
         self._systems: dict[str, tuple[Any, SteppingConnection]] = {}
@@ -70,16 +74,6 @@ class World:
     def observer(self) -> Any:
         """What reads the rows for an oracle, as the subject has it."""
         return self.database.observer
-
-    @property
-    def overlaps(self) -> bool:
-        """True if transactions that touch different rows may be open at the same time."""
-        return self.database.overlaps
-
-    @property
-    def replays(self) -> bool:
-        """True if it can be restored only by the way that led there."""
-        return self.restorable and self.database.overlaps
 
     # The processes.
 
@@ -155,7 +149,8 @@ class World:
             if there.in_transaction:
                 process.begin_again()
         for process, there in pairs:
-            process.wait(waits=there.waits)
+            if process.waits is not there.waits:
+                process.wait(waits=there.waits)
 
     @property
     def unused(self) -> bool:
