@@ -15,7 +15,7 @@ from failure_modes.checker.simulation.process_snapshot import Moved, Standing
 from failure_modes.checker.simulation.stepping import At
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.abstraction import Told, read
-from failure_modes.checker.subject.possible import can
+from failure_modes.checker.subject.programs import can
 from model.actions import Action, Crash, PowerLoss, Step, Tick, actor_of
 from model.draft import SERIAL, Visibility
 from model.events import Event

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from failure_modes.checker.simulation.clock import VirtualClock
 from failure_modes.checker.simulation.content import Content
+from failure_modes.checker.simulation.host import VirtualClock
 from failure_modes.checker.simulation.stepping import Connecting, SteppingConnection
 
 

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from failure_modes.checker.simulation.clock import VirtualClock
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.disk.images import clear_away, files_of, lay_out, read_image
 from failure_modes.checker.simulation.disk.operations import Operation
 from failure_modes.checker.simulation.disk.vfs import watched_target, watching
 from failure_modes.checker.simulation.disk.volatile import Disk, disk_of, nothing
 from failure_modes.checker.simulation.disk.volatile import everything as all_of_it
+from failure_modes.checker.simulation.host import VirtualClock
 from failure_modes.checker.simulation.process_snapshot import Standing
 from failure_modes.checker.simulation.sqlite_database import SQLiteDatabase, fresh_database, new_path
 from failure_modes.checker.simulation.stepping import Connecting, SteppingConnection

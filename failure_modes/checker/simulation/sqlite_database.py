@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from failure_modes.checker.simulation.clock import VirtualClock
 from failure_modes.checker.simulation.content import (
     Content,
     columns_of,
@@ -17,6 +16,7 @@ from failure_modes.checker.simulation.content import (
     read_content,
     write_content,
 )
+from failure_modes.checker.simulation.host import VirtualClock
 from failure_modes.checker.simulation.sqlite_stepping import SQLiteStepping, open_sqlite
 from failure_modes.checker.simulation.stepping import Connecting, SteppingConnection
 from failure_modes.checker.simulation.subject import Subject

@@ -3,8 +3,8 @@
 A process is a greenlet that runs the real code until its next boundary. One process moves at a time. A crash
 throws `Crashed` into the greenlet where it stands, closes its connection, and a fresh process takes the name.
 
-The database is in `database.py`, and what is in it in `contents.py`. A *restorable* world can be put back to
-where it once was. At granularity `transaction` no two transactions overlap, so there all its processes may
+The database is in `database.py`, and its content in `world_content.py`. A *restorable* world can be restored
+to where it once was. At granularity `transaction` no two transactions overlap, so there all its processes may
 share one connection to a database in memory.
 """
 
@@ -15,17 +15,17 @@ from typing import Any
 from greenlet import getcurrent
 
 from failure_modes.checker.experiment.granularity import Granularity
-from failure_modes.checker.simulation.clock import VirtualClock
 from failure_modes.checker.simulation.content import Content
-from failure_modes.checker.simulation.contents import Contents, charged
 from failure_modes.checker.simulation.database import Database
 from failure_modes.checker.simulation.gateway import CHARGES, COLUMNS, Gateway
+from failure_modes.checker.simulation.host import VirtualClock
 from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_context import ProcessContext
 from failure_modes.checker.simulation.process_snapshot import Standing
 from failure_modes.checker.simulation.sqlite_database import SQLiteDatabase
 from failure_modes.checker.simulation.stepping import SteppingConnection
 from failure_modes.checker.simulation.subject import Program, Subject
+from failure_modes.checker.simulation.world_content import WorldContent, charged
 
 
 class World:
@@ -52,12 +52,16 @@ class World:
         self.releases = 0
         """How often a lock was released."""
         self.database = self.open_database(path)
+        self.overlaps = self.database.overlaps
+        """Whether transactions that touch different rows may be open at the same time."""
+        self.replays = restorable and self.overlaps
+        """Whether it can be restored only by the way that led there."""
         self.database.observe(self.clock)
         self.gateway = Gateway(self.database.gateway_target) if subject.calls_gateway else None
         self._systems: dict[str, tuple[Any, SteppingConnection]] = {}
         self.processes = {name: self.process(name, program) for name, program in subject.programs().items()}
         self.forgets = forgets and subject.remembers_answers_only(self.observer)
-        self._contents = Contents(self.database, self.gateway) if restorable else None
+        self._contents = WorldContent(self.database, self.gateway) if restorable else None
 
     def open_database(self, path: Path | None) -> Database:
         """Have a database that nobody else uses."""
@@ -70,16 +74,6 @@ class World:
     def observer(self) -> Any:
         """What reads the rows for an oracle, as the subject has it."""
         return self.database.observer
-
-    @property
-    def overlaps(self) -> bool:
-        """True if transactions that touch different rows may be open at the same time."""
-        return self.database.overlaps
-
-    @property
-    def replays(self) -> bool:
-        """True if it can be restored only by the way that led there."""
-        return self.restorable and self.database.overlaps
 
     # The processes.
 
@@ -155,7 +149,8 @@ class World:
             if there.in_transaction:
                 process.begin_again()
         for process, there in pairs:
-            process.wait(waits=there.waits)
+            if process.waits is not there.waits:
+                process.wait(waits=there.waits)
 
     @property
     def unused(self) -> bool:
@@ -180,7 +175,7 @@ class World:
         return self._restorable.audit_end(content)
 
     @property
-    def _restorable(self) -> Contents:
+    def _restorable(self) -> WorldContent:
         if self._contents is None:
             raise NotImplementedError("this world was not made to be restored")
         return self._contents

@@ -1,13 +1,17 @@
-"""The programs that the virtual processes run: the real worker, a producer and a reconciler."""
+"""The programs that the virtual processes run, and the actions that each can take where it stands.
+
+They are the real worker, a producer and a reconciler.
+"""
 
 from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
 from failure_modes.checker.simulation.process_context import ProcessContext
+from failure_modes.checker.simulation.process_snapshot import Place
 from failure_modes.checker.simulation.stepping import At
 from failure_modes.checker.subject.handler import handle
-from model.actions import Enqueue
+from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Fail, Heartbeat, Reconcile
 from system.queue import Queue
 from system.worker import Worker
 
@@ -77,3 +81,19 @@ def reconcile(process: ProcessContext) -> None:
         process.rest()
         process.ask(At.IDLE)
         queue.reconcile(actor=process.name)
+
+
+def can(name: str, place: Place, action: Action) -> bool:
+    """True if the action can happen to the process of that name, where it stands."""
+    match action:
+        case Enqueue() | Reconcile():
+            return place.at is At.IDLE
+        case Crash():
+            return not place.at_rest
+        case Fail():
+            return place.at in (At.HANDLER, At.REPLY)
+        case Heartbeat():
+            return place.at is At.HANDLER
+        case _:
+            idle = place.at is At.IDLE and name in (PRODUCER, RECONCILER)
+            return not idle and not place.waits

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from failure_modes.checker.experiment.granularity import Granularity
-from failure_modes.checker.simulation.clock import VirtualClock
 from failure_modes.checker.simulation.content import Content
+from failure_modes.checker.simulation.host import VirtualClock
 from failure_modes.checker.simulation.postgresql.backends import Backends
 from failure_modes.checker.simulation.postgresql.content import (
     columns_of,

@@ -12,7 +12,7 @@ CONTENTS_MAX = 100_000
 """Contents that are known again."""
 
 
-class Contents:
+class WorldContent:
     """The content of a restorable world."""
 
     def __init__(self, database: Database, gateway: Gateway | None) -> None:
