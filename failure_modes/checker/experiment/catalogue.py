@@ -13,6 +13,7 @@ from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.scope import StoreKind, Swap, guarded
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.support.errors import CallerError, ScenarioError
 from system.queue import Queue
 from system.store import Store
 
@@ -20,11 +21,11 @@ FOLDER = Path(__file__).parents[2]
 PATTERN = re.compile(r"(FM_\d{3})_([a-z0-9_]+)")
 
 
-class UnknownFailureMode(Exception):
+class UnknownFailureMode(CallerError):
     """There is no failure mode of that name."""
 
 
-class BadScenario(Exception):
+class BadScenario(ScenarioError):
     """A `scenario.py` cannot be used. The message says which, where, and why."""
 
 

@@ -17,6 +17,7 @@ from attrs import evolve
 from failure_modes.checker.proof.checkpoint import Checkpoint, Reached
 from failure_modes.checker.proof.explorer import Broken, Candidate, Counts, Part, Proof, owner
 from failure_modes.checker.support import child_processes, temporary
+from failure_modes.checker.support.errors import MachineError
 from model.actions import Action
 
 
@@ -155,7 +156,7 @@ class Here:
         self._desk.close()
 
 
-class PartLost(Exception):
+class PartLost(MachineError):
     """A process of the proof died, and its share of the states with it."""
 
     def __init__(self) -> None:

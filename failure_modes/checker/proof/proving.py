@@ -21,6 +21,7 @@ from failure_modes.checker.proof.checkpoint import Checkpoint, CheckpointError, 
 from failure_modes.checker.proof.explorer import Broken, Counts, Proof
 from failure_modes.checker.proof.parallel import Hand, hands
 from failure_modes.checker.support import interrupts
+from failure_modes.checker.support.errors import CheckerError
 from model.actions import Action
 from system.clock import Stopwatch
 
@@ -33,7 +34,7 @@ SMALL_STATES = 500
 """A space with fewer states than this is done before other processes would have started."""
 
 
-class Disagreement(Exception):
+class Disagreement(CheckerError):
     """The explorer found what the plain lock-step does not: one of them is wrong, and nothing is proved."""
 
 

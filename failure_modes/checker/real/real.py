@@ -26,6 +26,7 @@ from failure_modes.checker.simulation.stepping import At
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.worlds import programs_of, world_of
 from failure_modes.checker.support import child_processes
+from failure_modes.checker.support.errors import SubjectError
 from model.actions import Action
 from system.clock import ManualClock
 
@@ -33,7 +34,7 @@ PATIENCE_SECONDS = 60.0
 """How long a process may take to come to its next boundary."""
 
 
-class ProcessLost(Exception):
+class ProcessLost(SubjectError):
     """A real process ended, or did not answer, where it should have come to a boundary."""
 
 

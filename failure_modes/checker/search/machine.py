@@ -21,6 +21,7 @@ from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.oracle.run_actions import attempt
 from failure_modes.checker.search.draws import by_seed_alone
 from failure_modes.checker.search.minimise import shrink
+from failure_modes.checker.subject.worlds import world_of
 from failure_modes.checker.support import interrupts
 from model.actions import Action
 from system.clock import Stopwatch
@@ -111,7 +112,11 @@ class Result:
 
 
 def run(search: Search, progress: Progress = _silent, *, shrinking: bool = True) -> Result:
-    """Search; shrink what is found as far as it goes. `progress` is called after each example."""
+    """Search; shrink what is found as far as it goes. `progress` is called after each example.
+
+    Raises NoWorld, NoVFS.
+    """
+    world_of(search.strategy.scope, search.swap).close()  # what is not installed is no finding
     tally = Tally()
     machine = machine_of(search, tally, progress)
     found: Found | None = None

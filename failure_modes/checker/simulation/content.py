@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from failure_modes.checker.simulation.stepping import Ran, Row
+from failure_modes.checker.support.errors import SubjectError
 
 AUDIT = "audit"
 _SEQUENCE = "sqlite_sequence"
@@ -18,7 +19,7 @@ Content = tuple[tuple[str, tuple[Row, ...]], ...]
 """The rows of each table but the audit, by its name. The first column of each is its rowid."""
 
 
-class Unexplorable(Exception):
+class Unexplorable(SubjectError):
     """The system does what the explorer cannot account for. The message says what."""
 
 

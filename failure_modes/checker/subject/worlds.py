@@ -3,17 +3,17 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from unittest import SkipTest
 
 from failure_modes.checker.experiment.scope import Scope, StoreKind, Swap, guarded
 from failure_modes.checker.simulation.powered import PoweredWorld
 from failure_modes.checker.simulation.process import Program
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.programs import produce, reconcile, work
+from failure_modes.checker.support.errors import NotInstalled
 from model.actions import PRODUCER, RECONCILER
 
 
-class NoWorld(SkipTest):
+class NoWorld(NotInstalled):
     """There is no such world here. The message says what is missing, and what to do.
 
     A test that needs one is skipped with that reason; in CI a test of its own fails.
