@@ -13,7 +13,8 @@ from attrs import AttrsInstance, astuple, evolve, field, frozen
 
 from failure_modes.checker.experiment.scope import Granularity, Swap
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
-from failure_modes.checker.search.machine import Search, run
+from failure_modes.checker.search.machine import run
+from failure_modes.checker.search.results import Search
 from system.policies import CommitBoundary, Fence
 from system.policies.lease import Lease
 from system.queue import Queue

@@ -12,7 +12,8 @@ from failure_modes.checker.experiment.scope import Granularity, Swap, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.proof.explorer import Proof
 from failure_modes.checker.proof.proving import Answer, prove
-from failure_modes.checker.search.machine import Search, run
+from failure_modes.checker.search.machine import run
+from failure_modes.checker.search.results import Search
 from tests.test_breakages import BREAKAGES
 from tests.test_lockstep import EXAMPLES
 

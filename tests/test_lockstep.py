@@ -6,7 +6,8 @@ from attrs import evolve
 from failure_modes.checker.experiment.scope import Granularity, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.oracle.sometimes import ANYWHERE, AT_STATEMENTS
-from failure_modes.checker.search.machine import Search, run
+from failure_modes.checker.search.machine import run
+from failure_modes.checker.search.results import Search
 
 EXAMPLES = {Granularity.TRANSACTION: 2_000, Granularity.STATEMENT: 1_200}
 """A few minutes' worth would be better, and is what `nox -s guarded` runs."""

@@ -8,8 +8,9 @@ from failure_modes.checker.oracle.sometimes import unknown_of
 from failure_modes.checker.proof.proving import Answer
 from failure_modes.checker.proof.proving import prove as explore_all
 from failure_modes.checker.report.summary import unreached
-from failure_modes.checker.search.machine import Result, run
+from failure_modes.checker.search.machine import run
 from failure_modes.checker.search.plans import EXAMPLES_MAX, proof_of, search_of
+from failure_modes.checker.search.results import Result
 
 SEEDS = range(3)
 """Of the searches that the tests make; `nox -s seeds` makes ten."""

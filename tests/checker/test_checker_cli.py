@@ -11,7 +11,7 @@ from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.strategy import ACTION_NAMES
 from failure_modes.checker.search import machine
-from failure_modes.checker.search.machine import Search, Tally
+from failure_modes.checker.search.results import Search, Tally
 from failure_modes.checker.traces.database import all_kept, kept
 from failure_modes.checker.traces.trace import FORMAT, load, to_json
 from tests.checker.commands import ROOT, found, invoke, results_of, run

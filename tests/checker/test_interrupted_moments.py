@@ -33,7 +33,7 @@ run()
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_it_imports_is_one_line(module: str, number: signal.Signals) -> None:
     """It is noted, and the command is not begun."""
-    with started("-c", IMPORTING, module, "list") as running:
+    with started("-c", IMPORTING, module, "find", "FM_001") as running:
         running.read_until("waits")
         running.signal(number, group=False)
         assert running.popen.stdin is not None
@@ -49,7 +49,7 @@ def _ended_by(running: Started, number: signal.Signals) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_ends_it_at_once(number: signal.Signals) -> None:
     """Wherever it hangs: one line, and no clean-up."""
-    with started("-c", IMPORTING, "hypothesis", "list") as running:
+    with started("-c", IMPORTING, "hypothesis", "find", "FM_001") as running:
         running.read_until("waits")
         eventually(lambda: _ended_by(running, number))
         assert running.popen.returncode == 128 + number
@@ -60,7 +60,7 @@ def test_a_second_signal_ends_it_at_once(number: signal.Signals) -> None:
 def test_a_signal_that_was_switched_off_stays_so() -> None:
     """A shell starts a background command with SIGINT switched off."""
     script = f"import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n{IMPORTING}"
-    with started("-c", script, "hypothesis", "new", "FM_001", "taken") as running:
+    with started("-c", script, "sqlite3", "new", "FM_001", "taken") as running:
         running.read_until("waits")
         running.signal(signal.SIGINT, group=False)
         code, output, errors = running.ended()

@@ -16,7 +16,8 @@ from failure_modes.checker.proof.explorer import Proof
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.real.fidelity import compare, schedules
 from failure_modes.checker.report.rendering import rendered
-from failure_modes.checker.search.machine import Search, run
+from failure_modes.checker.search.machine import run
+from failure_modes.checker.search.results import Search
 from failure_modes.checker.simulation.stepping import At
 from failure_modes.checker.subject.worlds import why_not_here, world_of
 from failure_modes.checker.traces.database import all_kept

@@ -16,7 +16,8 @@ from failure_modes.checker.proof.alphabet import Alphabet
 from failure_modes.checker.proof.explorer import Proof
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.real.power import STORE, Setting, look
-from failure_modes.checker.search.machine import Search, run
+from failure_modes.checker.search.machine import run
+from failure_modes.checker.search.results import Search
 from failure_modes.checker.simulation.disk import vfs, volatile
 from failure_modes.checker.simulation.disk.operations import Operation, Sync, SyncFolder
 from failure_modes.checker.simulation.disk.vfs import require

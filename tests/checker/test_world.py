@@ -15,7 +15,8 @@ from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.oracle.run_actions import attempt
 from failure_modes.checker.report.summary import trace_of
-from failure_modes.checker.search.machine import Search, run
+from failure_modes.checker.search.machine import run
+from failure_modes.checker.search.results import Search
 from failure_modes.checker.simulation.sqlite_stepping import SQLiteStepping
 from failure_modes.checker.simulation.stepping import LOOKS, At, Crashed, Ran, label, verb_of
 from failure_modes.checker.traces.replay import replay

@@ -15,8 +15,9 @@ from failure_modes.checker.experiment.findings import Found
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Hunt
 from failure_modes.checker.oracle.run_actions import attempt
-from failure_modes.checker.search.machine import Search, Tally, run
+from failure_modes.checker.search.machine import run
 from failure_modes.checker.search.minimise import shrink
+from failure_modes.checker.search.results import Search, Tally
 from model.actions import Action
 from model.invariants import INVARIANTS
 from model.state import Settings

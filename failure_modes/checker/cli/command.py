@@ -22,6 +22,7 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run it, and leave."""
+        interrupts.check()  # a signal may have come while the command was imported
         out = output()
         out.json = ctx.params.pop("json_")
         code: EXIT = super().invoke(ctx)

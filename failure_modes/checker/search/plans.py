@@ -2,7 +2,7 @@
 
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.proof.explorer import Proof, Reductions
-from failure_modes.checker.search.machine import Search
+from failure_modes.checker.search.results import Search
 
 EXAMPLES_MAX = 5_000
 """How many examples a search for a break tries."""

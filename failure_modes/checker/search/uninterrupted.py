@@ -4,7 +4,7 @@ from failure_modes.checker.proof import proving
 from failure_modes.checker.proof.explorer import Proof
 from failure_modes.checker.proof.proving import Answer
 from failure_modes.checker.search import machine
-from failure_modes.checker.search.machine import Result, Search
+from failure_modes.checker.search.results import Result, Search
 
 
 def search(wanted: Search) -> Result:
