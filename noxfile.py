@@ -36,6 +36,9 @@ POSTGRESQL_SCOPES = (
 )
 """In which it is proved on PostgreSQL, where a step costs more."""
 
+IN_PARALLEL = ("-n", "auto", "--dist", "worksteal")
+"""Options of pytest: one process a core, and a process that has nothing to do takes tests of another."""
+
 
 def _requirements(name: str) -> tuple[str, ...]:
     """What an environment holds."""
@@ -87,8 +90,14 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests. Arguments after `--` go to pytest."""
-    _python(session, "-m", "pytest", "-n", "auto", *session.posargs)
+    """All tests but the slow ones. Arguments after `--` go to pytest."""
+    _python(session, "-m", "pytest", *IN_PARALLEL, *session.posargs)
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """The slow tests: those that repeat other tests with more seeds or examples."""
+    _python(session, "-m", "pytest", *IN_PARALLEL, "-m", "slow", *session.posargs)
 
 
 @nox.session(python=["3.11", "3.12", "3.13", "3.14"], venv_backend="virtualenv", reuse_venv=True)

@@ -1,6 +1,6 @@
-"""A test that needs what is not installed is skipped, and says why; in CI that is an error.
+"""Which tests are slow, and which are skipped because something is not installed; in CI that is an error.
 
-The tests of the folder `tests` use the same hooks.
+The tests of the folder `tests` are skipped by the same hooks.
 """
 
 import os
@@ -10,10 +10,21 @@ from typing import NoReturn
 import pytest
 
 from failure_modes.checker.support.errors import NotInstalled
+from failure_modes.checker.testing import SEEDS_EACH_TIME
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out the tests that are not asked for
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow the tests that repeat a search with one more seed."""
+    for item in items:
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+            seed = item.callspec.params.get("seed")
+            if isinstance(seed, int) and seed >= SEEDS_EACH_TIME and "failure_modes" in item.path.parts:
+                item.add_marker(pytest.mark.slow)
 
 
 def not_at_hand(reason: str) -> NoReturn:
-    """What a test needs is not there: a skip with its reason in view, and an error in CI."""
+    """Skip a test with this reason; in CI fail."""
     if os.environ.get("CI"):
         pytest.fail(f"in CI this must not be missing: {reason}", pytrace=False)
     pytest.skip(reason)

@@ -7,8 +7,9 @@ each other.
 
 from attrs import evolve, field, frozen
 
-from model.events import Event
-from model.state import Durable, Execution, Job, Settings, Status
+from model.events import Event, EventKind, Operation, Reason
+from model.state import Durable, Execution, Job, Settings
+from model.transitions import transition
 
 
 @frozen(kw_only=True)
@@ -39,21 +40,17 @@ class Draft:
     durable: Durable
     now: int
     settings: Settings
-    operation: str
+    operation: Operation
     actor: str
     given: Given
     events: list[Event] = field(factory=list)
-    looked: list[None] = field(factory=list)
-    """As long as it has looked for jobs often; like `events`, it goes on from one draft to the next."""
 
     def look(self) -> tuple[Job, ...]:
-        """The jobs that a lease or a reconciliation sees when it looks for some."""
+        """The jobs that a lease or a reconciliation sees. A transaction looks for jobs once."""
         jobs = self.durable.jobs
         if self.given.looks is None:
             return jobs
-        number = len(self.looked)
-        self.looked.append(None)
-        seen = self.given.looks[number] if number < len(self.given.looks) else frozenset()
+        seen = next(iter(self.given.looks), frozenset())
         return tuple([job for job in jobs if job.id in seen])
 
     def add_job(self, key: str, attempts_max: int) -> "Draft":
@@ -61,7 +58,7 @@ class Draft:
         jobs = self.durable.jobs
         number = self.given.job or max([job.id for job in jobs], default=0) + 1
         new = Job(id=number, key=key, attempts_max=attempts_max, available_at=self.now)
-        self.record("enqueued", job=number)
+        self.record(EventKind.ENQUEUED, job=number)
         return self.with_(evolve(self.durable, jobs=tuple(sorted([*jobs, new], key=lambda job: job.id))))
 
     def add_execution(self, job: int, attempt: int, lease_expires_at: int) -> "Draft":
@@ -74,22 +71,25 @@ class Draft:
         number = self.given.execution or 0
         if number <= last:
             number = max([one.id for one in executions], default=0) + 1
+        row = transition(self.operation, None)
+        assert row is not None, f"{self.operation} begins no execution"
         new = Execution(
             id=number,
             job=job,
             attempt=attempt,
             worker=self.actor,
-            status=Status.LEASED,
+            status=row.after,
             lease_expires_at=lease_expires_at,
         )
         self.events.append(
             Event(
-                event="leased",
+                event=row.event,
                 operation=self.operation,
                 actor=self.actor,
                 job=job,
                 execution=number,
-                after=Status.LEASED,
+                after=row.after,
+                reason=row.reason,
                 at=self.now,
             )
         )
@@ -101,7 +101,7 @@ class Draft:
         return evolve(self, durable=durable)
 
     def record(
-        self, event: str, *, job: int, reason: str | None = None, execution: int | None = None
+        self, event: EventKind, *, job: int, reason: Reason | None = None, execution: int | None = None
     ) -> None:
         """Add an audit row for something that changed no execution."""
         self.events.append(
@@ -116,34 +116,28 @@ class Draft:
             )
         )
 
-    def move(
-        self,
-        execution: Execution,
-        after: Status,
-        event: str,
-        *,
-        reason: str | None = None,
-        lease_expires_at: int | None = None,
-    ) -> "Draft":
-        """With an execution's status changed, and its audit row."""
+    def move(self, execution: Execution, *, lease_expires_at: int | None = None) -> "Draft":
+        """With the change that the table has for the operation and the execution's status; its audit row."""
+        row = transition(self.operation, execution.status)
+        assert row is not None, f"{self.operation} moves no execution that is {execution.status}"
         self.events.append(
             Event(
-                event=event,
+                event=row.event,
                 operation=self.operation,
                 actor=self.actor,
                 job=execution.job,
                 execution=execution.id,
                 before=execution.status,
-                after=after,
-                reason=reason,
+                after=row.after,
+                reason=row.reason,
                 at=self.now,
             )
         )
         until = execution.lease_expires_at if lease_expires_at is None else lease_expires_at
-        changed = evolve(execution, status=after, lease_expires_at=until)
+        changed = evolve(execution, status=row.after, lease_expires_at=until)
         return self.with_(self.durable.with_execution(changed))
 
-    def refuse(self, execution: Execution, reason: str) -> "Draft":
+    def refuse(self, execution: Execution, reason: Reason) -> "Draft":
         """With a row that says that an operation was refused, and why."""
-        self.record("refused", job=execution.job, execution=execution.id, reason=reason)
+        self.record(EventKind.REFUSED, job=execution.job, execution=execution.id, reason=reason)
         return self

@@ -1,16 +1,87 @@
-"""What is told of a step: the audit rows that it writes, and its outcome."""
+"""The words of the audit, one enum each, and what a step tells: its audit rows, and its outcome.
+
+The words are those of the store's audit rows, letter for letter. `system/` has enums of its own, and a test
+holds that the two say the same.
+"""
+
+from enum import StrEnum
 
 from attrs import frozen
 
 from model.state import Status
 
 
+class Operation(StrEnum):
+    """An operation of the queue: one transaction."""
+
+    ENQUEUE = "enqueue"
+    LEASE = "lease"
+    START = "start"
+    HEARTBEAT = "heartbeat"
+    COMMIT = "commit"
+    FINISH = "finish"
+    FAIL = "fail"
+    RECONCILE = "reconcile"
+
+
+class Environment(StrEnum):
+    """What happens outside of the queue's transactions: it has no audit row."""
+
+    NONE = "none"
+    TICK = "tick"
+    CRASH = "crash"
+    POWER_LOSS = "power loss"
+    CHARGE = "charge"
+    RECOGNISE = "recognise"
+
+
+class EventKind(StrEnum):
+    """What an audit row tells. In a run of the model no row is damaged, so none is SET_ASIDE."""
+
+    ENQUEUED = "enqueued"
+    DUPLICATE = "duplicate"
+    LEASED = "leased"
+    STARTED = "started"
+    EXTENDED = "extended"
+    COMMITTED = "committed"
+    FINISHED = "finished"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    BURIED = "buried"
+    REFUSED = "refused"
+    EXHAUSTED = "exhausted"
+    OPENED = "opened"
+    CLOSED = "closed"
+    SET_ASIDE = "set_aside"
+
+
+class Reason(StrEnum):
+    """Why, where the event alone does not say it.
+
+    The model gives no UNKNOWN_TOKEN, since no store of its is restored from a backup, and no UNREADABLE.
+    """
+
+    ALREADY_COMMITTED = "already_committed"
+    ALREADY_FINISHED = "already_finished"
+    ALREADY_STARTED = "already_started"
+    NOT_STARTED = "not_started"
+    LEASE_LOST = "lease_lost"
+    LEASE_EXPIRED = "lease_expired"
+    UNKNOWN_TOKEN = "unknown_token"
+    HANDLER_FAILED = "handler_failed"
+    ATTEMPTS_SPENT = "attempts_spent"
+    ABANDONED = "abandoned"
+    RETRY_BUDGET = "retry_budget"
+    UNREADABLE = "unreadable"
+
+
 @frozen(kw_only=True)
 class Event:
-    """One audit row: who did what to which execution, and how it was answered.
+    """One audit row: which process did what to which execution, and how it was answered.
 
-    `before` and `after` are the execution's statuses where it changed (or was extended), else None.
-    `reason` is a code, given where the event alone does not say why; `at` is a time in milliseconds.
+    `event`, `operation` and `reason` are text: the model writes words of the enums, and a system that is
+    observed may write others. `before` and `after` are the execution's statuses where it changed (or was
+    extended), else None. `at` is a time in milliseconds.
     """
 
     event: str
@@ -28,6 +99,6 @@ class Event:
 class Outcome:
     """What a step did. `rejected` is the reason when it could not happen; then nothing changed."""
 
-    operation: str
+    operation: Operation | Environment
     events: tuple[Event, ...] = ()
     rejected: str | None = None

@@ -1,14 +1,16 @@
 """Which status may follow which, by which operation, and why the others may not.
 
-The tables are data: the invariants read them, the state diagrams in the documents are drawn from them,
-and nothing else says what is allowed.
+The tables are data. `model.step` takes its moves from them, the invariants judge by them, and the state
+diagrams in the documents are drawn from them. Nothing else says what is allowed.
 """
 
 from enum import StrEnum
 
 from attrs import frozen
 
-from model.state import JobState, Status
+from model.actions import Action, Fail, Heartbeat, Step
+from model.events import EventKind, Operation, Reason
+from model.state import HELD, Execution, JobState, Phase, Status
 
 
 class Lease(StrEnum):
@@ -28,102 +30,109 @@ class By(StrEnum):
 
 @frozen(kw_only=True)
 class Transition:
-    """One allowed change of an execution. `before` is None where the execution begins to exist."""
+    """One allowed change of an execution. `before` is None where the execution begins to exist.
+
+    `reason` is the reason in its audit row, if there is one.
+    """
 
     before: Status | None
     after: Status
-    event: str
-    operations: tuple[str, ...]
+    event: EventKind
+    operations: tuple[Operation, ...]
     by: By
     lease: Lease
+    reason: Reason | None = None
 
 
 EXECUTION: tuple[Transition, ...] = (
     Transition(
         before=None,
         after=Status.LEASED,
-        event="leased",
-        operations=("lease",),
+        event=EventKind.LEASED,
+        operations=(Operation.LEASE,),
         by=By.HOLDER,
         lease=Lease.LIVE,
     ),
     Transition(
         before=Status.LEASED,
         after=Status.IN_PROGRESS,
-        event="started",
-        operations=("start",),
+        event=EventKind.STARTED,
+        operations=(Operation.START,),
         by=By.HOLDER,
         lease=Lease.LIVE,
     ),
     Transition(
         before=Status.LEASED,
         after=Status.LEASED,
-        event="extended",
-        operations=("heartbeat",),
+        event=EventKind.EXTENDED,
+        operations=(Operation.HEARTBEAT,),
         by=By.HOLDER,
         lease=Lease.LIVE,
     ),
     Transition(
         before=Status.IN_PROGRESS,
         after=Status.IN_PROGRESS,
-        event="extended",
-        operations=("heartbeat",),
+        event=EventKind.EXTENDED,
+        operations=(Operation.HEARTBEAT,),
         by=By.HOLDER,
         lease=Lease.LIVE,
     ),
     Transition(
         before=Status.IN_PROGRESS,
         after=Status.COMMITTED,
-        event="committed",
-        operations=("commit",),
+        event=EventKind.COMMITTED,
+        operations=(Operation.COMMIT,),
         by=By.HOLDER,
         lease=Lease.LIVE,
     ),
     Transition(
         before=Status.COMMITTED,
         after=Status.DONE,
-        event="finished",
-        operations=("finish",),
+        event=EventKind.FINISHED,
+        operations=(Operation.FINISH,),
         by=By.HOLDER,
         lease=Lease.ANY,
     ),
     Transition(
         before=Status.COMMITTED,
         after=Status.DONE,
-        event="finished",
-        operations=("reconcile",),
+        event=EventKind.FINISHED,
+        operations=(Operation.RECONCILE,),
         by=By.RECOVERY,
         lease=Lease.EXPIRED,
+        reason=Reason.ABANDONED,
     ),
     Transition(
         before=Status.LEASED,
         after=Status.ABORTED,
-        event="failed",
-        operations=("fail",),
+        event=EventKind.FAILED,
+        operations=(Operation.FAIL,),
         by=By.HOLDER,
         lease=Lease.LIVE,
+        reason=Reason.HANDLER_FAILED,
     ),
     Transition(
         before=Status.IN_PROGRESS,
         after=Status.ABORTED,
-        event="failed",
-        operations=("fail",),
+        event=EventKind.FAILED,
+        operations=(Operation.FAIL,),
         by=By.HOLDER,
         lease=Lease.LIVE,
+        reason=Reason.HANDLER_FAILED,
     ),
     Transition(
         before=Status.LEASED,
         after=Status.ABORTED,
-        event="expired",
-        operations=("lease", "reconcile"),
+        event=EventKind.EXPIRED,
+        operations=(Operation.LEASE, Operation.RECONCILE),
         by=By.RECOVERY,
         lease=Lease.EXPIRED,
     ),
     Transition(
         before=Status.IN_PROGRESS,
         after=Status.ABORTED,
-        event="expired",
-        operations=("lease", "reconcile"),
+        event=EventKind.EXPIRED,
+        operations=(Operation.LEASE, Operation.RECONCILE),
         by=By.RECOVERY,
         lease=Lease.EXPIRED,
     ),
@@ -138,12 +147,75 @@ JOB: tuple[tuple[JobState, JobState, str], ...] = (
 )
 """How a job's derived state may change, and by what."""
 
+REFUSED: dict[tuple[Operation, Status], Reason] = {
+    (Operation.START, Status.IN_PROGRESS): Reason.ALREADY_STARTED,
+    (Operation.COMMIT, Status.LEASED): Reason.NOT_STARTED,
+    **{(Operation.FINISH, status): Reason.ALREADY_FINISHED for status in Status},
+}
+"""The reason for which an operation that has no row from a status is refused, where it is not LEASE_LOST."""
+
+
+@frozen(kw_only=True)
+class ProgramStep:
+    """One line of the program that each worker runs.
+
+    In this phase the action makes the worker do the operation. `after` is its next phase; if it was refused,
+    or no job was leased, the next phase is `refused`.
+    """
+
+    phase: Phase
+    action: type[Action]
+    operation: Operation
+    after: Phase
+    refused: Phase = Phase.IDLE
+
+
+PROGRAM: tuple[ProgramStep, ...] = (
+    ProgramStep(phase=Phase.IDLE, action=Step, operation=Operation.LEASE, after=Phase.LEASED),
+    ProgramStep(phase=Phase.LEASED, action=Step, operation=Operation.START, after=Phase.RUNNING),
+    ProgramStep(
+        phase=Phase.RUNNING,
+        action=Heartbeat,
+        operation=Operation.HEARTBEAT,
+        after=Phase.RUNNING,
+        refused=Phase.RUNNING,
+    ),
+    ProgramStep(phase=Phase.RUNNING, action=Step, operation=Operation.COMMIT, after=Phase.COMMITTED),
+    ProgramStep(phase=Phase.RUNNING, action=Fail, operation=Operation.FAIL, after=Phase.IDLE),
+    ProgramStep(phase=Phase.CALLED, action=Step, operation=Operation.COMMIT, after=Phase.COMMITTED),
+    ProgramStep(phase=Phase.CALLED, action=Fail, operation=Operation.FAIL, after=Phase.IDLE),
+    ProgramStep(phase=Phase.COMMITTED, action=Step, operation=Operation.FINISH, after=Phase.IDLE),
+)
+"""The program. A handler that calls a gateway goes from RUNNING to CALLED, by no operation of the queue."""
+
+_ROWS = {(operation, row.before): row for row in EXECUTION for operation in row.operations}
+_OF_A_LIVE_LEASE = {operation for row in EXECUTION if row.lease is Lease.LIVE for operation in row.operations}
+_LINES = {(line.phase, line.action): line for line in PROGRAM}
 _ORDER = (None, Status.LEASED, Status.IN_PROGRESS, Status.COMMITTED, Status.DONE)
 
 
 def allowed(before: Status | None, after: Status) -> tuple[Transition, ...]:
     """The transitions of the table between two statuses; empty when there is none."""
     return tuple([row for row in EXECUTION if row.before is before and row.after is after])
+
+
+def transition(operation: Operation, before: Status | None) -> Transition | None:
+    """The row of the table that the operation takes from that status; None when there is none."""
+    return _ROWS.get((operation, before))
+
+
+def refusal(operation: Operation, execution: Execution, now: int) -> Reason | None:
+    """Why the table does not let the holder do that at that time; None when it does."""
+    if operation in _OF_A_LIVE_LEASE and execution.status in HELD and execution.lease_expires_at <= now:
+        return Reason.LEASE_EXPIRED
+    if transition(operation, execution.status):
+        return None
+    return REFUSED.get((operation, execution.status), Reason.LEASE_LOST)
+
+
+def next_in_program(phase: Phase, action: Action) -> ProgramStep | None:
+    """The line of the program that a worker takes in that phase; None when the action cannot happen then."""
+    return _LINES.get((phase, type(action)))
 
 
 def why_not(before: Status | None, after: Status) -> str | None:

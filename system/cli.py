@@ -98,12 +98,12 @@ def main(ctx: click.Context, db: str, busy_seconds: float) -> None:
 @main.command()
 @click.pass_obj
 def init(database: Database) -> None:
-    """Create the queue, unless it is there already.
+    """Create the queue, or bring an older one up to the schema of this version.
 
-    In PostgreSQL, whoever runs this must be allowed to create tables. A file needs no `init`.
+    It says which it did. In PostgreSQL the role must be allowed to create tables. A file needs no `init`.
     """
-    made = database.create()
-    click.echo(f"{one_line(database.shown)}: {'a new queue' if made else 'a queue is there already'}")
+    done = database.create()
+    click.echo(f"{one_line(database.shown)}: {done}")
 
 
 @main.command()

@@ -20,7 +20,7 @@ from system.store import StoreError
 def backup(database: Database, target: Path) -> None:
     """Copy the queue to a new file, while workers go on.
 
-    TARGET must not be there yet. It appears when it is whole, checked and on the disk, and not before.
+    TARGET must not exist. It appears under this name once the whole copy is checked and on the disk.
     """
     path = _file(database, "`pg_dump --format=custom --file=TARGET DATABASE`")
     with _ended_by_sigterm():
@@ -32,11 +32,11 @@ def backup(database: Database, target: Path) -> None:
 @click.argument("backup", type=Path)
 @click.pass_obj
 def restore(database: Database, backup: Path) -> None:
-    """Let the queue be what it was at a backup. What it is now is kept under another name.
+    """Replace the queue by a backup. The queue as it is now is kept under another name.
 
-    A whole queue is replaced in one step, and its workers may stay: the jobs that they have in hand are
-    refused. For a damaged queue stop them first. Jobs and keys that came after the backup are gone, and
-    their ids are given out again. Jobs that were done after the backup wait again, and are done again.
+    A queue that is not damaged is replaced in one step. Its workers may go on: the commits of the jobs that
+    they work on are refused. Stop the workers of a damaged queue first. Jobs and keys from after the backup
+    are lost, and new jobs get their ids. Jobs that were done after the backup are done again.
     """
     path = _file(database, "`pg_restore --clean --if-exists --single-transaction --dbname=DATABASE BACKUP`")
     with _ended_by_sigterm():

@@ -17,7 +17,7 @@ from system.payload import shortened
 from system.policies import CircuitBreaker, Policies, Retry, RetryBudget
 from system.queue import KEY_MAX, InvalidJob, Queue, check_key
 from system.signals import interrupting
-from system.worker import Worker
+from system.worker import GRACE_SECONDS, Worker
 
 
 def _policies(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -69,7 +69,7 @@ def _policies(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @seconds(
     "--grace-seconds",
-    default=5.0,
+    default=GRACE_SECONDS,
     help_="After --handler-seconds, end the process if the handler has not ended so much later.",
 )
 @seconds("--reconcile-seconds", least=0, default=60.0, help_="Reconcile so often; 0 for never.")

@@ -55,10 +55,17 @@ class Database:
         """The store, closed at the end of the block. Raises StoreError."""
         return closing(self.store(to_enqueue and self.enqueue_creates))
 
-    def create(self) -> bool:
-        """Create a queue. False when there is one already. Raises StoreError."""
+    def create(self) -> str:
+        """Create a queue, or bring an older one up to this version. Returns a text that says which was done.
+
+        Raises StoreError.
+        """
         with closing(self.store(True)) as store:
-            return store.created
+            if store.created:
+                return "a new queue"
+            if store.upgraded is not None:
+                return f"upgraded from schema version {store.upgraded.before} to {store.upgraded.after}"
+            return "a queue is there already"
 
 
 def named(text: str, busy_seconds: float) -> Database:

@@ -17,7 +17,7 @@ from system.policies import Policies
 from system.queue import Queue
 from system.signals import breaking_off
 from system.store import AuditRow, Job, JobState, JobStatus, StoreError
-from system.worker import Handler, Worker
+from system.worker import GRACE_SECONDS, Handler, Worker
 
 
 class NoSuchJob(StoreError):
@@ -67,13 +67,15 @@ class OpenQueue(Queue):
         name: str | None = None,
         poll_seconds: float = 0.5,
         handler_seconds: float | None = None,
+        grace_seconds: float = GRACE_SECONDS,
         reconcile_seconds: float | None = 60.0,
     ) -> None:
         """Run the handler on one job after another, in this thread.
 
-        With `drain` until no job can be leased, else for ever. `handler_seconds`: as in
-        `system.worker.Worker`, and so with an end of the process if the handler cannot be broken off.
-        `reconcile_seconds`: how often it reconciles; None for never. Raises StoreError.
+        With `drain` until no job can be leased, else for ever. `handler_seconds`: a handler that runs for
+        longer is broken off, and its attempt fails; None for no limit. If it has not ended `grace_seconds`
+        later, the process ends, with exit code 4. `reconcile_seconds`: how often it reconciles; None for
+        never. Raises StoreError.
         """
         in_main_thread = threading.current_thread() is threading.main_thread()
         worker = Worker(
@@ -83,6 +85,7 @@ class OpenQueue(Queue):
             clock=SystemClock(),
             poll_seconds=poll_seconds,
             handler_seconds=handler_seconds,
+            grace_seconds=grace_seconds,
             ends_if_held=in_main_thread and handler_seconds is not None,
             watch=True,
             reconcile_seconds=reconcile_seconds,

@@ -9,6 +9,7 @@ import re
 
 from attrs import field, frozen
 
+from system.audit import EventKind, Operation, Reason
 from system.policies import Policies
 from system.policies.fence import found, refuse
 from system.policies.idempotency import Accepted
@@ -70,17 +71,17 @@ class Queue:
     def start(self, held: Execution) -> bool:
         """Say that the handler begins. False when the lease is gone. `held` is a lease's execution."""
         with self.store.transaction() as tx:
-            execution = found(tx, held, "start")
-            if execution is None or self._refused(tx, execution, "start"):
+            execution = found(tx, held, Operation.START)
+            if execution is None or self._refused(tx, execution, Operation.START):
                 return False
             if execution.status is not Status.LEASED:
-                refuse(tx, execution, "start", "already_started")
+                refuse(tx, execution, Operation.START, Reason.ALREADY_STARTED)
                 return False
             tx.move(
                 execution,
                 to=Status.IN_PROGRESS,
-                event="started",
-                operation="start",
+                event=EventKind.STARTED,
+                operation=Operation.START,
                 actor=execution.worker,
             )
             return True
@@ -88,15 +89,15 @@ class Queue:
     def heartbeat(self, held: Execution) -> bool:
         """Extend the lease to a full one from now. False when it is gone: then stop working."""
         with self.store.transaction() as tx:
-            execution = found(tx, held, "heartbeat")
-            if execution is None or self._refused(tx, execution, "heartbeat"):
+            execution = found(tx, held, Operation.HEARTBEAT)
+            if execution is None or self._refused(tx, execution, Operation.HEARTBEAT):
                 return False
             until = tx.now + self._lease_ms
             tx.move(
                 execution,
                 to=execution.status,
-                event="extended",
-                operation="heartbeat",
+                event=EventKind.EXTENDED,
+                operation=Operation.HEARTBEAT,
                 actor=execution.worker,
                 lease_expires_at=until,
             )
@@ -114,14 +115,20 @@ class Queue:
     def finish(self, held: Execution) -> bool:
         """Say that a committed execution is done. False when reconciliation was first."""
         with self.store.transaction() as tx:
-            execution = found(tx, held, "finish")
+            execution = found(tx, held, Operation.FINISH)
             if execution is None:
                 return False
             self.policies.breaker.hold(tx)
             if execution.status is not Status.COMMITTED:
-                refuse(tx, execution, "finish", "already_finished")
+                refuse(tx, execution, Operation.FINISH, Reason.ALREADY_FINISHED)
                 return False
-            tx.move(execution, to=Status.DONE, event="finished", operation="finish", actor=execution.worker)
+            tx.move(
+                execution,
+                to=Status.DONE,
+                event=EventKind.FINISHED,
+                operation=Operation.FINISH,
+                actor=execution.worker,
+            )
             self.policies.breaker.finished(tx, execution)
             return True
 
@@ -131,27 +138,27 @@ class Queue:
         `by_handler` is False when the worker let go of it: then the circuit breaker does not count it.
         """
         with self.store.transaction() as tx:
-            execution = found(tx, held, "fail")
+            execution = found(tx, held, Operation.FAIL)
             if execution is None:
                 return False
             if by_handler:
                 self.policies.breaker.hold(tx)
-            if self._refused(tx, execution, "fail"):
+            if self._refused(tx, execution, Operation.FAIL):
                 return False
             tx.move(
                 execution,
                 to=Status.ABORTED,
-                event="failed",
-                operation="fail",
+                event=EventKind.FAILED,
+                operation=Operation.FAIL,
                 actor=execution.worker,
-                reason="handler_failed",
+                reason=Reason.HANDLER_FAILED,
                 detail=detail,
             )
             retry = self.policies.retry
             tx.set_available(execution.job_id, tx.now + retry.wait_ms(execution))
             if by_handler:
                 self.policies.breaker.failed(tx, execution)
-            retry.bury_if_spent(tx, execution, operation="fail", actor=execution.worker)
+            retry.bury_if_spent(tx, execution, operation=Operation.FAIL, actor=execution.worker)
             return True
 
     def reconcile(self, *, actor: str = "reconciler") -> Reconciled:
@@ -166,7 +173,7 @@ class Queue:
     def _lease_ms(self) -> int:
         return round(self.lease_seconds * 1000)
 
-    def _refused(self, tx: Transaction, execution: Execution, operation: str) -> bool:
+    def _refused(self, tx: Transaction, execution: Execution, operation: Operation) -> bool:
         reason = self.policies.fence.refusal(execution, tx.now)
         if reason:
             refuse(tx, execution, operation, reason)

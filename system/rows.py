@@ -4,7 +4,8 @@ from typing import Any
 
 from attrs import fields
 
-from system.store import AuditRow, Breaker, Effect, Execution, Job, Status, StoreError, UnreadableRow
+from system.records import AuditRow, Breaker, Effect, Execution, Job, Status
+from system.store import StoreError, UnreadableRow
 
 JOB_FIELDS, EXECUTION_FIELDS, EFFECT_FIELDS, AUDIT_FIELDS = (
     tuple([field.name for field in fields(record)]) for record in (Job, Execution, Effect, AuditRow)

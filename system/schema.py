@@ -4,26 +4,15 @@ What the invariants promise, the rows cannot contradict, where a database can sa
 and one execution that was not aborted; an effect is of an execution of its own job.
 """
 
-from system.store import Status, StoreError
+from collections.abc import Iterable
 
-EVENTS = (
-    "enqueued",
-    "duplicate",
-    "leased",
-    "started",
-    "extended",
-    "committed",
-    "finished",
-    "failed",
-    "expired",
-    "buried",
-    "refused",
-    "exhausted",
-    "opened",
-    "closed",
-    "set_aside",
-    "postponed",
-)
+from attrs import frozen
+
+from system.audit import EventKind
+from system.records import Status
+from system.store import StoreError
+
+EVENTS = (*EventKind, "postponed")
 """What an audit row may tell. `postponed` was written by schema version 2, and is no more."""
 
 ONE_EFFECT = "effects_one_a_job"
@@ -48,6 +37,9 @@ BREACHES = {
 }
 """For each of them a job that contradicts it, in a database that does not have it yet."""
 
+OPEN = "status IN ('LEASED', 'IN_PROGRESS', 'COMMITTED')"
+"""Of the executions: those that are not at an end."""
+
 GIVEN_UP = "event IN ('buried', 'set_aside')"
 """Of the audit: the rows that end a job without an effect."""
 
@@ -56,9 +48,9 @@ INDEXES = (
     "CREATE INDEX jobs_timed ON jobs (available_at, id) WHERE timed AND available_at IS NOT NULL",
     "CREATE UNIQUE INDEX executions_job ON executions (job_id, id)",
     f"CREATE UNIQUE INDEX {ONE_EXECUTION} ON executions (job_id) WHERE status <> 'ABORTED'",
-    """
+    f"""
     CREATE INDEX executions_open ON executions (lease_expires_at, id)
-        WHERE status IN ('LEASED', 'IN_PROGRESS', 'COMMITTED')""",
+        WHERE {OPEN}""",
     f"CREATE UNIQUE INDEX {ONE_EFFECT} ON effects (job_id)",
     "CREATE INDEX audit_job ON audit (job_id, id)",
     "CREATE INDEX audit_duplicates ON audit (id) WHERE event = 'duplicate' OR reason = 'already_committed'",
@@ -66,7 +58,15 @@ INDEXES = (
 )
 
 
-def one_of(words: tuple[str, ...]) -> str:
+@frozen(kw_only=True)
+class Upgraded:
+    """A queue was brought up from one schema version to another."""
+
+    before: int
+    after: int
+
+
+def one_of(words: Iterable[str]) -> str:
     """The words as a list of SQL literals."""
     return ", ".join([f"'{word}'" for word in words])
 

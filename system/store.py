@@ -1,33 +1,49 @@
-"""The seam under the queue: durable records, and the transactions over them.
+"""The seam under the queue: a store, its transactions, and the errors of both.
 
 A store keeps jobs, executions, effects and an audit row for each transition. Everything above this seam
 is the same whatever database is below it. A transaction reads the time after it has begun; it is
-whole or it is nothing.
+whole or it is nothing. The records that it keeps are in `system.records`.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from enum import StrEnum
 from secrets import token_hex
-from typing import Any, Protocol
+from typing import Protocol
 
-from attrs import frozen
+from system.audit import EventKind, Operation, Reason
+from system.records import (
+    HELD,
+    AuditRow,
+    Breaker,
+    Counts,
+    Effect,
+    Execution,
+    Job,
+    JobState,
+    JobStatus,
+    Status,
+)
 
-
-class Status(StrEnum):
-    """The status of an execution."""
-
-    LEASED = "LEASED"
-    IN_PROGRESS = "IN_PROGRESS"
-    COMMITTED = "COMMITTED"
-    DONE = "DONE"
-    ABORTED = "ABORTED"
-
-
-HELD = (Status.LEASED, Status.IN_PROGRESS)
-"""The statuses in which an execution holds its job by a lease."""
-
+__all__ = [
+    "HELD",
+    "AuditRow",
+    "Breaker",
+    "Counts",
+    "Effect",
+    "Execution",
+    "Job",
+    "JobState",
+    "JobStatus",
+    "Status",
+    "Store",
+    "StoreBusy",
+    "StoreError",
+    "StoreUnavailable",
+    "Tokens",
+    "Transaction",
+    "UnreadableRow",
+    "random_token",
+]
 
 Tokens = Callable[[], str]
 """Makes tokens, each another one than any before, in any timeline."""
@@ -57,82 +73,6 @@ class StoreUnavailable(StoreError):
 
 class StoreBusy(StoreUnavailable):
     """Another process held the database for longer than we wait. Nothing happened; try again."""
-
-
-@frozen(kw_only=True)
-class Job:
-    """A job. Times in ms.
-
-    `payload_json` is JSON text. `available_at` is None once the job may not be leased again. `timed` says
-    whether that is a due time of its own: the end of a lease, or of a backoff. A job that was never leased
-    has none: it is due as soon as it is there, whatever the clock says. `token` is random, so that no job of
-    another timeline (a backup that was restored) has the same.
-    """
-
-    id: int
-    key: str | None
-    payload_json: str
-    attempts_max: int
-    enqueued_at: int
-    available_at: int | None
-    timed: bool
-    token: str
-
-    @property
-    def payload(self) -> Any:
-        """The payload, read anew from its JSON text each time."""
-        return json.loads(self.payload_json)
-
-
-@frozen(kw_only=True)
-class Execution:
-    """One attempt at a job, under one lease. Its id grows with each lease of the job.
-
-    `token` is the fencing token. It is random: a store that was restored gives ids out again, and no token.
-    """
-
-    id: int
-    job_id: int
-    attempt: int
-    worker: str
-    status: Status
-    lease_expires_at: int
-    token: str
-
-
-@frozen(kw_only=True)
-class Effect:
-    """The effect of a job; `value` is JSON text."""
-
-    id: int
-    job_id: int
-    execution_id: int
-    value: str
-
-
-@frozen(kw_only=True)
-class AuditRow:
-    """One line of history. `before` and `after` are an execution's statuses, where it changed."""
-
-    id: int
-    at: int
-    actor: str
-    operation: str
-    event: str
-    job_id: int
-    execution_id: int | None
-    before: Status | None
-    after: Status | None
-    reason: str | None
-    detail: str | None
-
-
-@frozen(kw_only=True)
-class Breaker:
-    """The circuit breaker: failures in a row, and until when (ms) it is open; None when it is closed."""
-
-    failures: int = 0
-    open_until_at: int | None = None
 
 
 class Transaction(Protocol):
@@ -186,12 +126,12 @@ class Transaction(Protocol):
         """
         ...
 
-    def set_aside(self, bad: UnreadableRow, *, operation: str, actor: str) -> None:
+    def set_aside(self, bad: UnreadableRow, *, operation: Operation, actor: str) -> None:
         """Close the job of a row that cannot be read, and what is open of it, with an audit row."""
         ...
 
     def add_execution(
-        self, *, job_id: int, attempt: int, worker: str, lease_expires_at: int, operation: str
+        self, *, job_id: int, attempt: int, worker: str, lease_expires_at: int, operation: Operation
     ) -> Execution:
         """Add a LEASED execution, with its audit row."""
         ...
@@ -201,11 +141,11 @@ class Transaction(Protocol):
         execution: Execution,
         *,
         to: Status,
-        event: str,
-        operation: str,
+        event: EventKind,
+        operation: Operation,
         actor: str,
         lease_expires_at: int | None = None,
-        reason: str | None = None,
+        reason: Reason | None = None,
         detail: str | None = None,
     ) -> None:
         """Change an execution's status, with its audit row."""
@@ -238,62 +178,16 @@ class Transaction(Protocol):
     def record(
         self,
         *,
-        event: str,
-        operation: str,
+        event: EventKind,
+        operation: Operation,
         actor: str,
         job_id: int,
         execution_id: int | None = None,
-        reason: str | None = None,
+        reason: Reason | None = None,
         detail: str | None = None,
     ) -> None:
         """Add an audit row for something that changed no execution."""
         ...
-
-
-class JobState(StrEnum):
-    """The state of a job: derived from its rows, never stored."""
-
-    PENDING = "PENDING"
-    RUNNING = "RUNNING"
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-
-
-@frozen(kw_only=True)
-class JobStatus:
-    """A job and how far it has come.
-
-    `attempts`: how often it was leased. `effect_json`: its effect as JSON text, None before there is one.
-    `why`: what the last failed attempt, or what set the job aside, left to be read; None if nothing failed.
-    """
-
-    job: Job
-    state: JobState
-    attempts: int
-    effect_json: str | None
-    why: str | None
-
-
-@frozen(kw_only=True)
-class Counts:
-    """What `status` reports, at `counted_at`. Times in ms, None where there is no such job.
-
-    `oldest_due_at`: since when the job waits that has been due longest. `latest_due_at`: when the last of the
-    jobs that wait for a time is due. `ahead`: jobs that wait and were enqueued at a time that lies in the
-    future. `abandoned`: leases that ran out, and nobody took the job up.
-    """
-
-    pending: int
-    running: int
-    succeeded: int
-    failed: int
-    set_aside: int
-    oldest_due_at: int | None
-    latest_due_at: int | None
-    ahead: int
-    abandoned: int
-    duplicates_refused: int
-    counted_at: int
 
 
 class Store(Protocol):

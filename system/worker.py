@@ -19,6 +19,9 @@ from system.watching import Watch
 
 __all__ = ["Context", "Handler", "LeaseLost", "Released", "TimedOut", "Worker", "describe"]
 
+GRACE_SECONDS = 5.0
+"""How long a handler that ran past its limit has to end, unless another time is given."""
+
 
 class Worker:
     """Runs a handler on one job after another.
@@ -45,7 +48,7 @@ class Worker:
         clock: Clock,
         poll_seconds: float = 0.5,
         handler_seconds: float | None = None,
-        grace_seconds: float = 5.0,
+        grace_seconds: float = GRACE_SECONDS,
         ends_if_held: bool = False,
         watch: bool = False,
         reconcile_seconds: float | None = None,
@@ -54,8 +57,6 @@ class Worker:
         check_seconds("poll_seconds", poll_seconds)
         if reconcile_seconds is not None:
             check_seconds("reconcile_seconds", reconcile_seconds)
-        if reconcile_seconds is not None:
-            check_seconds("reconcile_seconds", reconcile_seconds, least=0)
         self.name = name
         self._tell = tell
         self._queue = queue

@@ -5,7 +5,7 @@ import click
 from failure_modes.checker.cli.options import PROCESSES
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.scope import Granularity, Scope, guarded
-from failure_modes.checker.proof.explorer import Proof
+from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import Limits, prove
 
 

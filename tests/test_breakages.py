@@ -13,8 +13,8 @@ from attrs import AttrsInstance, astuple, evolve, field, frozen
 
 from failure_modes.checker.experiment.scope import Granularity, Swap
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
-from failure_modes.checker.search.machine import run
-from failure_modes.checker.search.results import Search
+from failure_modes.checker.search.machine import Search, run
+from system.audit import EventKind, Operation, Reason
 from system.policies import CommitBoundary, Fence
 from system.policies.lease import Lease
 from system.queue import Queue
@@ -27,7 +27,7 @@ from tests.test_lockstep import EXAMPLES
 class LateFence(Fence):
     """A lease that ends now still counts."""
 
-    def refusal(self, execution: Execution, now: int) -> str | None:
+    def refusal(self, execution: Execution, now: int) -> Reason | None:
         """Judge as if it were a millisecond ago."""
         return super().refusal(execution, now - 1)
 
@@ -38,6 +38,16 @@ class EarlyLease(SQLiteTransaction):
     def next_available(self, *, retries: bool) -> Job | None:
         """Look as if it were a millisecond later."""
         return SQLiteTransaction.next_available(evolve(self, now=self.now + 1), retries=retries)
+
+
+class DueTimeOfItsOwn(SQLiteTransaction):
+    """A new job has a due time, as a job has that was leased before."""
+
+    def add_job(self, *, key: str | None, payload_json: str, attempts_max: int) -> Job:
+        """Let it wait for the time at which it was enqueued."""
+        job = super().add_job(key=key, payload_json=payload_json, attempts_max=attempts_max)
+        self.set_available(job.id, job.available_at)
+        return evolve(job, timed=True)
 
 
 class LosesValue(SQLiteTransaction):
@@ -53,7 +63,7 @@ class SameAttempt(SQLiteTransaction):
     """Each attempt has the number of the one before."""
 
     def add_execution(
-        self, *, job_id: int, attempt: int, worker: str, lease_expires_at: int, operation: str
+        self, *, job_id: int, attempt: int, worker: str, lease_expires_at: int, operation: Operation
     ) -> Execution:
         """Do not count."""
         return super().add_execution(
@@ -82,20 +92,20 @@ class KeepsWrites(CommitBoundary):
             execution = tx.execution(held.id)
             committed = tx.effect_of(execution.job_id) is not None
             tx.add_effect(job_id=execution.job_id, execution_id=execution.id, value=value)
-            reason = "already_committed" if committed else fence.refusal(execution, tx.now)
+            reason = Reason.ALREADY_COMMITTED if committed else fence.refusal(execution, tx.now)
             if reason is None:
                 tx.move(
                     execution,
                     to=Status.COMMITTED,
-                    event="committed",
-                    operation="commit",
+                    event=EventKind.COMMITTED,
+                    operation=Operation.COMMIT,
                     actor=execution.worker,
                 )
                 tx.set_available(execution.job_id, None)
                 return True
             tx.record(
-                event="refused",
-                operation="commit",
+                event=EventKind.REFUSED,
+                operation=Operation.COMMIT,
                 actor=execution.worker,
                 job_id=execution.job_id,
                 execution_id=execution.id,
@@ -107,10 +117,10 @@ class KeepsWrites(CommitBoundary):
 class HeldFence(Fence):
     """Looks at the status alone, and not at the time."""
 
-    def refusal(self, execution: Execution, now: int) -> str | None:
+    def refusal(self, execution: Execution, now: int) -> Reason | None:
         """Whatever the time is."""
         del now
-        return None if execution.status in HELD else "lease_lost"
+        return None if execution.status in HELD else Reason.LEASE_LOST
 
 
 class RevivingQueue(Queue):
@@ -134,7 +144,7 @@ class DeafQueue(Queue):
 class NoFence(Fence):
     """Whoever comes may go on."""
 
-    def refusal(self, execution: Execution, now: int) -> str | None:
+    def refusal(self, execution: Execution, now: int) -> Reason | None:
         """No reason ever."""
         del execution, now
         return None
@@ -218,6 +228,7 @@ def queues(kind: type[Queue]) -> Swap:
 BREAKAGES: dict[str, Swap] = {
     "the lease comparison off by one, in the fence": policies(fence=LateFence()),
     "the lease comparison off by one, in the lease": transactions(EarlyLease),
+    "a new job with a due time of its own": transactions(DueTimeOfItsOwn),
     "rollback missing on a refused commit": policies(commit=KeepsWrites()),
     "the audit row in another transaction": lambda queue: evolve(
         queue, store=AuditApart(queue.store, DeferredAudit)

@@ -10,10 +10,10 @@ from attrs import evolve
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.scope import Granularity, Swap, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
-from failure_modes.checker.proof.explorer import Proof
-from failure_modes.checker.proof.proving import Answer, prove
-from failure_modes.checker.search.machine import run
-from failure_modes.checker.search.results import Search
+from failure_modes.checker.proof.proof import Proof
+from failure_modes.checker.proof.proving import prove
+from failure_modes.checker.proof.result import ProofResult
+from failure_modes.checker.search.machine import Search, run
 from tests.test_breakages import BREAKAGES
 from tests.test_lockstep import EXAMPLES
 
@@ -29,6 +29,7 @@ BOUNDS = Bounds(
 SHORTEST: dict[str, tuple[str | None, int]] = {
     "the lease comparison off by one, in the fence": ("INV_003", 3),
     "the lease comparison off by one, in the lease": ("INV_003", 4),
+    "a new job with a due time of its own": (None, 1),
     "rollback missing on a refused commit": ("INV_002", 4),
     "the audit row in another transaction": (None, 1),
     "the attempts count not incremented": (None, 3),
@@ -42,7 +43,7 @@ SHORTEST: dict[str, tuple[str | None, int]] = {
 """What breaks first (None where the system parts from the model), and after how many actions."""
 
 
-def _proved(swap: Swap) -> Answer:
+def _proved(swap: Swap) -> ProofResult:
     return prove(Proof(scope=UNRESTRICTED.scope, bounds=BOUNDS, swap=swap))
 
 

@@ -1,6 +1,6 @@
 """The limits of retries, broken on purpose in small and plausible ways: each is found.
 
-Some break INV_005; the others only part from the model: what they keep to themselves does no harm in time.
+Some break INV_006; the others only part from the model: what they keep to themselves does no harm in time.
 """
 
 from typing import Any
@@ -11,8 +11,9 @@ from attrs import evolve
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.scope import Scope, Swap, guarded
 from failure_modes.checker.experiment.target import Hunt
-from failure_modes.checker.proof.explorer import Proof
-from failure_modes.checker.proof.proving import Answer, prove
+from failure_modes.checker.proof.proof import Proof
+from failure_modes.checker.proof.proving import prove
+from failure_modes.checker.proof.result import ProofResult
 from model.state import Settings
 from system.policies import CircuitBreaker, ExternalKeys, Retry, RetryBudget
 from system.policies.lease import Lease
@@ -38,6 +39,15 @@ class NotWritten(RetryBudget):
 
     def spend(self, tx: Transaction, retry: Execution) -> None:
         """Write nothing."""
+
+
+class SpentInSilence(RetryBudget):
+    """Counts, and does not write down that the last retry of the window was spent."""
+
+    def spend(self, tx: Transaction, retry: Execution) -> None:
+        """Write the retry, and no audit row."""
+        del retry
+        tx.add_retry(forget_until=tx.now - self._window_ms)
 
 
 class ShortWindow(RetryBudget):
@@ -116,8 +126,8 @@ def _with(**policies: type) -> Swap:
     return swap
 
 
-def _proved(swap: Swap, hunted: Hunt | None, bounds: Bounds = BOUNDS) -> Answer:
-    answer = prove(Proof(scope=SCOPE, bounds=bounds, swap=swap, hunted=hunted))
+def _proved(swap: Swap, hunted: Hunt | None, bounds: Bounds = BOUNDS) -> ProofResult:
+    answer = prove(Proof(scope=SCOPE, bounds=bounds, swap=swap, target=hunted))
     assert answer.complete
     return answer
 
@@ -142,7 +152,7 @@ def test_the_limits_hold_in_every_reachable_state(bounds: Bounds) -> None:
 )
 def test_a_limit_that_does_not_hold_breaks_inv_005(swap: Swap, bounds: Bounds, got: str) -> None:
     """It is found without the model, by what was observed."""
-    finding = _proved(swap, Hunt("INV_005"), bounds).finding
+    finding = _proved(swap, Hunt("INV_006"), bounds).finding
     assert finding is not None
     assert finding.got.endswith(got)
 
@@ -154,8 +164,9 @@ def test_a_limit_that_does_not_hold_breaks_inv_005(swap: Swap, bounds: Bounds, g
         _with(breaker=EveryoneProbes),
         _with(breaker=NeverCloses),
         _with(retry=SameForAll),
+        _with(budget=SpentInSilence),
     ],
-    ids=["in silence", "everyone probes", "never closes", "same for all"],
+    ids=["in silence", "everyone probes", "never closes", "same for all", "spent in silence"],
 )
 def test_a_limit_that_is_kept_in_another_way_parts_from_the_model(swap: Swap) -> None:
     """What the rows or the audit say is not what they should."""
@@ -174,6 +185,6 @@ def test_a_key_that_counts_attempts_charges_again() -> None:
     scope = Scope(workers=1, settings=Settings(external=True))
     bounds = Bounds(jobs=1, ticks=1, crashes=1)
     swap = _with(external=Counted)
-    answer = prove(Proof(scope=scope, bounds=bounds, swap=swap, hunted=Hunt("INV_001")))
+    answer = prove(Proof(scope=scope, bounds=bounds, swap=swap, target=Hunt("INV_001")))
     assert answer.finding is not None
     assert answer.finding.got == "what 'k1' asks for was charged 2 times"

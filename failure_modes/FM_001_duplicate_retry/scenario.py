@@ -6,6 +6,7 @@ from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import Strategy
+from system.audit import EventKind, Operation
 from system.policies import CommitBoundary, Fence
 from system.queue import Queue
 from system.store import Execution, Status, Store
@@ -21,7 +22,11 @@ class NoCommitBoundary(CommitBoundary):
             execution = tx.execution(held.id)
             tx.add_effect(job_id=execution.job_id, execution_id=execution.id, value=value)
             tx.move(
-                execution, to=Status.COMMITTED, event="committed", operation="commit", actor=execution.worker
+                execution,
+                to=Status.COMMITTED,
+                event=EventKind.COMMITTED,
+                operation=Operation.COMMIT,
+                actor=execution.worker,
             )
             return True
 

@@ -6,6 +6,7 @@ from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import FailureMode, Then
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import Strategy
+from system.audit import EventKind, Operation, Reason
 from system.policies import CommitBoundary, Fence
 from system.policies.fence import refuse
 from system.queue import Queue
@@ -21,19 +22,23 @@ class TornCommit(CommitBoundary):
             execution = tx.execution(held.id)
             refusal = self._refusal(tx, fence, execution)
             if refusal:
-                refuse(tx, execution, "commit", refusal)
+                refuse(tx, execution, Operation.COMMIT, refusal)
                 return False
             tx.add_effect(job_id=execution.job_id, execution_id=execution.id, value=value)
         with store.transaction() as tx:
             tx.move(
-                execution, to=Status.COMMITTED, event="committed", operation="commit", actor=execution.worker
+                execution,
+                to=Status.COMMITTED,
+                event=EventKind.COMMITTED,
+                operation=Operation.COMMIT,
+                actor=execution.worker,
             )
             tx.set_available(execution.job_id, None)
             return True
 
-    def _refusal(self, tx: Transaction, fence: Fence, execution: Execution) -> str | None:
+    def _refusal(self, tx: Transaction, fence: Fence, execution: Execution) -> Reason | None:
         closed = tx.job(execution.job_id).available_at is None
-        return "already_committed" if closed else fence.refusal(execution, tx.now)
+        return Reason.ALREADY_COMMITTED if closed else fence.refusal(execution, tx.now)
 
 
 def torn(queue: Queue) -> Queue:

@@ -7,6 +7,7 @@ from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import Strategy
 from model.state import Settings
+from system.audit import Operation
 from system.policies import CircuitBreaker, Retry, RetryBudget
 from system.queue import Queue
 from system.store import Execution, Transaction
@@ -20,7 +21,7 @@ class AtOnce(Retry):
         del failed
         return 0
 
-    def bury_if_spent(self, tx: Transaction, last: Execution, *, operation: str, actor: str) -> bool:
+    def bury_if_spent(self, tx: Transaction, last: Execution, *, operation: Operation, actor: str) -> bool:
         """Never give up."""
         del tx, last, operation, actor
         return False
@@ -34,7 +35,7 @@ def without_limits(queue: Queue) -> Queue:
 
 FAILURE_MODE = FailureMode(
     title="retry storm",
-    breaks="INV_005",
+    breaks="INV_006",
     trigger="a handler fails again and again",
     policy="retry, retry budget and circuit breaker",
     swap=without_limits,

@@ -6,6 +6,7 @@ from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import Strategy
+from system.audit import Reason
 from system.policies import CommitBoundary, Fence
 from system.queue import Queue
 from system.store import Execution, Transaction
@@ -14,12 +15,12 @@ from system.store import Execution, Transaction
 class LockWithoutToken(CommitBoundary):
     """A commit needs the job to be locked, and nobody asks by whom: the fence and its token are left out."""
 
-    def _refusal(self, tx: Transaction, fence: Fence, execution: Execution) -> str | None:
+    def _refusal(self, tx: Transaction, fence: Fence, execution: Execution) -> Reason | None:
         del fence
         if tx.effect_of(execution.job_id):
-            return "already_committed"
+            return Reason.ALREADY_COMMITTED
         locked_until = tx.job(execution.job_id).available_at
-        return None if locked_until is not None and locked_until > tx.now else "lease_expired"
+        return None if locked_until is not None and locked_until > tx.now else Reason.LEASE_EXPIRED
 
 
 def without_token(queue: Queue) -> Queue:

@@ -6,6 +6,7 @@ from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import FailureMode, Then
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import Strategy
+from system.audit import EventKind, Operation
 from system.policies import CommitBoundary, Fence
 from system.policies.fence import refuse
 from system.queue import Queue
@@ -29,12 +30,12 @@ class CommitLeavesOpen(CommitBoundary):
                 tx.move(
                     execution,
                     to=Status.COMMITTED,
-                    event="committed",
-                    operation="commit",
+                    event=EventKind.COMMITTED,
+                    operation=Operation.COMMIT,
                     actor=execution.worker,
                 )
                 return True
-            refuse(tx, execution, "commit", refusal)
+            refuse(tx, execution, Operation.COMMIT, refusal)
         close(store, held)
         return False
 

@@ -7,6 +7,7 @@ from failure_modes.checker.experiment.catalogue import FailureMode, Then
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import Strategy
 from model.state import Settings
+from system.audit import EventKind, Operation
 from system.policies import Leasing
 from system.policies.lease import LeasePolicies
 from system.queue import Queue
@@ -25,7 +26,7 @@ class CountsFailures(Leasing):
         if last is None or job.available_at != last.lease_expires_at:
             return super()._attempt(tx, policies, job, worker)
         if last.status in HELD:
-            tx.move(last, to=Status.ABORTED, event="expired", operation="lease", actor=worker)
+            tx.move(last, to=Status.ABORTED, event=EventKind.EXPIRED, operation=Operation.LEASE, actor=worker)
         return last.attempt
 
 
@@ -39,7 +40,7 @@ FAILURE_MODE = FailureMode(
     breaks="INV_004",
     then=(
         Then(
-            breaks="INV_005",
+            breaks="INV_006",
             shortest=1,
             strategy=Strategy(
                 weights=(("Step", 5), ("Enqueue", 1), ("Tick", 1), ("Reconcile", 1)),

@@ -15,5 +15,5 @@ def test_it_holds_in_every_reachable_state() -> None:
 
 def test_it_keeps_to_the_retry_budget() -> None:
     """With a retry budget, too, nothing breaks: by the search, and in every reachable state."""
-    prevent("FM_010", seed=1, examples=200, breaks="INV_005")
-    prove_guarded("FM_010", breaks="INV_005")
+    prevent("FM_010", seed=1, examples=200, breaks="INV_006")
+    prove_guarded("FM_010", breaks="INV_006")

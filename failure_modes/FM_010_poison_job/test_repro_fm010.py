@@ -34,15 +34,15 @@ def test_no_trace_is_shorter() -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_seed_goes_beyond_the_retry_budget(seed: int) -> None:
-    """With a retry budget the search for INV_005 ends at a trace as short as any, whatever its seed."""
-    finding = find("FM_010", seed=seed, breaks="INV_005").finding
+    """With a retry budget the search for INV_006 ends at a trace as short as any, whatever its seed."""
+    finding = find("FM_010", seed=seed, breaks="INV_006").finding
     assert finding is not None
     assert finding.got == BEYOND
 
 
 def test_no_trace_beyond_the_retry_budget_is_shorter() -> None:
     """With a retry budget no reachable state in the scope leads beyond it after fewer actions."""
-    finding = prove_broken("FM_010", breaks="INV_005").finding
+    finding = prove_broken("FM_010", breaks="INV_006").finding
     assert finding is not None
     assert finding.got == BEYOND
 
@@ -52,7 +52,7 @@ def test_a_job_behind_it_is_done_all_the_same(workers: int) -> None:
     """The poison job takes workers from those behind it, and not their turn: its lease hides it."""
     mode = failure_mode("FM_010")
     scope = evolve(mode.strategy.scope, workers=workers)
-    with Lockstep(scope, mode.swap, hunted=mode.hunt) as lockstep:
+    with Lockstep(scope, mode.swap, target=mode.hunt) as lockstep:
         for action in (Enqueue(key="p1"), Enqueue(key="k1")):
             lockstep.apply(action)
         with pytest.raises(Violation):

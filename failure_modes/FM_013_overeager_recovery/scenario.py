@@ -5,6 +5,7 @@ from attrs import evolve
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import FailureMode, Then
 from failure_modes.checker.experiment.strategy import Strategy
+from system.audit import EventKind, Operation, Reason
 from system.policies import Reconciliation, Retry
 from system.policies.reconcile import Reconciled
 from system.queue import Queue
@@ -33,15 +34,21 @@ class ReadsThenRecovers(Reconciliation):
                 tx.move(
                     tx.execution(execution.id),
                     to=Status.DONE,
-                    event="finished",
-                    operation="reconcile",
+                    event=EventKind.FINISHED,
+                    operation=Operation.RECONCILE,
                     actor=actor,
-                    reason="abandoned",
+                    reason=Reason.ABANDONED,
                 )
             for execution in stale:
                 now = tx.execution(execution.id)
-                tx.move(now, to=Status.ABORTED, event="expired", operation="reconcile", actor=actor)
-                retry.bury_if_spent(tx, execution, operation="reconcile", actor=actor)
+                tx.move(
+                    now,
+                    to=Status.ABORTED,
+                    event=EventKind.EXPIRED,
+                    operation=Operation.RECONCILE,
+                    actor=actor,
+                )
+                retry.bury_if_spent(tx, execution, operation=Operation.RECONCILE, actor=actor)
         return Reconciled(finished=len(committed), aborted=len(stale))
 
 

@@ -7,6 +7,7 @@ from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import Strategy
 from model.state import Settings
+from system.audit import Operation
 from system.policies import Retry
 from system.queue import Queue
 from system.store import Execution, Transaction
@@ -15,7 +16,7 @@ from system.store import Execution, Transaction
 class BuriesInSilence(Retry):
     """A job out of attempts is taken out of the queue, and nobody is told."""
 
-    def bury_if_spent(self, tx: Transaction, last: Execution, *, operation: str, actor: str) -> bool:
+    def bury_if_spent(self, tx: Transaction, last: Execution, *, operation: Operation, actor: str) -> bool:
         """Close the job, without an audit row."""
         del operation, actor
         if last.attempt < tx.job(last.job_id).attempts_max:

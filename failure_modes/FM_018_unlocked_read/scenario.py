@@ -8,6 +8,7 @@ from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind
 from failure_modes.checker.experiment.strategy import Strategy
+from system.audit import EventKind, Operation
 from system.policies import Leasing
 from system.policies.lease import Lease, LeasePolicies
 from system.queue import Queue
@@ -34,15 +35,17 @@ class ReadsWithoutLocking(Leasing):
             if available_at > tx.now:
                 return None
             if last and last.status in HELD:
-                tx.move(last, to=Status.ABORTED, event="expired", operation="lease", actor=worker)
-                if policies.retry.bury_if_spent(tx, last, operation="lease", actor=worker):
+                tx.move(
+                    last, to=Status.ABORTED, event=EventKind.EXPIRED, operation=Operation.LEASE, actor=worker
+                )
+                if policies.retry.bury_if_spent(tx, last, operation=Operation.LEASE, actor=worker):
                     return None
             execution = tx.add_execution(
                 job_id=job_id,
                 attempt=last.attempt + 1 if last else 1,
                 worker=worker,
                 lease_expires_at=tx.now + lease_ms,
-                operation="lease",
+                operation=Operation.LEASE,
             )
             tx.set_available(job_id, tx.now + lease_ms)
             return Lease(job=tx.job(job_id), execution=execution)

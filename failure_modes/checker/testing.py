@@ -5,15 +5,17 @@
 
 from failure_modes.checker.experiment.catalogue import FailureMode, failure_mode
 from failure_modes.checker.oracle.sometimes import unknown_of
-from failure_modes.checker.proof.proving import Answer
 from failure_modes.checker.proof.proving import prove as explore_all
+from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.report.summary import unreached
-from failure_modes.checker.search.machine import run
+from failure_modes.checker.search.machine import Result, run
 from failure_modes.checker.search.plans import EXAMPLES_MAX, proof_of, search_of
-from failure_modes.checker.search.results import Result
 
 SEEDS = range(3)
 """Of the searches that the tests make; `nox -s seeds` makes ten."""
+
+SEEDS_EACH_TIME = 2
+"""So many of them are searched whenever the tests run, and the others by `nox -s slow`."""
 
 
 def find(mode_id: str, *, seed: int, breaks: str | None = None) -> Result:
@@ -43,7 +45,7 @@ def prevent(mode_id: str, *, seed: int, examples: int, breaks: str | None = None
     return result
 
 
-def prove_broken(mode_id: str, *, breaks: str | None = None) -> Answer:
+def prove_broken(mode_id: str, *, breaks: str | None = None) -> ProofResult:
     """Every reachable state of the broken system, to the first that breaks.
 
     Raises AssertionError if none does, or the shortest trace there is not as long as the scenario says.
@@ -56,7 +58,7 @@ def prove_broken(mode_id: str, *, breaks: str | None = None) -> Answer:
     return answer
 
 
-def prove_guarded(mode_id: str, *, breaks: str | None = None) -> Answer:
+def prove_guarded(mode_id: str, *, breaks: str | None = None) -> ProofResult:
     """Every reachable state with the fault put right, in the same scope.
 
     Raises AssertionError if one breaks, or there are not as many as the scenario says.

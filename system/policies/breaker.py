@@ -1,4 +1,4 @@
-"""The circuit breaker: after so many failures in a row nothing is leased for a while. Protects INV_005.
+"""The circuit breaker: after so many failures in a row nothing is leased for a while. Protects INV_006.
 
 When handlers fail one after the other, what they depend on is probably down, and each further attempt is load
 that keeps it down. The breaker opens, on the record; then one job is let through as a probe, and no other for
@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from attrs import evolve, field, frozen, validators
 
+from system.audit import EventKind, Operation
 from system.settings import seconds, whole
 from system.store import Breaker, Execution, Transaction
 
@@ -17,7 +18,7 @@ from system.store import Breaker, Execution, Transaction
 class CircuitBreaker:
     """Opens for `open_seconds` at the `failures_max`th failure in a row; None for never."""
 
-    protects: ClassVar[tuple[str, ...]] = ("INV_005",)
+    protects: ClassVar[tuple[str, ...]] = ("INV_006",)
 
     failures_max: int | None = field(default=None, validator=validators.optional(whole()))
     open_seconds: float = field(default=30.0, validator=seconds())
@@ -50,7 +51,7 @@ class CircuitBreaker:
         opens = failures == self.failures_max
         tx.set_breaker(Breaker(failures=failures, open_until_at=tx.now + self._open_ms if opens else None))
         if opens:
-            self._record(tx, execution, "opened", "fail")
+            self._record(tx, execution, EventKind.OPENED, Operation.FAIL)
 
     def finished(self, tx: Transaction, execution: Execution) -> None:
         """A job has succeeded."""
@@ -60,9 +61,9 @@ class CircuitBreaker:
         if breaker.failures:
             tx.set_breaker(Breaker())
         if breaker.open_until_at is not None:
-            self._record(tx, execution, "closed", "finish")
+            self._record(tx, execution, EventKind.CLOSED, Operation.FINISH)
 
-    def _record(self, tx: Transaction, execution: Execution, event: str, operation: str) -> None:
+    def _record(self, tx: Transaction, execution: Execution, event: EventKind, operation: Operation) -> None:
         tx.record(
             event=event,
             operation=operation,

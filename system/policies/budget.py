@@ -1,4 +1,4 @@
-"""The retry budget: so many retries in a window of time, whatever the number of jobs. Protects INV_005.
+"""The retry budget: so many retries in a window of time, whatever the number of jobs. Protects INV_006.
 
 A failure that hits every job makes each of them try again. Backoff spreads that out; only a budget bounds it.
 While there is none left, leases pass over retries and take new jobs. The lease that spends the last one
@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from attrs import field, frozen, validators
 
+from system.audit import EventKind, Operation, Reason
 from system.settings import seconds, whole
 from system.store import Execution, Transaction
 
@@ -17,7 +18,7 @@ from system.store import Execution, Transaction
 class RetryBudget:
     """At most `retries_max` leases after the first of a job in any `window_seconds`; None for no limit."""
 
-    protects: ClassVar[tuple[str, ...]] = ("INV_005",)
+    protects: ClassVar[tuple[str, ...]] = ("INV_006",)
 
     retries_max: int | None = field(default=None, validator=validators.optional(whole()))
     window_seconds: float = field(default=60.0, validator=seconds())
@@ -33,12 +34,12 @@ class RetryBudget:
         tx.add_retry(forget_until=tx.now - self._window_ms)
         if not self.has_room(tx):
             tx.record(
-                event="exhausted",
-                operation="lease",
+                event=EventKind.EXHAUSTED,
+                operation=Operation.LEASE,
                 actor=retry.worker,
                 job_id=retry.job_id,
                 execution_id=retry.id,
-                reason="retry_budget",
+                reason=Reason.RETRY_BUDGET,
             )
 
     def _recent(self, tx: Transaction) -> list[int]:

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from attrs import frozen
 
+from system.audit import EventKind, Operation, Reason
 from system.store import HELD, Execution, Transaction, UnreadableRow
 
 
@@ -19,14 +20,14 @@ class Fence:
 
     protects: ClassVar[tuple[str, ...]] = ("INV_003",)
 
-    def refusal(self, execution: Execution, now: int) -> str | None:
+    def refusal(self, execution: Execution, now: int) -> Reason | None:
         """Why the execution may not go on at time `now` (ms), as a reason code; None when it may."""
         if execution.status not in HELD:
-            return "lease_lost"
-        return "lease_expired" if execution.lease_expires_at <= now else None
+            return Reason.LEASE_LOST
+        return Reason.LEASE_EXPIRED if execution.lease_expires_at <= now else None
 
 
-def found(tx: Transaction, held: Execution, operation: str) -> Execution | None:
+def found(tx: Transaction, held: Execution, operation: Operation) -> Execution | None:
     """The execution that a worker holds, as it is now.
 
     None if the store does not know it, or knows another one by its id: since the lease the store was set
@@ -41,20 +42,20 @@ def found(tx: Transaction, held: Execution, operation: str) -> Execution | None:
     if execution is None or execution.token == held.token:
         return execution
     tx.record(
-        event="refused",
+        event=EventKind.REFUSED,
         operation=operation,
         actor=held.worker,
         job_id=execution.job_id,
         execution_id=execution.id,
-        reason="unknown_token",
+        reason=Reason.UNKNOWN_TOKEN,
     )
     return None
 
 
-def refuse(tx: Transaction, execution: Execution, operation: str, reason: str) -> None:
+def refuse(tx: Transaction, execution: Execution, operation: Operation, reason: Reason) -> None:
     """Put it on the record that an operation was refused, and why."""
     tx.record(
-        event="refused",
+        event=EventKind.REFUSED,
         operation=operation,
         actor=execution.worker,
         job_id=execution.job_id,

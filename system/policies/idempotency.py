@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from attrs import frozen
 
+from system.audit import EventKind, Operation
 from system.store import Job, Store
 
 
@@ -33,9 +34,11 @@ class Idempotency:
         with store.transaction() as tx:
             existing = None if key is None else tx.job_by_key(key)
             if existing:
-                tx.record(event="duplicate", operation="enqueue", actor=actor, job_id=existing.id)
+                tx.record(
+                    event=EventKind.DUPLICATE, operation=Operation.ENQUEUE, actor=actor, job_id=existing.id
+                )
                 same = existing.payload_json == payload_json
                 return Accepted(job=existing, existed=True, same_payload=same)
             job = tx.add_job(key=key, payload_json=payload_json, attempts_max=attempts_max)
-            tx.record(event="enqueued", operation="enqueue", actor=actor, job_id=job.id)
+            tx.record(event=EventKind.ENQUEUED, operation=Operation.ENQUEUE, actor=actor, job_id=job.id)
             return Accepted(job=job, existed=False)

@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 
 from attrs import frozen
 
+from system.audit import EventKind, Operation
 from system.policies.breaker import CircuitBreaker
 from system.policies.budget import RetryBudget
 from system.policies.retry import Retry
@@ -65,7 +66,7 @@ class Leasing:
                         return None
                     attempt = self._attempt(tx, policies, job, worker)
                 except UnreadableRow as bad:
-                    tx.set_aside(bad, operation="lease", actor=worker)
+                    tx.set_aside(bad, operation=Operation.LEASE, actor=worker)
                     continue
                 if attempt is not None:
                     return self._leased(tx, policies, job, attempt, worker=worker, lease_ms=lease_ms)
@@ -76,8 +77,8 @@ class Leasing:
         if last is None:
             return 1
         if last.status in HELD:
-            tx.move(last, to=Status.ABORTED, event="expired", operation="lease", actor=worker)
-            if policies.retry.bury_if_spent(tx, last, operation="lease", actor=worker):
+            tx.move(last, to=Status.ABORTED, event=EventKind.EXPIRED, operation=Operation.LEASE, actor=worker)
+            if policies.retry.bury_if_spent(tx, last, operation=Operation.LEASE, actor=worker):
                 return None
         return last.attempt + 1
 
@@ -97,7 +98,7 @@ class Leasing:
             attempt=attempt,
             worker=worker,
             lease_expires_at=lease_expires_at,
-            operation="lease",
+            operation=Operation.LEASE,
         )
         tx.set_available(job.id, lease_expires_at)
         return Lease(job=job, execution=execution)

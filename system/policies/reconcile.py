@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from attrs import field, frozen
 
+from system.audit import EventKind, Operation, Reason
 from system.policies.retry import Retry
 from system.settings import whole
 from system.store import Execution, Status, Store, Transaction, UnreadableRow
@@ -39,15 +40,21 @@ class Reconciliation:
                     tx.move(
                         execution,
                         to=Status.DONE,
-                        event="finished",
-                        operation="reconcile",
+                        event=EventKind.FINISHED,
+                        operation=Operation.RECONCILE,
                         actor=actor,
-                        reason="abandoned",
+                        reason=Reason.ABANDONED,
                     )
                     finished += 1
                 else:
-                    tx.move(execution, to=Status.ABORTED, event="expired", operation="reconcile", actor=actor)
-                    retry.bury_if_spent(tx, execution, operation="reconcile", actor=actor)
+                    tx.move(
+                        execution,
+                        to=Status.ABORTED,
+                        event=EventKind.EXPIRED,
+                        operation=Operation.RECONCILE,
+                        actor=actor,
+                    )
+                    retry.bury_if_spent(tx, execution, operation=Operation.RECONCILE, actor=actor)
                     aborted += 1
         return Reconciled(finished=finished, aborted=aborted)
 
@@ -57,4 +64,4 @@ class Reconciliation:
             try:
                 return tx.expired(self.batch)
             except UnreadableRow as bad:
-                tx.set_aside(bad, operation="reconcile", actor=actor)
+                tx.set_aside(bad, operation=Operation.RECONCILE, actor=actor)

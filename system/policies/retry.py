@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from attrs import field, frozen, validators
 
+from system.audit import EventKind, Operation, Reason
 from system.settings import WHOLE_LEAST, seconds, whole
 from system.store import Execution, Transaction, UnreadableRow
 
@@ -43,7 +44,7 @@ class Retry:
         drawn = int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
         return backoff * drawn >> 64
 
-    def bury_if_spent(self, tx: Transaction, last: Execution, *, operation: str, actor: str) -> bool:
+    def bury_if_spent(self, tx: Transaction, last: Execution, *, operation: Operation, actor: str) -> bool:
         """Give the job up if `last` was its last attempt. Returns whether it was given up.
 
         A job that cannot be read is set aside.
@@ -55,7 +56,11 @@ class Retry:
             tx.set_aside(bad, operation=operation, actor=actor)
             return True
         tx.record(
-            event="buried", operation=operation, actor=actor, job_id=last.job_id, reason="attempts_spent"
+            event=EventKind.BURIED,
+            operation=operation,
+            actor=actor,
+            job_id=last.job_id,
+            reason=Reason.ATTEMPTS_SPENT,
         )
         tx.set_available(last.job_id, None)
         return True

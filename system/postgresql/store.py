@@ -15,6 +15,7 @@ from system.postgresql.errors import Explained
 from system.postgresql.schema import LOCK, MARK, SCHEMA, SCHEMA_VERSION, TABLES
 from system.postgresql.transaction import SERVER_TIME, PostgreSQLTransaction, in_driver_style
 from system.postgresql.upgrade import OLDEST, upgrade
+from system.schema import Upgraded
 from system.settings import BUSY_SECONDS_MAX, check_seconds
 from system.sql import SQLReads
 from system.store import Counts, StoreBusy, StoreError, Tokens, random_token
@@ -59,6 +60,8 @@ class PostgreSQLStore(SQLReads):
         """Where the queue is: what the search path named first when this connected for the first time."""
         self.created = False
         """Whether it was this that has made the queue."""
+        self.upgraded: Upgraded | None = None
+        """Between which versions this has upgraded the queue, if it has."""
         self._connections = Connections(self._open, _is_usable, _close)
         with self._explained, self._connections.one() as connection:
             try:
@@ -83,9 +86,10 @@ class PostgreSQLStore(SQLReads):
         if create and version is not None and OLDEST <= version < SCHEMA_VERSION:
             with connection.transaction():
                 try:
-                    upgrade(connection)
+                    upgraded = upgrade(connection)
                 except StoreError as error:
                     raise StoreError(f"{self.shown}: {error}") from None
+            self.upgraded = upgraded
             version = self._version(connection)
         if version is not None:
             self._check_version(version)
@@ -129,13 +133,6 @@ class PostgreSQLStore(SQLReads):
                 )
             )
 
-    def _asked(self, connection: Connection, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
-        """Ask; the rows of the last statement."""
-        cursor = connection.execute(sql, values)
-        while cursor.nextset():
-            pass
-        return cursor.fetchall()
-
     @contextmanager
     def _begun(self, sql: str, values: tuple[object, ...] = ()) -> Iterator[tuple[Connection, list[Any]]]:
         """A connection, and the rows of what is asked on it first. What is asked may be asked twice.
@@ -145,7 +142,7 @@ class PostgreSQLStore(SQLReads):
         self._check_open()
         with self._connections.one() as connection, _undone(connection):
             try:
-                rows = self._asked(connection, sql, values)
+                rows = _last_rows(connection, sql, values)
             except psycopg.OperationalError:
                 if not connection.closed:
                     raise
@@ -154,7 +151,7 @@ class PostgreSQLStore(SQLReads):
                 yield connection, rows
                 return
         with self._connections.fresh() as connection, _undone(connection):
-            yield connection, self._asked(connection, sql, values)
+            yield connection, _last_rows(connection, sql, values)
 
     @contextmanager
     def transaction(self) -> Iterator[PostgreSQLTransaction]:
@@ -210,6 +207,14 @@ def _undone(connection: Connection) -> Iterator[None]:
 
 def _close(connection: Connection) -> None:
     connection.close()
+
+
+def _last_rows(connection: Connection, sql: str, values: tuple[object, ...]) -> list[Any]:
+    """The rows of the last of these statements."""
+    cursor = connection.execute(sql, values)
+    while cursor.nextset():
+        pass
+    return cursor.fetchall()
 
 
 def _scalar(connection: Connection, sql: str, values: tuple[object, ...] = ()) -> Any:

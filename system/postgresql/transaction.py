@@ -14,7 +14,9 @@ from attrs import define, field
 from system.clock import Clock
 from system.postgresql.connecting import Connection
 from system.rows import EXECUTION, JOB, read_execution, read_job
-from system.sql import ADD_AUDIT_ROW, ADD_EXECUTION, CHANGE_EXECUTION, OPEN, SQLTransaction
+from system.schema import OPEN
+from system.sql import SQLTransaction
+from system.sql.transaction import ADD_AUDIT_ROW, ADD_EXECUTION, CHANGE_EXECUTION
 from system.store import Breaker, Execution, Job, StoreError, Tokens
 
 _MS = "pg_catalog.floor(extract(epoch FROM {})::numeric * 1000::numeric)::bigint"

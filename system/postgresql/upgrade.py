@@ -11,7 +11,7 @@ import psycopg
 
 from system.postgresql.errors import rule_of
 from system.postgresql.schema import EFFECT_OF_ITS_JOB, MARK, SCHEMA_VERSION, VACUUMED
-from system.schema import BREACHES, EVENTS, INDEXES, STATUSES, breached, not_upgraded, one_of
+from system.schema import BREACHES, EVENTS, INDEXES, STATUSES, Upgraded, breached, not_upgraded, one_of
 
 OLDEST = 1
 _OLD_INDEXES = (
@@ -36,15 +36,15 @@ _TABLES = (
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
-def upgrade(connection: Connection) -> None:
-    """Bring the queue up to this version, if no other process has done it. Within a transaction.
+def upgrade(connection: Connection) -> Upgraded | None:
+    """Bring the queue up to this version; None if another process has done it. Within a transaction.
 
     Raises StoreError if the rows contradict what this version promises; then nothing is changed.
     """
     connection.execute(f"LOCK TABLE {MARK} IN ACCESS EXCLUSIVE MODE")
     [(version,)] = connection.execute(f"SELECT max(version) FROM {MARK}").fetchall()
     if not OLDEST <= version < SCHEMA_VERSION:
-        return
+        return None
     for rule, breach in BREACHES.items():
         for (job_id,) in connection.execute(breach).fetchall():
             raise not_upgraded(version, SCHEMA_VERSION, breached(rule, job_id))
@@ -56,3 +56,4 @@ def upgrade(connection: Connection) -> None:
         why = f"a row is against a rule ({rule_of(error)})"
         raise not_upgraded(version, SCHEMA_VERSION, why) from error
     connection.execute(f"UPDATE {MARK} SET version = {SCHEMA_VERSION}")
+    return Upgraded(before=version, after=SCHEMA_VERSION)

@@ -10,6 +10,7 @@ from typing import Any
 
 from system.clock import Clock
 from system.connections import Connections
+from system.schema import Upgraded
 from system.settings import BUSY_SECONDS_MAX, check_seconds
 from system.sql import SQLReads
 from system.sqlite.errors import NOT_OURS, Explained, ReadOnly, check_path, is_busy
@@ -88,6 +89,8 @@ class SQLiteStore(SQLReads):
         self._connections = Connections(self._open, self._is_usable, self._retire)
         self.created = False
         """Whether it was this that has made the queue."""
+        self.upgraded: Upgraded | None = None
+        """Between which versions this has upgraded the queue, if it has."""
         self._files.remember()
         if self._sees_to_wal:
             refuse_without_log(self._path, self._files, clock, busy_seconds)
@@ -185,9 +188,10 @@ class SQLiteStore(SQLReads):
             connection.execute("PRAGMA foreign_keys = OFF")
             with self._transaction(connection):
                 try:
-                    upgrade(connection)
+                    upgraded = upgrade(connection)
                 except StoreError as error:
                     raise StoreError(f"{self._path}: {error}") from None
+            self.upgraded = upgraded
         self._check_version(connection)
         return True
 

@@ -6,7 +6,8 @@ from typing import Any
 from attrs import frozen
 
 from system.rows import EXECUTION, JOB, read_execution, read_job
-from system.sql import OPEN, SQLTransaction
+from system.schema import OPEN
+from system.sql import SQLTransaction
 from system.store import Execution, Job, Tokens
 
 _RETRY = f"SELECT {JOB} FROM jobs WHERE timed AND available_at <= ? ORDER BY available_at, id LIMIT 1"

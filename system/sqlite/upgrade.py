@@ -7,7 +7,7 @@ would add lack a token.
 
 import sqlite3
 
-from system.schema import BREACHES, breached, not_upgraded
+from system.schema import BREACHES, Upgraded, breached, not_upgraded
 from system.sqlite.errors import rule_of
 from system.sqlite.schema import SCHEMA, SCHEMA_VERSION, TABLES
 
@@ -32,14 +32,14 @@ _COPY = {
 """For each table the new columns, and what they are of the old ones."""
 
 
-def upgrade(connection: sqlite3.Connection) -> None:
-    """Bring the file up to this version, if no other process has done it. Within a transaction.
+def upgrade(connection: sqlite3.Connection) -> Upgraded | None:
+    """Bring the file up to this version; None if another process has done it. Within a transaction.
 
     Raises StoreError if the rows contradict what this version promises; then nothing is changed.
     """
     [(version,)] = connection.execute("PRAGMA user_version")
     if not OLDEST <= version < SCHEMA_VERSION:
-        return
+        return None
     for rule, breach in BREACHES.items():
         for (job_id,) in connection.execute(breach):
             raise not_upgraded(version, SCHEMA_VERSION, breached(rule, job_id))
@@ -69,3 +69,4 @@ def upgrade(connection: sqlite3.Connection) -> None:
         connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
         connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, last_id))
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    return Upgraded(before=version, after=SCHEMA_VERSION)

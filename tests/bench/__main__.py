@@ -63,7 +63,7 @@ WORKERS = (1, 2, 4, 8)
     type=click.IntRange(1),
     default=10_000,
     show_default=True,
-    help="burdens: jobs that are worked off beside a transaction that stays open.",
+    help="burdens: jobs that are finished while a transaction stays open.",
 )
 @click.option(
     "--seeds", type=click.IntRange(1), default=20, show_default=True, help="checker: searches a mode."

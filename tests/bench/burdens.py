@@ -65,7 +65,7 @@ def burdens(places: Places, kinds: tuple[str, ...], jobs: int, worked_off: int) 
             fill(kind, target, worked_off + 2 * SAMPLE)
             queue = Queue(store=store)
             yield Burden(database=kind, what="a lease, at first", value=_lease_ms(queue), unit="ms")
-            held = f"{worked_off:,} jobs worked off"
+            held = f"{worked_off:,} jobs finished"
             progress(f"burdens: {held} on {kind}")
             if kind == "SQLite":
                 reader = stack.enter_context(closing(sqlite3.connect(target, isolation_level=None)))

@@ -7,8 +7,7 @@ from attrs import frozen
 from failure_modes.checker.experiment.catalogue import catalogue
 from failure_modes.checker.experiment.scope import Granularity, Scope
 from failure_modes.checker.oracle.lockstep import Lockstep
-from failure_modes.checker.search.machine import run
-from failure_modes.checker.search.results import Search
+from failure_modes.checker.search.machine import Search, run
 from model.actions import Enqueue, Step
 from system.clock import Stopwatch
 from tests.bench.output import progress
@@ -39,7 +38,7 @@ def step_microseconds(granularity: Granularity) -> float:
                 lockstep.apply(Step(worker="producer"))
             for _ in range(5):
                 lockstep.apply(Step(worker="A"))
-            taken += len(lockstep.actions)
+            taken += len(lockstep.ledger.actions)
     return 1e6 * stopwatch.seconds / taken
 
 

@@ -11,7 +11,7 @@ from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.strategy import ACTION_NAMES
 from failure_modes.checker.search import machine
-from failure_modes.checker.search.results import Search, Tally
+from failure_modes.checker.search.machine import Search, Tally
 from failure_modes.checker.traces.database import all_kept, kept
 from failure_modes.checker.traces.trace import FORMAT, load, to_json
 from tests.checker.commands import ROOT, found, invoke, results_of, run
@@ -323,7 +323,7 @@ def test_exploring_says_what_was_reached() -> None:
 def test_a_process_exits_with_the_code_and_colours_nothing() -> None:
     """Also as `python -m failure_modes`, even where colours are wanted, the output to a pipe is plain."""
     for arguments, code in (
-        (("find", "FM_001", "--seed", "1"), EXIT.AS_EXPECTED),
+        (("find", "FM_017", "--seed", "1"), EXIT.AS_EXPECTED),
         (("find", "FM_001", "--weight", "Tick=0", "--examples", "30"), EXIT.NOT_AS_EXPECTED),
         (("find", "FM_999"), EXIT.REFUSED),
         (("find", "FM_001", "--seconds", "0.000001"), EXIT.INCONCLUSIVE),

@@ -12,8 +12,8 @@ from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.proof import proving
 from failure_modes.checker.proof.checkpoint import CheckpointError
-from failure_modes.checker.proof.explorer import Counts
-from failure_modes.checker.proof.proving import Disagreement
+from failure_modes.checker.proof.proof import Counts
+from failure_modes.checker.proof.result import Disagreement
 from failure_modes.checker.report import progress
 from failure_modes.checker.simulation.content import Unexplorable
 from failure_modes.checker.simulation.stepping import NotTheSame

@@ -16,9 +16,10 @@ from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.scope import Granularity, Scope, guarded
 from failure_modes.checker.proof import proving
 from failure_modes.checker.proof.checkpoint import Checkpoint, load, save
-from failure_modes.checker.proof.explorer import Counts, Proof, Reductions
-from failure_modes.checker.proof.parallel import Desk, Hand, PartLost, There
-from failure_modes.checker.proof.proving import Answer, Limits, Report, prove
+from failure_modes.checker.proof.parallel import RemoteShard, ShardHandle, ShardLost, ShardServer
+from failure_modes.checker.proof.proof import Counts, Proof, Reductions
+from failure_modes.checker.proof.proving import Limits, Report, prove
+from failure_modes.checker.proof.result import ProofResult
 
 MODE = failure_mode("FM_001")
 STATEMENT = Scope(granularity=Granularity.STATEMENT)
@@ -28,7 +29,7 @@ GUARDED = Proof(
     swap=guarded,
     reductions=Reductions(sleep=True),
 )
-BROKEN = evolve(GUARDED, swap=MODE.swap, hunted=MODE.hunt)
+BROKEN = evolve(GUARDED, swap=MODE.swap, target=MODE.hunt)
 PROOFS = {
     "guarded": GUARDED,
     "guarded, by statements": evolve(GUARDED, scope=STATEMENT, bounds=Bounds(jobs=1, crashes=1)),
@@ -42,7 +43,7 @@ class _Desk:
     """A part in this process, that shares no more with the others than if it had a process of its own."""
 
     def __init__(self, proof: Proof, number: int, parts: int) -> None:
-        self._desk = Desk(proof, number, parts)
+        self._desk = ShardServer(proof, number, parts)
         self._answer = b""
 
     def ask(self, what: str, *arguments: Any) -> None:
@@ -55,7 +56,7 @@ class _Desk:
         self._desk.close()
 
 
-def _desks(proof: Proof, parts: int) -> list[Hand]:
+def _desks(proof: Proof, parts: int) -> list[ShardHandle]:
     return [_Desk(proof, number, parts) for number in range(parts)]
 
 
@@ -68,11 +69,11 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def _parts_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """All parts in this process, since a new one takes a second; and no proof is too small for them."""
-    monkeypatch.setattr(proving, "hands", _desks)
+    monkeypatch.setattr(proving, "shard_handles", _desks)
     monkeypatch.setattr(proving, "SMALL_STATES", 0)
 
 
-def _came_to(answer: Answer) -> tuple[object, ...]:
+def _came_to(answer: ProofResult) -> tuple[object, ...]:
     """All but what depends on the machine, and on how often a step had to be taken anew."""
     counts = evolve(answer.counts, real_steps=0)
     return answer.complete, answer.bound, counts, answer.depth, answer.finding, answer.actions
@@ -90,7 +91,7 @@ def _interrupt_each(rounds: int) -> Report:
     return lambda *told: _interrupt(*told) if next(left) % rounds == 0 else None
 
 
-def _rounds(monkeypatch: pytest.MonkeyPatch, whole: Answer, wanted: int) -> None:
+def _rounds(monkeypatch: pytest.MonkeyPatch, whole: ProofResult, wanted: int) -> None:
     """So many states a round that there are about as many rounds as wanted, or one for each level."""
     monkeypatch.setattr(proving, "ROUND_STATES", whole.counts.states // wanted)
 
@@ -237,11 +238,11 @@ def test_the_checkpoint_is_written_whole_or_not_at_all(
 # Processes that die.
 
 
-def _told(there: There) -> None:
+def _told(there: RemoteShard) -> None:
     there.answer()
 
 
-def _asked(there: There) -> None:
+def _asked(there: RemoteShard) -> None:
     there.ask("advance")
     there.answer()
 
@@ -249,8 +250,8 @@ def _asked(there: There) -> None:
 @pytest.mark.parametrize("asked_first", [True, False])
 def test_a_process_that_is_killed_is_told_of(asked_first: bool) -> None:
     """Whoever waits for its answer, or asks it anew, hears that it died, and does not wait for ever."""
-    there = There(GUARDED, 0, 1)
-    there.ask("begin")
+    there = RemoteShard(GUARDED, 0, 1)
+    there.ask("add_first")
     assert there.answer() is None
     (child,) = active_children()
     os.kill(child.pid or 0, signal.SIGSTOP)  # so that it cannot answer before it dies
@@ -259,7 +260,7 @@ def test_a_process_that_is_killed_is_told_of(asked_first: bool) -> None:
             there.ask("advance")
         child.kill()
         child.join()
-        with pytest.raises(PartLost, match="a process of the proof died"):
+        with pytest.raises(ShardLost, match="a process of the proof died"):
             _told(there) if asked_first else _asked(there)
     finally:
         there.close()
@@ -277,6 +278,6 @@ def test_a_proof_ends_when_a_process_of_it_is_killed(file: Path, monkeypatch: py
         if depth == 5:
             active_children()[0].kill()
 
-    with pytest.raises(PartLost, match="a process of the proof died"):
+    with pytest.raises(ShardLost, match="a process of the proof died"):
         prove(GUARDED, processes=2, limits=Limits(checkpoint=file), report=kill_one)
     assert (active_children(), load(file, GUARDED).depth) == ([], 4)

@@ -17,8 +17,8 @@ from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.scope import Granularity, Scope, guarded
 from failure_modes.checker.experiment.target import Hunt
 from failure_modes.checker.proof import proving
-from failure_modes.checker.proof.checkpoint import CheckpointError, load
-from failure_modes.checker.proof.explorer import Counts, Proof, Reductions
+from failure_modes.checker.proof.checkpoint import FORMAT, CheckpointError, load
+from failure_modes.checker.proof.proof import Counts, Proof, Reductions
 from failure_modes.checker.proof.proving import Limits, prove
 
 MODE = failure_mode("FM_001")
@@ -53,8 +53,8 @@ def whole_text(tmp_path_factory: pytest.TempPathFactory) -> str:
     found = load(file, GUARDED)
     assert found.frontier
     assert found.coming
-    assert any(reached.asleep for reached in found.frontier)
-    assert found.sleepers
+    assert any(reached.sleep_set for reached in found.frontier)
+    assert found.sleep_sets
     return file.read_text()
 
 
@@ -115,12 +115,12 @@ def test_a_file_that_ends_too_early_is_refused(file: Path, whole_text: str) -> N
             'system: "failure_modes.checker.experiment.scope.guarded", asked for: ',
         ),
         (
-            evolve(GUARDED, swap=MODE.swap, hunted=MODE.hunt),
+            evolve(GUARDED, swap=MODE.swap, target=MODE.hunt),
             'system: "failure_modes.checker.experiment.scope.guarded", asked for: ',
         ),
         (
-            evolve(GUARDED, hunted=Hunt("INV_001")),
-            'hunted: null, asked for: {"invariant": "INV_001", "past": []}',
+            evolve(GUARDED, target=Hunt("INV_001")),
+            'target: null, asked for: {"invariant": "INV_001", "past": []}',
         ),
     ],
 )
@@ -156,8 +156,8 @@ def _put(*path: str | int, value: Any) -> Callable[[dict[str, Any]], object]:
 
 def test_another_format_is_refused(file: Path, whole_text: str) -> None:
     """A file of a later version is not read, though its checksum is right."""
-    told = _refusal(file, _forged(whole_text, _put("format", value=2)))
-    assert told == "format 2, and this program reads 1"
+    told = _refusal(file, _forged(whole_text, _put("format", value=FORMAT + 1)))
+    assert told == f"format {FORMAT + 1}, and this program reads {FORMAT}"
 
 
 ELSEWHERE = {
@@ -166,10 +166,10 @@ ELSEWHERE = {
     "a shorter way": _put("frontier", 0, "trace", value=""),
     "a crash of who does nothing": _put("frontier", 0, "trace", value="05"),
     "no such action": _put("frontier", 0, "trace", value="ff"),
-    "no such action sleeps": _put("frontier", 0, "asleep", value=[99]),
-    "no such action before the first": _put("frontier", 0, "asleep", value=[-1]),
+    "no such action sleeps": _put("frontier", 0, "sleep_set", value=[99]),
+    "no such action before the first": _put("frontier", 0, "sleep_set", value=[-1]),
     "no such action to try": _put("frontier", 0, "only", value=[99]),
-    "no such action slept": lambda top: top["sleepers"].update({digest: [99] for digest in top["sleepers"]}),
+    "no such action slept": lambda top: top["sleep_sets"].update({key: [99] for key in top["sleep_sets"]}),
 }
 
 
@@ -181,7 +181,7 @@ def test_a_trace_that_leads_elsewhere_is_refused(
     assert _refusal(file, _forged(whole_text, change))
 
 
-KEYS = ("format", "proof", "depth", "seconds", "counts", "seen", "sleepers", "frontier", "coming")
+KEYS = ("format", "proof", "depth", "seconds", "counts", "seen", "sleep_sets", "frontier", "coming")
 MALFORMED: dict[str, Callable[[dict[str, Any]], object]] = {
     **{f"no {key}": lambda top, key=key: top.pop(key) for key in KEYS},  # type: ignore[misc]
     **{f"{key} is null": _put(key, value=None) for key in KEYS},
@@ -190,15 +190,15 @@ MALFORMED: dict[str, Callable[[dict[str, Any]], object]] = {
     "half a digest": _put("seen", value=b64encode(b"1234567").decode()),
     "a count of another kind": _put("counts", value={"apples": 1}),
     "a count is a text": _put("counts", "transitions", value="x"),
-    "sleepers of a number": _put("sleepers", value={"00": 5}),
+    "sleep sets of a number": _put("sleep_sets", value={"00": 5}),
     "a state is a number": _put("frontier", value=[5]),
     "a state of nothing": _put("frontier", value=[{}]),
     "a digest is a number": _put("frontier", 0, "digest", value=5),
     "a digest is no number": _put("frontier", 0, "digest", value="x"),
     "a trace is null": _put("frontier", 0, "trace", value=None),
     "a trace is no number": _put("coming", 0, "trace", value="x"),
-    "an action is a text": _put("frontier", 0, "asleep", value=["x"]),
-    "what sleeps is null": _put("frontier", 0, "asleep", value=None),
+    "an action is a text": _put("frontier", 0, "sleep_set", value=["x"]),
+    "what sleeps is null": _put("frontier", 0, "sleep_set", value=None),
     "what is to try is a number": _put("coming", 0, "only", value=5),
 }
 

@@ -10,6 +10,9 @@ from failure_modes.checker.experiment.catalogue import FailureMode, catalogue, f
 from failure_modes.checker.experiment.findings import Found
 from failure_modes.checker.experiment.scope import StoreKind
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
+from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.oracle.judge import Judge
+from failure_modes.checker.oracle.ledger import Ledger
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.report.rendering import rendered
@@ -17,6 +20,7 @@ from failure_modes.checker.search.plans import proof_of
 from failure_modes.checker.traces.database import all_kept
 from failure_modes.checker.traces.replay import replay
 from failure_modes.checker.traces.trace import Trace
+from model.state import Settings
 
 LOOSE = [one for mode in catalogue() for one in mode.each if not one.strategy.scope.constraints]
 PROVED = [mode for mode in LOOSE if mode.strategy.scope.store is StoreKind.SQLITE]
@@ -31,17 +35,17 @@ REFUSED = re.compile(
 )
 
 
-class Noting(Lockstep):
-    """A run that notes each thing in which the system differs from the model."""
+class NotingJudge(Judge):
+    """Notes each thing in which the system differs from the model."""
 
-    def begin(self) -> None:
-        """Nothing is noted yet."""
-        super().begin()
+    def __init__(self, target: Hunt | None, settings: Settings, ledger: Ledger) -> None:
+        super().__init__(target, settings, ledger)
         self.differences: list[str] = []
 
-    def _part(self, expected: str, got: str) -> None:
+    def diverge(self, expected: str, got: str) -> None:
+        """Note the difference, and judge it as ever."""
         self.differences.append(got)
-        super()._part(expected, got)
+        super().diverge(expected, got)
 
 
 def _with_constraints(trace: Trace) -> Trace:
@@ -55,7 +59,8 @@ def test_with_the_constraints_the_fault_is_refused(name: str, trace: Trace) -> N
     assert trace.failure_mode is not None
     assert trace.breaks.invariant is not None
     mode = failure_mode(trace.failure_mode).breaking(trace.breaks.invariant)
-    lockstep = Noting(_with_constraints(trace).scope, mode.swap, hunted=mode.hunt)
+    lockstep = Lockstep(_with_constraints(trace).scope, mode.swap, target=mode.hunt)
+    lockstep.judge = judge = NotingJudge(mode.hunt, lockstep.settings, lockstep.ledger)
     with lockstep:
         try:
             for action in trace.actions:
@@ -63,8 +68,8 @@ def test_with_the_constraints_the_fault_is_refused(name: str, trace: Trace) -> N
                     lockstep.apply(action)
         except Found as found:
             pytest.fail(f"it broke all the same: {found}")
-        ran = [record.ran or "" for record in lockstep.records]
-        assert [text for text in (*ran, *lockstep.differences) if REFUSED.search(text)]
+        ran = [record.statement or "" for record in lockstep.ledger.records]
+        assert [text for text in (*ran, *judge.differences) if REFUSED.search(text)]
 
 
 @EACH

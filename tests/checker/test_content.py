@@ -7,12 +7,13 @@ from attrs import evolve, frozen
 
 from failure_modes.checker.experiment.bounds import NOTHING_SPENT, Bounds
 from failure_modes.checker.experiment.scope import Granularity, Scope, Swap, guarded
-from failure_modes.checker.oracle.records import Ends
 from failure_modes.checker.proof.alphabet import Alphabet
-from failure_modes.checker.proof.explorer import Proof
+from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import Limits, prove
-from failure_modes.checker.proof.successors import Walker
+from failure_modes.checker.proof.state_change import DeadEnd
+from failure_modes.checker.proof.successors import Successors
 from failure_modes.checker.simulation.content import Unexplorable
+from system.audit import Reason
 from system.policies import CommitBoundary, Fence
 from system.policies.lease import Lease
 from system.queue import Queue
@@ -24,23 +25,23 @@ def test_a_store_can_be_put_back_to_any_state_from_any_other(granularity: Granul
     """From each of many states to each other: the rows, the ids given so far, and no audit row."""
     scope = Scope(workers=2, granularity=granularity)
     alphabet = Alphabet(scope, Bounds(jobs=3, ticks=3, crashes=2, failures=1, reconciles=2))
-    walker = Walker(scope, guarded, None)
+    walker = Successors(scope, guarded, None)
     chance, met = random.Random(3), []
     for _ in range(12):
         there, spent = walker.start, NOTHING_SPENT
         for _ in range(60):
-            action, spent = chance.choice(alphabet.possible(there.standings, spent))
+            action, spent = chance.choice(alphabet.possible(there.system.processes, spent))
             change = walker.step(there, action)
-            assert not isinstance(change, Ends)
+            assert not isinstance(change, DeadEnd)
             there = walker.after(there, action, change)
         met.append(there)
     world = walker.lockstep.world
     for _ in range(150):
         there = chance.choice(met)
-        world.put_back(there.content, there.now, there.standings)
-        assert world.content() == there.content
+        world.put_back(there.system.content, there.system.now, there.system.processes)
+        assert world.content() == there.system.content
         assert list(world.observer.audit()) == []
-    assert len({there.content for there in met}) > 5
+    assert len({there.system.content for there in met}) > 5
     walker.close()
 
 
@@ -58,7 +59,7 @@ class Counting(Fence):
 
     asked = 0
 
-    def refusal(self, execution: Execution, now: int) -> str | None:
+    def refusal(self, execution: Execution, now: int) -> Reason | None:
         """Count, and judge as ever."""
         object.__setattr__(self, "asked", self.asked + 1)
         return super().refusal(execution, now)

@@ -9,8 +9,7 @@ from attrs import evolve
 
 from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.scope import guarded
-from failure_modes.checker.search.machine import run
-from failure_modes.checker.search.results import Search, Tally
+from failure_modes.checker.search.machine import Search, Tally, run
 
 
 def _met() -> Tally:

@@ -14,12 +14,14 @@ from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.scope import Granularity, Scope, Swap, guarded
 from failure_modes.checker.experiment.target import Hunt
 from failure_modes.checker.proof.alphabet import Alphabet
-from failure_modes.checker.proof.explorer import Candidate, Part, Proof, Reductions
-from failure_modes.checker.proof.parallel import Desk
+from failure_modes.checker.proof.explorer import ReachedState, Shard
+from failure_modes.checker.proof.parallel import ShardServer
+from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import Limits, prove
 from failure_modes.checker.simulation.process_snapshot import Standing
 from model.actions import Action, Tick
 from model.state import Settings
+from system.audit import EventKind, Operation
 from system.policies import CommitBoundary, Fence
 from system.policies.fence import refuse
 from system.queue import Queue
@@ -41,7 +43,7 @@ def _proof(
 ) -> Proof:
     settings, right = Settings(attempts_max=attempts_max), swap is guarded  # the schema would refuse faults
     scope = Scope(workers=workers, granularity=granularity, settings=settings, constraints=right)
-    return Proof(scope=scope, bounds=bounds, swap=swap, hunted=hunted, reductions=reductions or ONE_ORDER)
+    return Proof(scope=scope, bounds=bounds, swap=swap, target=hunted, reductions=reductions or ONE_ORDER)
 
 
 def _counted(proof: Proof) -> tuple[int, int]:
@@ -140,12 +142,12 @@ class TwiceAt(CommitBoundary):
             execution = tx.execution(held.id)
             reason = self._refusal(tx, fence, execution)
             if reason:
-                refuse(tx, execution, "commit", reason)
+                refuse(tx, execution, Operation.COMMIT, reason)
                 return False
             for _ in range(2 if execution.attempt == self.attempt else 1):
                 tx.add_effect(job_id=execution.job_id, execution_id=execution.id, value=value)
             to, actor = Status.COMMITTED, execution.worker
-            tx.move(execution, to=to, event="committed", operation="commit", actor=actor)
+            tx.move(execution, to=to, event=EventKind.COMMITTED, operation=Operation.COMMIT, actor=actor)
             tx.set_available(execution.job_id, None)
             return True
 
@@ -213,9 +215,9 @@ def test_the_shortest_duplicate_retry_is_known(workers: int, crashes: int, short
 def test_an_explorer_that_loses_states_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """If one state in ten that are reached is dropped, the counts are not what they were pinned to."""
     seen = 0
-    absorb = Part.absorb
+    absorb = Shard.absorb
 
-    def forgetful(part: Part, candidates: Iterable[Candidate]) -> None:
+    def forgetful(part: Shard, candidates: Iterable[ReachedState]) -> None:
         nonlocal seen
         kept = []
         for candidate in candidates:
@@ -224,7 +226,7 @@ def test_an_explorer_that_loses_states_is_caught(monkeypatch: pytest.MonkeyPatch
                 kept.append(candidate)
         absorb(part, kept)
 
-    monkeypatch.setattr(Part, "absorb", forgetful)
+    monkeypatch.setattr(Shard, "absorb", forgetful)
     for granularity, workers, bounds, states, transitions in PINNED:
         found = _counted(_proof(granularity, workers, bounds))
         assert found != (states, transitions), f"of {states} states none was missed"
@@ -250,9 +252,9 @@ def test_an_explorer_that_leaves_out_an_action_is_caught(monkeypatch: pytest.Mon
 
 def _in_parts(proof: Proof, number: int) -> tuple[int, int, frozenset[bytes], bytes | None]:
     """The states, transitions, digests, and least trace that so many parts come to; as in `prove`."""
-    desks = [Desk(proof, part, number) for part in range(number)]
+    desks = [ShardServer(proof, part, number) for part in range(number)]
     for desk in desks:
-        desk.begin()
+        desk.add_first()
     broken: list[bytes] = []
     while not broken:
         left = sum([desk.advance().frontier for desk in desks])

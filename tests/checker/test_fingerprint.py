@@ -13,16 +13,19 @@ from attrs import asdict, evolve, frozen
 
 from failure_modes.checker.experiment.bounds import NOTHING_SPENT, Bounds, Spent
 from failure_modes.checker.experiment.scope import Granularity, Scope, Swap, guarded
-from failure_modes.checker.oracle.lockstep import Lockstep
-from failure_modes.checker.oracle.records import Ends, Snapshot
+from failure_modes.checker.oracle.lockstep import Lockstep, Snapshot
 from failure_modes.checker.proof.alphabet import Alphabet
-from failure_modes.checker.proof.explorer import Proof, Reductions, renamed
+from failure_modes.checker.proof.endings import Endings
+from failure_modes.checker.proof.explorer import renamed
+from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import prove
-from failure_modes.checker.proof.successors import Walker
+from failure_modes.checker.proof.state_change import DeadEnd
+from failure_modes.checker.proof.successors import Successors
 from failure_modes.checker.simulation.content import Unexplorable
 from failure_modes.checker.simulation.process_snapshot import Place
 from failure_modes.checker.simulation.stepping import At, NotTheSame
 from model.actions import Action, Crash, Enqueue, Heartbeat, Reconcile, Step, Tick
+from system.audit import Reason
 from system.policies import CommitBoundary, Fence
 from system.policies.lease import Lease
 from system.queue import Queue
@@ -41,7 +44,7 @@ BOUNDS = Bounds(
 class _Place:
     """A state, with its fingerprint, in the world that it was reached in."""
 
-    walker: Walker
+    walker: Successors
     alphabet: Alphabet
     there: Snapshot
     spent: Spent = NOTHING_SPENT
@@ -57,13 +60,13 @@ class _Place:
     def ways(self) -> dict[Action, tuple[Action, Spent]]:
         """What can happen, by its name in the fingerprint."""
         _, names = self.walker.fingerprints.of(self.there)
-        possible = self.alphabet.possible(self.there.standings, self.spent)
+        possible = self.alphabet.possible(self.there.system.processes, self.spent)
         return {renamed(action, names): (action, spent) for action, spent in possible}
 
-    def go(self, action: Action, spent: Spent) -> "_Place | Ends":
+    def go(self, action: Action, spent: Spent) -> "_Place | DeadEnd":
         """Where the action leads to."""
         change = self.walker.step(self.there, action)
-        if isinstance(change, Ends):
+        if isinstance(change, DeadEnd):
             return change
         return evolve(self, there=self.walker.after(self.there, action, change), spent=spent)
 
@@ -74,7 +77,7 @@ class _Place:
 
 def _place(scope: Scope, swap: Swap = guarded, *, answers: bool = True, symmetry: bool = True) -> _Place:
     """The start, in a world of its own: no other trace has left anything there."""
-    walker = Walker(scope, swap, None, memory=False, answers=answers, symmetry=symmetry)
+    walker = Successors(scope, swap, None, memory=False, answers=answers, symmetry=symmetry)
     return _Place(walker, Alphabet(scope, BOUNDS), walker.start)
 
 
@@ -89,8 +92,9 @@ def _met(scope: Scope, swap: Swap, walks: int) -> list[tuple[str, _Place, _Place
         chance = random.Random(seed)
         place = _place(scope, swap)
         for _ in range(chance.choice((6, 12, 25, 50))):
-            after = place.go(*chance.choice(place.alphabet.possible(place.there.standings, place.spent)))
-            if isinstance(after, Ends):
+            possible = place.alphabet.possible(place.there.system.processes, place.spent)
+            after = place.go(*chance.choice(possible))
+            if isinstance(after, DeadEnd):
                 break
             place = after
             others = known.setdefault(place.digest, [])
@@ -104,7 +108,7 @@ def _met(scope: Scope, swap: Swap, walks: int) -> list[tuple[str, _Place, _Place
 def _difference(one: _Place, other: _Place) -> str:
     if one.walker.fingerprints.of(one.there)[1] != other.walker.fingerprints.of(other.there)[1]:
         return "workers"
-    if one.there.now != other.there.now:
+    if one.there.system.now != other.there.system.now:
         return "time"
     return "history"
 
@@ -127,15 +131,15 @@ class _Futures:
         for name in [chance.choice(list(ways))] if chance else ways:
             after, also = one.go(*ways[name]), other.go(*others[name])
             self.compared += 1
-            if isinstance(after, Ends) or isinstance(also, Ends):
+            if isinstance(after, DeadEnd) or isinstance(also, DeadEnd):
                 self.ends += 1
                 assert _broken(after) == _broken(also), name
             else:
                 self.compare(after, also, depth - 1, chance)
 
 
-def _broken(reached: "_Place | Ends | None") -> tuple[str | None, str | None] | None:
-    if not isinstance(reached, Ends):
+def _broken(reached: "_Place | DeadEnd | None") -> tuple[str | None, str | None] | None:
+    if not isinstance(reached, DeadEnd):
         return None
     assert reached.finding is not None, "nothing is hunted, so nothing is left aside"
     return reached.finding.invariant, "" if reached.finding.step is None else "on the way"
@@ -167,7 +171,7 @@ def test_two_states_with_one_fingerprint_have_the_same_futures(granularity: Gran
             futures.compare(one, other, 20, random.Random(seed))
         ends = []
         for place in (one, other):
-            wrong = place.walker.endings(place.there, *place.walker.fingerprints.of(place.there))
+            wrong = Endings(place.walker).of(place.there, *place.walker.fingerprints.of(place.there))
             ends.append({_broken(end) for end, _ in wrong})
         assert ends[0] == ends[1]
     for place in {id(place.walker): place for _, *both in pairs for place in both}.values():
@@ -192,7 +196,7 @@ def test_a_state_that_is_put_back_is_the_state(granularity: Granularity, *, answ
         passed = [place]
         with Lockstep(scope) as plain:
             for _ in range(80):
-                standings, spent = place.there.standings, place.spent
+                standings, spent = place.there.system.processes, place.spent
                 possible = place.alphabet.possible(standings, spent)
                 assert {action for action, _ in possible} <= {
                     action for action in place.alphabet.actions if plain.possible(action)
@@ -203,15 +207,16 @@ def test_a_state_that_is_put_back_is_the_state(granularity: Granularity, *, answ
                     elsewhere.go(*chance.choice(list(elsewhere.ways().values())))
                 record = plain.apply(action)
                 change = place.walker.step(place.there, action)
-                assert not isinstance(change, Ends)
+                assert not isinstance(change, DeadEnd)
                 assert (change.events, change.committed) == (record.events, record.committed)
                 there = place.walker.after(place.there, action, change)
                 place = evolve(place, there=there, spent=spent)
                 passed.append(place)
-                assert (there.durable, there.state, there.now) == (plain.durable, plain.state, plain.now)
-                processes = plain.world.processes.values()
-                assert [_where(known) for known in there.standings] == [_where(one) for one in processes]
-                assert there.accepted == tuple(plain.accepted)
+                assert (there.system.durable, there.system.now) == (plain.durable, plain.now)
+                assert there.state == plain.reference.state
+                known, processes = there.system.processes, plain.world.processes.values()
+                assert [_where(one) for one in known] == [_where(one) for one in processes]
+                assert there.ledger.accepted == tuple(plain.ledger.accepted)
                 met.update([type(action).__name__] + ["blocked"] * record.blocked)
                 if isinstance(action, Crash) and any(standing.in_transaction for standing in standings):
                     met["a crash beside or in a transaction"] += 1
@@ -327,7 +332,7 @@ class LooksTwice(SQLiteTransaction):
 class AsksTwice(CommitBoundary):
     """Every third commit, of whatever process, looks for the job in vain."""
 
-    def _refusal(self, tx: Transaction, fence: Fence, execution: Execution) -> str | None:
+    def _refusal(self, tx: Transaction, fence: Fence, execution: Execution) -> Reason | None:
         if next(_calls) % 3 == 0:
             tx.job(execution.job_id)
         return super()._refusal(tx, fence, execution)

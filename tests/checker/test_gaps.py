@@ -5,6 +5,7 @@ from attrs import evolve, frozen
 
 from failure_modes.checker.experiment.scope import Scope, guarded
 from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.oracle.ledger import LedgerSnapshot
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.proof.fingerprint import Fingerprints
 from failure_modes.checker.subject.worlds import world_of
@@ -43,14 +44,14 @@ def burning(queue: Queue) -> Queue:
 def _fingerprint(settings: Settings, *keys: str) -> tuple[bytes, tuple[int, ...]]:
     scope = Scope(workers=1, settings=settings)
     world = world_of(scope, burning, restorable=True)
-    with Lockstep(scope, burning, hunted=Hunt("INV_001"), world=world) as lockstep:
+    with Lockstep(scope, burning, target=Hunt("INV_001"), world=world) as lockstep:
         for key in keys:
             lockstep.apply(Enqueue(key=key))
             while not lockstep.rests("producer"):
                 lockstep.apply(Enqueue(key=key))
-        there = evolve(lockstep.snapshot(), events=(), faults=(), state=None)
+        there = evolve(lockstep.snapshot(), ledger=LedgerSnapshot(), state=None)
         digest, _ = Fingerprints(scope, world.columns(), symmetry=True).of(there)
-        return digest, tuple([row[0] for row in dict(there.content)["jobs"]])
+        return digest, tuple([row[0] for row in dict(there.system.content)["jobs"]])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.scope import Granularity, Scope, guarded
 from failure_modes.checker.oracle.lockstep import Lockstep
-from failure_modes.checker.proof.explorer import Proof, Reductions
+from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.simulation.gateway import Gateway
 from failure_modes.checker.simulation.stepping import At
@@ -62,7 +62,7 @@ def test_a_charge_outlives_the_worker_that_asked_for_it(granularity: Granularity
         lockstep.finish()
         assert lockstep.durable.job_state(1) is JobState.SUCCEEDED
         assert lockstep.durable.charges == ("k1",)
-        assert lockstep.sometimes["the gateway recognised a key"] == 1
+        assert lockstep.ledger.sometimes["the gateway recognised a key"] == 1
 
 
 @BOTH

@@ -20,15 +20,15 @@ DONE_TWICE = next(trace for path, trace in kept(TORN) if path.stem == "done_twic
 
 def _broken_at(hunt: Hunt) -> tuple[int | None, str | None, list[str]]:
     """At which step of the trace the hunt ends, which other invariant ended it, and what was gone past."""
-    with Lockstep(DONE_TWICE.scope, TORN.swap, hunted=hunt) as lockstep:
+    with Lockstep(DONE_TWICE.scope, TORN.swap, target=hunt) as lockstep:
         try:
             for action in DONE_TWICE.actions:
                 lockstep.apply(action)
                 if lockstep.over:
                     break
         except Violation as violation:
-            return violation.finding.step, None, list(lockstep.passed)
-        return None, lockstep.aside, list(lockstep.passed)
+            return violation.finding.step, None, list(lockstep.judge.tolerated)
+        return None, lockstep.judge.off_target, list(lockstep.judge.tolerated)
 
 
 def test_what_may_break_on_the_way_does_not_end_the_run() -> None:

@@ -10,8 +10,9 @@ from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.scope import Scope, build_queue, guarded
 from failure_modes.checker.experiment.target import Hunt, past_others
-from failure_modes.checker.proof.explorer import Proof
-from failure_modes.checker.proof.proving import Answer, prove
+from failure_modes.checker.proof.proof import Proof
+from failure_modes.checker.proof.proving import prove
+from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.testing import prove_broken, prove_guarded
 from model.invariants import INVARIANTS
 from model.state import Settings
@@ -44,7 +45,7 @@ def test_no_policy_takes_the_limits_with_it() -> None:
     scope = Scope(workers=1, settings=settings, constraints=False)
     bounds = Bounds(jobs=1, failures=3, ticks=2, tick_seconds=(31,))
     proofs = {
-        name: Proof(scope=scope, bounds=bounds, swap=swap, hunted=Hunt("INV_005"))
+        name: Proof(scope=scope, bounds=bounds, swap=swap, target=Hunt("INV_006"))
         for name, swap in off().items()
     }
     answers = {name: prove(proof) for name, proof in proofs.items()}
@@ -74,14 +75,15 @@ def test_a_set_is_new_where_no_smaller_set_in_it_breaks() -> None:
     assert not any(is_new(row, at, rows) for row in (one, other, rows[-1]) for at in range(len(INVARIANTS)))
 
 
-def _row(off: tuple[str, ...], answers: tuple[Answer, ...]) -> Row:
+def _row(off: tuple[str, ...], answers: tuple[ProofResult, ...]) -> Row:
     return Row(off=off, answers=answers, later=(None,) * len(INVARIANTS))
 
 
 def test_what_breaks_only_later_is_hunted_past_the_others() -> None:
     """All others may break before; but INV_005 cannot be judged past INV_003."""
-    assert past_others("INV_004").past == ("INV_001", "INV_002", "INV_003", "INV_005")
-    assert past_others("INV_005").past == ("INV_001", "INV_002", "INV_004")
+    assert past_others("INV_004").past == ("INV_001", "INV_002", "INV_003", "INV_005", "INV_006")
+    assert past_others("INV_005").past == ("INV_001", "INV_002", "INV_004", "INV_006")
+    assert past_others("INV_006").past == ("INV_001", "INV_002", "INV_003", "INV_004", "INV_005")
 
 
 @pytest.mark.parametrize("option", [("--together", "0"), ("--together", "7"), ("--processes", "0")])

@@ -12,12 +12,11 @@ from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.experiment.target import Hunt
 from failure_modes.checker.oracle.lockstep import Lockstep
-from failure_modes.checker.proof.explorer import Proof
+from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.real.fidelity import compare, schedules
 from failure_modes.checker.report.rendering import rendered
-from failure_modes.checker.search.machine import run
-from failure_modes.checker.search.results import Search
+from failure_modes.checker.search.machine import Search, run
 from failure_modes.checker.simulation.stepping import At
 from failure_modes.checker.subject.worlds import why_not_here, world_of
 from failure_modes.checker.traces.database import all_kept
@@ -99,7 +98,7 @@ def test_the_same_schedule_does_the_same_again() -> None:
 
 def test_a_dead_workers_statement_still_runs_once_it_gets_its_lock() -> None:
     """Until then it is a ghost, which holds what it has locked; then it is gone, and leaves nothing."""
-    with Lockstep(STATEMENTS, hunted=Hunt("INV_001")) as lockstep:
+    with Lockstep(STATEMENTS, target=Hunt("INV_001")) as lockstep:
         lockstep.apply(Enqueue(key="k1"))
         while not lockstep.rests(PRODUCER):
             lockstep.apply(Step(worker=PRODUCER))

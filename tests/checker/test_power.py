@@ -13,11 +13,10 @@ from failure_modes.checker.experiment.target import Hunt
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.oracle.sometimes import OF_POWER
 from failure_modes.checker.proof.alphabet import Alphabet
-from failure_modes.checker.proof.explorer import Proof
+from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.real.power import STORE, Setting, look
-from failure_modes.checker.search.machine import run
-from failure_modes.checker.search.results import Search
+from failure_modes.checker.search.machine import Search, run
 from failure_modes.checker.simulation.disk import vfs, volatile
 from failure_modes.checker.simulation.disk.operations import Operation, Sync, SyncFolder
 from failure_modes.checker.simulation.disk.vfs import require
@@ -120,7 +119,7 @@ def test_every_state_is_put_back_with_its_disk(granularity: Granularity) -> None
     """A proof finds the loss that needs a commit after a synced one, and none with the store's settings."""
     scope = Scope(power_loss=True, workers=1, granularity=granularity)
     bounds = Bounds(jobs=1, power_losses=1)
-    broken = prove(Proof(scope=scope, bounds=bounds, swap=kept_as("DELETE", "FULL"), hunted=Hunt("INV_003")))
+    broken = prove(Proof(scope=scope, bounds=bounds, swap=kept_as("DELETE", "FULL"), target=Hunt("INV_003")))
     right = prove(Proof(scope=scope, bounds=bounds, swap=kept_as("DELETE", "EXTRA")))
     store = prove(Proof(scope=scope, bounds=bounds, swap=guarded))
     assert broken.actions[-1] == PowerLoss()

@@ -12,10 +12,11 @@ from attrs import evolve, fields, frozen
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
 from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind, guarded
-from failure_modes.checker.proof.explorer import Candidate, Counts, Part, Proof, Reductions
+from failure_modes.checker.proof.explorer import ReachedState, Shard
 from failure_modes.checker.proof.fingerprint import Fingerprints
+from failure_modes.checker.proof.proof import Counts, Proof, Reductions
 from failure_modes.checker.proof.proving import prove
-from failure_modes.checker.proof.successors import Walker
+from failure_modes.checker.proof.successors import Successors
 from model.state import Settings
 from tests.test_breakages import BREAKAGES
 
@@ -46,7 +47,7 @@ def _agreed(proof: Proof) -> tuple[str | None, int | None]:
 @EACH_FAILURE_MODE
 def test_a_failure_mode_is_found_whatever_is_switched_off(mode: FailureMode) -> None:
     """In the bounds of its proof each reduction leaves the finding and the shortest length as they are."""
-    proof = Proof(scope=mode.strategy.scope, bounds=mode.bounds, swap=mode.swap, hunted=mode.hunt)
+    proof = Proof(scope=mode.strategy.scope, bounds=mode.bounds, swap=mode.swap, target=mode.hunt)
     invariant, shortest = _agreed(proof)
     assert invariant == mode.breaks
     assert shortest is not None
@@ -120,12 +121,12 @@ def test_an_ending_does_not_depend_on_the_names_of_the_workers() -> None:
 # The states that are reached.
 
 
-def _reached(proof: Proof) -> tuple[dict[bytes, int], dict[bytes, Candidate], Counts]:
+def _reached(proof: Proof) -> tuple[dict[bytes, int], dict[bytes, ReachedState], Counts]:
     """The depth at which each state is first reached, the state itself, and the counts."""
-    part = Part(proof)
-    part.begin()
+    part = Shard(proof)
+    part.add_first()
     depths: dict[bytes, int] = {}
-    states: dict[bytes, Candidate] = {}
+    states: dict[bytes, ReachedState] = {}
     depth = 0
     while True:
         part.advance()
@@ -184,17 +185,17 @@ def test_each_state_with_the_workers_told_apart_has_its_twins(
     scope = Scope(workers=workers, granularity=granularity)
     proof = Proof(scope=scope, bounds=bounds, swap=guarded)
     depths, _, _ = _reached(proof)
-    walker = Walker(scope, guarded, None)
+    walker = Successors(scope, guarded, None)
     fingerprints = Fingerprints(scope, walker.columns, symmetry=True)
     walker.close()
     apart, states, _ = _reached(evolve(proof, reductions=APART))
     twins: Counter[bytes] = Counter()
     chosen: dict[bytes, int] = {}
     for digest, state in states.items():
-        one = fingerprints.with_spent(fingerprints.of(state.there)[0], state.spent)
+        one = fingerprints.with_spent(fingerprints.of(state.snapshot)[0], state.spent)
         assert depths[one] == apart[digest]
         twins[one] += 1
-        chosen[one] = len({execution.worker for execution in state.there.durable.executions})
+        chosen[one] = len({execution.worker for execution in state.snapshot.system.durable.executions})
     assert twins.keys() == depths.keys()
     assert len(depths) < len(apart)
     assert max(twins.values()) <= perm(workers)

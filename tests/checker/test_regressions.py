@@ -12,7 +12,7 @@ from attrs import evolve
 
 from failure_modes.checker.experiment.scope import Swap, guarded
 from failure_modes.checker.experiment.target import Hunt
-from failure_modes.checker.oracle.run_actions import attempt
+from failure_modes.checker.oracle.lockstep import run_actions
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.traces.replay import replay
 from failure_modes.checker.traces.trace import Trace, load, to_json
@@ -103,12 +103,12 @@ def test_it_is_written_as_it_would_be_written_now(name: str, trace: Trace) -> No
 
 
 def test_a_breaker_that_opens_too_shortly_lets_a_lease_through() -> None:
-    """Without the model INV_005 says so, once someone leases a job: 20 s after the last failure, not 30."""
+    """Without the model INV_006 says so, once someone leases a job: 20 s after the last failure, not 30."""
     [trace] = [trace for name, trace in KEPT if name == "opened_before_the_last_failure"]
     later = (*trace.actions, Tick(seconds=20), *[Step(worker="A")] * 20)
     for swap, got in (
         (reads_once, "exec-3 was leased 20s after failure 2 in a row, and the breaker is open for 30s"),
         (guarded, None),
     ):
-        found = attempt(trace.scope, swap, Hunt("INV_005"), later)
+        found = run_actions(trace.scope, swap, Hunt("INV_006"), later)
         assert (found and found.finding.got) == got

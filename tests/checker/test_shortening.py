@@ -7,7 +7,7 @@ from attrs import define, evolve
 
 from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.scope import Swap
-from failure_modes.checker.oracle.run_actions import attempt
+from failure_modes.checker.oracle.lockstep import run_actions
 from failure_modes.checker.search import minimise as minimising
 from failure_modes.checker.search.edits import minimise
 from failure_modes.checker.search.minimise import shrink
@@ -63,7 +63,7 @@ def counting(queue: Queue) -> Queue:
 
 
 def _shrunk(swap: Swap = MODE.swap) -> tuple[Action, ...]:
-    found = attempt(SCOPE, swap, MODE.hunt, ABORTS_A_COMMIT)
+    found = run_actions(SCOPE, swap, MODE.hunt, ABORTS_A_COMMIT)
     assert found is not None
     assert len(found.actions) == 7
     shortest = shrink(SCOPE, swap, MODE.hunt, found)
@@ -75,7 +75,7 @@ def test_a_trace_that_no_small_change_shortens_becomes_the_shortest() -> None:
     """The explorer tries every trace with no more of anything; a local search stays where it is."""
 
     def same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
-        again = attempt(SCOPE, MODE.swap, MODE.hunt, actions)
+        again = run_actions(SCOPE, MODE.swap, MODE.hunt, actions)
         return None if again is None else again.actions
 
     assert minimise(ABORTS_A_COMMIT, same) == ABORTS_A_COMMIT

@@ -11,12 +11,10 @@ from attrs import evolve
 from failure_modes.checker.experiment.findings import Divergence
 from failure_modes.checker.experiment.scope import Granularity, Scope
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
-from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.oracle.lockstep import Lockstep, run_actions
 from failure_modes.checker.oracle.records import Record
-from failure_modes.checker.oracle.run_actions import attempt
 from failure_modes.checker.report.summary import trace_of
-from failure_modes.checker.search.machine import run
-from failure_modes.checker.search.results import Search
+from failure_modes.checker.search.machine import Search, run
 from failure_modes.checker.simulation.sqlite_stepping import SQLiteStepping
 from failure_modes.checker.simulation.stepping import LOOKS, At, Crashed, Ran, label, verb_of
 from failure_modes.checker.traces.replay import replay
@@ -37,7 +35,7 @@ def _work(lockstep: Lockstep, steps: int) -> int:
     while lockstep.possible(Step(worker=PRODUCER)):
         lockstep.apply(Step(worker=PRODUCER))
     taken = 0
-    while taken < steps and lockstep.sometimes["a lease expired"] == 0:
+    while taken < steps and lockstep.ledger.sometimes["a lease expired"] == 0:
         lockstep.apply(Step(worker="A"))
         taken += 1
         if lockstep.world.processes["A"].at_rest:
@@ -71,7 +69,7 @@ def test_a_crash_after_commit_hides_it_from_the_worker_and_not_from_the_store() 
         lockstep.apply(Crash(worker="A"))
         assert lockstep.durable.job_state(1) is JobState.RUNNING
         lockstep.finish()
-        assert lockstep.sometimes["a crash hid a commit from its worker"] == 1
+        assert lockstep.ledger.sometimes["a crash hid a commit from its worker"] == 1
 
 
 class _Recorder:
@@ -99,7 +97,7 @@ class _Recorder:
     def record(self, ran: Ran) -> None:
         """Forget it."""
 
-    def refuse(self, error: Exception) -> NoReturn:
+    def refuse(self, error: BaseException) -> NoReturn:
         """There is no reason to."""
         raise error
 
@@ -161,7 +159,7 @@ def _run(scope: Scope, actions: tuple[Action, ...]) -> list[Record]:
             if lockstep.possible(action):
                 lockstep.apply(action)
         lockstep.finish()
-        return lockstep.records
+        return lockstep.ledger.records
 
 
 def test_what_cannot_happen_is_not_possible() -> None:
@@ -204,7 +202,7 @@ def test_a_divergence_on_the_guarded_system_is_a_trace_that_replays() -> None:
     trace = trace_of(None, UNRESTRICTED.scope, result, "")
     assert trace is not None
     assert (trace.breaks.invariant, trace.breaks.step) == (None, 4)
-    again = attempt(trace.scope, swap, None, trace.actions)
+    again = run_actions(trace.scope, swap, None, trace.actions)
     assert again is not None
     assert again.finding == result.finding
     assert replay(trace).finding is None, "the real queue does not part"
@@ -284,4 +282,4 @@ def test_a_failure_of_a_handler_is_in_the_books(granularity: Granularity) -> Non
         lockstep.apply(Fail(worker="A"))
         while not lockstep.rests("A"):
             lockstep.apply(Step(worker="A"))
-        assert lockstep.faults == [Fault(kind="failure", job=1)]
+        assert lockstep.ledger.faults == [Fault(kind="failure", job=1)]

@@ -4,7 +4,8 @@ import pytest
 from attrs import evolve
 
 from model.events import Event
-from model.invariants import Change, explicit_transitions
+from model.invariants import Change
+from model.invariants.changes import explicit_transitions
 from model.state import Execution, Status
 from tests.model.rows import AT, DONE, EXEC, EXPIRES, RUNNING, audit, rows
 

@@ -5,7 +5,8 @@ from attrs import evolve
 
 from model.actions import Enqueue, Fail, Step
 from model.events import Event
-from model.invariants import Change, no_storm
+from model.invariants import Change
+from model.invariants.attempts import attempts_are_bounded
 from model.limits import failed, has_room, is_open, probed, retried, wait_ms
 from model.load import Load
 from model.state import Breaker, Durable, Execution, JobState, Settings, Status, initial
@@ -96,7 +97,7 @@ def _event(event: str, at: int, execution: int = 1) -> Event:
 def _judged(load: Load, *events: Event, settings: Settings = LIMITS) -> str | None:
     executions = tuple([_execution(number) for number in (0, 1, 2, 3)])
     after = Durable(executions=(*executions, _execution(4, job=2, attempt=1)))
-    return no_storm(
+    return attempts_are_bounded(
         Change(before=after, after=after, events=events, actor="A", at=0, load=load, settings=settings)
     )
 

@@ -16,7 +16,7 @@ from model.actions import (
     Step,
     Tick,
 )
-from model.events import Outcome
+from model.events import Environment, Outcome
 from model.invariants import INVARIANTS, Change, Invariant
 from model.state import JobState, Phase, Settings, State, Status, initial
 from model.step import enabled, step
@@ -206,7 +206,7 @@ def test_the_small_scope_ends_jobs_in_both_ways() -> None:
 def test_a_worker_that_is_not_there_cannot_move(kind: type[Step | Fail | Heartbeat | Crash]) -> None:
     """An action of an unknown worker is rejected, with its name, and changes nothing."""
     state, outcome = step(START, kind(worker="Z"))
-    assert (state, outcome) == (START, Outcome(operation="none", rejected="there is no worker Z"))
+    assert (state, outcome) == (START, Outcome(operation=Environment.NONE, rejected="there is no worker Z"))
 
 
 @pytest.mark.parametrize("kind", [Fail, Heartbeat])
@@ -225,7 +225,7 @@ def test_a_worker_without_a_running_handler_cannot_fail_or_beat(kind: type[Fail 
 def test_a_helper_may_crash_and_has_nothing_to_forget(helper: str) -> None:
     """A crash of the producer or of the reconciler leaves the state as it was."""
     state = run(START, Enqueue(key="k1"), Step(worker=A))
-    assert step(state, Crash(worker=helper)) == (state, Outcome(operation="crash"))
+    assert step(state, Crash(worker=helper)) == (state, Outcome(operation=Environment.CRASH))
 
 
 def test_a_crash_forgets_what_the_worker_had_in_hand_and_nothing_else() -> None:
@@ -275,4 +275,4 @@ def test_a_loss_of_power_is_a_crash_of_everyone() -> None:
         crashed = step(step(state, Crash(worker=A))[0], Crash(worker=B))[0]
         lost, outcome = step(state, PowerLoss())
         assert lost == crashed
-        assert outcome == Outcome(operation="power loss")
+        assert outcome == Outcome(operation=Environment.POWER_LOSS)

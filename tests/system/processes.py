@@ -83,8 +83,15 @@ class Process:
 
 def ran(folder: Path, *arguments: str | bytes, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     """A command that was run to its end, in bytes."""
+    return ran_program(folder, "-m", "system", *arguments, stdin=stdin)
+
+
+def ran_program(
+    folder: Path, *arguments: str | bytes, stdin: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    """A Python program that was run to its end, in bytes."""
     return subprocess.run(
-        [sys.executable, "-m", "system", *arguments],
+        [sys.executable, *arguments],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(PROJECT)},
         input=stdin,

@@ -1,12 +1,13 @@
 """The command line on a queue of an older version: each command works, or says which one helps."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.system.commands import fine, refused
-from tests.system.databases import PostgreSQL
+from tests.system.databases import PostgreSQL, SQLite
 from tests.system.old_queues import NEXT_ID, OldQueue, old_postgresql, old_sqlite
 from tests.system.processes import HANDLERS
 
@@ -53,6 +54,13 @@ def test_a_command_brings_a_file_up_and_names_init_for_a_database(
     fine(*command)
     fine("init")
     assert old.database.sound()
+
+
+def test_init_says_which_upgrade_it_made(old: OldQueue) -> None:
+    """The version that was there and the one that is there now; a second `init` upgrades nothing."""
+    queue = os.environ["QUEUE_DB"] if isinstance(old.database, SQLite) else old.database.shown
+    assert fine("init") == f"{queue}: upgraded from schema version {old.version} to {old.wanted}\n"
+    assert fine("init") == f"{queue}: a queue is there already\n"
 
 
 def test_an_old_queue_is_worked_off_by_the_commands(old: OldQueue) -> None:

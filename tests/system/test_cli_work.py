@@ -2,6 +2,7 @@
 
 import signal
 from contextlib import closing
+from types import FrameType
 
 import pytest
 
@@ -126,12 +127,25 @@ def test_the_help_says_what_all_workers_must_share_and_how_a_worker_ends() -> No
 
 
 def test_work_leaves_the_signal_handlers_as_they_were(opened: Store) -> None:
-    """After `work` the process has the signal handlers that it had before, also when it ended in an error."""
+    """After `work` the process has the signal handlers that it had before, also when it ended in an error.
+
+    The test sets handlers of its own, so that no earlier `work` can have left the same ones.
+    """
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGURG)
-    before = [signal.getsignal(number) for number in numbers]
-    fine("work", "handlers:echo", "--drain")
-    with opened.transaction():
-        call("--busy-seconds", "0", "work", "handlers:echo", "--drain")
-    fine("enqueue", "1")
-    assert call("work", "handlers:interrupt", "--drain").exit_code == 1
-    assert [signal.getsignal(number) for number in numbers] == before
+
+    def mine(number: int, frame: FrameType | None) -> None:
+        del number, frame
+
+    before = [signal.signal(number, mine) for number in numbers]
+    try:
+        fine("work", "handlers:echo", "--drain")
+        assert [signal.getsignal(number) for number in numbers] == [mine] * 3
+        with opened.transaction():
+            call("--busy-seconds", "0", "work", "handlers:echo", "--drain")
+        assert [signal.getsignal(number) for number in numbers] == [mine] * 3
+        fine("enqueue", "1")
+        assert call("work", "handlers:interrupt", "--drain").exit_code == 1
+        assert [signal.getsignal(number) for number in numbers] == [mine] * 3
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

@@ -6,6 +6,7 @@ from contextlib import closing, suppress
 import pytest
 from attrs import evolve
 
+from system.audit import EventKind, Operation, Reason
 from system.clock import ManualClock
 from system.policies import Policies, Retry
 from system.queue import Queue
@@ -21,7 +22,7 @@ from system.store import (
     StoreError,
 )
 from tests.system.databases import Database
-from tests.system.test_queue import leased, started
+from tests.system.test_queue import leased
 
 
 def add_job(store: Store, key: str | None = None) -> Job:
@@ -59,18 +60,18 @@ def write_all(store: Store, *, and_then: type[BaseException] | None = None) -> N
     """One transaction in which everything is written that can be."""
     with store.transaction() as tx:
         job = tx.add_job(key="k", payload_json="1", attempts_max=1)
-        tx.record(event="enqueued", operation="enqueue", actor="producer", job_id=job.id)
+        tx.record(event=EventKind.ENQUEUED, operation=Operation.ENQUEUE, actor="producer", job_id=job.id)
         execution = tx.add_execution(
-            job_id=job.id, attempt=1, worker="A", lease_expires_at=tx.now + 1, operation="lease"
+            job_id=job.id, attempt=1, worker="A", lease_expires_at=tx.now + 1, operation=Operation.LEASE
         )
         tx.move(
             execution,
             to=Status.COMMITTED,
-            event="committed",
-            operation="commit",
+            event=EventKind.COMMITTED,
+            operation=Operation.COMMIT,
             actor="A",
             lease_expires_at=tx.now + 2,
-            reason="because",
+            reason=Reason.ABANDONED,
             detail="so",
         )
         tx.add_effect(job_id=job.id, execution_id=execution.id, value="2")
@@ -125,7 +126,7 @@ def test_what_is_committed_is_read_as_it_was_written(store: Store, database: Dat
         execution_id=1,
         before=Status.LEASED,
         after=Status.COMMITTED,
-        reason="because",
+        reason="abandoned",
         detail="so",
     )
 
@@ -168,7 +169,7 @@ def test_a_transaction_reads_the_time_once(store: Store, clock: ManualClock) -> 
         began = tx.now
         clock.advance(1)
         job = tx.add_job(key=None, payload_json="1", attempts_max=1)
-        tx.record(event="enqueued", operation="enqueue", actor="A", job_id=job.id)
+        tx.record(event=EventKind.ENQUEUED, operation=Operation.ENQUEUE, actor="A", job_id=job.id)
         assert job.enqueued_at == job.available_at == began == tx.now
     assert [row.at for row in store.audit()] == [began]
     assert store.counts().counted_at == clock.now() == began + 1
@@ -193,7 +194,7 @@ def test_a_transaction_has_one_time_whatever_it_reads_first(
         times = [tx.now]
         clock.advance(1)
         tx.set_available(job.id, 5)
-        tx.record(event="duplicate", operation="o", actor="A", job_id=job.id)
+        tx.record(event=EventKind.DUPLICATE, operation=Operation.ENQUEUE, actor="A", job_id=job.id)
         times.append(tx.now)
     assert times == [clock.now() - 1] * 2
     assert list(queue.store.audit())[-1].at == times[0]
@@ -222,92 +223,13 @@ def test_each_lease_has_a_higher_id(queue: Queue, clock: ManualClock) -> None:
         seen.append(last.id)
         with suppress(ZeroDivisionError), queue.store.transaction() as tx:
             expiry = tx.now + number
-            tx.move(last, to=Status.ABORTED, event="expired", operation="lease", actor="B")
-            tx.add_execution(job_id=1, attempt=9, worker="B", lease_expires_at=expiry, operation="lease")
+            tx.move(last, to=Status.ABORTED, event=EventKind.EXPIRED, operation=Operation.LEASE, actor="B")
+            tx.add_execution(
+                job_id=1, attempt=9, worker="B", lease_expires_at=expiry, operation=Operation.LEASE
+            )
             raise ZeroDivisionError
     assert seen == sorted(set(seen))
     assert [execution.id for execution in queue.store.executions()] == seen
-
-
-@pytest.mark.parametrize(("retries", "expected"), [(True, (3, 5, 1, 7, 2, 8)), (False, (2, 8))])
-def test_jobs_with_a_due_time_come_first_and_then_new_ones_by_id(
-    store: Store, retries: bool, expected: tuple[int, ...]
-) -> None:
-    """By due time and by id, in whatever order they were written; without `retries` only new ones come."""
-    jobs = [add_job(store) for _ in range(8)]
-    due = {1: 7, 3: 5, 4: 1_000_001, 5: 5, 6: None, 7: 1_000_000}
-    with store.transaction() as tx:
-        for job_id in reversed(due):
-            tx.set_available(job_id, due[job_id])
-    taken = []
-    with store.transaction() as tx:
-        while found := tx.next_available(retries=retries):
-            taken.append(found.id)
-            tx.set_available(found.id, None)
-    assert tuple(taken) == expected
-    assert [job.id for job in jobs] == list(range(1, 9))
-
-
-def test_expired_executions_come_by_id_the_longest_expired_first(store: Store, clock: ManualClock) -> None:
-    """`expired` gives so many at most: those whose lease ran out first; and these by id."""
-    expiries = (40, 10, 30, 20, clock.now() + 1, clock.now())
-    with store.transaction() as tx:
-        for number, expiry in enumerate(expiries):
-            job = tx.add_job(key=None, payload_json="1", attempts_max=1)
-            execution = tx.add_execution(
-                job_id=job.id, attempt=1, worker="A", lease_expires_at=expiry, operation="lease"
-            )
-            if number == 1:
-                tx.move(execution, to=Status.IN_PROGRESS, event="started", operation="start", actor="A")
-            if number == 2:
-                tx.move(execution, to=Status.COMMITTED, event="committed", operation="commit", actor="A")
-            if number == 3:
-                tx.move(execution, to=Status.ABORTED, event="failed", operation="fail", actor="A")
-    with store.transaction() as tx:
-        assert [found.id for found in tx.expired(9)] == [1, 2, 3, 6]
-        assert [found.id for found in tx.expired(2)] == [2, 3]
-        assert [found.id for found in tx.expired(3)] == [1, 2, 3]
-        assert tx.expired(1)[0].status is Status.IN_PROGRESS
-
-
-def test_counts_are_of_one_moment(queue: Queue, clock: ManualClock) -> None:
-    """Each job is counted in one state, and they say at what time: an abandoned lease is one by then."""
-    for number in range(4):
-        queue.enqueue(number)
-        clock.advance(1)
-    succeeded, running = started(queue), started(queue)
-    assert queue.commit(succeeded, 1)
-    assert queue.finish(succeeded)
-    counts = queue.store.counts()
-    assert (counts.pending, counts.running, counts.succeeded, counts.failed) == (2, 1, 1, 0)
-    assert (counts.oldest_due_at, counts.latest_due_at) == (1_000_002, 1_030_004)
-    assert (counts.ahead, counts.abandoned) == (0, 0)
-    clock.advance(29_999)
-    assert queue.store.counts().abandoned == 0
-    clock.advance(1)
-    assert queue.store.counts().abandoned == 1
-    assert not queue.commit(succeeded, 2)
-    assert queue.store.counts().duplicates_refused == 1
-    assert running.id == 2
-
-
-def test_the_audit_is_in_order_and_of_one_job_when_asked(queue: Queue) -> None:
-    """Its rows come by id, from behind any of them, and what is of one job is all there is of it."""
-    for key in ("a", "b", "a", "b", "c"):
-        queue.enqueue(1, key=key)
-    rows = list(queue.store.audit())
-    assert [row.id for row in rows] == sorted({row.id for row in rows})
-    assert [(row.job_id, row.event) for row in rows] == [
-        (1, "enqueued"),
-        (2, "enqueued"),
-        (1, "duplicate"),
-        (2, "duplicate"),
-        (rows[-1].job_id, "enqueued"),
-    ]
-    assert list(queue.store.audit(after=rows[1].id)) == rows[2:]
-    assert list(queue.store.audit(job_id=2)) == [rows[1], rows[3]]
-    assert list(queue.store.audit(job_id=2, after=rows[1].id)) == [rows[3]]
-    assert list(queue.store.audit(job_id=99)) == []
 
 
 def test_retries_and_the_breaker_are_written_over(store: Store, clock: ManualClock) -> None:

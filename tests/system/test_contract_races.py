@@ -10,6 +10,7 @@ from functools import partial
 import pytest
 from attrs import evolve
 
+from system.audit import EventKind, Operation
 from system.clock import ManualClock, SystemClock
 from system.policies import CircuitBreaker, Policies, Retry, RetryBudget
 from system.queue import Queue
@@ -195,7 +196,13 @@ def test_a_commit_that_waits_sees_what_was_committed_meanwhile(
             waits_for_a_lock(postgresql.dsn)
             clock.advance(7)
             tx.add_effect(job_id=1, execution_id=held.id, value='"theirs"')
-            tx.move(execution, to=Status.COMMITTED, event="committed", operation="commit", actor="A")
+            tx.move(
+                execution,
+                to=Status.COMMITTED,
+                event=EventKind.COMMITTED,
+                operation=Operation.COMMIT,
+                actor="A",
+            )
         assert answer.result(PATIENT_SECONDS) is False
         assert [effect.value for effect in store.effects()] == ['"theirs"']
         refused = list(store.audit())[-1]

@@ -11,8 +11,8 @@ from system.queue import Queue
 from system.store import Store
 from system.watching import EXIT_STUCK
 from system.worker import Worker
-from tests.system.databases import Database, effects
-from tests.system.processes import process, ran
+from tests.system.databases import Database, PostgreSQL, effects
+from tests.system.processes import process, ran, ran_program
 from tests.system.test_worker import write
 
 HUNG = """
@@ -125,6 +125,29 @@ def test_a_handler_that_cannot_be_broken_off_costs_its_process(
     assert (last.event, last.detail) == ("failed", "TimedOut: the handler ran for more than 0.2 s")
     Worker(Queue(store=later), write, name="B", clock=ManualClock()).drain()
     assert effects(database) == [(1, "1"), (2, "2")]
+
+
+FROM_PYTHON = """
+import sys
+
+import hung
+import system
+
+with system.open(sys.argv[1]) as queue:
+    queue.work(hung.swallow, name="A", handler_seconds=0.2, grace_seconds=0.2)
+"""
+
+
+def test_a_program_that_works_from_python_ends_in_the_same_way(
+    place: Path, database: Database, queue: Queue
+) -> None:
+    """`OpenQueue.work` takes the same two limits as the command."""
+    (place / "program.py").write_text(FROM_PYTHON)
+    address = database.dsn if isinstance(database, PostgreSQL) else database.named
+    ended = ran_program(place, "program.py", address)
+    assert (ended.returncode, ended.stderr.decode().splitlines()) == (EXIT_STUCK, [ENDS])
+    last = list(queue.store.audit())[-1]
+    assert (last.event, last.detail) == ("failed", "TimedOut: the handler ran for more than 0.2 s")
 
 
 def test_a_process_ends_also_where_the_store_cannot_be_told(

@@ -9,6 +9,7 @@ from model.limits import wait_ms
 from model.state import Execution as ModelExecution
 from model.state import Settings
 from model.state import Status as ModelStatus
+from system.audit import EventKind, Operation
 from system.clock import ManualClock
 from system.policies import CircuitBreaker, Policies, Retry, RetryBudget
 from system.queue import Queue
@@ -69,9 +70,9 @@ def _failed_before(queue: Queue, jobs: int) -> None:
         for _ in range(jobs):
             job = tx.add_job(key=None, payload_json="1", attempts_max=3)
             first = tx.add_execution(
-                job_id=job.id, attempt=1, worker="A", lease_expires_at=tx.now, operation="lease"
+                job_id=job.id, attempt=1, worker="A", lease_expires_at=tx.now, operation=Operation.LEASE
             )
-            tx.move(first, to=Status.ABORTED, event="failed", operation="fail", actor="A")
+            tx.move(first, to=Status.ABORTED, event=EventKind.FAILED, operation=Operation.FAIL, actor="A")
             tx.set_available(job.id, tx.now)
 
 

@@ -103,6 +103,16 @@ def test_work_gives_results(queue: system.OpenQueue) -> None:
         assert queue.state(silent.id) is system.JobState.SUCCEEDED
 
 
+def test_a_limit_of_work_is_refused_by_its_name(queue: system.OpenQueue) -> None:
+    """Each time that `work` takes is one that its worker uses: what cannot be a time is refused."""
+    limits = ("poll_seconds", "handler_seconds", "grace_seconds", "reconcile_seconds")
+    with queue:
+        for limit in limits:
+            times: dict[str, float] = {limit: -1.0}
+            with pytest.raises(ValueError, match=limit):
+                queue.work(add, drain=True, **times)  # type: ignore[arg-type]
+
+
 def test_failed_jobs_are_listed_with_their_reason(database: Database, folder: Path) -> None:
     """The latest first, as many as asked; the result of one says why there is none."""
     del folder

@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve, fields
 
 from model.invariants import invariant
+from system.audit import Operation, Reason
 from system.clock import ManualClock
 from system.policies import CommitBoundary, ExternalKeys, Fence, Policies, Reconciliation, Retry
 from system.policies.lease import Lease
@@ -27,7 +28,7 @@ def test_the_fence_lets_through_only_a_held_lease_that_has_not_run_out(status: S
     if status not in HELD:
         expected: str | None = "lease_lost"
     else:
-        expected = None if now < EXPIRY else "lease_expired"
+        expected = None if now < EXPIRY else Reason.LEASE_EXPIRED
     assert Fence().refusal(execution(status), now) == expected
 
 
@@ -121,7 +122,9 @@ def test_an_execution_is_buried_with_its_last_attempt_only(queue: Queue) -> None
     for attempt, buried in ((1, False), (2, True), (3, True)):
         last = evolve(execution(Status.ABORTED), job_id=job.id, attempt=attempt)
         with queue.store.transaction() as tx:
-            assert Retry(attempts_max=9).bury_if_spent(tx, last, operation="fail", actor="A") is buried
+            assert (
+                Retry(attempts_max=9).bury_if_spent(tx, last, operation=Operation.FAIL, actor="A") is buried
+            )
             assert (tx.job(job.id).available_at is None) is buried
 
 

@@ -3,10 +3,12 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import psycopg
 import pytest
 
+from system.audit import EventKind, Operation
 from system.clock import ManualClock
 from system.policies import CommitBoundary, Policies
 from system.policies.fence import Fence
@@ -149,7 +151,7 @@ def test_a_policy_that_writes_a_second_effect_is_stopped(queue: Queue, database:
         def commit(self, store: Store, fence: Fence, held: Execution, value: str) -> bool:
             del fence
             with store.transaction() as tx:
-                tx.record(event="refused", operation="commit", actor="A", job_id=held.job_id)
+                tx.record(event=EventKind.REFUSED, operation=Operation.COMMIT, actor="A", job_id=held.job_id)
                 tx.add_effect(job_id=held.job_id, execution_id=held.id, value=value)
             return True
 
@@ -173,7 +175,7 @@ def test_a_policy_that_leases_a_job_twice_is_stopped(queue: Queue, database: Dat
     first = leased(queue).execution
     before = everything(queue.store)
     with pytest.raises(StoreError) as raised, queue.store.transaction() as tx:
-        tx.add_execution(job_id=1, attempt=2, worker="B", lease_expires_at=9, operation="lease")
+        tx.add_execution(job_id=1, attempt=2, worker="B", lease_expires_at=9, operation=Operation.LEASE)
     assert message(raised, database) == (
         "refused by a rule of the schema (a job has one execution that was not aborted); nothing was changed"
     )
@@ -203,9 +205,9 @@ def test_the_store_enforces_what_rows_refer_to(store: Store) -> None:
     with pytest.raises(StoreError, match=refused), store.transaction() as tx:
         tx.add_effect(job_id=job.id, execution_id=99, value="1")
     with pytest.raises(StoreError, match=refused), store.transaction() as tx:
-        tx.add_execution(job_id=99, attempt=1, worker="A", lease_expires_at=1, operation="lease")
+        tx.add_execution(job_id=99, attempt=1, worker="A", lease_expires_at=1, operation=Operation.LEASE)
     with pytest.raises(StoreError, match=refused), store.transaction() as tx:
-        tx.record(event="enqueued", operation="enqueue", actor="A", job_id=99)
+        tx.record(event=EventKind.ENQUEUED, operation=Operation.ENQUEUE, actor="A", job_id=99)
     assert (store.executions(), store.effects(), list(store.audit())) == ((), (), [])
 
 
@@ -215,7 +217,7 @@ def test_an_event_that_is_not_known_is_told_in_one_line(queue: Queue, database: 
     queue.enqueue(1)
     before = everything(queue.store)
     with pytest.raises(StoreError) as raised, queue.store.transaction() as tx:
-        tx.record(event=event, operation="lease", actor="A", job_id=1)
+        tx.record(event=cast(EventKind, event), operation=Operation.LEASE, actor="A", job_id=1)
     text = message(raised, database)
     assert text.startswith("refused by a rule of the schema (")
     assert "event" in text

@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 
+from system.audit import EventKind, Operation
 from system.clock import ManualClock, SystemClock
 from system.queue import Queue
 from system.store import Execution, Status, Store, StoreError
@@ -111,7 +112,13 @@ def test_a_heartbeat_that_waits_for_the_commit_is_refused(
         with queue.store.transaction() as tx:
             execution = tx.execution(held.id)
             tx.add_effect(job_id=held.job_id, execution_id=held.id, value="1")
-            tx.move(execution, to=Status.COMMITTED, event="committed", operation="commit", actor="A")
+            tx.move(
+                execution,
+                to=Status.COMMITTED,
+                event=EventKind.COMMITTED,
+                operation=Operation.COMMIT,
+                actor="A",
+            )
             tx.set_available(held.job_id, None)
             clock.advance(1)
             answer = thread.submit(beat)

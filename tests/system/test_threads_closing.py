@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from system.audit import EventKind, Operation
 from system.clock import ManualClock, SystemClock
 from system.queue import Queue
 from system.sqlite import SQLiteStore
@@ -40,7 +41,7 @@ def test_a_store_may_be_closed_while_a_thread_is_in_a_transaction(
             job = tx.add_job(key="k", payload_json="1", attempts_max=1)
             inside.set()
             assert closed.wait(PATIENT_SECONDS)
-            tx.record(event="enqueued", operation="enqueue", actor="A", job_id=job.id)
+            tx.record(event=EventKind.ENQUEUED, operation=Operation.ENQUEUE, actor="A", job_id=job.id)
             if raises:
                 raise ZeroDivisionError
 

@@ -11,7 +11,10 @@ from attrs import evolve
 
 from system.clock import ManualClock
 from system.policies import Policies
+from system.postgresql import PostgreSQLStore
 from system.queue import Queue
+from system.schema import Upgraded
+from system.sqlite import SQLiteStore
 from system.store import Status, Store, StoreError
 from system.worker import Worker
 from tests.system.databases import Database, PostgreSQL, SQLite
@@ -135,18 +138,26 @@ def test_each_job_goes_on_from_where_it_was(old: OldQueue) -> None:
 
 
 def test_openers_at_once_bring_it_up_once(old: OldQueue) -> None:
-    """Stores that open it in threads that begin together all work on it; no row is there twice."""
+    """Stores that open it in threads that begin together all work on it; one says that it upgraded it.
+
+    No row is there twice.
+    """
     before = old.rows()
     gate = threading.Barrier(AT_ONCE)
+    upgrades = []
 
     def open_and_enqueue(number: int) -> int:
         gate.wait()
         with closing(upgraded(old, busy_seconds=PATIENT_SECONDS)) as store:
+            assert isinstance(store, SQLiteStore | PostgreSQLStore)
+            upgrades.append(store.upgraded)
             return Queue(store=store).enqueue(number).id
 
     with ThreadPoolExecutor(AT_ONCE) as threads:
         ids = sorted(threads.map(open_and_enqueue, range(AT_ONCE)))
     after = old.rows()
+    made = [one for one in upgrades if one is not None]
+    assert made == [Upgraded(before=old.version, after=old.wanted)]
     assert ids == list(range(NEXT_ID, NEXT_ID + AT_ONCE))
     for table, rows in before.items():
         added = AT_ONCE if table in ("jobs", "audit") else 0

@@ -7,6 +7,7 @@ from contextlib import suppress
 import pytest
 from attrs import evolve
 
+from system.audit import Reason
 from system.clock import ManualClock
 from system.policies import CircuitBreaker, Policies
 from system.queue import Queue
@@ -194,10 +195,10 @@ def test_only_the_store_says_that_a_lease_is_gone(queue: Queue, clock: ManualClo
     asked = threading.Semaphore(0)
 
     class Fence(type(queue.policies.fence)):  # type: ignore[misc]
-        def refusal(self, execution: Execution, now: int) -> str | None:
+        def refusal(self, execution: Execution, now: int) -> Reason | None:
             if is_watching():
                 asked.release()
-            reason: str | None = super().refusal(execution, now)
+            reason: Reason | None = super().refusal(execution, now)
             return reason
 
     def handler(job: Job, context: Context) -> None:
@@ -216,10 +217,10 @@ def test_a_store_that_cannot_say_is_asked_again(queue: Queue, clock: ManualClock
     away = [StoreUnavailable("away"), StoreUnavailable("away")]
 
     class Fence(type(queue.policies.fence)):  # type: ignore[misc]
-        def refusal(self, execution: Execution, now: int) -> str | None:
+        def refusal(self, execution: Execution, now: int) -> Reason | None:
             if away and is_watching():
                 raise away.pop()
-            reason: str | None = super().refusal(execution, now)
+            reason: Reason | None = super().refusal(execution, now)
             return reason
 
     later = evolve(queue, policies=Policies(fence=Fence()))

@@ -14,10 +14,9 @@ from failure_modes.checker.campaigns.matrix import off, without
 from failure_modes.checker.experiment.findings import Found
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Hunt
-from failure_modes.checker.oracle.run_actions import attempt
-from failure_modes.checker.search.machine import run
+from failure_modes.checker.oracle.lockstep import run_actions
+from failure_modes.checker.search.machine import Search, Tally, run
 from failure_modes.checker.search.minimise import shrink
-from failure_modes.checker.search.results import Search, Tally
 from model.actions import Action
 from model.invariants import INVARIANTS
 from model.state import Settings
@@ -97,6 +96,6 @@ def _needed(
     needed = names
     for name in names:
         fewer = tuple([other for other in needed if other != name])
-        if attempt(strategy.scope, partial(without, fewer), hunted, actions) is not None:
+        if run_actions(strategy.scope, partial(without, fewer), hunted, actions) is not None:
             needed = fewer
     return needed

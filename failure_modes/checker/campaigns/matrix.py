@@ -15,11 +15,12 @@ from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import catalogue
 from failure_modes.checker.experiment.scope import Scope, Swap, guarded
 from failure_modes.checker.experiment.target import Hunt, past_others
-from failure_modes.checker.proof.explorer import Proof
-from failure_modes.checker.proof.proving import Answer
+from failure_modes.checker.proof.proof import Proof
+from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.search.uninterrupted import prove
 from model.invariants import INVARIANTS
 from model.state import Settings
+from system.audit import Operation, Reason
 from system.policies import CircuitBreaker, Fence, Policies, Reconciliation, Retry, RetryBudget
 from system.policies.reconcile import Reconciled
 from system.queue import Queue
@@ -64,7 +65,7 @@ PARTS = (
 class NoFence(Fence):
     """Whoever comes may go on."""
 
-    def refusal(self, execution: Execution, now: int) -> str | None:
+    def refusal(self, execution: Execution, now: int) -> Reason | None:
         """No reason ever."""
         del execution, now
         return None
@@ -78,7 +79,7 @@ class NoEnd(Retry):
         del attempt
         return 0
 
-    def bury_if_spent(self, tx: Transaction, last: Execution, *, operation: str, actor: str) -> bool:
+    def bury_if_spent(self, tx: Transaction, last: Execution, *, operation: Operation, actor: str) -> bool:
         """Never give up."""
         del tx, last, operation, actor
         return False
@@ -136,8 +137,8 @@ class Row:
     """
 
     off: tuple[str, ...]
-    answers: tuple[Answer, ...]
-    later: tuple[Answer | None, ...]
+    answers: tuple[ProofResult, ...]
+    later: tuple[ProofResult | None, ...]
 
 
 @cache
@@ -157,7 +158,7 @@ def matrix(part: Part, processes: int, done: Callable[[str], None], together: in
             answers, later, swap = [], [], partial(without, names)
             for invariant in INVARIANTS:
                 first = _answer(part, swap, Hunt(invariant.id), processes)
-                others = first.finding is None and first.counts.asides
+                others = first.finding is None and first.counts.off_target
                 answers.append(first)
                 later.append(_answer(part, swap, past_others(invariant.id), processes) if others else None)
                 done(f"{' and '.join(names)} switched off: {invariant.id}")
@@ -180,6 +181,6 @@ def without(names: tuple[str, ...], queue: Queue) -> Queue:
     return queue
 
 
-def _answer(part: Part, swap: Swap, hunted: Hunt | None, processes: int) -> Answer:
-    proof = Proof(scope=part.scope, bounds=part.bounds, swap=swap, hunted=hunted)
+def _answer(part: Part, swap: Swap, hunted: Hunt | None, processes: int) -> ProofResult:
+    proof = Proof(scope=part.scope, bounds=part.bounds, swap=swap, target=hunted)
     return prove(proof, processes=processes)

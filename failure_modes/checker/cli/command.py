@@ -66,7 +66,8 @@ class Commands(click.Group):
         try:
             interrupts.check()
             temporary.sweep()
-            return super().invoke(ctx)
+            with temporary.room():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             interrupted()
         except click.ClickException as error:

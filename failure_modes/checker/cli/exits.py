@@ -12,6 +12,7 @@ from failure_modes.checker.support.errors import (
     ScenarioError,
     SubjectError,
 )
+from failure_modes.checker.support.temporary import NoRoom
 from system.store import StoreError
 
 
@@ -32,13 +33,14 @@ class EXIT(IntEnum):
         return self.name.lower().replace("_", " ")
 
 
-_CODES: tuple[tuple[type[Exception], EXIT], ...] = (
+_CODES: tuple[tuple[type[BaseException], EXIT], ...] = (
     (CallerError, EXIT.REFUSED),
     (FileError, EXIT.REFUSED),
     (ScenarioError, EXIT.REFUSED),
     (SubjectError, EXIT.REFUSED),
     (MachineError, EXIT.INCONCLUSIVE),
     (LimitReached, EXIT.INCONCLUSIVE),
+    (NoRoom, EXIT.INCONCLUSIVE),
     (StoreError, EXIT.INCONCLUSIVE),
     (CheckerError, EXIT.NOT_AS_EXPECTED),
     (OSError, EXIT.REFUSED),
@@ -49,12 +51,12 @@ ERRORS = tuple([kind for kind, _ in _CODES])
 """The errors that end a command in one line. Any other is a defect of the checker, and has a traceback."""
 
 
-def code_of(error: Exception) -> EXIT:
+def code_of(error: BaseException) -> EXIT:
     """The exit code of an error of one of these classes."""
     return next(code for kind, code in _CODES if isinstance(error, kind))
 
 
-def describe(error: Exception) -> str:
+def describe(error: BaseException) -> str:
     """What was wrong, in one line."""
     if not isinstance(error, OSError):
         return str(error)

@@ -13,7 +13,7 @@ from failure_modes.checker.cli.searches import Searched, add_search, code_of_all
 from failure_modes.checker.experiment.catalogue import FailureMode, failure_mode
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.report.summary import trace_of
-from failure_modes.checker.search.results import Result
+from failure_modes.checker.search.machine import Result
 from failure_modes.checker.traces.database import keep, path_of
 from failure_modes.checker.traces.replay import replay
 from failure_modes.checker.traces.trace import Trace

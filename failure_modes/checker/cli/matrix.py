@@ -7,7 +7,7 @@ from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import PROCESSES
 from failure_modes.checker.cli.output import Verdict, interrupted, output, show
-from failure_modes.checker.proof.proving import Answer
+from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.report.progress import Lines
 from model.invariants import INVARIANTS
 
@@ -62,12 +62,12 @@ def _cells(row: Row, rows: list[Row]) -> list[str]:
     return [", ".join(row.off) or "nothing", *cells]
 
 
-def _cell(first: Answer, later: Answer | None) -> str:
+def _cell(first: ProofResult, later: ProofResult | None) -> str:
     if first.shortest is not None:
         return str(first.shortest)
     if later is not None and later.shortest is not None:
         return f"({later.shortest})"
-    return "(-)" if later is not None and later.counts.asides else "-"
+    return "(-)" if later is not None and later.counts.off_target else "-"
 
 
 def _add(part: Part, row: Row, rows: list[Row]) -> None:
@@ -82,7 +82,7 @@ def _add(part: Part, row: Row, rows: list[Row]) -> None:
                 "shortest": answer.shortest,
                 "complete": answer.complete,
                 "states": answer.counts.states,
-                "other_first": answer.counts.asides,
+                "other_first": answer.counts.off_target,
                 "later": later.shortest if later else None,
                 "new": is_new(row, at, rows),
             }

@@ -8,7 +8,7 @@ from attrs import evolve
 from failure_modes.checker.cli.options import Command, Seconds
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import FailureMode
-from failure_modes.checker.proof.explorer import Reductions
+from failure_modes.checker.proof.proof import Reductions
 from failure_modes.checker.proof.proving import Limits
 
 GUARDED_BOUNDS = Bounds(jobs=2, ticks=1, crashes=1)

@@ -10,7 +10,7 @@ from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.scope import Scope, StoreKind, guarded
 from failure_modes.checker.oracle.describe import steps_told
-from failure_modes.checker.proof.proving import Answer
+from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.report.summary import trace_of
 from failure_modes.checker.traces.database import path_of
@@ -25,13 +25,13 @@ class Proved:
     mode: FailureMode | None
     scope: Scope
     bounds: Bounds
-    broken: Answer | None
-    held: Answer | None
+    broken: ProofResult | None
+    held: ProofResult | None
     wrong: tuple[str, ...]
     """Where the answers differ from what the scenario says of its own scope."""
 
     @property
-    def answers(self) -> tuple[Answer, ...]:
+    def answers(self) -> tuple[ProofResult, ...]:
         """Those that there are."""
         return tuple([answer for answer in (self.broken, self.held) if answer is not None])
 
@@ -61,7 +61,7 @@ def tell(proved: Proved, keep_as: str | None, why: str) -> None:
         show(f" not as its scenario.py says: {wrong}")
 
 
-def _add(proved: Proved, answer: Answer, broken: FailureMode | None, system: str) -> None:
+def _add(proved: Proved, answer: ProofResult, broken: FailureMode | None, system: str) -> None:
     """Add a result. `broken` is the failure mode where its fault was put in."""
     held = Verdict.HELD if answer.complete else Verdict.INCONCLUSIVE
     trace = trace_of(broken, proved.scope, answer, "")
@@ -77,7 +77,7 @@ def _add(proved: Proved, answer: Answer, broken: FailureMode | None, system: str
     )
 
 
-def _tell_broken(mode: FailureMode, scope: Scope, answer: Answer, keep_as: str | None, why: str) -> None:
+def _tell_broken(mode: FailureMode, scope: Scope, answer: ProofResult, keep_as: str | None, why: str) -> None:
     trace = trace_of(mode, scope, answer, why)
     if trace is None:
         said = "is broken in no reachable state of this scope" if answer.complete else _stopped(answer)
@@ -89,7 +89,7 @@ def _tell_broken(mode: FailureMode, scope: Scope, answer: Answer, keep_as: str |
     show(f" no trace of fewer than {steps} breaks {mode.breaks}: {_counts(answer)}")
 
 
-def _tell_held(mode: FailureMode | None, scope: Scope, answer: Answer) -> None:
+def _tell_held(mode: FailureMode | None, scope: Scope, answer: ProofResult) -> None:
     trace = trace_of(None, scope, answer, "")
     if trace is not None:
         base = mode.base if mode else guarded
@@ -108,7 +108,7 @@ def _control(mode: FailureMode | None) -> str:
     return f"the right system, {mode.beside}," if mode and mode.beside else "the guarded system"
 
 
-def _stopped(answer: Answer) -> str:
+def _stopped(answer: ProofResult) -> str:
     if answer.bound == "depth":
         return f"not broken by any trace of up to {answer.depth} steps; not complete, --depth was reached"
     if answer.bound == "interrupted":
@@ -116,9 +116,9 @@ def _stopped(answer: Answer) -> str:
     return f"not complete: --{answer.bound} was reached at depth {answer.depth}"
 
 
-def _counts(answer: Answer) -> str:
+def _counts(answer: ProofResult) -> str:
     counts = answer.counts
-    skipped = f", {counts.asides:,} ways ended where another invariant broke" if counts.asides else ""
+    skipped = f", {counts.off_target:,} ways ended where another invariant broke" if counts.off_target else ""
     return (
         f"{counts.states:,} states, {counts.transitions:,} transitions, {answer.seconds:.1f} s, "
         f"{answer.peak_memory_mb:,.0f} MB{skipped}"

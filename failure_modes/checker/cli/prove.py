@@ -39,9 +39,9 @@ from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.scope import Scope, guarded
 from failure_modes.checker.proof.alphabet import Alphabet
-from failure_modes.checker.proof.explorer import Proof
-from failure_modes.checker.proof.proving import Answer
+from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove as explore_all
+from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.report.progress import proof_shown
 from failure_modes.checker.report.summary import not_as_said, trace_of
 from failure_modes.checker.search.plans import guards_of
@@ -125,12 +125,12 @@ def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> 
     return proved
 
 
-def _broken(mode: FailureMode, scope: Scope, bounds: Bounds, options: dict[str, Any]) -> Answer:
+def _broken(mode: FailureMode, scope: Scope, bounds: Bounds, options: dict[str, Any]) -> ProofResult:
     proof = Proof(
         scope=scope,
         bounds=bounds,
         swap=mode.swap,
-        hunted=mode.hunt,
+        target=mode.hunt,
         reductions=reductions_of(mode, options),
         depth_max=options["depth"],
     )
@@ -144,19 +144,19 @@ def _broken(mode: FailureMode, scope: Scope, bounds: Bounds, options: dict[str, 
     return answer
 
 
-def _guarded(mode: FailureMode | None, scope: Scope, bounds: Bounds, options: dict[str, Any]) -> Answer:
+def _guarded(mode: FailureMode | None, scope: Scope, bounds: Bounds, options: dict[str, Any]) -> ProofResult:
     proof = Proof(
         scope=scope,
         bounds=bounds,
         swap=guarded if mode is None else mode.base,
-        hunted=None,
+        target=None,
         reductions=reductions_of(None, options),
         depth_max=options["depth"],
     )
     return _explored("the guarded system", proof, options)
 
 
-def _explored(what: str, proof: Proof, options: dict[str, Any]) -> Answer:
+def _explored(what: str, proof: Proof, options: dict[str, Any]) -> ProofResult:
     processes, limits = processes_for(proof.scope, options), limits_of(options)
     with proof_shown(what) as report:
         return explore_all(proof, processes=processes, limits=limits, report=report)

@@ -11,8 +11,7 @@ from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Hunt
 from failure_modes.checker.report.progress import shown
 from failure_modes.checker.report.summary import as_json
-from failure_modes.checker.search.machine import run
-from failure_modes.checker.search.results import Result, Search
+from failure_modes.checker.search.machine import Result, Search, run
 from failure_modes.checker.traces.trace import Trace
 
 

@@ -43,5 +43,8 @@ def past_others(invariant: str) -> Hunt:
 
 
 def needs_ending(hunted: Hunt | None) -> bool:
-    """Whether an example must be run to its end: only then can INV_004 and INV_005 be judged."""
-    return hunted is None or hunted.invariant in ("INV_004", "INV_005")
+    """Whether an example must be run to its end.
+
+    Only there can INV_004 and INV_005 be judged. INV_006 is judged on each change, and recovery makes some.
+    """
+    return hunted is None or hunted.invariant in ("INV_004", "INV_005", "INV_006")

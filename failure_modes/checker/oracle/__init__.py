@@ -1,1 +1,18 @@
-"""One action on the system and on the model, then the judgement: lock-step, liveness, what was reached."""
+"""One action on the system and on the model, then the judgement: lock-step, liveness, what was reached.
+
+The way of an action through this room:
+
+1. `Lockstep.apply` (`lockstep.py`) calls the four parts of a run, in this order.
+2. `SystemSide` (`system_side.py`) moves the system, reads what it did, and notes what its database chose.
+3. `Reference` (`reference.py`) takes the same action on the model.
+4. `Ledger` (`ledger.py`) keeps a `Record` (`records.py`) and counts the faults that were injected.
+   `sometimes.py` recognises in the records the situations that a search must meet.
+5. `Judge` (`judge.py`) judges the change by the invariants. Then `Reference` compares rows, audit and phase,
+   and the judge is told of a difference. A finding is raised: it ends the run.
+
+At the end, `liveness.py` runs recovery and a fair schedule, and `Judge` judges what is left. `describe.py`
+puts events, changes and differences into words. Each part gives and takes a frozen value of its own;
+together they are a `Snapshot`, which a run can be restored to.
+
+This room must not know how actions are chosen: no search, no proof, no trace.
+"""

@@ -1,97 +1,52 @@
-"""What a run leaves behind: what each action did, where it stands, and what a step from there changes."""
+"""What one action did, as a value: what a table of a run shows, and what coverage is counted from."""
 
 from attrs import frozen
 
-from failure_modes.checker.experiment.findings import Finding
-from failure_modes.checker.oracle.footprint import Footprint
-from failure_modes.checker.simulation.content import Content
-from failure_modes.checker.simulation.process_snapshot import Standing
-from model import invariants
+from failure_modes.checker.simulation.process_snapshot import Moved
+from failure_modes.checker.simulation.stepping import label
 from model.actions import Action
 from model.events import Event, Outcome
-from model.invariants import Fault
-from model.load import Load
-from model.state import Durable, Settings, State, Worker
+from model.state import Durable
 
 
 @frozen(kw_only=True)
 class Record:
-    """What one action did. `model` is None where the model took no step (or was left behind)."""
+    """What one action did to the system, and what the model answered.
+
+    `model` is None where the model took no step. `read_at` is the time that the transaction read, if it read
+    one. `recovering`: the action belongs to the liveness run.
+    """
 
     action: Action
     now: int
+    read_at: int | None
     model: Outcome | None
+    moved: Moved
     events: tuple[Event, ...]
-    ran: str | None
-    committed: bool
-    blocked: bool
-    passed_over: bool
-    """Whether it looked for jobs and did not see one that another transaction held."""
     before: Durable
     after: Durable
     recovering: bool
 
+    @property
+    def statement(self) -> str | None:
+        """The statement that ran, in a word or two, and why it failed, if it did."""
+        moved = self.moved
+        if moved.ran is None:
+            return None
+        return label(moved.ran) + (f": {moved.problem}" if moved.problem else "")
 
-def change_of(
-    record: Record, *, actor: str | None, read_at: int | None, load: Load, settings: Settings
-) -> invariants.Change:
-    """What an invariant judges of an action. `read_at` is the time that it read, if it read one."""
-    return invariants.Change(
-        before=record.before,
-        after=record.after,
-        events=record.events,
-        actor=actor or "time",
-        at=record.now if read_at is None else read_at,
-        load=load,
-        settings=settings,
-    )
+    @property
+    def committed(self) -> bool:
+        """True if a transaction was committed."""
+        return self.moved.committed
 
+    @property
+    def blocked(self) -> bool:
+        """True if the process waits for a lock."""
+        return self.moved.blocked
 
-@frozen(kw_only=True, eq=False)
-class Snapshot:
-    """All that the future of a run depends on. `events` and `faults` are `condensed`."""
-
-    content: Content
-    durable: Durable
-    now: int
-    standings: tuple[Standing, ...]
-    state: State | None
-    accepted: tuple[str, ...]
-    events: tuple[Event, ...]
-    faults: tuple[Fault, ...]
-    load: Load
-    parted: Finding | None
-    path: tuple[Action, ...] = ()
-    """The actions that led here, where only they can lead here again."""
-    beyond: object = ()
-    """What the future depends on besides, in such a world; as a value that is told by its text."""
-
-
-@frozen(kw_only=True)
-class Ends:
-    """A way that cannot be gone on: what was found, or the invariant that broke instead of the hunted one."""
-
-    finding: Finding | None = None
-    aside: str | None = None
-
-
-@frozen(kw_only=True, eq=False)
-class Change:
-    """What one action changed."""
-
-    content: Content
-    durable: Durable
-    passed: int
-    standing: Standing | None
-    worker: Worker | None
-    changed_at: int
-    accepted: tuple[str, ...]
-    events: tuple[Event, ...]
-    faults: tuple[Fault, ...]
-    load: Load
-    parted: Finding | None
-    released: bool
-    committed: bool
-    footprint: Footprint
-    whole: Snapshot | None = None
-    """The state after it, in a world where it cannot be made up from what changed."""
+    @property
+    def passed_over(self) -> bool:
+        """True if a lease did not see one of the jobs, because another transaction held it."""
+        look = self.moved.look
+        return look is not None and len(look.unheld) < len(self.before.jobs)

@@ -1,4 +1,7 @@
-"""What a search should have met at least once: a guarded run that never met it proves nothing."""
+"""The situations that a search must meet at least once: a run that never met its danger shows nothing.
+
+They are named here, and recognised from the record of an action.
+"""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -30,7 +33,7 @@ OF_POWER = "power was lost"
 OF_LIMITS = ("a retry was passed over", "the breaker opened", "the breaker closed")
 OF_ROWS = ("a lease passed over a job", "a deadlock was broken")
 SOMEWHERE = (OF_POISON, OF_GATEWAY, OF_POWER, *OF_LIMITS, *OF_ROWS)
-"""Only where there are such jobs, handlers that call a gateway, losses of power, limits, or locks on rows."""
+"""Situations that need poison jobs, a gateway, a loss of power, limits, or locks on rows."""
 
 AT_STATEMENTS = (
     "a crash fell inside a transaction",
@@ -40,21 +43,21 @@ AT_STATEMENTS = (
 
 
 def unknown_of(names: tuple[str, ...]) -> str | None:
-    """What is wrong with these names of properties, in words; None if each is known."""
+    """Which of these names of situations are unknown, in words; None if each is known."""
     known = (*ANYWHERE, *AT_STATEMENTS, *SOMEWHERE)
     unknown = [name for name in names if name not in known]
     return f"nothing is called so in checker/oracle/sometimes.py: {', '.join(unknown)}" if unknown else None
 
 
 def reached(record: "Record", settings: Settings) -> Iterator[str]:
-    """The properties that one action met."""
+    """The situations that one action met."""
     if _passed_over_a_retry(record, settings):
         yield "a retry was passed over"
-    if record.ran == CALL and record.after == record.before:
+    if record.moved.ran == CALL and record.after == record.before:
         yield OF_GATEWAY
     if record.passed_over:
         yield "a lease passed over a job"
-    if record.ran is not None and "deadlock" in record.ran:
+    if "deadlock" in (record.statement or ""):
         yield "a deadlock was broken"
     if record.blocked:
         yield "a process waited for a lock"
@@ -88,7 +91,7 @@ def reached(record: "Record", settings: Settings) -> Iterator[str]:
 
 
 def _passed_over_a_retry(record: "Record", settings: Settings) -> bool:
-    """Whether a lease left a retry alone because the budget had no room for it."""
+    """True if a lease left a retry alone because the budget had no room for it."""
     looked = record.model is not None and record.model.operation == "lease"
     if not looked or has_room(settings, record.before, record.now):
         return False

@@ -20,7 +20,7 @@ from model.actions import (
 )
 
 ACTIONS_MAX = 256
-"""Different actions of one proof: a trace has a byte for each."""
+"""The most different actions of one proof: a trace has a byte for each."""
 
 
 class Alphabet:
@@ -46,21 +46,21 @@ class Alphabet:
             raise ValueError(f"{len(self.actions)} different actions, and {ACTIONS_MAX} are the most")
         self.index = {action: number for number, action in enumerate(self.actions)}
 
-    def possible(self, standings: tuple[Standing, ...], spent: Spent) -> list[tuple[Action, Spent]]:
-        """What can happen where the processes stand and so much is spent, and what is spent after it."""
+    def possible(self, processes: tuple[Standing, ...], spent: Spent) -> list[tuple[Action, Spent]]:
+        """Each action that can happen where the processes are, with what is spent after it."""
         found = []
         for action in self.actions:
             kind = self.kind(action, spent)
             if kind is None or (kind and spent[KINDS.index(kind)] >= getattr(self._bounds, kind)):
                 continue
             name = actor_of(action)
-            if name is not None and not can(name, standings[self.names.index(name)], action):
+            if name is not None and not can(name, processes[self.names.index(name)], action):
                 continue
             found.append((action, _spend(spent, kind)))
         return found
 
     def kind(self, action: Action, spent: Spent) -> str | None:
-        """What the action spends; empty for nothing, None where it is not its turn."""
+        """The bound that the action spends of; empty for none, and None if an earlier key comes first."""
         match action:
             case Enqueue():
                 kind = "poisons" if is_poison(action.key) else "jobs"

@@ -1,7 +1,7 @@
-"""A proof that was broken off, as a file: the states seen, and the traces to those not gone on from.
+"""A proof that was stopped early, as a file: the states seen, and the traces to those not yet expanded.
 
-The file holds no program and no object: digests, numbers of actions, and a checksum over all of it. What a
-trace leads to is worked out anew, and must have the digest that the file says. A file that was made by other
+The file holds no program and no object: digests, numbers of actions, and a checksum over all of it. When it
+is loaded, each trace is taken again, and must lead to the digest in the file. A file that was made by other
 code is refused.
 """
 
@@ -16,12 +16,12 @@ from typing import Any
 from attrs import asdict, frozen
 
 from failure_modes.checker.experiment.scope import Swap
-from failure_modes.checker.proof.explorer import Counts, Proof
 from failure_modes.checker.proof.fingerprint import DIGEST_BYTES
+from failure_modes.checker.proof.proof import Counts, Proof
 from failure_modes.checker.support.atomic_files import write_whole
 from failure_modes.checker.support.errors import FileError
 
-FORMAT = 1
+FORMAT = 2
 
 
 class CheckpointError(FileError):
@@ -29,33 +29,33 @@ class CheckpointError(FileError):
 
 
 @frozen(kw_only=True)
-class Reached:
-    """A state by its trace. `asleep` and `only` are numbers of actions; `only` in the fingerprint's names."""
+class SavedState:
+    """A state by its trace. Actions are numbers; those of `only` have the names of the fingerprint."""
 
     digest: str
     trace: str
-    asleep: tuple[int, ...]
+    sleep_set: tuple[int, ...]
     only: tuple[int, ...] | None
 
 
 @frozen(kw_only=True)
 class Checkpoint:
-    """How far a proof has come. `sleepers` are the sleeping actions of those seen states that have any."""
+    """How far a proof has come. `sleep_sets` are those of the seen states that are not empty."""
 
     depth: int
     seconds: float
     counts: Counts
     seen: tuple[bytes, ...]
-    sleepers: dict[str, tuple[int, ...]]
-    frontier: tuple[Reached, ...]
-    coming: tuple[Reached, ...]
+    sleep_sets: dict[str, tuple[int, ...]]
+    frontier: tuple[SavedState, ...]
+    coming: tuple[SavedState, ...]
 
 
-def told(proof: Proof) -> dict[str, Any]:
+def identity(proof: Proof) -> dict[str, Any]:
     """What identifies a proof."""
     return {
         "system": f"{proof.swap.__module__}.{proof.swap.__qualname__}",
-        "hunted": asdict(proof.hunted) if proof.hunted else None,
+        "target": asdict(proof.target) if proof.target else None,
         "scope": asdict(proof.scope),
         "bounds": asdict(proof.bounds),
         "reductions": asdict(proof.reductions),
@@ -65,7 +65,7 @@ def told(proof: Proof) -> dict[str, Any]:
 
 @cache
 def _code(swap: Swap) -> str:
-    """A digest of all the code that a proof rests on: what was found by other code is no part of it."""
+    """A digest of all the code that a proof rests on: other code may find other states."""
     root = Path(__file__).parents[3]
     folders = (root / "model", root / "system", root / "failure_modes" / "checker")
     files = {path for folder in folders for path in folder.rglob("*.py")}
@@ -75,10 +75,10 @@ def _code(swap: Swap) -> str:
 
 
 def save(path: Path, proof: Proof, checkpoint: Checkpoint) -> None:
-    """Write it; whole or not at all. Raises OSError."""
+    """Write the file, or leave it as it was. Raises OSError."""
     body = asdict(checkpoint)
     body["seen"] = b64encode(b"".join(checkpoint.seen)).decode()
-    text = json.dumps({"format": FORMAT, "proof": told(proof), **body})
+    text = json.dumps({"format": FORMAT, "proof": identity(proof), **body})
     write_whole(path, f"{_sum(text)}\n{text}\n")
 
 
@@ -109,7 +109,7 @@ def load(path: Path, proof: Proof) -> Checkpoint:
 
 
 def _same_proof(path: Path, found: dict[str, Any], proof: Proof) -> None:
-    for key, value in json.loads(json.dumps(told(proof))).items():
+    for key, value in json.loads(json.dumps(identity(proof))).items():
         if found.get(key) != value:
             raise CheckpointError(
                 f"{path}: a checkpoint of another proof, and left as it is; "
@@ -118,7 +118,7 @@ def _same_proof(path: Path, found: dict[str, Any], proof: Proof) -> None:
 
 
 def _checkpoint(top: dict[str, Any]) -> Checkpoint:
-    """What a file holds. Raises KeyError, TypeError or ValueError where it is not as it should be."""
+    """The checkpoint in a file. Raises KeyError, TypeError or ValueError where the file is malformed."""
     digests = b64decode(top["seen"], validate=True)
     if len(digests) % DIGEST_BYTES:
         raise ValueError("a digest is not whole")
@@ -129,18 +129,18 @@ def _checkpoint(top: dict[str, Any]) -> Checkpoint:
         seconds=top["seconds"],
         counts=Counts(**{name: _whole(count) for name, count in top["counts"].items()}),
         seen=tuple([digests[at : at + DIGEST_BYTES] for at in range(0, len(digests), DIGEST_BYTES)]),
-        sleepers={_hex(digest): _numbers(actions) for digest, actions in top["sleepers"].items()},
-        frontier=tuple([_reached(entry) for entry in top["frontier"]]),
-        coming=tuple([_reached(entry) for entry in top["coming"]]),
+        sleep_sets={_hex(digest): _numbers(actions) for digest, actions in top["sleep_sets"].items()},
+        frontier=tuple([_saved(entry) for entry in top["frontier"]]),
+        coming=tuple([_saved(entry) for entry in top["coming"]]),
     )
 
 
-def _reached(entry: dict[str, Any]) -> Reached:
+def _saved(entry: dict[str, Any]) -> SavedState:
     only = entry["only"]
-    return Reached(
+    return SavedState(
         digest=_hex(entry["digest"]),
         trace=_hex(entry["trace"]),
-        asleep=_numbers(entry["asleep"]),
+        sleep_set=_numbers(entry["sleep_set"]),
         only=None if only is None else _numbers(only),
     )
 

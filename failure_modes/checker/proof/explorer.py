@@ -3,156 +3,97 @@
 A level holds the states that are first reached by so many actions. It is finished before the next begins,
 so the first violation is a shortest one, and an empty level means that every reachable state was checked.
 
-States are shared out by their fingerprint among *parts*, each with a world of its own (one a process: see
-`parallel.py`). Which trace stands for a state, and so every count, does not depend on how many there are.
+Each state belongs to one *shard*, by its fingerprint. Each shard has a world of its own, in a process of its
+own if there are several (`parallel.py`). The trace that stands for a state does not depend on the number of
+shards, and so no count does.
 
-An action *sleeps* where trying it would only lead to a state that is reached in another order (sleep sets,
-Patrice Godefroid, LNCS 1032, 1996). A state that is met again with fewer actions asleep is gone on from, by
-those actions (Godefroid, Holzmann, Pirottin: "State-space caching revisited", 1995).
+An action is in the *sleep set* of a state if taking it would only lead to a state that is reached in another
+order (Patrice Godefroid, LNCS 1032, 1996). A state that is reached again with a smaller sleep set is expanded
+again, by the actions that are no longer in it (Godefroid, Holzmann, Pirottin: "State-space caching
+revisited", 1995).
 """
 
 from collections.abc import Iterable
 from functools import cache
 
-from attrs import asdict, evolve, field, frozen, validators
+from attrs import evolve, frozen
 
-from failure_modes.checker.experiment.bounds import NOTHING_SPENT, Bounds, Spent
-from failure_modes.checker.experiment.findings import Finding
-from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind, Swap
-from failure_modes.checker.experiment.target import Hunt, needs_ending
-from failure_modes.checker.oracle.footprint import Footprint, independent
-from failure_modes.checker.oracle.records import Ends, Snapshot
+from failure_modes.checker.experiment.bounds import NOTHING_SPENT, Spent
+from failure_modes.checker.experiment.target import needs_ending
+from failure_modes.checker.oracle.lockstep import Snapshot
 from failure_modes.checker.proof.alphabet import Alphabet
+from failure_modes.checker.proof.endings import Endings
 from failure_modes.checker.proof.fingerprint import HOME_BYTES, Renaming
-from failure_modes.checker.proof.successors import Walker
+from failure_modes.checker.proof.footprint import Footprint, independent
+from failure_modes.checker.proof.proof import Broken, Counts, Proof
+from failure_modes.checker.proof.state_change import DeadEnd
+from failure_modes.checker.proof.successors import Successors
 from model.actions import Action, Crash, Fail, Heartbeat, Step
 from system.clock import Stopwatch
 
 ROUND_SECONDS = 2.0
-"""How long a part goes on, about, before it says how far it has come."""
+"""About how long a shard works before it reports how far it has come."""
 
 
 @frozen(kw_only=True)
-class Reductions:
-    """What need not be tried, each with a switch: none changes what is found, nor how short it is."""
-
-    symmetry: bool = True
-    """Workers are interchangeable."""
-    sleep: bool | None = None
-    """Independent actions are tried in one order only. None: at granularity `statement`, where it pays."""
-    answers: bool = True
-    """Of an operation of the queue that came back, a process remembers the answer only."""
-    memory: bool = True
-    """A step that was taken in a state with the same store, time and process is not taken again."""
-
-
-@frozen(kw_only=True)
-class Proof:
-    """What is to be proved: in which scope, within which bounds, of which system."""
-
-    scope: Scope
-    bounds: Bounds
-    swap: Swap
-    hunted: Hunt | None = None
-    reductions: Reductions = field(factory=Reductions)
-    depth_max: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
-
-    @property
-    def sleeps(self) -> bool:
-        """Whether independent actions are tried in one order only.
-
-        Not under limits: what is counted of late is no row, and no footprint tells of it. Nor where power may
-        be lost: what the disk was told to keep is no row either. Nor on PostgreSQL: nor is who holds which.
-        """
-        settings = self.scope.settings
-        if self.scope.power_loss or self.scope.store is not StoreKind.SQLITE:
-            return False
-        if settings.retries_max is not None or settings.failures_max is not None:
-            return False
-        exact = self.scope.granularity is Granularity.STATEMENT
-        return exact if self.reductions.sleep is None else self.reductions.sleep
-
-
-@frozen(kw_only=True)
-class Broken:
-    """A violation: the numbers of its actions in the alphabet, and what was found."""
-
-    trace: bytes
-    finding: Finding
-
-
-@frozen(kw_only=True)
-class Candidate:
-    """A state that was reached, and may be new. `asleep` are the actions that need not be tried from it."""
+class ReachedState:
+    """A state that was reached, and may be new. From it the actions of its sleep set need not be tried."""
 
     digest: bytes
     base: bytes
     """The digest without what is spent."""
     trace: bytes
-    there: Snapshot
+    snapshot: Snapshot
     spent: Spent
-    asleep: dict[Action, Footprint]
+    sleep_set: dict[Action, Footprint]
     renaming: Renaming
     only: frozenset[Action] | None = None
-    """The actions to try, if this state was gone on from before; in the names of the fingerprint."""
+    """The actions to try, if the state was expanded before; in the names of the fingerprint."""
 
     @property
     def sleepers(self) -> frozenset[Action]:
-        """The actions that sleep, in the names of the fingerprint."""
-        return frozenset([renamed(action, self.renaming) for action in self.asleep])
+        """The actions of the sleep set, in the names of the fingerprint."""
+        return frozenset([renamed(action, self.renaming) for action in self.sleep_set])
 
 
-@frozen(kw_only=True)
-class Counts:
-    """How far a part has come; their sum is how far all have."""
-
-    states: int = 0
-    transitions: int = 0
-    real_steps: int = 0
-    frontier: int = 0
-    endings: int = 0
-    asides: int = 0
-
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(**{name: getattr(self, name) + value for name, value in asdict(other).items()})
+def owner(digest: bytes, shards: int) -> int:
+    """The shard of a state. States with the same store are in one shard, and share its memory."""
+    return int.from_bytes(digest[:HOME_BYTES], "big") % shards
 
 
-def owner(digest: bytes, parts: int) -> int:
-    """The part that a state belongs to; all that share a store are together, and share what is remembered."""
-    return int.from_bytes(digest[:HOME_BYTES], "big") % parts
+class Shard:
+    """The states of one shard, and the world that they are tried in."""
 
-
-class Part:
-    """The states of one part, and the world that they are tried in."""
-
-    def __init__(self, proof: Proof, number: int = 0, parts: int = 1) -> None:
+    def __init__(self, proof: Proof, number: int = 0, shards: int = 1) -> None:
         self.proof = proof
         self.alphabet = Alphabet(proof.scope, proof.bounds)
         self.seen: dict[bytes, frozenset[Action]] = {}
-        """The states gone on from, or about to be, and which of their actions sleep."""
-        self.frontier: list[Candidate] = []
-        """What is left to go on from in this level; the next is last."""
-        self.coming: dict[bytes, Candidate] = {}
+        """The states that were expanded, or are about to be, with their sleep sets."""
+        self.frontier: list[ReachedState] = []
+        """The states of this level that are not expanded yet; the next one is last."""
+        self.coming: dict[bytes, ReachedState] = {}
+        """The states of the next level."""
         self.broken: list[Broken] = []
-        self.transitions = self.endings = self.asides = 0
+        self.transitions = self.endings = self.off_target = 0
         self.number = number
-        self._parts = parts
+        self._shards = shards
         switches = proof.reductions
-        self._walker = Walker(
+        self._successors = Successors(
             proof.scope,
             proof.swap,
-            proof.hunted,
+            proof.target,
             symmetry=switches.symmetry,
             memory=switches.memory,
             answers=switches.answers,
             footprints=proof.sleeps,
         )
+        self._endings = Endings(self._successors)
         self._sleeps = proof.sleeps
-        self._judges_endings = needs_ending(proof.hunted)
+        self._judges_endings = needs_ending(proof.target)
 
     def close(self) -> None:
         """Let go of the world."""
-        self._walker.close()
+        self._successors.close()
 
     @property
     def counts(self) -> Counts:
@@ -160,135 +101,145 @@ class Part:
         return Counts(
             states=len(self.seen),
             transitions=self.transitions,
-            real_steps=self._walker.real_steps,
+            real_steps=self._successors.real_steps,
             frontier=len(self.frontier),
             endings=self.endings,
-            asides=self.asides,
+            off_target=self.off_target,
         )
 
-    def begin(self) -> None:
-        """Take in the first state, if it is this part's."""
-        first = self._candidate(self._walker.start, NOTHING_SPENT, b"", {})
-        if owner(first.digest, self._parts) == self.number:
+    def add_first(self) -> None:
+        """Take in the first state, if it belongs to this shard."""
+        first = self._reached(self._successors.start, NOTHING_SPENT, b"", {})
+        if owner(first.digest, self._shards) == self.number:
             self.absorb([first])
 
-    def take(self, candidates: Iterable[Candidate]) -> None:
-        """Take in what another part has reached."""
-        self.absorb([evolve(c, there=self._walker.own(c.there)) for c in candidates])
+    def take(self, states: Iterable[ReachedState]) -> None:
+        """Take in states of this shard that another shard has reached."""
+        own = self._successors.own
+        self.absorb([evolve(state, snapshot=own(state.snapshot)) for state in states])
 
-    def absorb(self, candidates: Iterable[Candidate]) -> None:
-        """Take in states of this part that were reached; of equal ones the least trace stands for all."""
-        for candidate in candidates:
-            known = self.coming.get(candidate.digest)
+    def resume(
+        self, seen: dict[bytes, frozenset[Action]], frontier: list[ReachedState], coming: list[ReachedState]
+    ) -> None:
+        """Go on from a checkpoint."""
+        self.seen.update(seen)
+        self.frontier = sorted(frontier, key=lambda state: state.trace, reverse=True)
+        self.coming = {state.digest: state for state in coming}
+
+    def absorb(self, states: Iterable[ReachedState]) -> None:
+        """Take in states of this shard that were reached. Of equal states the least trace stands for all."""
+        for state in states:
+            known = self.coming.get(state.digest)
             if known is not None:
-                least, other = (known, candidate) if known.trace <= candidate.trace else (candidate, known)
-                self.coming[candidate.digest] = _both(least, other)
-            elif candidate.digest not in self.seen or self.seen[candidate.digest] - candidate.sleepers:
-                self.coming[candidate.digest] = candidate
+                least, other = (known, state) if known.trace <= state.trace else (state, known)
+                self.coming[state.digest] = _both(least, other)
+            elif state.digest not in self.seen or self.seen[state.digest] - state.sleepers:
+                self.coming[state.digest] = state
 
     def advance(self) -> None:
-        """Begin the next level: judge the states that are new, and make ready to go on from them."""
-        level: list[Candidate] = []
-        for candidate in sorted(self.coming.values(), key=lambda reached: reached.trace):
-            before = self.seen.get(candidate.digest)
+        """Begin the next level: judge the ends of the states that are new, and line the states up."""
+        level: list[ReachedState] = []
+        for state in sorted(self.coming.values(), key=lambda reached: reached.trace):
+            before = self.seen.get(state.digest)
             if before is None:
-                self.seen[candidate.digest] = candidate.sleepers
-                self._judge_ending(candidate)
-                level.append(candidate)
+                self.seen[state.digest] = state.sleepers
+                self._judge_endings_of(state)
+                level.append(state)
             else:
-                self.seen[candidate.digest] = before & candidate.sleepers
-                level.append(evolve(candidate, only=before - candidate.sleepers))
+                self.seen[state.digest] = before & state.sleepers
+                level.append(evolve(state, only=before - state.sleepers))
         self.coming.clear()
         self.frontier = level[::-1]
 
-    def expand(self, most: int) -> dict[int, list[Candidate]]:
-        """Go on from so many states at most. Takes in what is its own; returns what is of other parts."""
-        reached: dict[int, dict[bytes, Candidate]] = {}
-        stopwatch = Stopwatch()  # it says when to come up for air, and no result depends on that
+    def expand(self, most: int) -> dict[int, list[ReachedState]]:
+        """Expand so many states at most. Takes in its own states; returns those of other shards."""
+        reached: dict[int, dict[bytes, ReachedState]] = {}
+        stopwatch = Stopwatch()  # it ends the round only: no result depends on it
         for _ in range(min(most, len(self.frontier))):
             if stopwatch.seconds > ROUND_SECONDS:
                 break
-            for candidate in self._successors(self.frontier.pop()):
-                mine = reached.setdefault(owner(candidate.digest, self._parts), {})
-                known = mine.get(candidate.digest)
-                mine[candidate.digest] = candidate if known is None else _both(known, candidate)
+            for state in self._expanded(self.frontier.pop()):
+                mine = reached.setdefault(owner(state.digest, self._shards), {})
+                known = mine.get(state.digest)
+                mine[state.digest] = state if known is None else _both(known, state)
         self.absorb(reached.pop(self.number, {}).values())
-        return {part: list(candidates.values()) for part, candidates in reached.items()}
+        return {shard: list(states.values()) for shard, states in reached.items()}
 
-    def put_back(self, trace: bytes, asleep: Iterable[Action]) -> Candidate:
-        """The state that the trace leads to, taken step by step. Raises ValueError if it leads nowhere."""
-        there, spent = self._walker.start, NOTHING_SPENT
+    def restore(self, trace: bytes, sleep_set: Iterable[Action]) -> ReachedState:
+        """The state that a trace leads to, taken step by step. Raises ValueError if it leads nowhere."""
+        snapshot, spent = self._successors.start, NOTHING_SPENT
         for number in trace:
             if number >= len(self.alphabet.actions):
                 raise ValueError(f"there is no action {number}")
             action = self.alphabet.actions[number]
-            possible = dict(self.alphabet.possible(there.standings, spent))
-            change = self._walker.step(there, action) if action in possible else None
-            if change is None or isinstance(change, Ends):
+            possible = dict(self.alphabet.possible(snapshot.system.processes, spent))
+            change = self._successors.step(snapshot, action) if action in possible else None
+            if change is None or isinstance(change, DeadEnd):
                 raise ValueError(f"action {number} cannot happen")
-            there, spent = self._walker.after(there, action, change), possible[action]
+            snapshot, spent = self._successors.after(snapshot, action, change), possible[action]
         footprints = {}
-        now_possible = dict(self.alphabet.possible(there.standings, spent))
-        for action in asleep:
-            change = self._walker.step(there, action) if action in now_possible else None
-            if change is None or isinstance(change, Ends):
-                raise ValueError(f"{action} cannot sleep there")
+        now_possible = dict(self.alphabet.possible(snapshot.system.processes, spent))
+        for action in sleep_set:
+            change = self._successors.step(snapshot, action) if action in now_possible else None
+            if change is None or isinstance(change, DeadEnd):
+                raise ValueError(f"{action} cannot be in its sleep set")
             footprints[action] = change.footprint
-        return self._candidate(there, spent, trace, footprints)
+        return self._reached(snapshot, spent, trace, footprints)
 
-    def _successors(self, state: Candidate) -> list[Candidate]:
-        walker, found = self._walker, []
-        asleep = dict(state.asleep)
-        for action, spent in self.alphabet.possible(state.there.standings, state.spent):
-            if action in state.asleep:
+    def _expanded(self, state: ReachedState) -> list[ReachedState]:
+        """The states that the actions of this state lead to."""
+        successors, found = self._successors, []
+        sleep_set = dict(state.sleep_set)
+        for action, spent in self.alphabet.possible(state.snapshot.system.processes, state.spent):
+            if action in state.sleep_set:
                 continue
             if state.only is not None and renamed(action, state.renaming) not in state.only:
                 continue
             self.transitions += 1
             trace = state.trace + bytes([self.alphabet.index[action]])
-            change = walker.step(state.there, action)
-            if isinstance(change, Ends):
+            change = successors.step(state.snapshot, action)
+            if isinstance(change, DeadEnd):
                 self._note(change, trace)
                 continue
-            there = walker.after(state.there, action, change)
+            snapshot = successors.after(state.snapshot, action, change)
             still = {}
             if self._sleeps:
                 kind = self.alphabet.kind(action, state.spent)
-                for other, footprint in asleep.items():
+                for other, footprint in sleep_set.items():
                     shares = kind and kind == self.alphabet.kind(other, state.spent)
                     if not shares and independent(footprint, change.footprint):
                         still[other] = footprint
-                asleep[action] = change.footprint
-            found.append(self._candidate(there, spent, trace, still))
+                sleep_set[action] = change.footprint
+            found.append(self._reached(snapshot, spent, trace, still))
         return found
 
-    def _candidate(
-        self, there: Snapshot, spent: Spent, trace: bytes, asleep: dict[Action, Footprint]
-    ) -> Candidate:
-        base, renaming = self._walker.fingerprints.of(there)
-        return Candidate(
-            digest=self._walker.fingerprints.with_spent(base, spent),
+    def _reached(
+        self, snapshot: Snapshot, spent: Spent, trace: bytes, sleep_set: dict[Action, Footprint]
+    ) -> ReachedState:
+        base, renaming = self._successors.fingerprints.of(snapshot)
+        return ReachedState(
+            digest=self._successors.fingerprints.with_spent(base, spent),
             base=base,
             trace=trace,
-            there=there,
+            snapshot=snapshot,
             spent=spent,
-            asleep=asleep,
+            sleep_set=sleep_set,
             renaming=renaming,
         )
 
-    def _judge_ending(self, candidate: Candidate) -> None:
+    def _judge_endings_of(self, state: ReachedState) -> None:
         if not self._judges_endings:
             return
         self.endings += 1
-        for ends, names in self._walker.endings(candidate.there, candidate.base, candidate.renaming):
-            actions = [renamed(self.alphabet.actions[number], names) for number in candidate.trace]
-            self._note(ends, bytes([self.alphabet.index[action] for action in actions]))
+        for end, names in self._endings.of(state.snapshot, state.base, state.renaming):
+            actions = [renamed(self.alphabet.actions[number], names) for number in state.trace]
+            self._note(end, bytes([self.alphabet.index[action] for action in actions]))
 
-    def _note(self, ends: Ends, trace: bytes) -> None:
-        if ends.finding is None:
-            self.asides += 1
+    def _note(self, end: DeadEnd, trace: bytes) -> None:
+        if end.finding is None:
+            self.off_target += 1
         else:
-            self.broken.append(Broken(trace=trace, finding=ends.finding))
+            self.broken.append(Broken(trace=trace, finding=end.finding))
 
 
 def renamed(action: Action, names: Renaming) -> Action:
@@ -303,14 +254,14 @@ def _moving(action: Step | Crash | Fail | Heartbeat, worker: str) -> Action:
     return evolve(action, worker=worker)
 
 
-def _both(least: Candidate, other: Candidate) -> Candidate:
-    """One state that was reached twice at the same level: what sleeps must sleep in both."""
-    if not least.asleep:
+def _both(least: ReachedState, other: ReachedState) -> ReachedState:
+    """One state that was reached twice in a level: its sleep set holds the actions that are in both sets."""
+    if not least.sleep_set:
         return least
     kept = other.sleepers
-    asleep = {
+    sleep_set = {
         action: footprint
-        for action, footprint in least.asleep.items()
+        for action, footprint in least.sleep_set.items()
         if renamed(action, least.renaming) in kept
     }
-    return evolve(least, asleep=asleep)
+    return evolve(least, sleep_set=sleep_set)

@@ -1,19 +1,20 @@
-"""When two states are one: a digest of all that the future depends on, and of nothing else.
+"""The fingerprint of a state: a digest of all that the future depends on, and of nothing else.
 
-Two states with one fingerprint have the same futures, because what happens next is a function of
+Two states with one fingerprint are one state to a proof. They have the same futures, because the next step
+is a function of
 
 - the store's rows. Times count from now: the system compares times with the clock and with each other, so
-  a shift of all of them changes no answer. Ids count by rank: the system only compares them. Jitter and the
-  keys for a gateway are made of them, so where there are such ids count as they are;
+  a shift of all of them changes no answer. Ids count by rank: the system only compares them. Where ids are
+  used to make jitter, or keys for a gateway, they count as they are;
 - for each process, what it has seen since it last was at rest. Its code is deterministic, so this says where
-  it stands and what it will do. At rest it is as if it had just been started;
-- what the model knows besides: what each worker has in hand; what a gateway has charged; and, where there are
-  limits, the retries and failures of late;
-- what the ending will be asked: what was accepted, which faults no audit row tells of yet, which jobs were
-  given up. The audit's other rows are asked for by nobody: see `content.py`;
+  it is paused and what it will do. At rest it is as if it had just been started;
+- what the model knows besides: the phase of each worker, the charges of a gateway and, where there are
+  limits, the recent retries and failures;
+- what the ending is judged by: the accepted keys, the faults that no audit row shows yet, the jobs given up.
+  Nothing reads the other audit rows: see `content.py`;
 - how much of the bounds is spent.
 
-That times and ids are used in no other way is not proved; the tests compare the futures of states that meet.
+No proof shows that times and ids are used in no other way. Tests compare the futures of states that meet.
 
 Workers are interchangeable: a state is the same when the workers change places everywhere. Of all such
 renamings the smallest digest is the fingerprint (symmetry reduction, after C. Norris Ip and David L. Dill,
@@ -28,14 +29,15 @@ from attrs import asdict, has
 
 from failure_modes.checker.experiment.bounds import Spent
 from failure_modes.checker.experiment.scope import Granularity, Scope
-from failure_modes.checker.oracle.records import Snapshot
+from failure_modes.checker.oracle.lockstep import Snapshot
+from failure_modes.checker.oracle.system_side import SystemSnapshot
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.process_snapshot import Entry, Returned, Standing
 from failure_modes.checker.simulation.stepping import Ran, table_of
 from model.actions import Action, Enqueue
 
 HOME_BYTES = 4
-"""A fingerprint begins with its home, a digest of the store's times alone: most steps leave them alone."""
+"""A fingerprint begins with a digest of the store's times alone, which most steps leave as they are."""
 
 DIGEST_BYTES = HOME_BYTES + 16
 """Of a hundred million states, two share a digest by chance with a probability of about 1e-23."""
@@ -47,11 +49,11 @@ _REMEMBERED_MAX = 400_000
 
 
 SYMMETRIC_MAX = 4
-"""Workers that may change places. Each more would multiply the cost of a fingerprint by their number."""
+"""The most workers that may change places: the cost of a fingerprint grows with their permutations."""
 
 
 def renamings(scope: Scope, *, symmetry: bool) -> tuple[Renaming, ...]:
-    """All ways in which workers may change places; without symmetry the one that changes nothing."""
+    """All ways in which workers may change places. Without symmetry, only the one that changes nothing."""
     names = scope.names
     first, others = names[:SYMMETRIC_MAX], names[SYMMETRIC_MAX:]
     orders = permutations(first) if symmetry else [first]
@@ -59,7 +61,7 @@ def renamings(scope: Scope, *, symmetry: bool) -> tuple[Renaming, ...]:
 
 
 class Fingerprints:
-    """Takes fingerprints, and remembers their parts, since most states share most of them."""
+    """Takes fingerprints. Keeps the digests of their parts in memory, since most states share most parts."""
 
     def __init__(self, scope: Scope, columns: dict[str, tuple[str, ...]], *, symmetry: bool) -> None:
         names = scope.names
@@ -68,7 +70,7 @@ class Fingerprints:
             tuple([names.index(literal) for name in names for literal in names if renaming[literal] == name])
             for renaming in self.renamings
         ]
-        """For each renaming, which literal worker comes to stand first, second, …"""
+        """For each renaming, the places of the workers that are first, second, … under it."""
         self._workers = len(names)
         self._exact = scope.granularity is Granularity.STATEMENT
         self._columns = columns
@@ -80,63 +82,62 @@ class Fingerprints:
         self._known: dict[tuple[Any, ...], tuple[Snapshot, tuple[bytes, Renaming]]] = {}
         self._parts: dict[tuple[Any, ...], tuple[Any, tuple[bytes, ...]]] = {}
 
-    def of(self, there: Snapshot) -> tuple[bytes, Renaming]:
+    def of(self, snapshot: Snapshot) -> tuple[bytes, Renaming]:
         """The digest of a state without what is spent, and the renaming of workers that gave it."""
         if len(self._parts) + len(self._known) > _REMEMBERED_MAX:
             self._parts.clear()
             self._known.clear()
-        state = there.state
+        system, state = snapshot.system, snapshot.state
         key = (
-            id(there.content),
-            there.now,
-            *[id(standing) for standing in there.standings],
+            id(system.content),
+            system.now,
+            *[id(process) for process in system.processes],
             None if state is None else (state.workers, state.changed_at),
-            there.accepted,
-            there.events,
-            there.faults,
-            there.load,
-            repr(there.beyond),
+            snapshot.ledger,
+            repr(system.extra),
         )
         known = self._known.get(key)
         if known is None:
-            known = self._known[key] = there, self._of(there)
+            known = self._known[key] = snapshot, self._of(snapshot)
         return known[1]
 
-    def _of(self, there: Snapshot) -> tuple[bytes, Renaming]:
-        contents = self._content(there.content, there.now)
-        standings = [self._standing(standing, there) for standing in there.standings]
-        rest = repr(self._rest(there)).encode()
-        helpers = standings[self._workers :]
-        wholes = []
+    def _of(self, snapshot: Snapshot) -> tuple[bytes, Renaming]:
+        system = snapshot.system
+        contents = self._content(system.content, system.now)
+        processes = [self._process(process, system) for process in system.processes]
+        rest = repr(self._rest(snapshot)).encode()
+        helpers = processes[self._workers :]
+        texts = []
         for number, places in enumerate(self._places):
             parts = [contents[number]]
             for place in places:
-                parts.append(standings[place][number])
-                if there.state is not None:
-                    worker = there.state.workers[place]
+                parts.append(processes[place][number])
+                if snapshot.state is not None:
+                    worker = snapshot.state.workers[place]
                     parts.append(f"{worker.phase}{worker.execution}".encode())
             parts += [helper[number] for helper in helpers]
-            wholes.append(b"|".join(parts))
-        chosen = min(range(len(wholes)), key=wholes.__getitem__)
-        digest = _digest(wholes[chosen] + rest)
+            texts.append(b"|".join(parts))
+        chosen = min(range(len(texts)), key=texts.__getitem__)
+        digest = _digest(texts[chosen] + rest)
         return contents[chosen][:HOME_BYTES] + digest, self.renamings[chosen]
 
     def with_spent(self, base: bytes, spent: Spent) -> bytes:
         """The digest with what is spent."""
         return base[:HOME_BYTES] + _digest(base + bytes(spent))
 
-    def _rest(self, there: Snapshot) -> tuple[object, ...]:
-        known: tuple[object, ...] = ("parted",)
-        if there.state is not None:
-            since = there.state.changed_at - there.now if self._exact else 0
-            known = ("in step", since)
-        faults = tuple([(fault.kind, fault.job, fault.execution or 0) for fault in there.faults])
-        told = tuple(sorted([(event.event, event.operation, event.job) for event in there.events]))
-        load = there.load.left(there.now, self._settings)
-        failed_ago = None if load.failed_at is None else there.now - load.failed_at
-        lately = [there.now - at for at in load.retries], load.failures, failed_ago
-        beyond = (there.beyond,) if there.beyond else ()
-        return (*known, lately, there.accepted, tuple(sorted(faults)), told, *beyond)
+    def _rest(self, snapshot: Snapshot) -> tuple[object, ...]:
+        ledger, now = snapshot.ledger, snapshot.system.now
+        model: tuple[object, ...] = ("diverged",)
+        if snapshot.state is not None:
+            since = snapshot.state.changed_at - now if self._exact else 0
+            model = ("in step", since)
+        faults = tuple(sorted([(fault.kind, fault.job, fault.execution or 0) for fault in ledger.faults]))
+        events = tuple(sorted([(event.event, event.operation, event.job) for event in ledger.events]))
+        load = ledger.load.left(now, self._settings)
+        failed_ago = None if load.failed_at is None else now - load.failed_at
+        recent = [now - at for at in load.retries], load.failures, failed_ago
+        extra = (snapshot.system.extra,) if snapshot.system.extra else ()
+        return (*model, recent, ledger.accepted, faults, events, *extra)
 
     def _content(self, content: Content, now: int) -> tuple[bytes, ...]:
         key = (id(content), now)
@@ -144,8 +145,8 @@ class Fingerprints:
         if known is None:
             ranks = self._ranks(content)
             home = self._home(content, now)
-            told = [repr(self._tables(content, now, ranks, names)) for names in self.renamings]
-            parts = [home + _digest(text.encode()) for text in told]
+            texts = [repr(self._tables(content, now, ranks, names)) for names in self.renamings]
+            parts = [home + _digest(text.encode()) for text in texts]
             known = self._parts[key] = content, tuple(parts)
         return known[1]
 
@@ -165,27 +166,27 @@ class Fingerprints:
             for table, rows in content
         ]
 
-    def _standing(self, standing: Standing, there: Snapshot) -> tuple[bytes, ...]:
-        if standing.at_rest:
+    def _process(self, process: Standing, system: SystemSnapshot) -> tuple[bytes, ...]:
+        if process.at_rest:
             return _AT_REST * len(self.renamings)
-        ranks = self._ranks(there.content)
-        key = (id(standing), there.now, id(there.content) if ranks else None)
+        ranks = self._ranks(system.content)
+        key = (id(process), system.now, id(system.content) if ranks else None)
         known = self._parts.get(key)
         if known is None:
             parts = []
             for names in self.renamings:
-                log = [self._entry(entry, there.now, ranks, names) for entry in standing.log]
-                pending = _intent(standing.pending) if standing.pending else None
-                looks = [sorted(look) for look in standing.looks]
+                log = [self._entry(entry, system.now, ranks, names) for entry in process.log]
+                pending = _intent(process.pending) if process.pending else None
+                looks = [sorted(look) for look in process.looks]
                 where = (
-                    standing.at.name,
-                    standing.waits,
-                    standing.in_transaction,
-                    standing.job_in_hand,
-                    *((standing.under_way, looks) if standing.under_way or looks else ()),
+                    process.at.name,
+                    process.waits,
+                    process.in_transaction,
+                    process.job_in_hand,
+                    *((process.under_way, looks) if process.under_way or looks else ()),
                 )
                 parts.append(_digest(repr((where, pending, log)).encode()))
-            known = self._parts[key] = (standing, there.content), tuple(parts)
+            known = self._parts[key] = (process, system.content), tuple(parts)
         return known[1]
 
     def _entry(self, entry: Entry, now: int, ranks: "Ranks", names: Renaming) -> object:
@@ -200,7 +201,7 @@ class Fingerprints:
         return rows, _rank(ranks, table, entry.lastrowid), entry.error
 
     def _value(self, value: Any, now: int, ranks: "Ranks", names: Renaming) -> object:
-        """An answer: a record is as the row that it was read from."""
+        """An answer of the queue. A record counts as the row that it was read from."""
         if not has(type(value)):
             return value
         record = asdict(value, recurse=False)

@@ -1,7 +1,7 @@
-"""The parts of a proof: in this process, or in one process for each core.
+"""The shards of a proof: one in this process, or one in each of several processes.
 
-The processes share nothing. Each owns the states whose fingerprint falls to it; what it reaches of another's
-is handed over between two rounds. A process ends when the one that began it is gone.
+The processes share no memory. Each owns the states whose fingerprints belong to its shard. States that it
+reaches of other shards are sent to them between two rounds. A process ends when its parent is gone.
 """
 
 import gc
@@ -14,59 +14,60 @@ from typing import Any, Protocol
 
 from attrs import evolve
 
-from failure_modes.checker.proof.checkpoint import Checkpoint, Reached
-from failure_modes.checker.proof.explorer import Broken, Candidate, Counts, Part, Proof, owner
+from failure_modes.checker.proof.checkpoint import Checkpoint, SavedState
+from failure_modes.checker.proof.explorer import ReachedState, Shard, owner
+from failure_modes.checker.proof.proof import Broken, Counts, Proof
 from failure_modes.checker.support import child_processes, temporary
 from failure_modes.checker.support.errors import MachineError
 from model.actions import Action
 
 
-class Hand(Protocol):
-    """A part, wherever it is."""
+class ShardHandle(Protocol):
+    """Calls a method of a shard's server, wherever the shard is. Each `ask` is followed by one `answer`."""
 
     def ask(self, what: str, *arguments: Any) -> None:
-        """Have the part do something."""
+        """Begin to call that method of `ShardServer`."""
         ...
 
     def answer(self) -> Any:
-        """What came of it."""
+        """What the method returned."""
         ...
 
     def close(self) -> None:
-        """End it."""
+        """Let go of the shard."""
         ...
 
 
-class Desk:
-    """What can be asked of a part. What goes to another part is pickled, so that it can be relayed."""
+class ShardServer:
+    """Serves one shard. States for other shards are pickled, so that they can be relayed unopened."""
 
-    def __init__(self, proof: Proof, number: int, parts: int) -> None:
-        self._part = Part(proof, number, parts)
-        self._index = self._part.alphabet.index
-        self._parts = parts
+    def __init__(self, proof: Proof, number: int, shards: int) -> None:
+        self._shard = Shard(proof, number, shards)
+        self._index = self._shard.alphabet.index
+        self._shards = shards
 
-    def begin(self) -> None:
+    def add_first(self) -> None:
         """Take in the first state."""
-        self._part.begin()
+        self._shard.add_first()
 
     def expand(self, most: int) -> tuple[Counts, dict[int, bytes]]:
-        """Go on from so many states."""
-        reached = self._part.expand(most)
-        return self._part.counts, {part: pickle.dumps(found) for part, found in reached.items()}
+        """Expand so many states at most."""
+        reached = self._shard.expand(most)
+        return self._shard.counts, {shard: pickle.dumps(found) for shard, found in reached.items()}
 
     def absorb(self, packed: list[bytes]) -> None:
-        """Take in what the others have reached."""
+        """Take in the states that other shards have reached."""
         for pack in packed:
-            self._part.take(pickle.loads(pack))
+            self._shard.take(pickle.loads(pack))
 
     def advance(self) -> Counts:
         """Begin the next level."""
-        self._part.advance()
-        return self._part.counts
+        self._shard.advance()
+        return self._shard.counts
 
     def broken(self) -> list[Broken]:
         """The violations found in this level."""
-        return self._part.broken
+        return self._shard.broken
 
     def memory_kb(self) -> int:
         """The most memory that this process ever had."""
@@ -74,60 +75,58 @@ class Desk:
         return peak // 1024 if sys.platform == "darwin" else peak
 
     def saved(self) -> Checkpoint:
-        """How far it has come."""
-        part = self._part
+        """How far the shard has come."""
+        shard = self._shard
         return Checkpoint(
             depth=0,
             seconds=0.0,
-            counts=part.counts,
-            seen=tuple(part.seen),
-            sleepers={
-                digest.hex(): self._numbers(actions) for digest, actions in part.seen.items() if actions
+            counts=shard.counts,
+            seen=tuple(shard.seen),
+            sleep_sets={
+                digest.hex(): self._numbers(actions) for digest, actions in shard.seen.items() if actions
             },
-            frontier=tuple([self._reached(candidate) for candidate in part.frontier]),
-            coming=tuple([self._reached(candidate) for candidate in part.coming.values()]),
+            frontier=tuple([self._saved(state) for state in shard.frontier]),
+            coming=tuple([self._saved(state) for state in shard.coming.values()]),
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint, with this part's share of it. Raises ValueError where it does not fit."""
-        part = self._part
-        for digest in checkpoint.seen:
-            if self._is_mine(digest):
-                sleepers = checkpoint.sleepers.get(digest.hex(), ())
-                part.seen[digest] = self._actions(sleepers)
-        frontier = self._candidates(checkpoint.frontier)
-        part.frontier = sorted(frontier, key=lambda candidate: candidate.trace, reverse=True)
-        part.coming = {candidate.digest: candidate for candidate in self._candidates(checkpoint.coming)}
+        """Go on from this shard's share of a checkpoint. Raises ValueError where it does not fit."""
+        seen = {
+            digest: self._actions(checkpoint.sleep_sets.get(digest.hex(), ()))
+            for digest in checkpoint.seen
+            if self._is_mine(digest)
+        }
+        self._shard.resume(seen, self._states(checkpoint.frontier), self._states(checkpoint.coming))
 
     def close(self) -> None:
         """Let go of the world."""
-        self._part.close()
+        self._shard.close()
 
     def _is_mine(self, digest: bytes) -> bool:
-        return owner(digest, self._parts) == self._part.number
+        return owner(digest, self._shards) == self._shard.number
 
-    def _candidates(self, all_reached: tuple[Reached, ...]) -> list[Candidate]:
-        mine = [reached for reached in all_reached if self._is_mine(bytes.fromhex(reached.digest))]
+    def _states(self, all_saved: tuple[SavedState, ...]) -> list[ReachedState]:
+        mine = [one for one in all_saved if self._is_mine(bytes.fromhex(one.digest))]
         found = []
-        for reached in sorted(mine, key=lambda reached: reached.trace):  # near ones share their way
-            asleep = self._actions(reached.asleep)
-            candidate = self._part.put_back(bytes.fromhex(reached.trace), asleep)
-            if candidate.digest.hex() != reached.digest:
+        for saved in sorted(mine, key=lambda one: one.trace):  # neighbours share steps
+            sleep_set = self._actions(saved.sleep_set)
+            state = self._shard.restore(bytes.fromhex(saved.trace), sleep_set)
+            if state.digest.hex() != saved.digest:
                 raise ValueError("a trace leads to another state than it did")
-            only = None if reached.only is None else self._actions(reached.only)
-            found.append(evolve(candidate, only=only))
+            only = None if saved.only is None else self._actions(saved.only)
+            found.append(evolve(state, only=only))
         return found
 
-    def _reached(self, candidate: Candidate) -> Reached:
-        return Reached(
-            digest=candidate.digest.hex(),
-            trace=candidate.trace.hex(),
-            asleep=tuple([self._index[action] for action in candidate.asleep]),
-            only=None if candidate.only is None else self._numbers(candidate.only),
+    def _saved(self, state: ReachedState) -> SavedState:
+        return SavedState(
+            digest=state.digest.hex(),
+            trace=state.trace.hex(),
+            sleep_set=tuple([self._index[action] for action in state.sleep_set]),
+            only=None if state.only is None else self._numbers(state.only),
         )
 
     def _actions(self, numbers: tuple[int, ...]) -> frozenset[Action]:
-        actions = self._part.alphabet.actions
+        actions = self._shard.alphabet.actions
         if any(number >= len(actions) for number in numbers):
             raise ValueError("there is no action of that number")
         return frozenset([actions[number] for number in numbers])
@@ -136,28 +135,28 @@ class Desk:
         return tuple(sorted([self._index[action] for action in actions]))
 
 
-class Here:
-    """A part in this process."""
+class LocalShard:
+    """A shard in this process."""
 
     def __init__(self, proof: Proof) -> None:
-        self._desk = Desk(proof, 0, 1)
+        self._server = ShardServer(proof, 0, 1)
         self._answer: Any = None
 
     def ask(self, what: str, *arguments: Any) -> None:
-        """Do it at once."""
-        self._answer = getattr(self._desk, what)(*arguments)
+        """Call the method at once."""
+        self._answer = getattr(self._server, what)(*arguments)
 
     def answer(self) -> Any:
-        """What came of it."""
+        """What it returned."""
         return self._answer
 
     def close(self) -> None:
-        """End it."""
-        self._desk.close()
+        """Let go of the shard."""
+        self._server.close()
 
 
-class PartLost(MachineError):
-    """A process of the proof died, and its share of the states with it."""
+class ShardLost(MachineError):
+    """A process of the proof died, and the states of its shard are lost."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -165,34 +164,34 @@ class PartLost(MachineError):
         )
 
 
-class There:
-    """A part in a process of its own. The proof must be picklable: its swap a function of a module."""
+class RemoteShard:
+    """A shard in a process of its own. The proof must be picklable: its swap a function of a module."""
 
-    def __init__(self, proof: Proof, number: int, parts: int) -> None:
+    def __init__(self, proof: Proof, number: int, shards: int) -> None:
         context = get_context("spawn")
         self._connection, far = context.Pipe()
-        self._process = child_processes.start(context, _serve, far, proof, number, parts, daemon=True)
+        self._process = child_processes.start(context, _serve, far, proof, number, shards, daemon=True)
         far.close()
 
     def ask(self, what: str, *arguments: Any) -> None:
-        """Have it do something, while we go on."""
+        """Have the process call the method, and do not wait."""
         try:
             self._connection.send((what, arguments))
         except OSError:
-            raise PartLost from None
+            raise ShardLost from None
 
     def answer(self) -> Any:
-        """What came of it. Raises what it raised."""
+        """What the method returned. Raises what it raised."""
         try:
             failed, answer = self._connection.recv()
         except (EOFError, OSError):
-            raise PartLost from None
+            raise ShardLost from None
         if failed:
             raise answer
         return answer
 
     def close(self) -> None:
-        """End it."""
+        """End the process."""
         self._connection.close()
         self._process.join(timeout=10)
         if self._process.is_alive():
@@ -201,27 +200,27 @@ class There:
             temporary.sweep()
 
 
-def _serve(connection: "Connection[Any, Any]", proof: Proof, number: int, parts: int) -> None:
-    gc.set_threshold(1_000_000, 100, 1_000)  # what is made here stays, and little of it is circular
-    desk = Desk(proof, number, parts)
+def _serve(connection: "Connection[Any, Any]", proof: Proof, number: int, shards: int) -> None:
+    gc.set_threshold(1_000_000, 100, 1_000)  # most objects here live on, and few are in cycles
+    server = ShardServer(proof, number, shards)
     while True:
         try:
             what, arguments = connection.recv()
         except (EOFError, OSError):
             break
         try:
-            reply = (False, getattr(desk, what)(*arguments))
-        except Exception as error:
+            reply = (False, getattr(server, what)(*arguments))
+        except (Exception, temporary.NoRoom) as error:
             reply = (True, error)
         try:
             connection.send(reply)
         except OSError:
             break
-    desk.close()
+    server.close()
 
 
-def hands(proof: Proof, processes: int) -> list[Hand]:
-    """One part for each process; with one process, this one."""
+def shard_handles(proof: Proof, processes: int) -> list[ShardHandle]:
+    """One shard in each process; with one process, a shard in this one."""
     if processes == 1:
-        return [Here(proof)]
-    return [There(proof, number, processes) for number in range(processes)]
+        return [LocalShard(proof)]
+    return [RemoteShard(proof, number, processes) for number in range(processes)]

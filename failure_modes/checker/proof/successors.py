@@ -1,12 +1,11 @@
-"""One step from a state to the next, on the real system, without going back to the start.
+"""The states that follow a state, by the real system, without going back to the start.
 
-A world is put back to the state (the store by the rows that differ, the process that moves by feeding it
-what it has seen), the action is applied in lock-step, and what came of it is remembered: two states that
-agree in the store, the time, and the process that moves have the same step. The memory is a reduction like
+The world is restored to the state: the store by the rows that differ, the process that moves by feeding it
+what it has seen. Then the action is applied in lock-step, and what it changed is remembered: two states that
+agree in the store, the time and the process that moves have the same change. This memory is a reduction like
 the others, and can be switched off.
 """
 
-from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from attrs import evolve
@@ -14,299 +13,176 @@ from attrs import evolve
 from failure_modes.checker.experiment.findings import Found
 from failure_modes.checker.experiment.scope import Scope, Swap
 from failure_modes.checker.experiment.target import Hunt
-from failure_modes.checker.oracle.footprint import (
-    UNSEEN,
-    Footprint,
-    of_crash,
-    reads_of,
-    reads_of_model,
-    writes_of,
-)
-from failure_modes.checker.oracle.liveness import MOVES_MAX, ROUNDS_MAX, advance
-from failure_modes.checker.oracle.lockstep import Lockstep
-from failure_modes.checker.oracle.records import Change, Ends, Snapshot
-from failure_modes.checker.proof.fingerprint import Fingerprints, Renaming
-from failure_modes.checker.proof.remembered_run import RememberedRun
+from failure_modes.checker.oracle.lockstep import Lockstep, Snapshot
+from failure_modes.checker.oracle.records import Record
+from failure_modes.checker.oracle.system_side import SystemSnapshot
+from failure_modes.checker.proof.fingerprint import Fingerprints
+from failure_modes.checker.proof.footprint import UNSEEN, Footprint, of_crash, of_move
+from failure_modes.checker.proof.state_change import DeadEnd, StateChange, changed
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.process_snapshot import AT_REST, Standing
 from failure_modes.checker.subject.worlds import world_of
-from model.actions import Action, Crash, PowerLoss, actor_of
-from model.events import Outcome
-from model.invariants import condensed
-from model.state import Durable, State, Worker
+from model.actions import Action, Crash, actor_of
+from model.state import Durable
 
 T = TypeVar("T")
 REMEMBERED_MAX = 300_000
+"""Changes that are kept in memory. When there are more, all are forgotten, and worked out again."""
 
 
-class Walker:
-    """Goes from state to state. Made once for a proof; `close` it."""
+class Successors:
+    """Leads from state to state. Made once for a proof; `close` it."""
 
     def __init__(
         self,
         scope: Scope,
         swap: Swap,
-        hunted: Hunt | None,
+        target: Hunt | None,
         *,
         symmetry: bool = True,
         memory: bool = True,
         answers: bool = True,
         footprints: bool = True,
     ) -> None:
-        """`footprints`: whether what an action touched is asked for."""
+        """`footprints`: note what each action touched."""
         world = world_of(scope, swap, restorable=True, forgets=answers)
-        self.lockstep = Lockstep(scope, swap, hunted=hunted, world=world)
-        self.columns = self.lockstep.world.columns()
+        self.lockstep = Lockstep(scope, swap, target=target, world=world)
+        self.columns = world.columns()
         self.fingerprints = Fingerprints(scope, self.columns, symmetry=symmetry)
         self.names = self.lockstep.names
         self.real_steps = 0
-        self._memory = memory and not world.replays  # there a step depends on who holds which lock, too
+        self._memory = memory and not world.replays  # there a change depends on the holder of each lock, too
         self._footprints = footprints
-        self._changes: dict[tuple[Any, ...], tuple[Any, Change | Ends]] = {}
+        self._changes: dict[tuple[Any, ...], tuple[Snapshot, StateChange | DeadEnd]] = {}
         self._interned: dict[Any, Any] = {}
-        self._ends_well: set[bytes] = set()
         self.start = self.own(self.lockstep.snapshot())
 
     def close(self) -> None:
         """Let go of the world."""
         self.lockstep.close()
 
-    def step(self, there: Snapshot, action: Action) -> Change | Ends:
+    def step(self, before: Snapshot, action: Action) -> StateChange | DeadEnd:
         """What the action changes in this state."""
         if len(self._changes) > REMEMBERED_MAX:
             self._changes.clear()
             self._interned.clear()
-        key = self._key(there, action)
+        key = self._key(before, action)
         known = self._changes.get(key)
         if known is None:
-            known = (there, self._really(there, action))
+            known = (before, self._taken(before, action))
             if self._memory:
                 self._changes[key] = known
         return known[1]
 
-    def after(self, there: Snapshot, action: Action, change: Change) -> Snapshot:
+    def after(self, before: Snapshot, action: Action, change: StateChange) -> Snapshot:
         """The state after the change."""
-        if change.whole is not None:
-            return change.whole
-        events, faults = there.events, there.faults
-        if change.events or change.faults:
-            events, faults = condensed((*events, *change.events), (*faults, *change.faults))
-        standings = there.standings
-        name = actor_of(action)
-        if isinstance(action, PowerLoss):
-            standings = (AT_REST,) * len(standings)
-        elif name is not None or change.released:
-            standings = tuple(
-                [
-                    change.standing
-                    if moves == name and change.standing is not None
-                    else self._same(evolve(standing, waits=False))
-                    if standing.waits and change.released
-                    else standing
-                    for moves, standing in zip(self.names, standings, strict=True)
-                ]
-            )
-        now = there.now + change.passed
-        state = there.state
-        if change.parted is not None:
-            state = None
-        if state is not None:
-            workers = state.workers
-            if isinstance(action, PowerLoss):
-                workers = tuple([Worker(name=worker.name) for worker in workers])
-            elif change.worker is not None:
-                workers = tuple([change.worker if w.name == name else w for w in workers])
-            state = State(
-                settings=state.settings,
-                workers=workers,
-                durable=change.durable,
-                now=now,
-                changed_at=change.changed_at,
-            )
-        return Snapshot(
-            content=change.content,
-            durable=change.durable,
-            now=now,
-            standings=standings,
-            state=state,
-            accepted=change.accepted,
-            events=events,
-            faults=faults,
-            load=change.load,
-            parted=there.parted or change.parted,
+        return changed(before, action, change, self.names, self._same)
+
+    def own(self, snapshot: Snapshot) -> Snapshot:
+        """The same snapshot, in which equal parts are the same object: a memory knows them by their id."""
+        system = snapshot.system
+        content, durable = self._once(self.lockstep.world.same(system.content), system.durable)
+        processes = tuple([self._same(process) for process in system.processes])
+        accepted = self._intern(snapshot.ledger.accepted)
+        return evolve(
+            snapshot,
+            system=evolve(system, content=content, durable=durable, processes=processes),
+            ledger=evolve(snapshot.ledger, accepted=accepted),
         )
 
-    def endings(self, there: Snapshot, base: bytes, renaming: Renaming) -> Iterator[tuple[Ends, Renaming]]:
-        """What is wrong where recovery and a fair schedule lead to from here; nothing if nothing is.
-
-        The schedule has an order of workers. A state stands for all its twins, so it is judged in every
-        order: with each fault comes the renaming under which the plain order A, B, … meets it.
-        """
-        for names in self.fingerprints.renamings:
-            order = tuple(sorted(names, key=lambda worker: names[worker]))
-            ends = self._ending(there, base, renaming, order)
-            if ends is not None:
-                yield ends, names
-
-    def _ending(
-        self, there: Snapshot, base: bytes, renaming: Renaming, order: tuple[str, ...]
-    ) -> Ends | None:
-        """A state from which a way led to a good end, in one order of workers, has that end itself.
-
-        `base` is the state's fingerprint without what is spent, and `renaming` how it was come by.
-        """
-        if self.lockstep.world.replays:
-            return self._ending_at_once(there, order)
-        run = RememberedRun(self, self.lockstep.settings, there, order)
-        passed: dict[bytes, None] = {}
-        settled, rounds = False, 0
-        for _ in range(MOVES_MAX):
-            key = base + "".join([renaming[name] for name in order]).encode()
-            if key in self._ends_well:
-                self._ends_well.update(passed)
-                return None
-            if key in passed or rounds > ROUNDS_MAX:  # it goes round in a circle, or on for ever
-                break
-            passed[key] = None
-            now = run.now
-            if not advance(run):
-                settled = True
-                break
-            if run.ends is not None:
-                return run.ends
-            rounds += run.now != now
-            base, renaming = self.fingerprints.of(run.there)
-        self.lockstep.put_back(run.there)
-        try:
-            self.lockstep.recovering = True
-            self.lockstep.judge_ending(settled=settled)
-        except Found as found:
-            return Ends(finding=found.finding)
-        if self.lockstep.aside:
-            return Ends(aside=self.lockstep.aside)
-        self._ends_well.update(passed)
-        return None
-
-    def _ending_at_once(self, there: Snapshot, order: tuple[str, ...]) -> Ends | None:
-        """The same, gone through without a stop, where each stop would be paid for by the whole way."""
-        self.lockstep.put_back(there)
-        try:
-            self.lockstep.finish(order)
-        except Found as found:
-            return Ends(finding=found.finding)
-        return Ends(aside=self.lockstep.aside) if self.lockstep.aside else None
-
-    def _key(self, there: Snapshot, action: Action) -> tuple[Any, ...]:
+    def _key(self, before: Snapshot, action: Action) -> tuple[Any, ...]:
+        """All that the change depends on."""
+        system, ledger, state = before.system, before.ledger, before.state
         name = actor_of(action)
         if name is None:
-            changed_at = None if there.state is None else there.state.changed_at
-            return id(there.content), there.now, action, changed_at, id(there.accepted), there.load
+            changed_at = None if state is None else state.changed_at
+            return id(system.content), system.now, action, changed_at, id(ledger.accepted), ledger.load
         place = self.names.index(name)
-        state = there.state
         model: Any = None
         if state is not None:
             worker = state.workers[place] if place < len(state.workers) else None
             model = worker, state.changed_at
-        locked = any(standing.in_transaction for at, standing in enumerate(there.standings) if at != place)
+        locked = any(process.in_transaction for at, process in enumerate(system.processes) if at != place)
         return (
-            id(there.content),
-            there.now,
-            id(there.standings[place]),
+            id(system.content),
+            system.now,
+            id(system.processes[place]),
             model,
-            id(there.accepted),
-            there.load,
+            id(ledger.accepted),
+            ledger.load,
             locked,
             action,
         )
 
-    def _really(self, there: Snapshot, action: Action) -> Change | Ends:
-        lockstep, name = self.lockstep, actor_of(action)
+    def _taken(self, before: Snapshot, action: Action) -> StateChange | DeadEnd:
+        """Take the action on the real system."""
+        lockstep, world, name = self.lockstep, self.lockstep.world, actor_of(action)
         self.real_steps += 1
-        lockstep.put_back(there)
-        releases = lockstep.world.releases
-        faults = len(lockstep.faults)
-        action = lockstep.meant(action)
+        lockstep.restore(before)
+        releases, faults = world.releases, len(lockstep.ledger.faults)
         try:
             record = lockstep.apply(action)
         except Found as found:
-            return Ends(finding=found.finding)
-        if lockstep.aside:
-            return Ends(aside=lockstep.aside)
-        world, state = lockstep.world, lockstep.state
-        standing = worker = None
+            return DeadEnd(finding=found.finding)
+        if lockstep.judge.off_target:
+            return DeadEnd(off_target=lockstep.judge.off_target)
+        ledger, state = lockstep.ledger, lockstep.reference.state
+        process = worker = None
         if name is not None:
-            process = world.processes[name]
-            standing = self._same(process.stands())
-            process.known_as(standing)
+            moved = world.processes[name]
+            process = self._same(moved.stands())
+            moved.known_as(process)
             if state is not None and name in lockstep.scope.names:
                 worker = state.workers[self.names.index(name)]
         content, durable = self._once(world.content(), lockstep.durable)
-        return Change(
+        return StateChange(
             content=content,
             durable=durable,
-            passed=lockstep.now - there.now,
-            standing=standing,
+            elapsed_ms=lockstep.now - before.system.now,
+            process=process,
             worker=worker,
             changed_at=state.changed_at if state else 0,
-            accepted=self._intern(tuple(lockstep.accepted)),
+            accepted=self._intern(tuple(ledger.accepted)),
             events=record.events,
-            faults=tuple(lockstep.faults[faults:]),
-            load=lockstep.load,
-            parted=None if there.parted else lockstep.parted,
+            faults=tuple(ledger.faults[faults:]),
+            load=ledger.load,
+            diverged=None if before.diverged else lockstep.judge.diverged,
             released=world.releases != releases,
             committed=record.committed,
-            footprint=self._footprint(there, content, standing, action, record.model),
-            whole=self.own(lockstep.snapshot()) if world.replays else None,
+            footprint=self._footprint(before.system, content, process, record),
+            snapshot=self.own(lockstep.snapshot()) if world.replays else None,
         )
 
     def _footprint(
-        self,
-        there: Snapshot,
-        content: Content,
-        standing: Standing | None,
-        action: Action,
-        model: Outcome | None,
+        self, before: SystemSnapshot, content: Content, process: Standing | None, record: Record
     ) -> Footprint:
-        name = actor_of(action)
-        if name is None or standing is None or not self._footprints:
+        name = actor_of(record.action)
+        if name is None or process is None or not self._footprints:
             return UNSEEN
-        held, holds = there.standings[self.names.index(name)].in_transaction, standing.in_transaction
-        if isinstance(action, Crash):
+        held = before.processes[self.names.index(name)].in_transaction
+        if isinstance(record.action, Crash):
             return of_crash(name, held=held)
-        process = self.lockstep.world.processes[name]
-        return Footprint(
-            name,
-            reads_of(process.statements, tuple(self.columns), called=process.has_called)
-            | reads_of_model(model),
-            *writes_of(there.content, content, self.columns),
-            moves_lock=held != holds,
-            needs_lock=standing.waits or (bool(process.statements) and not held),
-            reads_clock=process.read_clock,
+        return of_move(
+            self.lockstep.world.processes[name],
+            process,
+            held=held,
+            contents=(before.content, content),
+            columns=self.columns,
+            model=record.model,
         )
 
-    def _same(self, standing: Standing) -> Standing:
-        """The one that stands for all that remember the same."""
-        if standing.at_rest:
+    def _same(self, process: Standing) -> Standing:
+        """The object that stands for all processes that remember the same."""
+        if process.at_rest:
             return AT_REST
-        known: Standing = self._interned.setdefault(standing, standing)
+        known: Standing = self._interned.setdefault(process, process)
         return known
 
     def _intern(self, value: T) -> T:
         known: T = self._interned.setdefault(value, value)
         return known
 
-    def own(self, there: Snapshot) -> Snapshot:
-        """The same snapshot of parts that are each there once, so that equal parts are the same object."""
-        content, durable = self._once(self.lockstep.world.same(there.content), there.durable)
-        return evolve(
-            there,
-            content=content,
-            durable=durable,
-            standings=tuple([self._same(standing) for standing in there.standings]),
-            accepted=self._intern(there.accepted),
-        )
-
     def _once(self, content: Content, durable: Durable) -> tuple[Content, Durable]:
-        """The two, each there once: the rows of a store, and what they are to the model."""
+        """The rows of a store and what they are to the model, each there once."""
         known: tuple[Content, Durable] = self._interned.setdefault(id(content), (content, durable))
         return known

@@ -130,16 +130,16 @@ def _drawn(strategy: Strategy, chance: random.Random) -> tuple[Action, ...]:
     with Lockstep(strategy.scope) as lockstep:
         for _ in range(strategy.steps_max):
             for number, action in enumerate(chance.choice(bursts)):
-                if not lockstep.possible(action) or (number and lockstep.may_be_asked(action)):
+                if not lockstep.possible(action) or (number and lockstep.is_choice_point(action)):
                     break
                 lockstep.apply(action)
-        return tuple(lockstep.actions)
+        return tuple(lockstep.ledger.actions)
 
 
 def _run(schedule: Schedule, make: MakeWorld) -> Left:
     world = make(schedule.scope, schedule.swap)
     ended, places = TO_ITS_END, list[object]()
-    with Lockstep(schedule.scope, schedule.swap, hunted=schedule.hunted, world=world) as lockstep:
+    with Lockstep(schedule.scope, schedule.swap, target=schedule.hunted, world=world) as lockstep:
         try:
             for action in schedule.actions:
                 if lockstep.possible(action):
@@ -150,13 +150,21 @@ def _run(schedule: Schedule, make: MakeWorld) -> Left:
         except Found as found:
             ended = f"{found.finding}"
         steps = [
-            (record.action, record.ran, record.committed, record.blocked, record.events, record.after, place)
-            for record, place in zip_longest(lockstep.records, places)
+            (
+                record.action,
+                record.statement,
+                record.committed,
+                record.blocked,
+                record.events,
+                record.after,
+                place,
+            )
+            for record, place in zip_longest(lockstep.ledger.records, places)
         ]
         return Left(
             steps=(*steps, ended),
             rows=world.left(),
-            met=tuple(sorted(lockstep.sometimes.items())),
+            met=tuple(sorted(lockstep.ledger.sometimes.items())),
         )
 
 

@@ -40,20 +40,21 @@ this:
 
 1. **It is chosen.** A search draws it (`search/machine.py`), a proof enumerates it (`proof/alphabet.py`),
    or a trace has it (`traces/replay.py`).
-2. **The process moves.** `oracle/lockstep.py` resumes the virtual process A (`simulation/process.py`): a
-   greenlet that runs the real worker, queue, policies and store of `system/`, unchanged
-   (`subject/programs.py`).
+2. **The process moves.** Lock-step (`oracle/lockstep.py`) resumes the virtual process A, through
+   `oracle/system_side.py`. The process (`simulation/process.py`) is a greenlet that runs the real worker,
+   queue, policies and store of `system/`, unchanged (`subject/programs.py`).
 3. **It pauses at its next boundary.** Each SQL statement passes through the stepping connection
    (`simulation/stepping.py`), which pauses before a transaction, or before each statement. A lock that
    another process holds leaves it *blocked*; a crash is an exception that no `except` of the system
    survives.
 4. **What it committed is read.** `subject/abstraction.py` reads the rows and the new audit rows as the
    model's values.
-5. **The model takes the same action.** `model/step.py` gives the state that must follow.
-   `oracle/visibility.py` tells the model what only the database could choose: ids, and which rows a
-   transaction could see.
-6. **Two oracles judge.** *Divergence*: rows, audit or phase are not the model's. *Violation*: an invariant
-   (`model/invariants.py`) does not hold on the change, whatever the model says.
+5. **The model takes the same action.** `model/step.py` gives the state that must follow. Some things only
+   the database can choose: ids, and which rows a transaction could see. `oracle/system_side.py` notes them,
+   and `oracle/reference.py` gives them to the model.
+6. **Two oracles judge** (`oracle/judge.py`). *Divergence*: rows, audit or phase are not the model's.
+   *Violation*: an invariant (`model/invariants/`) does not hold on the change, whatever the model says.
+   `oracle/ledger.py` keeps the record.
 7. **At the end** recovery runs and a fair schedule (`oracle/liveness.py`); what is left is judged.
 8. **A finding is minimised** (`search/minimise.py`), certified by the explorer (`proof/explorer.py`: no
    shorter trace exists), printed (`report/rendering.py`), and kept as JSON (`traces/database.py`).
@@ -74,9 +75,9 @@ def architecture() -> str:
 
 
 def _sign(package: str) -> str:
-    """The docstring of the package, on one line."""
+    """The first paragraph of the docstring of the package, on one line."""
     text = ast.get_docstring(ast.parse((CHECKER / package / "__init__.py").read_text(encoding="utf-8"))) or ""
-    return " ".join(text.split())
+    return " ".join(text.partition("\n\n")[0].split())
 
 
 def _picture() -> str:

@@ -4,10 +4,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from failure_modes.checker.proof.explorer import Counts
+from failure_modes.checker.proof.proof import Counts
 from failure_modes.checker.proof.proving import Report as ProofReport
-from failure_modes.checker.search.results import Progress as Report
-from failure_modes.checker.search.results import Tally
+from failure_modes.checker.search.machine import Progress as Report
+from failure_modes.checker.search.machine import Tally
 from system.clock import Stopwatch
 
 PLAIN_EVERY_SECONDS = 5.0

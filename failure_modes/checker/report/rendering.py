@@ -5,7 +5,7 @@ violation can be run.
 """
 
 from failure_modes.checker.experiment.findings import Finding
-from failure_modes.checker.oracle.describe import changes, steps_told, tell, tell_outcome
+from failure_modes.checker.oracle.describe import changes, describe, describe_outcome, steps_told
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.simulation.stepping import CALL
@@ -33,12 +33,14 @@ def rendered(replayed: Replayed, *, command: str | None = None, shortest: bool =
 
 def headline(name: str, finding: Finding | None, lockstep: Lockstep, *, shortest: bool = False) -> str:
     """What was run, and what came of it, in one line."""
-    count = len(lockstep.actions)
+    count = len(lockstep.ledger.actions)
     scope = f"{lockstep.scope.store} · {lockstep.scope.granularity} · {steps_told(count)}"
     if shortest:
         scope += ", shortest possible"
-    if lockstep.aside is not None:
-        return f"{name} breaks {lockstep.aside} first, and not {lockstep.hunted}      {scope}"
+    if lockstep.judge.off_target is not None:
+        return (
+            f"{name} breaks {lockstep.judge.off_target} first, and not {lockstep.judge.target}      {scope}"
+        )
     if finding is None:
         return f"{name}: holds      {scope}"
     if finding.invariant is None:
@@ -49,7 +51,7 @@ def headline(name: str, finding: Finding | None, lockstep: Lockstep, *, shortest
 def table(lockstep: Lockstep, finding: Finding | None) -> str:
     """The run, a line a step; the liveness run only where it ended badly."""
     ended_badly = finding is not None and finding.step is None
-    shown = [record for record in lockstep.records if ended_badly or not record.recovering]
+    shown = [record for record in lockstep.ledger.records if ended_badly or not record.recovering]
     rows: list[tuple[str, ...]] = [_COLUMNS]
     for number, record in enumerate(shown, start=1):
         bad = finding is not None and (finding.step == number or (ended_badly and number == len(shown)))
@@ -64,11 +66,11 @@ def verdict(finding: Finding, lockstep: Lockstep, policy: str | None) -> str:
     if finding.expected:
         lines.append(f" expected: {finding.expected}")
     lines.append(f" got: {finding.got}")
-    parted = lockstep.parted
+    parted = lockstep.judge.diverged
     if parted is not None and parted.step != finding.step:
         where = f"step {parted.step}" if parted.step else "the recovery"
         lines.append(f" parted from the model at {where}: expected {parted.expected}, got {parted.got}")
-    for passed in lockstep.passed.values():
+    for passed in lockstep.judge.tolerated.values():
         where = f"step {passed.step}" if passed.step else "the end"
         lines.append(f" on the way {passed.invariant} broke, at {where}: {passed.got}")
     if policy:
@@ -84,7 +86,7 @@ def _row(number: int, record: Record, *, bad: bool) -> tuple[str, ...]:
         f"{record.now / 1000:g}s",
         type(record.action).__name__,
         actor_of(record.action) or "-" if not isinstance(record.action, Enqueue | Reconcile) else "-",
-        tell_outcome(record.model),
+        describe_outcome(record.model),
         _system(record),
         changes(record.before, record.after),
     )
@@ -95,11 +97,11 @@ def _system(record: Record) -> str:
         return "power loss" if isinstance(record.action, PowerLoss) else type(record.action).__name__.lower()
     if record.blocked:
         return "waits for a lock"
-    if record.ran == CALL:
+    if record.statement == CALL:
         return "recognise" if record.after.charges == record.before.charges else "charge"
     if record.committed:
-        return tell(record.events)
-    return record.ran or "runs on"
+        return describe(record.events)
+    return record.statement or "runs on"
 
 
 def _line(row: tuple[str, ...], widths: list[int]) -> str:

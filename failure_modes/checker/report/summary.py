@@ -7,12 +7,12 @@ from typing import Any
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.scope import Granularity, Scope
 from failure_modes.checker.oracle.sometimes import ANYWHERE, AT_STATEMENTS
-from failure_modes.checker.proof.proving import Answer
-from failure_modes.checker.search.results import Result
+from failure_modes.checker.proof.result import ProofResult
+from failure_modes.checker.search.machine import Result
 from failure_modes.checker.traces.trace import Breaks, Trace, to_json
 
 
-def trace_of(mode: FailureMode | None, scope: Scope, result: Result | Answer, why: str) -> Trace | None:
+def trace_of(mode: FailureMode | None, scope: Scope, result: Result | ProofResult, why: str) -> Trace | None:
     """The trace of what a search or a proof found; None when it found nothing."""
     finding = result.finding
     if finding is None:
@@ -26,7 +26,7 @@ def trace_of(mode: FailureMode | None, scope: Scope, result: Result | Answer, wh
     )
 
 
-def not_as_said(mode: FailureMode, broken: Answer | None, held: Answer | None) -> tuple[str, ...]:
+def not_as_said(mode: FailureMode, broken: ProofResult | None, held: ProofResult | None) -> tuple[str, ...]:
     """Where the answers are not what the scenario says of its scope."""
     wrong = []
     if broken is not None and broken.finding is not None and broken.shortest != mode.shortest:

@@ -5,36 +5,112 @@ another says. The invariants are judged by the lock-step, after each action. The
 search carries the actions as data.
 """
 
+from collections import Counter
+from collections.abc import Callable
+
+from attrs import frozen
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 from hypothesis.strategies import sampled_from
 
-from failure_modes.checker.experiment.findings import Found
-from failure_modes.checker.experiment.target import needs_ending
-from failure_modes.checker.oracle.lockstep import Lockstep
-from failure_modes.checker.oracle.run_actions import attempt
+from failure_modes.checker.experiment.findings import Finding, Found
+from failure_modes.checker.experiment.scope import Swap
+from failure_modes.checker.experiment.strategy import Strategy
+from failure_modes.checker.experiment.target import Hunt, needs_ending
+from failure_modes.checker.oracle.lockstep import Lockstep, run_actions
 from failure_modes.checker.search.draws import by_seed_alone
 from failure_modes.checker.search.minimise import shrink
-from failure_modes.checker.search.results import Progress, Result, Search, Tally
-from failure_modes.checker.subject.worlds import world_of
-from failure_modes.checker.support import interrupts
+from failure_modes.checker.support import interrupts, temporary
 from model.actions import Action
+from system.clock import Stopwatch
 
 
 class BoundHit(BaseException):
     """The time allowed for a search is over. Not an Exception, so that no search takes it for a finding."""
 
 
+class Tally:
+    """What a search has met so far. Shared by all its examples; read by the progress display."""
+
+    def __init__(self) -> None:
+        self.stopwatch = Stopwatch()
+        self.examples = 0
+        self.steps = 0
+        self.actions: Counter[str] = Counter()
+        self.outcomes: Counter[str] = Counter()
+        self.sometimes: Counter[str] = Counter()
+        self.asides: Counter[str] = Counter()
+        self.states: set[object] = set()
+        self.last_new_state = 0
+        self.seconds_to_first: float | None = None
+        self.examples_to_first: int | None = None
+        self.shortest: Found | None = None
+        self.bound_hit = False
+        self.interrupted = False
+
+    def add(self, lockstep: Lockstep, *, first_found: bool) -> None:
+        """Count one example. Those after the first finding only shrink it, and are not counted."""
+        if self.seconds_to_first is not None:
+            return
+        self.examples += 1
+        self.steps += len(lockstep.ledger.actions)
+        self.sometimes.update(lockstep.ledger.sometimes)
+        if lockstep.judge.off_target:
+            self.asides[lockstep.judge.off_target] += 1
+        for record in lockstep.ledger.records:
+            if not record.recovering:
+                self.actions[type(record.action).__name__] += 1
+            for event in record.events:
+                self.outcomes[f"{event.operation}: {event.event}{_because(event.reason)}"] += 1
+        if first_found:
+            self.seconds_to_first = self.stopwatch.seconds
+            self.examples_to_first = self.examples
+
+    def see(self, state: object) -> None:
+        """Count a state, and note when the last new one was met."""
+        if state not in self.states:
+            self.states.add(state)
+            self.last_new_state = self.examples
+
+
+Progress = Callable[[Tally], None]
+"""Called after each example with what has been met so far."""
+
+
 def _silent(_: Tally) -> None:
     """Show nothing."""
 
 
-def run(search: Search, progress: Progress = _silent, *, shrinking: bool = True) -> Result:
-    """Search; shrink what is found as far as it goes. `progress` is called after each example.
+def _because(reason: str | None) -> str:
+    return f" ({reason})" if reason else ""
 
-    Raises NoWorld, NoVFS.
-    """
-    world_of(search.strategy.scope, search.swap).close()  # what is not installed is no finding
+
+@frozen(kw_only=True)
+class Search:
+    """What to look for, where, and for how long. `hunted` is None where nothing should be found."""
+
+    strategy: Strategy
+    swap: Swap
+    hunted: Hunt | None
+    seed: int
+    examples: int
+    seconds_max: float | None = None
+
+
+@frozen(kw_only=True)
+class Result:
+    """What a search found, if anything, and what it met on the way."""
+
+    finding: Finding | None
+    actions: tuple[Action, ...]
+    tally: Tally
+    bound_hit: bool
+    sure: bool = False
+    """Whether no trace with no more of anything is shorter."""
+
+
+def run(search: Search, progress: Progress = _silent, *, shrinking: bool = True) -> Result:
+    """Search; shrink what is found as far as it goes. `progress` is called after each example."""
     tally = Tally()
     machine = machine_of(search, tally, progress)
     found: Found | None = None
@@ -55,7 +131,7 @@ def run(search: Search, progress: Progress = _silent, *, shrinking: bool = True)
     if shrinking and not tally.bound_hit:
         try:
             shortest = shrink(search.strategy.scope, search.swap, search.hunted, found)
-            found = attempt(search.strategy.scope, search.swap, search.hunted, shortest.actions) or found
+            found = run_actions(search.strategy.scope, search.swap, search.hunted, shortest.actions) or found
             sure = shortest.sure
         except KeyboardInterrupt:
             tally.bound_hit = tally.interrupted = True
@@ -93,7 +169,8 @@ def machine_of(search: Search, tally: Tally, progress: Progress = _silent) -> ty
             if search.seconds_max is not None and tally.stopwatch.seconds > search.seconds_max:
                 tally.bound_hit = True
                 raise BoundHit
-            self.lockstep = Lockstep(search.strategy.scope, search.swap, hunted=search.hunted)
+            with temporary.room():
+                self.lockstep = Lockstep(search.strategy.scope, search.swap, target=search.hunted)
             self.found = False
 
         @rule(burst=sampled_from(bursts))
@@ -102,18 +179,18 @@ def machine_of(search: Search, tally: Tally, progress: Progress = _silent) -> ty
             for action in burst:
                 if lockstep.over or not lockstep.possible(action):
                     return
-                with _remembering(self):
+                with _remembering(self), temporary.room():
                     lockstep.apply(action)
-                if search.hunted is None and lockstep.state is not None:
+                if search.hunted is None and lockstep.reference.state is not None:
                     tally.see(relative(lockstep))
-                if lockstep.may_be_asked(action):
+                if lockstep.is_choice_point(action):
                     return
 
         def teardown(self) -> None:
             lockstep = self.lockstep
             try:
                 if not self.found and not lockstep.over and needs_ending(search.hunted):
-                    with _remembering(self):
+                    with _remembering(self), temporary.room():
                         lockstep.finish()
             finally:
                 tally.add(lockstep, first_found=self.found)
@@ -138,7 +215,7 @@ def machine_of(search: Search, tally: Tally, progress: Progress = _silent) -> ty
 
 def relative(lockstep: Lockstep) -> object:
     """The model's state with times counted from now, so that the same situation later is the same state."""
-    state = lockstep.state
+    state = lockstep.reference.state
     assert state is not None, "a guarded run has a model"
     now = state.now
     jobs = [(j.key, None if j.available_at is None else j.available_at - now) for j in state.durable.jobs]

@@ -15,9 +15,10 @@ from failure_modes.checker.experiment.canonical import canonical
 from failure_modes.checker.experiment.findings import Found
 from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind, Swap
 from failure_modes.checker.experiment.target import Hunt
-from failure_modes.checker.oracle.run_actions import attempt
-from failure_modes.checker.proof.explorer import Proof, Reductions
-from failure_modes.checker.proof.proving import Disagreement, Limits, prove
+from failure_modes.checker.oracle.lockstep import run_actions
+from failure_modes.checker.proof.proof import Proof, Reductions
+from failure_modes.checker.proof.proving import Limits, prove
+from failure_modes.checker.proof.result import Disagreement
 from failure_modes.checker.search.edits import leave_out, minimise
 from failure_modes.checker.simulation.content import Unexplorable
 from failure_modes.checker.simulation.stepping import NotTheSame
@@ -43,7 +44,7 @@ def shrink(scope: Scope, swap: Swap, hunted: Hunt | None, found: Found) -> Short
 
     def same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
         interrupts.check()
-        again = attempt(scope, swap, hunted, actions)
+        again = run_actions(scope, swap, hunted, actions)
         same_kind = again is not None and again.finding.invariant == found.finding.invariant
         return again.actions if again is not None and same_kind else None
 
@@ -70,7 +71,7 @@ def _shortest(
         scope=scope,
         bounds=_as_much_as(actions),
         swap=swap,
-        hunted=hunted,
+        target=hunted,
         reductions=Reductions(symmetry=False),  # nobody says whether the fault tells workers apart
         depth_max=max(len(actions) - 1, 1),
     )

@@ -1,8 +1,8 @@
 """What is asked of a failure mode: its search, and its proof, on the broken system and on the guarded one."""
 
 from failure_modes.checker.experiment.catalogue import FailureMode
-from failure_modes.checker.proof.explorer import Proof, Reductions
-from failure_modes.checker.search.results import Search
+from failure_modes.checker.proof.proof import Proof, Reductions
+from failure_modes.checker.search.machine import Search
 
 EXAMPLES_MAX = 5_000
 """How many examples a search for a break tries."""
@@ -25,7 +25,7 @@ def proof_of(mode: FailureMode, *, broken: bool) -> Proof:
         scope=mode.strategy.scope,
         bounds=mode.bounds,
         swap=mode.swap if broken else mode.base,
-        hunted=mode.hunt if broken else None,
+        target=mode.hunt if broken else None,
         reductions=Reductions(symmetry=mode.symmetric or not broken),
     )
 

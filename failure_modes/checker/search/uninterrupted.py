@@ -1,10 +1,10 @@
 """Searches and proofs whose answer counts only as a whole: an interrupted one raises KeyboardInterrupt."""
 
 from failure_modes.checker.proof import proving
-from failure_modes.checker.proof.explorer import Proof
-from failure_modes.checker.proof.proving import Answer
+from failure_modes.checker.proof.proof import Proof
+from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.search import machine
-from failure_modes.checker.search.results import Result, Search
+from failure_modes.checker.search.machine import Result, Search
 
 
 def search(wanted: Search) -> Result:
@@ -15,7 +15,7 @@ def search(wanted: Search) -> Result:
     return result
 
 
-def prove(wanted: Proof, *, processes: int = 1) -> Answer:
+def prove(wanted: Proof, *, processes: int = 1) -> ProofResult:
     """Prove to the end. Raises KeyboardInterrupt, and what `proving.prove` raises."""
     answer = proving.prove(wanted, processes=processes)
     if answer.bound == "interrupted":

@@ -60,7 +60,7 @@ class Process:
         self._intent: Action | None = None
         self._asked = False
         self._error: Exception | None = None
-        self._refused: Exception | None = None
+        self._refused: BaseException | None = None
         self._sleeps = 0
         self._ran: str | None = None
         self._looked: Look | None = None
@@ -175,7 +175,7 @@ class Process:
         self._again_from = begins[-1]
         self.start()
 
-    def refuse(self, error: Exception) -> NoReturn:
+    def refuse(self, error: BaseException) -> NoReturn:
         """Stop: nothing that is found from here on can be trusted. Raised to whoever moves the process."""
         self._refused = error
         raise error

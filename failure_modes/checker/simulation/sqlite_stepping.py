@@ -4,6 +4,7 @@ import sqlite3
 from typing import Any
 
 from failure_modes.checker.simulation.stepping import Answer, Ran, Row, Stepped, SteppingConnection, verb_of
+from failure_modes.checker.support import temporary
 
 
 class SQLiteStepping(SteppingConnection):
@@ -65,6 +66,9 @@ class SQLiteStepping(SteppingConnection):
             if verb_of(sql) == "INSERT":
                 lastrowid = cursor.lastrowid
         except sqlite3.OperationalError as error:
+            no_room = temporary.no_room_in(error)
+            if no_room is not None:
+                self._process.refuse(no_room)
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                 raise
             return None

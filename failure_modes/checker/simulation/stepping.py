@@ -89,7 +89,7 @@ class Stepped(Protocol):
         """Put on record what a statement gave."""
         ...
 
-    def refuse(self, error: Exception) -> NoReturn:
+    def refuse(self, error: BaseException) -> NoReturn:
         """Stop: nothing that is found from here on can be trusted."""
         ...
 

@@ -293,5 +293,6 @@ def _template(*, constraints: bool = True) -> Path:
 def fresh_database(scope: Scope = _USUAL) -> Path:
     """The path of a database that nobody else has, for a world of that scope."""
     path = temporary.own() / f"run-{next(_numbers)}.db"
-    shutil.copyfile(_template(constraints=scope.constraints), path)
+    with temporary.room():
+        shutil.copyfile(_template(constraints=scope.constraints), path)
     return path

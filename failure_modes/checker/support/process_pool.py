@@ -142,7 +142,7 @@ def _serve(pipe: "Connection[Any, Any]") -> None:
         error = answer = None
         try:
             answer = work(asked)
-        except Exception as failed:
+        except (Exception, temporary.NoRoom) as failed:
             failed.add_note(f"In a process of the pool:\n{traceback.format_exc()}")
             error = failed
         try:

@@ -5,16 +5,21 @@ however it ends, so a mark that can be locked has no owner any more. The number 
 may be used again, or mean another process in another container. The owner removes its folder when it ends;
 `sweep` removes the folders of owners that were killed.
 
+The temporary databases are in memory where there is a memory file system, or in the folder that the
+environment variable NAMED names. When there is no more room, `NoRoom` says so: it is never a finding.
+
 A folder is never removed if its owner lives, if it has no mark, or if it belongs to another user. The mark
 gets its name when it is locked already, and is removed last, so two processes never disagree about a folder.
 """
 
+import errno
 import fcntl
 import os
 import shutil
 import stat
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -28,14 +33,28 @@ _AT_ONCE = fcntl.LOCK_EX | fcntl.LOCK_NB
 MEMORY = Path("/dev/shm")
 """A memory file system, where there is one."""
 
+NAMED = "QUEUE_TEST_FOLDER"
+"""The environment variable that names another folder for what is in memory otherwise."""
+
 NAME_LENGTH_MAX = 50
 """A longer path leaves too little room for the name of a socket: the system allows about 100 bytes."""
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_SQLITE_NO_ROOM = (13, 10)
+"""SQLITE_FULL, and SQLITE_IOERR: of some writes SQLite says only that they failed."""
 
 _LAST = -200
 """When a process ends, multiprocessing first removes what it keeps in such a folder (at -100)."""
 
 _marks: dict[Path, int | None] = {}
 """The folders of this process, each with its locked mark, where files can be locked."""
+
+
+class NoRoom(BaseException):
+    """A temporary database could not be written. Not an Exception, so that no search takes it for a finding.
+
+    The message says in which folder, and what to do.
+    """
 
 
 def create(above: Path, prefix: str = PREFIX) -> Path:
@@ -46,8 +65,10 @@ def create(above: Path, prefix: str = PREFIX) -> Path:
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=above))
     try:
         _marks[folder] = _marked(folder)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(folder)
         raise
     Finalize(None, remove, args=(folder,), exitpriority=_LAST)
     return folder
@@ -55,9 +76,73 @@ def create(above: Path, prefix: str = PREFIX) -> Path:
 
 @cache
 def own() -> Path:
-    """The folder of this process. Its path is short, and it is in memory where that is possible."""
+    """The folder of this process. Its path is short, and it is in memory where that is possible.
+
+    Raises NoRoom, and OSError if it cannot be made for another reason.
+    """
+    try:
+        return create(named() or _usual())
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise _no_room(Path(str(error.filename)).parent, error) from error
+        raise
+
+
+def named() -> Path | None:
+    """The folder that the environment names, or None. Raises OSError if it cannot be used."""
+    name = os.environ.get(NAMED)
+    if not name:
+        return None
+    folder = Path(name).absolute()
+    if not _usable(folder) or len(str(folder)) > NAME_LENGTH_MAX:
+        right = f"a folder that can be written to, whose path has at most {NAME_LENGTH_MAX} characters"
+        raise OSError(errno.EINVAL, f"{NAMED} must name {right}", name)
+    return folder
+
+
+@contextmanager
+def room() -> Iterator[None]:
+    """Raise NoRoom in the block for an error that says that a temporary database could not be written."""
+    try:
+        yield
+    except Exception as error:
+        no_room = no_room_in(error)
+        if no_room is None:
+            raise
+        raise no_room from error
+
+
+def no_room_in(error: BaseException) -> NoRoom | None:
+    """The NoRoom that this error of a temporary database comes to; None if it says something else."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if isinstance(code, int):
+        if code & 0xFF not in _SQLITE_NO_ROOM:
+            return None
+    elif isinstance(error, OSError):
+        if error.errno not in _NO_ROOM or not _is_below(own(), error.filename):
+            return None
+    elif error.__cause__ is None or str(own()) not in str(error):
+        return None
+    else:
+        return no_room_in(error.__cause__)
+    return _no_room(own().parent, error)
+
+
+def _no_room(above: Path, error: BaseException) -> NoRoom:
+    why = (error.strerror if isinstance(error, OSError) else None) or error
+    return NoRoom(
+        f"{above}: no temporary database can be written there ({why}); make room, or name another folder in"
+        f" {NAMED}"
+    )
+
+
+def _is_below(folder: Path, name: object) -> bool:
+    return isinstance(name, str | bytes | os.PathLike) and Path(os.fsdecode(name)).is_relative_to(folder)
+
+
+def _usual() -> Path:
     folders = (MEMORY if _usable(MEMORY) else None, Path(tempfile.gettempdir()), Path("/tmp"))
-    return create(next(folder for folder in folders if folder and len(str(folder)) <= NAME_LENGTH_MAX))
+    return next(folder for folder in folders if folder and len(str(folder)) <= NAME_LENGTH_MAX)
 
 
 def remove(folder: Path) -> None:
@@ -77,7 +162,8 @@ def let_stay(folder: Path) -> None:
 
 def places() -> list[Path]:
     """Where the folders of the checker are."""
-    return [*dict.fromkeys([MEMORY, Path(tempfile.gettempdir()), Path("/var/tmp"), Path("/tmp")])]
+    chosen = [Path(os.environ[NAMED]).absolute()] if os.environ.get(NAMED) else []
+    return [*dict.fromkeys([*chosen, MEMORY, Path(tempfile.gettempdir()), Path("/var/tmp"), Path("/tmp")])]
 
 
 def sweep() -> None:

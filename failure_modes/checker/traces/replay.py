@@ -54,7 +54,7 @@ def replay(
     hunted = mode.hunt if mode is not None and broken and trace.breaks.invariant else None
     finding: Finding | None = None
     skipped: list[Action] = []
-    with Lockstep(trace.scope, swap, hunted=hunted, world=world(trace.scope, swap)) as lockstep:
+    with Lockstep(trace.scope, swap, target=hunted, world=world(trace.scope, swap)) as lockstep:
         try:
             for action in trace.actions:
                 if lockstep.possible(action):

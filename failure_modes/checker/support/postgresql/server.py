@@ -21,6 +21,7 @@ from attrs import asdict, field, frozen
 from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict
 
+from failure_modes.checker.support import temporary
 from failure_modes.checker.support.errors import NotInstalled
 from failure_modes.checker.support.postgresql.binaries import NAMED as NAMED_BINARIES
 from failure_modes.checker.support.postgresql.binaries import PACKAGE, WHERE, Binaries, all_binaries
@@ -235,7 +236,10 @@ def _wait_until_ready(dsn: str, kept: Kept) -> None:
 
 
 def _in_memory() -> Path:
-    """Where memory is a folder with room in it, that one."""
+    """The folder that the environment names; else memory, where that is a folder with room in it."""
+    chosen = temporary.named()
+    if chosen is not None:
+        return chosen
     if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
         return MEMORY
     return _short(Path(tempfile.gettempdir()))

@@ -1,7 +1,7 @@
-"""What an action read and wrote, as observed; and hence whether two actions may be tried in one order only.
+"""What an action read and wrote, as observed. Two independent actions need to be tried in one order only.
 
 Two actions of different processes are independent in a state if neither writes what the other reads or
-writes: then they lead to the same state in either order, and neither hinders the other. This is the
+writes. Then they lead to the same state in either order, and neither hinders the other. This is the
 relation that sleep sets need (Patrice Godefroid, "Partial-Order Methods for the Verification of Concurrent
 Systems", LNCS 1032, 1996, chapter 5).
 """
@@ -13,6 +13,8 @@ from attrs import frozen
 
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.gateway import CHARGES
+from failure_modes.checker.simulation.process import Process
+from failure_modes.checker.simulation.process_snapshot import Standing
 from failure_modes.checker.simulation.stepping import Ran
 from model.events import Outcome
 
@@ -22,7 +24,7 @@ Read = tuple[str, str | None, object]
 
 @frozen(eq=False)
 class Footprint:
-    """What one action touched. `wrote` are rows that are new, gone or other than they were."""
+    """What one action touched. `wrote` are the rows that it added, removed or changed."""
 
     actor: str | None
     reads: frozenset[Read] = frozenset()
@@ -36,18 +38,41 @@ class Footprint:
 
 
 UNSEEN = Footprint(None, moves_clock=True)
-"""Of what moves no process, or was not looked at."""
+"""The footprint of an action that moves no process, or that was not observed."""
 
 
 def of_crash(name: str, *, held: bool) -> Footprint:
-    """A crash reads whom it hit, for the books; and lets go of the lock, if the process held it."""
+    """A crash reads the executions that it interrupts, for the ledger, and releases the process's lock."""
     return Footprint(name, frozenset([("executions", "worker", name)]), moves_lock=held)
 
 
-def independent(one: Footprint, other: Footprint) -> bool:
-    """Whether the two, as far as they touch the system, lead to the same state in either order.
+def of_move(
+    process: Process,
+    after: Standing,
+    *,
+    held: bool,
+    contents: tuple[Content, Content],
+    columns: dict[str, tuple[str, ...]],
+    model: Outcome | None,
+) -> Footprint:
+    """The footprint of a process that has just moved.
 
-    Two that spend of the same bound are never independent: who calls looks to that.
+    `held`: the process held the lock before. `contents` are the store's before and after the move.
+    """
+    return Footprint(
+        process.name,
+        reads_of(process.statements, tuple(columns), called=process.has_called) | reads_of_model(model),
+        *writes_of(*contents, columns),
+        moves_lock=held != after.in_transaction,
+        needs_lock=after.waits or (bool(process.statements) and not held),
+        reads_clock=process.read_clock,
+    )
+
+
+def independent(one: Footprint, other: Footprint) -> bool:
+    """True if the two, as far as they touch the system, lead to the same state in either order.
+
+    Two actions that spend of the same bound are never independent: the caller checks that.
     """
     if one.actor == other.actor:
         return False
@@ -76,7 +101,7 @@ def _same_row(one: frozenset[tuple[str, object]], other: frozenset[tuple[str, ob
 
 
 def reads_of(statements: list[Ran], tables: tuple[str, ...], *, called: bool = False) -> frozenset[Read]:
-    """The rows that the answers depended on. A gateway that is called looks at all of its own."""
+    """The rows that the answers depended on. A gateway that is called reads all of its own rows."""
     found: set[Read] = {(CHARGES, None, None)} if called else set()
     for ran in statements:
         found.update(_reads(ran, tables))
@@ -85,7 +110,7 @@ def reads_of(statements: list[Ran], tables: tuple[str, ...], *, called: bool = F
 
 def _reads(ran: Ran, tables: tuple[str, ...]) -> list[Read]:
     named, column = _asks(ran.sql, tables)
-    if ran.error is not None:  # it ran into a row
+    if ran.error is not None:  # some row made it fail
         return [(table, None, None) for table in tables]
     if column is not None:
         return [(named[0], column, ran.parameters[-1])]
@@ -97,9 +122,9 @@ _ONE_VALUE = re.compile(r"\bWHERE (\w+) = \?(?: ORDER BY \w+(?: DESC)?)?(?: LIMI
 
 @cache
 def _asks(sql: str, tables: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
-    """The tables whose rows a statement looks at; and the column, where it looks at one value of it only.
+    """The tables whose rows a statement reads; and the column, where it reads the rows of one value only.
 
-    An INSERT that was carried out found no row in its way.
+    An INSERT that succeeded met no row that conflicts with its own.
     """
     named = tuple([table for table in tables if re.search(rf"\b{table}\b", sql)])
     if sql.startswith("INSERT INTO") and "SELECT" not in sql:
@@ -111,7 +136,7 @@ def _asks(sql: str, tables: tuple[str, ...]) -> tuple[tuple[str, ...], str | Non
 
 
 def reads_of_model(outcome: Outcome | None) -> frozenset[Read]:
-    """The rows that the model's answer depended on: a system that looks at less may still part from it."""
+    """The rows that the model's answer depended on: a system that reads fewer may still diverge from it."""
     found: set[Read] = set()
     if outcome is not None:
         if outcome.operation == "lease":
@@ -130,7 +155,7 @@ def reads_of_model(outcome: Outcome | None) -> frozenset[Read]:
 def writes_of(
     before: Content, after: Content, columns: dict[str, tuple[str, ...]]
 ) -> tuple[tuple[tuple[str, frozenset[tuple[str, object]]], ...], frozenset[str]]:
-    """The rows that differ, with the values that they have or had; the tables that gained or lost a row."""
+    """The rows that differ, with their values before and after; the tables that gained or lost a row."""
     if before is after:
         return (), frozenset()
     wrote, tables = [], set()

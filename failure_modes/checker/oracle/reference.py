@@ -1,0 +1,76 @@
+"""The model's side of a run: the model takes each action that took effect, and is compared with the system.
+
+The comparison is exact: the audit rows of the one action, all durable rows after it, and whether the handler
+of a worker runs. Nothing is judged here: a difference is returned in words.
+"""
+
+from failure_modes.checker.experiment.scope import Granularity, Scope
+from failure_modes.checker.oracle.describe import describe, difference
+from failure_modes.checker.oracle.records import Record
+from failure_modes.checker.oracle.system_side import SystemStep
+from failure_modes.checker.simulation.stepping import At
+from model.events import Outcome
+from model.state import Phase, State, Worker, initial
+from model.step import step
+
+Difference = tuple[str, str]
+"""What the model says, and what the system shows."""
+
+
+class Reference:
+    """The model. `state` is None once the system has diverged: nothing more is compared then."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.state: State | None = initial(settings=scope.settings, workers=scope.names)
+        self._scope = scope
+
+    def take(self, done: SystemStep) -> Outcome | None:
+        """Take the operation that took effect. None if there is none, or the model is no longer followed."""
+        if self.state is None or done.operation is None:
+            return None
+        self.state, outcome = step(self.state, done.operation, at=done.read_at, given=done.given)
+        return outcome
+
+    def abandon(self) -> None:
+        """Go on without the model."""
+        self.state = None
+
+    def restore(self, state: State | None) -> None:
+        """Be in that state."""
+        self.state = state
+
+    def start_over(self) -> None:
+        """Be in the first state."""
+        self.state = initial(settings=self._scope.settings, workers=self._scope.names)
+
+    def difference(self, record: Record) -> Difference | None:
+        """How the audit rows of the action, or the durable rows after it, differ from the model's."""
+        if self.state is None:
+            return None
+        expected = record.model.events if record.model else ()
+        if record.events != expected:
+            return describe(expected), describe(record.events)
+        if record.after != self.state.durable:
+            return difference(self.state.durable, record.after)
+        return None
+
+    def phase_difference(self, name: str, at: At) -> Difference | None:
+        """How the process differs from the model's worker of that name, given where it is paused."""
+        worker = self.state.worker(name) if self.state else None
+        if worker is None:
+            return None
+        return phases_differ(worker, at, exact=self._scope.granularity is Granularity.TRANSACTION)
+
+
+def phases_differ(worker: Worker, at: At, *, exact: bool) -> Difference | None:
+    """How the model's worker and a process that is paused there disagree on whether the handler runs.
+
+    `exact`: the process is paused right before its next transaction. So its handler must run if the model
+    says so. Otherwise it may be anywhere on the way there.
+    """
+    running = at in (At.HANDLER, At.REPLY)
+    if running and worker.phase is not (Phase.RUNNING if at is At.HANDLER else Phase.CALLED):
+        return f"worker {worker.name} is {worker.phase}", "its handler runs"
+    if exact and worker.phase in (Phase.RUNNING, Phase.CALLED) and not running:
+        return f"worker {worker.name} runs its handler", "it does not"
+    return None

@@ -1,0 +1,254 @@
+"""The system's side of a run: an action moves it in its world, and its store shows what that did.
+
+All that lock-step asks of the world and of its processes, it asks through `SystemSide`. Nothing is judged
+here, and the model is not known.
+"""
+
+from attrs import frozen
+
+from failure_modes.checker.simulation.content import Content
+from failure_modes.checker.simulation.process import Process
+from failure_modes.checker.simulation.process_snapshot import Moved, Standing, can
+from failure_modes.checker.simulation.stepping import At
+from failure_modes.checker.simulation.world import World
+from failure_modes.checker.subject.abstraction import Told, read
+from model.actions import Action, Crash, PowerLoss, Step, Tick, actor_of, is_poison
+from model.draft import ALONE, Given
+from model.events import Event
+from model.state import Durable
+
+CONTENTS_MAX = 50_000
+"""Contents of the store whose rows a run keeps in memory."""
+
+LIMITS = "retries", "breaker"
+"""The tables that many jobs share. A transaction that changes one holds it, as it holds a job."""
+
+
+@frozen(kw_only=True)
+class SystemStep:
+    """Describes what one action did to the system.
+
+    `operation` is the action that took effect, and so the action that the model takes too; None where nothing
+    was committed. `given` is what the database chose for it. `read_at` is the time that it read.
+    """
+
+    action: Action
+    moved: Moved
+    operation: Action | None
+    given: Given = ALONE
+    job_in_hand: int | None = None
+    read_at: int | None = None
+    before: Durable
+    after: Durable
+    events: tuple[Event, ...] = ()
+
+
+@frozen(kw_only=True)
+class SystemSnapshot:
+    """Says where the system is: what its store holds, the time, and where each process is.
+
+    `extra` is what the future depends on besides, in a world that is restored by replaying its actions.
+    """
+
+    content: Content
+    durable: Durable
+    now: int
+    processes: tuple[Standing, ...]
+    extra: tuple[object, ...] = ()
+
+
+class SystemSide:
+    """Moves the system, and reads what it did. `durable` is what its store held after the last action."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.durable = Durable()
+        self._audit = Told(in_order=not world.overlaps)
+        self._visibility = Visibility(overlaps=world.overlaps)
+        self._known: dict[int, tuple[Content, Durable]] = {}
+        """The rows of each content that a restorable world had."""
+
+    @property
+    def now(self) -> int:
+        """The time, in milliseconds."""
+        return self.world.clock.now()
+
+    def possible(self, action: Action) -> bool:
+        """True if the action can happen now."""
+        name = actor_of(action)
+        if name is None:
+            return self.world.scope.power_loss or not isinstance(action, PowerLoss)
+        process = self.world.processes.get(name)
+        return process is not None and can(name, process, action)
+
+    def is_choice_point(self, action: Action) -> bool:
+        """True if the process that the action moved is at rest or in its handler.
+
+        Only there does a schedule have something to choose: to let the handler fail, for one.
+        """
+        name = actor_of(action)
+        process = self.world.processes[name] if name else None
+        return process is None or process.at in (At.HANDLER, At.REPLY) or process.at_rest
+
+    def effective_action(self, action: Action) -> Action:
+        """The action that really happens: the handler of a poison job kills its worker."""
+        if isinstance(action, Step) and action.worker in self.world.processes:
+            process = self.world.processes[action.worker]
+            if process.at is At.HANDLER:
+                for job in self.durable.jobs:
+                    if job.id == process.job_in_hand and is_poison(job.key):
+                        return Crash(worker=action.worker)
+        return action
+
+    def processes_killed_by(self, action: Crash | PowerLoss) -> tuple[Process, ...]:
+        """The processes that the action kills."""
+        if isinstance(action, Crash):
+            return (self.world.processes[action.worker],)
+        return tuple(self.world.processes.values())
+
+    def act(self, action: Action) -> SystemStep:
+        """Take an effective action, and read what it did."""
+        match action:
+            case Tick():
+                self.world.clock.advance(action.milliseconds)
+                return self._observed(action, Moved())
+            case Crash():
+                self.world.processes[action.worker].kill()
+                return self._observed(action, Moved(changed=not self.world.unused))
+            case PowerLoss():
+                self._audit = Told(self.world.lose_power(), in_order=not self.world.overlaps)
+                return self._observed(action, Moved(changed=True))
+            case _:
+                return self._move(action)
+
+    def snapshot(self) -> SystemSnapshot:
+        """Where the system is."""
+        extra: tuple[object, ...] = ()
+        if self.world.replays:
+            extra = (*self._visibility.extra(self.now), *self.world.beyond())
+        return SystemSnapshot(
+            content=self.world.content(),
+            durable=self.durable,
+            now=self.now,
+            processes=self._processes(),
+            extra=extra,
+        )
+
+    def restore(self, snapshot: SystemSnapshot) -> None:
+        """Be there again, in a world that is restored by its content."""
+        self.world.put_back(snapshot.content, snapshot.now, snapshot.processes)
+        self.durable = snapshot.durable
+        self._audit = Told(self.world.audit_before(snapshot.content))
+
+    def start_over(self) -> None:
+        """Be where nothing has happened, in a world that is restored by replaying its actions."""
+        self.world.start_over()
+        self.durable = Durable()
+        self._audit = Told(in_order=not self.world.overlaps)
+        self._visibility = Visibility(overlaps=self.world.overlaps)
+
+    def is_at(self, snapshot: SystemSnapshot) -> bool:
+        """True if the processes and the durable rows are as the snapshot says."""
+        return (self._processes(), self.durable) == (snapshot.processes, snapshot.durable)
+
+    def history(self) -> tuple[Event, ...]:
+        """The audit from its first row on, read again."""
+        return Told().new(self.world.observer)
+
+    def _processes(self) -> tuple[Standing, ...]:
+        return tuple([process.stands() for process in self.world.processes.values()])
+
+    def _move(self, action: Action) -> SystemStep:
+        name = actor_of(action)
+        assert name is not None, "a process moves"
+        process = self.world.processes[name]
+        operation = action
+        if process.at is not At.COMMITTED:  # there the process only learns of its commit
+            operation = process.pending = process.pending or action
+        job_in_hand = process.job_in_hand
+        moved = process.resume(action)
+        self._visibility.look(process, moved, self.durable, self.now)
+        before, events, given = self.durable, self._read(moved), ALONE
+        if moved.committed:
+            given = self._visibility.given(process, before, self.durable, self.now)
+        if moved.committed or moved.rolled_back or moved.error is not None:
+            process.pending = None
+        return SystemStep(
+            action=action,
+            moved=moved,
+            operation=operation if moved.committed else None,
+            given=given,
+            job_in_hand=job_in_hand,
+            read_at=process.read_at,
+            before=before,
+            after=self.durable,
+            events=events,
+        )
+
+    def _observed(self, action: Action, moved: Moved) -> SystemStep:
+        """What the world did by itself: the model takes the same action."""
+        before, events = self.durable, self._read(moved)
+        return SystemStep(
+            action=action, moved=moved, operation=action, before=before, after=self.durable, events=events
+        )
+
+    def _read(self, moved: Moved) -> tuple[Event, ...]:
+        """Read the rows into `durable`. Returns the audit rows that are new."""
+        if not moved.changed:
+            return ()
+        content = self.world.content() if self.world.restorable else None
+        _, known = self._known.get(id(content), (None, None))
+        self.durable, events = read(self.world.observer, self.world.gateway, told=self._audit, known=known)
+        if content is not None and known is None:
+            if len(self._known) > CONTENTS_MAX:
+                self._known.clear()
+            self._known[id(content)] = content, self.durable
+        return events
+
+
+class Visibility:
+    """Notes what the database chooses for operations: the ids of new rows, and which jobs were visible.
+
+    Where transactions overlap, a lease passes over the jobs that another transaction holds, and does not see
+    what was committed after its read. So each read of the jobs is noted when it happens.
+    """
+
+    def __init__(self, *, overlaps: bool) -> None:
+        self._overlaps = overlaps
+        self._changed_at: dict[int | str, int] = {}
+        """When each job and each table of `LIMITS` was last changed, by the time that its change read."""
+
+    def extra(self, now: int) -> tuple[object, ...]:
+        """What was noted, with times counted from now."""
+        return tuple([(job, at - now) for job, at in sorted(self._changed_at.items(), key=str)])
+
+    def look(self, process: Process, moved: Moved, durable: Durable, now: int) -> None:
+        """If the process read the jobs, note those that were due and held by no other transaction."""
+        look = moved.look
+        if look is not None:
+            at = now if look.at is None else look.at
+            known = {job.id for job in durable.jobs}
+            due = [job for job in look.unheld if job in known and durable.is_due(job, at)]
+            process.looks += (frozenset(due),)
+
+    def given(self, process: Process, before: Durable, after: Durable, now: int) -> Given:
+        """What the database chose for the operation that has just been committed."""
+        jobs = {job.id for job in after.jobs} - {job.id for job in before.jobs}
+        leased = {one.id for one in after.executions} - {one.id for one in before.executions}
+        job, execution = min(jobs, default=None), min(leased, default=None)
+        if not self._overlaps:
+            return Given(job=job, execution=execution)
+        touched: list[int | str] = [job.id for job in after.jobs if _changed(job.id, before, after)]
+        touched += [name for name in LIMITS if getattr(before, name) != getattr(after, name)]
+        since = max([self._changed_at.get(one, 0) for one in touched], default=0)
+        self._changed_at |= dict.fromkeys(touched, now if process.read_at is None else process.read_at)
+        looks, process.looks = process.looks, ()
+        return Given(
+            job=job, execution=execution, looks=looks or None, since=since, asked_at=process.first_read_at
+        )
+
+
+def _changed(job: int, before: Durable, after: Durable) -> bool:
+    known = {one.id: one for one in before.jobs}
+    same = known.get(job) == after.job(job) and before.executions_of(job) == after.executions_of(job)
+    return not same

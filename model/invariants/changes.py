@@ -1,0 +1,96 @@
+"""INV_003: each change of an execution or a job is a row of the table, and has its audit row.
+
+The table is `model.transitions`: nothing here says for itself what is allowed.
+"""
+
+from model.events import Event, EventKind
+from model.invariants.observed import Change
+from model.state import HELD, TERMINAL, Execution
+from model.transitions import By, Lease, Transition, allowed, why_not, why_not_job
+
+
+def explicit_transitions(change: Change) -> str | None:
+    """Each change is in the table, made by who may make it, and has its audit row; terminal stays so."""
+    before = {execution.id: execution for execution in change.before.executions}
+    rows: dict[int | None, list[Event]] = {}
+    for event in change.events:
+        if event.after is not None:
+            rows.setdefault(event.execution, []).append(event)
+    for execution in change.after.executions:
+        old = before.pop(execution.id, None)
+        told = rows.pop(execution.id, [])
+        if old == execution and not told:
+            continue
+        breach = _transition_breach(old, execution, told, change)
+        if breach:
+            return f"exec-{execution.id}: {breach}"
+    for lost in sorted(before):
+        return f"exec-{lost} is gone"
+    for execution_id, told in rows.items():
+        return f"exec-{execution_id}: the audit says {told[0].event}, and nothing changed"
+    return _job_breach(change)
+
+
+def _transition_breach(
+    old: Execution | None, new: Execution, told: list[Event], change: Change
+) -> str | None:
+    status = old.status if old else None
+    if old == new and told[0].before is not told[0].after:
+        return f"the audit says {told[0].event}, and nothing changed"
+    reason = why_not(status, new.status)
+    if reason:
+        return f"{status or 'new'} -> {new.status}: {reason}"
+    if not told or (told[0].before, told[0].after) != (status, new.status):
+        return f"{status or 'new'} -> {new.status} has no audit row"
+    if len(told) > 1:
+        return f"{status or 'new'} -> {new.status} has {len(told)} audit rows"
+    row = told[0]
+    if row.actor != change.actor:
+        return f"{row.event} by {change.actor}, and the audit says by {row.actor}"
+    fitting = [
+        rule
+        for rule in allowed(status, new.status)
+        if rule.event == row.event and row.operation in rule.operations
+    ]
+    if not fitting:
+        return f"{status or 'new'} -> {new.status} is not made by {row.operation}"
+    breaches = [_rule_breach(rule, old or new, change) for rule in fitting]
+    return breaches[0] if None not in breaches else _identity_breach(old or new, new, row)
+
+
+def _rule_breach(rule: Transition, held: Execution, change: Change) -> str | None:
+    """`held` is the execution as it was: whoever it was leased to is its holder, until the lease runs out."""
+    if rule.by is By.HOLDER and change.actor != held.worker:
+        return f"{rule.event} by {change.actor}, and the holder is {held.worker}"
+    if rule.lease is Lease.LIVE and held.lease_expires_at <= change.at:
+        return f"{rule.event} under a lease that had expired"
+    if rule.lease is Lease.EXPIRED and held.lease_expires_at > change.at:
+        return f"{rule.event} by {change.actor} while {held.worker} holds a live lease"
+    return None
+
+
+def _identity_breach(old: Execution, new: Execution, row: Event) -> str | None:
+    """A transition changes the status; a heartbeat moves the end of the lease on; nothing else changes."""
+    if (old.job, old.attempt, old.worker) != (new.job, new.attempt, new.worker):
+        return f"{row.event} made it another execution: its job, attempt or worker changed"
+    moved = new.lease_expires_at - old.lease_expires_at
+    if moved < 0 or (moved and row.event != EventKind.EXTENDED):
+        return f"{row.event} moved the end of its lease by {moved / 1000:g}s"
+    return None
+
+
+def _job_breach(change: Change) -> str | None:
+    kept = {job.id for job in change.after.jobs}
+    for job in change.before.jobs:
+        if job.id not in kept:
+            return f"job-{job.id} is gone"
+        old, new = change.before.job_state(job.id), change.after.job_state(job.id)
+        reason = why_not_job(old, new)
+        if reason:
+            return f"job-{job.id}: {old} -> {new}: {reason}"
+        executions = change.after.executions_of(job.id)
+        if old in TERMINAL and len(executions) > len(change.before.executions_of(job.id)):
+            return f"job-{job.id} is {old}, which is terminal, and was leased again"
+        if sum(execution.status in HELD for execution in executions) > 1:
+            return f"job-{job.id} is held by two executions at once"
+    return None

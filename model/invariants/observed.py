@@ -1,0 +1,52 @@
+"""What an invariant is judged on: one durable commit, or the end of a run.
+
+Durable rows, audit rows, and the faults that the run put in. Never the model's own state: so an invariant
+holds or breaks for any queue whose rows can be read into these values.
+"""
+
+from attrs import field, frozen
+
+from model.events import Event
+from model.load import Load
+from model.state import Durable, Settings
+
+
+@frozen(kw_only=True)
+class Change:
+    """One durable commit: the rows before and after, its audit rows, the process and the time it read.
+
+    `load` is what retries and failures had made before it, under the limits of the `settings`.
+    """
+
+    before: Durable
+    after: Durable
+    events: tuple[Event, ...]
+    actor: str
+    at: int
+    load: Load = field(factory=Load)
+    settings: Settings = field(factory=Settings)
+
+
+@frozen(kw_only=True)
+class Fault:
+    """Something the world did to a job: a `crash`, a `failure` of its handler, or a `duplicate` enqueue."""
+
+    kind: str
+    job: int
+    execution: int | None = None
+
+
+@frozen(kw_only=True)
+class Ending:
+    """What is left when recovery has run and nothing changes any more.
+
+    `accepted` are the keys whose enqueue committed. `settled` is False when the bound on rounds was hit.
+    `external`: what a job asks for is charged by a gateway.
+    """
+
+    final: Durable
+    events: tuple[Event, ...]
+    accepted: tuple[str, ...]
+    faults: tuple[Fault, ...]
+    settled: bool
+    external: bool = False
