@@ -18,9 +18,13 @@ def _unicode(_: object, __: object, text: Any) -> None:
 
 @frozen(kw_only=True)
 class Enqueue:
-    """A producer enqueues a job under an idempotency key; the same key again is a producer's retry."""
+    """A producer enqueues a job under an idempotency key; the same key again is a producer's retry.
+
+    A `poison` job kills the worker that runs its handler, each time. The first enqueue of a key decides.
+    """
 
     key: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1), _unicode))
+    poison: bool = field(default=False, validator=validators.instance_of(bool))
 
 
 @frozen(kw_only=True)
@@ -82,11 +86,6 @@ class PowerLoss:
 
 Action = Enqueue | Step | Fail | Heartbeat | Crash | Tick | Reconcile | PowerLoss
 ACTIONS: tuple[type[Action], ...] = (Step, Enqueue, Tick, Crash, Fail, Heartbeat, Reconcile, PowerLoss)
-
-
-def is_poison(key: str | None) -> bool:
-    """Whether a job of this key (`p1`, `p2`, …) kills the worker that runs its handler, each time."""
-    return key is not None and key[:1] == "p" and key[1:].isdecimal()
 
 
 def actor_of(action: Action) -> str | None:

@@ -1,4 +1,4 @@
-"""The words of the audit, one enum each, and what a step tells: its audit rows, and its outcome.
+"""The words of the audit, one enum each; the audit rows of a step, and its outcome.
 
 The words are those of the store's audit rows, letter for letter. `system/` has enums of its own, and a test
 holds that the two say the same.
@@ -25,7 +25,7 @@ class Operation(StrEnum):
 
 
 class Environment(StrEnum):
-    """What happens outside of the queue's transactions: it has no audit row."""
+    """A step that is no transaction of the queue, and so has no audit row."""
 
     NONE = "none"
     TICK = "tick"
@@ -36,7 +36,7 @@ class Environment(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What an audit row tells. In a run of the model no row is damaged, so none is SET_ASIDE."""
+    """The event of an audit row. No row of the model is damaged, so the model writes no SET_ASIDE."""
 
     ENQUEUED = "enqueued"
     DUPLICATE = "duplicate"
@@ -56,9 +56,9 @@ class EventKind(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why, where the event alone does not say it.
+    """The reason, where the event alone does not say it.
 
-    The model gives no UNKNOWN_TOKEN, since no store of its is restored from a backup, and no UNREADABLE.
+    The model writes no UNKNOWN_TOKEN, since its store is never restored from a backup, and no UNREADABLE.
     """
 
     ALREADY_COMMITTED = "already_committed"

@@ -1,4 +1,4 @@
-"""How long a retry waits, and what keeps retries from becoming a storm: the model's side of three policies.
+"""How long a retry waits, and the limits on retries: the model's side of three policies.
 
 Full jitter is Marc Brooker's, "Exponential Backoff And Jitter" (2015). Here it is a function of the seed, the
 job and the attempt, so that a run can be run again. The retry budget is the store's, for a window of time.
@@ -22,12 +22,12 @@ def wait_ms(settings: Settings, failed: Execution) -> int:
 
 
 def has_room(settings: Settings, durable: Durable, now: int) -> bool:
-    """Whether the budget has room for a retry."""
+    """True if the budget has room for a retry."""
     return settings.retries_max is None or len(_recent(settings, durable, now)) < settings.retries_max
 
 
 def retried(settings: Settings, durable: Durable, now: int) -> Durable:
-    """The state with a retry spent; what is out of the window is forgotten."""
+    """The state after one more retry, without the retries that are out of the window."""
     if settings.retries_max is None:
         return durable
     return evolve(durable, retries=tuple(sorted([*_recent(settings, durable, now), now])))
@@ -39,20 +39,20 @@ def _recent(settings: Settings, durable: Durable, now: int) -> list[int]:
 
 
 def is_open(durable: Durable, now: int) -> bool:
-    """Whether the breaker lets no lease through."""
+    """True if the breaker allows no lease."""
     until = durable.breaker.open_until_at
     return until is not None and now < until
 
 
 def probed(settings: Settings, durable: Durable, now: int) -> Durable:
-    """The state after a lease. From a breaker that was open it is a probe: no other for as long again."""
+    """The state after a lease. If the breaker was open, the lease is a probe, and the time begins anew."""
     if durable.breaker.open_until_at is None:
         return durable
     return evolve(durable, breaker=evolve(durable.breaker, open_until_at=now + settings.open_ms))
 
 
 def failed(settings: Settings, durable: Durable, now: int) -> tuple[Durable, bool]:
-    """The state after a failure, and whether it opened the breaker."""
+    """The state after a failure; True with it if the failure opened the breaker."""
     if settings.failures_max is None:
         return durable, False
     failures = min(durable.breaker.failures + 1, settings.failures_max)

@@ -8,21 +8,21 @@ from model.state import Durable, Settings
 
 @frozen(kw_only=True)
 class Load:
-    """When retries began, in ms; the failures since the last success, and when the last of them was."""
+    """When retries began, in ms; the failures since the last success, and the time of the last of them."""
 
     retries: tuple[int, ...] = ()
     failures: int = 0
     failed_at: int | None = None
 
     def after(self, events: tuple[Event, ...], durable: Durable, settings: Settings) -> "Load":
-        """The load after these events; without limits nothing is counted."""
+        """The load after these events. Without limits nothing is counted."""
         load = self
         for event in events:
             load = load._with(event, durable, settings)
         return load
 
     def left(self, now: int, settings: Settings) -> "Load":
-        """The part that still matters: times out of the window are left out."""
+        """The part that still matters, without the times that are out of the window."""
         recent = tuple([at for at in self.retries if at > now - settings.window_ms])
         open_still = self.failed_at is not None and now < self.failed_at + settings.open_ms
         return evolve(self, retries=recent, failed_at=self.failed_at if open_still else None)
@@ -42,6 +42,6 @@ class Load:
 
 
 def is_retry(lease: Event, durable: Durable) -> bool:
-    """Whether the job had been leased before, whatever number the attempt was given."""
+    """True if the job had been leased before, whatever the number of the attempt."""
     executions = durable.executions_of(lease.job)
     return bool(executions) and executions[0].id != lease.execution

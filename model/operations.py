@@ -27,7 +27,7 @@ def enqueue(draft: Draft, key: str) -> Draft:
 def lease(draft: Draft) -> Draft:
     """Lease the job whose turn it is, if there is one and the limits allow it."""
     settings, durable, now = draft.settings, draft.durable, draft.now
-    asked_at = now if draft.given.asked_at is None else draft.given.asked_at
+    asked_at = now if draft.visibility.asked_at is None else draft.visibility.asked_at
     if limits.is_open(durable, asked_at):
         return draft
     due = [job for job in draft.look() if job.is_due(now)]

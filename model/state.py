@@ -1,8 +1,7 @@
-"""The values a state is made of: what is durable, and what each worker remembers.
+"""The values of a state: durable rows, and what each worker remembers.
 
-Times are whole milliseconds on the one clock there is. Identifiers are as the database gave them: an
-execution's is above those of the same job before it. Rows are in the order of their ids, effects in that of
-their executions.
+Times are whole milliseconds of one clock. The database gives the ids: an execution's id is above those of the
+job's earlier executions. Rows are in the order of their ids, effects in the order of their executions.
 """
 
 from enum import StrEnum
@@ -37,7 +36,7 @@ TERMINAL = (JobState.SUCCEEDED, JobState.FAILED)
 
 
 class Phase(StrEnum):
-    """How far a worker's program has come: what it has in hand, hence which operation comes next."""
+    """How far a worker's program has come; the next operation follows from it."""
 
     IDLE = "IDLE"
     LEASED = "LEASED"
@@ -48,7 +47,7 @@ class Phase(StrEnum):
 
 @frozen(kw_only=True)
 class Settings:
-    """What the policies are set to. Times in milliseconds, `attempts_max` in leases a job.
+    """The settings of the policies. Times in milliseconds; `attempts_max` in leases of a job.
 
     `jitter_seed`: full jitter, from that seed. `retries_max` in `window_ms`: the retry budget. The circuit
     breaker opens for `open_ms` after `failures_max` failures in a row. None: there is no such limit.
@@ -71,8 +70,8 @@ class Settings:
 class Job:
     """A job. `available_at` is None once it may not be leased again.
 
-    It is a due time if the job is `timed`: it was leased before, and waits for the end of a lease or of a
-    backoff. A job that was never leased is due whatever the time.
+    If the job is `timed`, it is a due time: the job was leased before, and waits for the end of a lease or of
+    a backoff. A job that was never leased is due at any time.
     """
 
     id: int
@@ -82,7 +81,7 @@ class Job:
     timed: bool = False
 
     def is_due(self, now: int) -> bool:
-        """Whether it may be leased at that time."""
+        """True if the job may be leased at that time."""
         return self.available_at is not None and (not self.timed or self.available_at <= now)
 
 
@@ -102,8 +101,8 @@ class Execution:
 class Effect:
     """The effect of a job, written by one execution.
 
-    The payload of a job is its key, and its effect is what the handler was given: so an effect that is lost
-    on its way, or is another job's, is seen.
+    The payload of a job is its key, and the handler writes its payload as the effect. So an effect that is
+    lost on its way, or that belongs to another job, is noticed.
     """
 
     job: int
@@ -123,8 +122,8 @@ class Breaker:
 class Durable:
     """What survives every crash. The refinement check compares this value with the store's rows.
 
-    `charges` are the gateway's: what each was for, in order. `retries` are the times of those that the
-    budget counts.
+    `charges` are the gateway's, in order: the payload that each was for. `retries` are the times of the
+    retries that the budget counts.
     """
 
     jobs: tuple[Job, ...] = ()
@@ -169,7 +168,7 @@ class Durable:
         return JobState.PENDING
 
     def is_due(self, job_id: int, now: int) -> bool:
-        """Whether the job may be leased at that time, or has an execution whose lease has run out."""
+        """True if the job may be leased at that time, or has an execution whose lease has run out."""
         return self.job(job_id).is_due(now) or any(
             execution.lease_expires_at <= now and execution.status not in (Status.DONE, Status.ABORTED)
             for execution in self.executions_of(job_id)
@@ -195,7 +194,7 @@ class Durable:
 
 @frozen(kw_only=True)
 class Worker:
-    """What a worker process remembers; gone when it crashes."""
+    """What a worker process remembers. A crash erases it."""
 
     name: str
     phase: Phase = Phase.IDLE
@@ -218,5 +217,5 @@ class State:
 
 
 def initial(*, settings: Settings, workers: tuple[str, ...]) -> State:
-    """The state before anything happened: no jobs, each worker idle, time 0."""
+    """The first state: no jobs, each worker idle, time 0."""
     return State(settings=settings, workers=tuple([Worker(name=name) for name in workers]))

@@ -24,7 +24,7 @@ from model.actions import (
     Step,
     Tick,
 )
-from model.draft import ALONE, Draft, Given
+from model.draft import SERIAL, Draft, Visibility
 from model.events import Environment, EventKind, Operation, Outcome
 from model.operations import by_holder, enqueue, lease, reconcile
 from model.state import Phase, State, Worker
@@ -32,17 +32,17 @@ from model.transitions import ProgramStep, next_in_program
 
 
 def step(
-    state: State, action: Action, *, at: int | None = None, given: Given = ALONE
+    state: State, action: Action, *, at: int | None = None, visibility: Visibility = SERIAL
 ) -> tuple[State, Outcome]:
     """The state after the action, and its outcome.
 
     `at` is the time, in milliseconds, that the operation read inside its transaction, where that is not
     the time of its commit. It lies between the last change and now: a transaction that excludes all others
     may as well have happened then. One that excludes others only from what it touches may as well have
-    happened after the last change of that. `given` is what the database gave to it.
+    happened after the last change of that. `visibility` is what the database chose for it.
     """
     at = state.now if at is None else at
-    since = state.changed_at if given.since is None else given.since
+    since = state.changed_at if visibility.since is None else visibility.since
     if not since <= at <= state.now:
         return _rejected(state, "the operation read a time before the last change")
     match action:
@@ -50,10 +50,10 @@ def step(
             later = evolve(state, now=state.now + action.milliseconds)
             return later, Outcome(operation=Environment.TICK)
         case Enqueue():
-            draft = Draft(state.durable, at, state.settings, Operation.ENQUEUE, PRODUCER, given)
+            draft = Draft(state.durable, at, state.settings, Operation.ENQUEUE, PRODUCER, visibility)
             return _committed(state, enqueue(draft, action.key))
         case Reconcile():
-            draft = Draft(state.durable, at, state.settings, Operation.RECONCILE, RECONCILER, given)
+            draft = Draft(state.durable, at, state.settings, Operation.RECONCILE, RECONCILER, visibility)
             return _committed(state, reconcile(draft))
         case PowerLoss():  # what was acknowledged is kept: it takes no more than a crash of each process
             fresh = tuple([Worker(name=worker.name) for worker in state.workers])
@@ -61,7 +61,7 @@ def step(
         case Crash():
             return _crash(state, action.worker)
         case Step() | Fail() | Heartbeat():
-            return _move(state, at, given, action)
+            return _move(state, at, visibility, action)
 
 
 def enabled(state: State, alphabet: Iterable[Action]) -> tuple[Action, ...]:
@@ -95,7 +95,9 @@ def _crash(state: State, name: str) -> tuple[State, Outcome]:
     return state, Outcome(operation=Environment.CRASH)
 
 
-def _move(state: State, at: int, given: Given, action: Step | Fail | Heartbeat) -> tuple[State, Outcome]:
+def _move(
+    state: State, at: int, visibility: Visibility, action: Step | Fail | Heartbeat
+) -> tuple[State, Outcome]:
     """The worker takes the next line of its program."""
     worker = state.worker(action.worker)
     if worker is None:
@@ -105,7 +107,7 @@ def _move(state: State, at: int, given: Given, action: Step | Fail | Heartbeat) 
     line = next_in_program(worker.phase, action)
     if line is None:
         return _rejected(state, f"worker {worker.name} is not running a handler")
-    draft = Draft(state.durable, at, state.settings, line.operation, worker.name, given)
+    draft = Draft(state.durable, at, state.settings, line.operation, worker.name, visibility)
     if line.operation is Operation.LEASE:
         draft = lease(draft)
     else:

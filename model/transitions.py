@@ -14,7 +14,7 @@ from model.state import HELD, Execution, JobState, Phase, Status
 
 
 class Lease(StrEnum):
-    """What a transition asks of the lease at the time it happens."""
+    """The lease that a transition requires at the time at which it happens."""
 
     LIVE = "live"
     EXPIRED = "expired"
@@ -22,7 +22,7 @@ class Lease(StrEnum):
 
 
 class By(StrEnum):
-    """Who may make a transition."""
+    """The role that may make a transition."""
 
     HOLDER = "holder"
     RECOVERY = "recovery"
@@ -145,14 +145,14 @@ JOB: tuple[tuple[JobState, JobState, str], ...] = (
     (JobState.RUNNING, JobState.FAILED, "the execution is aborted, the attempts are spent"),
     (JobState.RUNNING, JobState.SUCCEEDED, "the committed execution is finished"),
 )
-"""How a job's derived state may change, and by what."""
+"""The changes of a job's derived state that are allowed, and what makes each."""
 
 REFUSED: dict[tuple[Operation, Status], Reason] = {
     (Operation.START, Status.IN_PROGRESS): Reason.ALREADY_STARTED,
     (Operation.COMMIT, Status.LEASED): Reason.NOT_STARTED,
     **{(Operation.FINISH, status): Reason.ALREADY_FINISHED for status in Status},
 }
-"""The reason for which an operation that has no row from a status is refused, where it is not LEASE_LOST."""
+"""Why an operation is refused in a status that has no row for it. Where nothing is said here: LEASE_LOST."""
 
 
 @frozen(kw_only=True)
@@ -205,7 +205,7 @@ def transition(operation: Operation, before: Status | None) -> Transition | None
 
 
 def refusal(operation: Operation, execution: Execution, now: int) -> Reason | None:
-    """Why the table does not let the holder do that at that time; None when it does."""
+    """The reason to refuse the holder's operation at that time; None when the table allows it."""
     if operation in _OF_A_LIVE_LEASE and execution.status in HELD and execution.lease_expires_at <= now:
         return Reason.LEASE_EXPIRED
     if transition(operation, execution.status):

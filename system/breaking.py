@@ -1,9 +1,9 @@
 """Breaking off: an exception for the code that one thread runs, once at most, and never outside that code.
 
-The exception may be asked for by a signal handler, or by another thread. In the main thread it is raised by
-the handler of SIGURG, so that it ends a call that waits, too (see `system.signals`). Elsewhere Python raises
-it at the thread's next instruction: a call that waits ends first. Python drops an exception that falls into
-a finalizer or a callback of its garbage collector; then the code is not broken off.
+A signal handler or another thread may request the exception. In the main thread the handler of SIGURG raises
+it, so that it also ends a call that waits (see `system.signals`). In other threads Python raises it at the
+thread's next instruction: a call that waits ends first. Python drops an exception that falls into a finalizer
+or a callback of its garbage collector; then the code is not broken off.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ from attrs import frozen
 T = TypeVar("T")
 
 WAKE = signal.SIGURG
-"""The signal that wakes the main thread. Its default is to be ignored, so it may come at any time."""
+"""The signal that wakes the main thread. By default it is ignored, so it may come at any time."""
 
 
 class CutShort(BaseException):
@@ -26,11 +26,11 @@ class CutShort(BaseException):
 
 
 class Released(CutShort):
-    """The worker was told to let go of the job. The job goes back to the queue."""
+    """The worker releases the job. The job goes back to the queue."""
 
 
 class TimedOut(CutShort):
-    """The handler ran for longer than it may. The attempt has failed."""
+    """The handler ran for too long. The attempt has failed."""
 
 
 class LeaseLost(CutShort):
@@ -45,7 +45,7 @@ class Waker:
     deliver: Callable[[], object]
 
     def __call__(self, _: int, __: object) -> None:
-        """Raise what was asked for, if anything was."""
+        """Raise the exception that was requested, if any."""
         if os.getpid() == self.process:
             self.deliver()
 
@@ -54,39 +54,39 @@ class Breakable:
     """Code that can be broken off by an exception, which is never raised outside it.
 
     `break_off` raises once at most, in the thread that runs the code, and only while the code is open. `run`
-    catches the exception around the place that closes the code. So it does not matter between which two
-    instructions it falls.
+    catches the exception also where it closes the code. So the exception may fall between any two
+    instructions.
     """
 
     def __init__(self) -> None:
-        self.asked: CutShort | None = None
-        """The first exception that was asked for."""
+        self.requested: CutShort | None = None
+        """The first exception that was requested."""
         self.shielded = False
-        """Whether a part runs that is not broken off."""
+        """True while a part runs that is not broken off."""
         self._runs_in = (0, 0)
         self._open = False
         self._sent = False
         self._lock = threading.RLock()  # a signal handler may need it while its own thread holds it
 
     def run(self, body: Callable[[], object]) -> CutShort | None:
-        """Run it. Returns what broke it off, or kept it from running; None when it ran to its end."""
+        """Run the code. Returns the exception that broke it off or kept it from running; None if it ended."""
         try:
             try:
                 self._runs_in = _here()
                 self._open = True
-                if self.asked is not None:
-                    return self.asked
+                if self.requested is not None:
+                    return self.requested
                 body()
             finally:
                 self._close()
         except CutShort as error:
-            return self.asked or error
+            return self.requested or error
         return None
 
     def shield(self, body: Callable[[], T]) -> T:
-        """Run a part of it whole; if a break is asked for meanwhile, break off after the part.
+        """Run a part of the code to its end. An exception that is requested meanwhile is raised after it.
 
-        Other threads are never broken off, so there it only runs the body.
+        Only the thread of the code is broken off. In any other thread this only runs the body.
         """
         if not self._is_here():
             return body()
@@ -102,25 +102,25 @@ class Breakable:
             self.deliver()
 
     def break_off(self, error: CutShort) -> None:
-        """Raise it in the code if it runs, else keep the code from running. From any thread."""
+        """Raise the exception in the code if it runs; else keep the code from running. From any thread."""
         with self._lock:
-            if self.asked is None:
-                self.asked = error
+            if self.requested is None:
+                self.requested = error
             if self._open and not self._is_here():
-                self._wake(type(self.asked))
+                self._wake(type(self.requested))
         self.deliver()
 
     def deliver(self) -> None:
-        """Raise what was asked for, if this is the thread of the code and the code is open."""
+        """Raise the exception that was requested, if this is the thread of the code and the code is open."""
         with self._lock:
-            due = self.asked if self._open and self._is_here() else None
+            due = self.requested if self._open and self._is_here() else None
             if due is not None:
                 self._open = False
         if due is not None:
             raise due
 
     def _wake(self, error: type[CutShort]) -> None:
-        """Let the thread of the code raise it. The lock is held, so the code stays open meanwhile."""
+        """Make the thread of the code raise it. The lock is held, so the code stays open meanwhile."""
         thread = self._runs_in[1]
         if thread == threading.main_thread().ident and isinstance(signal.getsignal(WAKE), Waker):
             signal.pthread_kill(thread, WAKE)
@@ -144,6 +144,6 @@ def _here() -> tuple[int, int]:
 
 
 def _send(thread: int, error: type[CutShort] | None) -> None:
-    """Let Python raise it in that thread; None takes back what was sent and has not been raised."""
+    """Make Python raise it in that thread. None cancels an exception that has not been raised yet."""
     raised = None if error is None else ctypes.py_object(error)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)

@@ -1,7 +1,7 @@
-"""Calling a handler, which is code that this project does not know.
+"""Calls a handler, which is code of the user.
 
-A handler may fork. The process that it forked is no worker: where it comes back from the handler it ends,
-and it writes nothing. What it has from its parent, the store too, is not its own.
+A handler may fork. The forked process is no worker: when it returns from the handler, it ends and writes
+nothing. Everything that it has from its parent, the store included, belongs to the parent.
 """
 
 import inspect
@@ -14,7 +14,7 @@ from system.store import Job
 
 
 def call(handler: Handler, job: Job, context: Context) -> None:
-    """Call it. Raises what it raises, and TypeError if it only promises to run."""
+    """Call the handler. Raises the handler's exception, and TypeError if it is a coroutine or a generator."""
     process = os.getpid()
     try:
         answer = handler(job, context)

@@ -1,7 +1,7 @@
 """The command line of the queue.
 
-Bad input ends in one line on stderr that begins with `error: `, in exit code 2, and in nothing written:
-what a user gives is checked before the database is opened, and a file that is not a queue is left alone.
+Bad input gives one line on stderr that begins with `error: `, and exit code 2. Then nothing is written: the
+input is checked before the database is opened, and a file that is not a queue is left as it is.
 """
 
 import json
@@ -147,10 +147,10 @@ main.add_command(work)
 @main.command()
 @click.pass_obj
 def reconcile(database: Database) -> None:
-    """End what dead workers left behind.
+    """End the executions that dead workers left.
 
-    What was committed is finished; what was not is aborted, and the job may be leased again. Safe beside
-    live workers, and to run twice.
+    A committed execution is finished. Any other is aborted, and its job may be leased again. It is safe to
+    run this twice, and beside live workers.
     """
     finished = aborted = 0
     with database.open() as store:
@@ -167,8 +167,8 @@ def reconcile(database: Database) -> None:
 def status(database: Database, json_: bool) -> None:
     """Count the jobs by state.
 
-    Also: since when the oldest job is due, how many leases ran out with nobody to take the job up, and how
-    many duplicates were refused.
+    Also: the time for which the oldest job has been due, the leases that ran out and that no worker has taken
+    up, and the duplicates that were refused.
     """
     with database.open() as store:
         counts = store.counts()

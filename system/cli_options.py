@@ -1,4 +1,4 @@
-"""What the commands share: how a value that cannot be used is reported, and options in seconds."""
+"""The part that the commands share: the report of a wrong value, and options in seconds."""
 
 import re
 from collections.abc import Callable
@@ -10,11 +10,11 @@ from system.output import one_line
 from system.settings import SECONDS_LEAST, SECONDS_MAX, why_not_seconds
 
 MISPLACED = re.compile("://|@|password", re.IGNORECASE)
-"""What may be an address that was not given to `--db`, and so may hold a password."""
+"""Finds text that may be a misplaced address, and so may hold a password."""
 
 
 class Failure(click.ClickException):
-    """What the user gave cannot be used. The message says what, where, and what would be right."""
+    """A value of the user cannot be used. The message says which, where, and gives a correct one."""
 
     exit_code = 2
 

@@ -1,4 +1,4 @@
-"""The command `work`: a worker until it is told to stop, with its limits and its policies."""
+"""The command `work`: a worker that runs until it is stopped, with its limits and its policies."""
 
 import os
 import platform
@@ -45,12 +45,12 @@ def _policies(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--failures-max",
                 type=click.IntRange(1, 2**63 - 1),
                 metavar="N",
-                help="Circuit breaker: after N failures in a row lease nothing for --open-seconds.",
+                help="Circuit breaker: after N failures in a row, lease no job for --open-seconds.",
             ),
             seconds(
                 "--open-seconds",
                 default=CircuitBreaker().open_seconds,
-                help_="How long --failures-max keeps the queue closed.",
+                help_="How long the circuit breaker of --failures-max stays open.",
             ),
         )
     ):
@@ -60,8 +60,8 @@ def _policies(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @click.argument("handler")
-@seconds("--lease-seconds", default=30.0, help_="Another worker may take a job after so long.")
-@seconds("--poll-seconds", default=0.5, help_="Wait so long when there is no job.")
+@seconds("--lease-seconds", default=30.0, help_="A job's lease. After it another worker may take the job.")
+@seconds("--poll-seconds", default=0.5, help_="Wait so long when no job is due.")
 @seconds(
     "--handler-seconds",
     default=None,
@@ -140,7 +140,7 @@ def work(
             ends_if_held=True,
             watch=True,
             reconcile_seconds=reconcile_seconds or None,
-            tell=_note,
+            log=_note,
         )
         with interrupting(worker):
             _note(f"worker {name} begins")
@@ -151,6 +151,6 @@ def work(
 
 
 def _note(text: str) -> None:
-    """Say it on stderr, unless that cannot be written: it may be a file on the same full disk."""
+    """Write a line to stderr. If stderr is a file on the same full disk, nothing is written."""
     with suppress(OSError):
         click.echo(one_line(text), err=True)

@@ -75,7 +75,7 @@ def monotonic() -> float:
 def utc(milliseconds: int) -> str:
     """A time of a clock as text, in UTC: `2024-02-29 23:59:59.999Z`.
 
-    What stands in a row and is no time that has a date is left as it is.
+    A value that is no time with a date is returned as it is, as text.
     """
     try:
         seconds, rest = divmod(milliseconds, 1000)

@@ -1,8 +1,8 @@
-"""The connections of one store. Whoever needs one has it alone, until it is given back.
+"""The connections of one store. Each is used by one thread at a time, until it is given back.
 
-So a store may be used from any thread: each open transaction has a connection of its own, and what the
-database promises to two processes holds for two threads. A process that uses its store from one thread at a
-time opens one connection.
+So any thread may use a store: each open transaction has a connection of its own, and the promises of the
+database to two processes hold for two threads. A process that uses its store from one thread at a time opens
+one connection.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,12 +13,12 @@ C = TypeVar("C")
 
 
 class Connections(Generic[C]):
-    """The connections that nobody uses now, the one used last on top. Safe to use from any thread."""
+    """The idle connections, the one used last on top. Safe to use from any thread."""
 
     def __init__(
         self, connect: Callable[[], C], is_usable: Callable[[C], bool], retire: Callable[[C], object]
     ) -> None:
-        """`connect` opens one; one that is given back and not usable any more is retired."""
+        """`connect` opens a connection. A connection that is given back and not usable is retired."""
         self._connect = connect
         self._is_usable = is_usable
         self._retire = retire
@@ -27,7 +27,7 @@ class Connections(Generic[C]):
 
     @contextmanager
     def one(self) -> Iterator[C]:
-        """A connection that nobody else has until the end of the block."""
+        """A connection for this thread alone, until the end of the block."""
         try:
             connection = self._idle.pop()
         except IndexError:
@@ -37,7 +37,7 @@ class Connections(Generic[C]):
 
     @contextmanager
     def fresh(self) -> Iterator[C]:
-        """As `one`, but newly opened: others that are idle may have broken with the one that has."""
+        """As `one`, but newly opened: after one connection broke, the idle ones may be broken, too."""
         with self._given_back(self._connect()) as connection:
             yield connection
 
@@ -49,7 +49,7 @@ class Connections(Generic[C]):
             self.give_back(connection)
 
     def give_back(self, connection: C) -> None:
-        """Let others have it."""
+        """Make the connection idle, or retire it."""
         if not self._is_usable(connection):
             self._retire(connection)
             return
@@ -58,7 +58,7 @@ class Connections(Generic[C]):
             self.close()
 
     def close(self) -> None:
-        """Close each, those in use as soon as they are given back."""
+        """Close all connections; those in use as soon as they are given back."""
         self._closed = True
         while self._idle:
             try:

@@ -1,4 +1,4 @@
-"""What a handler is given besides its job."""
+"""The context that a handler gets with its job."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,14 +9,14 @@ from system.queue import Queue, to_json
 from system.store import Job, StoreError
 
 Persist = Callable[[Callable[[], bool]], bool]
-"""Runs an operation, again for as long as the store cannot be used."""
+"""Runs an operation, and repeats it while the store cannot be used."""
 
 
 class Context:
-    """A way to write the job's effect, and to ask for more time.
+    """Writes the job's effect, and extends its lease.
 
-    A handler may use it from each of its threads. After the handler has returned, a thread that is left
-    changes nothing: `heartbeat` is False, and `write` raises.
+    A handler may use it from any of its threads. After the handler has returned, its other threads can change
+    nothing: `heartbeat` returns False, and `write` raises.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Context:
 
     @property
     def idempotency_key(self) -> str:
-        """What to give another system with a request, so that it does once what every attempt asks for."""
+        """The key to send with a request to another system. It is the same for every attempt at the job."""
         return self._queue.external_key(self._lease)
 
     def write(self, value: object) -> None:
@@ -52,11 +52,11 @@ class Context:
             raise RuntimeError("a job has one effect, and this handler has written it already")
 
     def heartbeat(self) -> bool:
-        """Extend the lease. False when it is gone: someone else may have the job, so stop working."""
+        """Extend the lease. False when it is gone: another worker may have the job, so stop working."""
         try:
             return self._persist(self._beat)
         except StoreError:
-            if self._ended or self._handling.asked is not None:
+            if self._ended or self._handling.requested is not None:
                 return False
             raise
 

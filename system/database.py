@@ -1,6 +1,6 @@
-"""Which database a user names, a file or an address of PostgreSQL, and how it is opened.
+"""The database that a user names: a file or an address of PostgreSQL.
 
-An address may hold a password. So a name is repeated in a message only if it can be nothing but a file's.
+An address may hold a password. So a message repeats a name only if it can only be the name of a file.
 """
 
 import re
@@ -22,7 +22,7 @@ __all__ = ["BUSY_SECONDS", "Database", "named"]
 
 _ADDRESSES = ("postgresql://", "postgres://")
 _FILES = ("./", "../", "/./")
-"""With this in front a name is a file's, whatever is in it."""
+"""A name that begins like this is the name of a file, whatever follows."""
 
 _LIKE_AN_ADDRESS = re.compile("[:@=%]|password", re.IGNORECASE)
 _NEITHER = (
@@ -34,22 +34,23 @@ _NEITHER = (
 
 @frozen(kw_only=True)
 class Database:
-    """What `--db` names: a file, or a database of a server."""
+    """The database that `--db` names: a file, or a database of a server."""
 
     shown: str = field(repr=False)
     """Its name, as far as it may be printed."""
 
     store: "Callable[[bool], SQLiteStore | PostgreSQLStore]" = field(repr=False)
-    """Makes a store; a queue too when asked to."""
+    """Opens the store; with True it also creates a missing queue."""
 
     enqueue_creates: bool
-    """On a server who enqueues need not be who may create tables, and no typing error makes a new queue."""
+    """True if `enqueue` creates a missing queue. On a server it does not: the role of a producer may lack the
+    right to create tables, and a typing error must not create a queue."""
 
     file: Path | None = None
     """The file, if it is one."""
 
     busy_seconds: float
-    """How long to wait for what another holds."""
+    """The longest wait for a lock."""
 
     def open(self, *, to_enqueue: bool = False) -> closing[Store]:
         """The store, closed at the end of the block. Raises StoreError."""
@@ -69,7 +70,7 @@ class Database:
 
 
 def named(text: str, busy_seconds: float) -> Database:
-    """The database of that name. It waits so long for what another holds. Raises StoreError."""
+    """The database of that name. It waits for a lock for `busy_seconds`. Raises StoreError."""
     if text.startswith(_ADDRESSES):
         return _server(text, busy_seconds)
     if text.startswith(_FILES) or not _LIKE_AN_ADDRESS.search(text):

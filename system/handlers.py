@@ -1,4 +1,4 @@
-"""How a handler is found by name: `package.module:function`, in the current folder or on the Python path."""
+"""Finds a handler by name: `package.module:function`, in the current folder or on the Python path."""
 
 import importlib
 import inspect
@@ -9,7 +9,7 @@ from system.worker import Handler, describe
 
 
 class NoHandler(ValueError):
-    """There is no such handler. The message says what is missing, and where it was looked for."""
+    """There is no such handler. The message says what is missing, and where."""
 
 
 def load_handler(path: str) -> Handler:

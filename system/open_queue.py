@@ -1,4 +1,4 @@
-"""A queue as a Python program uses it: opened by name, with its workers and its answers."""
+"""A queue for a Python program: it is opened by name, and has methods for workers and results."""
 
 import json
 import os
@@ -29,7 +29,7 @@ class NoResult(StoreError):
 
 
 class KeyReused(UserWarning):
-    """A job was enqueued under the key of another one, with another payload. It was not added."""
+    """A job was enqueued with the key of an existing job and another payload. It was not added."""
 
 
 @frozen(kw_only=True)
@@ -45,7 +45,7 @@ class OpenQueue(Queue):
         self.close()
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self.store.close()
 
     def enqueue(self, payload: object, *, key: str | None = None, actor: str = "producer") -> Job:
@@ -97,7 +97,7 @@ class OpenQueue(Queue):
                 worker.run()
 
     def job(self, job_id: int) -> JobStatus:
-        """The job and how far it has come. Raises NoSuchJob."""
+        """The job and its state. Raises NoSuchJob."""
         found = self.store.status(job_id)
         if found is None:
             raise NoSuchJob(f"there is no job {job_id}")
@@ -108,7 +108,7 @@ class OpenQueue(Queue):
         return self.job(job_id).state
 
     def result(self, job_id: int) -> Any:
-        """What the handler gave to `context.write`, None if nothing. Raises NoResult, or NoSuchJob."""
+        """The value that the handler wrote; None if it wrote none. Raises NoResult, or NoSuchJob."""
         found = self.job(job_id)
         if found.effect_json is None:
             why = f": {found.why}" if found.why and found.state is JobState.FAILED else ""
@@ -135,8 +135,8 @@ def open_queue(
 ) -> OpenQueue:
     """Open the queue in a file, or at `postgresql://USER@HOST:PORT/DATABASE`. Raises StoreError.
 
-    `create`: make a queue if there is none; unless it is said, a file is made and a database of a server is
-    not. Give each process that uses a queue the same `policies`.
+    `create`: create a queue if there is none. By default a file is created, and a queue on a server is not.
+    Give each process that uses a queue the same `policies`.
     """
     database = named(os.fspath(db), busy_seconds)
     store = database.store(database.enqueue_creates if create is None else create)

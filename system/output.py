@@ -1,4 +1,4 @@
-"""What the command line prints, as text. Each line stays one line, whatever is in a name or in an error."""
+"""The text that the command line prints. Each line stays one line, whatever is in a name or an error."""
 
 import json
 import sys
@@ -43,7 +43,7 @@ def audit_row(row: AuditRow) -> Row:
 
 
 def status_rows(counts: Counts) -> tuple[Row, ...]:
-    """The counts, with a note where one says what to do or what to look at."""
+    """The counts. Where a number asks for attention, a note says what to do."""
     waits = []
     if counts.oldest_due_at is not None:
         behind = max(0, counts.counted_at - counts.oldest_due_at)
@@ -51,8 +51,10 @@ def status_rows(counts: Counts) -> tuple[Row, ...]:
     if counts.latest_due_at is not None and counts.latest_due_at > counts.counted_at:
         ahead = counts.latest_due_at - counts.counted_at
         waits.append(f"the last is due in {_duration(ahead / 1000)}")
-    if counts.ahead:
-        waits.append(f"{counts.ahead:,} enqueued in the future: the clock was set back, or is wrong now")
+    if counts.enqueued_in_future:
+        waits.append(
+            f"{counts.enqueued_in_future:,} enqueued in the future: the clock was set back, or is wrong now"
+        )
     ends = "`reconcile` ends them" if counts.abandoned else ""
     rows = (
         ("PENDING", counts.pending, "; ".join(waits)),
@@ -96,7 +98,7 @@ def failed_row(found: JobStatus) -> Row:
 
 
 def job_json(found: JobStatus) -> dict[str, Any]:
-    """A job as an object. What should be JSON and is not stands there as text."""
+    """A job as an object. A value that is not valid JSON is shown as text."""
     job = asdict(found.job)
     del job["token"]
     job["payload"] = _value(job.pop("payload_json"))

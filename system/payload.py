@@ -1,4 +1,4 @@
-"""A payload as the command line is given it: JSON text that is kept as it is, or is refused in one line."""
+"""The payload on the command line: JSON text that is kept unchanged, or is refused in one line."""
 
 import json
 import math
@@ -10,7 +10,7 @@ from system.queue import DEPTH_MAX, DIGITS_MAX, TEXT_MAX, InvalidJob, to_json
 
 
 class Unreadable(ValueError):
-    """It cannot be used. The message says what is wrong with it, and what would be right."""
+    """The payload cannot be used. The message says what is wrong, and gives a correct example."""
 
 
 def read_payload(given: str) -> object:
@@ -61,7 +61,7 @@ def _parsed(text: str) -> object:
 
 
 def _whole(text: str) -> int:
-    """The number, unless it is too long to be read wherever it may come to."""
+    """The number, unless it has more digits than every reader accepts."""
     digits = len(text.lstrip("-"))
     if digits > DIGITS_MAX:
         too_many = f"a whole number has {digits:,} digits, and {DIGITS_MAX:,} are the most"
@@ -70,7 +70,7 @@ def _whole(text: str) -> int:
 
 
 def _number(text: str) -> float:
-    """The number, if the text is one that it can be written as. An infinite one is refused later."""
+    """The number, if it keeps all digits of the text. An infinite number is refused later."""
     value = float(text)
     if not math.isfinite(value) or repr(value) == text:
         return value

@@ -1,7 +1,7 @@
 """The queue: enqueue, lease, start, heartbeat, commit, finish, fail, reconcile. One transaction each.
 
-What may be done is decided by the policies; this file puts them in order. An operation that is refused
-returns False and leaves an audit row that says why.
+The policies decide what may be done; this file puts them in order. An operation that is refused returns
+False and writes an audit row that says why.
 """
 
 import json
@@ -19,12 +19,12 @@ from system.settings import seconds
 from system.store import Execution, Job, Status, Store, Transaction
 
 DEPTH_MAX = 500
-"""How deep lists and objects may be nested. Python's own limit is not much more, and a handler, which has a
-part of it used up already, must be able to read what was accepted."""
+"""The deepest nesting of lists and objects. Python's own limit is not much higher, and a handler must be able
+to read each payload with the part of the limit that is left to it."""
 DIGITS_MAX = 4_300
-"""Digits of a whole number: Python reads no more, unless it is told to."""
+"""Digits of a whole number: by default Python reads no more."""
 TEXT_MAX = 100_000_000
-"""Characters of the JSON text of a payload or an effect. Every database can keep so many."""
+"""Characters of the JSON text of a payload or an effect: every database can keep so many."""
 KEY_MAX = 10_000
 """Characters of an idempotency key."""
 _TOO_LARGE = 10**DIGITS_MAX
@@ -33,7 +33,7 @@ _SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 class InvalidJob(ValueError):
-    """The payload or the key cannot be carried faithfully. The message says why."""
+    """The payload or the key cannot be kept unchanged. The message says why."""
 
 
 @frozen(kw_only=True)
@@ -49,7 +49,7 @@ class Queue:
         return self.accept(payload, key=key, actor=actor).job
 
     def accept(self, payload: object, *, key: str | None = None, actor: str = "producer") -> Accepted:
-        """Enqueue, and say whether the job existed already. Raises InvalidJob."""
+        """Accept a job as `enqueue` does; the answer says if it existed already. Raises InvalidJob."""
         text = to_json(payload)
         if key is not None:
             check_key(key)
@@ -62,14 +62,15 @@ class Queue:
         )
 
     def lease(self, worker: str) -> Lease | None:
-        """Take the job that has been due longest, then the one that was enqueued first; None if none is due.
+        """Lease the next job; None if no job is due.
 
-        A job whose lease ran out is due again: its stale execution is aborted in the same transaction.
+        The next job is the retry that has been due longest, else the new job that was enqueued first. A job
+        whose lease ran out is due again: its stale execution is aborted in the same transaction.
         """
         return self.policies.lease.lease(self.store, self.policies, worker, self._lease_ms)
 
     def start(self, held: Execution) -> bool:
-        """Say that the handler begins. False when the lease is gone. `held` is a lease's execution."""
+        """Record that the handler begins. False when the lease is gone. `held` is a lease's execution."""
         with self.store.transaction() as tx:
             execution = found(tx, held, Operation.START)
             if execution is None or self._refused(tx, execution, Operation.START):
@@ -113,7 +114,7 @@ class Queue:
         return self.policies.commit.commit(self.store, self.policies.fence, held, value)
 
     def finish(self, held: Execution) -> bool:
-        """Say that a committed execution is done. False when reconciliation was first."""
+        """Record that a committed execution is done. False when reconciliation was first."""
         with self.store.transaction() as tx:
             execution = found(tx, held, Operation.FINISH)
             if execution is None:
@@ -133,9 +134,9 @@ class Queue:
             return True
 
     def fail(self, held: Execution, *, detail: str, by_handler: bool = True) -> bool:
-        """Give the attempt up: the job waits out its backoff, or is buried. False when the lease is gone.
+        """End the attempt: the job waits out its backoff, or is buried. False when the lease is gone.
 
-        `by_handler` is False when the worker let go of it: then the circuit breaker does not count it.
+        `by_handler` is False when the worker released the job: then the circuit breaker does not count it.
         """
         with self.store.transaction() as tx:
             execution = found(tx, held, Operation.FAIL)
@@ -162,11 +163,11 @@ class Queue:
             return True
 
     def reconcile(self, *, actor: str = "reconciler") -> Reconciled:
-        """Bring to an end what dead workers left behind, one batch at most."""
+        """End the executions that dead workers left, one batch at most."""
         return self.policies.reconcile.run(self.store, self.policies.retry, actor)
 
     def external_key(self, lease: Lease) -> str:
-        """The idempotency key under which a handler may ask other systems for the effect of its job."""
+        """The idempotency key that a handler sends to other systems, for its job."""
         return self.policies.external.key(lease)
 
     @property
@@ -181,7 +182,7 @@ class Queue:
 
 
 def to_json(value: object) -> str:
-    """JSON text in plain ASCII, which reads as it was given, or InvalidJob; a tuple is read as a list."""
+    """JSON text in plain ASCII that is read back unchanged; a tuple becomes a list. Raises InvalidJob."""
     try:
         text = json.dumps(value, allow_nan=False, separators=(",", ":"))
         _check_kept(value)
@@ -196,7 +197,7 @@ def to_json(value: object) -> str:
 
 
 def _check_kept(value: object) -> None:
-    """Raise for what `json.dumps` lets pass and a reader does not get back as it was."""
+    """Raise for a value that `json.dumps` accepts and a reader does not get back unchanged."""
     level = [value]
     for _ in range(DEPTH_MAX + 1):
         below: list[object] = []

@@ -28,10 +28,10 @@ HELD = (Status.LEASED, Status.IN_PROGRESS)
 class Job:
     """A job. Times in ms.
 
-    `payload_json` is JSON text. `available_at` is None once the job may not be leased again. `timed` says
-    whether that is a due time of its own: the end of a lease, or of a backoff. A job that was never leased
-    has none: it is due as soon as it is there, whatever the clock says. `token` is random, so that no job of
-    another timeline (a backup that was restored) has the same.
+    `payload_json` is JSON text. `available_at` is None once the job may not be leased again. `timed` is True
+    if `available_at` is a due time: the end of a lease or of a backoff. A job that was never leased has no
+    due time: it is due at once, whatever the clock says. `token` is random, so that no job of another
+    timeline (a backup that was restored) has the same.
     """
 
     id: int
@@ -53,7 +53,7 @@ class Job:
 class Execution:
     """One attempt at a job, under one lease. Its id grows with each lease of the job.
 
-    `token` is the fencing token. It is random: a store that was restored gives ids out again, and no token.
+    `token` is the fencing token. It is random, since a store that was restored gives the same ids again.
     """
 
     id: int
@@ -113,8 +113,8 @@ class JobState(StrEnum):
 class JobStatus:
     """A job and how far it has come.
 
-    `attempts`: how often it was leased. `effect_json`: its effect as JSON text, None before there is one.
-    `why`: what the last failed attempt, or what set the job aside, left to be read; None if nothing failed.
+    `attempts`: the number of its leases. `effect_json`: its effect as JSON text; None before there is one.
+    `why`: the text of the last failure, or why the job was set aside; None if nothing failed.
     """
 
     job: Job
@@ -126,11 +126,12 @@ class JobStatus:
 
 @frozen(kw_only=True)
 class Counts:
-    """What `status` reports, at `counted_at`. Times in ms, None where there is no such job.
+    """The counts of `status`, at `counted_at`. Times in ms, None where there is no such job.
 
-    `oldest_due_at`: since when the job waits that has been due longest. `latest_due_at`: when the last of the
-    jobs that wait for a time is due. `ahead`: jobs that wait and were enqueued at a time that lies in the
-    future. `abandoned`: leases that ran out, and nobody took the job up.
+    - `oldest_due_at`: the time since which the oldest due job waits.
+    - `latest_due_at`: the time at which the last of the jobs that wait for a time is due.
+    - `enqueued_in_future`: the jobs that wait and whose time of enqueueing lies in the future.
+    - `abandoned`: the executions whose lease ran out and that no worker has taken up.
     """
 
     pending: int
@@ -140,7 +141,7 @@ class Counts:
     set_aside: int
     oldest_due_at: int | None
     latest_due_at: int | None
-    ahead: int
+    enqueued_in_future: int
     abandoned: int
     duplicates_refused: int
     counted_at: int

@@ -1,4 +1,4 @@
-"""What a worker reports while its store cannot be used: each cause once, and the end of it."""
+"""The reports of a worker while its store cannot be used: each cause once, and the end of it."""
 
 import threading
 from collections.abc import Callable
@@ -12,24 +12,24 @@ T = TypeVar("T")
 class OutageReport:
     """The report of one worker. Its threads may use it side by side."""
 
-    def __init__(self, name: str, tell: Callable[[str], object]) -> None:
+    def __init__(self, name: str, log: Callable[[str], object]) -> None:
         self._name = name
-        self._tell = tell
-        self._told: set[str] = set()
+        self._log = log
+        self._reported: set[str] = set()
         self._lock = threading.Lock()
 
     def answered(self, operation: Callable[[], T]) -> T:
-        """Run an operation of the store. If it is the first that succeeds again, report that."""
+        """Run an operation of the store. If it is the first that succeeds again, report the end."""
         answer = operation()
         with self._lock:
-            if self._told:
-                self._told.clear()
-                self._tell(f"worker {self._name} goes on")
+            if self._reported:
+                self._reported.clear()
+                self._log(f"worker {self._name} goes on")
         return answer
 
     def waits(self, error: StoreUnavailable) -> None:
         """Report why the worker waits, unless that has been reported."""
         with self._lock:
-            if str(error) not in self._told:
-                self._told.add(str(error))
-                self._tell(f"worker {self._name} waits: {error}")
+            if str(error) not in self._reported:
+                self._reported.add(str(error))
+                self._log(f"worker {self._name} waits: {error}")

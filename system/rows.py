@@ -34,7 +34,7 @@ EXECUTION_KINDS: dict[str, tuple[type, ...]] = {
     "lease_expires_at": (_NUMBER,),
     "token": (_TEXT,),
 }
-"""What a column holds, as the driver gives it. A file can hold anything, whatever the schema says."""
+"""The types of each column, as the driver gives them. A damaged file can hold anything."""
 
 
 def read_job(row: Any) -> Job:
@@ -47,7 +47,7 @@ def read_job(row: Any) -> Job:
 
 
 def job_as_it_is(row: Any) -> Job:
-    """The row as a job, even if a value is not of the kind that it should be."""
+    """The row as a job, even if a value has a wrong type."""
     values = dict(zip(JOB_FIELDS, row, strict=True))
     if values["timed"] in (0, 1):
         values["timed"] = bool(values["timed"])
@@ -68,7 +68,7 @@ def read_execution(row: Any) -> Execution:
 
 
 def _wrong(record: object, kinds: dict[str, tuple[type, ...]]) -> str | None:
-    """What is wrong with the values of a row, in words; None if nothing is."""
+    """The first error in the values of a row, in words; None if there is none."""
     for name, kind in kinds.items():
         value = getattr(record, name)
         if type(value) not in kind:
@@ -91,7 +91,7 @@ BREAKER = "SELECT failures, open_until_at FROM breaker"
 
 
 def read_breaker(rows: list[Any]) -> Breaker:
-    """The breaker; no row is one that is closed. Raises StoreError."""
+    """The breaker. Without a row it is closed. Raises StoreError."""
     if not rows:
         return Breaker()
     failures, until = rows[0]
@@ -103,7 +103,7 @@ def read_breaker(rows: list[Any]) -> Breaker:
 
 
 def read_retries(rows: list[Any]) -> tuple[int, ...]:
-    """When each retry began. Raises StoreError."""
+    """The times at which the retries began. Raises StoreError."""
     times = tuple([begun_at for (begun_at,) in rows])
     if any(type(begun_at) is not int for begun_at in times):
         raise StoreError("a row of the retry budget cannot be read; delete it, and that retry is forgotten")
@@ -111,7 +111,7 @@ def read_retries(rows: list[Any]) -> tuple[int, ...]:
 
 
 def read_audit_row(row: Any) -> AuditRow:
-    """The row as one line of history. A status that is not known is left as it is: history is to be read."""
+    """The row as one line of history. An unknown status stays text, so that all history can be read."""
     values = dict(zip(AUDIT_FIELDS, row, strict=True))
     for name in ("before", "after"):
         if values[name] in STATUSES:

@@ -1,7 +1,7 @@
-"""What both databases share of the schema: the words that a column may hold, and the rules over rows.
+"""The part of the schema that both databases share: the words of a column, and the rules over rows.
 
-What the invariants promise, the rows cannot contradict, where a database can say it: a job has one effect,
-and one execution that was not aborted; an effect is of an execution of its own job.
+The rules are invariants that a database can enforce: a job has one effect, and one execution that was not
+aborted; an effect is of an execution of its own job.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from system.records import Status
 from system.store import StoreError
 
 EVENTS = (*EventKind, "postponed")
-"""What an audit row may tell. `postponed` was written by schema version 2, and is no more."""
+"""The events that an audit row may have. `postponed` was written by schema version 2 only."""
 
 ONE_EFFECT = "effects_one_a_job"
 ONE_EXECUTION = "executions_one_a_job"
@@ -26,7 +26,7 @@ RULES = {
     ONE_EXECUTION: "a job has one execution that was not aborted",
     OWN_EFFECT: "an effect is of an execution of its own job",
 }
-"""What the constraints of these names promise."""
+"""The promise of each constraint, by its name."""
 
 BREACHES = {
     ONE_EFFECT: "SELECT job_id FROM effects GROUP BY job_id HAVING count(*) > 1 LIMIT 1",
@@ -35,13 +35,13 @@ BREACHES = {
     OWN_EFFECT: "SELECT job_id FROM effects WHERE NOT EXISTS (SELECT 1 FROM executions e"
     " WHERE e.id = effects.execution_id AND e.job_id = effects.job_id) LIMIT 1",
 }
-"""For each of them a job that contradicts it, in a database that does not have it yet."""
+"""For each constraint a query for a job that contradicts it, in a database without the constraint."""
 
 OPEN = "status IN ('LEASED', 'IN_PROGRESS', 'COMMITTED')"
-"""Of the executions: those that are not at an end."""
+"""Selects the executions that have not ended."""
 
 GIVEN_UP = "event IN ('buried', 'set_aside')"
-"""Of the audit: the rows that end a job without an effect."""
+"""Selects the audit rows that end a job without an effect."""
 
 INDEXES = (
     "CREATE INDEX jobs_new ON jobs (id, enqueued_at) WHERE NOT timed AND available_at IS NOT NULL",
@@ -75,12 +75,12 @@ STATUSES = one_of(tuple(Status))
 
 
 def refused(why: str) -> str:
-    """What is said of a row that the schema does not allow."""
+    """The text of the error for a row that the schema does not allow."""
     return f"refused by a rule of the schema ({why}); nothing was changed"
 
 
 def breached(rule: str, job_id: int) -> str:
-    """What is said of a job whose rows contradict a rule."""
+    """The text of the error for a job whose rows contradict a rule."""
     return f"{RULES[rule]}, which is not so for job {job_id}"
 
 

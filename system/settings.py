@@ -1,7 +1,6 @@
-"""What a setting may be. Each kind has one check, for Python and for the command line.
+"""The values that a setting may have. Each kind has one check, for Python and for the command line.
 
-A setting that passes fits every database: times in milliseconds stay within 64 bits, whatever they are added
-to.
+A setting that passes fits every database: sums of times in milliseconds stay within 64 bits.
 """
 
 from collections.abc import Callable
@@ -23,7 +22,7 @@ class InvalidSetting(ValueError):
 
 
 def why_not_seconds(value: object, *, least: float = SECONDS_LEAST, most: float = SECONDS_MAX) -> str | None:
-    """Why this is no number of seconds within the limits; None if it is one."""
+    """The reason why this is no number of seconds within the limits; None if it is one."""
     if isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most:
         return None
     return f"{_shown(value)} is not a number of seconds from {least:g} to {most:,}"

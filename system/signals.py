@@ -1,4 +1,4 @@
-"""How signals reach a worker, and how they end a process that a handler forked."""
+"""Signals: they reach a worker, and end a process that a handler forked."""
 
 import os
 import signal
@@ -10,30 +10,30 @@ from typing import Any
 from system.breaking import WAKE, Waker
 from system.worker import Worker
 
-_TOLD: list[object] = []
-"""What a signal calls, while there is a worker to tell."""
-_HELD = threading.local()
-"""Whether this thread, which forks, held SIGTERM back before."""
+_INTERRUPTERS: list[object] = []
+"""The functions that a signal calls, while there are workers to interrupt."""
+_BLOCKED = threading.local()
+"""The signals that this thread, which forks, had blocked before."""
 
 
 @contextmanager
 def interrupting(worker: Worker) -> Iterator[None]:
     """Let SIGTERM and SIGINT interrupt the worker, until the end of the block; and as `breaking_off`.
 
-    A process that a handler forked is no worker: SIGTERM ends it, or who has forked it waits for ever.
+    A process that a handler forked is no worker: SIGTERM ends it, or its parent would wait for ever.
     """
     process = os.getpid()
 
-    def told(_: int, __: object) -> None:
+    def interrupt(_: int, __: object) -> None:
         if os.getpid() == process:
             worker.interrupt()
 
-    with breaking_off(worker), _handled(told, signal.SIGTERM, signal.SIGINT):
-        _TOLD.append(told)
+    with breaking_off(worker), _handled(interrupt, signal.SIGTERM, signal.SIGINT):
+        _INTERRUPTERS.append(interrupt)
         try:
             yield
         finally:
-            _TOLD.remove(told)
+            _INTERRUPTERS.remove(interrupt)
 
 
 @contextmanager
@@ -56,25 +56,25 @@ def _handled(handler: Callable[[int, Any], object], *numbers: signal.Signals) ->
             signal.signal(number, signal.SIG_DFL if previous is None else previous)
 
 
-def _hold() -> None:
-    """Python forgets a signal that reaches a process while it is being forked, so hold SIGTERM back."""
-    if _TOLD:
-        _HELD.before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+def _block() -> None:
+    """Block SIGTERM: Python forgets a signal that reaches a process while it is being forked."""
+    if _INTERRUPTERS:
+        _BLOCKED.before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
 
 
-def _let_go() -> None:
-    """Let it come."""
-    before = getattr(_HELD, "before", None)
+def _unblock() -> None:
+    """Unblock SIGTERM."""
+    before = getattr(_BLOCKED, "before", None)
     if before is not None:
-        _HELD.before = None
+        _BLOCKED.before = None
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _let_go_in_child() -> None:
-    """Let it come, and end this process: a function of ours is not called while it waits for a lock."""
-    if signal.getsignal(signal.SIGTERM) in _TOLD:
+def _unblock_in_child() -> None:
+    """Unblock SIGTERM, and let it end this process even while it waits for a lock."""
+    if signal.getsignal(signal.SIGTERM) in _INTERRUPTERS:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _let_go()
+    _unblock()
 
 
-os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_let_go_in_child)
+os.register_at_fork(before=_block, after_in_parent=_unblock, after_in_child=_unblock_in_child)

@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 Tokens = Callable[[], str]
-"""Makes tokens, each another one than any before, in any timeline."""
+"""Makes tokens. No two are the same, in any timeline."""
 
 
 def random_token() -> str:
@@ -55,7 +55,7 @@ def random_token() -> str:
 
 
 class StoreError(Exception):
-    """The store cannot do what it was asked. The message is one line that a user can act on."""
+    """The store cannot do this. The message is one line that a user can act on."""
 
 
 class UnreadableRow(StoreError):
@@ -68,11 +68,11 @@ class UnreadableRow(StoreError):
 
 
 class StoreUnavailable(StoreError):
-    """It cannot be used now, and may be later. What was asked may have been done all the same."""
+    """The store cannot be used now; try again later. The operation may have been done all the same."""
 
 
 class StoreBusy(StoreUnavailable):
-    """Another process held the database for longer than we wait. Nothing happened; try again."""
+    """Another process held the database for too long. Nothing happened; try again."""
 
 
 class Transaction(Protocol):
@@ -80,7 +80,7 @@ class Transaction(Protocol):
 
     @property
     def now(self) -> int:
-        """The time, in milliseconds: not before the last change of the job that was read last."""
+        """The time, in milliseconds. It is not before the last change of the job that was read last."""
         ...
 
     def job(self, job_id: int) -> Job:
@@ -94,13 +94,13 @@ class Transaction(Protocol):
     def next_available(self, *, retries: bool) -> Job | None:
         """The job to lease next, or None; the time is read anew once it is found. Raises UnreadableRow.
 
-        With `retries`, of the jobs that were leased before the one that has been due longest. Else, or if
-        there is none, of the jobs that never were the one with the lowest id.
+        With `retries` it is the job that was leased before and has been due longest, if there is one. Else it
+        is the job with the lowest id that was never leased.
         """
         ...
 
     def add_job(self, *, key: str | None, payload_json: str, attempts_max: int) -> Job:
-        """Add a job that is due as soon as it is there."""
+        """Add a job. It is due at once."""
         ...
 
     def set_available(self, job_id: int, available_at: int | None) -> None:
@@ -127,7 +127,7 @@ class Transaction(Protocol):
         ...
 
     def set_aside(self, bad: UnreadableRow, *, operation: Operation, actor: str) -> None:
-        """Close the job of a row that cannot be read, and what is open of it, with an audit row."""
+        """Close a job that cannot be read, and its open executions, with an audit row."""
         ...
 
     def add_execution(
@@ -160,11 +160,11 @@ class Transaction(Protocol):
         ...
 
     def retries(self) -> tuple[int, ...]:
-        """When each retry that is remembered began, in ms, earliest first."""
+        """The times at which the remembered retries began, in ms, earliest first."""
         ...
 
     def add_retry(self, *, forget_until: int) -> None:
-        """A retry begins now; those that began at that time or before are forgotten."""
+        """Note that a retry begins now. Forget the retries that began at `forget_until` or before."""
         ...
 
     def breaker(self) -> Breaker:
@@ -186,7 +186,7 @@ class Transaction(Protocol):
         reason: Reason | None = None,
         detail: str | None = None,
     ) -> None:
-        """Add an audit row for something that changed no execution."""
+        """Add an audit row that changes no execution."""
         ...
 
 
@@ -196,7 +196,7 @@ class Store(Protocol):
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Begin; commit at the end of the block; roll back if it raises. Raises StoreError.
 
-        What is answered is durable. StoreUnavailable says that it is worth trying again.
+        After the block what was written is durable. After StoreUnavailable it is worth trying again.
         """
         ...
 
@@ -213,7 +213,7 @@ class Store(Protocol):
         ...
 
     def retries(self) -> tuple[int, ...]:
-        """When each retry that is remembered began, in ms, earliest first."""
+        """The times at which the remembered retries began, in ms, earliest first."""
         ...
 
     def breaker(self) -> Breaker:
@@ -229,7 +229,7 @@ class Store(Protocol):
         ...
 
     def status(self, job_id: int) -> JobStatus | None:
-        """How far that job has come, or None if there is none."""
+        """The job of that id and its state, or None if there is none."""
         ...
 
     def given_up(self, limit: int) -> tuple[JobStatus, ...]:
@@ -237,5 +237,5 @@ class Store(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         ...

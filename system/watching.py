@@ -1,15 +1,15 @@
-"""Watching the attempt that a worker is at, from a thread beside it.
+"""Watches the current attempt of a worker, from a thread beside it.
 
-- A handler that runs for longer than it may is broken off with `TimedOut`. If it cannot be broken off, its
-  attempt is failed in the store, and the process ends: one job must not take every worker.
-- A handler whose lease is gone is broken off with `LeaseLost`. Only the store can say that a lease is gone;
-  it is asked when the lease has run out by the time of this process.
+- A handler that runs for too long is broken off with `TimedOut`. If it cannot be broken off, its failure is
+  recorded in the store and the process ends: one job must not take every worker.
+- A handler whose lease is gone is broken off with `LeaseLost`. Only the store knows whether a lease is gone.
+  The thread asks it when the lease has run out by the clock of this process.
 
-Where a C function holds the interpreter no thread runs, and no exception is raised. For this case a timer of
-`faulthandler` can be asked for: it ends the process without Python, with exit code 1.
+While a C function holds the interpreter no thread runs, and no exception is raised. For this case there is a
+timer of `faulthandler`: it ends the process without Python, with exit code 1.
 
-The thread is started when it is first needed, and ends when it has had nothing to watch for a while. It
-never runs in a process that a handler forked: such a process does not come back from its handler.
+The thread starts when it is first needed, and ends when it had nothing to watch for a while. It never runs in
+a process that a handler forked: such a process does not come back from its handler.
 """
 
 import faulthandler
@@ -34,26 +34,26 @@ from system.store import StoreError, StoreUnavailable
 
 EXIT_STUCK = 4
 """The exit code of a process that ends because its handler could not be broken off."""
-FAREWELL_SECONDS = 5.0
-"""How long such a process tries to fail the attempt, and again to say why it ends."""
+LAST_WORDS_SECONDS = 5.0
+"""The time for such a process to record the failure, and again to write why it ends."""
 IDLE_SECONDS = 60.0
-"""How long the thread waits for another attempt before it ends."""
+"""The thread waits so long for another attempt before it ends."""
 
 
 @define(kw_only=True)
 class _Watched:
-    """An attempt, and when to look at it again, by `monotonic`."""
+    """An attempt, and the time to look at it again, by `monotonic`."""
 
     lease: Lease
     handling: Breakable
     lease_ends_at: float
     times_out_at: float = inf
     gives_up_at: float | None = None
-    """When the process ends, once the handler has timed out."""
+    """The time at which the process ends; None until the handler has timed out."""
 
     @property
     def next_at(self) -> float:
-        """When there is something to do."""
+        """The time at which there is something to do."""
         if self.gives_up_at is not None:
             return self.gives_up_at
         return min(self.lease_ends_at, self.times_out_at)
@@ -72,7 +72,7 @@ class Watch:
         poll_seconds: float,
         ends_if_held: bool = False,
     ) -> None:
-        """A handler that has run for `handler_seconds` has `grace_seconds` to end. None: it may run on.
+        """A handler that has run for `handler_seconds` has `grace_seconds` to end. None: no limit.
 
         `ends_if_held` asks for the timer of `faulthandler`, of which a process has only one.
         """
@@ -124,7 +124,7 @@ class Watch:
             self._cancel_timer()
 
     def _set_timer(self, seconds: float) -> None:
-        """End the process in so long and a few graces, unless the thread is there before."""
+        """End the process after `seconds` and three times the grace, unless the thread cancels that."""
         if self._has_timer:
             faulthandler.dump_traceback_later(seconds + 3 * self._grace_seconds, exit=True, file=2)
 
@@ -133,7 +133,7 @@ class Watch:
             faulthandler.cancel_dump_traceback_later()
 
     def close(self) -> None:
-        """The worker has ended, for now. So does the thread."""
+        """The worker has ended, for now. The thread ends, too."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -142,11 +142,11 @@ class Watch:
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, WAKE))  # for the main thread
         with self._changed:
             try:
-                self._look_on()
+                self._loop()
             finally:
                 self._thread = None
 
-    def _look_on(self) -> None:
+    def _loop(self) -> None:
         idle_until = monotonic() + IDLE_SECONDS
         while True:
             watched, now = self._watched, monotonic()
@@ -167,7 +167,7 @@ class Watch:
             return
         if watched.gives_up_at is None:
             watched.handling.break_off(self._timed_out())
-        elif not watched.handling.shielded:  # else the store keeps the handler waiting
+        elif not watched.handling.shielded:  # while it is, the handler waits for the store
             self._end_process(watched)
         watched.gives_up_at = now + self._grace_seconds
         self._set_timer(0)
@@ -188,7 +188,7 @@ class Watch:
                 watched.handling.break_off(LeaseLost("the lease is gone"))
 
     def _left_seconds(self, lease: Lease) -> float:
-        """How long the execution still holds its job, by the time of the store; 0 when it does not."""
+        """The seconds for which the execution still holds its job, by the store's clock; 0 if it does not."""
         with self._queue.store.transaction() as tx:
             execution = tx.find_execution(lease.execution.id)
             if execution is None or execution.token != lease.execution.token:
@@ -198,19 +198,19 @@ class Watch:
             return (execution.lease_expires_at - tx.now) / 1000
 
     def _end_process(self, watched: _Watched) -> NoReturn:
-        """Fail the attempt, say why the process ends, and end it, whatever else its threads are stuck in."""
+        """Record the failure, write why the process ends, and end it, even if its threads are stuck."""
         try:
             self._cancel_timer()
-            failed = _within(FAREWELL_SECONDS, lambda: self._fail(watched.lease))
-            line = self._farewell(watched.lease, failed=failed)
-            _within(FAREWELL_SECONDS, lambda: os.write(2, f"{one_line(line)}\n".encode()))
+            failed = _within(LAST_WORDS_SECONDS, lambda: self._fail(watched.lease))
+            line = self._last_words(watched.lease, failed=failed)
+            _within(LAST_WORDS_SECONDS, lambda: os.write(2, f"{one_line(line)}\n".encode()))
         finally:
             os._exit(EXIT_STUCK)
 
     def _fail(self, lease: Lease) -> None:
         self._queue.fail(lease.execution, detail=describe(self._timed_out()))
 
-    def _farewell(self, lease: Lease, *, failed: bool) -> str:
+    def _last_words(self, lease: Lease, *, failed: bool) -> str:
         store = "" if failed else " The store could not be told: the job comes back when its lease runs out."
         return (
             f"worker {self._name}: job {lease.job.id}, attempt {lease.execution.attempt}: {self._timed_out()}"
@@ -219,7 +219,7 @@ class Watch:
 
 
 def _within(seconds: float, body: Callable[[], object]) -> bool:
-    """Run it in a thread of its own: a store may not answer, and a pipe may be full. Whether it was done."""
+    """Run it in a thread of its own, as a store may not answer and a pipe may be full. True if it ended."""
     done: list[bool] = []
 
     def run() -> None:

@@ -26,17 +26,19 @@ GRACE_SECONDS = 5.0
 class Worker:
     """Runs a handler on one job after another.
 
-    While the store cannot be used it tries again, and `tell` is told why, once, and when it is over.
+    While the store cannot be used, the worker tries again. It logs the cause once, and the end of it.
 
-    - `handler_seconds`: after so long a handler is broken off by TimedOut, and its attempt fails. If it has
-      not ended `grace_seconds` later, **the process ends**, with exit code 4. None: it may run for ever.
-    - `ends_if_held`: then the process also ends if a C function holds the interpreter, so that nothing in
-      Python can run; with a traceback and exit code 1. It takes the one timer of `faulthandler`.
+    - `handler_seconds`: a handler that runs for longer is broken off by TimedOut, and its attempt fails. If
+      it has not ended `grace_seconds` later, **the process ends**, with exit code 4. None: no limit.
+    - `ends_if_held`: with `handler_seconds`, the process also ends if a C function holds the interpreter, so
+      that nothing in Python can run; with a traceback and exit code 1. It takes the one timer of
+      `faulthandler`.
     - `watch`: a handler whose lease is gone is broken off by LeaseLost. With `handler_seconds` it always is.
-    - `reconcile_seconds`: how often the worker reconciles, between jobs. None: never.
+    - `reconcile_seconds`: the worker reconciles so often, between jobs. None: never.
+    - `log`: takes each line that the worker has to say.
 
-    In the main thread, run it inside `system.signals.breaking_off` or `interrupting`: then a call in which
-    the handler waits is broken off, too. Without that, and in another thread, the call must return first.
+    In the main thread, run the worker inside `system.signals.breaking_off` or `interrupting`: then a call in
+    which the handler waits is broken off, too. Otherwise, and in other threads, the call must return first.
     """
 
     def __init__(
@@ -52,22 +54,22 @@ class Worker:
         ends_if_held: bool = False,
         watch: bool = False,
         reconcile_seconds: float | None = None,
-        tell: Callable[[str], object] = lambda _: None,
+        log: Callable[[str], object] = lambda _: None,
     ) -> None:
         check_seconds("poll_seconds", poll_seconds)
         if reconcile_seconds is not None:
             check_seconds("reconcile_seconds", reconcile_seconds)
         self.name = name
-        self._tell = tell
+        self._log = log
         self._queue = queue
         self._handler = handler
         self._clock = clock
         self._poll_seconds = poll_seconds
         self._reconcile_seconds = reconcile_seconds
         self._reconciled_at: float | None = None
-        self._report = OutageReport(name, tell)
+        self._report = OutageReport(name, log)
         self._stopping = False
-        self._letting_go = False
+        self._releasing = False
         self._handling = Breakable()
         self._resting = Breakable()
         self._watch: Watch | None = None
@@ -88,18 +90,18 @@ class Worker:
     def interrupt(self) -> None:
         """As `stop`, and at once if the worker waits for a job. A second call releases the job.
 
-        The second call raises Released in the handler that is running, and nowhere else; a handler that has
-        not begun does not begin. It may be called from a signal handler, and from any thread.
+        The second call raises Released in the handler that is running, and nowhere else. A handler that has
+        not begun does not begin. Call this from a signal handler, or from any thread.
         """
         self._stopping = True
-        if self._resting.asked is None:
+        if self._resting.requested is None:
             self._resting.break_off(Released("told to stop waiting"))
         else:
-            self._letting_go = True
-            self._let_go(self._handling)
+            self._releasing = True
+            self._release(self._handling)
 
     def deliver(self) -> None:
-        """Break off what was asked to be broken off, if it runs in this thread. For a signal handler."""
+        """Raise the exception that was requested, if its code runs in this thread. For a signal handler."""
         self._resting.deliver()
         self._handling.deliver()
 
@@ -113,7 +115,7 @@ class Worker:
             self._close()
 
     def drain(self, jobs_max: int | None = None) -> None:
-        """Work until no job can be leased, or so many were, or `stop` is called. Raises StoreError."""
+        """Work until no job can be leased, `jobs_max` were leased, or `stop` is called. Raises StoreError."""
         done = 0
         try:
             while not self._stopping and done != jobs_max and self._work_on_one():
@@ -122,7 +124,7 @@ class Worker:
             self._close()
 
     def run_once(self) -> bool:
-        """Work on one job, if there is one. Returns whether there was."""
+        """Work on one job. False if there is none."""
         try:
             return self._work_on_one()
         except StoreUnavailable as error:
@@ -155,8 +157,8 @@ class Worker:
 
     def _handle(self, lease: Lease) -> None:
         handling = self._handling = Breakable()
-        if self._letting_go:
-            self._let_go(handling)
+        if self._releasing:
+            self._release(handling)
         extended = self._watch.extended if self._watch else lambda: None
         context = Context(self._queue, lease, handling, self._persist, extended)
         if self._watch:
@@ -166,32 +168,32 @@ class Worker:
             cause = handling.run(lambda: call(self._handler, lease.job, context))
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # a handler that calls sys.exit has failed, too
+        except BaseException as error:  # sys.exit in a handler is a failure, too
             cause = error
         finally:
             if self._watch:
                 self._watch.end()
             effect = context.end()
-        if isinstance(handling.asked, TimedOut | LeaseLost):  # whatever the handler has made of it
-            cause = handling.asked
+        if isinstance(handling.requested, TimedOut | LeaseLost):  # even if the handler caught it
+            cause = handling.requested
         if cause is None:
             self._commit(lease, effect)
-        elif cause is handling.asked and isinstance(cause, LeaseLost):
+        elif cause is handling.requested and isinstance(cause, LeaseLost):
             number, attempt = lease.job.id, lease.execution.attempt
-            self._tell(f"worker {self.name}: job {number}, attempt {attempt}: {cause}; nothing of it is kept")
+            self._log(f"worker {self.name}: job {number}, attempt {attempt}: {cause}; nothing of it is kept")
         else:
             self._fail(lease, cause)
 
-    def _let_go(self, handling: Breakable) -> None:
+    def _release(self, handling: Breakable) -> None:
         handling.break_off(Released("told to let go of the job"))
 
     def _commit(self, lease: Lease, effect: str) -> None:
         held = lease.execution
         try:
-            committed = self._persist(lambda: self._queue.commit_json(held, effect), or_unheard=True)
+            committed = self._persist(lambda: self._queue.commit_json(held, effect), or_ambiguous=True)
         except StoreUnavailable:
             raise
-        except StoreError as error:  # the store cannot hold this effect, or can do nothing any more
+        except StoreError as error:  # the store cannot keep this effect, or cannot be used at all
             self._fail_or_raise(lease, error)
             return
         if committed:
@@ -208,23 +210,23 @@ class Worker:
         held = lease.execution
         self._persist(lambda: self._queue.fail(held, detail=detail, by_handler=by_handler))
 
-    def _persist(self, operation: Callable[[], bool], *, or_unheard: bool = False) -> bool:
-        """Run one operation, again while the store cannot be used. It is fenced, so late is not wrong.
+    def _persist(self, operation: Callable[[], bool], *, or_ambiguous: bool = False) -> bool:
+        """Run one operation, and repeat it while the store cannot be used. The fence refuses a late one.
 
-        A worker that was told to let go of its job does not insist. Raises StoreUnavailable then.
-        `or_unheard`: True as well when a repetition is refused, for it may have been done the first time.
+        A worker that releases its job does not repeat it. Raises StoreUnavailable then. With `or_ambiguous`
+        the result is True also if a repetition is refused: the first try may have committed without a reply.
         """
-        unheard = False
+        ambiguous = False
         while True:
             try:
                 done = self._handling.shield(lambda: self._tried(operation))
             except StoreUnavailable as error:
-                if self._letting_go:
+                if self._releasing:
                     raise
-                unheard = unheard or not isinstance(error, StoreBusy)
+                ambiguous = ambiguous or not isinstance(error, StoreBusy)
                 self._clock.sleep(self._poll_seconds)
             else:
-                return done or (or_unheard and unheard)
+                return done or (or_ambiguous and ambiguous)
 
     def _tried(self, operation: Callable[[], bool]) -> bool:
         try:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from attrs import AttrsInstance, astuple, evolve, field, frozen
 
-from failure_modes.checker.experiment.scope import Granularity, Swap
+from failure_modes.checker.experiment.scope import Granularity, Scope, Swap
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.search.machine import Search, run
 from system.audit import EventKind, Operation, Reason
@@ -247,7 +247,14 @@ BREAKAGES: dict[str, Swap] = {
 @pytest.mark.parametrize("breakage", BREAKAGES)
 def test_the_search_of_the_guarded_system_catches(breakage: str, granularity: Granularity) -> None:
     """A queue with this mistake does not pass for the guarded one."""
-    strategy = evolve(UNRESTRICTED, scope=evolve(UNRESTRICTED.scope, granularity=granularity))
+    scope = Scope(granularity=granularity)
     examples = EXAMPLES[granularity]
-    search = Search(strategy=strategy, swap=BREAKAGES[breakage], hunted=None, seed=7, examples=examples)
+    search = Search(
+        scope=scope,
+        strategy=UNRESTRICTED,
+        swap=BREAKAGES[breakage],
+        hunted=None,
+        seed=7,
+        examples=examples,
+    )
     assert run(search, shrinking=False).finding is not None

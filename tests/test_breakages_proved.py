@@ -8,7 +8,7 @@ import pytest
 from attrs import evolve
 
 from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.scope import Granularity, Swap, guarded
+from failure_modes.checker.experiment.scope import Granularity, Scope, Swap, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
@@ -20,7 +20,7 @@ from tests.test_lockstep import EXAMPLES
 BOUNDS = Bounds(
     jobs=1,
     ticks=1,
-    tick_seconds=UNRESTRICTED.ticks,
+    tick_seconds=UNRESTRICTED.tick_seconds,
     crashes=1,
     failures=1,
     heartbeats=1,
@@ -44,7 +44,7 @@ SHORTEST: dict[str, tuple[str | None, int]] = {
 
 
 def _proved(swap: Swap) -> ProofResult:
-    return prove(Proof(scope=UNRESTRICTED.scope, bounds=BOUNDS, swap=swap))
+    return prove(Proof(scope=Scope(), bounds=BOUNDS, swap=swap))
 
 
 def test_nothing_is_wrong_with_the_guarded_system_in_these_bounds() -> None:
@@ -73,7 +73,7 @@ def test_no_search_shrinks_to_less(breakage: str) -> None:
 
     It has one job, as the proof has, and half as many steps as usual: else it shrinks for twice as long.
     """
-    assert UNRESTRICTED.scope.granularity is Granularity.TRANSACTION
+    assert Scope().granularity is Granularity.TRANSACTION
     search = Search(
         strategy=evolve(UNRESTRICTED, jobs=1, steps=20),
         swap=BREAKAGES[breakage],

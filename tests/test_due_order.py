@@ -10,8 +10,7 @@ import pytest
 from attrs import evolve
 
 from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.scope import Swap, guarded
-from failure_modes.checker.experiment.strategy import UNRESTRICTED
+from failure_modes.checker.experiment.scope import Scope, Swap, guarded
 from failure_modes.checker.experiment.target import Hunt
 from failure_modes.checker.oracle.liveness import PATIENCE_MS
 from failure_modes.checker.proof.proof import Proof
@@ -25,7 +24,7 @@ from tests.test_breakages import transactions
 AHEAD_MS = 2 * PATIENCE_MS
 """How far the clock was ahead when a job was enqueued: what waits for it waits for ever."""
 
-SCOPE = evolve(UNRESTRICTED.scope, workers=1)
+SCOPE = Scope(workers=1)
 ONE_JOB = Bounds(jobs=1)
 TWO_JOBS = Bounds(jobs=2)
 A_RETRY = Bounds(jobs=2, failures=1, ticks=1, tick_seconds=(1,))

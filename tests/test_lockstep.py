@@ -1,9 +1,8 @@
 """The unrestricted machine on the guarded system: everything interleaves freely, and nothing may part."""
 
 import pytest
-from attrs import evolve
 
-from failure_modes.checker.experiment.scope import Granularity, guarded
+from failure_modes.checker.experiment.scope import Granularity, Scope, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.oracle.sometimes import ANYWHERE, AT_STATEMENTS
 from failure_modes.checker.search.machine import Search, run
@@ -22,8 +21,8 @@ EXAMPLES = {Granularity.TRANSACTION: 2_000, Granularity.STATEMENT: 1_200}
 )
 def test_the_guarded_system_keeps_step_with_the_model(granularity: Granularity, examples: int) -> None:
     """No divergence and no violation, and each of the situations that could have caused one was met."""
-    strategy = evolve(UNRESTRICTED, scope=evolve(UNRESTRICTED.scope, granularity=granularity))
-    search = Search(strategy=strategy, swap=guarded, hunted=None, seed=7, examples=examples)
+    scope = Scope(granularity=granularity)
+    search = Search(scope=scope, strategy=UNRESTRICTED, swap=guarded, hunted=None, seed=7, examples=examples)
     result = run(search)
     assert result.finding is None, f"{result.finding} by {result.actions}"
     wanted = ANYWHERE + (AT_STATEMENTS if granularity is Granularity.STATEMENT else ())

@@ -226,17 +226,21 @@ def test_there_are_failure_modes() -> None:
 
 @each_failure_mode
 def test_a_failure_mode_is_complete(folder: Path) -> None:
-    """Its folder holds a scenario, a spec, a test of the break, one of the fix, and a kept trace at least."""
+    """Its folder holds all that belongs to it, and each kept trace has the two texts that it prints."""
     number = folder.name[3:6]
     for name in (
         "__init__.py",
+        "measured.json",
         "scenario.py",
         "spec.md",
         f"test_repro_fm{number}.py",
         f"test_prevent_fm{number}.py",
     ):
         assert (folder / name).is_file(), name
-    assert list((folder / "traces").glob("*.json")), "no trace is kept"
+    traces = [path.stem for path in (folder / "traces").glob("*.json")]
+    assert traces, "no trace is kept"
+    texts = sorted([path.name for path in (folder / "expected").iterdir()])
+    assert texts == sorted([f"{name}.{ran}.txt" for name in traces for ran in ("broken", "guarded")])
 
 
 @each_failure_mode

@@ -2,14 +2,8 @@
 
 from attrs import evolve
 
-from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.catalogue import FailureMode
-from failure_modes.checker.experiment.scope import Scope
-from failure_modes.checker.experiment.strategy import Strategy
-from system.audit import EventKind, Operation
-from system.policies import CommitBoundary, Fence
-from system.queue import Queue
-from system.store import Execution, Status, Store
+from failure_modes.checker import Bounds, Expected, FailureMode, Queue, Scope, Strategy
+from system.policies import CommitBoundary, EventKind, Execution, Fence, Operation, Status, Store
 
 
 class NoCommitBoundary(CommitBoundary):
@@ -41,13 +35,13 @@ FAILURE_MODE = FailureMode(
     breaks="INV_001",
     trigger="a lease runs out before the job is finished, and the job is retried",
     policy="commit boundary",
-    swap=without_commit_boundary,
-    strategy=Strategy(
-        weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1)), scope=Scope(constraints=False), steps=20
-    ),
+    fault=without_commit_boundary,
+    scope=Scope(constraints=False),
+    strategy=Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1)), steps=20),
     bounds=Bounds(jobs=1, ticks=2, crashes=1),
-    must_reach=("a lease expired", "a commit was refused", "a second commit was refused"),
-    shortest=8,
-    states=389,
-    switches_off="commit",
+    expected=Expected(
+        shortest=8,
+        states=389,
+        must_reach=("a lease expired", "a commit was refused", "a second commit was refused"),
+    ),
 )

@@ -1,17 +1,18 @@
 """The fix: with the commit boundary the same search finds nothing, and the danger was there."""
 
-import pytest
-
-from failure_modes.checker.testing import prevent, prove_guarded
+from failure_modes.checker.testing import Fix
 
 
-@pytest.mark.parametrize("breaks", ["INV_002", "INV_001"])
-def test_it_holds_under_the_same_strategy(breaks: str) -> None:
-    """No invariant breaks, and everything that the scenario says must be reached was reached."""
-    prevent("FM_002", seed=1, examples=200, breaks=breaks)
+class TestTheFix(Fix):
+    """The commit boundary writes the effect and its record in one transaction."""
+
+    mode = "FM_002"
+    examples = 200
 
 
-@pytest.mark.parametrize("breaks", ["INV_002", "INV_001"])
-def test_it_holds_in_every_reachable_state(breaks: str) -> None:
-    """In each scope of the failure mode, in every order: complete, and nothing breaks."""
-    prove_guarded("FM_002", breaks=breaks)
+class TestNoSecondEffect(Fix):
+    """The same policy keeps a second effect away."""
+
+    mode = "FM_002"
+    breaks = "INV_001"
+    examples = 200

@@ -2,15 +2,8 @@
 
 from attrs import evolve
 
-from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.catalogue import FailureMode
-from failure_modes.checker.experiment.scope import Scope
-from failure_modes.checker.experiment.strategy import Strategy
-from model.state import Settings
-from system.audit import Operation
-from system.policies import CircuitBreaker, Retry, RetryBudget
-from system.queue import Queue
-from system.store import Execution, Transaction
+from failure_modes.checker import Bounds, Expected, FailureMode, Queue, Scope, Settings, Strategy
+from system.policies import CircuitBreaker, Execution, Operation, Retry, RetryBudget, Transaction
 
 
 class AtOnce(Retry):
@@ -38,15 +31,17 @@ FAILURE_MODE = FailureMode(
     breaks="INV_006",
     trigger="a handler fails again and again",
     policy="retry, retry budget and circuit breaker",
-    swap=without_limits,
+    fault=without_limits,
+    scope=Scope(settings=Settings(jitter_seed=1, retries_max=1, failures_max=2)),
     strategy=Strategy(
         weights=(("Step", 5), ("Enqueue", 1), ("Fail", 3), ("Tick", 1)),
-        scope=Scope(settings=Settings(jitter_seed=1, retries_max=1, failures_max=2)),
-        ticks=(1,),
+        tick_seconds=(1,),
         steps=20,
     ),
     bounds=Bounds(jobs=2, failures=2, ticks=1, tick_seconds=(1,)),
-    must_reach=("a retry was passed over", "the breaker opened", "the breaker closed"),
-    shortest=7,
-    states=701,
+    expected=Expected(
+        shortest=7,
+        states=701,
+        must_reach=("a retry was passed over", "the breaker opened", "the breaker closed"),
+    ),
 )

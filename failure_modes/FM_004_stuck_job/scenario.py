@@ -2,13 +2,8 @@
 
 from attrs import evolve
 
-from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.catalogue import FailureMode
-from failure_modes.checker.experiment.strategy import Strategy
-from system.policies import Leasing
-from system.policies.lease import Lease, LeasePolicies
-from system.queue import Queue
-from system.store import Store
+from failure_modes.checker import Bounds, Expected, FailureMode, Queue, Strategy
+from system.policies import Lease, LeasePolicies, Leasing, Store
 
 FOR_EVER_MS = 100 * 365 * 24 * 3600 * 1000
 """A hundred years."""
@@ -33,10 +28,10 @@ FAILURE_MODE = FailureMode(
     breaks="INV_004",
     trigger="a worker dies with a job in hand",
     policy="lease",
-    swap=without_expiry,
+    fault=without_expiry,
     strategy=Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Crash", 1), ("Reconcile", 1)), steps=15),
     bounds=Bounds(jobs=1, crashes=2, reconciles=1),
-    must_reach=("a lease expired", "recovery aborted a stale execution"),
-    shortest=3,
-    states=18,
+    expected=Expected(
+        shortest=3, states=18, must_reach=("a lease expired", "recovery aborted a stale execution")
+    ),
 )

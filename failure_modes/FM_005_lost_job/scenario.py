@@ -2,13 +2,8 @@
 
 from attrs import evolve
 
-from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.catalogue import FailureMode
-from failure_modes.checker.experiment.strategy import Strategy
-from system.policies import Leasing
-from system.policies.lease import Lease
-from system.queue import Queue
-from system.store import Job, Transaction
+from failure_modes.checker import Bounds, Expected, FailureMode, Queue, Strategy
+from system.policies import Job, Lease, Leasing, Transaction
 
 
 class AcknowledgesOnReceipt(Leasing):
@@ -31,11 +26,8 @@ FAILURE_MODE = FailureMode(
     breaks="INV_004",
     trigger="a worker dies between the acknowledgement and the end of the work",
     policy="lease",
-    swap=acknowledged_first,
+    fault=acknowledged_first,
     strategy=Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Crash", 1), ("Reconcile", 1)), steps=15),
     bounds=Bounds(jobs=1, crashes=2, reconciles=1),
-    must_reach=("a lease expired", "a retry succeeded"),
-    shortest=3,
-    states=18,
-    switches_off="lease",
+    expected=Expected(shortest=3, states=18, must_reach=("a lease expired", "a retry succeeded")),
 )

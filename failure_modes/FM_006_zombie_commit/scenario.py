@@ -2,14 +2,8 @@
 
 from attrs import evolve
 
-from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.catalogue import FailureMode
-from failure_modes.checker.experiment.scope import Scope
-from failure_modes.checker.experiment.strategy import Strategy
-from system.audit import Reason
-from system.policies import CommitBoundary, Fence
-from system.queue import Queue
-from system.store import Execution, Transaction
+from failure_modes.checker import Bounds, Expected, FailureMode, Queue, Scope, Strategy
+from system.policies import CommitBoundary, Execution, Fence, Reason, Transaction
 
 
 class LockWithoutToken(CommitBoundary):
@@ -33,12 +27,9 @@ FAILURE_MODE = FailureMode(
     breaks="INV_003",
     trigger="a worker is paused past its lease, and comes to commit after the job went to another",
     policy="fence",
-    swap=without_token,
-    strategy=Strategy(
-        weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1)), scope=Scope(constraints=False), steps=15
-    ),
+    fault=without_token,
+    scope=Scope(constraints=False),
+    strategy=Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1)), steps=15),
     bounds=Bounds(jobs=1, ticks=2, crashes=1),
-    must_reach=("a lease expired", "a commit was refused"),
-    shortest=6,
-    states=389,
+    expected=Expected(shortest=6, states=389, must_reach=("a lease expired", "a commit was refused")),
 )

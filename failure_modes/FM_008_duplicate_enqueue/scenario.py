@@ -2,14 +2,8 @@
 
 from attrs import evolve
 
-from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.catalogue import FailureMode
-from failure_modes.checker.experiment.scope import Scope
-from failure_modes.checker.experiment.strategy import Strategy
-from system.policies import Idempotency
-from system.policies.idempotency import Accepted
-from system.queue import Queue
-from system.store import Store
+from failure_modes.checker import Bounds, Expected, FailureMode, Queue, Scope, Strategy
+from system.policies import Accepted, Idempotency, Store
 
 
 class NoKey(Idempotency):
@@ -35,11 +29,9 @@ FAILURE_MODE = FailureMode(
     breaks="INV_001",
     trigger="the producer does not learn that its job was accepted, and asks again",
     policy="idempotency",
-    swap=without_key,
-    strategy=Strategy(weights=(("Step", 5), ("Enqueue", 2)), scope=Scope(workers=1), steps=15),
+    fault=without_key,
+    scope=Scope(workers=1),
+    strategy=Strategy(weights=(("Step", 5), ("Enqueue", 2)), steps=15),
     bounds=Bounds(jobs=1, retries=1, ticks=1, crashes=1),
-    must_reach=("a duplicate enqueue was refused",),
-    shortest=9,
-    states=90,
-    switches_off="idempotency",
+    expected=Expected(shortest=9, states=90, must_reach=("a duplicate enqueue was refused",)),
 )

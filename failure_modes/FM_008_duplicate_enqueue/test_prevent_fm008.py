@@ -1,13 +1,10 @@
 """The fix: with the idempotency key the same search finds nothing, and the danger was there."""
 
-from failure_modes.checker.testing import prevent, prove_guarded
+from failure_modes.checker.testing import Fix
 
 
-def test_it_holds_under_the_same_strategy() -> None:
-    """No invariant breaks, and everything that the scenario says must be reached was reached."""
-    prevent("FM_008", seed=1, examples=200)
+class TestTheFix(Fix):
+    """The idempotency key gives the second enqueue the job of the first."""
 
-
-def test_it_holds_in_every_reachable_state() -> None:
-    """In the scope of the failure mode, in every order: complete, and nothing breaks."""
-    prove_guarded("FM_008")
+    mode = "FM_008"
+    examples = 200

@@ -1,23 +1,10 @@
 """The break: without a key what was asked for twice is done twice."""
 
-import pytest
-
-from failure_modes.checker.testing import SEEDS, find, prove_broken
-
-GOT = "what 'k1' asks for was done by 2 jobs"
-"""Two enqueues; lease, start, commit, finish; lease, start, commit."""
+from failure_modes.checker.testing import Break
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_every_seed_finds_the_break_and_shrinks_to_the_shortest_trace(seed: int) -> None:
-    """The search breaks the invariant whatever its seed, and ends at a trace as short as any."""
-    finding = find("FM_008", seed=seed).finding
-    assert finding is not None
-    assert finding.got == GOT
+class TestTheBreak(Break):
+    """Two enqueues; lease, start, commit, finish; lease, start, commit."""
 
-
-def test_no_trace_is_shorter() -> None:
-    """Of every reachable state in the scope, none breaks the invariant after fewer actions."""
-    finding = prove_broken("FM_008").finding
-    assert finding is not None
-    assert finding.got == GOT
+    mode = "FM_008"
+    got = "what 'k1' asks for was done by 2 jobs"

@@ -2,17 +2,18 @@
 
 from attrs import evolve
 
-from failure_modes.checker.campaigns.matrix import without
-from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.catalogue import FailureMode, Then
-from failure_modes.checker.experiment.scope import Scope
-from failure_modes.checker.experiment.strategy import Strategy
-from model.state import Settings
-from system.audit import EventKind, Operation
-from system.policies import Leasing
-from system.policies.lease import Lease, LeasePolicies
-from system.queue import Queue
-from system.store import HELD, Status, Store
+from failure_modes.checker import (
+    AlsoBreaks,
+    Bounds,
+    Expected,
+    FailureMode,
+    Queue,
+    Scope,
+    Settings,
+    Strategy,
+    without,
+)
+from system.policies import HELD, EventKind, Lease, LeasePolicies, Leasing, Operation, Status, Store
 
 
 class ReadsThenLeases(Leasing):
@@ -64,32 +65,24 @@ def read_then_leased_and_charged(queue: Queue) -> Queue:
 FAILURE_MODE = FailureMode(
     title="lease race",
     breaks="INV_003",
-    then=(
-        Then(
-            breaks="INV_001",
-            past=("INV_003",),
-            shortest=9,
-            strategy=Strategy(
-                weights=(("Step", 4), ("Enqueue", 1)),
-                scope=Scope(settings=Settings(external=True), constraints=False),
-                steps=15,
-            ),
-            bounds=Bounds(jobs=1),
-            must_reach=(),
-            states=7,
-            swap=read_then_leased_and_charged,
-            base=charging_without_a_key,
-            beside="external keys switched off",
-        ),
-    ),
     trigger="two workers look for a job at the same time",
     policy="lease",
-    swap=read_then_leased,
-    strategy=Strategy(
-        weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1)), scope=Scope(constraints=False), steps=15
-    ),
+    fault=read_then_leased,
+    scope=Scope(constraints=False),
+    strategy=Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1)), steps=15),
     bounds=Bounds(jobs=1, ticks=1, crashes=1),
-    must_reach=("a lease expired",),
-    shortest=5,
-    states=71,
+    expected=Expected(shortest=5, states=71, must_reach=("a lease expired",)),
+    also_breaks=(
+        AlsoBreaks(
+            breaks="INV_001",
+            tolerates=("INV_003",),
+            fault=read_then_leased_and_charged,
+            scope=Scope(settings=Settings(external=True), constraints=False),
+            strategy=Strategy(weights=(("Step", 4), ("Enqueue", 1)), steps=15),
+            bounds=Bounds(jobs=1),
+            expected=Expected(shortest=9, states=7, must_reach=()),
+            control=charging_without_a_key,
+            control_note="external keys switched off",
+        ),
+    ),
 )

@@ -2,16 +2,8 @@
 
 from attrs import evolve
 
-from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.catalogue import FailureMode, Then
-from failure_modes.checker.experiment.scope import Scope
-from failure_modes.checker.experiment.strategy import Strategy
-from model.state import Settings
-from system.audit import EventKind, Operation
-from system.policies import Leasing
-from system.policies.lease import LeasePolicies
-from system.queue import Queue
-from system.store import HELD, Job, Status, Transaction
+from failure_modes.checker import AlsoBreaks, Bounds, Expected, FailureMode, Queue, Scope, Settings, Strategy
+from system.policies import HELD, EventKind, Job, LeasePolicies, Leasing, Operation, Status, Transaction
 
 
 class CountsFailures(Leasing):
@@ -38,29 +30,25 @@ def counting_failures(queue: Queue) -> Queue:
 FAILURE_MODE = FailureMode(
     title="poison job",
     breaks="INV_004",
-    then=(
-        Then(
-            breaks="INV_006",
-            shortest=1,
-            strategy=Strategy(
-                weights=(("Step", 5), ("Enqueue", 1), ("Tick", 1), ("Reconcile", 1)),
-                scope=Scope(settings=Settings(retries_max=1)),
-                jobs=1,
-                poisons=1,
-                steps=6,
-            ),
-            must_reach=("a poison job killed its worker", "a retry was passed over"),
-            states=1_468,
-        ),
-    ),
     trigger="a job kills the worker that runs it, each time",
     policy="lease",
-    swap=counting_failures,
+    fault=counting_failures,
     strategy=Strategy(
         weights=(("Step", 5), ("Enqueue", 1), ("Tick", 1), ("Reconcile", 1)), jobs=1, poisons=1, steps=6
     ),
     bounds=Bounds(jobs=1, poisons=1, ticks=1, reconciles=1),
-    must_reach=("a poison job killed its worker", "a job was buried"),
-    shortest=1,
-    states=1_728,
+    expected=Expected(
+        shortest=1, states=1_728, must_reach=("a poison job killed its worker", "a job was buried")
+    ),
+    also_breaks=(
+        AlsoBreaks(
+            breaks="INV_006",
+            scope=Scope(settings=Settings(retries_max=1)),
+            expected=Expected(
+                shortest=1,
+                states=1_468,
+                must_reach=("a poison job killed its worker", "a retry was passed over"),
+            ),
+        ),
+    ),
 )

@@ -6,14 +6,8 @@ from typing import Any, cast
 
 from attrs import evolve
 
-from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.catalogue import FailureMode
-from failure_modes.checker.experiment.strategy import Strategy
-from system.clock import Clock
-from system.policies import Leasing
-from system.policies.lease import Lease, LeasePolicies
-from system.queue import Queue
-from system.store import Store, Transaction
+from failure_modes.checker import Bounds, Clock, Expected, FailureMode, Queue, Strategy
+from system.policies import Lease, LeasePolicies, Leasing, Store, Transaction
 
 AHEAD_MS = {"B": 30_000}
 """How far each worker's clock runs ahead of the store's."""
@@ -72,11 +66,9 @@ FAILURE_MODE = FailureMode(
     breaks="INV_003",
     trigger="the clock of one worker runs ahead by as much as a lease is long",
     policy="lease",
-    swap=own_clocks,
+    fault=own_clocks,
     strategy=Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1)), steps=15),
     bounds=Bounds(jobs=1, ticks=2, crashes=1),
-    must_reach=("a lease expired",),
-    shortest=3,
-    states=389,
+    expected=Expected(shortest=3, states=389, must_reach=("a lease expired",)),
     symmetric=False,
 )

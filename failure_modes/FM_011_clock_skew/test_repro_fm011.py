@@ -1,23 +1,10 @@
 """The break: a worker whose clock runs ahead takes a live lease."""
 
-import pytest
-
-from failure_modes.checker.testing import SEEDS, find, prove_broken
-
-GOT = "exec-1: expired by B while A holds a live lease"
-"""Enqueue; a lease; a lease by the worker whose clock runs ahead."""
+from failure_modes.checker.testing import Break
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_every_seed_finds_the_break_and_shrinks_to_the_shortest_trace(seed: int) -> None:
-    """The search breaks the invariant whatever its seed, and ends at a trace as short as any."""
-    finding = find("FM_011", seed=seed).finding
-    assert finding is not None
-    assert finding.got == GOT
+class TestTheBreak(Break):
+    """Enqueue; a lease; a lease by the worker whose clock runs ahead."""
 
-
-def test_no_trace_is_shorter() -> None:
-    """Of every reachable state in the scope, none breaks the invariant after fewer actions."""
-    finding = prove_broken("FM_011").finding
-    assert finding is not None
-    assert finding.got == GOT
+    mode = "FM_011"
+    got = "exec-1: expired by B while A holds a live lease"

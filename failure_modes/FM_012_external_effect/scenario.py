@@ -2,14 +2,8 @@
 
 from attrs import evolve
 
-from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.catalogue import FailureMode
-from failure_modes.checker.experiment.scope import Scope
-from failure_modes.checker.experiment.strategy import Strategy
-from model.state import Settings
-from system.policies import ExternalKeys
-from system.policies.lease import Lease
-from system.queue import Queue
+from failure_modes.checker import Bounds, Expected, FailureMode, Queue, Scope, Settings, Strategy
+from system.policies import ExternalKeys, Lease
 
 
 class KeyForAttempt(ExternalKeys):
@@ -30,15 +24,12 @@ FAILURE_MODE = FailureMode(
     breaks="INV_001",
     trigger="the gateway has charged, and the worker dies, fails or is too late before the job is committed",
     policy="external keys",
-    swap=with_a_key_for_each_attempt,
+    fault=with_a_key_for_each_attempt,
+    scope=Scope(settings=Settings(external=True)),
     strategy=Strategy(
         weights=(("Step", 6), ("Enqueue", 1), ("Tick", 1), ("Crash", 1), ("Fail", 1)),
-        scope=Scope(settings=Settings(external=True)),
         steps=20,
     ),
     bounds=Bounds(jobs=1, ticks=2, crashes=1, failures=1, reconciles=1),
-    must_reach=("the gateway recognised a key",),
-    shortest=8,
-    states=2_760,
-    switches_off="external",
+    expected=Expected(shortest=8, states=2_760, must_reach=("the gateway recognised a key",)),
 )

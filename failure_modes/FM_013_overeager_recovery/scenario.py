@@ -2,14 +2,8 @@
 
 from attrs import evolve
 
-from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.catalogue import FailureMode, Then
-from failure_modes.checker.experiment.strategy import Strategy
-from system.audit import EventKind, Operation, Reason
-from system.policies import Reconciliation, Retry
-from system.policies.reconcile import Reconciled
-from system.queue import Queue
-from system.store import Status, Store
+from failure_modes.checker import AlsoBreaks, Bounds, Expected, FailureMode, Queue, Strategy
+from system.policies import EventKind, Operation, Reason, Reconciled, Reconciliation, Retry, Status, Store
 
 ENDED = (Status.DONE, Status.ABORTED)
 
@@ -57,18 +51,20 @@ def read_then_recovered(queue: Queue) -> Queue:
     return evolve(queue, policies=evolve(queue.policies, reconcile=ReadsThenRecovers()))
 
 
+EXPECTED = Expected(
+    shortest=6, states=1_271, must_reach=("a lease expired", "recovery aborted a stale execution")
+)
+
 FAILURE_MODE = FailureMode(
     title="overeager recovery",
     breaks="INV_003",
-    then=(Then(breaks="INV_004", past=("INV_002", "INV_003"), shortest=6),),
     trigger="a worker moves on between the recovery's look and its act",
     policy="reconcile",
-    swap=read_then_recovered,
+    fault=read_then_recovered,
     strategy=Strategy(
         weights=(("Step", 2), ("Enqueue", 1), ("Tick", 2), ("Reconcile", 2)), steps=15, helpers_pause=True
     ),
     bounds=Bounds(jobs=1, ticks=2, crashes=1, reconciles=2),
-    must_reach=("a lease expired", "recovery aborted a stale execution"),
-    shortest=6,
-    states=1_271,
+    expected=EXPECTED,
+    also_breaks=(AlsoBreaks(breaks="INV_004", tolerates=("INV_002", "INV_003"), expected=EXPECTED),),
 )

@@ -2,15 +2,8 @@
 
 from attrs import evolve
 
-from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.catalogue import FailureMode
-from failure_modes.checker.experiment.scope import Scope
-from failure_modes.checker.experiment.strategy import Strategy
-from model.state import Settings
-from system.audit import Operation
-from system.policies import Retry
-from system.queue import Queue
-from system.store import Execution, Transaction
+from failure_modes.checker import Bounds, Expected, FailureMode, Queue, Scope, Settings, Strategy
+from system.policies import Execution, Operation, Retry, Transaction
 
 
 class BuriesInSilence(Retry):
@@ -41,14 +34,12 @@ FAILURE_MODE = FailureMode(
     breaks="INV_005",
     trigger="the attempts of a job are spent",
     policy="retry",
-    swap=burying_in_silence,
+    fault=burying_in_silence,
+    scope=Scope(settings=Settings(attempts_max=1)),
     strategy=Strategy(
         weights=(("Step", 4), ("Enqueue", 1), ("Fail", 1), ("Heartbeat", 1)),
-        scope=Scope(settings=Settings(attempts_max=1)),
         steps=15,
     ),
     bounds=Bounds(jobs=1, heartbeats=1, failures=1),
-    must_reach=("a handler failed", "a job was buried"),
-    shortest=4,
-    states=11,
+    expected=Expected(shortest=4, states=11, must_reach=("a handler failed", "a job was buried")),
 )

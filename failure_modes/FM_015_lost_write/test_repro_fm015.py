@@ -1,23 +1,10 @@
 """The break: a commit that was never synced is gone after a power loss."""
 
-import pytest
-
-from failure_modes.checker.testing import SEEDS, find, prove_broken
-
-GOT = "job-1 is gone"
-"""Enqueue, power loss."""
+from failure_modes.checker.testing import Break
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_every_seed_finds_the_break_and_shrinks_to_the_shortest_trace(seed: int) -> None:
-    """The search breaks the invariant whatever its seed, and ends at a trace as short as any."""
-    finding = find("FM_015", seed=seed).finding
-    assert finding is not None
-    assert finding.got == GOT
+class TestTheBreak(Break):
+    """Enqueue, power loss."""
 
-
-def test_no_trace_is_shorter() -> None:
-    """Of every reachable state in the scope, none breaks the invariant after fewer actions."""
-    finding = prove_broken("FM_015").finding
-    assert finding is not None
-    assert finding.got == GOT
+    mode = "FM_015"
+    got = "job-1 is gone"

@@ -1,12 +1,6 @@
 """FM_016 masked loss: the fault, and the strategy that finds it."""
 
-from failure_modes.checker.campaigns.matrix import without
-from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.catalogue import FailureMode
-from failure_modes.checker.experiment.scope import Scope
-from failure_modes.checker.experiment.strategy import Strategy
-from model.state import Settings
-from system.queue import Queue
+from failure_modes.checker import Bounds, Expected, FailureMode, Queue, Scope, Settings, Strategy, without
 
 
 def without_lease_and_retry(queue: Queue) -> Queue:
@@ -19,14 +13,14 @@ FAILURE_MODE = FailureMode(
     breaks="INV_005",
     trigger="a worker dies with the last attempt of a job in hand",
     policy="lease and retry",
-    swap=without_lease_and_retry,
+    fault=without_lease_and_retry,
+    scope=Scope(settings=Settings(attempts_max=1)),
     strategy=Strategy(
         weights=(("Step", 4), ("Enqueue", 1), ("Crash", 1), ("Reconcile", 1)),
-        scope=Scope(settings=Settings(attempts_max=1)),
         steps=15,
     ),
     bounds=Bounds(jobs=1, crashes=2, reconciles=1),
-    must_reach=("a job was buried", "recovery aborted a stale execution"),
-    shortest=3,
-    states=18,
+    expected=Expected(
+        shortest=3, states=18, must_reach=("a job was buried", "recovery aborted a stale execution")
+    ),
 )

@@ -4,15 +4,17 @@ from typing import Any
 
 from attrs import evolve
 
-from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.catalogue import FailureMode
-from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind
-from failure_modes.checker.experiment.strategy import Strategy
-from system.audit import EventKind, Operation
-from system.policies import Leasing
-from system.policies.lease import Lease, LeasePolicies
-from system.queue import Queue
-from system.store import HELD, Status, Store
+from failure_modes.checker import (
+    Bounds,
+    Expected,
+    FailureMode,
+    Granularity,
+    Queue,
+    Scope,
+    StoreKind,
+    Strategy,
+)
+from system.policies import HELD, EventKind, Lease, LeasePolicies, Leasing, Operation, Status, Store
 
 READ = "SELECT available_at, id FROM jobs WHERE available_at IS NOT NULL ORDER BY available_at, id LIMIT 1"
 
@@ -61,16 +63,13 @@ FAILURE_MODE = FailureMode(
     breaks="INV_003",
     trigger="two workers look for a job at the same time, each in a transaction that locks nothing",
     policy="lease",
-    swap=reading_without_a_lock,
+    fault=reading_without_a_lock,
+    scope=Scope(granularity=Granularity.STATEMENT, store=StoreKind.POSTGRESQL, constraints=False),
     strategy=Strategy(
         weights=(("Step", 6), ("Enqueue", 1)),
-        scope=Scope(granularity=Granularity.STATEMENT, store=StoreKind.POSTGRESQL, constraints=False),
         steps=12,
     ),
     bounds=Bounds(jobs=1),
-    must_reach=("a lease passed over a job",),
-    shortest=21,
-    states=314,
-    prevent_examples=100,
+    expected=Expected(shortest=21, states=314, must_reach=("a lease passed over a job",), examples=100),
     not_on={StoreKind.SQLITE: "a transaction there excludes every other from its first statement on"},
 )

@@ -1,15 +1,19 @@
-"""What the tests of a failure mode call: the break found and shortest, the fix held, the danger met.
+"""What the tests of a failure mode are made of: a class for a break, and a class for its fix.
 
-`breaks` says of what is meant, where a failure mode breaks more than one invariant; without it the first is.
+A test module says what is expected, in a class of its own; the tests come with `Break` and `Fix`. Each of
+them can fail: it searches or proves by itself, and compares the result with the class and the scenario.
 """
+
+from typing import ClassVar
+
+import pytest
 
 from failure_modes.checker.experiment.catalogue import FailureMode, failure_mode
 from failure_modes.checker.oracle.sometimes import unknown_of
-from failure_modes.checker.proof.proving import prove as explore_all
 from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.report.summary import unreached
-from failure_modes.checker.search.machine import Result, run
-from failure_modes.checker.search.plans import EXAMPLES_MAX, proof_of, search_of
+from failure_modes.checker.search import plans
+from failure_modes.checker.search.machine import Result
 
 SEEDS = range(3)
 """Of the searches that the tests make; `nox -s seeds` makes ten."""
@@ -18,26 +22,78 @@ SEEDS_EACH_TIME = 2
 """So many of them are searched whenever the tests run, and the others by `nox -s slow`."""
 
 
+class Break:
+    """A break of a failure mode: every search finds it, and no trace to it is shorter.
+
+    A subclass says in its docstring why no trace can be shorter.
+    """
+
+    mode: ClassVar[str]
+    breaks: ClassVar[str | None] = None
+    """The invariant that breaks, if not the first that the scenario names."""
+    got: ClassVar[str]
+    """The text of the invariant: what is wrong."""
+
+    @pytest.mark.parametrize("seed", SEEDS)
+    def test_every_seed_finds_it_and_ends_at_a_shortest_trace(self, seed: int) -> None:
+        """The search breaks the invariant whatever its seed, and ends at a trace as short as any."""
+        finding = find(self.mode, seed=seed, breaks=self.breaks).finding
+        assert finding is not None
+        assert finding.got == self.got
+
+    def test_no_trace_is_shorter(self) -> None:
+        """Of every reachable state in the scope, none breaks the invariant after fewer actions."""
+        finding = prove_broken(self.mode, breaks=self.breaks).finding
+        assert finding is not None
+        assert finding.got == self.got
+
+
+class Fix:
+    """The fix of a break: without the fault nothing breaks, and the danger was there.
+
+    A subclass says in its docstring which policy prevents the break.
+    """
+
+    mode: ClassVar[str]
+    breaks: ClassVar[str | None] = None
+    """The invariant whose scope is searched and proved, if not the first that the scenario names."""
+    examples: ClassVar[int]
+    """How many the search tries."""
+
+    def test_it_holds_under_the_same_strategy(self) -> None:
+        """No invariant breaks, and everything that the scenario says must be reached was reached."""
+        prevent(self.mode, seed=1, examples=self.examples, breaks=self.breaks)
+
+    def test_it_holds_in_every_reachable_state(self) -> None:
+        """In the scope of the failure mode, in every order: complete, and nothing breaks."""
+        prove_guarded(self.mode, breaks=self.breaks)
+
+
 def find(mode_id: str, *, seed: int, breaks: str | None = None) -> Result:
     """Search the broken system. Raises AssertionError if it does not end at a trace as short as any."""
     mode = _mode(mode_id, breaks)
-    assert mode.shortest, f"{mode.id}: its scenario does not say how long the shortest trace is; `prove` does"
-    assert mode.has_fault, f"{mode.id}: the swap in its scenario.py gives the queue back as it is"
-    result = run(search_of(mode, seed, broken=True))
-    assert result.finding is not None, f"{mode.id} was not found in {EXAMPLES_MAX} examples, seed {seed}"
+    shortest = mode.expected.shortest
+    assert shortest, f"{mode.id}: its scenario does not say how long the shortest trace is; `prove` does"
+    assert mode.has_fault, f"{mode.id}: the fault in its scenario.py gives the queue back as it is"
+    result = plans.find(mode, seed)
+    assert result.finding is not None, (
+        f"{mode.id} was not found in {plans.EXAMPLES_MAX} examples, seed {seed}"
+    )
     assert result.finding.invariant == mode.breaks
-    assert len(result.actions) == mode.shortest, f"seed {seed} ends at {result.actions}"
+    assert len(result.actions) == shortest, f"seed {seed} ends at {result.actions}"
+    assert result.finding.step in (shortest, None), "it breaks at the last action, or in the recovery"
     return result
 
 
 def prevent(mode_id: str, *, seed: int, examples: int, breaks: str | None = None) -> Result:
-    """The same search with the fault put right. Raises AssertionError if it breaks, or proves nothing."""
+    """The same search without the fault. Raises AssertionError if it breaks, or shows nothing."""
     mode = _mode(mode_id, breaks)
-    unknown = unknown_of(mode.must_reach)
+    must_reach = mode.expected.must_reach
+    unknown = unknown_of(must_reach)
     assert unknown is None, f"{mode.id}: {unknown}"
-    result = run(search_of(mode, seed, broken=False, examples=examples))
+    result = plans.prevent(mode, seed, examples=examples)
     assert result.finding is None, f"the guarded system broke: {result.finding}, by {result.actions}"
-    missing = unreached(mode.must_reach, result)
+    missing = unreached(must_reach, result)
     assert not missing, (
         f"never reached, so nothing is proved: {', '.join(missing)}; try more examples, or a higher "
         "weight of the actions that lead there"
@@ -51,24 +107,25 @@ def prove_broken(mode_id: str, *, breaks: str | None = None) -> ProofResult:
     Raises AssertionError if none does, or the shortest trace there is not as long as the scenario says.
     """
     mode = _mode(mode_id, breaks)
-    answer = explore_all(proof_of(mode, broken=True))
+    answer = plans.prove(mode, broken=True)
     assert answer.complete, f"stopped by {answer.bound}"
     assert answer.finding is not None, f"{mode_id} breaks in no reachable state of its scope"
-    assert answer.shortest == mode.shortest, f"the shortest trace is {answer.actions}"
+    assert answer.finding.invariant == mode.breaks
+    assert answer.shortest == mode.expected.shortest, f"the shortest trace is {answer.actions}"
     return answer
 
 
 def prove_guarded(mode_id: str, *, breaks: str | None = None) -> ProofResult:
-    """Every reachable state with the fault put right, in the same scope.
+    """Every reachable state without the fault, in the same scope.
 
     Raises AssertionError if one breaks, or there are not as many as the scenario says.
     """
     mode = _mode(mode_id, breaks)
-    answer = explore_all(proof_of(mode, broken=False))
+    answer = plans.prove(mode, broken=False)
     assert answer.complete, f"stopped by {answer.bound}"
     assert answer.finding is None, f"the guarded system broke: {answer.finding}, by {answer.actions}"
-    states = answer.counts.states
-    assert states == mode.states, f"{states} states, and the scenario says {mode.states}"
+    states, expected = answer.counts.states, mode.expected.states
+    assert states == expected, f"{states} states, and the scenario says {expected}"
     return answer
 
 

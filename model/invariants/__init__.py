@@ -17,7 +17,7 @@ from model.invariants.observed import Change, Ending, Fault
 
 @frozen(kw_only=True)
 class Invariant:
-    """A named promise. `on_change` and `at_end` give the first breach as one line of text, or None."""
+    """A named promise. `on_change` and `at_end` return the first breach as one line of text, or None."""
 
     id: str
     title: str
@@ -30,22 +30,22 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV_001",
         title="effect at most once",
-        promise="A job has at most one effect, an idempotency key at most one job, and what was asked for "
-        "under one key is done, and charged for, once.",
+        promise="A job has at most one effect, and an idempotency key at most one job. A request under one "
+        "key is done once, and charged once.",
         on_change=effect_at_most_once,
     ),
     Invariant(
         id="INV_002",
         title="nothing half done",
-        promise="In every durable state an effect exists if and only if a COMMITTED or DONE execution "
-        "of that job does.",
+        promise="In every durable state an effect exists if and only if a COMMITTED or DONE execution of its "
+        "job exists.",
         on_change=nothing_half_done,
     ),
     Invariant(
         id="INV_003",
         title="explicit transitions",
-        promise="Each change between two durable states is in the table, is made by who may make it, and "
-        "has its audit row in the same transaction; a terminal state stays terminal.",
+        promise="Each change between two durable states is in the table, is made by the right process, and "
+        "has its audit row in the same transaction. A terminal state stays terminal.",
         on_change=explicit_transitions,
     ),
     Invariant(

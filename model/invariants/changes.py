@@ -1,6 +1,6 @@
 """INV_003: each change of an execution or a job is a row of the table, and has its audit row.
 
-The table is `model.transitions`: nothing here says for itself what is allowed.
+The table is `model.transitions`. Nothing here says on its own what is allowed.
 """
 
 from model.events import Event, EventKind
@@ -10,7 +10,7 @@ from model.transitions import By, Lease, Transition, allowed, why_not, why_not_j
 
 
 def explicit_transitions(change: Change) -> str | None:
-    """Each change is in the table, made by who may make it, and has its audit row; terminal stays so."""
+    """Each change is in the table, made by the right process, and has its audit row; terminal states stay."""
     before = {execution.id: execution for execution in change.before.executions}
     rows: dict[int | None, list[Event]] = {}
     for event in change.events:
@@ -18,33 +18,33 @@ def explicit_transitions(change: Change) -> str | None:
             rows.setdefault(event.execution, []).append(event)
     for execution in change.after.executions:
         old = before.pop(execution.id, None)
-        told = rows.pop(execution.id, [])
-        if old == execution and not told:
+        recorded = rows.pop(execution.id, [])
+        if old == execution and not recorded:
             continue
-        breach = _transition_breach(old, execution, told, change)
+        breach = _transition_breach(old, execution, recorded, change)
         if breach:
             return f"exec-{execution.id}: {breach}"
     for lost in sorted(before):
         return f"exec-{lost} is gone"
-    for execution_id, told in rows.items():
-        return f"exec-{execution_id}: the audit says {told[0].event}, and nothing changed"
+    for execution_id, recorded in rows.items():
+        return f"exec-{execution_id}: the audit says {recorded[0].event}, and nothing changed"
     return _job_breach(change)
 
 
 def _transition_breach(
-    old: Execution | None, new: Execution, told: list[Event], change: Change
+    old: Execution | None, new: Execution, recorded: list[Event], change: Change
 ) -> str | None:
     status = old.status if old else None
-    if old == new and told[0].before is not told[0].after:
-        return f"the audit says {told[0].event}, and nothing changed"
+    if old == new and recorded[0].before is not recorded[0].after:
+        return f"the audit says {recorded[0].event}, and nothing changed"
     reason = why_not(status, new.status)
     if reason:
         return f"{status or 'new'} -> {new.status}: {reason}"
-    if not told or (told[0].before, told[0].after) != (status, new.status):
+    if not recorded or (recorded[0].before, recorded[0].after) != (status, new.status):
         return f"{status or 'new'} -> {new.status} has no audit row"
-    if len(told) > 1:
-        return f"{status or 'new'} -> {new.status} has {len(told)} audit rows"
-    row = told[0]
+    if len(recorded) > 1:
+        return f"{status or 'new'} -> {new.status} has {len(recorded)} audit rows"
+    row = recorded[0]
     if row.actor != change.actor:
         return f"{row.event} by {change.actor}, and the audit says by {row.actor}"
     fitting = [
@@ -59,7 +59,7 @@ def _transition_breach(
 
 
 def _rule_breach(rule: Transition, held: Execution, change: Change) -> str | None:
-    """`held` is the execution as it was: whoever it was leased to is its holder, until the lease runs out."""
+    """`held` is the execution before the change. Its worker holds it until the lease runs out."""
     if rule.by is By.HOLDER and change.actor != held.worker:
         return f"{rule.event} by {change.actor}, and the holder is {held.worker}"
     if rule.lease is Lease.LIVE and held.lease_expires_at <= change.at:

@@ -5,7 +5,7 @@ from model.state import Status
 
 
 def effect_at_most_once(change: Change) -> str | None:
-    """At most one effect a job; at most one job a key; what was asked for once is done, and charged, once."""
+    """At most one effect a job; at most one job a key; each payload is done, and charged, at most once."""
     for job in change.after.jobs:
         effects = len(change.after.effects_of(job.id))
         if effects > 1:

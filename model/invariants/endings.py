@@ -1,4 +1,4 @@
-"""INV_004 and INV_005: what is left when recovery has run, and what the audit rows say of it."""
+"""INV_004 and INV_005: what is left when recovery has run, and what the audit rows show of it."""
 
 from model.events import Event, EventKind, Operation
 from model.invariants.observed import Ending, Fault
@@ -24,11 +24,11 @@ def recovery_restores_correctness(ending: Ending) -> str | None:
 
 
 def failures_are_detectable(ending: Ending) -> str | None:
-    """Each fault that touched a job, and each job given up, can be told from the audit rows alone."""
-    _, untold = _balance(ending.events, ending.faults)
-    for fault in untold:
+    """The audit rows alone show each fault that touched a job, and each job that was given up."""
+    _, unrecorded = _matched(ending.events, ending.faults)
+    for fault in unrecorded:
         of = f"exec-{fault.execution} of " if fault.execution else ""
-        return f"no audit row tells of the {fault.kind} that hit {of}job-{fault.job}"
+        return f"no audit row records the {fault.kind} of {of}job-{fault.job}"
     buried = {event.job for event in ending.events if event.event == EventKind.BURIED}
     for job in ending.final.jobs:
         if ending.final.job_state(job.id) is JobState.FAILED and job.id not in buried:
@@ -36,25 +36,25 @@ def failures_are_detectable(ending: Ending) -> str | None:
     return None
 
 
-def _balance(
+def _matched(
     events: tuple[Event, ...], faults: tuple[Fault, ...]
 ) -> tuple[tuple[Event, ...], tuple[Fault, ...]]:
-    """The rows that are left when each fault has taken the one that tells of it, and the faults left over.
+    """Match each fault with the audit row that records it. Returns the rows and the faults without a match.
 
-    Each failure and each duplicate has a row of its own. The crashes that hit one execution share the row
-    that ends it.
+    Each failure and each duplicate has a row of its own. The crashes of one execution share the row that ends
+    it.
     """
-    rows, untold = list(events), []
+    rows, unrecorded = list(events), []
     for fault in faults:
-        telling = next((row for row in rows if row.job == fault.job and _tells(row, fault)), None)
-        if telling is None:
-            untold.append(fault)
+        record = next((row for row in rows if row.job == fault.job and _records(row, fault)), None)
+        if record is None:
+            unrecorded.append(fault)
         elif fault.kind != "crash":
-            rows.remove(telling)
-    return tuple(rows), tuple(untold)
+            rows.remove(record)
+    return tuple(rows), tuple(unrecorded)
 
 
-def _tells(event: Event, fault: Fault) -> bool:
+def _records(event: Event, fault: Fault) -> bool:
     if fault.kind == "duplicate":
         return event.event == EventKind.DUPLICATE
     if fault.kind == "failure":
@@ -71,12 +71,13 @@ def _is_of_failure(event: Event) -> bool:
 def condensed(
     events: tuple[Event, ...], faults: tuple[Fault, ...]
 ) -> tuple[tuple[Event, ...], tuple[Fault, ...]]:
-    """What every ending still depends on of the rows and faults so far; put in their place they do as well.
+    """The rows and faults that an ending still depends on. They give the same verdict as all of them.
 
-    The faults that no row tells of yet; the first row that gave up each job; and rows that tell of no fault
-    so far and could of a later one. A row that ends an execution could not: INV_003 lets nothing hit it then.
+    These are the faults that no row records yet, the first row that gave up each job, and the rows that could
+    still record a later fault. A row that ends an execution could not: by INV_003 no fault touches the
+    execution after that.
     """
-    rows, untold = _balance(events, faults)
+    rows, unrecorded = _matched(events, faults)
     given_up: dict[int, Event] = {}
     spare = []
     for row in rows:
@@ -84,4 +85,4 @@ def condensed(
             given_up.setdefault(row.job, row)
         elif row.event == EventKind.DUPLICATE or _is_of_failure(row):
             spare.append(row)
-    return (*given_up.values(), *spare), untold
+    return (*given_up.values(), *spare), unrecorded

@@ -1,7 +1,7 @@
-"""What an invariant is judged on: one durable commit, or the end of a run.
+"""The values that an invariant judges: one durable commit, or the end of a run.
 
-Durable rows, audit rows, and the faults that the run put in. Never the model's own state: so an invariant
-holds or breaks for any queue whose rows can be read into these values.
+They hold durable rows, audit rows and the faults of the run, and nothing of the model's own state. So an
+invariant holds or breaks for any queue whose rows can be read into these values.
 """
 
 from attrs import field, frozen
@@ -15,7 +15,7 @@ from model.state import Durable, Settings
 class Change:
     """One durable commit: the rows before and after, its audit rows, the process and the time it read.
 
-    `load` is what retries and failures had made before it, under the limits of the `settings`.
+    `load` is the load of retries and failures before it, under the limits of the `settings`.
     """
 
     before: Durable
@@ -29,7 +29,7 @@ class Change:
 
 @frozen(kw_only=True)
 class Fault:
-    """Something the world did to a job: a `crash`, a `failure` of its handler, or a `duplicate` enqueue."""
+    """An event that the run did to a job: a `crash`, a `failure` of its handler, or a `duplicate` enqueue."""
 
     kind: str
     job: int
@@ -40,8 +40,8 @@ class Fault:
 class Ending:
     """What is left when recovery has run and nothing changes any more.
 
-    `accepted` are the keys whose enqueue committed. `settled` is False when the bound on rounds was hit.
-    `external`: what a job asks for is charged by a gateway.
+    `accepted` are the keys whose enqueue committed. `settled` is False when the bound on rounds was reached.
+    `external`: a gateway charges for the payload of each job.
     """
 
     final: Durable

@@ -1,8 +1,9 @@
 """The circuit breaker: after so many failures in a row nothing is leased for a while. Protects INV_006.
 
-When handlers fail one after the other, what they depend on is probably down, and each further attempt is load
-that keeps it down. The breaker opens, on the record; then one job is let through as a probe, and no other for
-as long again. A job that is finished closes it (Michael Nygard, "Release It!", 2007).
+When handlers fail one after the other, a service that they depend on is probably down, and each further
+attempt is load that keeps it down. So the breaker opens, with an audit row. After a time it lets one job
+through as a probe, and no other for the same time again. A job that is finished closes it (Michael Nygard,
+"Release It!", 2007).
 """
 
 from typing import ClassVar
@@ -24,19 +25,19 @@ class CircuitBreaker:
     open_seconds: float = field(default=30.0, validator=seconds())
 
     def hold(self, tx: Transaction) -> None:
-        """Hold the breaker until the transaction ends, before it reads the time at which it changes it."""
+        """Lock the breaker until the transaction ends, before the transaction reads its time."""
         if self.failures_max is not None:
             tx.breaker()
 
     def is_open(self, tx: Transaction) -> bool:
-        """Whether no job may be leased."""
+        """True if no job may be leased."""
         if self.failures_max is None:
             return False
         until = tx.breaker().open_until_at
         return until is not None and tx.now < until
 
     def leased(self, tx: Transaction) -> None:
-        """A job is leased; from a breaker that was open it is a probe."""
+        """A job is leased. If the breaker was open, the lease is a probe."""
         if self.failures_max is None:
             return
         breaker = tx.breaker()

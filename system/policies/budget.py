@@ -1,8 +1,8 @@
 """The retry budget: so many retries in a window of time, whatever the number of jobs. Protects INV_006.
 
-A failure that hits every job makes each of them try again. Backoff spreads that out; only a budget bounds it.
-While there is none left, leases pass over retries and take new jobs. The lease that spends the last one
-writes that down, once; retries that wait cost nothing.
+When every job fails, every job is retried. Backoff spreads the retries out; only a budget bounds them. While
+the budget is spent, leases pass over retries and take new jobs. The lease that spends the last retry writes
+one audit row; retries that wait cost nothing.
 """
 
 from typing import ClassVar
@@ -24,7 +24,7 @@ class RetryBudget:
     window_seconds: float = field(default=60.0, validator=seconds())
 
     def has_room(self, tx: Transaction) -> bool:
-        """Whether a retry may begin now."""
+        """True if a retry may begin now."""
         return self.retries_max is None or len(self._recent(tx)) < self.retries_max
 
     def spend(self, tx: Transaction, retry: Execution) -> None:

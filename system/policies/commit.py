@@ -1,7 +1,7 @@
 """The commit boundary: effect and COMMITTED record in one transaction, once a job. Protects INV_001, INV_002.
 
-Delivery is at least once, so two workers may both come to commit. The boundary is the one place where that
-is decided: whoever is first closes the job, and everyone after is refused, on the record.
+Delivery is at least once, so two workers may both try to commit. Only the boundary decides between them: the
+first closes the job, and each later one is refused, with an audit row.
 """
 
 from typing import ClassVar
@@ -20,7 +20,7 @@ class CommitBoundary:
     protects: ClassVar[tuple[str, ...]] = ("INV_001", "INV_002")
 
     def commit(self, store: Store, fence: Fence, held: Execution, value: str) -> bool:
-        """Write the effect and the COMMITTED record, or refuse. Returns whether it was committed."""
+        """Write the effect and the COMMITTED record, or refuse. True if it was committed."""
         with store.transaction() as tx:
             execution = found(tx, held, Operation.COMMIT)
             if execution is None:

@@ -21,7 +21,7 @@ class Fence:
     protects: ClassVar[tuple[str, ...]] = ("INV_003",)
 
     def refusal(self, execution: Execution, now: int) -> Reason | None:
-        """Why the execution may not go on at time `now` (ms), as a reason code; None when it may."""
+        """The reason why the execution may not go on at time `now` (ms); None if it may."""
         if execution.status not in HELD:
             return Reason.LEASE_LOST
         return Reason.LEASE_EXPIRED if execution.lease_expires_at <= now else None
@@ -30,9 +30,9 @@ class Fence:
 def found(tx: Transaction, held: Execution, operation: Operation) -> Execution | None:
     """The execution that a worker holds, as it is now.
 
-    None if the store does not know it, or knows another one by its id: since the lease the store was set
-    back to an earlier state. Then there is a row with the reason `unknown_token`, if there is something that
-    it can be about. None as well if the row cannot be read: then its job is set aside.
+    None if the store has no execution of that id, or another one: the store was set back to an earlier state
+    after the lease. If there is another one, an audit row says `unknown_token`. Also None if the row cannot
+    be read; then its job is set aside.
     """
     try:
         execution = tx.find_execution(held.id)
@@ -53,7 +53,7 @@ def found(tx: Transaction, held: Execution, operation: Operation) -> Execution |
 
 
 def refuse(tx: Transaction, execution: Execution, operation: Operation, reason: Reason) -> None:
-    """Put it on the record that an operation was refused, and why."""
+    """Write the audit row of an operation that is refused."""
     tx.record(
         event=EventKind.REFUSED,
         operation=operation,

@@ -1,6 +1,6 @@
 """Idempotent enqueue: a key has one job, however often its producer asks. Protects INV_001.
 
-A producer whose reply was lost cannot know whether its job was accepted, so it must be able to ask again.
+A producer whose reply was lost cannot know whether its job was accepted, so it must be able to enqueue again.
 """
 
 from typing import ClassVar
@@ -13,12 +13,12 @@ from system.store import Job, Store
 
 @frozen(kw_only=True)
 class Accepted:
-    """The job of an enqueue; `existed` when its idempotency key had it already."""
+    """The job of an enqueue. `existed` is True if its idempotency key had a job already."""
 
     job: Job
     existed: bool
     same_payload: bool = True
-    """Whether the job that existed has the payload that was asked for."""
+    """True unless the job that existed has another payload."""
 
 
 @frozen

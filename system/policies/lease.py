@@ -1,7 +1,7 @@
-"""Leasing: a job is handed out under a lease, and comes back when that runs out. Protects INV_003, INV_004.
+"""Leasing: a worker gets a job for a time, and the job comes back after it. Protects INV_003, INV_004.
 
-The visibility timeout: a leased job stays in the queue, hidden until its lease ends. Nothing has to be told
-that a worker died; the next lease takes the job up again, and aborts what the dead worker left.
+The visibility timeout: a leased job stays in the queue, hidden until its lease ends. So the queue need not
+notice that a worker died: the next lease takes the job again, and aborts the execution of the dead worker.
 """
 
 from typing import ClassVar, Protocol
@@ -17,28 +17,28 @@ from system.store import HELD, Execution, Job, Status, Store, Transaction, Unrea
 
 @frozen(kw_only=True)
 class Lease:
-    """A job in a worker's hand, and the execution that holds it."""
+    """A job that is leased to a worker, and the execution that holds it."""
 
     job: Job
     execution: Execution
 
 
 class LeasePolicies(Protocol):
-    """The policies that a lease asks."""
+    """The policies that a lease depends on."""
 
     @property
     def breaker(self) -> CircuitBreaker:
-        """Whether any job may be leased."""
+        """Decides if any job may be leased."""
         ...
 
     @property
     def budget(self) -> RetryBudget:
-        """Whether a retry may begin."""
+        """Decides if a retry may begin."""
         ...
 
     @property
     def retry(self) -> Retry:
-        """Whether a job has an attempt left."""
+        """Decides if a job has an attempt left."""
         ...
 
 
@@ -49,12 +49,13 @@ class Leasing:
     protects: ClassVar[tuple[str, ...]] = ("INV_003", "INV_004")
 
     def lease(self, store: Store, policies: LeasePolicies, worker: str, lease_ms: int) -> Lease | None:
-        """Take the job that has been due longest, then the one that was enqueued first; None if none is due.
+        """Lease the next job; None if no job is due.
 
-        Jobs that were leased before come first: there are never more than the new ones before them made. A
-        job whose lease ran out is due again: its stale execution is aborted in the same transaction. If that
-        was the last attempt the job is buried, and the next job is for the next transaction, which reads the
-        time anew. A job that cannot be read is set aside.
+        The next job is the retry that has been due longest, else the new job that was enqueued first.
+        Retries come first, as the new jobs before them bound their number. A job whose lease ran out is due
+        again: its stale execution is aborted in the same transaction. If that was the last attempt, the job
+        is buried, and another transaction, which reads the time anew, looks for the next job. A job that
+        cannot be read is set aside.
         """
         while True:
             with store.transaction() as tx:
@@ -72,7 +73,7 @@ class Leasing:
                     return self._leased(tx, policies, job, attempt, worker=worker, lease_ms=lease_ms)
 
     def _attempt(self, tx: Transaction, policies: LeasePolicies, job: Job, worker: str) -> int | None:
-        """Which attempt at the job comes now; None if there was none left, and the job is buried."""
+        """The number of the next attempt at the job; None if none was left, and the job is buried."""
         last = tx.last_execution(job.id)
         if last is None:
             return 1

@@ -1,8 +1,8 @@
-"""Reconciliation: brings what a dead worker left behind to an end. Protects INV_004, INV_005.
+"""Reconciliation: ends the executions that dead workers left. Protects INV_004, INV_005.
 
-COMMITTED but never finished: the effect is durable, so it is finished. Expired before the commit: it is
-aborted, and the job may be leased again. It judges only leases that have run out, inside one transaction,
-so it is safe to run twice, and beside live workers.
+An execution that is COMMITTED and was never finished is finished: its effect is durable. An execution whose
+lease expired before the commit is aborted, and its job may be leased again. Reconciliation judges only leases
+that have run out, inside one transaction, so it is safe to run twice, and beside live workers.
 """
 
 from typing import ClassVar
@@ -17,7 +17,7 @@ from system.store import Execution, Status, Store, Transaction, UnreadableRow
 
 @frozen(kw_only=True)
 class Reconciled:
-    """What one run did, in numbers of executions."""
+    """The numbers of executions that one run ended."""
 
     finished: int
     aborted: int
@@ -25,14 +25,14 @@ class Reconciled:
 
 @frozen(kw_only=True)
 class Reconciliation:
-    """`batch` bounds the executions a run takes up, so that one transaction stays short."""
+    """`batch` bounds the executions of one run, so that its transaction stays short."""
 
     protects: ClassVar[tuple[str, ...]] = ("INV_004", "INV_005")
 
     batch: int = field(default=500, validator=whole())
 
     def run(self, store: Store, retry: Retry, actor: str) -> Reconciled:
-        """Take up the executions whose lease has run out, oldest first."""
+        """End the executions whose lease has run out, oldest first."""
         finished = aborted = 0
         with store.transaction() as tx:
             for execution in self._expired(tx, actor):
@@ -59,7 +59,7 @@ class Reconciliation:
         return Reconciled(finished=finished, aborted=aborted)
 
     def _expired(self, tx: Transaction, actor: str) -> tuple[Execution, ...]:
-        """The executions to take up. A job that cannot be read is set aside."""
+        """The executions to end. A job that cannot be read is set aside."""
         while True:
             try:
                 return tx.expired(self.batch)

@@ -1,7 +1,7 @@
-"""The retry policy: so many attempts, and exponential backoff between them. Protects INV_003, INV_005.
+"""The retry policy: a number of attempts, and exponential backoff between them. Protects INV_003, INV_005.
 
-Each lease is an attempt, so a job that kills its worker spends its budget too. A job whose budget is spent
-is buried (the dead letter): it is FAILED, with an audit row that says why, and is never leased again.
+Each lease is an attempt, so a job that kills its worker spends its attempts too. A job whose attempts are
+spent is buried (a dead letter): it is FAILED, with an audit row that says why, and is never leased again.
 """
 
 from hashlib import blake2b
@@ -20,7 +20,7 @@ class Retry:
 
     With a `jitter_seed` the wait is anything from nothing to that: full jitter (Marc Brooker, "Exponential
     Backoff And Jitter", 2015), so that jobs that failed together do not come back together. It is a function
-    of the seed, the job and the attempt: nothing is drawn, and what happened can be run again.
+    of the seed, the job and the attempt: nothing is random, and a run can be repeated.
     """
 
     protects: ClassVar[tuple[str, ...]] = ("INV_003", "INV_005")
@@ -31,12 +31,12 @@ class Retry:
     jitter_seed: int | None = field(default=None, validator=validators.optional(whole(least=WHOLE_LEAST)))
 
     def backoff_ms(self, attempt: int) -> int:
-        """How long, in milliseconds, to wait after that attempt (1, 2, …) has failed."""
-        doublings = min(attempt - 1, 64)  # past that the maximum has long been reached
+        """The wait, in milliseconds, after that attempt (1, 2, …) has failed, without jitter."""
+        doublings = min(attempt - 1, 64)  # more of them are past every maximum
         return round(1000 * min(self.backoff_max_seconds, self.backoff_seconds * (1 << doublings)))
 
     def wait_ms(self, failed: Execution) -> int:
-        """How long, in milliseconds, the job waits after that execution has failed."""
+        """The wait of the job, in milliseconds, after that execution has failed."""
         backoff = self.backoff_ms(failed.attempt)
         if self.jitter_seed is None:
             return backoff
@@ -45,7 +45,7 @@ class Retry:
         return backoff * drawn >> 64
 
     def bury_if_spent(self, tx: Transaction, last: Execution, *, operation: Operation, actor: str) -> bool:
-        """Give the job up if `last` was its last attempt. Returns whether it was given up.
+        """Give the job up if `last` was its last attempt. True if it was given up.
 
         A job that cannot be read is set aside.
         """

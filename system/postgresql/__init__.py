@@ -1,9 +1,9 @@
 """The store on PostgreSQL: workers on any number of machines. The only folder here that knows psycopg.
 
 Each transaction runs at READ COMMITTED and locks the row of its job before it reads anything else of that
-job, so transactions on one job follow each other and transactions on different jobs do not wait. A lease
-passes over jobs whose rows are locked (SKIP LOCKED). Every transaction locks in the same order: the job, then
-what belongs to it, then the breaker and the retry budget; a lease asks the breaker first, and waits for no
+job. So transactions on one job run one after the other, and transactions on different jobs do not wait. A
+lease passes over jobs whose rows are locked (SKIP LOCKED). Every transaction locks in the same order: the
+job, its other rows, then the breaker and the retry budget. A lease reads the breaker first, and waits for no
 job. The time is the server's, read after the lock.
 """
 

@@ -1,8 +1,8 @@
-"""An address of PostgreSQL: which ones are taken, and how much of one may be printed.
+"""An address of PostgreSQL: the forms that are accepted, and the parts that may be printed.
 
-An address may hold a password, and a mistake in it can put the password anywhere. So what does not have the
-form of an address is refused and never repeated, and of one that has it only the host, the port and the
-database are shown. The user is not: one colon too few makes user and password one word.
+An address may hold a password, and a mistake in it can put the password anywhere. So a text that has not the
+form of an address is refused and never repeated. Of an address only the host, the port and the database are
+shown. The user is not: without its colon, user and password are one word.
 """
 
 import re
@@ -46,11 +46,11 @@ _REASONS = (
     "end of string reached when looking for matching",
     "unexpected character",
 )
-"""How libpq begins to say what is wrong. What follows may be of a password."""
+"""The beginnings of libpq's messages. The rest of a message may be a part of a password."""
 
 
 def read(dsn: str) -> dict[str, str]:
-    """The options that an address has, by libpq's names for them. Raises StoreError."""
+    """The options of an address, by libpq's names. Raises StoreError."""
     if dsn.startswith(_SCHEMES) and not _URL.fullmatch(dsn):
         raise _refused("a character where it cannot be")
     if "\0" in dsn:
@@ -68,7 +68,7 @@ def read(dsn: str) -> dict[str, str]:
 
 
 def shown(dsn: str) -> str:
-    """The database, in a form that may be printed. Raises StoreError."""
+    """The address in a form that may be printed. Raises StoreError."""
     options = read(dsn)
     place = options.get("host") or options.get("hostaddr") or ""
     if place and not _HOST.fullmatch(place):  # or several hosts, of which one may answer to its name
@@ -84,7 +84,7 @@ def shown(dsn: str) -> str:
 
 
 def without_host(shown: str) -> str:
-    """What is shown of a database whose host has not been found."""
+    """The form that is shown when the host was not found."""
     return _PLACE.sub(_HIDDEN, shown, count=1)
 
 

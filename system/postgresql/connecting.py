@@ -1,4 +1,4 @@
-"""How a connection is opened, and the settings that the queue's promises rest on."""
+"""Opens connections, with the settings that the queue's promises need."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,11 +11,11 @@ from system.postgresql.address import read
 
 BUSY_SECONDS = 5.0
 STALL_SECONDS = 10
-"""A transaction that its process has left alone for so long is ended by the server: a worker that was stopped
-in the middle of one must not hold its job for ever."""
+"""The server ends a transaction that was idle for so long: a worker that was stopped in the middle of a
+transaction must not hold its job for ever."""
 
 GONE_SECONDS = 10
-"""How often the server checks, while it runs a statement, that its client is still there."""
+"""While the server runs a statement, it checks so often that its client is still connected."""
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Connect = Callable[[str], Connection]
@@ -28,15 +28,15 @@ _UNLESS_GIVEN = {
     "tcp_user_timeout": "30000",
     "application_name": "queue",
 }
-"""A server that is gone without a word must not be waited for without end."""
+"""Limits on the wait for a server that does not answer any more."""
 
 
 def connecting(dsn: str) -> Connection:
-    """Open a connection in autocommit mode, so that BEGIN and COMMIT are ours alone."""
+    """Open a connection in autocommit mode, so that only this code begins and commits."""
     target: dict[str, Any] = {**_UNLESS_GIVEN, **read(dsn), "client_encoding": "utf8"}
     try:
         connection = psycopg.connect(**target, autocommit=True)
-    except UnicodeError:  # how Python says that this cannot be the name of a host
+    except UnicodeError:  # Python raises it for an impossible host name
         raise psycopg.OperationalError("failed to resolve host") from None
     # Else a number of more than 64 bits is sent as a numeric, which is no error and finds no index.
     connection.adapters.register_dumper(int, Int8Dumper)
@@ -44,10 +44,10 @@ def connecting(dsn: str) -> Connection:
 
 
 def set_up(connection: Connection, busy_seconds: float, schema: str | None = None) -> str | None:
-    """Set what the queue's promises rest on, and pin it for the session. Returns the schema of the queue.
+    """Set the settings that the queue's promises need, for the session. Returns the schema of the queue.
 
-    Give that schema again for the next connection. It is None if no schema of the search path exists. Until
-    the path is pinned, every name and type here must be exact: another role may have put its own on the path.
+    Pass that schema for the next connection. It is None if no schema of the search path exists. Until the
+    search path is set, every name and type here must be exact: another role may have its own on the path.
     """
     asked = "SELECT pg_catalog.current_setting('synchronous_commit'), pg_catalog.current_schema()::text"
     [(synchronous, first)] = connection.execute(asked).fetchall()

@@ -1,7 +1,8 @@
-"""The driver's errors, turned into ours: one line that a user can act on.
+"""Turns the driver's errors into StoreErrors: one line that a user can act on.
 
-What the server says of a statement is passed on. What libpq says of a connection is not: it repeats parts of
-the address, and any of them may be of a password. There the words are ours alone.
+A message of the server about a statement is passed on. A message of libpq about a connection is not: it
+repeats parts of the address, and any of them may be a part of a password. It is replaced by words of this
+file.
 """
 
 import errno
@@ -32,7 +33,7 @@ _OPTION = "an option in the address has a value that cannot be used"
 _UNKNOWN_HOST = "the name of the host cannot be resolved"
 _FAILED = "the connection failed"
 _BEFORE_ANSWER = (_OPTION, _UNKNOWN_HOST, _FAILED)
-"""Where nothing may have answered to the name of the host, so that it may be of a password."""
+"""Errors at which no host may have answered. Then its name may be a part of a password."""
 
 _OF_CONNECTION = (
     (r"password authentication failed", "the server refused the user or the password"),
@@ -54,21 +55,21 @@ _OF_CONNECTION = (
     (r"invalid .*(value|option|key)|bad value|could not parse|definition of service", _OPTION),
     (r"SSL|TLS|GSS|certificate", "the server and this side cannot agree on encryption; see `sslmode`"),
 )
-"""What libpq and the server say of a connection, by a part that never changes, and what is said instead."""
+"""For a stable part of each message of libpq or the server on a connection, the words that replace it."""
 
 _TOO_LARGE = "a number of more than 64 bits cannot be kept"
 _OF_ADDRESS_CLASSES = ("28", "3D")
-"""The user is refused, or there is no such database."""
+"""Codes for a user that is refused, and for a missing database."""
 
 _OF_ADDRESS_ERRORS = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.ProgrammingError)
-"""What the driver raises of a connection, without a code."""
+"""The errors that the driver raises on a connection, without a code."""
 
 _GONE_CLASSES = ("08", "57")
-"""Connection exceptions, and what an operator or the server's end does to a connection."""
+"""Codes for connection exceptions, and for the intervention of an operator or of the server."""
 
 
 class Explained:
-    """Turns the driver's errors into ours. A class, because it is on the path of every transaction."""
+    """Turns the driver's errors into StoreErrors. A class, for speed: every transaction passes here."""
 
     def __init__(self, where: str, busy_seconds: float) -> None:
         self._where = where
@@ -120,7 +121,7 @@ def _may_repeat_the_address(error: psycopg.Error) -> bool:
 
 
 def of_connection(error: psycopg.Error) -> str:
-    """Why there is no connection, in words that repeat nothing of its address."""
+    """The reason why there is no connection, in words that repeat no part of its address."""
     text = str(error)
     for pattern, words in _OF_CONNECTION:
         if re.search(pattern, text):
@@ -130,13 +131,13 @@ def of_connection(error: psycopg.Error) -> str:
 
 
 def _first_line(error: psycopg.Error) -> str:
-    """What the server said, in one line."""
+    """The server's message, in one line."""
     text = error.diag.message_primary or str(error)
     return text.strip().splitlines()[0] if text.strip() else type(error).__name__
 
 
 def rule_of(error: psycopg.IntegrityError) -> str:
-    """The rule that a row was against: in our words, or else in the server's."""
+    """The rule that a row broke, in the words of the schema, or else of the server."""
     said = _first_line(error)
     name = error.diag.constraint_name or said
     return next((words for rule, words in RULES.items() if rule in name), said)

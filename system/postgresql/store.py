@@ -1,4 +1,4 @@
-"""The store: its connection, its transactions, and what is read outside of them."""
+"""The store: its connections, its transactions, and the reads outside of them."""
 
 import os
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ from system.sql import SQLReads
 from system.store import Counts, StoreBusy, StoreError, Tokens, random_token
 
 BEGIN = f"BEGIN ; SELECT coalesce(max(version), 0) FROM {MARK}"
-"""One way to the server. The read holds the table until the end, so nobody upgrades the queue meanwhile."""
+"""One round trip. The read locks the table until the end, so no process upgrades the queue meanwhile."""
 
 
 class PostgreSQLStore(SQLReads):
     """The store in a PostgreSQL database. See `system.store.Store` for what each method promises.
 
-    A connection that broke is made anew for the next transaction. What broke in the middle of one raises
-    StoreUnavailable: whether it was committed is not known then.
+    After a connection broke, the next transaction opens a new one. A transaction in which it broke raises
+    StoreUnavailable: it may have been committed.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class PostgreSQLStore(SQLReads):
         self._explained = Explained(self.shown, busy_seconds)
         self._connect = connect or connecting
         self._schema: str | None = None
-        """Where the queue is: what the search path named first when this connected for the first time."""
+        """The schema of the queue: the first on the search path of the first connection."""
         self.created = False
         """Whether it was this that has made the queue."""
         self.upgraded: Upgraded | None = None
@@ -181,7 +181,7 @@ class PostgreSQLStore(SQLReads):
             raise StoreError(f"{self.shown}: this store was closed; open it again, with a new store")
 
     def close(self) -> None:
-        """Let go of the server. In a forked process do nothing: there the connection is not its own."""
+        """Close the connections. In a forked process do nothing: they belong to the parent."""
         if os.getpid() == self._process:
             self._closed = True
             self._connections.close()
@@ -193,14 +193,14 @@ def _is_usable(connection: Connection) -> bool:
 
 @contextmanager
 def _undone(connection: Connection) -> Iterator[None]:
-    """Roll back whatever is under way if the block raises: the next one begins with nothing."""
+    """Roll back an open transaction if the block raises, so that the next one starts clean."""
     try:
         yield
     except BaseException:
         if not connection.closed:
             try:
                 connection.execute("ROLLBACK")
-            except psycopg.Error:  # nobody may use it as it is
+            except psycopg.Error:  # so that no other thread uses it in this state
                 connection.close()
         raise
 
@@ -222,9 +222,9 @@ def _scalar(connection: Connection, sql: str, values: tuple[object, ...] = ()) -
 
 
 def _is_there(connection: Connection, table: str) -> bool:
-    """Whether there is such a table in the schema that a new one would be made in.
+    """True if the current schema has such a table.
 
-    A look at the rows of the catalogue: by name (`to_regclass`) a session may be told what was so before.
+    It reads the rows of the catalogue: `to_regclass` may give a session an outdated answer.
     """
     found = (
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"

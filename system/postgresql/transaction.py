@@ -1,8 +1,8 @@
 """One open transaction. It locks the job before it reads what belongs to it.
 
-At READ COMMITTED each statement sees what was committed before it began, and not what was committed while it
-waited for a lock, but for the row it waited for. So a lock is taken by one statement, and what it guards is
-read by the next.
+At READ COMMITTED a statement sees the commits from before it began. While it waits for a lock it sees no
+newer commit, but for the row that it waits for. So one statement takes a lock, and the next one reads the
+rows that the lock guards.
 """
 
 from functools import cache
@@ -20,10 +20,10 @@ from system.sql.transaction import ADD_AUDIT_ROW, ADD_EXECUTION, CHANGE_EXECUTIO
 from system.store import Breaker, Execution, Job, StoreError, Tokens
 
 _MS = "pg_catalog.floor(extract(epoch FROM {})::numeric * 1000::numeric)::bigint"
-"""A time in milliseconds. With exact types: for others, somebody else's function may be the better match."""
+"""A time in milliseconds. The types are exact, as another role's function may match other types better."""
 
 SERVER_TIME = _MS.format("pg_catalog.statement_timestamp()")
-"""The server's time in milliseconds: the same within a statement, so that an index can be used with it."""
+"""The server's time in milliseconds. It is constant within a statement, so that an index can be used."""
 
 _AFTER_LOCK = _MS.format("pg_catalog.clock_timestamp()")
 
@@ -32,8 +32,8 @@ _HOLD_EXECUTION = (
     " JOIN executions ON executions.job_id = jobs.id WHERE executions.id = ?"
     " FOR UPDATE OF jobs, executions) AS held"
 )
-"""Locks the job, then its execution, which nobody changes who has not locked the job. A row that was changed
-while the statement waited for its lock is read as it is then, and the time is read after that."""
+"""Locks the job, then its execution. No transaction changes an execution without the lock on its job. If a
+row was changed while the statement waited for the lock, the new row is read, and then the time."""
 
 _RETRY = (
     f"SELECT {JOB} FROM jobs WHERE timed AND available_at <= {{time}}"
@@ -49,23 +49,23 @@ _NEXT = (
     f" new AS MATERIALIZED ({_NEW.format(unless=' AND NOT EXISTS (SELECT FROM retry)')})"
     " SELECT held.*, {after} AS now_at FROM (SELECT * FROM retry UNION ALL SELECT * FROM new) AS held"
 )
-"""Locks one job. A new one is looked for only where there is no retry; the time is read after the lock."""
+"""Locks one job: a retry, or a new job if there is no retry. The time is read after the lock."""
 
 _ADD_EXECUTION = (
     f"WITH added AS ({ADD_EXECUTION} RETURNING id, status)"
     f" {ADD_AUDIT_ROW} SELECT ?, ?, ?, ?, ?, id, NULL, status, NULL, NULL FROM added RETURNING execution_id"
 )
 _MOVE = f"WITH changed AS ({CHANGE_EXECUTION}) {ADD_AUDIT_ROW} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-"""An execution is changed and its audit row written by one statement: one round trip to the server less."""
+"""One statement changes an execution and writes its audit row, which saves a round trip to the server."""
 
 
 @define
 class PostgreSQLTransaction(SQLTransaction):
     """One open transaction. See `system.store.Transaction` for what each method promises.
 
-    The time is read once a lock has been taken, and so is never before the last change to what is locked.
-    Whoever locks the breaker reads it anew, and so does a lease that looks for a job: it may have asked the
-    limits at an earlier time.
+    The time is read after a lock was taken, so it is never before the last change of a locked row. A
+    transaction that locks the breaker reads the time anew, and so does a lease that looks for a job: it may
+    have read the limits at an earlier time.
     """
 
     _connection: Connection
@@ -85,7 +85,7 @@ class PostgreSQLTransaction(SQLTransaction):
         return self._now
 
     def _time(self) -> tuple[str, tuple[int, ...]]:
-        """The time as an expression, and the value that it needs."""
+        """The time as an SQL expression, and the values of it."""
         if self._now is not None:
             return "?::bigint", (self._now,)
         return (SERVER_TIME, ()) if self._clock is None else ("?::bigint", (self._clock.now(),))
@@ -106,7 +106,7 @@ class PostgreSQLTransaction(SQLTransaction):
         raise StoreError(f"there is no job {job_id}")
 
     def job_by_key(self, key: str) -> Job | None:
-        """The job of that idempotency key, or None; nobody else can add one of that key meanwhile."""
+        """The job of that idempotency key, or None. No other transaction can add such a job meanwhile."""
         digest = digest_of(key)
         number = int.from_bytes(digest[:8], signed=True)
         self._run("SELECT pg_catalog.pg_advisory_xact_lock(?)", number)
@@ -114,7 +114,7 @@ class PostgreSQLTransaction(SQLTransaction):
         return read_job(rows[0]) if rows else None
 
     def next_available(self, *, retries: bool) -> Job | None:
-        """The job to lease next of those that nobody else holds, locked, or None."""
+        """The next job that no other transaction has locked; it is locked now. None if there is none."""
         self._now = None
         time, values = self._time() if retries else ("", ())
         after = _AFTER_LOCK if self._clock is None else "NULL"
@@ -139,7 +139,7 @@ class PostgreSQLTransaction(SQLTransaction):
         return None if execution[0] is None else read_execution(execution)
 
     def add_job(self, *, key: str | None, payload_json: str, attempts_max: int) -> Job:
-        """Add a job that is due as soon as it is there."""
+        """Add a job. It is due at once."""
         time, values = self._time()
         token = self._tokens()
         [(job_id, self._now)] = self._rows(
@@ -177,7 +177,7 @@ class PostgreSQLTransaction(SQLTransaction):
         return read_execution(execution)
 
     def expired(self, limit: int) -> tuple[Execution, ...]:
-        """Open executions whose lease has run out, by id; not those of a job that another holds."""
+        """Open executions whose lease has run out, by id; without those whose job is locked."""
         time, values = self._time()
         found = self._rows(
             f"SELECT jobs.id FROM executions JOIN jobs ON jobs.id = executions.job_id WHERE {OPEN}"
@@ -200,15 +200,15 @@ class PostgreSQLTransaction(SQLTransaction):
             self._now = row[-1]
         return tuple([read_execution(row[:-1]) for row in rows])
 
-    def _add_execution(self, values: tuple[object, ...], told: tuple[object, ...]) -> int:
-        rows = self._rows(_ADD_EXECUTION, *values, self.now, *told)
+    def _add_execution(self, values: tuple[object, ...], audit_row: tuple[object, ...]) -> int:
+        rows = self._rows(_ADD_EXECUTION, *values, self.now, *audit_row)
         return int(rows[0][0])
 
-    def _move(self, values: tuple[object, ...], told: tuple[object, ...]) -> None:
-        self._run(_MOVE, *values, self.now, *told)
+    def _move(self, values: tuple[object, ...], audit_row: tuple[object, ...]) -> None:
+        self._run(_MOVE, *values, self.now, *audit_row)
 
     def retries(self) -> tuple[int, ...]:
-        """When each retry that is remembered began, in ms, earliest first."""
+        """The times at which the remembered retries began, in ms, earliest first."""
         self._lock("retries")
         return super().retries()
 
@@ -219,7 +219,7 @@ class PostgreSQLTransaction(SQLTransaction):
         return super().breaker()
 
     def _lock(self, table: str) -> bool:
-        """Hold a table that every transaction that uses it reads first. False if it holds it already."""
+        """Lock a table that every transaction that uses it reads first. False if it was locked already."""
         if table in self._locked:
             return False
         self._run(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
@@ -228,11 +228,11 @@ class PostgreSQLTransaction(SQLTransaction):
 
 
 def digest_of(key: str) -> bytes:
-    """What stands for a key of any length: no two keys are known that have the same."""
+    """A digest of a key of any length."""
     return blake2b(key.encode(), digest_size=32).digest()
 
 
 @cache
 def in_driver_style(sql: str) -> str:
-    """The statement with its places for values as psycopg wants them."""
+    """The statement with the placeholders of psycopg."""
     return sql.replace("?", "%s")

@@ -1,8 +1,8 @@
-"""How a queue of an older schema becomes one of this: in one transaction, wholly or not at all.
+"""Upgrades a queue of an older schema, in one transaction: wholly or not at all.
 
-Whoever upgrades holds the table that says the version against everybody. Each transaction of the queue reads
-that table first, and holds it until its end: so none runs on while the tables change, and the next one
-reads the new version. A program of the older version does not read it; the rows it would add lack a token.
+The upgrade locks the table with the version. Each transaction of the queue reads that table first, and locks
+it until its end. So no transaction runs while the tables change, and the next one reads the new version. A
+program of the older version does not read it; the rows it would add lack a token.
 """
 
 from typing import Any

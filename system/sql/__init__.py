@@ -1,7 +1,7 @@
-"""What every SQL database is told in the same words: a transaction's statements, and the reads beside them.
+"""The SQL that every database takes: the statements of a transaction, and the reads beside them.
 
-A `?` stands for a value. What differs from one database to the other (how it gives an id, which rows a read
-holds against other writers) is in that database's folder.
+A `?` stands for a value. The folder of each database has the rest: how it gives an id, and which rows a read
+locks against other writers.
 """
 
 from system.sql.reads import SQLReads

@@ -1,4 +1,4 @@
-"""What is read outside of transactions: the rows, a job's status, and the counts."""
+"""The reads outside of transactions: the rows, a job's status, and the counts."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from system.schema import GIVEN_UP, OPEN
 
 
 class SQLReads:
-    """What is read outside of transactions. See `system.store.Store` for what each method promises."""
+    """The reads outside of transactions. See `system.store.Store` for what each method promises."""
 
     @abstractmethod
     def _rows(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
@@ -46,7 +46,7 @@ class SQLReads:
         return tuple([read_effect(row) for row in rows])
 
     def retries(self) -> tuple[int, ...]:
-        """When each retry that is remembered began, in ms, earliest first."""
+        """The times at which the remembered retries began, in ms, earliest first."""
         return read_retries(self._rows(RETRIES))
 
     def breaker(self) -> Breaker:
@@ -62,7 +62,7 @@ class SQLReads:
         )
 
     def status(self, job_id: int) -> JobStatus | None:
-        """How far that job has come, or None if there is none."""
+        """The job of that id and its state, or None if there is none."""
         rows = self._rows(f"{_STATUS} WHERE jobs.id = ?", (job_id,))
         return _read_status(rows[0]) if rows else None
 
@@ -76,10 +76,10 @@ class SQLReads:
         return tuple([_read_status(row) for row in rows])
 
     def _counts(self, now: str, values: tuple[object, ...]) -> Counts:
-        """Counts at a time: an expression, in milliseconds, and what it is made of.
+        """The counts at the time that the SQL expression `now` gives, in milliseconds, with its values.
 
-        Each is the number of entries in an index, or the first of them: no table is read. What follows from
-        the rules over rows is left out: a job with an effect has succeeded once that execution is done.
+        Each count is the number of entries in an index, or the first of them: no table is read. The counts
+        rely on the rules of the schema: a job with an effect has succeeded once that execution is done.
         """
         row = self._rows(
             f"WITH moment AS (SELECT {now} AS now)"
@@ -104,7 +104,7 @@ class SQLReads:
             values,
         )[0]
         new, timed, held, committed, effects, failed, set_aside, first_new, first_timed, *rest = row
-        latest_due_at, ahead, abandoned, duplicates, counted_at = rest
+        latest_due_at, in_future, abandoned, duplicates, counted_at = rest
         return Counts(
             pending=new + timed - held,
             running=held + committed,
@@ -113,7 +113,7 @@ class SQLReads:
             set_aside=set_aside,
             oldest_due_at=min([at for at in (first_new, first_timed) if type(at) is int], default=None),
             latest_due_at=latest_due_at if type(latest_due_at) is int else None,
-            ahead=ahead,
+            enqueued_in_future=in_future,
             abandoned=abandoned,
             duplicates_refused=duplicates,
             counted_at=counted_at,

@@ -84,9 +84,9 @@ class SQLTransaction:
         """Add a LEASED execution, with its audit row."""
         token = self._tokens()
         values = job_id, attempt, worker, Status.LEASED, lease_expires_at, token
-        told = worker, operation, EventKind.LEASED, job_id
+        audit_row = worker, operation, EventKind.LEASED, job_id
         return Execution(
-            id=self._add_execution(values, told),
+            id=self._add_execution(values, audit_row),
             job_id=job_id,
             attempt=attempt,
             worker=worker,
@@ -95,9 +95,9 @@ class SQLTransaction:
             token=token,
         )
 
-    def _add_execution(self, values: tuple[object, ...], told: tuple[object, ...]) -> int:
+    def _add_execution(self, values: tuple[object, ...], audit_row: tuple[object, ...]) -> int:
         execution_id = self._insert(ADD_EXECUTION, *values)
-        self._audit(*told, execution_id, None, Status.LEASED, None, None)
+        self._audit(*audit_row, execution_id, None, Status.LEASED, None, None)
         return execution_id
 
     def move(
@@ -114,15 +114,25 @@ class SQLTransaction:
     ) -> None:
         """Change an execution's status, with its audit row."""
         until = execution.lease_expires_at if lease_expires_at is None else lease_expires_at
-        told = actor, operation, event, execution.job_id, execution.id, execution.status, to, reason, detail
-        self._move((to, until, execution.id), told)
+        audit_row = (
+            actor,
+            operation,
+            event,
+            execution.job_id,
+            execution.id,
+            execution.status,
+            to,
+            reason,
+            detail,
+        )
+        self._move((to, until, execution.id), audit_row)
 
-    def _move(self, values: tuple[object, ...], told: tuple[object, ...]) -> None:
+    def _move(self, values: tuple[object, ...], audit_row: tuple[object, ...]) -> None:
         self._run(CHANGE_EXECUTION, *values)
-        self._audit(*told)
+        self._audit(*audit_row)
 
     def set_aside(self, bad: UnreadableRow, *, operation: Operation, actor: str) -> None:
-        """Close the job of a row that cannot be read, and what is open of it, with an audit row."""
+        """Close a job that cannot be read, and its open executions, with an audit row."""
         self.set_available(bad.job_id, None)
         self._run(
             "UPDATE executions SET status = CASE status WHEN 'COMMITTED' THEN 'DONE' ELSE 'ABORTED' END"
@@ -150,11 +160,11 @@ class SQLTransaction:
         )
 
     def retries(self) -> tuple[int, ...]:
-        """When each retry that is remembered began, in ms, earliest first."""
+        """The times at which the remembered retries began, in ms, earliest first."""
         return read_retries(self._rows(RETRIES))
 
     def add_retry(self, *, forget_until: int) -> None:
-        """A retry begins now; those that began at that time or before are forgotten."""
+        """Note that a retry begins now. Forget the retries that began at `forget_until` or before."""
         self._run("DELETE FROM retries WHERE begun_at <= ?", forget_until)
         self._run("INSERT INTO retries (begun_at) VALUES (?)", self.now)
 
@@ -183,8 +193,8 @@ class SQLTransaction:
         reason: Reason | None = None,
         detail: str | None = None,
     ) -> None:
-        """Add an audit row for something that changed no execution."""
+        """Add an audit row that changes no execution."""
         self._audit(actor, operation, event, job_id, execution_id, None, None, reason, detail)
 
-    def _audit(self, *told: object) -> None:
-        self._run(f"{ADD_AUDIT_ROW} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self.now, *told)
+    def _audit(self, *audit_row: object) -> None:
+        self._run(f"{ADD_AUDIT_ROW} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self.now, *audit_row)

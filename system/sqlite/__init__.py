@@ -1,8 +1,8 @@
 """The store on SQLite: one file, WAL, `synchronous=FULL`. The only folder here that speaks SQL.
 
-Each transaction begins with BEGIN IMMEDIATE, so writers exclude each other from their first statement on
-and no read inside one can be stale. Job state is never stored; `available_at` is the queue's schedule
-(the visibility timeout), and its partial index is what makes a lease cost the same at any length.
+Each transaction begins with BEGIN IMMEDIATE, so writers exclude each other from their first statement on and
+no read inside one can be stale. The state of a job is never stored. `available_at` is the queue's schedule
+(the visibility timeout); through its partial index a lease costs the same at any length of the queue.
 """
 
 from system.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION

@@ -1,7 +1,7 @@
 """Backup and restore of a queue in a file, beside the workers that use it.
 
-Neither writes over a file: a backup has a new name, and what a restore replaces is kept under a new name.
-A process that is killed leaves the old queue or the new one, and perhaps a file called `unfinished-…`.
+Neither overwrites a file: a backup has a new name, and a restore keeps the old queue under a new name. A
+process that is killed leaves the old queue or the new one, and perhaps a file called `unfinished-…`.
 """
 
 import os
@@ -36,7 +36,7 @@ from system.store import StoreError
 
 
 class Before(Enum):
-    """What a restore found."""
+    """The queue that a restore found."""
 
     WHOLE = "whole"
     DAMAGED = "damaged"
@@ -45,7 +45,7 @@ class Before(Enum):
 
 @frozen(kw_only=True)
 class Restored:
-    """What a restore did: how many jobs there are now, what was there before, and where that is kept."""
+    """The result of a restore: the number of jobs, the state of the old queue, and the file that keeps it."""
 
     jobs: int
     before: Before
@@ -53,7 +53,7 @@ class Restored:
 
 
 def back_up(path: Path, target: Path, *, busy_seconds: float = BUSY_SECONDS) -> int:
-    """Write the queue to a new file while others work on it. Returns how many jobs. Raises StoreError."""
+    """Write the queue to a new file, while others work on it. Gives its number of jobs. Raises StoreError."""
     check_path(path, create=False)
     _check_target(target)
     with closing(SQLiteStore(path, clock=SystemClock(), busy_seconds=busy_seconds)):
@@ -68,7 +68,7 @@ def _check_target(target: Path) -> None:
 
 
 def _write_copy(path: Path, target: Path, busy_seconds: float) -> int:
-    """Copy a queue that is open to a new file, which is whole or not there. The number of jobs in it."""
+    """Copy an open queue to a new file, which is whole or does not exist. Returns the number of jobs."""
     files = OpenedFiles(path)
     folder = target.absolute().parent
     with system_errors_explained(target), unfinished(folder, files.real.stat()) as file:
@@ -87,7 +87,7 @@ def _write_copy(path: Path, target: Path, busy_seconds: float) -> int:
 
 @contextmanager
 def _opened(path: Path, files: OpenedFiles, busy_seconds: float) -> Iterator[sqlite3.Connection]:
-    """A connection to a queue that a store has open, whose files are expected to stay."""
+    """A connection to a queue that a store has open. Its files are expected to stay."""
     files.remember()
     with Explained(path, busy_seconds, files):
         connection = connect(files.real, "mode=rw", busy_seconds)
@@ -100,7 +100,7 @@ def _opened(path: Path, files: OpenedFiles, busy_seconds: float) -> Iterator[sql
 
 
 def _name(file: Path, target: Path) -> None:
-    """Give the file this name, unless another has it by now."""
+    """Give the file this name, unless another file has it."""
     try:
         os.link(file, target)  # a rename would replace what is there
         file.unlink()
@@ -114,10 +114,10 @@ def _name(file: Path, target: Path) -> None:
 
 
 def restore(path: Path, backup: Path, *, busy_seconds: float = BUSY_SECONDS) -> Restored:
-    """Let the queue be what the backup is. Raises StoreError, and then it is as it was.
+    """Replace the queue by the backup. After StoreError the queue is as it was.
 
-    A whole queue is replaced in one transaction, beside those that have it open. A damaged one is moved
-    away with all that lies beside it; no store of this process may have it open then.
+    A queue that is not damaged is replaced in one transaction, while other processes have it open. A damaged
+    one is moved away with the files beside it; no store of this process may have it open then.
     """
     found = status_of(path, create=True)
     _check_backup(path, backup)
@@ -149,7 +149,7 @@ def _check_backup(path: Path, backup: Path) -> None:
 
 
 def _before(path: Path, found: os.stat_result | None, files: OpenedFiles, busy_seconds: float) -> Before:
-    """What there is. Raises StoreError if that is not to be replaced."""
+    """The state of the queue that is there. Raises StoreError if it must not be replaced."""
     if found is None:
         return Before.MISSING
     if found.st_nlink > 1:
@@ -168,7 +168,7 @@ def _before(path: Path, found: os.stat_result | None, files: OpenedFiles, busy_s
 
 
 def _take(backup: Path, file: Path, path: Path, busy_seconds: float) -> int:
-    """Copy a backup, bring it to the version of this program, and sync it. The number of jobs in it."""
+    """Copy a backup, upgrade the copy, and sync it. Returns the number of its jobs."""
     real = Path(os.path.realpath(backup))
     try:
         jobs = jobs_in(real, "immutable=1", backup)
@@ -179,14 +179,14 @@ def _take(backup: Path, file: Path, path: Path, busy_seconds: float) -> int:
         raise StoreError(f"{error}, and was not restored; name another backup") from error
     try:
         SQLiteStore(file, clock=SystemClock()).close()
-    except StoreError as error:  # the user knows of no such file
+    except StoreError as error:  # the user does not know the temporary file
         raise StoreError(str(error).replace(str(file), str(path))) from error
     sync(file)
     return jobs
 
 
 def _restore_into(path: Path, files: OpenedFiles, file: Path, busy_seconds: float) -> Path:
-    """Replace what is in the queue. Where what was in it is kept."""
+    """Replace the content of the queue. Returns the file that keeps the old content."""
     kept = free_name(files.real, ".replaced-")
 
     def keep() -> None:
@@ -203,7 +203,7 @@ def _restore_into(path: Path, files: OpenedFiles, file: Path, busy_seconds: floa
         with closing(_with_pages_of(page_bytes, file)) as source:
             try:
                 copy(source, to, from_path=path, to_path=path, busy_seconds=busy_seconds, while_locked=keep)
-            except BaseException as error:  # a signal may come when it is done
+            except BaseException as error:  # a signal may come after it was done
                 if (
                     not may_be_done(error.__cause__)
                     and to.execute("PRAGMA schema_version").fetchone() == before
@@ -215,7 +215,7 @@ def _restore_into(path: Path, files: OpenedFiles, file: Path, busy_seconds: floa
 
 
 def _with_pages_of(page_bytes: int, file: Path) -> sqlite3.Connection:
-    """A connection to the file, whose pages are made as large as this: those of an open database stay so."""
+    """A connection to the file, with pages of this size: the size of an open database is fixed."""
     connection = connect(file, "mode=rw")
     if connection.execute("PRAGMA page_size").fetchone() != (page_bytes,):
         connection.execute("PRAGMA journal_mode = DELETE")

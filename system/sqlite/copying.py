@@ -5,8 +5,8 @@ and all, while others write; it can be broken off between two steps, and it take
 copy of the bytes. (VACUUM INTO would do, too, but it writes every row anew, and cannot write into a
 database that others have open, as `restore` must.)
 
-A copy is made under a temporary name, in one file that needs no log; it is checked, and synced. Nobody
-sees it before that.
+A copy is made under a temporary name, in one file that needs no log. It gets its name once it is checked and
+synced.
 """
 
 import errno
@@ -23,7 +23,7 @@ from system.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION
 from system.store import StoreError
 
 BESIDE = ("-wal", "-shm", "-journal")
-"""What may lie beside a database, and belongs to it."""
+"""The suffixes of the files beside a database that belong to it."""
 _PAGES_A_STEP = 4  # fewer than any queue has, so that something can be done between two steps
 _TABLES = {"jobs", "executions", "effects", "audit"}
 _JOURNAL_IN_HEADER = 18  # where the file format has two bytes that are 2 with a log, and 1 without one
@@ -37,18 +37,18 @@ _OF_A_WRITE = {
 
 
 class Damaged(StoreError):
-    """It is a queue, or was one, and SQLite finds something wrong with it."""
+    """The file is a queue, or was one, and SQLite finds damage in it."""
 
 
 def connect(file: Path, parameters: str, busy_seconds: float = 0) -> sqlite3.Connection:
-    """A connection to a file that is there."""
+    """A connection to an existing file."""
     uri = f"{file.as_uri()}?{parameters}"
     return sqlite3.connect(uri, timeout=busy_seconds, isolation_level=None, uri=True)
 
 
 @contextmanager
 def unfinished(folder: Path, like: os.stat_result) -> Iterator[Path]:
-    """A new file, which the same people may read and write. It is removed unless it was renamed."""
+    """A new file with the owner and the mode of another. It is removed unless it was renamed."""
     file = folder / f"unfinished-{secrets.token_hex(8)}.tmp"
     try:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
@@ -67,7 +67,7 @@ def unfinished(folder: Path, like: os.stat_result) -> Iterator[Path]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait until the end of the block."""
+    """Hold Ctrl-C and SIGTERM back until the end of the block."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
         yield
@@ -84,13 +84,13 @@ def copy(
     busy_seconds: float,
     while_locked: Callable[[], object] = lambda: None,
 ) -> None:
-    """Replace what `to` holds by what `source` holds now, in one transaction. Raises StoreError.
+    """Replace the content of `to` by the content of `source`, in one transaction. Raises StoreError.
 
-    `while_locked` is called once, when nobody else may write to `to`; if it raises, nothing is changed.
+    `while_locked` is called once, while no other process may write to `to`. If it raises, nothing is changed.
     """
     begun = False
 
-    def step(status: int, *_: int) -> None:  # a signal is heard here, too
+    def step(status: int, *_: int) -> None:  # Python handles signals here, too
         nonlocal begun
         if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):  # else SQLite would wait for ever
             raise locked(to_path, busy_seconds)
@@ -118,7 +118,7 @@ def may_be_done(error: BaseException | None) -> bool:
 def copy_to_file(
     source: sqlite3.Connection, file: Path, *, from_path: Path, to_path: Path, busy_seconds: float
 ) -> None:
-    """Copy into an empty file that nobody else knows of, so without locks and without a journal; sync it."""
+    """Copy into an empty file, and sync it. No other process knows it, so it needs no lock and no journal."""
     try:
         with closing(connect(file, "mode=rw&nolock=1")) as to:
             to.execute("PRAGMA journal_mode = OFF")
@@ -164,7 +164,7 @@ def _check_kind(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def sync(file: Path) -> None:
-    """Make a file or a folder durable: what is in it, or the names in it."""
+    """Make a file or a folder durable: its content, or its names."""
     descriptor = os.open(file, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""The driver's errors, turned into ours: one line that a user can act on."""
+"""Turns the driver's errors into StoreErrors: one line that a user can act on."""
 
 import errno
 import os
@@ -38,16 +38,16 @@ _EXPLANATIONS_OF_THE_SYSTEM = {
 
 
 class ReadOnly(StoreUnavailable):
-    """It may only be read. So may the connection for as long as it lives, if it was opened like that."""
+    """The file may only be read. A connection that was opened like that may only read until it is closed."""
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Whether another connection holds a lock that was needed."""
+    """True if another connection holds a lock that was needed."""
     return code_of(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """True if the file itself is wrong, and not the disk or who may write to it."""
+    """True if the file itself is damaged; False for an error of the disk or of permissions."""
     return code_of(error) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 
@@ -65,14 +65,14 @@ def locked(path: Path, busy_seconds: float) -> StoreBusy:
 
 
 def explained_by_system(error: OSError, path: Path) -> StoreError:
-    """What the system's error means for this file."""
+    """The StoreError for a system error on this file."""
     known = _EXPLANATIONS_OF_THE_SYSTEM.get(error.errno or 0)
     return StoreError(f"{path}: {known or error.strerror or error}")
 
 
 def check_path(path: Path, *, create: bool) -> None:
-    """Refuse a path that cannot be a queue, before SQLite is asked. Raises StoreError."""
-    log = _log_of(path)  # first, for the database is there before its log is
+    """Refuse a path that cannot be a queue, before SQLite opens it. Raises StoreError."""
+    log = _log_of(path)  # first, as a database exists before its log
     found = status_of(path, create=create)
     if found is not None and found.st_nlink > 1:
         raise StoreError(several_names(path, found.st_nlink))
@@ -93,14 +93,14 @@ def _log_of(path: Path) -> str | None:
     try:
         log = Path(f"{os.path.realpath(path)}-wal")
         return log.name if log.stat().st_size else None
-    except (OSError, ValueError):  # what is wrong with the path is told of the database
+    except (OSError, ValueError):  # the check of the database reports a wrong path
         return None
 
 
 def status_of(path: Path, *, create: bool) -> os.stat_result | None:
-    """The status of the file that this leads to; None if there is none.
+    """The status of the file at this path; None if there is none.
 
-    Raises StoreError if it is no regular file, and if none can be created there and one is to be.
+    Raises StoreError if it is no regular file, or if `create` is set and no file can be created there.
     """
     if "\0" in str(path):  # SQLite would take what stands before it
         raise StoreError(f"{str(path)!r}: a null byte cannot be in the name of a file")
@@ -125,7 +125,7 @@ def status_of(path: Path, *, create: bool) -> os.stat_result | None:
 
 
 class Explained:
-    """Turns the driver's errors into ours. A class, because it is on the path of every transaction."""
+    """Turns the driver's errors into StoreErrors. A class, for speed: every transaction passes here."""
 
     def __init__(self, path: Path, busy_seconds: float, files: OpenedFiles) -> None:
         self._path = path
@@ -152,7 +152,7 @@ class Explained:
 
 
 def explained(error: sqlite3.DatabaseError, path: Path, *, may_be_written: bool = True) -> StoreError:
-    """What SQLite's error means for this file. SQLite does not tell why a write failed."""
+    """The StoreError for an error of SQLite on this file. SQLite does not say why a write failed."""
     code = code_of(error) if may_be_written else sqlite3.SQLITE_READONLY
     if code not in _EXPLANATIONS_FOR_NOW:
         return StoreError(f"{path}: {_EXPLANATIONS.get(code, str(error))}")
@@ -165,7 +165,7 @@ _UNIQUE_COLUMNS = {"effects.job_id": ONE_EFFECT, "executions.job_id": ONE_EXECUT
 
 
 def rule_of(error: sqlite3.IntegrityError) -> str:
-    """The rule that a row was against: in our words, or else in SQLite's."""
+    """The rule that a row broke, in the words of the schema, or else of SQLite."""
     kind, _, columns = str(error).partition(" failed: ")
     rule = _UNIQUE_COLUMNS.get(columns) if kind == "UNIQUE constraint" else None
     return str(error) if rule is None else RULES[rule]

@@ -1,9 +1,9 @@
-"""The files that a store has open: where they are, and whether they are still there.
+"""The files that a store has open: their paths, and a check that they still exist.
 
-SQLite goes on writing to a file that was removed, and no other process will ever see what it wrote there.
-It follows symlinks to the database, and keeps the log and its index beside the file that they lead to. It
-takes two hard links to one file for two databases, with a log each. So a path is resolved once, before
-SQLite is asked, and a file with a second name is refused.
+SQLite continues to write to a file that was removed, and no other process will see what it wrote there. It
+follows symlinks to the database, and keeps the log and its index beside the real file. It takes two hard
+links to one file for two databases, with a log each. So a path is resolved once, before SQLite opens it, and
+a file with a second name is refused.
 """
 
 import os
@@ -15,9 +15,9 @@ from attrs import frozen
 from system.store import StoreError, StoreUnavailable
 
 LOGS = ("-wal", "-shm")
-"""What SQLite keeps beside a database in use: the log, and the log's index, which the processes share."""
+"""The files beside a database in use: the log, and the log's index, which the processes share."""
 DAMAGED = ".damaged-"
-"""What a restore adds to the name of a damaged file that it moves away, with a number after it."""
+"""A restore adds this and a number to the name of a damaged file that it moves away."""
 SAVED = "stop every process of this queue: the last to end saves all jobs"
 
 
@@ -38,14 +38,14 @@ class OpenedFiles:
         self._path = path
         named = path.absolute()  # a handler may change the current folder
         self.real = Path(os.path.realpath(named))
-        """The database without symlinks: what SQLite is to open."""
+        """The path of the database without symlinks, for SQLite."""
         self.shown = self.real if path.is_symlink() else path
-        """How to name what lies beside it."""
+        """The path by which messages name the files beside it."""
         self._databases = tuple(dict.fromkeys((str(named), str(self.real))))
         self._opened: dict[str, _Opened] = {}
 
     def remember(self) -> None:
-        """Expect the database to stay; not if there is none yet."""
+        """Expect the database to stay, if it exists."""
         for file in self._databases:  # a symlink may be made to lead to another file
             self._remember(file, str(self._path), is_database=True)
 
@@ -101,12 +101,12 @@ class OpenedFiles:
         return False
 
     def may_be_written(self) -> bool:
-        """Whether the database may be written to, as far as the system tells."""
+        """True if the system says that the database may be written to."""
         return os.access(self.real, os.W_OK)
 
 
 def several_names(path: Path, names: int) -> str:
-    """What to tell of a database with hard links."""
+    """The message for a database with hard links."""
     if unfinished_move(Path(os.path.realpath(path))):
         return f"{path}: a restore was ended before it was done; run `restore BACKUP` again"
     return (
@@ -118,9 +118,9 @@ def several_names(path: Path, names: int) -> str:
 def unfinished_move(real: Path) -> Path | None:
     """The second name that a restore gave to a damaged database before it was killed, if there is one."""
     with suppress(OSError):  # a folder that may not be read, or files that are being moved
-        for aside in real.parent.iterdir():
-            if aside.name.startswith(f"{real.name}{DAMAGED}") and aside.samefile(real):
-                return aside
+        for moved in real.parent.iterdir():
+            if moved.name.startswith(f"{real.name}{DAMAGED}") and moved.samefile(real):
+                return moved
     return None
 
 

@@ -1,8 +1,8 @@
-"""A log that was removed while a process has the database open: nobody begins another, nobody destroys it.
+"""Protects a log that was removed while a process has the database open.
 
-What that process has committed is in the log that has lost its name. SQLite writes it into the database
-when the last connection is closed. So a newcomer must not begin a new log before that; and where one was
-begun all the same, the old one must not be written over what is in it.
+The commits of that process are in the log that has lost its name. SQLite writes them into the database when
+the last connection is closed. So another process must not begin a new log before that. Where a new log was
+begun all the same, the old one must not overwrite its commits.
 """
 
 import sqlite3
@@ -39,7 +39,7 @@ def refuse_without_log(path: Path, files: OpenedFiles, clock: Clock, busy_second
 
 
 def _is_used(real: Path) -> bool:
-    """True if another connection has the database open. A lock that nobody can share tells."""
+    """True if another connection has the database open: then an exclusive lock cannot be taken."""
     if not real.exists() or not real.stat().st_size:
         return False
     try:
@@ -47,16 +47,16 @@ def _is_used(real: Path) -> bool:
         with closing(probe):
             probe.execute("PRAGMA locking_mode = EXCLUSIVE")
             probe.execute("SELECT 1 FROM sqlite_schema").fetchall()
-    except sqlite3.DatabaseError as error:  # what else is wrong is told when it is opened
+    except sqlite3.DatabaseError as error:  # opening the database reports any other error
         return is_busy(error)
     return False
 
 
 def close_all(connections: Iterable[sqlite3.Connection], files: OpenedFiles) -> None:
-    """Close them. Where another log has taken the place of theirs, keep SQLite from writing theirs.
+    """Close the connections. If another log has replaced theirs, keep SQLite from writing their log.
 
-    SQLite does that when the last connection is closed, under a lock that nobody shares. A connection that
-    may only read cannot have this lock, and while it is open no other connection of the process can.
+    SQLite writes the log when the last connection is closed, under an exclusive lock. A connection that may
+    only read cannot take this lock, and while it is open no other connection of the process can.
     """
     reader = _reader(files.real) if files.log_is_replaced() else None
     try:

@@ -1,9 +1,10 @@
 """Puts a file in the place of a damaged or missing database, and keeps what was there.
 
-A database is three files, and no system moves three files at once. So the damaged database is given a
-second name first: no store opens a database with two names, nor commits to it. Whenever this is killed,
-nobody works on a database without its log, or on a new one with an old log; and it can be run again. On
-a disk that knows no hard links the damaged file is moved away instead, and until the end nothing is there.
+A database is three files, and no system moves three files at once. So the damaged database gets a second
+name first: no store opens a database with two names, or commits to it. If this process is killed at any
+point, no process works on a database without its log, or on a new one with an old log; and the restore can
+be run again. On a disk without hard links the damaged file is moved away instead, and there is no file until
+the end.
 """
 
 import errno
@@ -18,16 +19,16 @@ from system.sqlite.files import DAMAGED, unfinished_move
 from system.store import StoreBusy, StoreError
 
 NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
-"""What a file system says that knows no hard links."""
+"""The errors of a file system without hard links."""
 _LOCKS = {"": (0x40000000, 512), "-shm": (120, 9)}
 """The bytes of a database and of its log's index that SQLite locks: the first one, and how many."""
 
 
 def put_in_place(path: Path, real: Path, file: Path, found: os.stat_result | None) -> Path | None:
-    """Move away what was found there, with all that lies beside it, and let the file be the database.
+    """Move the old database away with the files beside it, and put the file in its place.
 
-    Returns where that is kept: the database, or what lay there without one. Raises StoreBusy while another
-    process has it open. No connection of this process may have it open: its locks would be lost.
+    Returns the path of what was moved away: the database, or a log without one. Raises StoreBusy while
+    another process has it open. No connection of this process may have it open: its locks would be lost.
     """
     refuse_if_open(path, real)
     with undisturbed(), ExitStack() as undo:
@@ -37,7 +38,7 @@ def put_in_place(path: Path, real: Path, file: Path, found: os.stat_result | Non
             _check_free(path, real, found)
             file.replace(real)
         except BaseException:
-            if _is_taken(real, found):  # what was moved away does not belong to the file that is there now
+            if _is_taken(real, found):  # another file is there now: the old logs are not its logs
                 undo.pop_all()
             raise
         undo.pop_all()
@@ -69,15 +70,15 @@ def _is_taken(real: Path, found: os.stat_result | None) -> bool:
     return found is None or not os.path.samestat(now, found)
 
 
-def _second_name(real: Path, aside: Path, undo: ExitStack) -> None:
+def _second_name(real: Path, moved: Path, undo: ExitStack) -> None:
     try:
-        os.link(real, aside)
-        undo.callback(aside.unlink)
+        os.link(real, moved)
+        undo.callback(moved.unlink)
     except OSError as error:
         if error.errno not in NO_HARD_LINKS:
             raise
-        real.rename(aside)
-        undo.callback(aside.rename, real)
+        real.rename(moved)
+        undo.callback(moved.rename, real)
 
 
 def _move_logs(real: Path, kept: Path | None, undo: ExitStack) -> Path | None:
@@ -95,7 +96,7 @@ def _move_logs(real: Path, kept: Path | None, undo: ExitStack) -> Path | None:
 
 
 def free_name(real: Path, what: str) -> Path:
-    """A name beside the database that nothing has, and that nothing lies beside."""
+    """A free name beside the database; the names of the files beside it are free, too."""
     number = 1
     while any(os.path.lexists(f"{real}{what}{number}{suffix}") for suffix in ("", *BESIDE)):
         number += 1

@@ -1,4 +1,4 @@
-"""The store: opening the file, its transactions, and what is read outside of them."""
+"""The store: opening the file, its transactions, and the reads outside of them."""
 
 import os
 import sqlite3
@@ -27,9 +27,9 @@ Connect = Callable[[str], sqlite3.Connection]
 
 
 def connecting(busy_seconds: float) -> Connect:
-    """Opens connections in autocommit mode, so that BEGIN and COMMIT are ours alone.
+    """Opens connections in autocommit mode, so that only this code begins and commits.
 
-    Any thread may use one, but no two at a time: see `system.connections`.
+    Any thread may use a connection, but no two threads at a time: see `system.connections`.
     """
 
     def connect(target: str) -> sqlite3.Connection:
@@ -43,7 +43,7 @@ def connecting(busy_seconds: float) -> Connect:
 
 
 def _text(raw: bytes) -> str:
-    """What stands in a file, whatever it is: a row that is no text is told from others once it is read."""
+    """The text of any bytes. A row that is not valid text is found when it is checked."""
     return raw.decode("utf-8", "surrogateescape")
 
 
@@ -62,8 +62,9 @@ class SQLiteStore(SQLReads):
     ) -> None:
         """Open the file. Raises StoreError when it is missing, not a queue, newer, or unreadable.
 
-        A file that may only be read is opened too; then each transaction raises StoreUnavailable, until it
-        may be written. What a forked process asks raises StoreError: what SQLite has open outlives no fork.
+        A file that may only be read is opened too. Then each transaction raises StoreUnavailable, until the
+        file may be written. In a forked process each call raises StoreError, as SQLite's connections outlive
+        no fork.
         """
         check_seconds("busy_seconds", busy_seconds, least=0, most=BUSY_SECONDS_MAX)
         self._path = Path(path)
@@ -78,14 +79,14 @@ class SQLiteStore(SQLReads):
         self._uri = self._files.real.as_uri()
         self._connect = connect or connecting(busy_seconds)
         self._sees_to_wal = connect is None
-        """Whoever brings connections of their own has set them up."""
+        """Connections of a caller's own are set up by the caller."""
         self._turns = threading.RLock()
-        """Of the threads that write. SQLite alone would let some of them starve: it does not queue."""
+        """One thread writes at a time. SQLite alone would let some threads starve, as it has no queue."""
         self._refused: set[sqlite3.Connection] = set()
-        """Connections in use that turned out to be allowed only to read."""
+        """Connections in use that may only read."""
         self._read_only: list[sqlite3.Connection] = []
-        """The same once nobody uses them. They stay open until there is another, so that the log is not
-        removed with the last of them."""
+        """Idle connections that may only read. They stay open until another is open, so that SQLite does not
+        remove the log with the last of them."""
         self._connections = Connections(self._open, self._is_usable, self._retire)
         self.created = False
         """Whether it was this that has made the queue."""
@@ -124,7 +125,7 @@ class SQLiteStore(SQLReads):
 
     def _retire(self, connection: sqlite3.Connection) -> None:
         if connection not in self._refused:
-            if not self._closed:  # while one is open, SQLite does not remove the log
+            if not self._closed:  # while one is open, SQLite keeps the log
                 with suppress(StoreError):
                     self._connections.give_back(self._open())
             close_all((connection,), self._files)
@@ -144,10 +145,10 @@ class SQLiteStore(SQLReads):
 
     def _set_up(self, connection: sqlite3.Connection) -> None:
         if self._sees_to_wal and _scalar(connection, "PRAGMA journal_mode") != "wal":
-            self._use_wal(connection)  # another program has switched it off: without it a commit may be lost
+            self._use_wal(connection)  # another program has left WAL mode: without it a commit may be lost
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA cache_spill = OFF")  # nothing is in the log before it was checked
+        connection.execute("PRAGMA cache_spill = OFF")  # no page is written before the check
         _scalar(connection, "PRAGMA application_id")  # the first read in WAL mode makes the files beside it
         self._files.remember_logs(required=self._sees_to_wal)
 
@@ -164,7 +165,7 @@ class SQLiteStore(SQLReads):
             raise StoreError(f"{self._path}: {NOT_OURS}")
 
     def _use_wal(self, connection: sqlite3.Connection) -> None:
-        """SQLite does not wait for a lock when it changes the journal mode, so this does."""
+        """Wait for the lock here: SQLite does not wait when it changes the journal mode."""
         for tries_left in range(round(self._busy_seconds / RETRY_SECONDS), -1, -1):
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -214,7 +215,7 @@ class SQLiteStore(SQLReads):
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        self._files.check()  # they were there after the COMMIT: so what is answered is in them
+        self._files.check()  # the files were there after the COMMIT, so the commit is in them
 
     @contextmanager
     def transaction(self) -> Iterator["SQLiteTransaction"]:
@@ -247,7 +248,7 @@ class SQLiteStore(SQLReads):
             raise StoreError(f"{self._path}: this store was closed; open it again, with a new store")
 
     def close(self) -> None:
-        """Let go of the file. In a forked process do nothing: there the connection is not its own."""
+        """Close the file. In a forked process do nothing: the connection belongs to the parent."""
         if os.getpid() == self._process:
             self._closed = True
             self._connections.close()

@@ -45,7 +45,7 @@ class SQLiteTransaction(SQLTransaction):
         return read_job(rows[0]) if rows else None
 
     def add_job(self, *, key: str | None, payload_json: str, attempts_max: int) -> Job:
-        """Add a job that is due as soon as it is there."""
+        """Add a job. It is due at once."""
         token = self._tokens()
         job_id = self._insert(
             "INSERT INTO jobs (key, payload, attempts_max, enqueued_at, available_at, timed, token)"

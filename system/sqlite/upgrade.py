@@ -1,6 +1,6 @@
-"""How a file of an older schema becomes one of this: in one transaction, wholly or not at all.
+"""Upgrades a file of an older schema, in one transaction: wholly or not at all.
 
-SQLite cannot add a rule to a table that is there. So each table is made anew and filled from the old one.
+SQLite cannot add a rule to an existing table. So each table is made anew and filled from the old one.
 A program of the older version that still has the file open cannot lease or enqueue after that: the rows it
 would add lack a token.
 """
@@ -29,7 +29,7 @@ _COPY = {
     "breaker": ("id, failures, open_until_at",) * 2,
     "audit": ("id, at, actor, operation, event, job_id, execution_id, before, after, reason, detail",) * 2,
 }
-"""For each table the new columns, and what they are of the old ones."""
+"""For each table the new columns, and their values from the old ones."""
 
 
 def upgrade(connection: sqlite3.Connection) -> Upgraded | None:

@@ -49,7 +49,12 @@ def searches(seeds: int) -> Iterator[Searched]:
         for seed in range(seeds):
             progress(f"checker: {mode.id}, seed {seed + 1} of {seeds}")
             search = Search(
-                strategy=mode.strategy, swap=mode.swap, hunted=mode.hunt, seed=seed, examples=5_000
+                scope=mode.scope,
+                strategy=mode.strategy,
+                swap=mode.fault,
+                hunted=mode.target,
+                seed=seed,
+                examples=5_000,
             )
             result = run(search)
             first.append(result.tally.seconds_to_first or 0.0)

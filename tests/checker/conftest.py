@@ -17,9 +17,10 @@ def _without_progress(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of FM_001, somewhere else and with nothing kept in it."""
-    elsewhere = tmp_path / failure_mode("FM_001").folder.name
+    """The folder of the first failure mode, somewhere else and with nothing kept in it."""
+    first = catalogue.catalogue()[0]
+    elsewhere = tmp_path / first.folder.name
     elsewhere.mkdir()
     monkeypatch.setattr(catalogue, "FOLDER", tmp_path)
-    assert failure_mode("FM_001").folder == elsewhere
+    assert failure_mode(first.id).folder == elsewhere
     return elsewhere

@@ -36,18 +36,18 @@ def refusal(path: Path, content: str | bytes) -> str:
 # 9 Step, 10 Tick, 11 Reconcile.
 
 HEAD = [
-    ('"format": 1,', '"format": 2,', "2: unknown format 2; this program reads format 1"),
-    ('"format": 1,', '"format": "1",', '2: unknown format "1"; this program reads format 1'),
-    ('"format": 1,', '"format": true,', "2: unknown format true; this program reads format 1"),
-    ('"format": 1,', '"format": 1.0,', "2: unknown format 1.0; this program reads format 1"),
-    ('"format": 1,', '"format": null,', "2: unknown format null; this program reads format 1"),
-    ('"format": 1,', f'"format": {HUGE},', "2: unknown format Infinity; this program reads format 1"),
-    ('  "format": 1,\n', "", f"1: 'format' is missing; {KEYS}"),
+    ('"format": 2,', '"format": 3,', "2: unknown format 3; this program reads format 1 and 2"),
+    ('"format": 2,', '"format": "1",', '2: unknown format "1"; this program reads format 1 and 2'),
+    ('"format": 2,', '"format": true,', "2: unknown format true; this program reads format 1 and 2"),
+    ('"format": 2,', '"format": 1.0,', "2: unknown format 1.0; this program reads format 1 and 2"),
+    ('"format": 2,', '"format": null,', "2: unknown format null; this program reads format 1 and 2"),
+    ('"format": 2,', f'"format": {HUGE},', "2: unknown format Infinity; this program reads format 1 and 2"),
+    ('  "format": 2,\n', "", f"1: 'format' is missing; {KEYS}"),
     ('  "why": "Nothing in particular.",\n', "", f"1: 'why' is missing; {KEYS}"),
     ('"why"', '"wy"', f"1: 'why' is missing; {KEYS}"),
-    ('"format": 1,', '"format": 1,\n"extra": 0,', f'3: unknown key "extra"; {KEYS}'),
-    ('"format": 1,', '"format": 1,\n"a\\nb": 0,', f'3: unknown key "a\\nb"; {KEYS}'),
-    ('"format": 1,', '"format": 1,\n"format": 1,', f'3: "format" is there twice; {ONCE}'),
+    ('"format": 2,', '"format": 1,\n"extra": 0,', f'3: unknown key "extra"; {KEYS}'),
+    ('"format": 2,', '"format": 1,\n"a\\nb": 0,', f'3: unknown key "a\\nb"; {KEYS}'),
+    ('"format": 2,', '"format": 1,\n"format": 1,', f'3: "format" is there twice; {ONCE}'),
     ('"why": "Noth', '"why": 3, "wh\\u0079": "Noth', f'6: "why" is there twice; {ONCE}'),
     ('"Nothing in particular."', "7", "6: 'why' is 7; it is a string"),
     ('"Nothing in particular."', '{"actions": []}', "6: 'why' is {\"actions\": []}; it is a string"),
@@ -156,6 +156,13 @@ ACTIONS = [
     ('"worker": "A"', '"worker": "C"', f'9: there is no worker "C"; {WORKERS}'),
     ('"worker": "A"', '"worker": "A\\n"', f'9: there is no worker "A\\n"; {WORKERS}'),
     ('"key": "k1"', '"key": ""', '8: Enqueue: bad argument {"key": ""}; key is a non-empty string'),
+    ('"key": "k1"', '"name": "k1"', '8: Enqueue got "name"; it takes key, and may have poison'),
+    (
+        '"key": "k1"',
+        '"key": "k1", "poison": 1',
+        '8: Enqueue: bad argument {"key": "k1", "poison": 1}; '
+        "key is a non-empty string and poison is true or false",
+    ),
     ('"key": "k1"', '"key": null', '8: Enqueue: bad argument {"key": null}; key is a non-empty string'),
     *[
         ("0.5", wrong, f'10: Tick: bad argument {{"seconds": {told}}}; {SECONDS}{repr_}')

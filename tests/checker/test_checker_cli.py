@@ -82,9 +82,10 @@ def test_what_was_found_is_kept_when_the_time_runs_out_before_it_is_short(
     """A bound that is hit while a finding is made shorter leaves the finding, and says that it was hit."""
     monkeypatch.setattr(machine, "Stopwatch", _Watch)
     search = Search(
+        scope=MODE.scope,
         strategy=MODE.strategy,
-        swap=MODE.swap,
-        hunted=MODE.hunt,
+        swap=MODE.fault,
+        hunted=MODE.target,
         seed=0,
         examples=5_000,
         seconds_max=1.0,
@@ -288,7 +289,7 @@ def test_prevention_says_what_was_met() -> None:
     result = invoke("prevent", "FM_001", "--examples", "200", "--steps", "40")
     assert (result.exit_code, result.stderr) == (EXIT.AS_EXPECTED, "")
     assert result.stdout.startswith("FM_001 duplicate retry: prevented by commit boundary; 2")
-    for name in MODE.must_reach:
+    for name in MODE.expected.must_reach:
         assert name in result.stdout
 
 
@@ -298,8 +299,8 @@ def test_prevention_that_met_nothing_proves_nothing() -> None:
     (said,) = results_of(result)
     assert (result.exit_code, said["verdict"]) == (EXIT.INCONCLUSIVE, "inconclusive")
     assert set(said) == {*KEYS, "unreached"}
-    assert said["unreached"] == list(MODE.must_reach)
-    missed = f"never reached: {', '.join(MODE.must_reach)}; it proves nothing: "
+    assert said["unreached"] == list(MODE.expected.must_reach)
+    missed = f"never reached: {', '.join(MODE.expected.must_reach)}; it proves nothing: "
     assert result.stderr == (
         f"{missed}try more --examples, or a higher --weight of the actions that lead there\n"
     )

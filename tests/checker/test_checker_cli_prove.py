@@ -113,9 +113,9 @@ def test_a_scope_in_which_it_cannot_break_is_not_as_expected() -> None:
 
 def test_a_guarded_system_that_breaks_is_not_as_expected(monkeypatch: pytest.MonkeyPatch) -> None:
     """The trace is printed, and it is the shortest."""
-    monkeypatch.setattr(cli_prove, "guarded", MODE.swap)
-    monkeypatch.setattr(proof_text, "guarded", MODE.swap)
-    monkeypatch.setattr(replay, "nothing_swapped", MODE.swap)
+    monkeypatch.setattr(cli_prove, "guarded", MODE.fault)
+    monkeypatch.setattr(proof_text, "guarded", MODE.fault)
+    monkeypatch.setattr(replay, "nothing_swapped", MODE.fault)
     result = invoke("prove", *SMALL, "--processes", "1")
     assert result.exit_code == EXIT.NOT_AS_EXPECTED
     assert "shortest possible" in result.stdout

@@ -2,12 +2,9 @@
 
 from multiprocessing import active_children
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from failure_modes.checker.campaigns import seeds
-from failure_modes.checker.campaigns import times as seconds
 from failure_modes.checker.cli import run as cli_run
 from failure_modes.checker.cli import scaffold
 from failure_modes.checker.cli.exits import EXIT
@@ -113,18 +110,22 @@ def test_a_kept_file_that_is_not_a_trace_is_named_by_each_command(
     assert result.stderr.count("\n") == 1
 
 
-DAMAGED = ("{", "[]", '"text"', '{"FM_001": "text"}', '{"FM_001": {"seeds": 1}}', '{"FM_001": null}')
+DAMAGED = (
+    "{",
+    "[]",
+    '"text"',
+    '{"session_seconds": "text"}',
+    '{"INV_001": {"seeds": 1}}',
+    '{"INV_001": null}',
+)
 
 
 @pytest.mark.parametrize("text", DAMAGED)
-@pytest.mark.parametrize(("module", "command"), [(seeds, "seeds"), (seconds, "times")])
-def test_a_damaged_file_of_results_is_named_and_left_as_it_is(
-    module: ModuleType, command: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("command", ["seeds", "times"])
+def test_a_damaged_file_of_results_is_named_and_left_as_it_is(command: str, text: str, folder: Path) -> None:
     """The command says which file, and what to do, before it searches or measures anything."""
-    file = tmp_path / "results.json"
+    file = folder / "measured.json"
     file.write_text(text)
-    monkeypatch.setattr(module, "FILE", file)
     result = invoke(command, "FM_001")
     assert (result.exit_code, result.stdout) == (EXIT.REFUSED, "")
     assert result.stderr == f"error: {file}: damaged; remove the file, or restore it from the repository\n"

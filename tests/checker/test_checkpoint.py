@@ -29,7 +29,7 @@ GUARDED = Proof(
     swap=guarded,
     reductions=Reductions(sleep=True),
 )
-BROKEN = evolve(GUARDED, swap=MODE.swap, target=MODE.hunt)
+BROKEN = evolve(GUARDED, swap=MODE.fault, target=MODE.target)
 PROOFS = {
     "guarded": GUARDED,
     "guarded, by statements": evolve(GUARDED, scope=STATEMENT, bounds=Bounds(jobs=1, crashes=1)),

@@ -111,16 +111,16 @@ def test_a_file_that_ends_too_early_is_refused(file: Path, whole_text: str) -> N
         (evolve(GUARDED, scope=Scope(workers=3)), 'scope: {"workers": 2, '),
         (evolve(GUARDED, reductions=Reductions(sleep=False)), 'reductions: {"symmetry": true, '),
         (
-            evolve(GUARDED, swap=MODE.swap),
+            evolve(GUARDED, swap=MODE.fault),
             'system: "failure_modes.checker.experiment.scope.guarded", asked for: ',
         ),
         (
-            evolve(GUARDED, swap=MODE.swap, target=MODE.hunt),
+            evolve(GUARDED, swap=MODE.fault, target=MODE.target),
             'system: "failure_modes.checker.experiment.scope.guarded", asked for: ',
         ),
         (
             evolve(GUARDED, target=Hunt("INV_001")),
-            'target: null, asked for: {"invariant": "INV_001", "past": []}',
+            'target: null, asked for: {"invariant": "INV_001", "tolerates": []}',
         ),
     ],
 )

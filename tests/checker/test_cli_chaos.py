@@ -9,6 +9,7 @@ import pytest
 from attrs import evolve
 
 from failure_modes.checker.cli import chaos as cli_chaos
+from failure_modes.checker.experiment.catalogue import catalogue
 from failure_modes.checker.real.chaos import Plan
 from failure_modes.checker.real.chaos_audit import Books
 from system.store import StoreError
@@ -63,13 +64,22 @@ def test_the_exit_code_says_whether_it_is_as_expected(
         Path(told["history"]).rmdir()
 
 
+def _first(*, of_its_own: bool, of_what_else: bool) -> str:
+    """A failure mode whose scopes have the unique indexes, or not."""
+    for mode in catalogue():
+        first, *others = [one.scope.constraints for one in mode.each]
+        if (first, all(others)) == (of_its_own, of_what_else):
+            return mode.id
+    pytest.fail("there is no such failure mode", pytrace=False)
+
+
 @pytest.mark.parametrize(
     ("options", "constraints"),
     [
         ((), True),
-        (("--fault", "FM_001"), False),
-        (("--fault", "FM_002"), False),
-        (("--fault", "FM_005"), True),
+        (("--fault", _first(of_its_own=False, of_what_else=True)), False),
+        (("--fault", _first(of_its_own=True, of_what_else=False)), False),
+        (("--fault", _first(of_its_own=True, of_what_else=True)), True),
     ],
 )
 def test_a_fault_has_the_schema_that_it_needs(

@@ -63,15 +63,15 @@ CASES: dict[str, tuple[tuple[str, ...], EXIT, Verdict | None]] = {
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """No command takes long, and none writes to the project."""
     monkeypatch.setattr(cli_run, "_call", lambda *_: EXIT.AS_EXPECTED)
-    monkeypatch.setattr(cli_matrix, "PARTS", ())
+    monkeypatch.setattr(cli_matrix, "GROUPS", ())
     for compares in (cli_fidelity, cli_repeat):
         monkeypatch.setattr(compares, "kept_schedules", lambda *_: ())
         monkeypatch.setattr(compares, "schedules", lambda *_: ())
     monkeypatch.setattr(cli_fidelity, "_canary", lambda _: "schedule 1")
     monkeypatch.setattr(cli_power, "SETTINGS", (STORE,))
     monkeypatch.setattr(cli_times, "_run", lambda _: 0)
-    monkeypatch.setattr(cli_times, "keep", lambda _: None)
-    monkeypatch.setattr(cli_seeds, "keep", lambda _: None)
+    monkeypatch.setattr(cli_times, "keep", lambda *_: None)
+    monkeypatch.setattr(cli_seeds, "keep", lambda *_: None)
     monkeypatch.setattr(cli_chaos, "run", lambda *_: _nothing_happened())
 
 

@@ -5,11 +5,10 @@ import re
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.campaigns.matrix import PARTS
+from failure_modes.checker.campaigns.matrix import GROUPS
 from failure_modes.checker.experiment.catalogue import FailureMode, catalogue, failure_mode
 from failure_modes.checker.experiment.findings import Found
-from failure_modes.checker.experiment.scope import StoreKind
-from failure_modes.checker.experiment.strategy import UNRESTRICTED
+from failure_modes.checker.experiment.scope import Scope, StoreKind
 from failure_modes.checker.experiment.target import Hunt
 from failure_modes.checker.oracle.judge import Judge
 from failure_modes.checker.oracle.ledger import Ledger
@@ -22,8 +21,8 @@ from failure_modes.checker.traces.replay import replay
 from failure_modes.checker.traces.trace import Trace
 from model.state import Settings
 
-LOOSE = [one for mode in catalogue() for one in mode.each if not one.strategy.scope.constraints]
-PROVED = [mode for mode in LOOSE if mode.strategy.scope.store is StoreKind.SQLITE]
+LOOSE = [one for mode in catalogue() for one in mode.each if not one.scope.constraints]
+PROVED = [mode for mode in LOOSE if mode.scope.store is StoreKind.SQLITE]
 """At a server a proof takes minutes; there the traces have to do."""
 
 TRACES = [(path.stem, trace) for path, trace in all_kept() if not trace.scope.constraints]
@@ -59,8 +58,8 @@ def test_with_the_constraints_the_fault_is_refused(name: str, trace: Trace) -> N
     assert trace.failure_mode is not None
     assert trace.breaks.invariant is not None
     mode = failure_mode(trace.failure_mode).breaking(trace.breaks.invariant)
-    lockstep = Lockstep(_with_constraints(trace).scope, mode.swap, target=mode.hunt)
-    lockstep.judge = judge = NotingJudge(mode.hunt, lockstep.settings, lockstep.ledger)
+    lockstep = Lockstep(_with_constraints(trace).scope, mode.fault, target=mode.target)
+    lockstep.judge = judge = NotingJudge(mode.target, lockstep.settings, lockstep.ledger)
     with lockstep:
         try:
             for action in trace.actions:
@@ -84,17 +83,16 @@ def test_the_guarded_system_holds_with_and_without_them(name: str, trace: Trace)
 @pytest.mark.parametrize("mode", PROVED, ids=[f"{mode.id}-{mode.breaks}" for mode in PROVED])
 def test_a_scope_without_them_has_a_reason(mode: FailureMode) -> None:
     """With the constraints no state breaks the invariant; and the guarded system has as many states."""
-    strategy = evolve(mode.strategy, scope=evolve(mode.strategy.scope, constraints=True))
-    tight = evolve(mode, strategy=strategy)
+    tight = evolve(mode, scope=evolve(mode.scope, constraints=True))
     broken, guarded = prove(proof_of(tight, broken=True)), prove(proof_of(tight, broken=False))
     assert (broken.complete, broken.finding) == (True, None)
-    assert (guarded.complete, guarded.finding, guarded.counts.states) == (True, None, mode.states)
+    assert (guarded.complete, guarded.finding, guarded.counts.states) == (True, None, mode.expected.states)
 
 
 def test_scopes_have_the_constraints_unless_policies_are_judged() -> None:
     """The matrix leaves them out, since they would do the work of a policy; what is usual has them."""
-    assert not any(part.scope.constraints for part in PARTS)
-    assert UNRESTRICTED.scope.constraints
+    assert not any(group.scope.constraints for group in GROUPS)
+    assert Scope().constraints
     assert LOOSE
 
 
@@ -104,4 +102,4 @@ def test_a_trace_is_kept_in_the_scope_that_it_is_hunted_in() -> None:
         assert trace.failure_mode is not None
         assert trace.breaks.invariant is not None
         mode = failure_mode(trace.failure_mode).breaking(trace.breaks.invariant)
-        assert trace.scope.constraints is mode.strategy.scope.constraints, path.name
+        assert trace.scope.constraints is mode.scope.constraints, path.name

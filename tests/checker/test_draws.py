@@ -5,16 +5,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from attrs import evolve
 
-from failure_modes.checker.experiment.catalogue import failure_mode
-from failure_modes.checker.experiment.scope import guarded
+from failure_modes.checker.experiment.scope import Scope, guarded
+from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.search.machine import Search, Tally, run
 
 
 def _met() -> Tally:
-    strategy = evolve(failure_mode("FM_001").strategy, steps=3)
-    search = Search(strategy=strategy, swap=guarded, hunted=None, seed=1, examples=400)
+    strategy = Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1)), steps=3)
+    search = Search(
+        scope=Scope(constraints=False), strategy=strategy, swap=guarded, hunted=None, seed=1, examples=400
+    )
     return run(search).tally
 
 

@@ -203,7 +203,7 @@ def test_the_shortest_duplicate_retry_is_known(workers: int, crashes: int, short
     """Two workers need 8 actions for it, and one that crashes 9; a kept trace is as short."""
     mode = failure_mode("FM_001")
     bounds = Bounds(jobs=1, ticks=1, crashes=crashes)
-    answer = prove(_proof(TRANSACTION, workers, bounds, swap=mode.swap, hunted=mode.hunt))
+    answer = prove(_proof(TRANSACTION, workers, bounds, swap=mode.fault, hunted=mode.target))
     assert (answer.complete, answer.shortest, len(answer.actions)) == (True, shortest, shortest)
     assert answer.finding is not None
     assert (answer.finding.invariant, answer.finding.step) == (mode.breaks, shortest)

@@ -13,6 +13,7 @@ from failure_modes.checker.search.plans import guards_of
 from failure_modes.checker.testing import prove_broken, prove_guarded
 from failure_modes.checker.traces.database import kept
 from tests.checker.commands import invoke, results_of
+from tests.checker.torn_recovery import TORN_RECOVERY, in_catalogue
 
 TORN = failure_mode("FM_002")
 DONE_TWICE = next(trace for path, trace in kept(TORN) if path.stem == "done_twice")
@@ -20,7 +21,7 @@ DONE_TWICE = next(trace for path, trace in kept(TORN) if path.stem == "done_twic
 
 def _broken_at(hunt: Hunt) -> tuple[int | None, str | None, list[str]]:
     """At which step of the trace the hunt ends, which other invariant ended it, and what was gone past."""
-    with Lockstep(DONE_TWICE.scope, TORN.swap, target=hunt) as lockstep:
+    with Lockstep(DONE_TWICE.scope, TORN.fault, target=hunt) as lockstep:
         try:
             for action in DONE_TWICE.actions:
                 lockstep.apply(action)
@@ -48,8 +49,8 @@ def test_what_may_not_break_on_the_way_ends_the_run() -> None:
     [
         ("INV_009", (), "there is no invariant 'INV_009'"),
         ("INV_001", ("INV_002", "nothing"), "there is no invariant 'nothing'"),
-        ("INV_001", ("INV_001",), "INV_001 is hunted, so it is not gone past"),
-        ("INV_005", ("INV_003",), "INV_005 cannot be hunted past INV_003"),
+        ("INV_001", ("INV_001",), "INV_001 is the target, and a target does not tolerate itself"),
+        ("INV_005", ("INV_003",), "INV_005 cannot tolerate INV_003"),
     ],
 )
 def test_a_hunt_that_makes_no_sense_is_refused(invariant: str, past: tuple[str, ...], why: str) -> None:
@@ -77,7 +78,7 @@ def test_what_a_scenario_says_of_what_else_it_breaks_is_so(mode_id: str, breaks:
 
 def test_a_fault_put_right_is_asked_for_once() -> None:
     """What a failure mode breaks in one scope has one guard; a scope of its own has one of its own."""
-    assert [one.breaks for one in guards_of(failure_mode("FM_013"))] == ["INV_003"]
+    assert [one.breaks for one in guards_of(TORN_RECOVERY)] == ["INV_003"]
     assert [one.breaks for one in guards_of(TORN)] == ["INV_002", "INV_001"]
     assert [one.breaks for one in guards_of(failure_mode("FM_009"))] == ["INV_003", "INV_001"]
 
@@ -106,12 +107,13 @@ def test_one_of_them_can_be_asked_for() -> None:
     assert {found.exit_code, proved.exit_code, prevented.exit_code} == {EXIT.AS_EXPECTED}
 
 
-def test_a_proof_says_it_of_all_of_them() -> None:
+def test_a_proof_says_it_of_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """The JSON object has a result for each break; a fix is proved once for each scope."""
-    first, guarded, then = results_of(invoke("prove", "FM_013", "--json"))
+    mode_id = in_catalogue(TORN_RECOVERY, monkeypatch)
+    first, guarded, then = results_of(invoke("prove", mode_id, "--json"))
     assert (first["breaks"], first["shortest"], guarded["states"]) == ("INV_003", 6, 1_271)
     assert (then["breaks"], then["shortest"], then["system"]) == ("INV_004", 6, "broken")
-    text = invoke("prove", "FM_013").stdout
+    text = invoke("prove", mode_id).stdout
     assert text.count("nothing breaks in any reachable state") == 1
 
 

@@ -9,10 +9,13 @@ import pytest
 from attrs import evolve
 
 from failure_modes.checker.campaigns.hunting import SET_MAX, Trial, hunt, trials
-from failure_modes.checker.campaigns.matrix import off
-from failure_modes.checker.experiment.catalogue import failure_mode
-from failure_modes.checker.experiment.strategy import UNRESTRICTED
+from failure_modes.checker.experiment.scope import Scope
+from failure_modes.checker.experiment.strategy import UNRESTRICTED, Strategy
+from failure_modes.checker.subject.absent_policies import ABSENT
 from tests.checker.commands import ROOT, invoke, results_of
+
+SCOPE = Scope()
+STRATEGY = Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Crash", 1), ("Reconcile", 1)), steps=15)
 
 
 def test_sets_are_drawn_from_the_seed_and_differ() -> None:
@@ -21,30 +24,31 @@ def test_sets_are_drawn_from_the_seed_and_differ() -> None:
     assert drawn == list(trials(40, 5)) != list(trials(40, 6))
     assert len({trial.off for trial in drawn}) == 40
     assert {len(trial.off) for trial in drawn} == set(range(1, SET_MAX + 1))
-    assert {name for trial in drawn for name in trial.off} == set(off())
+    assert {name for trial in drawn for name in trial.off} == set(ABSENT)
 
 
 def test_what_takes_two_policies_is_told_from_what_takes_one() -> None:
-    """FM_016 needs lease and retry off; with the fence off besides, that is still what it needs."""
-    strategy = failure_mode("FM_016").strategy
+    """A masked loss needs lease and retry off; with the fence off besides, that is still what it needs."""
     trial = Trial(off=("lease", "fence", "retry"), attempts_max=1)
-    found = {one.invariant: one for one in hunt(strategy, trial, seed=1, examples=100, say=lambda _: None)}
+    found = {
+        one.invariant: one for one in hunt(SCOPE, STRATEGY, trial, seed=1, examples=100, say=lambda _: None)
+    }
     assert found["INV_005"].needed == ("lease", "retry")
-    assert len(found["INV_005"].actions) == failure_mode("FM_016").shortest
+    assert len(found["INV_005"].actions) == 3
 
 
 def test_a_trial_with_more_attempts_hides_it() -> None:
     """A job that is not given up is stuck, for want of the lease alone."""
-    strategy = evolve(failure_mode("FM_016").strategy, steps=10)
+    strategy = evolve(STRATEGY, steps=10)
     trial = Trial(off=("lease", "retry"), attempts_max=2)
-    needed = [one.needed for one in hunt(strategy, trial, seed=1, examples=100, say=lambda _: None)]
+    needed = [one.needed for one in hunt(SCOPE, strategy, trial, seed=1, examples=100, say=lambda _: None)]
     assert needed == [("lease",)]
 
 
 def test_a_job_without_a_key_is_charged_all_the_same() -> None:
     """With idempotency off no job has a key; each is charged for what it asked for, and INV_004 holds."""
     trial = Trial(off=("idempotency",), attempts_max=3)
-    found = hunt(UNRESTRICTED, trial, seed=0, examples=30, say=lambda _: None)
+    found = hunt(SCOPE, UNRESTRICTED, trial, seed=0, examples=30, say=lambda _: None)
     assert "INV_004" not in [one.invariant for one in found]
 
 

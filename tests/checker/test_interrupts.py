@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
-from failure_modes.checker.campaigns.seeds import FILE as SEEDS_FILE
-from failure_modes.checker.campaigns.times import FILE as SECONDS_FILE
+from failure_modes.checker.campaigns.measured import file_of
 from failure_modes.checker.cli.exits import EXIT
+from failure_modes.checker.experiment.catalogue import catalogue
 from failure_modes.checker.experiment.scope import StoreKind
 from failure_modes.checker.traces.database import all_kept
 from tests.checker.postgresql import needs_binaries
@@ -110,7 +110,7 @@ COMMANDS = {
 def _interrupted(command: Command, number: signal.Signals, folder: Path, *options: str) -> str:
     """Let it work, send the signal, and judge how it ends. Gives the last line of its errors."""
     environment = {"TMPDIR": str(folder), "QUEUE_TEST_POSTGRESQL": ""}
-    kept = SEEDS_FILE.read_bytes(), SECONDS_FILE.read_bytes()
+    kept = [file_of(mode).read_bytes() for mode in catalogue()]
     with started("-c", TALKATIVE, *command.arguments, *options, **environment) as running:
         _until_it_works(running, command.works)
         running.signal(number, group=number is signal.SIGINT)  # as a terminal does, and as a supervisor does
@@ -123,7 +123,7 @@ def _interrupted(command: Command, number: signal.Signals, folder: Path, *option
     assert "interrupted" in output + last
     assert [line for line in before if not re.match("[a-zA-Z_0-9 ,.]+: ", line)] == [], "no traceback"
     assert "interrupted" not in "".join(before)
-    assert (SEEDS_FILE.read_bytes(), SECONDS_FILE.read_bytes()) == kept
+    assert [file_of(mode).read_bytes() for mode in catalogue()] == kept
     return last
 
 

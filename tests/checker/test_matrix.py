@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 from attrs import fields
 
-from failure_modes.checker.campaigns.matrix import PARTS, Row, is_new, off
+from failure_modes.checker.campaigns.matrix import GROUPS, Row, is_new
 from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.scope import Scope, build_queue, guarded
-from failure_modes.checker.experiment.target import Hunt, past_others
+from failure_modes.checker.experiment.target import Target, tolerating_others
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.proof.result import ProofResult
+from failure_modes.checker.subject.absent_policies import ABSENT
 from failure_modes.checker.testing import prove_broken, prove_guarded
 from model.invariants import INVARIANTS
 from model.state import Settings
@@ -25,9 +25,9 @@ from tests.checker.commands import invoke
 def test_every_policy_can_be_switched_off(tmp_path: Path) -> None:
     """None is missing, and switching one off changes that one and no other."""
     store = SQLiteStore(tmp_path / "queue.db", clock=ManualClock(), create=True)
-    queue = build_queue(store, PARTS[-1].scope.settings, guarded)
-    assert list(off()) == [field.name for field in fields(Policies)]
-    for name, swap in off().items():
+    queue = build_queue(store, GROUPS[-1].scope.settings, guarded)
+    assert list(ABSENT) == [field.name for field in fields(Policies)]
+    for name, swap in ABSENT.items():
         without = swap(queue)
         changed = [
             field.name
@@ -45,8 +45,8 @@ def test_no_policy_takes_the_limits_with_it() -> None:
     scope = Scope(workers=1, settings=settings, constraints=False)
     bounds = Bounds(jobs=1, failures=3, ticks=2, tick_seconds=(31,))
     proofs = {
-        name: Proof(scope=scope, bounds=bounds, swap=swap, target=Hunt("INV_006"))
-        for name, swap in off().items()
+        name: Proof(scope=scope, bounds=bounds, swap=swap, target=Target("INV_006"))
+        for name, swap in ABSENT.items()
     }
     answers = {name: prove(proof) for name, proof in proofs.items()}
     assert all(answer.complete for answer in answers.values())
@@ -55,13 +55,8 @@ def test_no_policy_takes_the_limits_with_it() -> None:
 
 def test_every_policy_is_judged_in_one_scope() -> None:
     """The parts of the matrix leave out none, and have none twice."""
-    judged = [name for part in PARTS for name in part.policies]
-    assert sorted(judged) == sorted(off())
-
-
-def test_what_a_failure_mode_switches_off_is_a_policy() -> None:
-    """The catalogue's word for it is a name of `Policies`, and FM_001 leaves out the commit boundary."""
-    assert failure_mode("FM_001").switches_off == "commit"
+    judged = [name for group in GROUPS for name in group.policies]
+    assert sorted(judged) == sorted(ABSENT)
 
 
 def test_a_set_is_new_where_no_smaller_set_in_it_breaks() -> None:
@@ -81,9 +76,9 @@ def _row(off: tuple[str, ...], answers: tuple[ProofResult, ...]) -> Row:
 
 def test_what_breaks_only_later_is_hunted_past_the_others() -> None:
     """All others may break before; but INV_005 cannot be judged past INV_003."""
-    assert past_others("INV_004").past == ("INV_001", "INV_002", "INV_003", "INV_005", "INV_006")
-    assert past_others("INV_005").past == ("INV_001", "INV_002", "INV_004", "INV_006")
-    assert past_others("INV_006").past == ("INV_001", "INV_002", "INV_003", "INV_004", "INV_005")
+    assert tolerating_others("INV_004").tolerates == ("INV_001", "INV_002", "INV_003", "INV_005", "INV_006")
+    assert tolerating_others("INV_005").tolerates == ("INV_001", "INV_002", "INV_004", "INV_006")
+    assert tolerating_others("INV_006").tolerates == ("INV_001", "INV_002", "INV_003", "INV_004", "INV_005")
 
 
 @pytest.mark.parametrize("option", [("--together", "0"), ("--together", "7"), ("--processes", "0")])

@@ -66,8 +66,7 @@ def test_every_state_is_the_same_on_both_stores() -> None:
 
 def test_the_guarded_system_holds_statement_by_statement() -> None:
     """Nothing breaks; locks were waited for, jobs passed over, workers killed inside a transaction."""
-    strategy = evolve(UNRESTRICTED, scope=STATEMENTS)
-    search = Search(strategy=strategy, swap=guarded, hunted=None, seed=3, examples=100)
+    search = Search(scope=STATEMENTS, strategy=UNRESTRICTED, swap=guarded, hunted=None, seed=3, examples=100)
     result = run(search, shrinking=False)
     assert result.finding is None
     for name in (
@@ -81,8 +80,8 @@ def test_the_guarded_system_holds_statement_by_statement() -> None:
 
 def test_limits_and_a_gateway_hold_statement_by_statement() -> None:
     """The retry budget and the breaker are tables that transactions lock: nobody waits in a circle."""
-    strategy = evolve(UNRESTRICTED, scope=evolve(STATEMENTS, settings=LIMITED))
-    search = Search(strategy=strategy, swap=guarded, hunted=None, seed=1, examples=60)
+    scope = evolve(STATEMENTS, settings=LIMITED)
+    search = Search(scope=scope, strategy=UNRESTRICTED, swap=guarded, hunted=None, seed=1, examples=60)
     result = run(search, shrinking=False)
     assert result.finding is None
     assert result.tally.sometimes["a process waited for a lock"]
@@ -170,7 +169,13 @@ class LocksTheExecutionOnly(PostgreSQLTransaction):
 @pytest.mark.parametrize("kind", [LocksNothing, ReadsTooEarly, RecoversUnlocked, LocksTheExecutionOnly])
 def test_a_store_that_locks_wrongly_does_not_pass(kind: type[PostgreSQLTransaction]) -> None:
     """Statement by statement the search of the guarded system finds that it is not."""
-    strategy = evolve(UNRESTRICTED, scope=STATEMENTS)
-    search = Search(strategy=strategy, swap=transactions(kind), hunted=None, seed=1, examples=1_000)
+    search = Search(
+        scope=STATEMENTS,
+        strategy=UNRESTRICTED,
+        swap=transactions(kind),
+        hunted=None,
+        seed=1,
+        examples=1_000,
+    )
     result = run(search, shrinking=False)
     assert result.finding is not None

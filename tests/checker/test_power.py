@@ -3,7 +3,6 @@
 from functools import partial
 
 import pytest
-from attrs import evolve
 
 from failure_modes.checker.cli import power as cli_power
 from failure_modes.checker.experiment.bounds import Bounds
@@ -96,11 +95,8 @@ def test_power_is_lost_only_where_the_disk_is_watched() -> None:
 def test_a_free_search_finds_nothing_on_the_guarded_system(granularity: Granularity) -> None:
     """Whatever power interrupts, at each granularity; and power was lost."""
     strategy = UNRESTRICTED.weighted("PowerLoss", 1)
-    assert strategy.scope.power_loss
     scope = Scope(power_loss=True, granularity=granularity)
-    result = run(
-        Search(strategy=evolve(strategy, scope=scope), swap=guarded, hunted=None, seed=1, examples=40)
-    )
+    result = run(Search(scope=scope, strategy=strategy, swap=guarded, hunted=None, seed=1, examples=40))
     assert result.finding is None
     assert result.tally.sometimes[OF_POWER] > 10
 
@@ -109,7 +105,16 @@ def test_a_free_search_finds_nothing_on_the_guarded_system(granularity: Granular
 def test_a_free_search_finds_what_is_lost(settings: tuple[str, str]) -> None:
     """Without being told what to look for."""
     strategy = UNRESTRICTED.weighted("PowerLoss", 1)
-    result = run(Search(strategy=strategy, swap=kept_as(*settings), hunted=None, seed=1, examples=100))
+    result = run(
+        Search(
+            scope=Scope(power_loss=True),
+            strategy=strategy,
+            swap=kept_as(*settings),
+            hunted=None,
+            seed=1,
+            examples=100,
+        )
+    )
     assert result.finding is not None
     assert result.actions == (Enqueue(key="k1"), PowerLoss())
 

@@ -47,7 +47,7 @@ def _agreed(proof: Proof) -> tuple[str | None, int | None]:
 @EACH_FAILURE_MODE
 def test_a_failure_mode_is_found_whatever_is_switched_off(mode: FailureMode) -> None:
     """In the bounds of its proof each reduction leaves the finding and the shortest length as they are."""
-    proof = Proof(scope=mode.strategy.scope, bounds=mode.bounds, swap=mode.swap, target=mode.hunt)
+    proof = Proof(scope=mode.scope, bounds=mode.bounds, swap=mode.fault, target=mode.target)
     invariant, shortest = _agreed(proof)
     assert invariant == mode.breaks
     assert shortest is not None

@@ -1,7 +1,7 @@
 """The printed text of a run is exact: the same for everyone who replays a trace, wherever and whenever.
 
-The expected text is in `expected/`. A change of the text is a change of what users read: look at the
-difference, then copy what was printed.
+The expected text of a kept trace is in the folder `expected` of its failure mode. A change of the text is a
+change of what users read: look at the difference, then copy what was printed.
 """
 
 import json
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from failure_modes.checker.experiment.catalogue import catalogue
 from failure_modes.checker.experiment.scope import Granularity
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.subject.worlds import why_not_here
@@ -54,22 +55,22 @@ for folder, arguments in json.loads(sys.argv[1]):
 """
 
 
-def runs(folder: Path) -> dict[str, tuple[Path, list[str]]]:
-    """What is replayed, by the name of the file that has the expected text: from which folder, and how."""
+def runs(folder: Path) -> dict[Path, tuple[Path, list[str]]]:
+    """What is replayed, by the file that has the expected text: from which folder, and how."""
     (folder / "statements.json").write_text(to_json(STATEMENTS))
     kept = [
-        (path.stem, ROOT, path.relative_to(ROOT).as_posix())
+        (path.parent.parent / "expected" / path.stem, ROOT, path.relative_to(ROOT).as_posix())
         for path, trace in all_kept()
         if why_not_here(trace.scope.store) is None
     ]
-    found: dict[str, tuple[Path, list[str]]] = {}
-    for name, start, path in [*kept, ("statements", folder, "statements.json")]:
-        found[f"{name}.broken"] = start, ["replay", path]
-        found[f"{name}.guarded"] = start, ["replay", path, "--guarded"]
+    found: dict[Path, tuple[Path, list[str]]] = {}
+    for name, start, path in [*kept, (EXPECTED / "statements", folder, "statements.json")]:
+        found[name.with_suffix(".broken.txt")] = start, ["replay", path]
+        found[name.with_suffix(".guarded.txt")] = start, ["replay", path, "--guarded"]
     return found
 
 
-def printed(folder: Path, python: str, hash_seed: str) -> dict[str, str]:
+def printed(folder: Path, python: str, hash_seed: str) -> dict[Path, str]:
     """What each run prints in a fresh process of that Python."""
     wanted = runs(folder)
     jobs = json.dumps([[str(start), arguments] for start, arguments in wanted.values()])
@@ -84,9 +85,9 @@ def printed(folder: Path, python: str, hash_seed: str) -> dict[str, str]:
     return dict(zip(wanted, completed.stdout.split("-----\n"), strict=False))
 
 
-def expected(folder: Path) -> dict[str, str]:
+def expected(folder: Path) -> dict[Path, str]:
     """What each run should print."""
-    return {name: (EXPECTED / f"{name}.txt").read_text(encoding="utf-8") for name in runs(folder)}
+    return {file: file.read_text(encoding="utf-8") for file in runs(folder)}
 
 
 @pytest.mark.parametrize("hash_seed", ["0", "1", "random"])
@@ -104,7 +105,15 @@ def test_the_text_is_exact_on_another_python(tmp_path: Path) -> None:
 
 def test_every_expected_text_is_printed_by_a_run(tmp_path: Path) -> None:
     """No file with expected text is left over from a trace that is gone."""
-    assert {file.name for file in EXPECTED.iterdir()} == {f"{name}.txt" for name in runs(tmp_path)}
+    folders = [EXPECTED, *[mode.folder / "expected" for mode in catalogue()]]
+    kept_elsewhere = {
+        file
+        for path, trace in all_kept()
+        if why_not_here(trace.scope.store) is not None
+        for file in path.parent.parent.glob(f"expected/{path.stem}.*.txt")
+    }
+    there = {file for folder in folders for file in folder.glob("*.txt")}
+    assert there - kept_elsewhere == set(runs(tmp_path))
 
 
 @pytest.mark.parametrize("guarded", [False, True])

@@ -31,7 +31,7 @@ def test_each_stage_has_a_heading_and_the_last_line_the_answer() -> None:
     assert re.fullmatch(r"FM_005 lost job: as expected; \d+ s", result.stdout.splitlines()[-1])
 
 
-def _calls(code: EXIT = EXIT.AS_EXPECTED, length: int = MODE.shortest) -> Callable[..., EXIT]:
+def _calls(code: EXIT = EXIT.AS_EXPECTED, length: int = MODE.expected.shortest) -> Callable[..., EXIT]:
     """In place of the commands that `run` calls: each adds a result, and ends with that code."""
 
     def call(called: click.Command, name: str, *_: str) -> EXIT:
@@ -65,10 +65,10 @@ def test_a_stage_that_is_not_as_expected_is_the_answer(monkeypatch: pytest.Monke
 
 def test_a_search_that_ends_at_a_longer_trace_is_not_as_expected(monkeypatch: pytest.MonkeyPatch) -> None:
     """The scenario says how short the shortest is; a search that stops before it is a defect."""
-    monkeypatch.setattr(cli_run, "_call", _calls(length=MODE.shortest + 1))
+    monkeypatch.setattr(cli_run, "_call", _calls(length=MODE.expected.shortest + 1))
     result = invoke("run", "FM_005")
     assert result.exit_code == EXIT.NOT_AS_EXPECTED
-    ends = f"shortest={MODE.shortest}, and the search ends at {MODE.shortest + 1}"
+    ends = f"shortest={MODE.expected.shortest}, and the search ends at {MODE.expected.shortest + 1}"
     assert f" not as its scenario.py says: {ends}\n" in result.stdout
     assert result.stdout.splitlines()[-1].startswith("FM_005 lost job: find not as expected; ")
 

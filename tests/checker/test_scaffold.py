@@ -17,7 +17,7 @@ def test_the_folder_is_laid_out_under_its_number_and_name(tmp_path: Path) -> Non
     folder = lay_out("fm15", "lost_write", folder=tmp_path)
     assert folder.name == "FM_015_lost_write"
     files = sorted([path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()])
-    assert [name for name in files if not name.startswith("traces/")] == [
+    assert [name for name in files if not name.startswith(("expected/", "traces/"))] == [
         "__init__.py",
         "scenario.py",
         "spec.md",

@@ -5,8 +5,8 @@ from typing import cast
 import pytest
 from attrs import define, evolve
 
-from failure_modes.checker.experiment.catalogue import failure_mode
-from failure_modes.checker.experiment.scope import Swap
+from failure_modes.checker.experiment.catalogue import catalogue
+from failure_modes.checker.experiment.scope import StoreKind, Swap
 from failure_modes.checker.oracle.lockstep import run_actions
 from failure_modes.checker.search import minimise as minimising
 from failure_modes.checker.search.edits import minimise
@@ -17,9 +17,10 @@ from system.policies.reconcile import Reconciled
 from system.queue import Queue
 from system.store import Store
 from tests.checker.commands import invoke
+from tests.checker.torn_recovery import TORN_RECOVERY
 
-MODE = failure_mode("FM_013")
-SCOPE = MODE.strategy.scope
+MODE = TORN_RECOVERY
+SCOPE = MODE.scope
 A, B = Step(worker="A"), Step(worker="B")
 ABORTS_A_COMMIT: tuple[Action, ...] = (
     Enqueue(key="k1"),
@@ -57,16 +58,16 @@ class Counts:
 
 def counting(queue: Queue) -> Queue:
     """The broken queue with a recovery that counts."""
-    broken = MODE.swap(queue)
+    broken = MODE.fault(queue)
     counts = cast(Reconciliation, Counts(broken.policies.reconcile))
     return evolve(broken, policies=evolve(broken.policies, reconcile=counts))
 
 
-def _shrunk(swap: Swap = MODE.swap) -> tuple[Action, ...]:
-    found = run_actions(SCOPE, swap, MODE.hunt, ABORTS_A_COMMIT)
+def _shrunk(swap: Swap = MODE.fault) -> tuple[Action, ...]:
+    found = run_actions(SCOPE, swap, MODE.target, ABORTS_A_COMMIT)
     assert found is not None
     assert len(found.actions) == 7
-    shortest = shrink(SCOPE, swap, MODE.hunt, found)
+    shortest = shrink(SCOPE, swap, MODE.target, found)
     assert shortest.sure == (len(shortest.actions) == 6)
     return shortest.actions
 
@@ -75,7 +76,7 @@ def test_a_trace_that_no_small_change_shortens_becomes_the_shortest() -> None:
     """The explorer tries every trace with no more of anything; a local search stays where it is."""
 
     def same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
-        again = run_actions(SCOPE, MODE.swap, MODE.hunt, actions)
+        again = run_actions(SCOPE, MODE.fault, MODE.target, actions)
         return None if again is None else again.actions
 
     assert minimise(ABORTS_A_COMMIT, same) == ABORTS_A_COMMIT
@@ -97,6 +98,7 @@ def test_a_queue_that_cannot_be_explored_is_searched_locally() -> None:
 def test_a_search_says_where_a_shorter_trace_was_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last line of `find` says that what it shows need not be the shortest; else it is silent."""
     said = "and perhaps not to the shortest"
-    assert said not in invoke("find", "FM_004").stdout
+    mode = min(catalogue(), key=lambda mode: (mode.scope.store is not StoreKind.SQLITE, mode.expected.states))
+    assert said not in invoke("find", mode.id).stdout
     monkeypatch.setattr(minimising, "STATES_MAX", 1)
-    assert said in invoke("find", "FM_004").stdout.splitlines()[-1]
+    assert said in invoke("find", mode.id).stdout.splitlines()[-1]

@@ -171,6 +171,16 @@ RENAMED = [
         id="keys",
     ),
     pytest.param(
+        (Enqueue(key="z", poison=True), Enqueue(key="p7"), Enqueue(key="a", poison=True), Enqueue(key="z")),
+        (
+            Enqueue(key="p1", poison=True),
+            Enqueue(key="k1"),
+            Enqueue(key="p2", poison=True),
+            Enqueue(key="p1"),
+        ),
+        id="keys of poison jobs",
+    ),
+    pytest.param(
         (Step(worker="C"), Crash(worker="A"), Fail(worker="C"), Heartbeat(worker="B")),
         (Step(worker="A"), Crash(worker="B"), Fail(worker="A"), Heartbeat(worker="C")),
         id="workers",

@@ -144,7 +144,7 @@ def test_a_dead_process_makes_nothing_durable_and_keeps_no_lock(tmp_path: object
 def test_the_same_actions_give_the_same_run(granularity: Granularity) -> None:
     """Every example is reproducible from its actions alone: the records of a second run are equal."""
     scope = Scope(workers=2, granularity=granularity)
-    alphabet = UNRESTRICTED.alphabet()
+    alphabet = UNRESTRICTED.alphabet(Scope())
     for seed in range(20):
         chance = random.Random(seed)
         first = _run(scope, tuple(chance.choices(alphabet, k=80)))
@@ -199,7 +199,7 @@ def test_a_divergence_on_the_guarded_system_is_a_trace_that_replays() -> None:
         return evolve(queue, policies=evolve(queue.policies, retry=Longer()))
 
     result = run(Search(strategy=UNRESTRICTED, swap=swap, hunted=None, seed=0, examples=500))
-    trace = trace_of(None, UNRESTRICTED.scope, result, "")
+    trace = trace_of(None, Scope(), result, "")
     assert trace is not None
     assert (trace.breaks.invariant, trace.breaks.step) == (None, 4)
     again = run_actions(trace.scope, swap, None, trace.actions)

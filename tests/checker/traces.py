@@ -29,7 +29,7 @@ SMALL = Trace(
 
 SMALL_TEXT = """\
 {
-  "format": 1,
+  "format": 2,
   "failure_mode": "FM_001",
   "scope": {"workers": 2, "granularity": "transaction", "lease_seconds": 30, "attempts_max": 3, \
 "backoff_seconds": 1, "backoff_max_seconds": 60},
@@ -83,7 +83,7 @@ def _actions(scope: Scope) -> st.SearchStrategy[Action]:
     moves = [st.builds(kind, worker=workers) for kind in (Step, Fail, Heartbeat, Crash)]
     return st.one_of(
         *moves,
-        st.builds(Enqueue, key=st.text(st.characters(codec="utf-8"), min_size=1)),
+        st.builds(Enqueue, key=st.text(st.characters(codec="utf-8"), min_size=1), poison=st.booleans()),
         st.builds(Tick, seconds=_MILLISECONDS.map(lambda milliseconds: milliseconds / 1000)),
         st.builds(Tick, seconds=st.integers(1, 10**9)),
         st.just(Reconcile()),

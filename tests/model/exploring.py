@@ -1,4 +1,4 @@
-"""What the tests of the model share: a run, told shortly, and every reachable state of a small scope."""
+"""What the tests of the model share: a way to write a run, and every reachable state of a small scope."""
 
 from collections import deque
 from functools import cache
@@ -19,7 +19,7 @@ def run(state: State, *actions: Action) -> State:
     return state
 
 
-def told(outcome: Outcome) -> list[tuple[str, str | None]]:
+def events_of(outcome: Outcome) -> list[tuple[str, str | None]]:
     """The events of an outcome, with their reasons."""
     assert outcome.rejected is None, outcome.rejected
     return [(event.event, event.reason) for event in outcome.events]

@@ -21,13 +21,13 @@ DUPLICATE = Fault(kind="duplicate", job=1)
 
 def ending(
     final: Durable,
-    *told: Event,
+    *events: Event,
     accepted: tuple[str, ...] = ("k1",),
     faults: tuple[Fault, ...] = (),
     settled: bool = True,
 ) -> Ending:
     """A run that has ended; settled, with its one job accepted, unless said otherwise."""
-    return Ending(final=final, events=told, accepted=accepted, faults=faults, settled=settled)
+    return Ending(final=final, events=events, accepted=accepted, faults=faults, settled=settled)
 
 
 EXPIRED_ROW = audit("expired", "reconcile", Status.IN_PROGRESS, Status.ABORTED, RECONCILER)
@@ -37,13 +37,13 @@ FAILED_ROW = audit("failed", "fail", Status.IN_PROGRESS, Status.ABORTED)
 OPENED_ROW = Event(event="opened", operation="fail", actor="A", job=1, execution=1)
 
 KEYLESS = evolve(SUCCEEDED, jobs=tuple([evolve(job, key=None) for job in SUCCEEDED.jobs]))
-"""One job that no key tells of: it may be any one that was asked for, and no more than one."""
+"""One job without a key: it may be any job that was asked for, and no more than one."""
 
 BAD_ENDINGS = [
     (
         "INV_005",
         ending(SUCCEEDED, FAILED_ROW, OPENED_ROW, faults=(FAILURE, FAILURE)),
-        "no audit row tells of the failure that hit job-1",
+        "no audit row records the failure of job-1",
     ),
     ("INV_004", ending(Durable()), "the job of key 'k1' was accepted and is missing"),
     (
@@ -66,37 +66,37 @@ BAD_ENDINGS = [
     (
         "INV_005",
         ending(SUCCEEDED, faults=(CRASH,)),
-        "no audit row tells of the crash that hit exec-1 of job-1",
+        "no audit row records the crash of exec-1 of job-1",
     ),
     (
         "INV_005",
         ending(SUCCEEDED, audit("refused", "reconcile", None, None, RECONCILER), faults=(CRASH,)),
-        "no audit row tells of the crash that hit exec-1 of job-1",
+        "no audit row records the crash of exec-1 of job-1",
     ),
     (
         "INV_005",
         ending(SUCCEEDED, evolve(EXPIRED_ROW, execution=2), faults=(CRASH,)),
-        "no audit row tells of the crash that hit exec-1 of job-1",
+        "no audit row records the crash of exec-1 of job-1",
     ),
     (
         "INV_005",
         ending(SUCCEEDED, evolve(FINISHED_ROW, operation="finish"), faults=(CRASH,)),
-        "no audit row tells of the crash that hit exec-1 of job-1",
+        "no audit row records the crash of exec-1 of job-1",
     ),
     (
         "INV_005",
         ending(SUCCEEDED, EXPIRED_ROW, faults=(FAILURE,)),
-        "no audit row tells of the failure that hit job-1",
+        "no audit row records the failure of job-1",
     ),
     (
         "INV_005",
         ending(SUCCEEDED, FAILED_ROW, faults=(DUPLICATE,)),
-        "no audit row tells of the duplicate that hit job-1",
+        "no audit row records the duplicate of job-1",
     ),
     (
         "INV_005",
         ending(SUCCEEDED, evolve(FAILED_ROW, job=2), faults=(FAILURE,)),
-        "no audit row tells of the failure that hit job-1",
+        "no audit row records the failure of job-1",
     ),
     ("INV_005", ending(FAILED), "job-1 is FAILED and no audit row says why"),
     ("INV_005", ending(FAILED, evolve(BURIED, job=2)), "job-1 is FAILED and no audit row says why"),
@@ -108,7 +108,7 @@ BAD_ENDINGS = [
     BAD_ENDINGS,
     ids=[f"{number}-{case[2]}" for number, case in enumerate(BAD_ENDINGS)],
 )
-def test_a_breach_at_the_end_is_told_in_its_own_words(rule: str, bad: Ending, text: str) -> None:
+def test_a_breach_at_the_end_has_words_of_its_own(rule: str, bad: Ending, text: str) -> None:
     """The invariant that a run's end breaks says which job is not as it should be, and how."""
     predicate = invariant(rule).at_end
     assert predicate is not None
@@ -119,13 +119,13 @@ GOOD_ENDINGS = {
     "nothing was asked for": ending(Durable(), accepted=()),
     "a job succeeded": ending(SUCCEEDED),
     "a job failed and was buried": ending(FAILED, BURIED),
-    "a crash was told by the expired lease": ending(SUCCEEDED, EXPIRED_ROW, faults=(CRASH,)),
-    "a crash was told by the recovered commit": ending(SUCCEEDED, FINISHED_ROW, faults=(CRASH,)),
-    "a failure was told": ending(SUCCEEDED, FAILED_ROW, faults=(FAILURE,)),
-    "a failure that came too late was told by its refusal": ending(
+    "a crash was recorded by the expired lease": ending(SUCCEEDED, EXPIRED_ROW, faults=(CRASH,)),
+    "a crash was recorded by the recovered commit": ending(SUCCEEDED, FINISHED_ROW, faults=(CRASH,)),
+    "a failure was recorded": ending(SUCCEEDED, FAILED_ROW, faults=(FAILURE,)),
+    "a failure that came too late was recorded by its refusal": ending(
         SUCCEEDED, audit("refused", "fail", None, None), faults=(FAILURE,)
     ),
-    "a duplicate was told": ending(
+    "a duplicate was recorded": ending(
         SUCCEEDED,
         Event(event="duplicate", operation="enqueue", actor=PRODUCER, job=1),
         faults=(DUPLICATE,),
@@ -148,21 +148,21 @@ def test_a_condensed_history_is_judged_as_the_whole_one() -> None:
     judge = invariant("INV_005").at_end
     assert judge is not None
     broken = 0
-    for told in product((BURIED, FAILED_ROW, again), repeat=3):
+    for history in product((BURIED, FAILED_ROW, again), repeat=3):
         for faults in product((FAILURE, DUPLICATE), repeat=2):
-            whole = judge(ending(FAILED, *told, faults=faults))
+            whole = judge(ending(FAILED, *history, faults=faults))
             for cut, hit in product(range(4), range(3)):
-                events, untold = condensed(told[:cut], faults[:hit])
-                rest = ending(FAILED, *events, *told[cut:], faults=(*untold, *faults[hit:]))
-                assert (judge(rest) is None) == (whole is None), (told, faults, cut, hit)
+                rows, unrecorded = condensed(history[:cut], faults[:hit])
+                rest = ending(FAILED, *rows, *history[cut:], faults=(*unrecorded, *faults[hit:]))
+                assert (judge(rest) is None) == (whole is None), (history, faults, cut, hit)
             broken += whole is not None
     assert 0 < broken < 3**3 * 2**2
 
 
-def test_condensing_forgets_what_is_told_and_nothing_else() -> None:
-    """A told fault goes with the row that told it; one that is untold stays, and so does who was given up."""
-    told = (EXPIRED_ROW, BURIED, BURIED, FAILED_ROW)
-    assert condensed(told, (CRASH, FAILURE, FAILURE, DUPLICATE)) == ((BURIED,), (FAILURE, DUPLICATE))
+def test_condensing_drops_what_is_recorded_and_nothing_else() -> None:
+    """A fault goes with the row that records it. A fault without a row stays, and so does a job given up."""
+    history = (EXPIRED_ROW, BURIED, BURIED, FAILED_ROW)
+    assert condensed(history, (CRASH, FAILURE, FAILURE, DUPLICATE)) == ((BURIED,), (FAILURE, DUPLICATE))
     assert condensed((FAILED_ROW,), ()) == ((FAILED_ROW,), ())
 
 
@@ -179,7 +179,7 @@ def test_two_faults_need_two_rows() -> None:
 
 
 @pytest.mark.parametrize("final", [SUCCEEDED, KEYLESS], ids=["with a key", "without a key"])
-def test_what_a_job_asked_for_was_charged_whether_or_not_a_key_tells_of_it(final: Durable) -> None:
+def test_what_a_job_asked_for_was_charged_whether_or_not_the_job_has_a_key(final: Durable) -> None:
     """The charge is known by what was done, and not by the job's key: a job may have none."""
     charged = evolve(ending(evolve(final, charges=("k1",))), external=True)
     judge = invariant("INV_004").at_end

@@ -23,7 +23,7 @@ def _breach(old: Execution, new: Execution, *events: Event, actor: str = "A") ->
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "events", "actor", "told"),
+    ("old", "new", "events", "actor", "text"),
     [
         (
             EXEC,
@@ -54,11 +54,11 @@ def _breach(old: Execution, new: Execution, *events: Event, actor: str = "A") ->
         (RUNNING, RUNNING, [STARTED], "A", "the audit says started, and nothing changed"),
     ],
 )
-def test_a_lease_is_not_stolen_bent_or_told_twice(
-    old: Execution, new: Execution, events: list[Event], actor: str, told: str
+def test_a_lease_is_not_stolen_bent_or_recorded_twice(
+    old: Execution, new: Execution, events: list[Event], actor: str, text: str
 ) -> None:
     """A transition that changes more than it may, or that another than the holder makes, is a breach."""
-    assert told in (_breach(old, new, *events, actor=actor) or "nothing")
+    assert text in (_breach(old, new, *events, actor=actor) or "nothing")
 
 
 def test_a_heartbeat_in_the_millisecond_of_the_lease_changes_nothing_and_breaks_nothing() -> None:

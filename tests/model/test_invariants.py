@@ -190,7 +190,7 @@ ON_CHANGE = [
 
 
 @pytest.mark.parametrize(("rule", "broken", "text"), ON_CHANGE, ids=[case[2] for case in ON_CHANGE])
-def test_a_breach_of_a_commit_is_told_in_its_own_words(rule: str, broken: Change, text: str) -> None:
+def test_a_breach_of_a_commit_has_words_of_its_own(rule: str, broken: Change, text: str) -> None:
     """The invariant that is broken by a commit says which row is wrong, and how."""
     predicate = invariant(rule).on_change
     assert predicate is not None

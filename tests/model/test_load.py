@@ -11,7 +11,7 @@ from model.limits import failed, has_room, is_open, probed, retried, wait_ms
 from model.load import Load
 from model.state import Breaker, Durable, Execution, JobState, Settings, Status, initial
 from model.step import step
-from tests.model.exploring import run, told
+from tests.model.exploring import events_of, run
 
 NO_LIMITS = Settings()
 LIMITS = Settings(retries_max=2, window_ms=1_000, failures_max=2, open_ms=500)
@@ -67,22 +67,22 @@ def test_the_model_opens_and_closes_on_the_record_and_passes_over_a_retry_beyond
     a = Step(worker="A")
     state = run(initial(settings=settings, workers=("A",)), Enqueue(key="k1"), a, a)
     state, outcome = step(state, Fail(worker="A"))
-    assert [event for event, _ in told(outcome)] == ["failed", "opened"]
+    assert [event for event, _ in events_of(outcome)] == ["failed", "opened"]
     assert step(state, a)[1].events == ()
     state, outcome = step(evolve(state, now=30_000), a)
-    assert told(outcome) == [("leased", None), ("exhausted", "retry_budget")]
+    assert events_of(outcome) == [("leased", None), ("exhausted", "retry_budget")]
     assert (outcome.events[1].job, outcome.events[1].execution) == (1, 2)
     assert state.durable.retries == (30_000,)
     state = run(state, a)
     state, outcome = step(state, Fail(worker="A"))
-    assert [event for event, _ in told(outcome)] == ["failed", "opened"]
+    assert [event for event, _ in events_of(outcome)] == ["failed", "opened"]
     passed, outcome = step(evolve(state, now=60_000), a)
     assert (passed.durable, outcome.events) == (state.durable, ())
     passed, outcome = step(run(passed, Enqueue(key="k2")), a)
     assert [(event.event, event.job) for event in outcome.events] == [("leased", 2)]
     state = run(evolve(state, now=90_000), a, a, a)
     state, outcome = step(state, a)
-    assert [event for event, _ in told(outcome)] == ["finished", "closed"]
+    assert [event for event, _ in events_of(outcome)] == ["finished", "closed"]
     assert (state.durable.breaker, state.durable.job_state(1)) == (Breaker(), JobState.SUCCEEDED)
 
 

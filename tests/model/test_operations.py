@@ -7,7 +7,7 @@ from model.actions import PRODUCER, Action, Enqueue, Fail, Heartbeat, Reconcile,
 from model.events import Event, Outcome
 from model.state import Durable, Job, JobState, Settings, State, Status, initial
 from model.step import step
-from tests.model.exploring import run, told
+from tests.model.exploring import events_of, run
 
 A, B = "A", "B"
 LEASE_MS = 30_000
@@ -33,7 +33,7 @@ def test_the_fence_opens_until_the_last_millisecond_of_the_lease(
     late = evolve(state, now=LEASE_MS - 1)
     assert late.durable.execution(1).lease_expires_at - 1 == late.now
     _, outcome = step(late, action)
-    assert [done for done, _ in told(outcome)] == [event]
+    assert [done for done, _ in events_of(outcome)] == [event]
 
 
 @pytest.mark.parametrize(("state", "action", "event"), FENCED)
@@ -44,7 +44,7 @@ def test_the_fence_closes_at_the_millisecond_the_lease_expires(
     late = evolve(state, now=LEASE_MS)
     assert late.durable.execution(1).lease_expires_at == late.now
     after, outcome = step(late, action)
-    assert told(outcome) == [("refused", "lease_expired")], f"not {event}"
+    assert events_of(outcome) == [("refused", "lease_expired")], f"not {event}"
     assert after.durable == state.durable
 
 
@@ -53,7 +53,7 @@ def test_a_lease_that_was_taken_over_is_refused(state: State, action: Action, ev
     """Once the job was leased anew the old execution is refused, whatever the time."""
     taken_over = run(evolve(state, now=LEASE_MS), Step(worker=B))
     after, outcome = step(taken_over, action)
-    assert told(outcome) == [("refused", "lease_lost")], f"not {event}"
+    assert events_of(outcome) == [("refused", "lease_lost")], f"not {event}"
     assert after.durable == taken_over.durable
 
 
@@ -61,7 +61,7 @@ def test_a_second_commit_is_refused_for_what_it_is() -> None:
     """When the job has its effect, a later commit is refused because of that, and adds none."""
     second = run(RUNNING, Tick(seconds=30), Step(worker=B), Step(worker=B), Step(worker=B))
     after, outcome = step(second, Step(worker=A))
-    assert told(outcome) == [("refused", "already_committed")]
+    assert events_of(outcome) == [("refused", "already_committed")]
     assert len(after.durable.effects) == 1
 
 
@@ -72,7 +72,7 @@ def test_a_lease_is_taken_over_at_the_millisecond_it_expires(
 ) -> None:
     """Neither the next worker nor recovery touches an execution before the time at which the fence closes."""
     after, outcome = step(evolve(RUNNING, now=now), action)
-    assert (("expired", None) in told(outcome)) is takes_over
+    assert (("expired", None) in events_of(outcome)) is takes_over
     assert (after.durable.execution(1).status is Status.ABORTED) is takes_over
 
 
@@ -81,7 +81,7 @@ def test_recovery_finishes_a_commit_once_its_lease_is_over(now: int, *, finishes
     """A COMMITTED execution is left to its worker until its lease expires; then recovery says DONE."""
     committed = run(RUNNING, Step(worker=A))
     after, outcome = step(evolve(committed, now=now), Reconcile())
-    assert told(outcome) == ([("finished", "abandoned")] if finishes else [])
+    assert events_of(outcome) == ([("finished", "abandoned")] if finishes else [])
     assert after.durable.execution(1).status is (Status.DONE if finishes else Status.COMMITTED)
 
 
@@ -89,7 +89,7 @@ def test_a_worker_that_finishes_after_recovery_did_is_refused() -> None:
     """The execution is finished once; who comes second is refused, and is idle again."""
     recovered = run(RUNNING, Step(worker=A), Tick(seconds=30), Reconcile())
     after, outcome = step(recovered, Step(worker=A))
-    assert told(outcome) == [("refused", "already_finished")]
+    assert events_of(outcome) == [("refused", "already_finished")]
     assert after.durable == recovered.durable
     assert after.workers == START.workers
 
@@ -108,10 +108,10 @@ def test_a_handler_whose_heartbeat_is_refused_runs_on(*, taken_over: bool) -> No
     late = evolve(RUNNING, now=LEASE_MS)
     before = run(late, Step(worker=B)) if taken_over else late
     after, outcome = step(before, Heartbeat(worker=A))
-    assert told(outcome) == [("refused", "lease_lost" if taken_over else "lease_expired")]
+    assert events_of(outcome) == [("refused", "lease_lost" if taken_over else "lease_expired")]
     assert after.workers == before.workers
     idle, outcome = step(after, Step(worker=A))
-    assert (outcome.operation, told(outcome)[0][0]) == ("commit", "refused")
+    assert (outcome.operation, events_of(outcome)[0][0]) == ("commit", "refused")
     assert idle.worker(A) == START.worker(A)
 
 
@@ -130,7 +130,7 @@ def test_the_backoff_doubles_up_to_its_cap_and_the_budget_ends_it() -> None:
         state = evolve(state, now=state.now + 5_000)
     assert waits == [1_000, 2_000, 4_000, 5_000, 5_000, None]
     assert state.durable.job_state(1) is JobState.FAILED
-    assert told(step(state, Step(worker=A))[1]) == []
+    assert events_of(step(state, Step(worker=A))[1]) == []
 
 
 @pytest.mark.parametrize(("now", "leases"), [(999, False), (1_000, True)])
@@ -138,7 +138,7 @@ def test_a_failed_job_may_be_leased_at_the_millisecond_its_backoff_ends(now: int
     """The backoff is over at the time it says, and not before."""
     failed = run(RUNNING, Fail(worker=A))
     _, outcome = step(evolve(failed, now=now), Step(worker=B))
-    assert told(outcome) == ([("leased", None)] if leases else [])
+    assert events_of(outcome) == ([("leased", None)] if leases else [])
 
 
 @pytest.mark.parametrize("how", ["lease", "reconcile", "fail"])
@@ -152,7 +152,7 @@ def test_the_last_attempt_buries_the_job_however_it_ends(how: str) -> None:
     before = running if how == "fail" else evolve(running, now=LEASE_MS)
     after, outcome = step(before, ends[how])
     aborted = ("failed", "handler_failed") if how == "fail" else ("expired", None)
-    assert told(outcome) == [aborted, ("buried", "attempts_spent")]
+    assert events_of(outcome) == [aborted, ("buried", "attempts_spent")]
     assert {event.operation for event in outcome.events} == {how}
     assert after.durable.job_state(1) is JobState.FAILED
     assert after.durable.job(1).available_at is None
@@ -168,7 +168,7 @@ def test_a_lease_that_buries_one_job_takes_the_next_in_another_transaction() -> 
         Enqueue(key="k2"),
     )
     buried, outcome = step(evolve(state, now=LEASE_MS), Step(worker=B))
-    assert told(outcome) == [("expired", None), ("buried", "attempts_spent")]
+    assert events_of(outcome) == [("expired", None), ("buried", "attempts_spent")]
     assert buried.worker(B) == START.worker(B)
     after, outcome = step(evolve(buried, now=LEASE_MS + 5), Step(worker=B))
     assert [(event.event, event.job) for event in outcome.events] == [("leased", 2)]

@@ -21,7 +21,7 @@ from model.invariants import INVARIANTS, Change, Invariant
 from model.state import JobState, Phase, Settings, State, Status, initial
 from model.step import enabled, step
 from model.transitions import EXECUTION, allowed, why_not_job
-from tests.model.exploring import Explored, Taken, explore, run, told
+from tests.model.exploring import Explored, Taken, events_of, explore, run
 
 A, B = "A", "B"
 LEASE_MS = 30_000
@@ -228,8 +228,8 @@ def test_a_helper_may_crash_and_has_nothing_to_forget(helper: str) -> None:
     assert step(state, Crash(worker=helper)) == (state, Outcome(operation=Environment.CRASH))
 
 
-def test_a_crash_forgets_what_the_worker_had_in_hand_and_nothing_else() -> None:
-    """Durable state and the other workers are as before; the worker is idle, with nothing in hand."""
+def test_a_crash_forgets_the_current_execution_of_the_worker_and_nothing_else() -> None:
+    """Durable state and the other workers are as before; the worker is idle, without an execution."""
     before = run(START, Enqueue(key="k1"), Step(worker=A), Step(worker=A))
     after = run(before, Crash(worker=A))
     assert before.worker(A) != initial(settings=Settings(), workers=(A,)).worker(A)
@@ -255,7 +255,7 @@ def test_an_operation_counts_from_the_time_it_read(at: int) -> None:
     """From the last change to now any time may have been read, and the lease runs from that time."""
     state = run(START, Tick(seconds=1), Enqueue(key="k1"), Tick(seconds=1))
     after, outcome = step(state, Step(worker=A), at=at)
-    assert told(outcome) == [("leased", None)]
+    assert events_of(outcome) == [("leased", None)]
     assert after.durable.execution(1).lease_expires_at == at + LEASE_MS
     assert (after.changed_at, after.now) == (at, 2_000)
 

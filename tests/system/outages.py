@@ -207,7 +207,7 @@ def outlive(
 
     clock = Outlasting(lasts, recover, is_done)
     with closing(opened(clock)) as store:
-        worker = Worker(Queue(store=store), handle, name="A", clock=clock, tell=tell)
+        worker = Worker(Queue(store=store), handle, name="A", clock=clock, log=tell)
         clock.stop = worker.stop
         begin()
         worker.run()

@@ -71,7 +71,7 @@ def test_status_counts_what_there_is(opened: Store) -> None:
         "succeeded": 0,
         "failed": 0,
         "set_aside": 0,
-        "ahead": 0,
+        "enqueued_in_future": 0,
         "abandoned": 0,
         "duplicates_refused": 1,
     }

@@ -49,7 +49,7 @@ def test_a_new_store_is_empty(store: Store, clock: ManualClock) -> None:
         set_aside=0,
         oldest_due_at=None,
         latest_due_at=None,
-        ahead=0,
+        enqueued_in_future=0,
         abandoned=0,
         duplicates_refused=0,
         counted_at=clock.now(),

@@ -76,7 +76,7 @@ def test_counts_are_of_one_moment(queue: Queue, clock: ManualClock) -> None:
     counts = queue.store.counts()
     assert (counts.pending, counts.running, counts.succeeded, counts.failed) == (2, 1, 1, 0)
     assert (counts.oldest_due_at, counts.latest_due_at) == (1_000_002, 1_030_004)
-    assert (counts.ahead, counts.abandoned) == (0, 0)
+    assert (counts.enqueued_in_future, counts.abandoned) == (0, 0)
     clock.advance(29_999)
     assert queue.store.counts().abandoned == 0
     clock.advance(1)

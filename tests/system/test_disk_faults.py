@@ -199,7 +199,7 @@ def test_a_worker_on_a_file_that_may_only_be_read_waits_for_leave(locked_folder:
     locked_folder.chmod(0o700)
     clock = Allowing()
     with unprivileged(), closing(SQLiteStore(path, clock=clock)) as store:
-        worker = Worker(Queue(store=store), lambda *_: None, name="A", clock=clock, tell=told.append)
+        worker = Worker(Queue(store=store), lambda *_: None, name="A", clock=clock, log=told.append)
         worker.run()
         assert store.counts().succeeded == 1
     why = "the file or its folder is read-only; this needs leave to write to both"

@@ -119,7 +119,7 @@ def test_a_thread_that_waits_for_the_store_ends_with_its_handler(queue: Queue) -
 
     told: list[str] = []
     queue.enqueue(1)
-    Worker(Away(store=queue.store), handler, name="A", clock=Waiting(), tell=told.append).run_once()
+    Worker(Away(store=queue.store), handler, name="A", clock=Waiting(), log=told.append).run_once()
     returned.set()
     assert left[0].ended() == [False]
     assert queue.store.counts().succeeded == 1

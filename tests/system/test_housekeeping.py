@@ -99,7 +99,7 @@ def test_a_store_that_is_busy_keeps_no_worker_from_its_jobs(queue: Queue, clock:
     told: list[str] = []
     queue.enqueue(1)
     busy = failing(queue, StoreBusy("locked"))
-    Worker(busy, write, name="A", clock=clock, reconcile_seconds=60, tell=told.append).drain()
+    Worker(busy, write, name="A", clock=clock, reconcile_seconds=60, log=told.append).drain()
     assert queue.store.counts().succeeded == 1
     assert told == ["worker A waits: locked", "worker A goes on"]
 
@@ -109,7 +109,7 @@ def test_a_store_that_is_away_is_waited_for(queue: Queue, clock: ManualClock) ->
     told: list[str] = []
     queue.enqueue(1)
     away = failing(queue, StoreUnavailable("away"))
-    worker = Worker(away, write, name="A", clock=clock, reconcile_seconds=60, tell=told.append)
+    worker = Worker(away, write, name="A", clock=clock, reconcile_seconds=60, log=told.append)
     assert not worker.run_once()
     assert told == ["worker A waits: away"]
     assert worker.run_once()

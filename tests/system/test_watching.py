@@ -153,7 +153,7 @@ def losing(
     queue = evolve(queue, lease_seconds=0.1)
     queue.enqueue(1)
     queue.enqueue(2)
-    worker = watched(queue, handler, clock, tell=told.append, **settings)
+    worker = watched(queue, handler, clock, log=told.append, **settings)
     with breaking_off(worker):
         worker.drain()
     return told

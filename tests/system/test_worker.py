@@ -181,7 +181,7 @@ def test_a_busy_store_is_tried_again(queue: Queue, clock: ManualClock, database:
 
     queue.enqueue(1)
     busy = Worker(
-        Queue(store=mine), lambda *_: held.__enter__(), name="A", clock=Releasing(), tell=told.append
+        Queue(store=mine), lambda *_: held.__enter__(), name="A", clock=Releasing(), log=told.append
     )
     busy.run_once()
     assert queue.store.counts().succeeded == 1

@@ -10,13 +10,14 @@ from functools import partial
 
 from attrs import evolve, frozen
 
-from failure_modes.checker.campaigns.matrix import off, without
 from failure_modes.checker.experiment.findings import Found
+from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import Strategy
-from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle.lockstep import run_actions
 from failure_modes.checker.search.machine import Search, Tally, run
 from failure_modes.checker.search.minimise import shrink
+from failure_modes.checker.subject.absent_policies import ABSENT, without
 from model.actions import Action
 from model.invariants import INVARIANTS
 from model.state import Settings
@@ -51,7 +52,7 @@ class Trial:
 
 def trials(number: int, seed: int) -> Iterator[Trial]:
     """So many random ones, no two of the same policies; fewer if there are not so many."""
-    chance, names = random.Random(seed), tuple(off())
+    chance, names = random.Random(seed), tuple(ABSENT)
     met: set[tuple[str, ...]] = set()
     for _ in range(number * 20):
         if len(met) == number:
@@ -64,24 +65,26 @@ def trials(number: int, seed: int) -> Iterator[Trial]:
 
 
 def hunt(
-    strategy: Strategy, trial: Trial, *, seed: int, examples: int, say: Callable[[str], None]
+    scope: Scope, strategy: Strategy, trial: Trial, *, seed: int, examples: int, say: Callable[[str], None]
 ) -> Iterator[Break]:
     """What breaks with these policies off: each invariant is searched for by itself.
 
     It is the policies that are judged, so the schema has no unique indexes meanwhile.
     """
     names, settings = trial.off, evolve(LIMITED, attempts_max=trial.attempts_max)
-    strategy = evolve(strategy, scope=evolve(strategy.scope, settings=settings, constraints=False))
+    scope = evolve(scope, settings=settings, constraints=False)
     for rule in INVARIANTS:
-        hunted = Hunt(rule.id)
+        target = Target(rule.id)
         swap, what = partial(without, names), f"{', '.join(names)} off: {rule.id}"
-        search = Search(strategy=strategy, swap=swap, hunted=hunted, seed=seed, examples=examples)
+        search = Search(
+            scope=scope, strategy=strategy, swap=swap, hunted=target, seed=seed, examples=examples
+        )
         result = run(search, partial(_come_to, say, what), shrinking=False)
         if result.finding is None:
             continue
-        actions = shrink(strategy.scope, swap, hunted, Found(result.finding, result.actions)).actions
+        actions = shrink(scope, swap, target, Found(result.finding, result.actions)).actions
         yield Break(
-            off=names, invariant=rule.id, needed=_needed(strategy, names, hunted, actions), actions=actions
+            off=names, invariant=rule.id, needed=_needed(scope, names, target, actions), actions=actions
         )
 
 
@@ -90,12 +93,12 @@ def _come_to(say: Callable[[str], None], what: str, tally: Tally) -> None:
 
 
 def _needed(
-    strategy: Strategy, names: tuple[str, ...], hunted: Hunt, actions: tuple[Action, ...]
+    scope: Scope, names: tuple[str, ...], target: Target, actions: tuple[Action, ...]
 ) -> tuple[str, ...]:
     """The policies that must be off for these actions to break it."""
     needed = names
     for name in names:
         fewer = tuple([other for other in needed if other != name])
-        if run_actions(strategy.scope, partial(without, fewer), hunted, actions) is not None:
+        if run_actions(scope, partial(without, fewer), target, actions) is not None:
             needed = fewer
     return needed

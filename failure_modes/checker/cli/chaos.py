@@ -61,7 +61,7 @@ def chaos(minutes: float, seed: int, fault: FailureMode | None, store: str | Non
         seconds=minutes * 60,
         seed=seed,
         fault=module,
-        constraints=fault is None or all(one.strategy.scope.constraints for one in fault.each),
+        constraints=fault is None or all(one.scope.constraints for one in fault.each),
     )
     try:
         books = run(plan, lambda text: _say(lines, text))

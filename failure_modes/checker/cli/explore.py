@@ -8,10 +8,10 @@ import click
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.hunting import hunt_and_show
-from failure_modes.checker.cli.options import processes, tuned, tuning
+from failure_modes.checker.cli.options import processes, scoped, tuned, tuning
 from failure_modes.checker.cli.output import show, warn
 from failure_modes.checker.cli.searches import add_search, guarded_code, search_shown
-from failure_modes.checker.experiment.scope import guarded
+from failure_modes.checker.experiment.scope import Scope, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.report.summary import (
@@ -41,22 +41,22 @@ def explore(file: Path | None, *, reach_all: bool, off: int | None, **options: A
 
     With --off, on broken ones: for each set of policies, which invariants break, and which policies it takes.
     """
-    strategy = tuned(UNRESTRICTED, options)
+    scope, strategy = scoped(Scope(), options), tuned(UNRESTRICTED, options)
     if off is not None:
         if reach_all or file is not None:
             raise click.UsageError("--off takes neither --reach-all nor --save: breaks are what it looks for")
-        return hunt_and_show(strategy, off, options)
-    result = search_shown("exploring the guarded system", strategy, guarded, None, options)
-    trace = trace_of(None, strategy.scope, result, "found by exploring the guarded system")
+        return hunt_and_show(scope, strategy, off, options)
+    result = search_shown("exploring the guarded system", scope, strategy, guarded, None, options)
+    trace = trace_of(None, scope, result, "found by exploring the guarded system")
     if trace is not None:
         show(rendered(replay(trace)))
     show(f"explored the guarded system: {met(result)}")
-    show(everything_reached(strategy.scope, result))
+    show(everything_reached(scope, result))
     if trace is not None and file is not None:
         save(file, trace)
     if result.tally.interrupted:
         warn("interrupted")
-    missing = unreached(properties(strategy.scope) if reach_all else (), result)
+    missing = unreached(properties(scope) if reach_all else (), result)
     code = guarded_code(result, missing)
-    add_search(result, strategy.scope, trace, code, unreached=list(missing), **explored(result))
+    add_search(result, scope, trace, code, unreached=list(missing), **explored(result))
     return code

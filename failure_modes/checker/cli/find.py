@@ -7,7 +7,17 @@ import click
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.keeping import as_typed, check_new, shown_path
-from failure_modes.checker.cli.options import BREAKS, KEEP, WHY, Mode, asked_of, check_store, tuned, tuning
+from failure_modes.checker.cli.options import (
+    BREAKS,
+    KEEP,
+    WHY,
+    Mode,
+    asked_of,
+    check_store,
+    scoped,
+    tuned,
+    tuning,
+)
 from failure_modes.checker.cli.output import fail, output, show
 from failure_modes.checker.cli.searches import Searched, add_search, code_of_all, search_shown, skipped_told
 from failure_modes.checker.experiment.catalogue import FailureMode, failure_mode
@@ -45,7 +55,7 @@ def find_each(
     searched: list[Searched] = []
     for mode in modes:
         if not mode.has_fault:
-            same = "the swap in its scenario.py gives the queue back as it is"
+            same = "the fault in its scenario.py gives the queue back as it is"
             fail(f"{mode.id}: {same}; put the fault in first")
         searched.append(_find_one(mode, keep_as, why, options))
         keep_as, why = None, ""
@@ -56,10 +66,11 @@ def find_each(
 
 def _find_one(mode: FailureMode, keep_as: str | None, why: str, options: dict[str, Any]) -> Searched:
     """Search for what it breaks, show what came of it, and keep it if asked."""
-    strategy = tuned(mode.strategy, options)
-    check_store(mode, strategy.scope)
-    result = search_shown(f"{mode.id}: looking for {mode.breaks}", strategy, mode.swap, mode.hunt, options)
-    trace = trace_of(mode, strategy.scope, result, why)
+    scope, strategy = scoped(mode.scope, options), tuned(mode.strategy, options)
+    check_store(mode, scope)
+    what = f"{mode.id}: looking for {mode.breaks}"
+    result = search_shown(what, scope, strategy, mode.fault, mode.target, options)
+    trace = trace_of(mode, scope, result, why)
     if trace is not None and keep_as:
         keep(mode, keep_as, trace)
     _tell(mode, result, trace, keep_as, options)
@@ -68,7 +79,7 @@ def _find_one(mode: FailureMode, keep_as: str | None, why: str, options: dict[st
     code = EXIT.AS_EXPECTED if trace else EXIT.INCONCLUSIVE if result.bound_hit else EXIT.NOT_AS_EXPECTED
     if result.tally.interrupted:  # the trace may not be the shortest, and the rest was not searched for
         code = EXIT.INCONCLUSIVE
-    add_search(result, strategy.scope, trace, code, failure_mode=mode.id, target=mode.breaks)
+    add_search(result, scope, trace, code, failure_mode=mode.id, target=mode.breaks)
     return Searched(result=result, code=code)
 
 

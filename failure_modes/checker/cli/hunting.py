@@ -8,6 +8,7 @@ from failure_modes.checker.campaigns.hunting import Break, Trial, hunt, trials
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import processes_for
 from failure_modes.checker.cli.output import Verdict, output, show, warn
+from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.oracle.describe import steps_told
 from failure_modes.checker.report.progress import Lines
@@ -21,13 +22,14 @@ class _Asked:
     """One set, and how it is hunted: `place` is its number and that of all, for people."""
 
     trial: Trial
+    scope: Scope
     strategy: Strategy
     seed: int
     examples: int
     place: str
 
 
-def hunt_and_show(strategy: Strategy, number: int, options: dict[str, Any]) -> EXIT:
+def hunt_and_show(scope: Scope, strategy: Strategy, number: int, options: dict[str, Any]) -> EXIT:
     """Search with so many random sets of policies switched off.
 
     As expected unless the guarded system breaks; inconclusive if it was stopped before all sets were tried.
@@ -37,6 +39,7 @@ def hunt_and_show(strategy: Strategy, number: int, options: dict[str, Any]) -> E
     asked = [
         _Asked(
             trial=trial,
+            scope=scope,
             strategy=strategy,
             seed=seed,
             examples=options["examples"],
@@ -44,7 +47,7 @@ def hunt_and_show(strategy: Strategy, number: int, options: dict[str, Any]) -> E
         )
         for at, trial in enumerate(chosen, start=1)
     ]
-    processes = processes_for(strategy.scope, options)
+    processes = processes_for(scope, options)
     found: list[tuple[Break, ...]] = []
     try:
         with Pool(processes) as pool:
@@ -61,7 +64,11 @@ def hunt_and_show(strategy: Strategy, number: int, options: dict[str, Any]) -> E
 def _hunted(asked: _Asked) -> tuple[Break, ...]:
     """What breaks. Runs in a process of the pool."""
     lines = Lines(f"hunting, {asked.place}")
-    return tuple(hunt(asked.strategy, asked.trial, seed=asked.seed, examples=asked.examples, say=lines.note))
+    return tuple(
+        hunt(
+            asked.scope, asked.strategy, asked.trial, seed=asked.seed, examples=asked.examples, say=lines.note
+        )
+    )
 
 
 def _show(asked: _Asked, breaks: tuple[Break, ...]) -> None:

@@ -2,7 +2,7 @@
 
 import click
 
-from failure_modes.checker.campaigns.matrix import PARTS, Part, Row, is_new, matrix
+from failure_modes.checker.campaigns.matrix import GROUPS, PolicyGroup, Row, is_new, matrix
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import PROCESSES
@@ -28,7 +28,7 @@ def matrix_(processes: int, together: int) -> EXIT:
     """
     lines = Lines("matrix")
     try:
-        parts = [(part, list(matrix(part, processes, lines.note, together))) for part in PARTS]
+        parts = [(part, list(matrix(part, processes, lines.note, together))) for part in GROUPS]
     except KeyboardInterrupt:
         interrupted("no table is shown, for its rows are not complete")
     for part, rows in parts:
@@ -46,7 +46,7 @@ def matrix_(processes: int, together: int) -> EXIT:
     return EXIT.AS_EXPECTED if holds else EXIT.NOT_AS_EXPECTED
 
 
-def _show(part: Part, rows: list[Row]) -> None:
+def _show(part: PolicyGroup, rows: list[Row]) -> None:
     show(f"{part.told}\n")
     cells = [["switched off", *[invariant.id for invariant in INVARIANTS]]]
     cells += [_cells(row, rows) for row in rows]
@@ -70,7 +70,7 @@ def _cell(first: ProofResult, later: ProofResult | None) -> str:
     return "(-)" if later is not None and later.counts.off_target else "-"
 
 
-def _add(part: Part, row: Row, rows: list[Row]) -> None:
+def _add(part: PolicyGroup, row: Row, rows: list[Row]) -> None:
     answers = zip(INVARIANTS, row.answers, row.later, strict=True)
     broken = any(answer.finding is not None for answer in row.answers)
     output().add(

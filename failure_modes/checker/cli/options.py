@@ -167,6 +167,8 @@ def scoped(scope: Scope, options: dict[str, Any]) -> Scope:
         scope = evolve(scope, granularity=Granularity(options["granularity"]))
     if options["store"]:
         scope = evolve(scope, store=StoreKind(options["store"]))
+    if dict(options.get("weights", ())).get("PowerLoss"):
+        scope = evolve(scope, power_loss=True)
     return scope
 
 
@@ -181,14 +183,13 @@ def tuned(strategy: Strategy, options: dict[str, Any]) -> Strategy:
     """The strategy with what the options say. Raises click.UsageError."""
     strategy = evolve(
         strategy,
-        scope=scoped(strategy.scope, options),
         jobs=options["jobs"] or strategy.jobs,
         steps=options["steps"] or strategy.steps,
     )
     for action, weight in options["weights"]:
         strategy = strategy.weighted(action, weight)
     try:
-        strategy.alphabet()
+        strategy.alphabet(Scope())
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     return strategy

@@ -6,7 +6,7 @@ import click
 
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
-from failure_modes.checker.cli.options import BREAKS, Mode, asked_of, check_store, tuned, tuning
+from failure_modes.checker.cli.options import BREAKS, Mode, asked_of, check_store, scoped, tuned, tuning
 from failure_modes.checker.cli.output import fail, show
 from failure_modes.checker.cli.searches import Searched, add_search, code_of_all, guarded_code, search_shown
 from failure_modes.checker.experiment.catalogue import FailureMode
@@ -32,7 +32,7 @@ def prevent_each(modes: tuple[FailureMode, ...], options: dict[str, Any]) -> lis
     """Search each of them for anything; after an interruption no other search is begun."""
     searched: list[Searched] = []
     for mode in modes:
-        examples = options["examples"] or mode.prevent_examples
+        examples = options["examples"] or mode.expected.examples
         searched.append(_try_one(mode, {**options, "examples": examples}))
         if searched[-1].interrupted:
             break
@@ -41,26 +41,26 @@ def prevent_each(modes: tuple[FailureMode, ...], options: dict[str, Any]) -> lis
 
 def _try_one(mode: FailureMode, options: dict[str, Any]) -> Searched:
     """Search for anything, and show what came of it."""
-    if (unknown := unknown_of(mode.must_reach)) is not None:
+    if (unknown := unknown_of(mode.expected.must_reach)) is not None:
         fail(f"{mode.id}: must_reach in its scenario.py: {unknown}")
-    strategy = tuned(mode.strategy, options)
-    check_store(mode, strategy.scope)
+    scope, strategy = scoped(mode.scope, options), tuned(mode.strategy, options)
+    check_store(mode, scope)
     what = f"{mode.id}: trying it with the fault put right"
-    result = search_shown(what, strategy, mode.base, None, options)
-    trace = trace_of(None, strategy.scope, result, "")
-    missing = unreached(mode.must_reach, result)
+    result = search_shown(what, scope, strategy, mode.control, None, options)
+    trace = trace_of(None, scope, result, "")
+    missing = unreached(mode.expected.must_reach, result)
     _tell(mode, result, trace)
     code = guarded_code(result, missing)
     said = {"failure_mode": mode.id, "target": None, "unreached": list(missing)}
-    add_search(result, strategy.scope, trace, code, **said)
+    add_search(result, scope, trace, code, **said)
     return Searched(result=result, code=code)
 
 
 def _tell(mode: FailureMode, result: Result, trace: Trace | None) -> None:
     if trace is not None:
-        show(rendered(replay(trace, base=mode.base)))
+        show(rendered(replay(trace, base=mode.control)))
         return
-    without = f", {mode.beside}" if mode.beside else ""
+    without = f", {mode.control_note}" if mode.control_note else ""
     show(f"{mode.id} {mode.title}{without}: prevented by {mode.policy}; {met(result)}")
-    if mode.must_reach:
-        show(reached(mode.must_reach, result))
+    if mode.expected.must_reach:
+        show(reached(mode.expected.must_reach, result))

@@ -92,11 +92,11 @@ def _tell_broken(mode: FailureMode, scope: Scope, answer: ProofResult, keep_as: 
 def _tell_held(mode: FailureMode | None, scope: Scope, answer: ProofResult) -> None:
     trace = trace_of(None, scope, answer, "")
     if trace is not None:
-        base = mode.base if mode else guarded
+        base = mode.control if mode else guarded
         show(rendered(replay(trace, base=base), shortest=True))
         show(f" {_control(mode)} breaks: {_counts(answer)}")
     elif answer.complete:
-        without = f"{mode.beside}: " if mode and mode.beside else ""
+        without = f"{mode.control_note}: " if mode and mode.control_note else ""
         prevented = f"{without}prevented by {mode.policy}: " if mode else ""
         show(f" {prevented}complete, nothing breaks in any reachable state: {_counts(answer)}")
     else:
@@ -105,7 +105,7 @@ def _tell_held(mode: FailureMode | None, scope: Scope, answer: ProofResult) -> N
 
 def _control(mode: FailureMode | None) -> str:
     """The system in which no fault is put in, in words."""
-    return f"the right system, {mode.beside}," if mode and mode.beside else "the guarded system"
+    return f"the right system, {mode.control_note}," if mode and mode.control_note else "the guarded system"
 
 
 def _stopped(answer: ProofResult) -> str:

@@ -102,7 +102,7 @@ def prove_each(mode: FailureMode | None, breaks: str | None, options: dict[str, 
 
 def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> Proved:
     """Prove one of the things that it breaks, and show it; `held`: with the fault put right, too."""
-    scope = scoped(Scope() if mode is None else mode.strategy.scope, options)
+    scope = scoped(Scope() if mode is None else mode.scope, options)
     if mode is not None:
         check_store(mode, scope)
     bounds = bounds_of(mode, options)
@@ -118,7 +118,7 @@ def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> 
     right = None
     if held and (broken is None or broken.complete):  # else it was stopped, and its question comes first
         right = _guarded(mode, scope, bounds, options)
-    its_own = mode is not None and (scope, bounds) == (mode.strategy.scope, mode.bounds)
+    its_own = mode is not None and (scope, bounds) == (mode.scope, mode.bounds)
     wrong = not_as_said(mode, broken, right) if mode and its_own and all_reductions(options) else ()
     proved = Proved(mode=mode, scope=scope, bounds=bounds, broken=broken, held=right, wrong=wrong)
     tell(proved, options["keep_as"], options["why"])
@@ -129,8 +129,8 @@ def _broken(mode: FailureMode, scope: Scope, bounds: Bounds, options: dict[str, 
     proof = Proof(
         scope=scope,
         bounds=bounds,
-        swap=mode.swap,
-        target=mode.hunt,
+        swap=mode.fault,
+        target=mode.target,
         reductions=reductions_of(mode, options),
         depth_max=options["depth"],
     )
@@ -148,7 +148,7 @@ def _guarded(mode: FailureMode | None, scope: Scope, bounds: Bounds, options: di
     proof = Proof(
         scope=scope,
         bounds=bounds,
-        swap=guarded if mode is None else mode.base,
+        swap=guarded if mode is None else mode.control,
         target=None,
         reductions=reductions_of(None, options),
         depth_max=options["depth"],

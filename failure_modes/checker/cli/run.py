@@ -100,7 +100,7 @@ def _as_short(mode: FailureMode) -> EXIT:
     """As expected if each search ended at a trace of the length that the scenario says."""
     code = EXIT.AS_EXPECTED
     for result in output().results_of("find", mode.id):
-        shortest = mode.breaking(result["target"]).shortest
+        shortest = mode.breaking(result["target"]).expected.shortest
         if result["length"] not in (None, shortest):
             length = result["length"]
             show(f" not as its scenario.py says: shortest={shortest}, and the search ends at {length}")

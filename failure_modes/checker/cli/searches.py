@@ -29,10 +29,11 @@ class Searched:
 
 
 def search_shown(
-    what: str, strategy: Strategy, swap: Swap, hunted: Hunt | None, options: dict[str, Any]
+    what: str, scope: Scope, strategy: Strategy, swap: Swap, hunted: Hunt | None, options: dict[str, Any]
 ) -> Result:
     """Search, and show how far it has come."""
     search = Search(
+        scope=scope,
         strategy=strategy,
         swap=swap,
         hunted=hunted,

@@ -2,7 +2,8 @@
 
 import click
 
-from failure_modes.checker.campaigns.seeds import keep, key_of, search, searched
+from failure_modes.checker.campaigns.measured import keep, measured
+from failure_modes.checker.campaigns.seeds import search
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import Mode
@@ -22,27 +23,25 @@ SEEDS_MIN = 10
     help="How many seeds for each.",
 )
 def seeds_(modes: tuple[FailureMode, ...], seeds: int | None) -> EXIT:
-    """Search each FM with several seeds, and keep the results for the index of failure modes.
+    """Search each FM with several seeds, and keep the results in its folder, for the index.
 
-    Without an FM: all of them; results of failure modes that are gone are removed. As expected if each search
-    finds the break, and ends at a trace of the shortest length.
+    Without FM: all of them. As expected if each search finds the break, and ends at a trace of the shortest
+    length.
     """
-    everything = catalogue()
-    kept = searched()
-    keys = [key_of(one) for mode in everything for one in mode.each]
-    known = {key: kept[key] for key in keys if key in kept}
+    chosen = modes or catalogue()
+    known = {mode.id: measured(mode) for mode in chosen}
     lines, right = Lines("seeds"), True
-    wanted = [one for asked in modes or everything for one in asked.each]
-    for done, mode in enumerate(wanted):
-        before = known[key_of(mode)].seeds if key_of(mode) in known else 0
+    wanted = [(of, mode) for of in chosen for mode in of.each]
+    for done, (of, mode) in enumerate(wanted):
+        before = known[of.id].searched.get(mode.breaks)
         try:
-            one = known[key_of(mode)] = search(mode, seeds or max(before, SEEDS_MIN), lines.note)
+            one = search(mode, seeds or max(before.seeds if before else 0, SEEDS_MIN), lines.note)
         except KeyboardInterrupt:
             interrupted(f"{done} of {len(wanted)} breaks were searched for with all seeds, and are kept")
-        short = one.ends_at(mode.shortest)
+        short = one.ends_at(mode.expected.shortest)
         right = right and short
         lengths = " or ".join([str(length) for length in one.lengths]) or "nothing"
-        wrong = "" if short else f", and the shortest is {mode.shortest}"
+        wrong = "" if short else f", and the shortest is {mode.expected.shortest}"
         show(f"{mode.id} {mode.title}, {mode.breaks}: found with {one.told}; shrunk to {lengths}{wrong}")
         output().add(
             Verdict.BROKEN if one.lengths else Verdict.HELD,
@@ -50,8 +49,9 @@ def seeds_(modes: tuple[FailureMode, ...], seeds: int | None) -> EXIT:
             target=mode.breaks,
             seeds=one.seeds,
             lengths=one.lengths,
-            shortest=mode.shortest,
+            shortest=mode.expected.shortest,
             as_expected=short,
         )
-        keep(known)
+        known[of.id] = known[of.id].with_searched(mode.breaks, one)
+        keep(of, known[of.id])
     return EXIT.AS_EXPECTED if right else EXIT.NOT_AS_EXPECTED

@@ -5,8 +5,9 @@ import sys
 from contextlib import suppress
 
 import click
+from attrs import evolve
 
-from failure_modes.checker.campaigns.times import keep, measured
+from failure_modes.checker.campaigns.measured import keep, measured
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import Mode
@@ -23,27 +24,26 @@ SECONDS_MAX = 30
 @command("times")
 @click.argument("modes", metavar="[FM]...", type=Mode(), nargs=-1)
 def times(modes: tuple[FailureMode, ...]) -> EXIT:
-    """Measure how long `run FM` takes for each FM, and keep it for the index of failure modes.
+    """Measure how long `run FM` takes for each FM, and keep it in its folder, for the index.
 
-    Without an FM: all of them. Run nothing else on the machine meanwhile. As expected if each run ends as
+    Without FM: all of them. Run nothing else on the machine meanwhile. As expected if each run ends as
     expected in less than 30 s.
     """
-    everything = catalogue()
-    known, right = measured(), True
-    wanted = modes or everything
+    wanted, right = modes or catalogue(), True
+    known = {mode.id: measured(mode) for mode in wanted}
     for done, mode in enumerate(wanted):
         watch = Stopwatch()
         try:
             code = _run(("run", mode.id))
         except KeyboardInterrupt:
             interrupted(f"{done} of {len(wanted)} sessions were measured and are kept")
-        seconds = known[mode.id] = round(watch.seconds, 1)
+        seconds = round(watch.seconds, 1)
         wrong = code != EXIT.AS_EXPECTED or seconds >= SECONDS_MAX
         right = right and not wrong
         ended = f"exit code {code}" if code else "as expected"
         show(f"{mode.id} {mode.title}: {seconds} s, {ended}{' (wrong)' if wrong else ''}")
         output().add(None, failure_mode=mode.id, seconds=seconds, exit=code, as_expected=not wrong)
-        keep({each.id: known[each.id] for each in everything if each.id in known})
+        keep(mode, evolve(known[mode.id], session_seconds=seconds))
     return EXIT.AS_EXPECTED if right else EXIT.NOT_AS_EXPECTED
 
 

@@ -18,6 +18,8 @@ KINDS = (
 )
 NOTHING_SPENT: Spent = (0,) * len(KINDS)
 
+TICK_SECONDS = (30,)
+"""How much time passes in one tick, unless a strategy and its bounds say so: as long as a lease."""
 
 _A_BYTE = [validators.instance_of(int), validators.ge(0), validators.le(255)]
 
@@ -44,7 +46,7 @@ class Bounds:
     )
     retries: int = _times()
     ticks: int = _times()
-    tick_seconds: tuple[float, ...] = (30,)
+    tick_seconds: tuple[float, ...] = TICK_SECONDS
     crashes: int = _times()
     failures: int = _times()
     heartbeats: int = _times()

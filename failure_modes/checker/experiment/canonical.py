@@ -1,7 +1,9 @@
 """Names that say nothing: traces that differ in them alone are one trace."""
 
+from attrs import evolve
+
 from failure_modes.checker.experiment.scope import WORKER_NAMES
-from model.actions import Action, Crash, Enqueue, Fail, Heartbeat, Step, is_poison
+from model.actions import Action, Crash, Enqueue, Fail, Heartbeat, Step
 
 
 def canonical(actions: tuple[Action, ...]) -> tuple[Action, ...]:
@@ -11,9 +13,9 @@ def canonical(actions: tuple[Action, ...]) -> tuple[Action, ...]:
     renamed: list[Action] = []
     for action in actions:
         if isinstance(action, Enqueue):
-            prefix = "p" if is_poison(action.key) else "k"
+            prefix = "p" if action.poison else "k"
             number = 1 + sum(new.startswith(prefix) for new in keys.values())
-            renamed.append(Enqueue(key=keys.setdefault(action.key, f"{prefix}{number}")))
+            renamed.append(evolve(action, key=keys.setdefault(action.key, f"{prefix}{number}")))
         elif isinstance(action, Step | Fail | Heartbeat | Crash) and action.worker in WORKER_NAMES:
             new = workers.setdefault(action.worker, WORKER_NAMES[len(workers)])
             renamed.append(type(action)(worker=new))

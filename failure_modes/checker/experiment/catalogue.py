@@ -7,12 +7,12 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import cast
 
-from attrs import evolve, field, frozen
+from attrs import asdict, evolve, field, frozen
 
 from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.scope import StoreKind, Swap, guarded
+from failure_modes.checker.experiment.scope import Scope, StoreKind, Swap, guarded
 from failure_modes.checker.experiment.strategy import Strategy
-from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.support.errors import CallerError, ScenarioError
 from system.queue import Queue
 from system.store import Store
@@ -30,124 +30,131 @@ class BadScenario(ScenarioError):
 
 
 @frozen(kw_only=True)
-class Then:
-    """What else a failure mode breaks. What is left out is as in the failure mode."""
+class Expected:
+    """The numbers of a failure mode. Its tests hold it to them, and `prove` says them."""
+
+    shortest: int
+    """The actions of the shortest trace that breaks the invariant."""
+    states: int
+    """The states of the right system in the same scope and bounds; nothing breaks in any of them."""
+    must_reach: tuple[str, ...]
+    """The `sometimes` properties that a search of the right system has to meet, or it shows nothing."""
+    examples: int = 500
+    """How many examples that search tries, unless asked."""
+
+
+@frozen(kw_only=True)
+class AlsoBreaks:
+    """Another invariant that the same failure mode breaks. A field that is None is as in the failure mode."""
 
     breaks: str
-    past: tuple[str, ...] = ()
+    tolerates: tuple[str, ...] = ()
     """The invariants that may break on the way to it."""
-    shortest: int
+    expected: Expected
+    fault: Swap | None = None
+    scope: Scope | None = None
     strategy: Strategy | None = None
     bounds: Bounds | None = None
-    must_reach: tuple[str, ...] | None = None
-    states: int | None = None
-    swap: Swap | None = None
-    base: Swap | None = None
-    """The same system with the fault put right."""
-    beside: str = ""
-    """What that lacks, in words, if it is not the guarded system."""
+    control: Swap | None = None
+    control_note: str | None = None
 
 
 @frozen(kw_only=True)
 class FailureMode:
-    """What a `scenario.py` says: which invariant breaks, why, and how to look for it."""
+    """What a `scenario.py` says: which invariant breaks, why, and how to look for the break.
+
+    `fault` puts the fault into a right queue. `scope` and `strategy` are those of its searches, `scope` and
+    `bounds` those of its proofs, and `expected` has the numbers that must come of them.
+    """
 
     title: str
     breaks: str
-    """The invariant that breaks first."""
-    past: tuple[str, ...] = ()
-    """The invariants that may break on the way to it."""
-    then: tuple["Then", ...] = ()
-    """What else it breaks."""
+    """The invariant that breaks."""
     trigger: str
     policy: str
     """The policy that prevents it, in the words of the documents."""
-    swap: Swap
-    """Puts the fault in."""
+    fault: Swap
+    scope: Scope = field(factory=Scope)
     strategy: Strategy
     bounds: Bounds
-    """What may happen in its proof; the scope is the strategy's."""
-    must_reach: tuple[str, ...]
-    """What a guarded run has to meet, or it proves nothing."""
-    shortest: int
-    """The actions of the shortest trace that breaks it; its tests prove it."""
-    states: int
-    """The states of the guarded system in that scope; its tests prove that nothing breaks in them."""
-    base: Swap = guarded
-    """The same system with the fault put right."""
-    beside: str = ""
-    """What that lacks, in words, if it is not the guarded system."""
+    expected: Expected
+    also_breaks: tuple[AlsoBreaks, ...] = ()
+    tolerates: tuple[str, ...] = ()
+    """The invariants that may break on the way to the first."""
+    control: Swap = guarded
+    """The same system without the fault."""
+    control_note: str = ""
+    """What the control lacks, in words, if it is not the guarded system."""
     switches_off: str | None = None
     """The policy, by its name in `system.policies.Policies`, that the fault leaves out altogether."""
     symmetric: bool = True
     """Whether the fault makes no difference between workers."""
-    prevent_examples: int = 500
-    """How many examples its search tries on the guarded system, unless asked."""
     not_on: Mapping[StoreKind, str] = field(factory=dict)
     """The stores on which it does not happen, and why."""
-    id: str = field(default="", kw_only=True)
-    folder: Path = field(default=FOLDER, kw_only=True)
+    folder: Path = FOLDER
 
     def __attrs_post_init__(self) -> None:
-        for breaks, past in [(self.breaks, self.past), *[(then.breaks, then.past) for then in self.then]]:
-            Hunt(breaks, past)
         if len(set(self.invariants)) < len(self.invariants):
             raise ValueError(f"it breaks {' and '.join(self.invariants)}: each invariant is said once")
-        for strategy in [self.strategy, *[then.strategy for then in self.then if then.strategy]]:
-            if "PowerLoss" in dict(strategy.weights) and not strategy.scope.power_loss:
-                raise ValueError("PowerLoss has a weight, and the scope is not Scope(power_loss=True)")
+        for one in self.each:
+            _check(one)
+
+    @property
+    def id(self) -> str:
+        """FM_001 and so on: its folder's name begins with it."""
+        return self.folder.name[:6]
 
     def on(self, store: StoreKind) -> "FailureMode":
         """The same on that store."""
-        then = [evolve(one, strategy=one.strategy and one.strategy.on(store)) for one in self.then]
-        return evolve(self, strategy=self.strategy.on(store), then=tuple(then))
+        also = [evolve(one, scope=one.scope and evolve(one.scope, store=store)) for one in self.also_breaks]
+        return evolve(self, scope=evolve(self.scope, store=store), also_breaks=tuple(also))
 
     @property
-    def hunt(self) -> Hunt:
-        """What its search is after."""
-        return Hunt(self.breaks, self.past)
+    def target(self) -> Target:
+        """The target of its search."""
+        return Target(self.breaks, self.tolerates)
 
     @property
     def each(self) -> tuple["FailureMode", ...]:
         """Itself, and for each of what else it breaks the same with that in the first one's place."""
-        return (self, *[self._hunting(then) for then in self.then])
+        return (self, *[self._as(also) for also in self.also_breaks])
 
     @property
     def invariants(self) -> tuple[str, ...]:
         """All that it breaks, the first one first."""
-        return (self.breaks, *[then.breaks for then in self.then])
+        return (self.breaks, *[also.breaks for also in self.also_breaks])
 
     def breaking(self, invariant: str) -> "FailureMode":
-        """The same as it breaks that invariant: as it says, or, if it does not, first of all."""
+        """The same with that invariant as the first; as the scenario says, where it says anything of it."""
         for one in self.each:
             if one.breaks == invariant:
                 return one
-        return evolve(self, breaks=invariant, past=(), then=())
+        return evolve(self, breaks=invariant, tolerates=(), also_breaks=())
 
-    def _hunting(self, then: "Then") -> "FailureMode":
-        return evolve(
-            self,
-            breaks=then.breaks,
-            past=then.past,
-            then=(),
-            shortest=then.shortest,
-            strategy=then.strategy or self.strategy,
-            bounds=then.bounds or self.bounds,
-            must_reach=self.must_reach if then.must_reach is None else then.must_reach,
-            states=then.states or self.states,
-            swap=then.swap or self.swap,
-            base=then.base or self.base,
-            beside=then.beside or self.beside,
-        )
+    def _as(self, also: AlsoBreaks) -> "FailureMode":
+        said = {name: value for name, value in asdict(also, recurse=False).items() if value is not None}
+        return evolve(self, also_breaks=(), **said)
 
     @property
     def has_fault(self) -> bool:
-        """Whether the swap changes anything: that of the template does not."""
+        """Whether the fault changes anything: that of the template does not."""
         queue = Queue(store=cast(Store, None))
         try:
-            return self.swap(queue) != queue
+            return self.fault(queue) != queue
         except TypeError:  # it asks for more of the store than that there is one
             return True
+
+
+def _check(mode: FailureMode) -> None:
+    """Refuse a target, or a search, that makes no sense. Raises ValueError."""
+    Target(mode.breaks, mode.tolerates)
+    if "PowerLoss" in dict(mode.strategy.weights) and not mode.scope.power_loss:
+        raise ValueError("PowerLoss has a weight, and the scope is not Scope(power_loss=True)")
+    if mode.strategy.tick_seconds != mode.bounds.tick_seconds:
+        raise ValueError(
+            f"tick_seconds is {mode.strategy.tick_seconds} in the strategy, and {mode.bounds.tick_seconds} "
+            "in the bounds: the proof would not try what the search draws"
+        )
 
 
 def catalogue() -> tuple[FailureMode, ...]:
@@ -179,4 +186,4 @@ def _load(folder: Path) -> FailureMode:
         raise BadScenario(f"{where}: {type(error).__name__}: {error}") from error
     if not isinstance(mode, FailureMode):
         raise BadScenario(f"{file}: FAILURE_MODE is not a FailureMode")
-    return evolve(mode, id=folder.name[:6], folder=folder)
+    return evolve(mode, folder=folder)

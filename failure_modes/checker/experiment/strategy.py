@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from attrs import evolve, field, frozen, validators
 
-from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind
+from failure_modes.checker.experiment.bounds import TICK_SECONDS
+from failure_modes.checker.experiment.scope import Granularity, Scope
 from model.actions import (
     ACTIONS,
     PRODUCER,
@@ -41,74 +42,64 @@ def _known(_: object, __: object, weights: tuple[tuple[str, int], ...]) -> None:
 
 @frozen(kw_only=True)
 class Strategy:
-    """The bounds of a search.
+    """How a search draws the actions of an example, in whatever scope.
 
-    `poisons` are jobs that kill the worker that runs their handler, each time. `helpers_pause` says that
-    the fault tears an operation of the producer or the reconciler in two transactions.
     `weights` says how often each action is tried beside the others; an action that is not named is not used.
-    `steps` bounds the draws of an example; at granularity `statement` twice as many, half of which run on
-    for `STATEMENTS_A_TRANSACTION` statements, or to where there is something to choose. `ticks` are the
-    seconds that may pass at once.
+    `jobs` are enqueued under the keys k1, k2, …, and `poisons` under p1, p2, …: poison jobs, which kill each
+    worker that runs their handler. `helpers_pause` says that the fault tears an operation of the producer or
+    the reconciler in two transactions. `tick_seconds` are the times that may pass at once. `steps` bounds the
+    draws of an example; at granularity `statement` twice as many, half of which run on for
+    `STATEMENTS_A_TRANSACTION` statements, or to where there is something to choose.
     """
 
     weights: tuple[tuple[str, int], ...] = field(validator=_known)
-    scope: Scope = field(factory=Scope)
     jobs: int = field(default=1, validator=validators.ge(0))
     poisons: int = field(default=0, validator=validators.ge(0))
     helpers_pause: bool = False
-    ticks: tuple[float, ...] = (30,)
+    tick_seconds: tuple[float, ...] = TICK_SECONDS
     steps: int = field(default=20, validator=validators.ge(1))
 
     def weighted(self, name: str, weight: int) -> "Strategy":
         """The same strategy with another weight for one action. Raises ValueError."""
         kept = tuple([(known, old) for known, old in self.weights if known != name])
-        strategy = evolve(self, weights=(*kept, (name, weight)))
-        if name == "PowerLoss" and weight:
-            return evolve(strategy, scope=evolve(strategy.scope, power_loss=True))
-        return strategy
+        return evolve(self, weights=(*kept, (name, weight)))
 
-    def on(self, store: StoreKind) -> "Strategy":
-        """The same on that store."""
-        return evolve(self, scope=evolve(self.scope, store=store))
-
-    @property
-    def steps_max(self) -> int:
+    def steps_max(self, scope: Scope) -> int:
         """The number of draws of an example, at the granularity of the scope."""
-        statement = self.scope.granularity is Granularity.STATEMENT
-        return self.steps * 2 if statement else self.steps
+        return self.steps * 2 if scope.granularity is Granularity.STATEMENT else self.steps
 
-    def alphabet(self) -> tuple[Action, ...]:
+    def alphabet(self, scope: Scope) -> tuple[Action, ...]:
         """The actions to draw from, each as often as its weight says; simplest first: they shrink to it."""
         weights = dict(self.weights)
         drawn: list[Action] = []
         for name in ACTION_NAMES:
-            for action in self._instances(name):
+            for action in self._instances(name, scope):
                 drawn += [action] * weights.get(name, 0)
         if not drawn:
             raise ValueError("every action has weight 0: there is nothing to try")
         return tuple(drawn)
 
-    def bursts(self) -> tuple[tuple[Action, ...], ...]:
+    def bursts(self, scope: Scope) -> tuple[tuple[Action, ...], ...]:
         """What one draw does. At granularity `statement` a process may also run on for a transaction."""
-        alphabet = self.alphabet()
+        alphabet = self.alphabet(scope)
         single = tuple([(action,) for action in alphabet])
-        if self.scope.granularity is Granularity.TRANSACTION:
+        if scope.granularity is Granularity.TRANSACTION:
             return single
         on = STATEMENTS_A_TRANSACTION
         long = [(action, *[Step(worker=name)] * on) for action in alphabet if (name := _runs_on(action))]
         return (*single, *long)
 
-    def _instances(self, name: str) -> Iterator[Action]:
-        workers = self.scope.names
-        helpers = self._helpers()
+    def _instances(self, name: str, scope: Scope) -> Iterator[Action]:
+        workers = scope.names
+        helpers = self._helpers(scope)
         match name:
             case "Step":
                 yield from (Step(worker=worker) for worker in (*workers, *helpers))
             case "Enqueue":
                 yield from (Enqueue(key=f"k{number}") for number in range(1, self.jobs + 1))
-                yield from (Enqueue(key=f"p{number}") for number in range(1, self.poisons + 1))
+                yield from (Enqueue(key=f"p{number}", poison=True) for number in range(1, self.poisons + 1))
             case "Tick":
-                yield from (Tick(seconds=seconds) for seconds in self.ticks)
+                yield from (Tick(seconds=seconds) for seconds in self.tick_seconds)
             case "Crash":
                 yield from (Crash(worker=worker) for worker in (*workers, *helpers))
             case "Fail":
@@ -120,9 +111,9 @@ class Strategy:
             case "PowerLoss":
                 yield PowerLoss()
 
-    def _helpers(self) -> tuple[str, ...]:
+    def _helpers(self, scope: Scope) -> tuple[str, ...]:
         """The producer and the reconciler move by themselves only where they can be paused half way."""
-        if self.scope.granularity is Granularity.TRANSACTION and not self.helpers_pause:
+        if scope.granularity is Granularity.TRANSACTION and not self.helpers_pause:
             return ()
         weights = dict(self.weights)
         return tuple(
@@ -150,7 +141,7 @@ UNRESTRICTED = Strategy(
         ("Reconcile", 1),
     ),
     jobs=2,
-    ticks=(30, 29.999, 0.001, 1),
+    tick_seconds=(30, 29.999, 0.001, 1),
     steps=40,
 )
 """Everything, freely interleaved; the ticks meet a lease's end to the millisecond."""

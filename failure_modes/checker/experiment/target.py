@@ -5,44 +5,48 @@ from attrs import frozen
 from model.invariants import INVARIANTS
 
 _KNOWN = tuple([rule.id for rule in INVARIANTS])
-_NEVER_PAST = {"INV_005": ("INV_003",)}
-"""Which invariants cannot be gone past by a hunt for another: what it is judged by would be gone."""
+_NEVER_TOLERATED = {"INV_005": ("INV_003",)}
+"""By target, the invariants that must hold on the way: the target is judged by what they promise."""
 
 
 @frozen
-class Hunt:
-    """The invariant to break. Those `past` may break before it; any other that does ends the run.
+class Target:
+    """The invariant to break. Those it `tolerates` may break before; any other that does ends the run.
 
-    Raises ValueError for what is no invariant; for one that is hunted and gone past; and for INV_005 past
-    INV_003, by which the faults that an ending is asked for are kept few (`model.invariants.condensed`).
+    Raises ValueError for an unknown invariant; for a target that tolerates itself; and for INV_005 where it
+    tolerates INV_003, which keeps the faults of an ending few (`model.invariants.condensed`).
     """
 
     invariant: str
-    past: tuple[str, ...] = ()
+    tolerates: tuple[str, ...] = ()
 
     def __attrs_post_init__(self) -> None:
-        for named in (self.invariant, *self.past):
+        for named in (self.invariant, *self.tolerates):
             if named not in _KNOWN:
                 raise ValueError(f"there is no invariant {named!r}; there are {', '.join(_KNOWN)}")
-        if self.invariant in self.past:
-            raise ValueError(f"{self.invariant} is hunted, so it is not gone past")
-        for named in _NEVER_PAST.get(self.invariant, ()):
-            if named in self.past:
+        if self.invariant in self.tolerates:
+            raise ValueError(f"{self.invariant} is the target, and a target does not tolerate itself")
+        for named in _NEVER_TOLERATED.get(self.invariant, ()):
+            if named in self.tolerates:
                 raise ValueError(
-                    f"{self.invariant} cannot be hunted past {named}: what it rests on would be gone"
+                    f"{self.invariant} cannot tolerate {named}: what it is judged by would be gone"
                 )
 
     def __str__(self) -> str:
         return self.invariant
 
 
-def past_others(invariant: str) -> Hunt:
-    """The hunt for it in which whatever else can be gone past may break before."""
-    never = (invariant, *_NEVER_PAST.get(invariant, ()))
-    return Hunt(invariant, tuple([other for other in _KNOWN if other not in never]))
+Hunt = Target
+"""The name that the oracle, the proof and the search still use."""
 
 
-def needs_ending(hunted: Hunt | None) -> bool:
+def tolerating_others(invariant: str) -> Target:
+    """The target that tolerates every other invariant that it can."""
+    never = (invariant, *_NEVER_TOLERATED.get(invariant, ()))
+    return Target(invariant, tuple([other for other in _KNOWN if other not in never]))
+
+
+def needs_ending(hunted: Target | None) -> bool:
     """Whether an example must be run to its end.
 
     Only there can INV_004 and INV_005 be judged. INV_006 is judged on each change, and recovery makes some.

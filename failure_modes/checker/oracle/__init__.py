@@ -8,7 +8,7 @@ The way of an action through this room:
 4. `Ledger` (`ledger.py`) keeps a `Record` (`records.py`) and counts the faults that were injected.
    `sometimes.py` recognises in the records the situations that a search must meet.
 5. `Judge` (`judge.py`) judges the change by the invariants. Then `Reference` compares rows, audit and phase,
-   and the judge is told of a difference. A finding is raised: it ends the run.
+   and passes a difference to the judge. A finding is raised, and ends the run.
 
 At the end, `liveness.py` runs recovery and a fair schedule, and `Judge` judges what is left. `describe.py`
 puts events, changes and differences into words. Each part gives and takes a frozen value of its own;

@@ -87,7 +87,7 @@ class Judge:
     def _note_others(self, broken: dict[str, str], target: Hunt) -> None:
         """Note what broke on the way. What the target does not tolerate puts the run off target."""
         for invariant, text in broken.items():
-            if invariant not in target.past:
+            if invariant not in target.tolerates:
                 self.off_target = self.off_target or invariant
             finding = Finding(invariant=invariant, step=self._ledger.step, expected="", got=text)
             self.tolerated.setdefault(invariant, finding)

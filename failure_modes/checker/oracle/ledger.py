@@ -24,7 +24,7 @@ from model.state import Durable, Settings, Status
 class LedgerSnapshot:
     """What the future of a run depends on, of all that was noted. `events` and `faults` are `condensed`."""
 
-    accepted: tuple[str, ...] = ()
+    accepted: tuple[Enqueue, ...] = ()
     events: tuple[Event, ...] = ()
     faults: tuple[Fault, ...] = ()
     load: Load = field(factory=Load)
@@ -39,8 +39,8 @@ class Ledger:
         self.records: list[Record] = []
         self.events: list[Event] = []
         """The audit, as it was read after each action."""
-        self.accepted: list[str] = []
-        """The keys whose enqueue was committed."""
+        self.accepted: list[Enqueue] = []
+        """The enqueues that were committed, the first of each key."""
         self.faults: list[Fault] = []
         self.load = Load()
         """What retries and failures have made so far."""
@@ -52,6 +52,16 @@ class Ledger:
     def step(self) -> int | None:
         """The number of the action that is being taken; None in the liveness run."""
         return None if self.recovering else len(self.actions)
+
+    @property
+    def accepted_keys(self) -> tuple[str, ...]:
+        """The keys whose enqueue was committed."""
+        return tuple([enqueue.key for enqueue in self.accepted])
+
+    @property
+    def poison_keys(self) -> frozenset[str]:
+        """The keys whose job is poison."""
+        return frozenset([enqueue.key for enqueue in self.accepted if enqueue.poison])
 
     @property
     def sometimes(self) -> Counter[str]:
@@ -81,11 +91,11 @@ class Ledger:
         """Note an operation that took effect: a job that was accepted, or a fault that was injected."""
         asked = done.operation
         if isinstance(asked, Enqueue):
-            if asked.key in self.accepted:
+            if asked.key in self.accepted_keys:
                 job = next((job.id for job in done.after.jobs if job.key == asked.key), 0)
                 self.faults.append(Fault(kind="duplicate", job=job))
             else:
-                self.accepted.append(asked.key)
+                self.accepted.append(asked)
         elif isinstance(asked, Fail) and done.job_in_hand is not None:
             self.faults.append(Fault(kind="failure", job=done.job_in_hand))
 

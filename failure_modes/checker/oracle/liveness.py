@@ -1,7 +1,7 @@
 """The liveness run: recovery, then a fair schedule, then time, until nothing changes any more.
 
-What it does next is a function of where the run stands, and of nothing else: two runs that stand alike end
-alike.
+The next action is a function of the state of the run, and of nothing else. So two runs in the same state have
+the same end, and a proof may remember the end of a state.
 """
 
 from functools import cache
@@ -11,16 +11,16 @@ from model.actions import Action, Reconcile, Step, Tick, actor_of
 from model.state import TERMINAL, Durable, Settings, Status
 
 MOVES_MAX = 5_000
-"""Moves of the liveness run; one that needs more never comes to an end."""
+"""Moves of the liveness run. A run that needs more has no end."""
 
 STATEMENTS_MAX = 1_000
-"""Steps of one process from rest to rest, where the others stand still."""
+"""Steps of one process from rest to rest, while the others do not move."""
 
 ROUNDS_MAX = 50
-"""Times that time may pass in it: all that waits at one time is done before it passes."""
+"""How often time may pass. All that is due at one time is done before time passes again."""
 
 PATIENCE_MS = 365 * 24 * 3600 * 1000
-"""What becomes due later than this is as good as never."""
+"""Work that becomes due later than this is never waited for."""
 
 _RECONCILE = Reconcile()
 
@@ -30,17 +30,17 @@ def _step(name: str) -> Step:
     return Step(worker=name)
 
 
-class Run(Protocol):
+class Recoverable(Protocol):
     """What the liveness run asks of a run."""
 
     @property
     def over(self) -> bool:
-        """Whether there is nothing more to learn from it."""
+        """True if the run has nothing more to show."""
         ...
 
     @property
     def durable(self) -> Durable:
-        """What is durable now."""
+        """What the system's store holds."""
         ...
 
     @property
@@ -50,7 +50,7 @@ class Run(Protocol):
 
     @property
     def settings(self) -> Settings:
-        """What the policies are set to."""
+        """The settings of the policies."""
         ...
 
     @property
@@ -59,20 +59,20 @@ class Run(Protocol):
         ...
 
     def rests(self, name: str) -> bool:
-        """Whether the process has nothing in hand."""
+        """True if the process is at rest."""
         ...
 
     def possible(self, action: Action) -> bool:
-        """Whether the action can happen now."""
+        """True if the action can happen now."""
         ...
 
     def commits(self, action: Action) -> bool:
-        """Do it. Returns whether it committed."""
+        """Take one action. Returns True if it committed."""
         ...
 
 
-def recover(run: Run) -> bool:
-    """Recover, schedule fairly, let time pass. False if something still changes after all that is allowed."""
+def recover(run: Recoverable) -> bool:
+    """Recover, schedule fairly, let time pass. False if something still changes when a bound is reached."""
     rounds, now = 0, run.now
     for _ in range(MOVES_MAX):
         if run.over or not advance(run):
@@ -83,11 +83,11 @@ def recover(run: Run) -> bool:
     return False
 
 
-def advance(run: Run) -> bool:
-    """One move of it. False when there is nothing left to do.
+def advance(run: Recoverable) -> bool:
+    """Make one move. False when there is nothing left to do.
 
-    Who has something in hand goes on with it; then reconciliation runs, and each worker asks for a job;
-    when nobody finds anything to do, time passes to when something becomes due.
+    A process that is not at rest moves first. When all are at rest, reconciliation runs, then each worker
+    asks for a job. When no process finds anything to do, time passes until something becomes due.
     """
     for name in run.names:
         if not run.rests(name) and run.possible(_step(name)):
@@ -107,7 +107,7 @@ def advance(run: Run) -> bool:
     return True
 
 
-def _run_to_rest(run: Run, first: Action) -> None:
+def _run_to_rest(run: Recoverable, first: Action) -> None:
     name = actor_of(first)
     assert name is not None, "a process moves"
     run.commits(first)
@@ -118,7 +118,7 @@ def _run_to_rest(run: Run, first: Action) -> None:
 
 
 def next_time(durable: Durable, now: int, settings: Settings) -> int | None:
-    """The next time at which something becomes due; None when nothing ever will."""
+    """The next time at which something becomes due; None if nothing ever does."""
     times = [job.available_at for job in durable.jobs if job.available_at is not None]
     times += [begun_at + settings.window_ms for begun_at in durable.retries]
     times += [

@@ -57,7 +57,7 @@ class Lockstep:
         self.scope = scope
         self.settings: Settings = scope.settings
         self.world = world or world_of(scope, swap)
-        self.system = SystemSide(self.world)
+        self.system = SystemSide(self.world, power_loss=scope.power_loss)
         self.reference = Reference(scope)
         self.ledger = Ledger(scope.settings)
         self.judge = Judge(target, scope.settings, self.ledger)
@@ -98,7 +98,7 @@ class Lockstep:
     def apply(self, action: Action) -> Record:
         """Take one action on both sides, and judge what it did. Raises Violation or Divergence."""
         system, reference, ledger = self.system, self.reference, self.ledger
-        effective = system.effective_action(action)
+        effective = system.effective_action(action, ledger.poison_keys)
         ledger.note_action(action, effective)
         if isinstance(effective, Crash | PowerLoss):
             ledger.note_crashes(system.processes_killed_by(effective), system.durable)
@@ -154,7 +154,7 @@ class Lockstep:
             Ending(
                 final=self.durable,
                 events=history,
-                accepted=tuple(ledger.accepted),
+                accepted=ledger.accepted_keys,
                 faults=tuple(ledger.faults),
                 settled=settled,
                 external=self.settings.external,

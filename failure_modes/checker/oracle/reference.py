@@ -25,10 +25,10 @@ class Reference:
         self._scope = scope
 
     def take(self, done: SystemStep) -> Outcome | None:
-        """Take the operation that took effect. None if there is none, or the model is no longer followed."""
+        """Take the operation that took effect. None if nothing took effect, or the system has diverged."""
         if self.state is None or done.operation is None:
             return None
-        self.state, outcome = step(self.state, done.operation, at=done.read_at, given=done.given)
+        self.state, outcome = step(self.state, done.operation, at=done.read_at, visibility=done.visibility)
         return outcome
 
     def abandon(self) -> None:
@@ -66,7 +66,7 @@ def phases_differ(worker: Worker, at: At, *, exact: bool) -> Difference | None:
     """How the model's worker and a process that is paused there disagree on whether the handler runs.
 
     `exact`: the process is paused right before its next transaction. So its handler must run if the model
-    says so. Otherwise it may be anywhere on the way there.
+    says so. Otherwise the process may pause several times before that transaction.
     """
     running = at in (At.HANDLER, At.REPLY)
     if running and worker.phase is not (Phase.RUNNING if at is At.HANDLER else Phase.CALLED):

@@ -12,8 +12,8 @@ from failure_modes.checker.simulation.process_snapshot import Moved, Standing, c
 from failure_modes.checker.simulation.stepping import At
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.abstraction import Told, read
-from model.actions import Action, Crash, PowerLoss, Step, Tick, actor_of, is_poison
-from model.draft import ALONE, Given
+from model.actions import Action, Crash, PowerLoss, Step, Tick, actor_of
+from model.draft import SERIAL, Visibility
 from model.events import Event
 from model.state import Durable
 
@@ -29,13 +29,13 @@ class SystemStep:
     """Describes what one action did to the system.
 
     `operation` is the action that took effect, and so the action that the model takes too; None where nothing
-    was committed. `given` is what the database chose for it. `read_at` is the time that it read.
+    was committed. `visibility` is what the database chose for it. `read_at` is the time that it read.
     """
 
     action: Action
     moved: Moved
     operation: Action | None
-    given: Given = ALONE
+    visibility: Visibility = SERIAL
     job_in_hand: int | None = None
     read_at: int | None = None
     before: Durable
@@ -60,11 +60,13 @@ class SystemSnapshot:
 class SystemSide:
     """Moves the system, and reads what it did. `durable` is what its store held after the last action."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, power_loss: bool) -> None:
+        """`power_loss`: power may be lost."""
         self.world = world
+        self._power_loss = power_loss
         self.durable = Durable()
         self._audit = Told(in_order=not world.overlaps)
-        self._visibility = Visibility(overlaps=world.overlaps)
+        self._visibility = VisibilityLog(overlaps=world.overlaps)
         self._known: dict[int, tuple[Content, Durable]] = {}
         """The rows of each content that a restorable world had."""
 
@@ -77,26 +79,26 @@ class SystemSide:
         """True if the action can happen now."""
         name = actor_of(action)
         if name is None:
-            return self.world.scope.power_loss or not isinstance(action, PowerLoss)
+            return self._power_loss or not isinstance(action, PowerLoss)
         process = self.world.processes.get(name)
         return process is not None and can(name, process, action)
 
     def is_choice_point(self, action: Action) -> bool:
         """True if the process that the action moved is at rest or in its handler.
 
-        Only there does a schedule have something to choose: to let the handler fail, for one.
+        Only then does a schedule have a choice: to let the handler fail, for example.
         """
         name = actor_of(action)
         process = self.world.processes[name] if name else None
         return process is None or process.at in (At.HANDLER, At.REPLY) or process.at_rest
 
-    def effective_action(self, action: Action) -> Action:
+    def effective_action(self, action: Action, poison_keys: frozenset[str]) -> Action:
         """The action that really happens: the handler of a poison job kills its worker."""
         if isinstance(action, Step) and action.worker in self.world.processes:
             process = self.world.processes[action.worker]
             if process.at is At.HANDLER:
                 for job in self.durable.jobs:
-                    if job.id == process.job_in_hand and is_poison(job.key):
+                    if job.id == process.job_in_hand and job.key in poison_keys:
                         return Crash(worker=action.worker)
         return action
 
@@ -145,7 +147,7 @@ class SystemSide:
         self.world.start_over()
         self.durable = Durable()
         self._audit = Told(in_order=not self.world.overlaps)
-        self._visibility = Visibility(overlaps=self.world.overlaps)
+        self._visibility = VisibilityLog(overlaps=self.world.overlaps)
 
     def is_at(self, snapshot: SystemSnapshot) -> bool:
         """True if the processes and the durable rows are as the snapshot says."""
@@ -163,21 +165,21 @@ class SystemSide:
         assert name is not None, "a process moves"
         process = self.world.processes[name]
         operation = action
-        if process.at is not At.COMMITTED:  # there the process only learns of its commit
+        if process.at is not At.COMMITTED:  # after a COMMIT no operation begins
             operation = process.pending = process.pending or action
         job_in_hand = process.job_in_hand
         moved = process.resume(action)
         self._visibility.look(process, moved, self.durable, self.now)
-        before, events, given = self.durable, self._read(moved), ALONE
+        before, events, visibility = self.durable, self._read(moved), SERIAL
         if moved.committed:
-            given = self._visibility.given(process, before, self.durable, self.now)
+            visibility = self._visibility.of_commit(process, before, self.durable, self.now)
         if moved.committed or moved.rolled_back or moved.error is not None:
             process.pending = None
         return SystemStep(
             action=action,
             moved=moved,
             operation=operation if moved.committed else None,
-            given=given,
+            visibility=visibility,
             job_in_hand=job_in_hand,
             read_at=process.read_at,
             before=before,
@@ -206,7 +208,7 @@ class SystemSide:
         return events
 
 
-class Visibility:
+class VisibilityLog:
     """Notes what the database chooses for operations: the ids of new rows, and which jobs were visible.
 
     Where transactions overlap, a lease passes over the jobs that another transaction holds, and does not see
@@ -231,20 +233,24 @@ class Visibility:
             due = [job for job in look.unheld if job in known and durable.is_due(job, at)]
             process.looks += (frozenset(due),)
 
-    def given(self, process: Process, before: Durable, after: Durable, now: int) -> Given:
+    def of_commit(self, process: Process, before: Durable, after: Durable, now: int) -> Visibility:
         """What the database chose for the operation that has just been committed."""
         jobs = {job.id for job in after.jobs} - {job.id for job in before.jobs}
         leased = {one.id for one in after.executions} - {one.id for one in before.executions}
         job, execution = min(jobs, default=None), min(leased, default=None)
         if not self._overlaps:
-            return Given(job=job, execution=execution)
+            return Visibility(job=job, execution=execution)
         touched: list[int | str] = [job.id for job in after.jobs if _changed(job.id, before, after)]
         touched += [name for name in LIMITS if getattr(before, name) != getattr(after, name)]
         since = max([self._changed_at.get(one, 0) for one in touched], default=0)
         self._changed_at |= dict.fromkeys(touched, now if process.read_at is None else process.read_at)
         looks, process.looks = process.looks, ()
-        return Given(
-            job=job, execution=execution, looks=looks or None, since=since, asked_at=process.first_read_at
+        return Visibility(
+            job=job,
+            execution=execution,
+            jobs_seen=looks[0] if looks else None,
+            since=since,
+            asked_at=process.first_read_at,
         )
 
 

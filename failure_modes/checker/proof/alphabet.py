@@ -16,7 +16,6 @@ from model.actions import (
     Step,
     Tick,
     actor_of,
-    is_poison,
 )
 
 ACTIONS_MAX = 256
@@ -32,7 +31,7 @@ class Alphabet:
         self.actions: tuple[Action, ...] = (
             *[Step(worker=name) for name in self.names],
             *[Enqueue(key=f"k{number}") for number in range(1, bounds.jobs + 1)],
-            *[Enqueue(key=f"p{number}") for number in range(1, bounds.poisons + 1)],
+            *[Enqueue(key=f"p{number}", poison=True) for number in range(1, bounds.poisons + 1)],
             *[Tick(seconds=seconds) for seconds in bounds.tick_seconds],
             *[Crash(worker=name) for name in self.names],
             *[Fail(worker=name) for name in scope.names],
@@ -63,7 +62,7 @@ class Alphabet:
         """The bound that the action spends of; empty for none, and None if an earlier key comes first."""
         match action:
             case Enqueue():
-                kind = "poisons" if is_poison(action.key) else "jobs"
+                kind = "poisons" if action.poison else "jobs"
                 next_number = spent[KINDS.index(kind)] + 1
                 number = int(action.key[1:])
                 if number > next_number:

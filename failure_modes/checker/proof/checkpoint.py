@@ -121,7 +121,7 @@ def _checkpoint(top: dict[str, Any]) -> Checkpoint:
     """The checkpoint in a file. Raises KeyError, TypeError or ValueError where the file is malformed."""
     digests = b64decode(top["seen"], validate=True)
     if len(digests) % DIGEST_BYTES:
-        raise ValueError("a digest is not whole")
+        raise ValueError("a digest is cut off")
     if not isinstance(top["seconds"], int | float):
         raise TypeError("the seconds are no number")
     return Checkpoint(

@@ -87,7 +87,7 @@ class Endings:
 
 
 class RememberedRun:
-    """A run for the liveness run, step by step from what the proof remembers.
+    """A run that `liveness.py` can drive, step by step from what the proof remembers.
 
     `snapshot` is the state that it has come to.
     """

@@ -51,7 +51,7 @@ class ReachedState:
     """The actions to try, if the state was expanded before; in the names of the fingerprint."""
 
     @property
-    def sleepers(self) -> frozenset[Action]:
+    def renamed_sleep_set(self) -> frozenset[Action]:
         """The actions of the sleep set, in the names of the fingerprint."""
         return frozenset([renamed(action, self.renaming) for action in self.sleep_set])
 
@@ -133,7 +133,7 @@ class Shard:
             if known is not None:
                 least, other = (known, state) if known.trace <= state.trace else (state, known)
                 self.coming[state.digest] = _both(least, other)
-            elif state.digest not in self.seen or self.seen[state.digest] - state.sleepers:
+            elif state.digest not in self.seen or self.seen[state.digest] - state.renamed_sleep_set:
                 self.coming[state.digest] = state
 
     def advance(self) -> None:
@@ -142,12 +142,12 @@ class Shard:
         for state in sorted(self.coming.values(), key=lambda reached: reached.trace):
             before = self.seen.get(state.digest)
             if before is None:
-                self.seen[state.digest] = state.sleepers
+                self.seen[state.digest] = state.renamed_sleep_set
                 self._judge_endings_of(state)
                 level.append(state)
             else:
-                self.seen[state.digest] = before & state.sleepers
-                level.append(evolve(state, only=before - state.sleepers))
+                self.seen[state.digest] = before & state.renamed_sleep_set
+                level.append(evolve(state, only=before - state.renamed_sleep_set))
         self.coming.clear()
         self.frontier = level[::-1]
 
@@ -258,7 +258,7 @@ def _both(least: ReachedState, other: ReachedState) -> ReachedState:
     """One state that was reached twice in a level: its sleep set holds the actions that are in both sets."""
     if not least.sleep_set:
         return least
-    kept = other.sleepers
+    kept = other.renamed_sleep_set
     sleep_set = {
         action: footprint
         for action, footprint in least.sleep_set.items()

@@ -250,7 +250,11 @@ def _rank(ranks: Ranks, table: str, row_id: int | None) -> int | None:
 
 
 def _intent(action: Action) -> str:
-    return f"Enqueue {action.key}" if isinstance(action, Enqueue) else type(action).__name__
+    return (
+        f"Enqueue {action.key}{' poison' * action.poison}"
+        if isinstance(action, Enqueue)
+        else type(action).__name__
+    )
 
 
 def _digest(text: bytes) -> bytes:

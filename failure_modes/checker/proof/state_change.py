@@ -15,7 +15,7 @@ from failure_modes.checker.oracle.system_side import SystemSnapshot
 from failure_modes.checker.proof.footprint import Footprint
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.process_snapshot import AT_REST, Standing
-from model.actions import Action, PowerLoss, actor_of
+from model.actions import Action, Enqueue, PowerLoss, actor_of
 from model.events import Event
 from model.invariants import Fault, condensed
 from model.load import Load
@@ -44,7 +44,7 @@ class StateChange:
     process: Standing | None
     worker: Worker | None
     changed_at: int
-    accepted: tuple[str, ...]
+    accepted: tuple[Enqueue, ...]
     events: tuple[Event, ...]
     faults: tuple[Fault, ...]
     load: Load

@@ -78,7 +78,7 @@ def build(orders: Orders, store: Store) -> Queue:
     queue = Queue(store=store, policies=Policies(retry=retry), lease_seconds=orders.lease_seconds)
     if orders.fault is None:
         return queue
-    broken: Queue = importlib.import_module(orders.fault).FAILURE_MODE.swap(queue)
+    broken: Queue = importlib.import_module(orders.fault).FAILURE_MODE.fault(queue)
     return broken
 
 
@@ -179,7 +179,7 @@ def _work(orders: Orders, queue: Queue, log: TextIO) -> None:
         clock=CLOCK,
         poll_seconds=POLL_SECONDS,
         watch=True,
-        tell=lambda text: _say(log, "told", text),
+        log=lambda text: _say(log, "told", text),
     ).run()
 
 

@@ -68,18 +68,18 @@ def schedules(number: int, seed: int, store: StoreKind = StoreKind.SQLITE) -> It
     """
     for at in range(number):
         granularity = Granularity.STATEMENT if at % 2 else Granularity.TRANSACTION
-        strategy = evolve(UNRESTRICTED, scope=Scope(granularity=granularity, store=store))
+        scope, strategy = Scope(granularity=granularity, store=store), UNRESTRICTED
         if at % 4 < 2:
             strategy = strategy.weighted("Crash", 0)
         if at % 10 == 9 and store is StoreKind.SQLITE:
-            strategy = strategy.weighted("PowerLoss", 1)
+            scope, strategy = evolve(scope, power_loss=True), strategy.weighted("PowerLoss", 1)
         chance = random.Random(f"{seed}:{at}")
-        actions = _drawn(strategy, chance)
+        actions = _drawn(scope, strategy, chance)
         while at % 4 >= 2 and not any(isinstance(action, Crash) for action in actions):
-            actions = _drawn(strategy, chance)
+            actions = _drawn(scope, strategy, chance)
         yield Schedule(
             name=f"schedule {at} of seed {seed}",
-            scope=strategy.scope,
+            scope=scope,
             swap=guarded,
             hunted=None,
             actions=actions,
@@ -97,8 +97,8 @@ def kept_schedules(store: StoreKind = StoreKind.SQLITE) -> Iterator[Schedule]:
             yield Schedule(
                 name=f"{mode.id} {path.stem}",
                 scope=trace.scope,
-                swap=mode.swap,
-                hunted=mode.hunt,
+                swap=mode.fault,
+                hunted=mode.target,
                 actions=trace.actions,
             )
         yield Schedule(
@@ -124,11 +124,11 @@ def compare(schedule: Schedule, real: MakeWorld = real_world_of) -> Compared:
     )
 
 
-def _drawn(strategy: Strategy, chance: random.Random) -> tuple[Action, ...]:
+def _drawn(scope: Scope, strategy: Strategy, chance: random.Random) -> tuple[Action, ...]:
     """Actions that can happen one after the other: drawn while the simulated world runs them."""
-    bursts = strategy.bursts()
-    with Lockstep(strategy.scope) as lockstep:
-        for _ in range(strategy.steps_max):
+    bursts = strategy.bursts(scope)
+    with Lockstep(scope) as lockstep:
+        for _ in range(strategy.steps_max(scope)):
             for number, action in enumerate(chance.choice(bursts)):
                 if not lockstep.possible(action) or (number and lockstep.is_choice_point(action)):
                     break

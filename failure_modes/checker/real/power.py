@@ -13,7 +13,7 @@ from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from failure_modes.checker.experiment.scope import Scope, build_queue, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
@@ -211,7 +211,7 @@ def _recorded(setting: Setting, seed: int, steps: int) -> _Run:
     pragmas = (*setting.pragmas, *([CHECKPOINT] if seed % 2 else []))
     swap = partial(_swap, pragmas=pragmas)
     chance = random.Random(f"{seed}:schedule")
-    bursts = evolve(UNRESTRICTED, scope=SCOPE).bursts()
+    bursts = UNRESTRICTED.bursts(SCOPE)
     world = PoweredWorld(SCOPE, swap, programs=programs_of)
     first = world.at_first
     with Lockstep(SCOPE, swap, world=world) as lockstep:

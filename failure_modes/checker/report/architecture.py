@@ -30,8 +30,8 @@ _OPENING = """\
 
 Four folders, and which may know which: `model/` (what the queue must do) and `system/` (the queue that a
 user runs) know nothing of each other; `failure_modes/checker/` knows both; a folder
-`failure_modes/FM_XXX_*` knows the checker, the model's values and the policies, and nobody imports such a
-folder by name. `tests/test_packages.py` and `tests/test_structure.py` hold all of this.
+`failure_modes/FM_XXX_*` knows the public names of the checker and of `system.policies`, and no module imports
+such a folder by name. `tests/test_packages.py` and `tests/test_structure.py` hold all of this.
 
 ## The way of one action
 

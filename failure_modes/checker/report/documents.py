@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from failure_modes.checker.campaigns.seeds import Searched, key_of, searched
-from failure_modes.checker.campaigns.times import measured
+from failure_modes.checker.campaigns.measured import Measured, measured
 from failure_modes.checker.experiment.catalogue import FOLDER, FailureMode, catalogue
 from failure_modes.checker.experiment.scope import StoreKind
 from failure_modes.checker.oracle.describe import steps_told
 from failure_modes.checker.report.architecture import architecture
+from failure_modes.checker.report.links import names_failure_modes, with_links
 from failure_modes.checker.traces.database import kept
 from model.invariants import INVARIANTS, Invariant, invariant
 from model.state import JobState, Status
@@ -31,12 +31,24 @@ _OPERATIONS = """\
 
 
 def documents() -> dict[Path, str]:
-    """Each generated document and its text."""
-    return {
+    """Each document that is generated, or that has links to failure modes at its end; and its text."""
+    modes = catalogue()
+    written = {path: path.read_text(encoding="utf-8") for path in [*DOCS.glob("*.md"), *_of_modes(modes)]}
+    linked = {
+        path: with_links(path, text, modes)
+        for path, text in sorted(written.items())
+        if names_failure_modes(text)
+    }
+    return linked | {
         DOCS / "02_state_model.md": _state_model(),
         DOCS / "architecture.md": architecture(),
         DOCS / "failure_mode_index.md": _index(),
     }
+
+
+def _of_modes(modes: tuple[FailureMode, ...]) -> list[Path]:
+    """What people write in the folders of failure modes."""
+    return [path for mode in modes for path in mode.folder.glob("*.md")]
 
 
 def _state_model() -> str:
@@ -55,11 +67,11 @@ def _state_model() -> str:
                 [(row.before, row.after, _made_by(row)) for row in EXECUTION], (Status.DONE, Status.ABORTED)
             ),
             "",
-            "| from | to | event | operation | made by | lease |",
-            "| --- | --- | --- | --- | --- | --- |",
+            "| from | to | event | operation | made by | lease | reason |",
+            "| --- | --- | --- | --- | --- | --- | --- |",
             *[
                 f"| {row.before or '(new)'} | {row.after} | {row.event} | {' or '.join(row.operations)} "
-                f"| {row.by} | {row.lease} |"
+                f"| {row.by} | {row.lease} | {row.reason or ''} |"
                 for row in EXECUTION
             ],
             "",
@@ -137,7 +149,7 @@ _COLUMNS = (
     "see",
 )
 
-_THEN_COLUMNS = (
+_ALSO_COLUMNS = (
     "id",
     "name",
     "breaks",
@@ -151,7 +163,8 @@ _THEN_COLUMNS = (
 
 
 def _index() -> str:
-    modes, known, seconds = catalogue(), searched(), measured()
+    modes = catalogue()
+    known = {mode.id: measured(mode) for mode in modes}
     return "\n".join(
         [
             "# The failure modes",
@@ -159,16 +172,15 @@ def _index() -> str:
             _NOTICE,
             f"| {' | '.join(_COLUMNS)} |",
             f"|{' --- |' * len(_COLUMNS)}",
-            *[_row(mode, known.get(key_of(mode)), seconds.get(mode.id)) for mode in modes],
+            *[_row(mode, known[mode.id]) for mode in modes],
             "",
-            "*Breaks*: the invariant that its search hunts; what it breaks besides stands below. Where",
-            "another breaks on the way, and may not, that example is left aside, and the command says so.",
-            "(FM_001 takes out the whole commit boundary, the fence with it: so INV_003 may break there in",
-            "5 steps.)",
+            "*Breaks*: the target of its search; what else it breaks stands below. Where",
+            "another breaks first and is not tolerated, the example is skipped, and the command says so.",
+            "(A fault that takes out a whole policy may break another invariant sooner: its spec says so.)",
             "*Shortest trace*: no shorter one breaks the invariant in the scope of the failure mode. *States",
             "proved*: of the guarded system in that scope; nothing breaks in any of them. The tests of each",
             "failure mode hold its numbers to what they measure; `nox -s prove` says them again, and",
-            "`nox -s seeds` the column *found with*: so many searches, each of which shrank its trace to",
+            "`nox -s seeds` the column *found with*: so many searches, each of which minimised its trace to",
             "the shortest. *Session*: how long the commands of `nox -s fmN` took, as `nox -s times` measured",
             "them on two cores.",
             "",
@@ -177,16 +189,16 @@ def _index() -> str:
             "",
             "## What else they break",
             "",
-            "Hunted, shrunk and proved in the same way and by the same commands; of them `--breaks INV_XXX`",
-            "takes one alone.",
+            "Searched, minimised and proved in the same way and by the same commands; `--breaks INV_XXX`",
+            "takes one of them alone.",
             "",
-            f"| {' | '.join(_THEN_COLUMNS)} |",
-            f"|{' --- |' * len(_THEN_COLUMNS)}",
-            *[_then_row(one, known.get(key_of(one))) for mode in modes for one in mode.each[1:]],
+            f"| {' | '.join(_ALSO_COLUMNS)} |",
+            f"|{' --- |' * len(_ALSO_COLUMNS)}",
+            *[_also_row(one, known[one.id]) for mode in modes for one in mode.each[1:]],
             "",
-            "*On the way*: the invariants that may break before it; what breaks another is left aside.",
-            "*With*: what the system lacks besides, with the fault and without it. The states are those of",
-            "the system with the fault put right, and nothing breaks in any of them.",
+            "*On the way*: the invariants that may break before it; an example that breaks another is",
+            "skipped. *With*: what the system lacks, with the fault and in the control. The control is the",
+            "same system without the fault. The states are its states, and nothing breaks in any of them.",
             "",
             "## By invariant",
             "",
@@ -200,7 +212,8 @@ def _index() -> str:
     )
 
 
-def _row(mode: FailureMode, found: Searched | None, seconds: float | None) -> str:
+def _row(mode: FailureMode, known: Measured) -> str:
+    seconds = known.session_seconds
     folder = f"../failure_modes/{mode.folder.name}"
     cells = (
         mode.id,
@@ -208,7 +221,7 @@ def _row(mode: FailureMode, found: Searched | None, seconds: float | None) -> st
         _broken(mode),
         mode.trigger,
         mode.policy,
-        *_numbers(mode, found),
+        *_numbers(mode, known),
         " and ".join([store for store in StoreKind if store not in mode.not_on]),
         "not yet: `nox -s times`" if seconds is None else f"{seconds} s",
         f"[spec]({folder}/spec.md), [scenario]({folder}/scenario.py)",
@@ -216,15 +229,15 @@ def _row(mode: FailureMode, found: Searched | None, seconds: float | None) -> st
     return f"| {' | '.join(cells)} |"
 
 
-def _then_row(mode: FailureMode, found: Searched | None) -> str:
-    on_the_way = " and ".join(mode.past) or "none"
+def _also_row(mode: FailureMode, known: Measured) -> str:
+    on_the_way = " and ".join(mode.tolerates) or "none"
     cells = (
         mode.id,
         mode.title,
         _broken(mode),
         on_the_way,
-        *_numbers(mode, found),
-        mode.beside or "all else right",
+        *_numbers(mode, known),
+        mode.control_note or "all else right",
     )
     return f"| {' | '.join(cells)} |"
 
@@ -242,12 +255,13 @@ def _broken(mode: FailureMode) -> str:
     return f"{mode.breaks} ({invariant(mode.breaks).title})"
 
 
-def _numbers(mode: FailureMode, found: Searched | None) -> tuple[str, ...]:
+def _numbers(mode: FailureMode, known: Measured) -> tuple[str, ...]:
+    found = known.searched.get(mode.breaks)
     return (
-        steps_told(mode.shortest),
-        found.told if found and found.ends_at(mode.shortest) else "not yet: `nox -s seeds`",
-        f"{mode.states:,}",
-        f"{mode.bounds.told}; {mode.strategy.scope.told}",
+        steps_told(mode.expected.shortest),
+        found.told if found and found.ends_at(mode.expected.shortest) else "not yet: `nox -s seeds`",
+        f"{mode.expected.states:,}",
+        f"{mode.bounds.told}; {mode.scope.told}",
     )
 
 

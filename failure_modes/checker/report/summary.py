@@ -28,11 +28,11 @@ def trace_of(mode: FailureMode | None, scope: Scope, result: Result | ProofResul
 
 def not_as_said(mode: FailureMode, broken: ProofResult | None, held: ProofResult | None) -> tuple[str, ...]:
     """Where the answers are not what the scenario says of its scope."""
-    wrong = []
-    if broken is not None and broken.finding is not None and broken.shortest != mode.shortest:
-        wrong.append(f"shortest={mode.shortest}, and it is {broken.shortest}")
-    if held is not None and held.complete and held.finding is None and held.counts.states != mode.states:
-        wrong.append(f"states={mode.states}, and there are {held.counts.states}")
+    wrong, expected = [], mode.expected
+    if broken is not None and broken.finding is not None and broken.shortest != expected.shortest:
+        wrong.append(f"shortest={expected.shortest}, and it is {broken.shortest}")
+    if held is not None and held.complete and held.finding is None and held.counts.states != expected.states:
+        wrong.append(f"states={expected.states}, and there are {held.counts.states}")
     return tuple(wrong)
 
 

@@ -8,13 +8,13 @@ search carries the actions as data.
 from collections import Counter
 from collections.abc import Callable
 
-from attrs import frozen
+from attrs import field, frozen
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 from hypothesis.strategies import sampled_from
 
 from failure_modes.checker.experiment.findings import Finding, Found
-from failure_modes.checker.experiment.scope import Swap
+from failure_modes.checker.experiment.scope import Scope, Swap
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Hunt, needs_ending
 from failure_modes.checker.oracle.lockstep import Lockstep, run_actions
@@ -89,6 +89,7 @@ def _because(reason: str | None) -> str:
 class Search:
     """What to look for, where, and for how long. `hunted` is None where nothing should be found."""
 
+    scope: Scope = field(factory=Scope)
     strategy: Strategy
     swap: Swap
     hunted: Hunt | None
@@ -130,8 +131,8 @@ def run(search: Search, progress: Progress = _silent, *, shrinking: bool = True)
         return Result(finding=None, actions=(), tally=tally, bound_hit=tally.bound_hit)
     if shrinking and not tally.bound_hit:
         try:
-            shortest = shrink(search.strategy.scope, search.swap, search.hunted, found)
-            found = run_actions(search.strategy.scope, search.swap, search.hunted, shortest.actions) or found
+            shortest = shrink(search.scope, search.swap, search.hunted, found)
+            found = run_actions(search.scope, search.swap, search.hunted, shortest.actions) or found
             sure = shortest.sure
         except KeyboardInterrupt:
             tally.bound_hit = tally.interrupted = True
@@ -146,7 +147,7 @@ def _run(search: Search, machine: type[RuleBasedStateMachine], *, shrinking: boo
         seed(search.seed)(machine),
         settings=settings(
             max_examples=search.examples,
-            stateful_step_count=search.strategy.steps_max,
+            stateful_step_count=search.strategy.steps_max(search.scope),
             database=None,
             deadline=None,
             phases=(Phase.generate, Phase.shrink) if shrinking else (Phase.generate,),
@@ -160,7 +161,7 @@ def _run(search: Search, machine: type[RuleBasedStateMachine], *, shrinking: boo
 
 def machine_of(search: Search, tally: Tally, progress: Progress = _silent) -> type[RuleBasedStateMachine]:
     """The state machine of a search."""
-    bursts = search.strategy.bursts()
+    bursts = search.strategy.bursts(search.scope)
 
     class Machine(RuleBasedStateMachine):
         def __init__(self) -> None:
@@ -170,7 +171,7 @@ def machine_of(search: Search, tally: Tally, progress: Progress = _silent) -> ty
                 tally.bound_hit = True
                 raise BoundHit
             with temporary.room():
-                self.lockstep = Lockstep(search.strategy.scope, search.swap, target=search.hunted)
+                self.lockstep = Lockstep(search.scope, search.swap, target=search.hunted)
             self.found = False
 
         @rule(burst=sampled_from(bursts))

@@ -23,7 +23,7 @@ from failure_modes.checker.search.edits import leave_out, minimise
 from failure_modes.checker.simulation.content import Unexplorable
 from failure_modes.checker.simulation.stepping import NotTheSame
 from failure_modes.checker.support import interrupts
-from model.actions import Action, Crash, Enqueue, Fail, Heartbeat, PowerLoss, Reconcile, Tick, is_poison
+from model.actions import Action, Crash, Enqueue, Fail, Heartbeat, PowerLoss, Reconcile, Tick
 
 STATES_MAX = 10_000
 """States in which a shorter trace is looked for: some seconds."""
@@ -69,7 +69,7 @@ def _shortest(
     unknown = Shortest(actions=actions, sure=False)
     proof = Proof(
         scope=scope,
-        bounds=_as_much_as(actions),
+        bounds=bounds_of(actions),
         swap=swap,
         target=hunted,
         reductions=Reductions(symmetry=False),  # nobody says whether the fault tells workers apart
@@ -90,16 +90,17 @@ def _shortest(
     return Shortest(actions=answer.actions, sure=True)
 
 
-def _as_much_as(actions: tuple[Action, ...]) -> Bounds:
+def bounds_of(actions: tuple[Action, ...]) -> Bounds:
     """Bounds that allow what these actions do, in any order."""
     kinds = Counter([type(action) for action in actions])
-    keys = list(dict.fromkeys([action.key for action in actions if isinstance(action, Enqueue)]))
+    enqueues = [action for action in actions if isinstance(action, Enqueue)]
+    first = {enqueue.key: enqueue for enqueue in reversed(enqueues)}
     seconds = tuple(dict.fromkeys([action.seconds for action in actions if isinstance(action, Tick)]))
-    poisons = sum(is_poison(key) for key in keys)
+    poisons = sum(enqueue.poison for enqueue in first.values())
     return Bounds(
-        jobs=len(keys) - poisons,
+        jobs=len(first) - poisons,
         poisons=poisons,
-        retries=kinds[Enqueue] - len(keys),
+        retries=len(enqueues) - len(first),
         ticks=kinds[Tick],
         tick_seconds=seconds or (30,),
         crashes=kinds[Crash],

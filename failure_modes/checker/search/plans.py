@@ -2,7 +2,9 @@
 
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.proof.proof import Proof, Reductions
-from failure_modes.checker.search.machine import Search
+from failure_modes.checker.proof.proving import prove as explore_all
+from failure_modes.checker.proof.result import ProofResult
+from failure_modes.checker.search.machine import Result, Search, run
 
 EXAMPLES_MAX = 5_000
 """How many examples a search for a break tries."""
@@ -11,9 +13,10 @@ EXAMPLES_MAX = 5_000
 def search_of(mode: FailureMode, seed: int, *, broken: bool, examples: int = EXAMPLES_MAX) -> Search:
     """Its search; on the guarded system nothing should be found."""
     return Search(
+        scope=mode.scope,
         strategy=mode.strategy,
-        swap=mode.swap if broken else mode.base,
-        hunted=mode.hunt if broken else None,
+        swap=mode.fault if broken else mode.control,
+        hunted=mode.target if broken else None,
         seed=seed,
         examples=examples,
     )
@@ -22,12 +25,27 @@ def search_of(mode: FailureMode, seed: int, *, broken: bool, examples: int = EXA
 def proof_of(mode: FailureMode, *, broken: bool) -> Proof:
     """Its proof: of the shortest trace, or that nothing breaks."""
     return Proof(
-        scope=mode.strategy.scope,
+        scope=mode.scope,
         bounds=mode.bounds,
-        swap=mode.swap if broken else mode.base,
-        target=mode.hunt if broken else None,
+        swap=mode.fault if broken else mode.control,
+        target=mode.target if broken else None,
         reductions=Reductions(symmetry=mode.symmetric or not broken),
     )
+
+
+def find(mode: FailureMode, seed: int = 0) -> Result:
+    """Search the broken system, and minimise what is found."""
+    return run(search_of(mode, seed, broken=True))
+
+
+def prevent(mode: FailureMode, seed: int = 0, *, examples: int | None = None) -> Result:
+    """The same search of the right system: nothing should be found."""
+    return run(search_of(mode, seed, broken=False, examples=examples or mode.expected.examples))
+
+
+def prove(mode: FailureMode, *, broken: bool) -> ProofResult:
+    """Every reachable state of the broken system, to the first that breaks; or of the right system."""
+    return explore_all(proof_of(mode, broken=broken))
 
 
 def guards_of(mode: FailureMode) -> tuple[FailureMode, ...]:
@@ -40,4 +58,5 @@ def guards_of(mode: FailureMode) -> tuple[FailureMode, ...]:
 
 
 def _question(mode: FailureMode) -> tuple[object, ...]:
-    return mode.strategy, mode.bounds, mode.base, mode.must_reach, mode.states
+    expected = mode.expected
+    return mode.scope, mode.strategy, mode.bounds, mode.control, expected.must_reach, expected.states

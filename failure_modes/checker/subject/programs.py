@@ -53,10 +53,10 @@ class _Resting(Worker):
         self._process.rest()
         return super().run_once()
 
-    def _persist(self, operation: Callable[[], bool], *, or_unheard: bool = False) -> bool:
+    def _persist(self, operation: Callable[[], bool], *, or_ambiguous: bool = False) -> bool:
         self._process.insists = True
         try:
-            return super()._persist(operation, or_unheard=or_unheard)
+            return super()._persist(operation, or_ambiguous=or_ambiguous)
         finally:
             self._process.insists = False
 

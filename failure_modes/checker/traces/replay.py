@@ -50,8 +50,8 @@ def replay(
     broken = mode is not None and not guarded
     if mode is not None and trace.breaks.invariant is not None:
         mode = mode.breaking(trace.breaks.invariant)
-    swap = mode.swap if mode is not None and not guarded else base
-    hunted = mode.hunt if mode is not None and broken and trace.breaks.invariant else None
+    swap = mode.fault if mode is not None and not guarded else base
+    hunted = mode.target if mode is not None and broken and trace.breaks.invariant else None
     finding: Finding | None = None
     skipped: list[Action] = []
     with Lockstep(trace.scope, swap, target=hunted, world=world(trace.scope, swap)) as lockstep:

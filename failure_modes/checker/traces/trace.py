@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any, NoReturn
 
-from attrs import fields, frozen
+from attrs import NOTHING, evolve, fields, frozen
 
 from failure_modes.checker.experiment.canonical import canonical
 from failure_modes.checker.experiment.scope import Scope
@@ -19,12 +19,16 @@ from model.actions import (
     PRODUCER,
     RECONCILER,
     Action,
+    Enqueue,
     actor_of,
 )
 from model.invariants import INVARIANTS
 
-FORMAT = 1
+FORMAT = 2
 """The version of the JSON form. A change that an old reader would misread gets a new number."""
+
+_FORMATS = (1, 2)
+"""Which versions are read. In format 1 the jobs of the keys p1, p2, … are poison; format 2 says `poison`."""
 
 _KEYS = ("format", "failure_mode", "scope", "breaks", "why", "actions")
 _DEPTH_MAX = 20
@@ -80,8 +84,12 @@ def to_json(trace: Trace) -> str:
 
 
 def action_to_json(action: Action) -> dict[str, Any]:
-    """One action: its name and its arguments."""
-    arguments = {field.name: getattr(action, field.name) for field in fields(type(action))}
+    """One action: its name and its arguments; those that are as usual are left out."""
+    arguments = {
+        field.name: value
+        for field in fields(type(action))
+        if (value := getattr(action, field.name)) != field.default
+    }
     return {"action": type(action).__name__, **arguments}
 
 
@@ -113,11 +121,11 @@ class _Reader:
     def trace(self) -> Trace:
         top = self._top()
         version = top.get("format", FORMAT)
-        if type(version) is not int or version != FORMAT:  # True is 1, and is no format
+        if type(version) is not int or version not in _FORMATS:  # True is 1, and is no format
             self.fail(
                 self._line("format"),
                 f"unknown format {told(version)}",
-                f"this program reads format {FORMAT}",
+                f"this program reads format {' and '.join([str(known) for known in _FORMATS])}",
             )
         for key in [*_KEYS, *top]:
             if key not in top:
@@ -126,6 +134,8 @@ class _Reader:
                 self.fail(self._line(key), f"unknown key {told(key)}", f"a trace has {', '.join(_KEYS)}")
         scope = self._scope(top["scope"])
         actions = self._actions(top["actions"], scope)
+        if version == 1:
+            actions = tuple([_declared(action) for action in actions])
         if not isinstance(top["why"], str):
             self.fail(self._line("why"), f"'why' is {told(top['why'])}", "it is a string")
         mode = top["failure_mode"]
@@ -191,15 +201,17 @@ class _Reader:
         if kind is None:
             self.fail(line, f"unknown action {told(item['action'])}", f"known are {', '.join(known)}")
         expected = [field.name for field in fields(kind)]
+        needed = [field.name for field in fields(kind) if field.default is NOTHING]
         given = {name: argument for name, argument in item.items() if name != "action"}
-        if sorted(given) != sorted(expected):
-            takes = ", ".join(expected) or "no arguments"
+        if not set(needed) <= set(given) <= set(expected):
+            takes = ", ".join(needed) or "no arguments"
+            takes += "".join([f", and may have {name}" for name in expected if name not in needed])
             got = ", ".join([told(name) for name in given]) or "no arguments"
             self.fail(line, f"{item['action']} got {got}", f"it takes {takes}")
         try:
             action = kind(**given)
         except (TypeError, ValueError) as error:
-            right = _why(error) or f"{expected[0]} is a non-empty string"
+            right = _why(error) or " and ".join([_RIGHT[name] for name in given])
             self.fail(line, f"{item['action']}: bad argument {told(given)}", right)
         names = (*scope.names, PRODUCER, RECONCILER)
         if (name := actor_of(action)) not in (None, *names):
@@ -269,6 +281,20 @@ def _whole(digits: str) -> float:
 _DECODER = json.JSONDecoder(parse_int=_whole, object_pairs_hook=_object)
 _LENIENT = json.JSONDecoder(parse_int=_whole)
 _SEPARATORS = re.compile(r"[ \t\r\n,:]*")
+
+
+_RIGHT = {
+    "key": "key is a non-empty string",
+    "worker": "worker is a non-empty string",
+    "poison": "poison is true or false",
+}
+
+
+def _declared(action: Action) -> Action:
+    """An action of format 1, in which a poison job was known by its key."""
+    if isinstance(action, Enqueue) and action.key[:1] == "p" and action.key[1:].isdecimal():
+        return evolve(action, poison=True)
+    return action
 
 
 def _why(error: Exception) -> str:

@@ -1,0 +1,124 @@
+"""The parts of a run in lock-step: each gives and takes a frozen value, and has a matter of its own."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from failure_modes.checker.experiment.findings import Divergence, Violation
+from failure_modes.checker.experiment.scope import Scope, guarded
+from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.oracle import lockstep as lockstep_module
+from failure_modes.checker.oracle.judge import Judge
+from failure_modes.checker.oracle.ledger import Ledger, LedgerSnapshot
+from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.subject.worlds import world_of
+from model.actions import Action, Crash, Enqueue, Fail, Step
+from model.invariants import Ending, Fault
+from model.state import Durable, Settings
+
+ROOM = Path(lockstep_module.__file__).parent
+WORK: tuple[Action, ...] = (Enqueue(key="k1"), *[Step(worker="A")] * 3)
+"""A job is accepted, leased, started and committed."""
+
+
+def _files_entered(lockstep: Lockstep, action: Action) -> Counter[str]:
+    """How many calls into each file of the oracle one action makes."""
+    entered: Counter[str] = Counter()
+
+    def note(frame: FrameType, event: str, argument: object) -> None:
+        del argument
+        path = Path(frame.f_code.co_filename)
+        if event == "call" and path.parent == ROOM:
+            entered[path.stem] += 1
+
+    sys.setprofile(note)
+    try:
+        lockstep.apply(action)
+    finally:
+        sys.setprofile(None)
+    return entered
+
+
+def test_a_committing_step_has_a_short_way_through_the_oracle() -> None:
+    """It enters five files, and four functions of lock-step: take, judge, and two comparisons."""
+    with Lockstep(Scope()) as lockstep:
+        for action in WORK[:-1]:
+            lockstep.apply(action)
+        entered = _files_entered(lockstep, WORK[-1])
+        assert lockstep.ledger.records[-1].committed
+    assert set(entered) == {"lockstep", "system_side", "reference", "ledger", "judge"}
+    assert entered["lockstep"] <= 4
+
+
+def test_a_run_that_is_restored_is_where_it_was() -> None:
+    """Every part gives the value again that it was given, whatever the run did in between."""
+    scope = Scope()
+    with Lockstep(scope, world=world_of(scope, guarded, restorable=True)) as lockstep:
+        for action in (*WORK, Enqueue(key="k1"), Enqueue(key="k2")):
+            lockstep.apply(action)
+        before = lockstep.snapshot()
+        b = Step(worker="B")
+        for action in (Crash(worker="A"), b, b, Fail(worker="B"), Enqueue(key="k3")):
+            lockstep.apply(action)
+        after = lockstep.snapshot()
+        for snapshot in (before, after, before):
+            lockstep.restore(snapshot)
+            again = lockstep.snapshot()
+            assert (again.system, again.state) == (snapshot.system, snapshot.state)
+            assert (again.ledger, again.diverged) == (snapshot.ledger, snapshot.diverged)
+    assert before.system != after.system
+    assert before.ledger != after.ledger
+    assert before.ledger.accepted == (Enqueue(key="k1"), Enqueue(key="k2"))
+    assert Fault(kind="crash", job=1, execution=1) in after.ledger.faults
+
+
+def test_a_restored_ledger_has_no_action_and_no_record() -> None:
+    """What led to a snapshot is no part of it."""
+    with Lockstep(Scope()) as lockstep:
+        for action in WORK:
+            lockstep.apply(action)
+        ledger = lockstep.ledger
+        ledger.start_recovery()
+        assert (len(ledger.actions), len(ledger.records), ledger.step) == (4, 4, None)
+        ledger.restore(LedgerSnapshot(accepted=(Enqueue(key="k9"),)))
+        assert (ledger.actions, ledger.records, ledger.events, ledger.faults) == ([], [], [], [])
+        assert (ledger.accepted, ledger.step, ledger.sometimes) == ([Enqueue(key="k9")], 0, Counter())
+
+
+def _judge(target: Hunt | None) -> Judge:
+    settings = Settings()
+    return Judge(target, settings, Ledger(settings))
+
+
+def test_a_divergence_ends_a_run_without_a_target() -> None:
+    """With a target the first divergence is noted, and the run goes on."""
+    with pytest.raises(Divergence):
+        _judge(None).diverge("one", "another")
+    judge = _judge(Hunt("INV_001"))
+    judge.diverge("one", "another")
+    judge.diverge("two", "others")
+    assert judge.diverged is not None
+    assert (judge.diverged.expected, judge.off_target) == ("one", None)
+
+
+MISSING = Ending(final=Durable(), events=(), accepted=("k1",), faults=(), settled=True)
+"""An accepted job is gone: INV_004 is broken, and no other."""
+
+
+def test_a_broken_invariant_is_a_finding_tolerated_or_off_target() -> None:
+    """It depends on the target alone."""
+    for target in (None, Hunt("INV_004")):
+        with pytest.raises(Violation) as found:
+            _judge(target).judge_ending(MISSING)
+        assert found.value.finding.invariant == "INV_004"
+    judge = _judge(Hunt("INV_005", ("INV_004",)))
+    judge.judge_ending(MISSING)
+    assert (list(judge.tolerated), judge.off_target) == (["INV_004"], None)
+    judge = _judge(Hunt("INV_005"))
+    judge.judge_ending(MISSING)
+    assert (list(judge.tolerated), judge.off_target) == (["INV_004"], "INV_004")
+    judge.restore(None)
+    assert (judge.tolerated, judge.off_target) == ({}, None)
