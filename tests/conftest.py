@@ -1,34 +1,27 @@
 """A PostgreSQL database for a test. With no server it is skipped, and says why; in CI that is an error."""
 
-import os
 from collections.abc import Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 
+from failure_modes.conftest import not_at_hand, pytest_runtest_call, pytest_runtest_setup
+
+__all__ = ["not_at_hand", "pytest_runtest_call", "pytest_runtest_setup"]
+
 if TYPE_CHECKING:
     from failure_modes.checker.support.postgresql.server import Server
-
-
-def not_at_hand(reason: str) -> NoReturn:
-    """What a test needs is not there: a skip with its reason in view, and an error in CI."""
-    if os.environ.get("CI"):
-        pytest.fail(f"in CI this must not be missing: {reason}", pytrace=False)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> "Server":
     """The server of this test process."""
     try:
-        from failure_modes.checker.support.postgresql.server import NoServer, server
+        from failure_modes.checker.support.postgresql.server import server
     except ImportError as error:
         not_at_hand(f"PostgreSQL: psycopg cannot be imported ({error})")
-    try:
-        return server()
-    except NoServer as error:
-        not_at_hand(f"PostgreSQL: {error}")
+    return server()
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ EXPECTED = (
     "adding_a_failure_mode.md",
     "architecture.md",
     "bench.md",
+    "command_line.md",
     "failure_mode_index.md",
     "glossary.md",
     "proving.md",

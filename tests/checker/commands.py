@@ -15,6 +15,8 @@ from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
 from failure_modes.checker.experiment.scope import StoreKind
 
 ROOT = Path(__file__).parents[2]
+SHAPE = ["format", "command", "verdict", "exit", "messages", "results"]
+"""The keys of the JSON object of every command, in their order."""
 
 
 def invoke(*arguments: str) -> Result:
@@ -49,9 +51,22 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def proved_json(*arguments: str) -> tuple[int, dict[str, Any]]:
-    """Of `prove`: the exit code, and the one object on one line; nothing else is on the output."""
-    result = invoke("prove", *arguments, "--json")
+def object_of(result: Result) -> dict[str, Any]:
+    """The one JSON object that a command with `--json` printed; nothing else is on its output."""
     assert result.stdout.count("\n") == 1
     said: dict[str, Any] = json.loads(result.stdout)
-    return result.exit_code, said
+    assert list(said) == SHAPE
+    assert said["exit"] == result.exit_code
+    return said
+
+
+def results_of(result: Result) -> list[dict[str, Any]]:
+    """The results in that object."""
+    results: list[dict[str, Any]] = object_of(result)["results"]
+    return results
+
+
+def proved_json(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
+    """Of `prove`: the exit code, and its results."""
+    result = invoke("prove", *arguments, "--json")
+    return result.exit_code, results_of(result)

@@ -14,14 +14,15 @@ from failure_modes.checker.search import machine
 from failure_modes.checker.search.machine import Search, Tally
 from failure_modes.checker.traces.database import all_kept, kept
 from failure_modes.checker.traces.trace import FORMAT, load, to_json
-from tests.checker.commands import ROOT, found, invoke, run
+from tests.checker.commands import ROOT, found, invoke, results_of, run
 from tests.checker.traces import SMALL_TEXT
 
 MODE = failure_mode("FM_001")
 KEPT = [path for path, _ in all_kept()]
 EACH = pytest.mark.parametrize("path", KEPT, ids=[path.stem for path in KEPT])
 TIMES = {"seconds_to_first", "seconds_total"}
-KEYS = {"found", "breaks", "examples", "steps", *TIMES, "length", "trace", "sometimes", "hunts", "then"}
+ABOUT = {"verdict", "failure_mode", "target", "store"}
+KEYS = {*ABOUT, "found", "breaks", "examples", "steps", *TIMES, "length", "trace", "sometimes"}
 
 
 # find
@@ -65,7 +66,7 @@ def test_finding_nothing_is_not_as_expected() -> None:
 def test_running_out_of_time_is_an_answer_of_its_own() -> None:
     """A search that was stopped by its bound of time says so, and exits with 3."""
     result = invoke("find", "FM_001", "--seconds", "0.000001")
-    assert result.exit_code == EXIT.BOUND_HIT
+    assert result.exit_code == EXIT.INCONCLUSIVE
     assert result.stdout.startswith("FM_001 duplicate retry: INV_001 was not broken in ")
 
 
@@ -115,10 +116,9 @@ def test_the_json_of_a_find_has_exactly_its_keys() -> None:
     """One object on one line, with the finding and what the search met; nothing else is on the output."""
     result = found("--json")
     assert (result.exit_code, result.stderr) == (EXIT.AS_EXPECTED, "")
-    assert result.stdout.count("\n") == 1
-    said = json.loads(result.stdout)
+    (said,) = results_of(result)
     assert set(said) == KEYS
-    assert (said["found"], said["breaks"]) == (True, "INV_001")
+    assert (said["verdict"], said["found"], said["breaks"]) == ("broken", True, "INV_001")
     assert said["length"] == len(said["trace"]["actions"])
     assert said["examples"] >= 1
     assert said["steps"] >= said["length"]
@@ -128,7 +128,7 @@ def test_the_json_of_a_find_has_exactly_its_keys() -> None:
 
 def test_the_trace_in_the_json_is_a_trace(tmp_path: Path) -> None:
     """Written to a file it can be loaded, and replayed, and breaks what it says."""
-    said = json.loads(found("--json").stdout)
+    (said,) = results_of(found("--json"))
     file = tmp_path / "trace.json"
     file.write_text(json.dumps(said["trace"]))
     trace = load(file)
@@ -141,10 +141,10 @@ def test_the_trace_in_the_json_is_a_trace(tmp_path: Path) -> None:
 def test_the_json_of_nothing_found_has_the_same_keys() -> None:
     """Where nothing was found the keys of a finding are null."""
     result = invoke("find", "FM_001", "--json", "--weight", "Tick=0", "--examples", "30")
-    said = json.loads(result.stdout)
+    (said,) = results_of(result)
     assert result.exit_code == EXIT.NOT_AS_EXPECTED
     assert set(said) == KEYS
-    assert said["found"] is False
+    assert (said["verdict"], said["found"]) == ("held", False)
     assert 30 <= said["examples"] < 60, "what the engine tries beside the examples is counted too"
     assert {said[key] for key in ("breaks", "seconds_to_first", "length", "trace")} == {None}
 
@@ -157,7 +157,7 @@ def test_a_kept_trace_is_in_the_folder_and_can_be_replayed(folder: Path) -> None
     result = invoke("find", "FM_001", "--keep", "twice", "--why", "Because.")
     path = folder / "traces" / "twice.json"
     assert result.exit_code == EXIT.AS_EXPECTED
-    assert f" replay: nox -s replay -- {path}\n" in result.stdout
+    assert f" replay: python -m failure_modes replay {path}\n" in result.stdout
     assert result.stdout.endswith(f" kept: {path}\n")
     assert [file.name for file in (folder / "traces").iterdir()] == ["twice.json"]
     trace = load(path)
@@ -171,7 +171,7 @@ def test_a_kept_trace_is_in_the_folder_and_can_be_replayed(folder: Path) -> None
 def test_json_stays_json_when_the_trace_is_kept(folder: Path) -> None:
     """Where it was kept goes to standard error, so that the output is still one object."""
     result = invoke("find", "FM_001", "--json", "--keep", "twice")
-    assert json.loads(result.stdout)["found"] is True
+    assert results_of(result)[0]["found"] is True
     assert result.stderr == f" kept: {folder / 'traces' / 'twice.json'}\n"
 
 
@@ -179,10 +179,10 @@ def test_the_same_violation_is_not_kept_twice(folder: Path) -> None:
     """A violation that is kept already is refused under any name, and what is there stays as it is."""
     one = folder / "traces" / "one.json"
     one.parent.mkdir()
-    before = json.dumps(json.loads(found("--json").stdout)["trace"])
+    before = json.dumps(results_of(found("--json"))[0]["trace"])
     one.write_text(before)
     result = invoke("find", "FM_001", "--keep", "two")
-    assert result.exit_code == EXIT.USAGE
+    assert result.exit_code == EXIT.REFUSED
     assert (
         result.stderr
         == "error: the same violation is kept already, as one.json; to rename it, remove that file first\n"
@@ -197,7 +197,7 @@ def test_a_name_that_is_taken_is_refused(folder: Path) -> None:
     taken = folder / "traces" / "taken.json"
     taken.write_text(SMALL_TEXT)
     result = invoke("find", "FM_001", "--keep", "taken")
-    assert result.exit_code == EXIT.USAGE
+    assert result.exit_code == EXIT.REFUSED
     assert result.stderr == (
         "error: --keep taken: a trace of that name exists already; choose another name\n"
     )
@@ -209,7 +209,7 @@ def test_a_name_that_is_taken_is_refused(folder: Path) -> None:
 def test_a_bad_name_is_refused_before_the_search(folder: Path, name: str) -> None:
     """A name that could be anything but a file in the folder is refused, and nothing is written."""
     result = invoke("find", "FM_001", "--keep", name)
-    assert (result.exit_code, result.stdout) == (EXIT.USAGE, "")
+    assert (result.exit_code, result.stdout) == (EXIT.REFUSED, "")
     assert result.stderr == f"error: {name!r} is not a name for a trace; use small letters, digits and _\n"
     assert not list(folder.iterdir())
 
@@ -238,7 +238,9 @@ def test_a_kept_trace_replays_as_expected(path: Path, options: tuple[str, ...]) 
     result = invoke("replay", str(path), *options)
     assert (result.exit_code, result.stderr) == (EXIT.AS_EXPECTED, "")
     shown = path.relative_to(ROOT) if path.is_relative_to(Path.cwd()) else path
-    assert result.stdout.splitlines()[-1] == " ".join([f" replay: nox -s replay -- {shown}", *options])
+    assert result.stdout.splitlines()[-1] == " ".join(
+        [f" replay: python -m failure_modes replay {shown}", *options]
+    )
 
 
 def edited(path: Path, tmp_path: Path, **changes: Any) -> Path:
@@ -294,8 +296,8 @@ def test_prevention_says_what_was_met() -> None:
 def test_prevention_that_met_nothing_proves_nothing() -> None:
     """A guarded search that never reached the danger says what it missed, and exits with 3."""
     result = invoke("prevent", "FM_001", "--examples", "20", "--weight", "Tick=0", "--json")
-    said = json.loads(result.stdout)
-    assert result.exit_code == EXIT.BOUND_HIT
+    (said,) = results_of(result)
+    assert (result.exit_code, said["verdict"]) == (EXIT.INCONCLUSIVE, "inconclusive")
     assert set(said) == {*KEYS, "unreached"}
     assert said["unreached"] == list(MODE.expected.must_reach)
     missed = f"never reached: {', '.join(MODE.expected.must_reach)}; it proves nothing: "
@@ -307,10 +309,10 @@ def test_prevention_that_met_nothing_proves_nothing() -> None:
 def test_exploring_says_what_was_reached() -> None:
     """A free hunt on the guarded system finds nothing, and counts its states, actions and outcomes."""
     result = invoke("explore", "--examples", "30", "--json")
-    said = json.loads(result.stdout)
-    assert result.exit_code == EXIT.AS_EXPECTED
-    more = {"actions", "outcomes", "distinct_states", "examples_since_new_state"}
-    assert set(said) == (KEYS - {"hunts", "then"}) | more
+    (said,) = results_of(result)
+    assert (result.exit_code, said["verdict"]) == (EXIT.AS_EXPECTED, "held")
+    more = {"actions", "outcomes", "distinct_states", "examples_since_new_state", "unreached"}
+    assert set(said) == (KEYS - {"failure_mode", "target"}) | more
     assert set(said["actions"]) <= set(ACTION_NAMES)
     assert 1 <= said["distinct_states"] <= said["steps"]
     assert 0 <= said["examples_since_new_state"] < said["examples"]
@@ -324,8 +326,8 @@ def test_a_process_exits_with_the_code_and_colours_nothing() -> None:
     for arguments, code in (
         (("find", "FM_017", "--seed", "1"), EXIT.AS_EXPECTED),
         (("find", "FM_001", "--weight", "Tick=0", "--examples", "30"), EXIT.NOT_AS_EXPECTED),
-        (("find", "FM_999"), EXIT.USAGE),
-        (("find", "FM_001", "--seconds", "0.000001"), EXIT.BOUND_HIT),
+        (("find", "FM_999"), EXIT.REFUSED),
+        (("find", "FM_001", "--seconds", "0.000001"), EXIT.INCONCLUSIVE),
         (("replay", str(KEPT[0])), EXIT.AS_EXPECTED),
     ):
         completed = run(*arguments, TERM="xterm-256color", COLORTERM="truecolor")
@@ -337,6 +339,6 @@ def test_a_process_exits_with_the_code_and_colours_nothing() -> None:
 def test_the_exit_codes_are_in_the_help() -> None:
     """The help says what each of the four codes means."""
     text = " ".join(invoke("--help").stdout.split())
-    assert "Exit codes: 0 as expected; 1 a violation" in text
+    assert "Exit codes: 0 as expected; 1 not as expected: a violation" in text
     for code in EXIT:
         assert f"{code.value} " in text

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from failure_modes.checker.cli import proof_options, proof_text
 from failure_modes.checker.cli import prove as cli_prove
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.experiment.catalogue import failure_mode
@@ -32,23 +33,27 @@ PATIENCE_SECONDS = 60
 
 def test_the_json_of_a_proof_says_it_all() -> None:
     """FM_001 breaks after eight steps and no fewer, its fix holds, and both of them are complete."""
-    code, said = proved_json("FM_001")
+    code, (broken, guarded) = proved_json("FM_001")
     assert code == EXIT.AS_EXPECTED
-    assert (said["complete"], said["bound"], said["shortest"], said["holds"]) == (True, None, 8, True)
-    assert (said["failure_mode"], said["breaks"]) == ("FM_001", None), "nothing breaks the guarded system"
-    assert (said["broken"]["breaks"], said["broken"]["shortest"]) == ("INV_001", 8)
-    for answer in (said, said["broken"]):
+    assert [(one["system"], one["verdict"]) for one in (broken, guarded)] == [
+        ("broken", "broken"),
+        ("guarded", "held"),
+    ]
+    assert (broken["target"], broken["breaks"], broken["shortest"]) == ("INV_001", "INV_001", 8)
+    assert (guarded["target"], guarded["breaks"], guarded["shortest"]) == (None, None, None)
+    for answer in (broken, guarded):
+        assert (answer["failure_mode"], answer["complete"], answer["bound"]) == ("FM_001", True, None)
         assert {type(answer[key]) for key in ("states", "transitions", "depth")} == {int}
         assert 0 < answer["states"] < answer["transitions"]
         assert answer["seconds"] > 0
         assert 10 < answer["peak_memory_mb"] < 10_000
-    assert len(said["trace"]["actions"]) == 8
+    assert (len(broken["trace"]["actions"]), guarded["trace"]) == (8, None)
 
 
 def test_the_trace_in_the_json_is_a_trace(tmp_path: Path) -> None:
     """Written to a file it can be replayed, and breaks what it says."""
     file = tmp_path / "trace.json"
-    file.write_text(json.dumps(proved_json("FM_001")[1]["trace"]))
+    file.write_text(json.dumps(proved_json("FM_001")[1][0]["trace"]))
     assert (load(file).breaks.invariant, load(file).breaks.step) == ("INV_001", 8)
     assert invoke("replay", str(file)).exit_code == EXIT.AS_EXPECTED
 
@@ -87,13 +92,14 @@ def test_the_guarded_system_is_proved_in_a_scope_of_ones_own() -> None:
 def test_a_bound_that_is_hit_is_named(bound: tuple[str, str], mode: tuple[str, ...]) -> None:
     """It never says just ok: it is not complete, and the exit code is 3."""
     name = bound[0].removeprefix("--")
-    code, said = proved_json(*mode, *SMALL, *bound)
-    assert (code, said["complete"], said["bound"], said["holds"]) == (EXIT.BOUND_HIT, False, name, False)
+    code, (said,) = proved_json(*mode, *SMALL, *bound)
+    assert (code, said["verdict"]) == (EXIT.INCONCLUSIVE, "inconclusive")
+    assert (said["complete"], said["bound"]) == (False, name)
     assert (said["shortest"], said["trace"]) == (None, None)
     result = invoke("prove", *mode, *SMALL, *bound)
-    assert result.exit_code == EXIT.BOUND_HIT
+    assert result.exit_code == EXIT.INCONCLUSIVE
     assert "not complete" in result.stdout
-    assert f"{bound[0]} was hit" in result.stdout
+    assert f"{bound[0]} was reached" in result.stdout
 
 
 def test_a_scope_in_which_it_cannot_break_is_not_as_expected() -> None:
@@ -101,29 +107,30 @@ def test_a_scope_in_which_it_cannot_break_is_not_as_expected() -> None:
     result = invoke("prove", "FM_001", "--ticks", "0")
     assert result.exit_code == EXIT.NOT_AS_EXPECTED
     assert " the broken system: INV_001 is broken in no reachable state of this scope: " in result.stdout
-    code, said = proved_json("FM_001", "--ticks", "0")
-    assert (code, said["complete"], said["shortest"]) == (EXIT.NOT_AS_EXPECTED, True, None)
+    code, (broken, _) = proved_json("FM_001", "--ticks", "0")
+    assert (code, broken["verdict"], broken["complete"]) == (EXIT.NOT_AS_EXPECTED, "held", True)
 
 
 def test_a_guarded_system_that_breaks_is_not_as_expected(monkeypatch: pytest.MonkeyPatch) -> None:
     """The trace is printed, and it is the shortest."""
     monkeypatch.setattr(cli_prove, "guarded", MODE.fault)
+    monkeypatch.setattr(proof_text, "guarded", MODE.fault)
     monkeypatch.setattr(replay, "nothing_swapped", MODE.fault)
     result = invoke("prove", *SMALL, "--processes", "1")
     assert result.exit_code == EXIT.NOT_AS_EXPECTED
     assert "shortest possible" in result.stdout
     assert sum(line.startswith(">") for line in result.stdout.splitlines()) == 1
     assert " the guarded system breaks: " in result.stdout
-    code, said = proved_json(*SMALL, "--processes", "1")
-    assert (code, said["holds"]) == (EXIT.NOT_AS_EXPECTED, False)
+    code, (said,) = proved_json(*SMALL, "--processes", "1")
+    assert (code, said["verdict"]) == (EXIT.NOT_AS_EXPECTED, "broken")
     assert said["shortest"] == len(said["trace"]["actions"])
 
 
 @pytest.mark.parametrize("switch", ["symmetry", "sleep", "answers", "memory"])
 def test_each_reduction_can_be_left_out(switch: str) -> None:
     """It takes longer, and the shortest trace is as short."""
-    code, said = proved_json("FM_001", f"--no-{switch}")
-    assert (code, said["complete"], said["shortest"]) == (EXIT.AS_EXPECTED, True, 8)
+    code, (broken, _) = proved_json("FM_001", f"--no-{switch}")
+    assert (code, broken["complete"], broken["shortest"]) == (EXIT.AS_EXPECTED, True, 8)
 
 
 # --keep
@@ -135,17 +142,17 @@ def test_the_shortest_trace_is_kept(folder: Path, json_: tuple[str, ...]) -> Non
     result = invoke("prove", "FM_001", "--keep", "shortest", "--why", "Because.", *json_)
     path = folder / "traces" / "shortest.json"
     assert result.exit_code == EXIT.AS_EXPECTED
-    assert json_ or f" replay: nox -s replay -- {path}\n" in result.stdout
+    assert json_ or f" replay: python -m failure_modes replay {path}\n" in result.stdout
     assert [file.name for file in (folder / "traces").iterdir()] == ["shortest.json"]
     assert kept(failure_mode("FM_001")) == ((path, load(path)),)
     assert (len(load(path).actions), load(path).why) == (8, "Because.")
     assert invoke("replay", str(path)).exit_code == EXIT.AS_EXPECTED
     again = invoke("prove", "FM_001", "--keep", "another")
-    assert (again.exit_code, again.stdout) == (EXIT.USAGE, "")
+    assert (again.exit_code, again.stdout) == (EXIT.REFUSED, "")
     assert again.stderr.startswith("error: the same violation is kept already, as shortest.json; ")
 
 
-COUNTED = [kind.replace("_", "-") for kind in cli_prove._COUNTED]  # noqa: SLF001
+COUNTED = [kind.replace("_", "-") for kind in proof_options.COUNTED]
 
 
 @pytest.mark.parametrize(
@@ -175,7 +182,7 @@ COUNTED = [kind.replace("_", "-") for kind in cli_prove._COUNTED]  # noqa: SLF00
 def test_bad_usage_is_refused_with_what_would_be_right(arguments: tuple[str, ...], said: str) -> None:
     """The exit code is 2, nothing is explored, and the message names what was wrong."""
     result = invoke("prove", "--ticks", "0", *arguments)
-    assert (result.exit_code, result.stdout) == (EXIT.USAGE, "")
+    assert (result.exit_code, result.stdout) == (EXIT.REFUSED, "")
     assert said in " ".join(result.stderr.split())
 
 
@@ -185,7 +192,7 @@ def test_a_name_that_is_taken_is_refused(folder: Path) -> None:
     taken = folder / "traces" / "taken.json"
     taken.write_text(SMALL_TEXT)
     result = invoke("prove", "FM_001", "--keep", "taken")
-    assert (result.exit_code, result.stdout) == (EXIT.USAGE, "")
+    assert (result.exit_code, result.stdout) == (EXIT.REFUSED, "")
     assert result.stderr == (
         "error: --keep taken: a trace of that name exists already; choose another name\n"
     )
@@ -198,7 +205,7 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:
     file.write_text("{}")
     for mode in ((), ("FM_001",)):
         completed = run("prove", *mode, "--checkpoint", str(file))
-        assert (completed.returncode, completed.stdout) == (EXIT.USAGE, "")
+        assert (completed.returncode, completed.stdout) == (EXIT.REFUSED, "")
         assert completed.stderr == f"error: {file}: not a checkpoint\n"
     assert (list(tmp_path.iterdir()), file.read_text()) == ([file], "{}")
 
@@ -206,9 +213,9 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (CheckpointError("It is so."), EXIT.USAGE),
-        (Unexplorable("It is so."), EXIT.USAGE),
-        (NotTheSame("It is so."), EXIT.USAGE),
+        (CheckpointError("It is so."), EXIT.REFUSED),
+        (Unexplorable("It is so."), EXIT.REFUSED),
+        (NotTheSame("It is so."), EXIT.REFUSED),
         (Disagreement("It is so."), EXIT.NOT_AS_EXPECTED),
     ],
 )
@@ -235,7 +242,7 @@ def test_a_process_that_is_killed_is_told_of_in_one_line(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(progress._PlainProof, "__call__", kill_one)  # noqa: SLF001
     result = invoke("prove", "--processes", "2")
-    assert (result.stdout, result.exit_code in {EXIT.USAGE, EXIT.BOUND_HIT}) == ("", True)
+    assert (result.stdout, result.exit_code in {EXIT.REFUSED, EXIT.INCONCLUSIVE}) == ("", True)
     assert "a process of the proof died" in result.stderr
     assert (result.stderr.count("\n"), active_children()) == (1, [])
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from failure_modes.checker.cli import all as cli_all
+from failure_modes.checker.cli import run as cli_run
 from failure_modes.checker.cli import scaffold
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.experiment.catalogue import catalogue
@@ -51,7 +51,7 @@ from tests.checker.traces import SMALL_TEXT
 def test_bad_usage_is_refused_with_what_would_be_right(arguments: tuple[str, ...], said: str) -> None:
     """The exit code is 2, nothing is searched, and the message names what was wrong."""
     result = invoke(*arguments)
-    assert (result.exit_code, result.stdout) == (EXIT.USAGE, "")
+    assert (result.exit_code, result.stdout) == (EXIT.REFUSED, "")
     assert said in " ".join(result.stderr.split())
 
 
@@ -61,10 +61,10 @@ def test_a_file_that_is_not_a_trace_is_refused_in_one_line(tmp_path: Path) -> No
     file.write_text(SMALL_TEXT.replace('"Step"', '"Stp"'))
     known = ", ".join(ACTION_NAMES)
     for completed in (run("replay", str(file)), run("replay", str(file), "--guarded")):
-        assert (completed.returncode, completed.stdout) == (EXIT.USAGE, "")
+        assert (completed.returncode, completed.stdout) == (EXIT.REFUSED, "")
         assert completed.stderr == f'error: {file}:9: unknown action "Stp"; known are {known}\n'
     missing = run("replay", "no/such/file.json")
-    assert (missing.returncode, missing.stdout) == (EXIT.USAGE, "")
+    assert (missing.returncode, missing.stdout) == (EXIT.REFUSED, "")
     assert missing.stderr == (
         "error: no/such/file.json: no such file or directory; give the path of a trace\n"
     )
@@ -75,7 +75,7 @@ def test_a_trace_of_an_unknown_failure_mode_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "other.json"
     file.write_text(SMALL_TEXT.replace("FM_001", "FM_999"))
     result = invoke("replay", str(file))
-    assert (result.exit_code, result.stdout) == (EXIT.USAGE, "")
+    assert (result.exit_code, result.stdout) == (EXIT.REFUSED, "")
     known = ", ".join([mode.id for mode in catalogue()])
     assert result.stderr.endswith(f"there is no failure mode 'FM_999'; known are {known}\n")
     assert result.stderr.count("\n") == 1
@@ -86,7 +86,7 @@ def test_a_kept_file_that_is_not_a_trace_is_named_by_the_list(folder: Path) -> N
     (folder / "traces").mkdir()
     (folder / "traces" / "bad.json").write_text("{")
     result = invoke("list")
-    assert result.exit_code == EXIT.USAGE
+    assert result.exit_code == EXIT.REFUSED
     assert result.stderr == (
         f"error: {folder / 'traces' / 'bad.json'}:1: the file ends too early; a trace is one JSON object\n"
     )
@@ -94,18 +94,18 @@ def test_a_kept_file_that_is_not_a_trace_is_named_by_the_list(folder: Path) -> N
 
 @pytest.mark.parametrize(
     "command",
-    [("all", "FM_001"), ("times", "FM_001"), ("fidelity",), ("find", "FM_001", "--keep", "another")],
+    [("run", "FM_001"), ("fidelity",), ("find", "FM_001", "--keep", "another")],
 )
 def test_a_kept_file_that_is_not_a_trace_is_named_by_each_command(
     command: tuple[str, ...], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A command that needs the kept traces says so in one line, and does not search first if it need not."""
-    monkeypatch.setattr(cli_all, "_broken", lambda *_: cli_all.Ran(told="", wrong=()))
-    monkeypatch.setattr(cli_all, "_guarded", lambda *_: cli_all.Ran(told="", wrong=()))
+    """A command that needs the kept traces says so in one line."""
+    monkeypatch.setattr(cli_run, "_call", lambda *_: EXIT.AS_EXPECTED)
+    monkeypatch.setattr(cli_run, "show", lambda _: None)
     (folder / "traces").mkdir()
     (folder / "traces" / "bad.json").write_text("{")
     result = invoke(*command)
-    assert (result.exit_code, result.stdout) == (EXIT.USAGE, "")
+    assert (result.exit_code, result.stdout) == (EXIT.REFUSED, "")
     assert result.stderr.startswith(f"error: {folder / 'traces' / 'bad.json'}:1: the file ends too early; ")
     assert result.stderr.count("\n") == 1
 
@@ -127,7 +127,7 @@ def test_a_damaged_file_of_results_is_named_and_left_as_it_is(command: str, text
     file = folder / "measured.json"
     file.write_text(text)
     result = invoke(command, "FM_001")
-    assert (result.exit_code, result.stdout) == (EXIT.USAGE, "")
+    assert (result.exit_code, result.stdout) == (EXIT.REFUSED, "")
     assert result.stderr == f"error: {file}: damaged; remove the file, or restore it from the repository\n"
     assert file.read_text() == text
 
@@ -136,7 +136,7 @@ def test_what_the_system_refuses_is_one_line(tmp_path: Path, monkeypatch: pytest
     """A folder that cannot be made, with its name."""
     monkeypatch.setattr(scaffold, "TEMPLATE", tmp_path / "none")
     result = invoke("new", "FM_900", "name")
-    assert (result.exit_code, result.stdout) == (EXIT.USAGE, "")
+    assert (result.exit_code, result.stdout) == (EXIT.REFUSED, "")
     assert result.stderr == f"error: {tmp_path / 'none'}: No such file or directory\n"
 
 
@@ -148,6 +148,6 @@ def test_a_process_of_a_pool_that_dies_is_one_line(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(Lines, "note", kill_one)
     result = invoke("power", "--images", "1000000", "--processes", "2", "--steps", "1")
-    assert (result.exit_code, result.stdout) == (EXIT.BOUND_HIT, "")
+    assert (result.exit_code, result.stdout) == (EXIT.INCONCLUSIVE, "")
     assert result.stderr == "error: a process that shares the work died, so there is no answer\n"
     assert active_children() == []

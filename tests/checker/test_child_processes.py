@@ -21,7 +21,7 @@ COMMANDS = {
     "power": (("power", "--images", "10000000", "--processes", "2"), 2),
     "explore --off": (("explore", "--off", "4", "--examples", "1000000", "--processes", "2"), 2),
     "prove": (("prove", "--jobs", "3", "--ticks", "3", "--granularity", "statement", "--processes", "2"), 2),
-    "replay --processes": (("replay", *TRACES, *TRACES, *TRACES, "--processes"), 3),
+    "replay --real": (("replay", *TRACES, *TRACES, *TRACES, "--real"), 3),
     "chaos": (("chaos", "--minutes", "9"), 6),
     "times": (("times", "FM_009"), 1),
 }

@@ -1,6 +1,5 @@
 """The command `chaos`: its exit codes, and what it asks for."""
 
-import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -14,7 +13,7 @@ from failure_modes.checker.experiment.catalogue import catalogue
 from failure_modes.checker.real.chaos import Plan
 from failure_modes.checker.real.chaos_audit import Books
 from system.store import StoreError
-from tests.checker.commands import invoke
+from tests.checker.commands import invoke, results_of
 
 
 def _finished(**wrong: Any) -> Books:
@@ -58,7 +57,7 @@ def test_the_exit_code_says_whether_it_is_as_expected(
     monkeypatch.setattr(cli_chaos, "run", lambda *_: books)
     said = invoke("chaos", *options, "--json")
     assert said.exit_code == code
-    told = json.loads(said.stdout)
+    (told,) = results_of(said)
     assert told["balanced"] is books.balanced
     assert (told["history"] is None) is books.balanced
     if told["history"]:

@@ -1,7 +1,5 @@
 """What a run is after: one invariant, and those that may break on the way to it."""
 
-import json
-
 import pytest
 
 from failure_modes.checker.cli.exits import EXIT, worst
@@ -14,7 +12,7 @@ from failure_modes.checker.search.minimise import Shortest
 from failure_modes.checker.search.plans import guards_of
 from failure_modes.checker.testing import prove_broken, prove_guarded
 from failure_modes.checker.traces.database import kept
-from tests.checker.commands import invoke
+from tests.checker.commands import invoke, results_of
 from tests.checker.torn_recovery import TORN_RECOVERY, in_catalogue
 
 TORN = failure_mode("FM_002")
@@ -99,23 +97,22 @@ def test_find_shows_all_that_a_failure_mode_breaks() -> None:
 def test_one_of_them_can_be_asked_for() -> None:
     """`--breaks` takes one alone: of a search, of a search of the fix, and of a proof."""
     found = invoke("find", "FM_002", "--breaks", "INV_001", "--json")
-    top = json.loads(found.stdout)
-    assert (top["breaks"], top["length"], top["then"]) == ("INV_001", 8, [])
+    (only,) = results_of(found)
+    assert (only["target"], only["breaks"], only["length"]) == ("INV_001", "INV_001", 8)
     proved = invoke("prove", "FM_009", "--breaks", "INV_001", "--json")
-    top = json.loads(proved.stdout)
-    assert (top["shortest"], top["states"], top["holds"], top["then"]) == (9, 7, True, [])
+    broken, guarded = results_of(proved)
+    assert (broken["shortest"], guarded["states"], guarded["verdict"]) == (9, 7, "held")
     prevented = invoke("prevent", "FM_009", "--breaks", "INV_001", "--examples", "20")
     assert prevented.stdout.startswith("FM_009 lease race, external keys switched off: prevented by lease; ")
     assert {found.exit_code, proved.exit_code, prevented.exit_code} == {EXIT.AS_EXPECTED}
 
 
 def test_a_proof_says_it_of_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The JSON object is of the first, and holds the others; a fix is proved once for each scope."""
+    """The JSON object has a result for each break; a fix is proved once for each scope."""
     mode_id = in_catalogue(TORN_RECOVERY, monkeypatch)
-    top = json.loads(invoke("prove", mode_id, "--json").stdout)
-    assert (top["broken"]["breaks"], top["broken"]["shortest"], top["states"]) == ("INV_003", 6, 1_271)
-    (then,) = top["then"]
-    assert (then["broken"]["breaks"], then["broken"]["shortest"], then["holds"]) == ("INV_004", 6, None)
+    first, guarded, then = results_of(invoke("prove", mode_id, "--json"))
+    assert (first["breaks"], first["shortest"], guarded["states"]) == ("INV_003", 6, 1_271)
+    assert (then["breaks"], then["shortest"], then["system"]) == ("INV_004", 6, "broken")
     text = invoke("prove", mode_id).stdout
     assert text.count("nothing breaks in any reachable state") == 1
 
@@ -131,14 +128,14 @@ def test_a_proof_says_it_of_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None
 def test_what_it_does_not_break_cannot_be_asked_for(arguments: tuple[str, ...], message: str) -> None:
     """The exit code is 2, and the message says what could be asked for."""
     result = invoke(*arguments)
-    assert result.exit_code == EXIT.USAGE
+    assert result.exit_code == EXIT.REFUSED
     assert message in result.stderr
 
 
 def test_the_worst_of_several_answers_is_the_exit_code() -> None:
     """What is not as expected stands before what is not known."""
-    assert worst([EXIT.AS_EXPECTED, EXIT.BOUND_HIT, EXIT.NOT_AS_EXPECTED]) is EXIT.NOT_AS_EXPECTED
-    assert worst([EXIT.BOUND_HIT, EXIT.AS_EXPECTED]) is EXIT.BOUND_HIT
+    assert worst([EXIT.AS_EXPECTED, EXIT.INCONCLUSIVE, EXIT.NOT_AS_EXPECTED]) is EXIT.NOT_AS_EXPECTED
+    assert worst([EXIT.INCONCLUSIVE, EXIT.AS_EXPECTED]) is EXIT.INCONCLUSIVE
     assert worst([]) is EXIT.AS_EXPECTED
 
 
@@ -152,8 +149,8 @@ def test_an_interrupted_search_keeps_what_it_found_and_looks_no_further(
 
     monkeypatch.setattr(machine, "shrink", interrupted)
     result = invoke("find", "FM_002", "--json")
-    said = json.loads(result.stdout)
-    assert (result.exit_code, said["breaks"], said["then"]) == (EXIT.BOUND_HIT, "INV_002", [])
+    (said,) = results_of(result)
+    assert (result.exit_code, said["breaks"]) == (EXIT.INCONCLUSIVE, "INV_002")
     result = invoke("find", "FM_002")
-    assert "and not as short as it could be, for it was interrupted" in result.stdout
+    assert "but a shorter trace may exist, because the search was interrupted" in result.stdout
     assert result.stderr == "interrupted\n"

@@ -1,6 +1,5 @@
 """The hunt: what it switches off, and which of that it takes for a break."""
 
-import json
 import os
 import signal
 import subprocess
@@ -13,7 +12,7 @@ from failure_modes.checker.campaigns.hunting import SET_MAX, Trial, hunt, trials
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import UNRESTRICTED, Strategy
 from failure_modes.checker.subject.absent_policies import ABSENT
-from tests.checker.commands import ROOT, invoke
+from tests.checker.commands import ROOT, invoke, results_of
 
 SCOPE = Scope()
 STRATEGY = Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Crash", 1), ("Reconcile", 1)), steps=15)
@@ -57,7 +56,7 @@ def test_the_command_shows_what_it_takes() -> None:
     """As JSON: what was off, what broke, what it takes, and by which actions."""
     result = invoke("explore", "--off", "1", "--seed", "3", "--examples", "30", "--steps", "12", "--json")
     assert result.exit_code == 0
-    for one in json.loads(result.stdout):
+    for one in results_of(result):
         assert set(one["needed"]) <= set(one["off"])
         assert one["needed"]
         assert one["actions"]

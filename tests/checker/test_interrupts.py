@@ -50,37 +50,35 @@ COMMANDS = {
     "find": Command(
         ("find", "FM_001", "--weight", "Tick=0"),
         "interrupted",
-        EXIT.BOUND_HIT,
-        ".*; it was interrupted.*\n",
+        EXIT.INCONCLUSIVE,
+        ".*; the search was interrupted.*\n",
         "examples",
     ),
     "prevent": Command(
-        ("prevent", "FM_001", "--examples", "1000000"), "interrupted", EXIT.BOUND_HIT, SHOWN, "examples"
+        ("prevent", "FM_001", "--examples", "1000000"), "interrupted", EXIT.INCONCLUSIVE, SHOWN, "examples"
     ),
     "explore": Command(
         ("explore", "--examples", "1000000", "--reach-all"),
         "interrupted",
-        EXIT.BOUND_HIT,
+        EXIT.INCONCLUSIVE,
         SHOWN,
         "examples",
     ),
     "explore --off": Command(
         ("explore", "--off", "3", "--examples", "1000000", "--processes", "2"),
         "interrupted",
-        EXIT.BOUND_HIT,
+        EXIT.INCONCLUSIVE,
         "0 of 3 sets: 0 breaks; 0 that no policy shows alone\n",
         2,
     ),
     "prove": Command(
         ("prove", "--jobs", "3", "--ticks", "3", "--granularity", "statement", "--processes", "2"),
         "the guarded system: .*",
-        EXIT.BOUND_HIT,
+        EXIT.INCONCLUSIVE,
         "guarded system: .*\n the guarded system: not complete: interrupted at depth .*\n",
         3,
     ),
-    "all": Command(
-        ("all",), r"interrupted: 0 of \d+ failure modes were run, not as expected: 0", works="looking"
-    ),
+    "run": Command(("run",), "interrupted", EXIT.INCONCLUSIVE, ".*: find inconclusive; .*\n", "looking"),
     "seeds": Command(
         ("seeds", "FM_001", "--seeds", "1000"),
         "interrupted: 0 of 1 breaks were searched for with all seeds, and are kept",
@@ -102,7 +100,7 @@ COMMANDS = {
         "interrupted: 0 of 10 settings were looked at; nothing is shown",
         works=2,
     ),
-    "replay": Command(("replay", *TRACES * 3, "--processes"), "interrupted", output=SHOWN, works=3),
+    "replay": Command(("replay", *TRACES * 3, "--real"), "interrupted", output=SHOWN, works=3),
     "chaos": Command(
         ("chaos", "--minutes", "9"), "interrupted: the books were not balanced; the history is in .*", works=6
     ),
@@ -146,7 +144,7 @@ def test_an_interrupted_command_says_so_and_leaves_nothing(name: str, tmp_path: 
 
 
 @needs_proc
-@pytest.mark.parametrize("name", ["explore --off", "prove", "all", "seeds", "power"])
+@pytest.mark.parametrize("name", ["explore --off", "prove", "run", "seeds", "power"])
 def test_sigterm_stops_a_command_in_the_same_way(name: str, tmp_path: Path) -> None:
     """To the command alone, as a supervisor sends it."""
     _interrupted(COMMANDS[name], signal.SIGTERM, tmp_path)

@@ -62,7 +62,7 @@ def test_a_command_without_room_says_so_in_one_line(
     done = _ran(folder, bytes_max, *command)
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.splitlines() == [
-        f"cannot be done here: {folder}: no temporary database can be written there (disk I/O error);"
+        f"error: {folder}: no temporary database can be written there (disk I/O error);"
         f" make room, or name another folder in {NAMED}"
     ]
     assert list(folder.iterdir()) == []

@@ -1,6 +1,5 @@
 """Real processes: they do what the simulated ones do, die for good, and the comparison is not blind."""
 
-import json
 import os
 import signal
 
@@ -15,7 +14,7 @@ from failure_modes.checker.simulation.stepping import At
 from failure_modes.checker.traces.database import all_kept
 from failure_modes.checker.traces.replay import replay
 from model.actions import Action, Crash, Enqueue, Step
-from tests.checker.commands import invoke
+from tests.checker.commands import invoke, results_of
 
 STATEMENT = Scope(workers=2, granularity=Granularity.STATEMENT)
 TORN: tuple[Action, ...] = (Enqueue(key="k1"), *[Step(worker="producer")] * 4, Crash(worker="producer"))
@@ -88,7 +87,7 @@ def test_a_process_that_dies_unasked_is_an_error() -> None:
 def test_the_command_says_what_was_compared() -> None:
     """As JSON: what was run, that nothing differs, that the canary was noticed."""
     result = invoke("fidelity", "--schedules", "2", "--seed", "1", "--processes", "1", "--json")
-    said = json.loads(result.stdout)
+    (said,) = results_of(result)
     assert (said["schedules"], said["differences"]) == (2, [])
     on_sqlite = [trace for _, trace in all_kept() if trace.scope.store is StoreKind.SQLITE]
     assert said["runs"] == 2 + 2 * len(on_sqlite)

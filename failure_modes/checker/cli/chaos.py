@@ -1,15 +1,15 @@
-"""The command `chaos`: real processes, killed at random moments, and the books balanced."""
+"""The command `chaos`: real processes, killed at random moments, and then an audit of what they left."""
 
-import json
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import click
 from attrs import asdict
 
-from failure_modes.checker.cli.exits import EXIT, interrupted, leave
-from failure_modes.checker.cli.options import JSON, STORE, Mode, Seconds
+from failure_modes.checker.cli.command import command
+from failure_modes.checker.cli.exits import EXIT
+from failure_modes.checker.cli.options import STORE, Mode, Seconds, seed_of
+from failure_modes.checker.cli.output import Verdict, interrupted, output, show, warn
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.scope import StoreKind
 from failure_modes.checker.real.chaos import Plan, run, told
@@ -30,27 +30,26 @@ KILLS_MIN, JOBS_MIN = 200, 10_000
 """In a run of so many minutes or more: with fewer of them too little was tried."""
 
 
-@click.command()
+@command()
 @click.option(
     "--minutes",
     type=Seconds(0.05, 1_000),
     default=2.0,
     show_default=True,
-    help="How long to strike; then all that is left is done in peace.",
+    help="How long faults happen; then the rest of the jobs is done without faults.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Whom to strike, when.")
-@click.option("--fault", type=Mode(), help="With the fault of this failure mode: the books must not balance.")
+@seed_of("The seed of the faults.")
+@click.option("--fault", type=Mode(), help="Put in the fault of this failure mode: something must go wrong.")
 @STORE
-@JSON
-def chaos(minutes: float, seed: int, fault: FailureMode | None, store: str | None, *, json_: bool) -> None:
+def chaos(minutes: float, seed: int, fault: FailureMode | None, store: str | None) -> EXIT:
     """Run producers, workers and reconciliation as real processes, and kill and stop them at random moments.
 
     On the store postgresql connections are cut, too, and a server that was started for the run crashes and
     recovers, once in each minute.
 
     At the end nothing may be lost, duplicated, stuck or strange. If something is, the history is kept, and
-    its folder is named. Exit code 0 if all is well (with --fault: if something is wrong), 1 if not, 3 if too
-    little happened to say.
+    its folder is named. With --fault something must be lost, duplicated or stuck. Inconclusive if too little
+    happened.
     """
     folder = temporary.create(Path(tempfile.gettempdir()), "queue-chaos-")
     lines = Lines("chaos")
@@ -71,26 +70,40 @@ def chaos(minutes: float, seed: int, fault: FailureMode | None, store: str | Non
         interrupted(f"the books were not balanced; the history is in {folder}")
     except StoreError as error:
         temporary.let_stay(folder)
-        click.echo(f"the books cannot be balanced: {error}; the history is in {folder}", err=True)
-        leave(EXIT.NOT_AS_EXPECTED)
+        warn(f"the books cannot be balanced: {error}; the history is in {folder}")
+        output().add(Verdict.BROKEN, seed=seed, server=place.about, balanced=False, history=str(folder))
+        return EXIT.NOT_AS_EXPECTED
     kept = None if books.balanced else folder
     (temporary.remove if books.balanced else temporary.let_stay)(folder)
-    missing = [] if fault else [name for name in MUST_MEET if not books.audit[name]]
-    if not fault and minutes >= WHOLE_MINUTES:
+    missing = [] if fault else _missing(books, minutes)
+    _show(books, place, minutes, seed, fault, kept)
+    if missing:
+        show(f" too peaceful to say: no {', no '.join(missing)}")
+    held = Verdict.INCONCLUSIVE if missing else Verdict.HELD
+    output().add(
+        held if books.balanced else Verdict.BROKEN,
+        **asdict(books),
+        seed=seed,
+        server=place.about,
+        balanced=books.balanced,
+        missing=missing,
+        history=kept and str(kept),
+    )
+    broke = bool(books.lost or books.duplicated or books.stuck) and not books.died
+    if not (books.balanced if fault is None else broke):
+        return EXIT.NOT_AS_EXPECTED
+    return EXIT.INCONCLUSIVE if missing else EXIT.AS_EXPECTED
+
+
+def _missing(books: Books, minutes: float) -> list[str]:
+    """What has to happen in a run without a fault, and did not."""
+    missing = [name for name in MUST_MEET if not books.audit[name]]
+    if minutes >= WHOLE_MINUTES:
         few = {"kills": (books.struck["kills"], KILLS_MIN), "jobs": (books.jobs, JOBS_MIN)}
         missing += [
             f"{least:,} {what} in {WHOLE_MINUTES} min" for what, (n, least) in few.items() if n < least
         ]
-    if json_:
-        click.echo(json.dumps(_as_json(books, place, seed, kept)))
-    else:
-        _show(books, place, minutes, seed, fault, kept)
-        if missing:
-            click.echo(f" too peaceful to say: no {', no '.join(missing)}")
-    broke = bool(books.lost or books.duplicated or books.stuck) and not books.died
-    if not (books.balanced if fault is None else broke):
-        leave(EXIT.NOT_AS_EXPECTED)
-    leave(EXIT.BOUND_HIT if missing else EXIT.AS_EXPECTED)
+    return missing
 
 
 def _say(lines: Lines, text: str) -> None:
@@ -99,25 +112,20 @@ def _say(lines: Lines, text: str) -> None:
     lines.note(text)
 
 
-def _as_json(books: Books, place: Place, seed: int, kept: Path | None) -> dict[str, Any]:
-    told = {"seed": seed, "server": place.about, "balanced": books.balanced, "history": kept and str(kept)}
-    return {**asdict(books), **told}
-
-
 def _show(
     books: Books, place: Place, minutes: float, seed: int, fault: FailureMode | None, kept: Path | None
 ) -> None:
     of = "the guarded system" if fault is None else f"{fault.id} {fault.title}"
-    click.echo(f"chaos: {of}, {minutes:g} min, seed {seed}: {told(books.struck)}")
+    show(f"chaos: {of}, {minutes:g} min, seed {seed}: {told(books.struck)}")
     if place.about is not None:
-        click.echo(f" on {place.about}{'' if place.restart else ', which cannot be restarted from here'}")
-    click.echo(f" {books.accepted:,} jobs accepted, {books.succeeded:,} succeeded, {books.failed:,} failed")
+        show(f" on {place.about}{'' if place.restart else ', which cannot be restarted from here'}")
+    show(f" {books.accepted:,} jobs accepted, {books.succeeded:,} succeeded, {books.failed:,} failed")
     for event, count in sorted(books.audit.items()):
-        click.echo(f"   {event:<20} {count:>9,}")
+        show(f"   {event:<20} {count:>9,}")
     for name in WRONG:
         wrong = getattr(books, name)
-        click.echo(f" {len(wrong):,} {name}{' unasked' * (name == 'died')}")
+        show(f" {len(wrong):,} {name}{' unasked' * (name == 'died')}")
         for text in wrong[:5]:
-            click.echo(f"   {text}")
+            show(f"   {text}")
     if kept is not None:
-        click.echo(f" the history is in {kept}")
+        show(f" the history is in {kept}")

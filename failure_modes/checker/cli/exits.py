@@ -1,16 +1,19 @@
-"""How a command speaks to a user at its end: exit codes, errors that are the user's to mend, paths."""
+"""The exit codes, and which error gives which. docs/command_line.md explains them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from enum import IntEnum
-from pathlib import Path
-from typing import Any, NoReturn
 
-import click
-
-from failure_modes.checker.experiment.catalogue import FailureMode
-from failure_modes.checker.support import interrupts
-from failure_modes.checker.traces.database import NotKept, kept, path_of
-from failure_modes.checker.traces.trace import TraceError
+from failure_modes.checker.support.errors import (
+    CallerError,
+    CheckerError,
+    FileError,
+    LimitReached,
+    MachineError,
+    ScenarioError,
+    SubjectError,
+)
+from failure_modes.checker.support.temporary import NoRoom
+from system.store import StoreError
 
 
 class EXIT(IntEnum):
@@ -19,62 +22,50 @@ class EXIT(IntEnum):
     AS_EXPECTED = 0
     NOT_AS_EXPECTED = 1
     """A violation where none was expected, or none where one was."""
-    USAGE = 2
-    """Bad usage, or a file that is not what it should be."""
-    BOUND_HIT = 3
-    """A bound was hit before the question was answered."""
+    REFUSED = 2
+    """Bad usage, or a file, a scenario or a system that cannot be used."""
+    INCONCLUSIVE = 3
+    """No answer: a limit was reached, the danger was never met, or this machine lacks something."""
+
+    @property
+    def told(self) -> str:
+        """The same in words."""
+        return self.name.lower().replace("_", " ")
 
 
-def fail(message: str) -> NoReturn:
-    """Say what is wrong, in one line, and leave."""
-    click.echo(f"error: {message}", err=True)
-    raise SystemExit(EXIT.USAGE)
+_CODES: tuple[tuple[type[BaseException], EXIT], ...] = (
+    (CallerError, EXIT.REFUSED),
+    (FileError, EXIT.REFUSED),
+    (ScenarioError, EXIT.REFUSED),
+    (SubjectError, EXIT.REFUSED),
+    (MachineError, EXIT.INCONCLUSIVE),
+    (LimitReached, EXIT.INCONCLUSIVE),
+    (NoRoom, EXIT.INCONCLUSIVE),
+    (StoreError, EXIT.INCONCLUSIVE),
+    (CheckerError, EXIT.NOT_AS_EXPECTED),
+    (OSError, EXIT.REFUSED),
+)
+"""The first class that an error is of gives its exit code."""
+
+ERRORS = tuple([kind for kind, _ in _CODES])
+"""The errors that end a command in one line. Any other is a defect of the checker, and has a traceback."""
 
 
-def usage(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call it; leave if the user's files or names do not allow it."""
-    try:
-        return function(*arguments)
-    except (NotKept, TraceError) as error:
-        fail(str(error))
-    except OSError as error:
-        fail(describe(error))
+def code_of(error: BaseException) -> EXIT:
+    """The exit code of an error of one of these classes."""
+    return next(code for kind, code in _CODES if isinstance(error, kind))
 
 
-def describe(error: OSError) -> str:
-    """What the operating system refused, in one line."""
+def describe(error: BaseException) -> str:
+    """What was wrong, in one line."""
+    if not isinstance(error, OSError):
+        return str(error)
     reason = error.strerror or str(error)
     return reason if error.filename is None else f"{error.filename}: {reason}"
 
 
-def check_new(mode: FailureMode, keep_as: str) -> None:
-    """Leave if no trace can be kept under that name, before anything is searched for."""
-    usage(kept, mode)
-    if usage(path_of, mode, keep_as).exists():
-        fail(f"--keep {keep_as}: a trace of that name exists already; choose another name")
-
-
-def shown_path(path: Path) -> str:
-    """The path as a user would type it from here."""
-    try:
-        return path.resolve().relative_to(Path.cwd()).as_posix()
-    except ValueError:
-        return str(path)
-
-
 def worst(codes: Iterable[EXIT]) -> EXIT:
-    """Of several answers the one to leave with: what is not as expected stands before what is not known."""
+    """The exit code of several answers: `not as expected` comes first, and `inconclusive` last."""
+    order = (EXIT.NOT_AS_EXPECTED, EXIT.REFUSED, EXIT.INCONCLUSIVE)
     given = set(codes)
-    order = (EXIT.NOT_AS_EXPECTED, EXIT.USAGE, EXIT.BOUND_HIT)
     return next((code for code in order if code in given), EXIT.AS_EXPECTED)
-
-
-def leave(code: EXIT) -> NoReturn:
-    """Leave with that code."""
-    raise SystemExit(code)
-
-
-def interrupted(until_then: str = "") -> NoReturn:
-    """Say in one line that the command was interrupted, and what it knew until then, and leave."""
-    click.echo(f"interrupted: {until_then}" if until_then else "interrupted", err=True)
-    raise SystemExit(interrupts.exit_code())

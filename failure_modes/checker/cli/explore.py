@@ -1,113 +1,62 @@
-"""What `explore --off` shows: which sets of policies break what, and which of them it takes."""
+"""The command `explore`: a free search, on the guarded system or with policies switched off."""
 
-import json
+from pathlib import Path
 from typing import Any
 
 import click
-from attrs import frozen
 
-from failure_modes.checker.campaigns.hunting import Break, Trial, hunt, trials
-from failure_modes.checker.cli.exits import EXIT, leave
-from failure_modes.checker.cli.options import processes_for
-from failure_modes.checker.experiment.scope import Scope
-from failure_modes.checker.experiment.strategy import Strategy
-from failure_modes.checker.oracle.describe import steps_told
-from failure_modes.checker.report.progress import Lines
-from failure_modes.checker.support.process_pool import Pool
-from failure_modes.checker.traces.trace import action_to_json
-from system.clock import Stopwatch
+from failure_modes.checker.cli.command import command
+from failure_modes.checker.cli.exits import EXIT
+from failure_modes.checker.cli.hunting import hunt_and_show
+from failure_modes.checker.cli.options import processes, scoped, tuned, tuning
+from failure_modes.checker.cli.output import show, warn
+from failure_modes.checker.cli.searches import add_search, guarded_code, search_shown
+from failure_modes.checker.experiment.scope import Scope, guarded
+from failure_modes.checker.experiment.strategy import UNRESTRICTED
+from failure_modes.checker.report.rendering import rendered
+from failure_modes.checker.report.summary import (
+    everything_reached,
+    explored,
+    met,
+    properties,
+    trace_of,
+    unreached,
+)
+from failure_modes.checker.traces.database import save
+from failure_modes.checker.traces.replay import replay
 
-
-@frozen(kw_only=True)
-class _Asked:
-    """One set, and how it is hunted: `place` is its number and that of all, for people."""
-
-    trial: Trial
-    scope: Scope
-    strategy: Strategy
-    seed: int
-    examples: int
-    place: str
+EXPLORE_EXAMPLES = 2_000
 
 
-def hunt_and_show(scope: Scope, strategy: Strategy, number: int, options: dict[str, Any]) -> None:
-    """Hunt with so many random sets switched off; leave with 0, unless the guarded system breaks.
+@command()
+@tuning(examples=EXPLORE_EXAMPLES)
+@click.option("--reach-all", is_flag=True, help="Exit with 3 unless every `sometimes` property was reached.")
+@click.option("--save", "file", type=click.Path(path_type=Path), help="Write the trace of a violation here.")
+@click.option(
+    "--off", type=click.IntRange(1, 200), help="Switch off so many random sets of policies instead."
+)
+@processes("With --off: processes that share the sets.")
+def explore(file: Path | None, *, reach_all: bool, off: int | None, **options: Any) -> EXIT:
+    """Search freely on the guarded system, and say what was reached.
 
-    Leave with 3 if it was stopped before all were tried.
+    With --off, on broken ones: for each set of policies, which invariants break, and which policies it takes.
     """
-    seed, watch, limit = options["seed"], Stopwatch(), options["seconds"]
-    chosen = tuple(trials(number, seed))
-    asked = [
-        _Asked(
-            trial=trial,
-            scope=scope,
-            strategy=strategy,
-            seed=seed,
-            examples=options["examples"],
-            place=f"set {at} of {len(chosen)}",
-        )
-        for at, trial in enumerate(chosen, start=1)
-    ]
-    processes = processes_for(scope, options)
-    found: list[tuple[Break, ...]] = []
-    try:
-        with Pool(processes) as pool:
-            for one, breaks in zip(asked, pool.in_order(_hunted, asked, processes), strict=True):
-                found.append(breaks)
-                if not options["json_"]:
-                    _show(one, breaks)
-                if limit is not None and watch.seconds > limit:
-                    break
-    except KeyboardInterrupt:
-        click.echo("interrupted", err=True)
-    _leave(chosen, found, json_=options["json_"])
-
-
-def _hunted(asked: _Asked) -> tuple[Break, ...]:
-    """What breaks. Runs in a process of the pool."""
-    lines = Lines(f"hunting, {asked.place}")
-    return tuple(
-        hunt(
-            asked.scope, asked.strategy, asked.trial, seed=asked.seed, examples=asked.examples, say=lines.note
-        )
-    )
-
-
-def _show(asked: _Asked, breaks: tuple[Break, ...]) -> None:
-    trial = asked.trial
-    attempts = f"{trial.attempts_max} attempt{'s' * (trial.attempts_max > 1)} a job"
-    click.echo(f"off: {', '.join(trial.off)}; {attempts}")
-    for one in breaks:
-        click.echo(f"   {one.invariant} in {steps_told(len(one.actions))}, {_told(one)}")
-
-
-def _leave(chosen: tuple[Trial, ...], tried: list[tuple[Break, ...]], *, json_: bool) -> None:
-    found = [one for breaks in tried for one in breaks]
-    if json_:
-        click.echo(json.dumps([_as_json(one) for one in found]))
-    else:
-        together = [one for one in found if len(one.needed) > 1]
-        sets = f"{len(tried)} of {len(chosen)} sets"
-        click.echo(f"{sets}: {len(found)} breaks; {len(together)} that no policy shows alone")
-    if not all(one.needed for one in found):
-        leave(EXIT.NOT_AS_EXPECTED)
-    leave(EXIT.AS_EXPECTED if len(tried) == len(chosen) else EXIT.BOUND_HIT)
-
-
-def _told(one: Break) -> str:
-    if len(one.needed) > 1:
-        return f"for want of {' and '.join(one.needed)} together"
-    return (
-        f"for want of {one.needed[0]}"
-        if one.needed
-        else "and with every policy on: the guarded system breaks"
-    )
-
-
-def _as_json(one: Break) -> dict[str, Any]:
-    return {
-        "off": one.off,
-        "invariant": one.invariant,
-        "needed": one.needed,
-        "actions": [action_to_json(action) for action in one.actions],
-    }
+    scope, strategy = scoped(Scope(), options), tuned(UNRESTRICTED, options)
+    if off is not None:
+        if reach_all or file is not None:
+            raise click.UsageError("--off takes neither --reach-all nor --save: breaks are what it looks for")
+        return hunt_and_show(scope, strategy, off, options)
+    result = search_shown("exploring the guarded system", scope, strategy, guarded, None, options)
+    trace = trace_of(None, scope, result, "found by exploring the guarded system")
+    if trace is not None:
+        show(rendered(replay(trace)))
+    show(f"explored the guarded system: {met(result)}")
+    show(everything_reached(scope, result))
+    if trace is not None and file is not None:
+        save(file, trace)
+    if result.tally.interrupted:
+        warn("interrupted")
+    missing = unreached(properties(scope) if reach_all else (), result)
+    code = guarded_code(result, missing)
+    add_search(result, scope, trace, code, unreached=list(missing), **explored(result))
+    return code

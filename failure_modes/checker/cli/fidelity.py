@@ -1,13 +1,14 @@
 """The command `fidelity`: what is simulated, beside what happens to real processes."""
 
-import json
 from collections import Counter
 from itertools import chain
 
 import click
 
-from failure_modes.checker.cli.exits import EXIT, interrupted, leave
-from failure_modes.checker.cli.options import JSON, PROCESSES
+from failure_modes.checker.cli.command import command
+from failure_modes.checker.cli.exits import EXIT
+from failure_modes.checker.cli.options import PROCESSES, seed_of
+from failure_modes.checker.cli.output import Verdict, interrupted, output, show, warn
 from failure_modes.checker.real.fidelity import Compared, compare, kept_schedules, schedules
 from failure_modes.checker.real.real import SoftWorld
 from failure_modes.checker.report.progress import Lines
@@ -26,26 +27,23 @@ CANARY_MAX = 60
 """Schedules in which the canary has to be noticed."""
 
 
-@click.command()
+@command()
 @click.option(
     "--schedules",
     "number",
     type=click.IntRange(1, 1_000_000),
     default=500,
     show_default=True,
-    help="Random schedules, crashes in half of them, at both granularities.",
+    help="How many random schedules; half of them have crashes.",
 )
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="What they are drawn from."
-)
+@seed_of("The seed of the schedules.")
 @PROCESSES
-@JSON
-def fidelity(number: int, seed: int, processes: int, *, json_: bool) -> None:
+def fidelity(number: int, seed: int, processes: int) -> EXIT:
     """Run schedules simulated and with real processes killed by SIGKILL, and compare all they leave.
 
-    Every kept trace is run both ways too. Last comes a canary: a crash that lets what was begun be committed,
-    which has to be noticed. Exit code 0 if nothing differs and the canary is noticed, 1 if not, 3 if the
-    schedules met too little to say.
+    Every kept trace is run both ways too. The last run is a canary: a wrong crash, which lets an open
+    transaction commit. As expected if nothing differs and the canary is noticed. Inconclusive if the
+    schedules met too little.
     """
     lines = Lines("fidelity")
     done: list[Compared] = []
@@ -62,25 +60,22 @@ def fidelity(number: int, seed: int, processes: int, *, json_: bool) -> None:
     different = [compared for compared in done if compared.difference]
     met: Counter[str] = sum([compared.met for compared in done], Counter())
     missing = [name for name in MUST_MEET if not met[name]]
-    if json_:
-        said = {
-            "runs": len(done),
-            "schedules": number,
-            "seed": seed,
-            "steps": sum(compared.steps for compared in done),
-            "crashes": sum(compared.crashes for compared in done),
-            "met": dict(sorted(met.items())),
-            "differences": [[compared.schedule.name, compared.difference] for compared in different],
-            "canary": noticed,
-        }
-        click.echo(json.dumps(said))
-    else:
-        _show(done, number, seed, met, different, noticed)
+    _show(done, number, seed, met, different, noticed)
     if missing:
-        click.echo(f"never met, so too little is compared: {', '.join(missing)}", err=True)
-    if different or noticed is None:
-        leave(EXIT.NOT_AS_EXPECTED)
-    leave(EXIT.BOUND_HIT if missing else EXIT.AS_EXPECTED)
+        warn(f"never met, so too little is compared: {', '.join(missing)}")
+    wrong = bool(different) or noticed is None
+    output().add(
+        Verdict.BROKEN if wrong else Verdict.INCONCLUSIVE if missing else Verdict.HELD,
+        runs=len(done),
+        schedules=number,
+        seed=seed,
+        steps=sum(compared.steps for compared in done),
+        crashes=sum(compared.crashes for compared in done),
+        met=dict(sorted(met.items())),
+        differences=[[compared.schedule.name, compared.difference] for compared in different],
+        canary=noticed,
+    )
+    return EXIT.NOT_AS_EXPECTED if wrong else EXIT.INCONCLUSIVE if missing else EXIT.AS_EXPECTED
 
 
 def _canary(seed: int) -> str | None:
@@ -105,16 +100,14 @@ def _show(
 ) -> None:
     steps, crashes = sum(c.steps for c in done), sum(c.crashes for c in done)
     kept = len(done) - number
-    click.echo(
-        f"fidelity: {number:,} random schedules (seed {seed}) and {kept} runs of kept traces, both ways"
-    )
-    click.echo(f" {steps:,} steps, {crashes:,} processes killed by SIGKILL")
+    show(f"fidelity: {number:,} random schedules (seed {seed}) and {kept} runs of kept traces, both ways")
+    show(f" {steps:,} steps, {crashes:,} processes killed by SIGKILL")
     for name, count in sorted(met.items()):
-        click.echo(f"   {name:<45} {count:>7,}")
+        show(f"   {name:<45} {count:>7,}")
     for compared in different[:5]:
-        click.echo(f" DIFFERENT {compared.schedule.name}, {(compared.difference or '')[:1_000]}")
-    click.echo(f" {len(different):,} of {len(done):,} differ")
+        show(f" DIFFERENT {compared.schedule.name}, {(compared.difference or '')[:1_000]}")
+    show(f" {len(different):,} of {len(done):,} differ")
     if noticed is None:
-        click.echo(" a crash that lets what was begun be committed was NOT noticed: nothing is proved")
+        show(" a crash that lets an open transaction commit was NOT noticed: nothing is proved")
     else:
-        click.echo(f" a crash that lets what was begun be committed is noticed: {noticed}")
+        show(f" a crash that lets an open transaction commit is noticed: {noticed}")

@@ -1,4 +1,4 @@
-"""The options of the command line that tune a search, and what they make of a strategy."""
+"""The options that commands share, and what they make of a scope and of a strategy."""
 
 import math
 import os
@@ -60,7 +60,9 @@ class Seconds(click.FloatRange):
         return seconds
 
 
-WORKERS = click.option("--workers", type=click.IntRange(1, len(WORKER_NAMES)), help="Virtual workers.")
+WORKERS = click.option(
+    "--workers", type=click.IntRange(1, len(WORKER_NAMES)), help="How many virtual workers."
+)
 GRANULARITY = click.option(
     "--granularity",
     type=click.Choice([granularity.value for granularity in Granularity]),
@@ -72,19 +74,20 @@ STORE = click.option(
     help="The database that the real queue runs on.",
 )
 SECONDS = click.option(
-    "--seconds", type=Seconds(0, min_open=True), help="Stop each search or proof after so long."
+    "--seconds", type=Seconds(0, min_open=True), help="Stop each search or proof after this time."
 )
-JSON = click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
+KEEP = click.option("--keep", "keep_as", metavar="NAME", help="Keep the trace in FM's folder.")
+WHY = click.option("--why", default="", help="One sentence to keep with the trace.")
 
 
-def processes(told: str) -> Callable[[Command], Command]:
-    """The option for how many processes share the work; `told` says which."""
+def processes(help_: str) -> Callable[[Command], Command]:
+    """The option for how many processes share the work; `help_` says which work."""
     return click.option(
         "--processes",
         type=click.IntRange(1, 256),
         default=lambda: os.cpu_count() or 1,
         show_default="one for each core",
-        help=told,
+        help=help_,
     )
 
 
@@ -94,11 +97,18 @@ def processes_for(scope: Scope, options: dict[str, Any]) -> int:
     return number
 
 
-PROCESSES = processes("Processes that share the states.")
-"""The options that searches and proofs share."""
+PROCESSES = processes("Processes that share the work.")
+
+
+def seed_of(help_: str) -> Callable[[Command], Command]:
+    """The option for the seed; `help_` says of what."""
+    return click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help=help_)
+
 
 BREAKS = click.option(
-    "--breaks", type=click.Choice([rule.id for rule in INVARIANTS]), help="Of what FM breaks, this alone."
+    "--breaks",
+    type=click.Choice([rule.id for rule in INVARIANTS]),
+    help="Only this invariant of those that FM breaks.",
 )
 
 
@@ -110,8 +120,8 @@ def asked_of(mode: FailureMode, breaks: str | None) -> tuple[FailureMode, ...]:
     if breaks is None:
         return mode.each
     if breaks not in mode.invariants:
-        says = f"{mode.id} {mode.title} breaks {' and '.join(mode.invariants)}"
-        raise click.UsageError(f"{says}; nothing is said of {breaks}")
+        known = f"{mode.id} {mode.title} breaks {' and '.join(mode.invariants)}"
+        raise click.UsageError(f"{known}; its scenario.py says nothing of {breaks}")
     return (mode.breaking(breaks),)
 
 
@@ -122,16 +132,16 @@ def tuning(examples: int | None) -> Callable[[Command], Command]:
 
 def _with_options(command: Command, examples: int | None) -> Command:
     options = (
-        click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the search."),
+        seed_of("The seed of the search."),
         click.option(
             "--examples",
             type=click.IntRange(1),
             default=examples,
-            show_default=True if examples else "as many as FM says, mostly 500",
-            help="Examples to try.",
+            show_default=True if examples else "as its scenario.py says, mostly 500",
+            help="How many examples to try.",
         ),
         click.option("--steps", type=click.IntRange(1, 1000), help="Draws in an example, at most."),
-        click.option("--jobs", type=click.IntRange(1, 20), help="Idempotency keys to enqueue under."),
+        click.option("--jobs", type=click.IntRange(1, 20), help="How many idempotency keys."),
         WORKERS,
         GRANULARITY,
         STORE,
@@ -143,7 +153,6 @@ def _with_options(command: Command, examples: int | None) -> Command:
             help=f"How often to try an action; 0 for never. Actions: {', '.join(ACTION_NAMES)}.",
         ),
         SECONDS,
-        JSON,
     )
     for option in reversed(options):
         command = option(command)

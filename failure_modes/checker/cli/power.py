@@ -1,13 +1,14 @@
 """The command `power`: what losses of power leave of a database, by how SQLite keeps it."""
 
-import json
 from itertools import count
 
 import click
 from attrs import asdict
 
-from failure_modes.checker.cli.exits import EXIT, interrupted, leave
-from failure_modes.checker.cli.options import JSON, PROCESSES
+from failure_modes.checker.cli.command import command
+from failure_modes.checker.cli.exits import EXIT
+from failure_modes.checker.cli.options import PROCESSES, seed_of
+from failure_modes.checker.cli.output import Verdict, interrupted, output, show, warn
 from failure_modes.checker.real.power import SETTINGS, STEPS, STORE, Looked, Setting, look
 from failure_modes.checker.report.progress import Lines
 from failure_modes.checker.simulation.disk.vfs import require
@@ -17,24 +18,25 @@ FEWER = 10
 """How many times fewer images are looked at of what is not the store's own setting."""
 
 
-@click.command()
+@command()
 @click.option(
     "--images",
     type=click.IntRange(1, 100_000_000),
     default=20_000,
     show_default=True,
-    help="With the store's settings, at least; a tenth of it with each of the others.",
+    help="At least so many images with the store's settings; a tenth of it with each other setting.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the first run.")
-@click.option("--steps", type=click.IntRange(1, 1000), default=STEPS, show_default=True, help="Of a run.")
+@seed_of("The seed of the first run; each run after it has the next number.")
+@click.option(
+    "--steps", type=click.IntRange(1, 1000), default=STEPS, show_default=True, help="Steps in a run."
+)
 @PROCESSES
-@JSON
-def power(images: int, seed: int, steps: int, processes: int, *, json_: bool) -> None:
+def power(images: int, seed: int, steps: int, processes: int) -> EXIT:
     """Record runs, let power fail after each file operation, and open what the disk may have kept.
 
-    Exit code 0 if with the store's settings no acknowledged commit is lost and no database is corrupt, and
-    with other settings some are (or nothing was looked at that could be); 1 if not; 3 if SQLite's file
-    operations cannot be seen here, or too little was met to say.
+    As expected if with the store's settings no acknowledged commit is lost and no database is corrupt, and if
+    other settings lose some. Inconclusive if SQLite's file operations cannot be seen here, or if the runs met
+    too little.
     """
     require()
     lines = Lines("power")
@@ -48,17 +50,23 @@ def power(images: int, seed: int, steps: int, processes: int, *, json_: bool) ->
         interrupted(f"{len(looked)} of {len(SETTINGS)} settings were looked at; nothing is shown")
     store = looked[STORE]
     others = sum([looked[setting].lost for setting in SETTINGS if setting != STORE])
-    if json_:
-        said = [asdict(setting) | asdict(looked[setting]) for setting in SETTINGS]
-        click.echo(json.dumps({"settings": said}))
-    else:
-        _show(looked)
-    if store.lost or store.corrupt or store.breaches:
-        leave(EXIT.NOT_AS_EXPECTED)
-    if not (store.at_risk and store.checkpoints):
-        click.echo("no checkpoint, or nothing that could be lost, was met: it proves nothing", err=True)
-        leave(EXIT.BOUND_HIT)
-    leave(EXIT.AS_EXPECTED if others else EXIT.NOT_AS_EXPECTED)
+    _show(looked)
+    wrong = bool(store.lost or store.corrupt or store.breaches)
+    peaceful = not (store.at_risk and store.checkpoints)
+    for setting in SETTINGS:
+        _add(setting, looked[setting], inconclusive=setting == STORE and peaceful)
+    if wrong:
+        return EXIT.NOT_AS_EXPECTED
+    if peaceful:
+        warn("no checkpoint, or nothing that could be lost, was met: it proves nothing")
+        return EXIT.INCONCLUSIVE
+    return EXIT.AS_EXPECTED if others else EXIT.NOT_AS_EXPECTED
+
+
+def _add(setting: Setting, one: Looked, *, inconclusive: bool) -> None:
+    held = Verdict.INCONCLUSIVE if inconclusive else Verdict.HELD
+    broken = one.lost or one.corrupt or one.breaches
+    output().add(Verdict.BROKEN if broken else held, **asdict(setting), **asdict(one))
 
 
 def _look(pool: Pool, first: tuple[Setting, int, int], wanted: int, lines: Lines) -> Looked:
@@ -89,19 +97,19 @@ def _show(looked: dict[Setting, Looked]) -> None:
         rows.append((setting.journal, setting.synchronous, *numbers))  # type: ignore[arg-type]
     for row in rows:
         cells = [cell.ljust(13) if at < 2 else cell.rjust(10) for at, cell in enumerate(row)]
-        click.echo("".join(cells))
+        show("".join(cells))
     runs, commits = sum(one.runs for one in looked.values()), sum(one.commits for one in looked.values())
     store = looked[STORE]
     recovered = sum(one.recovered for one in looked.values())
-    click.echo(f"{runs:,} runs, {commits:,} commits; {recovered:,} different contents recovered and judged")
-    click.echo("lost     images in which an acknowledged commit is missing")
-    click.echo("corrupt  images that are no database, or hold what was there after no commit")
+    show(f"{runs:,} runs, {commits:,} commits; {recovered:,} different contents recovered and judged")
+    show("lost     images in which an acknowledged commit is missing")
+    show("corrupt  images that are no database, or hold what was there after no commit")
     told = f"the store's settings ({STORE.journal}, {STORE.synchronous})"
-    click.echo(f"{told}: {store.lost:,} lost, {store.corrupt:,} corrupt in {store.images:,} images")
-    click.echo(
+    show(f"{told}: {store.lost:,} lost, {store.corrupt:,} corrupt in {store.images:,} images")
+    show(
         f" {store.at_risk:,} of them while something was not synced; the log was copied back "
         f"{store.checkpoints:,} times"
     )
     for text in (store.first, *store.breaches[:5]):
         if text:
-            click.echo(f" {text}")
+            show(f" {text}")

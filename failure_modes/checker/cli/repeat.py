@@ -1,13 +1,14 @@
-"""The command `repeat`: whether the same schedule, run twice on a real server, does the same."""
+"""The command `repeat`: the same schedule, run twice on a real server, must do the same."""
 
-import json
 from collections import Counter
 from itertools import chain
 
 import click
 
-from failure_modes.checker.cli.exits import EXIT, interrupted, leave
-from failure_modes.checker.cli.options import JSON
+from failure_modes.checker.cli.command import command
+from failure_modes.checker.cli.exits import EXIT
+from failure_modes.checker.cli.options import seed_of
+from failure_modes.checker.cli.output import Verdict, interrupted, output, show, warn
 from failure_modes.checker.experiment.scope import StoreKind
 from failure_modes.checker.real.fidelity import Compared, compare, kept_schedules, schedules
 from failure_modes.checker.report.progress import Lines
@@ -18,19 +19,21 @@ MUST_MEET = ("a process waited for a lock", "a lease passed over a job", "a cras
 """What the schedules have to meet, or they repeat nothing that is hard."""
 
 
-@click.command()
+@command()
 @click.option(
-    "--schedules", "number", type=click.IntRange(1), default=500, show_default=True, help="Random ones."
+    "--schedules",
+    "number",
+    type=click.IntRange(1),
+    default=500,
+    show_default=True,
+    help="Random schedules.",
 )
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="What they are drawn from."
-)
-@JSON
-def repeat(number: int, seed: int, *, json_: bool) -> None:
+@seed_of("The seed of the schedules.")
+def repeat(number: int, seed: int) -> EXIT:
     """Run schedules on PostgreSQL twice, and compare each step and all that is left.
 
-    Kept traces of PostgreSQL are run twice, too. Exit code 0 if nothing differs, 1 if something does, 3 if
-    the schedules met too little to say.
+    Kept traces of PostgreSQL are run twice, too. As expected if nothing differs. Inconclusive if the
+    schedules met too little.
     """
     lines, store = Lines("repeat"), StoreKind.POSTGRESQL
     done: list[Compared] = []
@@ -46,21 +49,20 @@ def repeat(number: int, seed: int, *, json_: bool) -> None:
     met: Counter[str] = sum([compared.met for compared in done], Counter())
     missing = [name for name in MUST_MEET if not met[name]]
     steps = sum(compared.steps for compared in done)
-    if json_:
-        said = {"runs": len(done), "seed": seed, "steps": steps, "met": dict(sorted(met.items()))}
-        differences = [[compared.schedule.name, compared.difference] for compared in different]
-        click.echo(json.dumps(said | {"differences": differences}))
-    else:
-        click.echo(
-            f"repeat: {len(done):,} schedules (seed {seed}) on {store}, each run twice: {steps:,} steps"
-        )
-        for name, count in sorted(met.items()):
-            click.echo(f"   {name:<45} {count:>7,}")
-        for compared in different[:5]:
-            click.echo(f" DIFFERENT {compared.schedule.name}, {(compared.difference or '')[:1_000]}")
-        click.echo(f" {len(different):,} of {len(done):,} differ")
+    show(f"repeat: {len(done):,} schedules (seed {seed}) on {store}, each run twice: {steps:,} steps")
+    for name, count in sorted(met.items()):
+        show(f"   {name:<45} {count:>7,}")
+    for compared in different[:5]:
+        show(f" DIFFERENT {compared.schedule.name}, {(compared.difference or '')[:1_000]}")
+    show(f" {len(different):,} of {len(done):,} differ")
     if missing:
-        click.echo(f"never met, so too little is repeated: {', '.join(missing)}", err=True)
-    if different:
-        leave(EXIT.NOT_AS_EXPECTED)
-    leave(EXIT.BOUND_HIT if missing else EXIT.AS_EXPECTED)
+        warn(f"never met, so too little is repeated: {', '.join(missing)}")
+    output().add(
+        Verdict.BROKEN if different else Verdict.INCONCLUSIVE if missing else Verdict.HELD,
+        runs=len(done),
+        seed=seed,
+        steps=steps,
+        met=dict(sorted(met.items())),
+        differences=[[compared.schedule.name, compared.difference] for compared in different],
+    )
+    return EXIT.NOT_AS_EXPECTED if different else EXIT.INCONCLUSIVE if missing else EXIT.AS_EXPECTED

@@ -5,12 +5,13 @@ import shutil
 from pathlib import Path
 
 from failure_modes.checker.experiment.catalogue import FOLDER
+from failure_modes.checker.support.errors import CallerError
 
 TEMPLATE = FOLDER / "template"
 _SUFFIX = ".template"
 
 
-class NotLaidOut(Exception):
+class NotLaidOut(CallerError):
     """The folder cannot be made. The message says why, and what would do."""
 
 
@@ -18,7 +19,7 @@ def lay_out(number: str, name: str, *, folder: Path = FOLDER) -> Path:
     """Make `FM_XXX_name` beside the others. Returns it. Raises NotLaidOut, and leaves nothing half made."""
     wanted = re.fullmatch(r"(?:FM_?)?([0-9]{1,3})", number, re.IGNORECASE)
     if not wanted or not int(wanted.group(1)):
-        raise NotLaidOut(f"{number!r} is no number of a failure mode: FM_015, fm15 or 15 would be")
+        raise NotLaidOut(f"{number!r} is no number of a failure mode; FM_015, fm15 and 15 are")
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
         raise NotLaidOut(
             f"{name!r} is no name: small letters, digits and single underscores, as in torn_commit"

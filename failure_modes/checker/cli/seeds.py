@@ -4,27 +4,29 @@ import click
 
 from failure_modes.checker.campaigns.measured import keep, measured
 from failure_modes.checker.campaigns.seeds import search
-from failure_modes.checker.cli.exits import EXIT, interrupted, leave, usage
+from failure_modes.checker.cli.command import command
+from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import Mode
+from failure_modes.checker.cli.output import Verdict, interrupted, output, show
 from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
 from failure_modes.checker.report.progress import Lines
 
 SEEDS_MIN = 10
 
 
-@click.command("seeds")
+@command("seeds")
 @click.argument("modes", metavar="[FM]...", type=Mode(), nargs=-1)
 @click.option(
     "--seeds",
     type=click.IntRange(1, 1000),
     show_default=f"as many as the last time, {SEEDS_MIN} at least",
-    help="For each.",
+    help="How many seeds for each.",
 )
-def seeds_(modes: tuple[FailureMode, ...], seeds: int | None) -> None:
-    """Search each FM with several seeds; keep what came of it, in its folder, for the index.
+def seeds_(modes: tuple[FailureMode, ...], seeds: int | None) -> EXIT:
+    """Search each FM with several seeds, and keep the results in its folder, for the index.
 
-    Without an FM all of them. Exit code 1 unless each search finds the break and ends at a trace as short as
-    any.
+    Without FM: all of them. As expected if each search finds the break, and ends at a trace of the shortest
+    length.
     """
     chosen = modes or catalogue()
     known = {mode.id: measured(mode) for mode in chosen}
@@ -40,9 +42,16 @@ def seeds_(modes: tuple[FailureMode, ...], seeds: int | None) -> None:
         right = right and short
         lengths = " or ".join([str(length) for length in one.lengths]) or "nothing"
         wrong = "" if short else f", and the shortest is {mode.expected.shortest}"
-        click.echo(
-            f"{mode.id} {mode.title}, {mode.breaks}: found with {one.told}; shrunk to {lengths}{wrong}"
+        show(f"{mode.id} {mode.title}, {mode.breaks}: found with {one.told}; shrunk to {lengths}{wrong}")
+        output().add(
+            Verdict.BROKEN if one.lengths else Verdict.HELD,
+            failure_mode=mode.id,
+            target=mode.breaks,
+            seeds=one.seeds,
+            lengths=one.lengths,
+            shortest=mode.expected.shortest,
+            as_expected=short,
         )
         known[of.id] = known[of.id].with_searched(mode.breaks, one)
-        usage(keep, of, known[of.id])
-    leave(EXIT.AS_EXPECTED if right else EXIT.NOT_AS_EXPECTED)
+        keep(of, known[of.id])
+    return EXIT.AS_EXPECTED if right else EXIT.NOT_AS_EXPECTED

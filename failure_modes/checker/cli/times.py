@@ -1,4 +1,4 @@
-"""The command `times`: how long the session of each failure mode takes, for the index."""
+"""The command `times`: how long `run` takes for each failure mode, for the index."""
 
 import subprocess
 import sys
@@ -8,48 +8,43 @@ import click
 from attrs import evolve
 
 from failure_modes.checker.campaigns.measured import keep, measured
-from failure_modes.checker.cli.exits import EXIT, interrupted, leave, usage
+from failure_modes.checker.cli.command import command
+from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import Mode
+from failure_modes.checker.cli.output import interrupted, output, show
 from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
 from failure_modes.checker.support.child_processes import popen
 from failure_modes.checker.support.interrupts import LOOK_EVERY_SECONDS, check
-from failure_modes.checker.traces.database import kept
 from system.clock import Stopwatch
 
 SECONDS_MAX = 30
-"""What a session may take, on two cores."""
+"""What `run` may take for one failure mode, on two cores."""
 
 
-@click.command("times")
+@command("times")
 @click.argument("modes", metavar="[FM]...", type=Mode(), nargs=-1)
-def times(modes: tuple[FailureMode, ...]) -> None:
-    """Run what the session of each FM runs, and keep how long it took, in its folder, for the index.
+def times(modes: tuple[FailureMode, ...]) -> EXIT:
+    """Measure how long `run FM` takes for each FM, and keep it in its folder, for the index.
 
-    Without an FM all of them. The time is this machine's, now; so run nothing beside it. Exit code 1 unless
-    each ends as expected, in less than 30 s.
+    Without FM: all of them. Run nothing else on the machine meanwhile. As expected if each run ends as
+    expected in less than 30 s.
     """
     wanted, right = modes or catalogue(), True
     known = {mode.id: measured(mode) for mode in wanted}
     for done, mode in enumerate(wanted):
         watch = Stopwatch()
         try:
-            codes = [_run(arguments) for arguments in _session(mode)]
+            code = _run(("run", mode.id))
         except KeyboardInterrupt:
             interrupted(f"{done} of {len(wanted)} sessions were measured and are kept")
         seconds = round(watch.seconds, 1)
-        wrong = [code for code in codes if code] or seconds >= SECONDS_MAX
+        wrong = code != EXIT.AS_EXPECTED or seconds >= SECONDS_MAX
         right = right and not wrong
-        ended = f"exit codes {', '.join([str(code) for code in codes])}" if any(codes) else "as expected"
-        click.echo(f"{mode.id} {mode.title}: {seconds} s, {ended}{' (wrong)' if wrong else ''}")
-        usage(keep, mode, evolve(known[mode.id], session_seconds=seconds))
-    leave(EXIT.AS_EXPECTED if right else EXIT.NOT_AS_EXPECTED)
-
-
-def _session(mode: FailureMode) -> tuple[tuple[str, ...], ...]:
-    """The commands of `nox -s fmN`."""
-    traces = [str(path) for path, _ in kept(mode)]
-    searches = tuple([(command, mode.id) for command in ("find", "prevent", "prove")])
-    return (*searches, ("replay", *traces), ("replay", *traces, "--guarded"))
+        ended = f"exit code {code}" if code else "as expected"
+        show(f"{mode.id} {mode.title}: {seconds} s, {ended}{' (wrong)' if wrong else ''}")
+        output().add(None, failure_mode=mode.id, seconds=seconds, exit=code, as_expected=not wrong)
+        keep(mode, evolve(known[mode.id], session_seconds=seconds))
+    return EXIT.AS_EXPECTED if right else EXIT.NOT_AS_EXPECTED
 
 
 _COMMAND = """

@@ -13,6 +13,7 @@ from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.scope import Scope, StoreKind, Swap, guarded
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Target
+from failure_modes.checker.support.errors import CallerError, ScenarioError
 from system.queue import Queue
 from system.store import Store
 
@@ -20,11 +21,11 @@ FOLDER = Path(__file__).parents[2]
 PATTERN = re.compile(r"(FM_\d{3})_([a-z0-9_]+)")
 
 
-class UnknownFailureMode(Exception):
+class UnknownFailureMode(CallerError):
     """There is no failure mode of that name."""
 
 
-class BadScenario(Exception):
+class BadScenario(ScenarioError):
     """A `scenario.py` cannot be used. The message says which, where, and why."""
 
 
@@ -158,18 +159,22 @@ def _check(mode: FailureMode) -> None:
 
 def catalogue() -> tuple[FailureMode, ...]:
     """Every failure mode, by number."""
-    return tuple([_load(folder) for folder in sorted(FOLDER.iterdir()) if PATTERN.fullmatch(folder.name)])
+    return tuple([_load(folder) for folder in _folders()])
+
+
+def _folders() -> tuple[Path, ...]:
+    return tuple([folder for folder in sorted(FOLDER.iterdir()) if PATTERN.fullmatch(folder.name)])
 
 
 def failure_mode(wanted: str) -> FailureMode:
     """The failure mode of that id, number or folder name: FM_001, fm1, 1. Raises UnknownFailureMode."""
     number = re.fullmatch(r"(?:fm_?)?([0-9]{1,3})(?:_[a-z0-9_]+)?", wanted.strip(), re.IGNORECASE)
-    known = catalogue()
-    for mode in known:
-        if number and int(number.group(1)) == int(mode.id[3:]):
-            return mode
+    folders = _folders()
+    for folder in folders:  # the scenario of no other one is imported
+        if number and int(number.group(1)) == int(folder.name[3:6]):
+            return _load(folder)
     raise UnknownFailureMode(
-        f"there is no failure mode {wanted[:40]!r}; known are {', '.join([mode.id for mode in known])}"
+        f"there is no failure mode {wanted[:40]!r}; known are {', '.join([one.name[:6] for one in folders])}"
     )
 
 

@@ -19,11 +19,12 @@ from failure_modes.checker.experiment.scope import Swap
 from failure_modes.checker.proof.fingerprint import DIGEST_BYTES
 from failure_modes.checker.proof.proof import Counts, Proof
 from failure_modes.checker.support.atomic_files import write_whole
+from failure_modes.checker.support.errors import FileError
 
 FORMAT = 2
 
 
-class CheckpointError(Exception):
+class CheckpointError(FileError):
     """The file is not a checkpoint of this proof. The message says which file, and why."""
 
 

@@ -18,6 +18,7 @@ from failure_modes.checker.proof.checkpoint import Checkpoint, SavedState
 from failure_modes.checker.proof.explorer import ReachedState, Shard, owner
 from failure_modes.checker.proof.proof import Broken, Counts, Proof
 from failure_modes.checker.support import child_processes, temporary
+from failure_modes.checker.support.errors import MachineError
 from model.actions import Action
 
 
@@ -154,7 +155,7 @@ class LocalShard:
         self._server.close()
 
 
-class ShardLost(Exception):
+class ShardLost(MachineError):
     """A process of the proof died, and the states of its shard are lost."""
 
     def __init__(self) -> None:

@@ -9,10 +9,11 @@ from failure_modes.checker.experiment.findings import Finding
 from failure_modes.checker.oracle.lockstep import run_actions
 from failure_modes.checker.proof.alphabet import Alphabet
 from failure_modes.checker.proof.proof import Broken, Counts, Proof
+from failure_modes.checker.support.errors import CheckerError
 from model.actions import Action
 
 
-class Disagreement(Exception):
+class Disagreement(CheckerError):
     """The explorer found a violation that the plain lock-step does not find: nothing is proved."""
 
 

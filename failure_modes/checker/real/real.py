@@ -28,12 +28,13 @@ from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.queue_subject import QueueSubject
 from failure_modes.checker.subject.worlds import world_of
 from failure_modes.checker.support import child_processes
+from failure_modes.checker.support.errors import SubjectError
 
 PATIENCE_SECONDS = 60.0
 """How long a process may take to come to its next boundary."""
 
 
-class ProcessLost(Exception):
+class ProcessLost(SubjectError):
     """A real process ended, or did not answer, where it should have come to a boundary."""
 
 

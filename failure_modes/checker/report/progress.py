@@ -4,9 +4,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
 from failure_modes.checker.proof.proof import Counts
 from failure_modes.checker.proof.proving import Report as ProofReport
 from failure_modes.checker.search.machine import Progress as Report
@@ -19,10 +16,12 @@ PLAIN_EVERY_SECONDS = 5.0
 @contextmanager
 def shown(what: str, examples: int) -> Iterator[Report]:
     """Gives the function to call after each example."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield _Plain(what, examples)
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -30,7 +29,7 @@ def shown(what: str, examples: int) -> Iterator[Report]:
         TextColumn("{task.fields[detail]}"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=examples, detail="")
 
         def report(tally: Tally) -> None:
@@ -44,12 +43,14 @@ def shown(what: str, examples: int) -> Iterator[Report]:
 @contextmanager
 def proof_shown(what: str) -> Iterator[ProofReport]:
     """Gives the function to call after each round of a proof."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield _PlainProof(what)
         return
+    from rich.console import Console
+    from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description}"), TextColumn("{task.fields[detail]}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=None, detail="")
 
         def report(counts: Counts, depth: int, seconds: float) -> None:

@@ -44,7 +44,7 @@ def headline(name: str, finding: Finding | None, lockstep: Lockstep, *, shortest
     if finding is None:
         return f"{name}: holds      {scope}"
     if finding.invariant is None:
-        return f"{name} parts from the model      {scope}"
+        return f"{name} diverges from the model      {scope}"
     return f"{name} breaks {finding.invariant} ({invariant(finding.invariant).title})      {scope}"
 
 
@@ -66,10 +66,10 @@ def verdict(finding: Finding, lockstep: Lockstep, policy: str | None) -> str:
     if finding.expected:
         lines.append(f" expected: {finding.expected}")
     lines.append(f" got: {finding.got}")
-    parted = lockstep.judge.diverged
-    if parted is not None and parted.step != finding.step:
-        where = f"step {parted.step}" if parted.step else "the recovery"
-        lines.append(f" parted from the model at {where}: expected {parted.expected}, got {parted.got}")
+    diverged = lockstep.judge.diverged
+    if diverged is not None and diverged.step != finding.step:
+        where = f"step {diverged.step}" if diverged.step else "the recovery"
+        lines.append(f" diverged at {where}: expected {diverged.expected}, got {diverged.got}")
     for passed in lockstep.judge.tolerated.values():
         where = f"step {passed.step}" if passed.step else "the end"
         lines.append(f" on the way {passed.invariant} broke, at {where}: {passed.got}")

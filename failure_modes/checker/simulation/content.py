@@ -12,6 +12,7 @@ from typing import Any
 
 from failure_modes.checker.simulation.stepping import Ran, Row
 from failure_modes.checker.simulation.subject import Layout
+from failure_modes.checker.support.errors import SubjectError
 
 _SEQUENCE = "sqlite_sequence"
 
@@ -19,7 +20,7 @@ Content = tuple[tuple[str, tuple[Row, ...]], ...]
 """The rows of each table of the state, by its name. The first column of each is its id."""
 
 
-class Unexplorable(Exception):
+class Unexplorable(SubjectError):
     """The system does what the explorer cannot account for. The message says what."""
 
 

@@ -17,6 +17,8 @@ from typing import Any, NoReturn, Protocol
 
 from attrs import frozen
 
+from failure_modes.checker.support.errors import SubjectError
+
 Row = tuple[Any, ...]
 
 
@@ -152,7 +154,7 @@ class Answer:
         return self._rows
 
 
-class NotTheSame(Exception):
+class NotTheSame(SubjectError):
     """A process that was brought back to where it stood did not come there by the same way."""
 
 

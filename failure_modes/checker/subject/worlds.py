@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from unittest import SkipTest
 
 from failure_modes.checker.experiment.scope import Scope, StoreKind, Swap, guarded
 from failure_modes.checker.simulation.powered import PoweredWorld
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.queue_subject import QueueSubject
+from failure_modes.checker.support.errors import NotInstalled
 
 
-class NoWorld(SkipTest):
+class NoWorld(NotInstalled):
     """There is no such world here. The message says what is missing, and what to do.
 
     A test that needs one is skipped with that reason; in CI a test of its own fails.

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from failure_modes.checker.support.errors import FileError
 from failure_modes.checker.support.interrupts import held_back
 
 
-class Damaged(Exception):
+class Damaged(FileError):
     """The file is not as it was written. The message says which file, and what to do."""
 
     def __init__(self, path: Path) -> None:

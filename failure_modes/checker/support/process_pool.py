@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
 from failure_modes.checker.support import child_processes, temporary
+from failure_modes.checker.support.errors import MachineError
 from failure_modes.checker.support.interrupts import LOOK_EVERY_SECONDS, check
 
 Asked = TypeVar("Asked")
@@ -18,7 +19,7 @@ END_SECONDS = 10.0
 """How long a process that has nothing to do may take to end, before it is killed."""
 
 
-class WorkerLost(Exception):
+class WorkerLost(MachineError):
     """A process of the pool ended by itself, and its work is lost."""
 
     def __init__(self) -> None:

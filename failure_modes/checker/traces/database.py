@@ -5,10 +5,11 @@ from pathlib import Path
 
 from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
 from failure_modes.checker.support.atomic_files import write_whole
+from failure_modes.checker.support.errors import CallerError
 from failure_modes.checker.traces.trace import Trace, load, to_json
 
 
-class NotKept(Exception):
+class NotKept(CallerError):
     """The trace was not kept. The message says why."""
 
 

@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 from attrs import fields
 
 from failure_modes.checker.experiment.scope import WORKER_NAMES, Granularity, Scope, StoreKind
+from failure_modes.checker.support.errors import FileError
 from model.state import Settings
 from system.settings import WHOLE_LEAST, WHOLE_MAX
 
@@ -38,7 +39,7 @@ _TOLD_MAX = 120
 """How much of a wrong value a message repeats, in characters."""
 
 
-class BadScope(ValueError):
+class BadScope(FileError, ValueError):
     """The value is not a scope: what is wrong, and what would be right."""
 
     def __init__(self, what: str, right: str) -> None:

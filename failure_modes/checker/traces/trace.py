@@ -12,6 +12,7 @@ from attrs import NOTHING, evolve, fields, frozen
 
 from failure_modes.checker.experiment.canonical import canonical
 from failure_modes.checker.experiment.scope import Scope
+from failure_modes.checker.support.errors import FileError
 from failure_modes.checker.traces.scope_json import BadScope, scope_from_json, scope_to_json, told
 from model.actions import ACTIONS, PRODUCER, RECONCILER, Action, Enqueue, actor_of
 from model.invariants import INVARIANTS
@@ -27,7 +28,7 @@ _DEPTH_MAX = 20
 """A trace is three deep. What is far deeper is refused before it is read: no parser survives any depth."""
 
 
-class TraceError(Exception):
+class TraceError(FileError):
     """A file is not a trace. The message says which file, where, and what would be right."""
 
 

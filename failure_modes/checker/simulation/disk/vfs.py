@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_int64, c_void_p
 from pathlib import Path
 from typing import Any
-from unittest import SkipTest
 
 from failure_modes.checker.simulation.disk.operations import (
     Create,
@@ -28,6 +27,7 @@ from failure_modes.checker.simulation.disk.operations import (
     Watch,
     Write,
 )
+from failure_modes.checker.support.errors import NotInstalled
 
 NAME = "watched"
 _OPEN_CREATE = 0x4
@@ -35,7 +35,7 @@ _CALLS = 11, 12
 """Where `xSetSystemCall` and `xGetSystemCall` stand among the other functions of a VFS."""
 
 
-class NoVFS(SkipTest):
+class NoVFS(NotInstalled):
     """SQLite's file operations cannot be seen here. The message says why; a test of them is skipped."""
 
 

@@ -12,13 +12,14 @@ from typing import Any, Protocol
 
 import psycopg
 
+from failure_modes.checker.support.errors import LimitReached
 from failure_modes.checker.support.patience import Patience
 
 PATIENCE_SECONDS = 30.0
 """How long a statement may run without an end and without a wait."""
 
 
-class Unsettled(Exception):
+class Unsettled(LimitReached):
     """The server did not come to rest."""
 
 

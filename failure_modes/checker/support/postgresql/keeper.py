@@ -24,6 +24,7 @@ from types import FrameType
 from attrs import frozen
 
 from failure_modes.checker.support import temporary
+from failure_modes.checker.support.errors import MachineError
 from system.clock import Stopwatch, SystemClock
 
 LOOK_EVERY_SECONDS = 0.5
@@ -64,7 +65,7 @@ _FAST = {
 _DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "shared_buffers": "128MB"}
 
 
-class Refused(Exception):
+class Refused(MachineError):
     """A step towards a server that did not work, in words for people."""
 
 

@@ -22,6 +22,7 @@ from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict
 
 from failure_modes.checker.support import temporary
+from failure_modes.checker.support.errors import NotInstalled
 from failure_modes.checker.support.postgresql.binaries import NAMED as NAMED_BINARIES
 from failure_modes.checker.support.postgresql.binaries import PACKAGE, WHERE, Binaries, all_binaries
 from failure_modes.checker.support.postgresql.keeper import PORT, USER, Orders, Refused, end_of
@@ -44,7 +45,7 @@ SOCKET_LENGTH_MAX = 99
 _CLOCK = SystemClock()
 
 
-class NoServer(Exception):
+class NoServer(NotInstalled):
     """There is no PostgreSQL server to be had. The message says what was tried, and what to do."""
 
 

@@ -1,0 +1,138 @@
+"""The command `run`: a failure mode found, prevented, proved and replayed, in one process."""
+
+from collections.abc import Callable, Iterator
+
+import click
+from attrs import evolve
+
+from failure_modes.checker.cli.command import command
+from failure_modes.checker.cli.exits import EXIT, worst
+from failure_modes.checker.cli.find import find
+from failure_modes.checker.cli.options import STORE, Mode, seed_of
+from failure_modes.checker.cli.output import output, show, warn
+from failure_modes.checker.cli.prevent import prevent
+from failure_modes.checker.cli.prove import prove
+from failure_modes.checker.cli.replay import replay_and_add, wanted
+from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
+from failure_modes.checker.experiment.scope import Granularity, StoreKind
+from failure_modes.checker.support.errors import NotInstalled
+from failure_modes.checker.support.interrupts import check, received
+from failure_modes.checker.traces.database import kept
+from failure_modes.checker.traces.trace import Trace
+from system.clock import Stopwatch
+
+TITLES = {
+    "find": "the break, and the shortest trace that a search ends at",
+    "prevent": "the same search with the fault put right",
+    "prove": "every reachable state, with the fault and without",
+    "replay": "the kept traces, with the fault and on the guarded system",
+}
+
+
+@command()
+@click.argument("modes", metavar="[FM]...", type=Mode(), nargs=-1)
+@STORE
+@seed_of("The seed of the searches.")
+def run(modes: tuple[FailureMode, ...], store: str | None, seed: int) -> EXIT:
+    """Find each FM, prevent it, prove both, and replay its kept traces.
+
+    Without FM: all of them, one line each. As expected if each search ends at a trace of the shortest length,
+    nothing breaks with the fault put right, and each kept trace does what it did.
+    """
+    codes: list[EXIT] = []
+    for mode in modes or catalogue():
+        check()
+        if store and (why := mode.not_on.get(StoreKind(store))) is not None:
+            show(f"{mode.id} {mode.title}: does not happen on {store}: {why}")
+            continue
+        codes.append(_run_one(mode, store, seed, brief=not modes))
+        if received():
+            break
+    return worst(codes)
+
+
+def _run_one(mode: FailureMode, store: str | None, seed: int, *, brief: bool) -> EXIT:
+    """Run one, and say in a last line what came of it."""
+    watch, codes = Stopwatch(), dict[str, EXIT]()
+    output().quiet = brief
+    try:
+        for stage, code in _stages(mode, store, seed):
+            codes[stage] = code
+            show("")
+            if received():
+                break
+    except NotInstalled as error:
+        warn(f"error: {mode.id} {mode.title}: {error}")
+        return EXIT.INCONCLUSIVE
+    finally:
+        output().quiet, output().stage = False, None
+    expected = "as expected" if len(codes) == len(TITLES) else "interrupted"
+    wrong = [f"{stage} {code.told}" for stage, code in codes.items() if code is not EXIT.AS_EXPECTED]
+    show(f"{mode.id} {mode.title}: {', '.join(wrong) or expected}; {watch.seconds:.0f} s")
+    return worst(codes.values())
+
+
+def _stages(mode: FailureMode, store: str | None, seed: int) -> Iterator[tuple[str, EXIT]]:
+    """Each stage with its exit code, when it is done."""
+    on, seeds = ["--store", store] if store else [], ["--seed", str(seed)]
+    stages: dict[str, Callable[[], EXIT]] = {
+        "find": lambda: worst((_call(find, mode.id, *seeds, *on), _as_short(mode))),
+        "prevent": lambda: _call(prevent, mode.id, *seeds, *on),
+        "prove": lambda: _call(prove, mode.id, *on),
+        "replay": lambda: _replay(mode, store),
+    }
+    for stage, do in stages.items():
+        output().stage = stage
+        show(f"== {mode.id} {stage}: {TITLES[stage]}")
+        yield stage, do()
+
+
+def _call(called: click.Command, *words: str) -> EXIT:
+    """Run another command in this process, with these words after its name."""
+    with called.make_context(called.name, list(words), parent=click.get_current_context()) as context:
+        del context.params["json_"]  # the output is that of the command that runs
+        assert called.callback is not None, "each command is made of a function"
+        code: EXIT = context.invoke(called.callback, **context.params)
+        return code
+
+
+def _as_short(mode: FailureMode) -> EXIT:
+    """As expected if each search ended at a trace of the length that the scenario says."""
+    code = EXIT.AS_EXPECTED
+    for result in output().results_of("find", mode.id):
+        shortest = mode.breaking(result["target"]).expected.shortest
+        if result["length"] not in (None, shortest):
+            length = result["length"]
+            show(f" not as its scenario.py says: shortest={shortest}, and the search ends at {length}")
+            code = EXIT.NOT_AS_EXPECTED
+    return code
+
+
+def _replay(mode: FailureMode, store: str | None) -> EXIT:
+    """Replay each kept trace, with the fault and without, a line each.
+
+    A trace made statement by statement is of one store alone.
+    """
+    codes = [EXIT.AS_EXPECTED]
+    for path, trace in kept(mode):
+        check()
+        on = StoreKind(store) if store else trace.scope.store
+        if trace.scope.store is not on and trace.scope.granularity is not Granularity.TRANSACTION:
+            continue
+        moved = evolve(trace, scope=evolve(trace.scope, store=on))
+        for guarded in (False, True):
+            replayed = replay_and_add(path, moved, on_guarded=guarded)
+            ended = _ended(moved, guarded=guarded)
+            if not replayed.as_expected:
+                ended = f"not as expected: {wanted(moved, replayed)}"
+                codes.append(EXIT.NOT_AS_EXPECTED)
+            show(f" {path.name}{', guarded' if guarded else ''}: {ended}")
+    return worst(codes)
+
+
+def _ended(trace: Trace, *, guarded: bool) -> str:
+    """What a replay that is as expected does."""
+    if guarded:
+        return "holds"
+    what = f"breaks {trace.breaks.invariant}" if trace.breaks.invariant else "diverges from the model"
+    return f"{what} at {f'step {trace.breaks.step}' if trace.breaks.step else 'the end'}"
