@@ -29,7 +29,7 @@ def main(
                 proof = Proof(
                     scope=Scope(workers=of_workers, granularity=Granularity(granularity)),
                     bounds=Bounds(jobs=of_jobs, ticks=ticks, crashes=of_crashes),
-                    swap=guarded,
+                    fault=guarded,
                 )
                 answer = prove(proof, processes=processes, limits=Limits(seconds_max=seconds))
                 counts = answer.counts

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from attrs import AttrsInstance, astuple, evolve, field, frozen
 
-from failure_modes.checker.experiment.scope import Granularity, Scope, Swap
+from failure_modes.checker.experiment.scope import Fault, Granularity, Scope
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.search.machine import Search, run
 from system.audit import EventKind, Operation, Reason
@@ -210,22 +210,22 @@ class AuditApart(Transacting):
                 DeferredAudit(*_parts(tx)).write(deferred.rows)
 
 
-def policies(**changes: Any) -> Swap:
+def policies(**changes: Any) -> Fault:
     """Swap policies."""
     return lambda queue: evolve(queue, policies=evolve(queue.policies, **changes))
 
 
-def transactions(kind: Callable[..., Transaction]) -> Swap:
+def transactions(kind: Callable[..., Transaction]) -> Fault:
     """Swap the class of the transactions."""
     return lambda queue: evolve(queue, store=Transacting(queue.store, kind))
 
 
-def queues(kind: type[Queue]) -> Swap:
+def queues(kind: type[Queue]) -> Fault:
     """Swap the class of the queue."""
     return lambda queue: kind(store=queue.store, policies=queue.policies, lease_seconds=queue.lease_seconds)
 
 
-BREAKAGES: dict[str, Swap] = {
+BREAKAGES: dict[str, Fault] = {
     "the lease comparison off by one, in the fence": policies(fence=LateFence()),
     "the lease comparison off by one, in the lease": transactions(EarlyLease),
     "a new job with a due time of its own": transactions(DueTimeOfItsOwn),
@@ -252,8 +252,8 @@ def test_the_search_of_the_guarded_system_catches(breakage: str, granularity: Gr
     search = Search(
         scope=scope,
         strategy=UNRESTRICTED,
-        swap=BREAKAGES[breakage],
-        hunted=None,
+        fault=BREAKAGES[breakage],
+        target=None,
         seed=7,
         examples=examples,
     )

@@ -8,7 +8,7 @@ import pytest
 from attrs import evolve
 
 from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.scope import Granularity, Scope, Swap, guarded
+from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
@@ -43,8 +43,8 @@ SHORTEST: dict[str, tuple[str | None, int]] = {
 """What breaks first (None where the system parts from the model), and after how many actions."""
 
 
-def _proved(swap: Swap) -> ProofResult:
-    return prove(Proof(scope=Scope(), bounds=BOUNDS, swap=swap))
+def _proved(fault: Fault) -> ProofResult:
+    return prove(Proof(scope=Scope(), bounds=BOUNDS, fault=fault))
 
 
 def test_nothing_is_wrong_with_the_guarded_system_in_these_bounds() -> None:
@@ -76,8 +76,8 @@ def test_no_search_shrinks_to_less(breakage: str) -> None:
     assert Scope().granularity is Granularity.TRANSACTION
     search = Search(
         strategy=evolve(UNRESTRICTED, jobs=1, steps=20),
-        swap=BREAKAGES[breakage],
-        hunted=None,
+        fault=BREAKAGES[breakage],
+        target=None,
         seed=7,
         examples=EXAMPLES[Granularity.TRANSACTION],
     )

@@ -10,8 +10,8 @@ import pytest
 from attrs import evolve
 
 from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.scope import Scope, Swap, guarded
-from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.experiment.scope import Fault, Scope, guarded
+from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle.liveness import PATIENCE_MS
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
@@ -79,8 +79,8 @@ class WaitsForItsTime(EnqueuedAhead):
         return None if early else found
 
 
-def _proved(swap: Swap, bounds: Bounds, hunted: Hunt | None = None) -> ProofResult:
-    answer = prove(Proof(scope=SCOPE, bounds=bounds, swap=swap, target=hunted))
+def _proved(fault: Fault, bounds: Bounds, target: Target | None = None) -> ProofResult:
+    answer = prove(Proof(scope=SCOPE, bounds=bounds, fault=fault, target=target))
     assert answer.complete
     return answer
 
@@ -107,11 +107,11 @@ def test_another_order_parts_from_the_model(
 
 def test_a_new_job_is_done_though_the_clock_was_ahead() -> None:
     """It has no due time of its own: no run ends with a job that is stuck."""
-    assert _proved(transactions(EnqueuedAhead), ONE_JOB, Hunt("INV_004")).finding is None
+    assert _proved(transactions(EnqueuedAhead), ONE_JOB, Target("INV_004")).finding is None
 
 
 def test_a_new_job_that_waits_for_the_time_of_its_row_is_stuck() -> None:
     """Recovery does not end it: the break is an enqueue, and then a fair schedule."""
-    answer = _proved(transactions(WaitsForItsTime), ONE_JOB, Hunt("INV_004"))
+    answer = _proved(transactions(WaitsForItsTime), ONE_JOB, Target("INV_004"))
     assert answer.finding is not None
     assert (answer.finding.got, answer.shortest) == ("job-1 is stuck in PENDING", 1)

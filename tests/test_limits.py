@@ -9,8 +9,8 @@ import pytest
 from attrs import evolve
 
 from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.scope import Scope, Swap, guarded
-from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.experiment.scope import Fault, Scope, guarded
+from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.proof.result import ProofResult
@@ -115,19 +115,19 @@ class SameForAll(Retry):
         return super().wait_ms(evolve(failed, job_id=1))
 
 
-def _with(**policies: type) -> Swap:
-    def swap(queue: Queue) -> Queue:
+def _with(**policies: type) -> Fault:
+    def fault(queue: Queue) -> Queue:
         made: dict[str, Any] = {}
         for name, kind in policies.items():
             known = getattr(queue.policies, name)
             made[name] = kind(**{slot: getattr(known, slot) for slot in known.__slots__ if slot[0] != "_"})
         return evolve(queue, policies=evolve(queue.policies, **made))
 
-    return swap
+    return fault
 
 
-def _proved(swap: Swap, hunted: Hunt | None, bounds: Bounds = BOUNDS) -> ProofResult:
-    answer = prove(Proof(scope=SCOPE, bounds=bounds, swap=swap, target=hunted))
+def _proved(fault: Fault, target: Target | None, bounds: Bounds = BOUNDS) -> ProofResult:
+    answer = prove(Proof(scope=SCOPE, bounds=bounds, fault=fault, target=target))
     assert answer.complete
     return answer
 
@@ -139,7 +139,7 @@ def test_the_limits_hold_in_every_reachable_state(bounds: Bounds) -> None:
 
 
 @pytest.mark.parametrize(
-    ("swap", "bounds", "got"),
+    ("fault", "bounds", "got"),
     [
         (_with(budget=OneMore), CRASHES, "is retry 2 within 60s, and the budget is 1"),
         (_with(budget=NotWritten), CRASHES, "is retry 2 within 60s, and the budget is 1"),
@@ -150,15 +150,15 @@ def test_the_limits_hold_in_every_reachable_state(bounds: Bounds) -> None:
     ],
     ids=["one more", "not written", "short window", "never opens", "opens shortly", "opens late"],
 )
-def test_a_limit_that_does_not_hold_breaks_inv_005(swap: Swap, bounds: Bounds, got: str) -> None:
+def test_a_limit_that_does_not_hold_breaks_inv_005(fault: Fault, bounds: Bounds, got: str) -> None:
     """It is found without the model, by what was observed."""
-    finding = _proved(swap, Hunt("INV_006"), bounds).finding
+    finding = _proved(fault, Target("INV_006"), bounds).finding
     assert finding is not None
     assert finding.got.endswith(got)
 
 
 @pytest.mark.parametrize(
-    "swap",
+    "fault",
     [
         _with(breaker=OpensInSilence),
         _with(breaker=EveryoneProbes),
@@ -168,9 +168,9 @@ def test_a_limit_that_does_not_hold_breaks_inv_005(swap: Swap, bounds: Bounds, g
     ],
     ids=["in silence", "everyone probes", "never closes", "same for all", "spent in silence"],
 )
-def test_a_limit_that_is_kept_in_another_way_parts_from_the_model(swap: Swap) -> None:
+def test_a_limit_that_is_kept_in_another_way_parts_from_the_model(fault: Fault) -> None:
     """What the rows or the audit say is not what they should."""
-    finding = _proved(swap, None).finding
+    finding = _proved(fault, None).finding
     assert finding is not None
     assert finding.invariant is None
 
@@ -184,7 +184,7 @@ def test_a_key_that_counts_attempts_charges_again() -> None:
 
     scope = Scope(workers=1, settings=Settings(external=True))
     bounds = Bounds(jobs=1, ticks=1, crashes=1)
-    swap = _with(external=Counted)
-    answer = prove(Proof(scope=scope, bounds=bounds, swap=swap, target=Hunt("INV_001")))
+    fault = _with(external=Counted)
+    answer = prove(Proof(scope=scope, bounds=bounds, fault=fault, target=Target("INV_001")))
     assert answer.finding is not None
     assert answer.finding.got == "what 'k1' asks for was charged 2 times"

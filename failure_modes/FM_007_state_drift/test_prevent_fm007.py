@@ -35,5 +35,5 @@ def test_the_right_boundary_alone_puts_it_right(breaks: str) -> None:
         broken = mode.fault(queue)
         return evolve(broken, policies=evolve(broken.policies, commit=CommitBoundary()))
 
-    answer = prove(evolve(proof_of(mode, broken=True), swap=right_boundary))
+    answer = prove(evolve(proof_of(mode, broken=True), fault=right_boundary))
     assert (answer.complete, answer.finding) == (True, None)

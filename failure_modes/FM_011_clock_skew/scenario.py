@@ -13,7 +13,7 @@ AHEAD_MS = {"B": 30_000}
 """How far each worker's clock runs ahead of the store's."""
 
 
-class Ahead:
+class ClockAhead:
     """A clock that runs ahead of another."""
 
     def __init__(self, clock: Clock, ahead_ms: int) -> None:
@@ -44,7 +44,7 @@ class AtOwnTime:
             if clock is None:
                 yield evolve(transaction, now=tx.now + self._ahead_ms)
             else:
-                yield evolve(transaction, clock=Ahead(clock, self._ahead_ms))
+                yield evolve(transaction, clock=ClockAhead(clock, self._ahead_ms))
 
 
 class OwnClock(Leasing):

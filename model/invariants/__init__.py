@@ -12,7 +12,7 @@ from model.invariants.attempts import attempts_are_bounded
 from model.invariants.changes import explicit_transitions
 from model.invariants.effects import effect_at_most_once, nothing_half_done
 from model.invariants.endings import condensed, failures_are_detectable, recovery_restores_correctness
-from model.invariants.observed import Change, Ending, Fault
+from model.invariants.observed import Change, Ending, InjectedFault
 
 
 @frozen(kw_only=True)
@@ -83,7 +83,7 @@ __all__ = [
     "INVARIANTS",
     "Change",
     "Ending",
-    "Fault",
+    "InjectedFault",
     "Invariant",
     "condensed",
     "invariant",

@@ -1,7 +1,7 @@
 """INV_004 and INV_005: what is left when recovery has run, and what the audit rows show of it."""
 
 from model.events import Event, EventKind, Operation
-from model.invariants.observed import Ending, Fault
+from model.invariants.observed import Ending, InjectedFault
 from model.state import TERMINAL, JobState
 
 
@@ -37,8 +37,8 @@ def failures_are_detectable(ending: Ending) -> str | None:
 
 
 def _matched(
-    events: tuple[Event, ...], faults: tuple[Fault, ...]
-) -> tuple[tuple[Event, ...], tuple[Fault, ...]]:
+    events: tuple[Event, ...], faults: tuple[InjectedFault, ...]
+) -> tuple[tuple[Event, ...], tuple[InjectedFault, ...]]:
     """Match each fault with the audit row that records it. Returns the rows and the faults without a match.
 
     Each failure and each duplicate has a row of its own. The crashes of one execution share the row that ends
@@ -54,7 +54,7 @@ def _matched(
     return tuple(rows), tuple(unrecorded)
 
 
-def _records(event: Event, fault: Fault) -> bool:
+def _records(event: Event, fault: InjectedFault) -> bool:
     if fault.kind == "duplicate":
         return event.event == EventKind.DUPLICATE
     if fault.kind == "failure":
@@ -69,8 +69,8 @@ def _is_of_failure(event: Event) -> bool:
 
 
 def condensed(
-    events: tuple[Event, ...], faults: tuple[Fault, ...]
-) -> tuple[tuple[Event, ...], tuple[Fault, ...]]:
+    events: tuple[Event, ...], faults: tuple[InjectedFault, ...]
+) -> tuple[tuple[Event, ...], tuple[InjectedFault, ...]]:
     """The rows and faults that an ending still depends on. They give the same verdict as all of them.
 
     These are the faults that no row records yet, the first row that gave up each job, and the rows that could

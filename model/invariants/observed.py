@@ -28,7 +28,7 @@ class Change:
 
 
 @frozen(kw_only=True)
-class Fault:
+class InjectedFault:
     """An event that the run did to a job: a `crash`, a `failure` of its handler, or a `duplicate` enqueue."""
 
     kind: str
@@ -47,6 +47,6 @@ class Ending:
     final: Durable
     events: tuple[Event, ...]
     accepted: tuple[str, ...]
-    faults: tuple[Fault, ...]
+    faults: tuple[InjectedFault, ...]
     settled: bool
     external: bool = False

@@ -51,14 +51,14 @@ def searches(seeds: int) -> Iterator[Searched]:
             search = Search(
                 scope=mode.scope,
                 strategy=mode.strategy,
-                swap=mode.fault,
-                hunted=mode.target,
+                fault=mode.fault,
+                target=mode.target,
                 seed=seed,
                 examples=5_000,
             )
             result = run(search)
-            first.append(result.tally.seconds_to_first or 0.0)
-            shrunk.append(result.tally.stopwatch.seconds)
+            first.append(result.statistics.seconds_to_first or 0.0)
+            shrunk.append(result.statistics.stopwatch.seconds)
             lengths.add(len(result.actions))
         yield Searched(
             id=mode.id,

@@ -16,8 +16,8 @@ import pytest
 from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.scope import StoreKind
 from failure_modes.checker.real.chaos import Plan, run
-from failure_modes.checker.real.chaos_audit import Books, balance
-from failure_modes.checker.real.chaos_process import Orders, build, said
+from failure_modes.checker.real.chaos_audit import AuditReport, audit_report
+from failure_modes.checker.real.chaos_process import ProcessConfiguration, build, said
 from failure_modes.checker.real.database_location import Place
 from failure_modes.checker.real.new_location import new_place
 from failure_modes.checker.subject.worlds import NoWorld
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from failure_modes.checker.support.postgresql.server import Server
 
 
-def _orders(folder: Path, db: str) -> Orders:
-    return Orders(
+def _configuration(folder: Path, db: str) -> ProcessConfiguration:
+    return ProcessConfiguration(
         role="worker",
         name="worker1",
         folder=str(folder),
@@ -50,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
     """What a run of two jobs leaves: one that succeeded, one that failed its only attempts."""
     path = tmp_path / "queue.db"
     store = SQLiteStore(path, clock=SystemClock(), create=True)
-    queue = build(_orders(tmp_path, str(path)), store)
+    queue = build(_configuration(tmp_path, str(path)), store)
     assert type(queue) is Queue
     said: list[list[object]] = []
     for key in ("p-0", "p-1"):
@@ -72,17 +72,17 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _books(folder: Path, *died: str, settled: bool = True) -> Books:
+def _books(folder: Path, *died: str, settled: bool = True) -> AuditReport:
     with closing(SQLiteStore(folder / "queue.db", clock=SystemClock())) as store:
-        return balance(store, folder, Counter(), died=[*died], settled=settled)
+        return audit_report(store, folder, Counter(), died=[*died], settled=settled)
 
 
 def test_books_that_balance(folder: Path) -> None:
     """One job succeeded and one failed; nothing is wrong."""
-    books = _books(folder)
-    assert books.balanced
-    assert (books.jobs, books.accepted, books.succeeded, books.failed) == (2, 2, 1, 1)
-    assert books.audit["failed"] == 5
+    report = _books(folder)
+    assert report.clean
+    assert (report.jobs, report.accepted, report.succeeded, report.failed) == (2, 2, 1, 1)
+    assert report.audit["failed"] == 5
 
 
 def _sql(statement: str) -> Callable[[Path], None]:
@@ -138,9 +138,9 @@ def test_books_that_do_not_balance(folder: Path, name: str) -> None:
     """Each thing that can be wrong is noticed, under its name."""
     tamper, kind = WRONG[name]
     tamper(folder)
-    books = _books(folder)
-    assert not books.balanced
-    assert getattr(books, kind)
+    report = _books(folder)
+    assert not report.clean
+    assert getattr(report, kind)
 
 
 def test_a_line_that_was_cut_short_is_left_out(tmp_path: Path) -> None:
@@ -152,10 +152,10 @@ def test_a_line_that_was_cut_short_is_left_out(tmp_path: Path) -> None:
 
 def test_who_dies_unasked_or_is_not_done_is_strange(folder: Path) -> None:
     """A process that ended by itself, and work that is left, are told."""
-    books = _books(folder, "worker1 ended by itself", settled=False)
-    assert books.died == ("worker1 ended by itself",)
-    assert books.strange == ("something is still to be done after all the time there was",)
-    assert not books.balanced
+    report = _books(folder, "worker1 ended by itself", settled=False)
+    assert report.died == ("worker1 ended by itself",)
+    assert report.strange == ("something is still to be done after all the time there was",)
+    assert not report.clean
 
 
 @pytest.fixture(params=list(StoreKind))
@@ -169,13 +169,13 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 def test_a_short_run_strikes_and_balances(place: Place, tmp_path: Path) -> None:
     """Some seconds: whatever can fall does, jobs are done, and nothing is wrong."""
-    books = run(Plan(folder=tmp_path, place=place, seconds=6, seed=1), lambda _: None)
-    assert books.balanced, (books.lost, books.duplicated, books.stuck, books.strange, books.died)
+    report = run(Plan(folder=tmp_path, place=place, seconds=6, seed=1), lambda _: None)
+    assert report.clean, (report.lost, report.duplicated, report.stuck, report.strange, report.died)
     fell = (
         {"kills", "stops"} | ({"cuts"} if place.cut else set()) | ({"restarts"} if place.restart else set())
     )
-    assert {blow for blow, count in books.struck.items() if count} >= fell
-    assert books.succeeded + books.failed == books.jobs > 0
+    assert {blow for blow, count in report.struck.items() if count} >= fell
+    assert report.succeeded + report.failed == report.jobs > 0
     assert not (tmp_path / "audit.jsonl").exists()
 
 
@@ -185,9 +185,9 @@ def test_a_fault_is_noticed_and_the_history_is_kept(place: Place, tmp_path: Path
     plan = Plan(
         folder=tmp_path, place=place, seconds=3, seed=1, lease_seconds=0.02, fault=fault, constraints=False
     )
-    books = run(plan, lambda _: None)
-    assert books.duplicated
-    assert not books.died
+    report = run(plan, lambda _: None)
+    assert report.duplicated
+    assert not report.died
     effects = [json.loads(line) for line in (tmp_path / "effects.jsonl").read_text().splitlines()]
     assert len(effects) > len({effect["job_id"] for effect in effects})
     assert (tmp_path / "server.txt").exists() is (place.log is not None)
@@ -213,7 +213,7 @@ def test_an_address_is_not_repeated() -> None:
     place = Place(db="postgresql://user:secret@host/queue")
     assert "secret" not in repr(place)
     assert "secret" not in repr(Plan(folder=Path(), place=place, seconds=1, seed=0))
-    assert "secret" not in repr(_orders(Path(), place.db))
+    assert "secret" not in repr(_configuration(Path(), place.db))
 
 
 def test_no_process_outlives_the_run(tmp_path: Path) -> None:

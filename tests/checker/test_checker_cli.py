@@ -11,7 +11,7 @@ from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.strategy import ACTION_NAMES
 from failure_modes.checker.search import machine
-from failure_modes.checker.search.machine import Search, Tally
+from failure_modes.checker.search.machine import Search, SearchStatistics
 from failure_modes.checker.traces.database import all_kept, kept
 from failure_modes.checker.traces.trace import FORMAT, load, to_json
 from tests.checker.commands import ROOT, found, invoke, results_of, run
@@ -84,16 +84,16 @@ def test_what_was_found_is_kept_when_the_time_runs_out_before_it_is_short(
     search = Search(
         scope=MODE.scope,
         strategy=MODE.strategy,
-        swap=MODE.fault,
-        hunted=MODE.target,
+        fault=MODE.fault,
+        target=MODE.target,
         seed=0,
         examples=5_000,
         seconds_max=1.0,
     )
 
-    def time_is_over_once_something_is_found(tally: Tally) -> None:
-        if tally.seconds_to_first is not None:
-            setattr(tally.stopwatch, "seconds", 2.0)  # noqa: B010 (a real one cannot be set)
+    def time_is_over_once_something_is_found(statistics: SearchStatistics) -> None:
+        if statistics.seconds_to_first is not None:
+            setattr(statistics.stopwatch, "seconds", 2.0)  # noqa: B010 (a real one cannot be set)
 
     result = machine.run(search, time_is_over_once_something_is_found)
     assert result.finding is not None

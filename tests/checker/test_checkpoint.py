@@ -26,10 +26,10 @@ STATEMENT = Scope(granularity=Granularity.STATEMENT)
 GUARDED = Proof(
     scope=Scope(),
     bounds=Bounds(jobs=1, ticks=2, crashes=1),
-    swap=guarded,
+    fault=guarded,
     reductions=Reductions(sleep=True),
 )
-BROKEN = evolve(GUARDED, swap=MODE.fault, target=MODE.target)
+BROKEN = evolve(GUARDED, fault=MODE.fault, target=MODE.target)
 PROOFS = {
     "guarded": GUARDED,
     "guarded, by statements": evolve(GUARDED, scope=STATEMENT, bounds=Bounds(jobs=1, crashes=1)),

@@ -15,7 +15,7 @@ from attrs import evolve
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.scope import Granularity, Scope, guarded
-from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.proof import proving
 from failure_modes.checker.proof.checkpoint import FORMAT, CheckpointError, load
 from failure_modes.checker.proof.proof import Counts, Proof, Reductions
@@ -25,7 +25,7 @@ MODE = failure_mode("FM_001")
 GUARDED = Proof(
     scope=Scope(),
     bounds=Bounds(jobs=1, ticks=2, crashes=1),
-    swap=guarded,
+    fault=guarded,
     reductions=Reductions(sleep=True),
 )
 STATEMENT = Scope(granularity=Granularity.STATEMENT)
@@ -111,15 +111,15 @@ def test_a_file_that_ends_too_early_is_refused(file: Path, whole_text: str) -> N
         (evolve(GUARDED, scope=Scope(workers=3)), 'scope: {"workers": 2, '),
         (evolve(GUARDED, reductions=Reductions(sleep=False)), 'reductions: {"symmetry": true, '),
         (
-            evolve(GUARDED, swap=MODE.fault),
+            evolve(GUARDED, fault=MODE.fault),
             'system: "failure_modes.checker.experiment.scope.guarded", asked for: ',
         ),
         (
-            evolve(GUARDED, swap=MODE.fault, target=MODE.target),
+            evolve(GUARDED, fault=MODE.fault, target=MODE.target),
             'system: "failure_modes.checker.experiment.scope.guarded", asked for: ',
         ),
         (
-            evolve(GUARDED, target=Hunt("INV_001")),
+            evolve(GUARDED, target=Target("INV_001")),
             'target: null, asked for: {"invariant": "INV_001", "tolerates": []}',
         ),
     ],

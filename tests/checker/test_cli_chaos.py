@@ -11,13 +11,13 @@ from attrs import evolve
 from failure_modes.checker.cli import chaos as cli_chaos
 from failure_modes.checker.experiment.catalogue import catalogue
 from failure_modes.checker.real.chaos import Plan
-from failure_modes.checker.real.chaos_audit import Books
+from failure_modes.checker.real.chaos_audit import AuditReport
 from system.store import StoreError
 from tests.checker.commands import invoke, results_of
 
 
-def _finished(**wrong: Any) -> Books:
-    books = Books(
+def _finished(**wrong: Any) -> AuditReport:
+    report = AuditReport(
         jobs=1,
         accepted=1,
         succeeded=1,
@@ -30,10 +30,10 @@ def _finished(**wrong: Any) -> Books:
         audit=Counter(dict.fromkeys(cli_chaos.MUST_MEET, 1)),
         struck=Counter(kills=cli_chaos.KILLS_MIN),
     )
-    return evolve(books, **{"jobs": cli_chaos.JOBS_MIN, **wrong})
+    return evolve(report, **{"jobs": cli_chaos.JOBS_MIN, **wrong})
 
 
-EXITS: tuple[tuple[Books, tuple[str, ...], int], ...] = (
+EXITS: tuple[tuple[AuditReport, tuple[str, ...], int], ...] = (
     (_finished(), (), 0),
     (_finished(lost=("job-1",)), (), 1),
     (_finished(strange=("job-1",)), (), 1),
@@ -49,17 +49,17 @@ EXITS: tuple[tuple[Books, tuple[str, ...], int], ...] = (
 )
 
 
-@pytest.mark.parametrize(("books", "options", "code"), EXITS)
+@pytest.mark.parametrize(("report", "options", "code"), EXITS)
 def test_the_exit_code_says_whether_it_is_as_expected(
-    books: Books, options: tuple[str, ...], code: int, monkeypatch: pytest.MonkeyPatch
+    report: AuditReport, options: tuple[str, ...], code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a fault all must be well, and something have happened; with one a promise must be broken."""
-    monkeypatch.setattr(cli_chaos, "run", lambda *_: books)
+    monkeypatch.setattr(cli_chaos, "run", lambda *_: report)
     said = invoke("chaos", *options, "--json")
     assert said.exit_code == code
     (told,) = results_of(said)
-    assert told["balanced"] is books.balanced
-    assert (told["history"] is None) is books.balanced
+    assert told["clean"] is report.clean
+    assert (told["history"] is None) is report.clean
     if told["history"]:
         Path(told["history"]).rmdir()
 
@@ -88,7 +88,7 @@ def test_a_fault_has_the_schema_that_it_needs(
     """Where the unique indexes would refuse anything that it breaks, they are left out."""
     plans: list[Plan] = []
 
-    def run(plan: Plan, say: object) -> Books:
+    def run(plan: Plan, say: object) -> AuditReport:
         del say
         plans.append(plan)
         return _finished()
@@ -101,7 +101,7 @@ def test_a_fault_has_the_schema_that_it_needs(
 def test_books_that_cannot_be_read_are_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     """The message says why, and where the history is; the exit code is that of books that do not balance."""
 
-    def run(plan: Plan, say: object) -> Books:
+    def run(plan: Plan, say: object) -> AuditReport:
         del say
         raise StoreError(f"{plan.folder / 'queue.db'}: the database file is damaged")
 

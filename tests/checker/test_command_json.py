@@ -20,7 +20,7 @@ from failure_modes.checker.cli import times as cli_times
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.main import COMMANDS, main
 from failure_modes.checker.cli.output import FORMAT, Verdict
-from failure_modes.checker.real.chaos_audit import Books
+from failure_modes.checker.real.chaos_audit import AuditReport
 from failure_modes.checker.real.power import STORE
 from failure_modes.checker.support.errors import (
     CallerError,
@@ -75,10 +75,10 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli_chaos, "run", lambda *_: _nothing_happened())
 
 
-def _nothing_happened() -> Books:
+def _nothing_happened() -> AuditReport:
     counts: dict[str, Any] = dict.fromkeys(("jobs", "accepted", "succeeded", "failed"), 0)
     wrong: dict[str, Any] = dict.fromkeys(("lost", "duplicated", "stuck", "strange", "died"), ())
-    return Books(**counts, **wrong, audit=Counter(), struck=Counter())
+    return AuditReport(**counts, **wrong, audit=Counter(), struck=Counter())
 
 
 def _commands() -> dict[str, click.Command]:

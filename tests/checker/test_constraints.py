@@ -9,7 +9,7 @@ from failure_modes.checker.campaigns.matrix import GROUPS
 from failure_modes.checker.experiment.catalogue import FailureMode, catalogue, failure_mode
 from failure_modes.checker.experiment.findings import Found
 from failure_modes.checker.experiment.scope import Scope, StoreKind
-from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle.judge import Judge
 from failure_modes.checker.oracle.ledger import Ledger
 from failure_modes.checker.oracle.lockstep import Lockstep
@@ -37,7 +37,7 @@ REFUSED = re.compile(
 class NotingJudge(Judge):
     """Notes each thing in which the system differs from the model."""
 
-    def __init__(self, target: Hunt | None, settings: Settings, ledger: Ledger) -> None:
+    def __init__(self, target: Target | None, settings: Settings, ledger: Ledger) -> None:
         super().__init__(target, settings, ledger)
         self.differences: list[str] = []
 

@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve, frozen
 
 from failure_modes.checker.experiment.bounds import NOTHING_SPENT, Bounds
-from failure_modes.checker.experiment.scope import Granularity, Scope, Swap, guarded
+from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, guarded
 from failure_modes.checker.proof.alphabet import Alphabet
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import Limits, prove
@@ -38,7 +38,7 @@ def test_a_store_can_be_put_back_to_any_state_from_any_other(granularity: Granul
     world = walker.lockstep.world
     for _ in range(150):
         there = chance.choice(met)
-        world.put_back(there.system.content, there.system.now, there.system.processes)
+        world.restore(there.system.content, there.system.now, there.system.processes)
         assert world.content() == there.system.content
         assert list(world.observer.audit()) == []
     assert len({there.system.content for there in met}) > 5
@@ -89,10 +89,10 @@ def _remembering(queue: Queue) -> Queue:
     return evolve(queue, policies=evolve(queue.policies, commit=Remembering([])))
 
 
-@pytest.mark.parametrize("swap", [_reads_audit, _counting, _remembering])
-def test_a_system_that_cannot_be_put_back_is_refused(swap: Swap) -> None:
+@pytest.mark.parametrize("fault", [_reads_audit, _counting, _remembering])
+def test_a_system_that_cannot_be_put_back_is_refused(fault: Fault) -> None:
     """One that reads its audit, or keeps something in memory from one operation to the next."""
-    proof = Proof(scope=Scope(workers=1), bounds=Bounds(jobs=2), swap=swap)
+    proof = Proof(scope=Scope(workers=1), bounds=Bounds(jobs=2), fault=fault)
     with pytest.raises(Unexplorable):
         prove(proof)
 
@@ -101,7 +101,7 @@ def test_two_jobs_may_have_exchanged_their_keys() -> None:
     """A producer that dies half way enqueues k1 after k2: then no order of rows keeps all constraints."""
     bounds = Bounds(jobs=2, retries=1, crashes=1)
     proof = Proof(
-        scope=Scope(workers=1, granularity=Granularity.STATEMENT), bounds=bounds, swap=guarded, depth_max=40
+        scope=Scope(workers=1, granularity=Granularity.STATEMENT), bounds=bounds, fault=guarded, depth_max=40
     )
     answer = prove(proof, limits=Limits(states_max=2_500))
     assert (answer.finding, answer.counts.states > 2_500 or answer.complete) == (None, True)

@@ -8,15 +8,15 @@ import pytest
 
 from failure_modes.checker.experiment.scope import Scope, guarded
 from failure_modes.checker.experiment.strategy import Strategy
-from failure_modes.checker.search.machine import Search, Tally, run
+from failure_modes.checker.search.machine import Search, SearchStatistics, run
 
 
-def _met() -> Tally:
+def _met() -> SearchStatistics:
     strategy = Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1)), steps=3)
     search = Search(
-        scope=Scope(constraints=False), strategy=strategy, swap=guarded, hunted=None, seed=1, examples=400
+        scope=Scope(constraints=False), strategy=strategy, fault=guarded, target=None, seed=1, examples=400
     )
-    return run(search).tally
+    return run(search).statistics
 
 
 def test_a_module_more_changes_no_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,14 +11,14 @@ from attrs import evolve, frozen
 
 from failure_modes.checker.experiment.bounds import Bounds, Spent
 from failure_modes.checker.experiment.catalogue import failure_mode
-from failure_modes.checker.experiment.scope import Granularity, Scope, Swap, guarded
-from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, guarded
+from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.proof.alphabet import Alphabet
 from failure_modes.checker.proof.explorer import ReachedState, Shard
 from failure_modes.checker.proof.parallel import ShardServer
 from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import Limits, prove
-from failure_modes.checker.simulation.process_snapshot import Standing
+from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from model.actions import Action, Tick
 from model.state import Settings
 from system.audit import EventKind, Operation
@@ -36,14 +36,14 @@ def _proof(
     workers: int,
     bounds: Bounds,
     *,
-    swap: Swap = guarded,
-    hunted: Hunt | None = None,
+    fault: Fault = guarded,
+    target: Target | None = None,
     reductions: Reductions | None = None,
     attempts_max: int = 3,
 ) -> Proof:
-    settings, right = Settings(attempts_max=attempts_max), swap is guarded  # the schema would refuse faults
+    settings, right = Settings(attempts_max=attempts_max), fault is guarded  # the schema would refuse faults
     scope = Scope(workers=workers, granularity=granularity, settings=settings, constraints=right)
-    return Proof(scope=scope, bounds=bounds, swap=swap, target=hunted, reductions=reductions or ONE_ORDER)
+    return Proof(scope=scope, bounds=bounds, fault=fault, target=target, reductions=reductions or ONE_ORDER)
 
 
 def _counted(proof: Proof) -> tuple[int, int]:
@@ -152,18 +152,18 @@ class TwiceAt(CommitBoundary):
             return True
 
 
-CHARGED_TWICE = Hunt("INV_001")
+CHARGED_TWICE = Target("INV_001")
 
 
-def _twice_at(attempt: int) -> Swap:
-    def swap(queue: Queue) -> Queue:
+def _twice_at(attempt: int) -> Fault:
+    def fault(queue: Queue) -> Queue:
         return evolve(queue, policies=evolve(queue.policies, commit=TwiceAt(attempt)))
 
-    return swap
+    return fault
 
 
-def _canary(attempt: int, workers: int, bounds: Bounds, hunted: Hunt | None = CHARGED_TWICE) -> Proof:
-    return _proof(TRANSACTION, workers, bounds, swap=_twice_at(attempt), hunted=hunted, attempts_max=5)
+def _canary(attempt: int, workers: int, bounds: Bounds, target: Target | None = CHARGED_TWICE) -> Proof:
+    return _proof(TRANSACTION, workers, bounds, fault=_twice_at(attempt), target=target, attempts_max=5)
 
 
 @pytest.mark.parametrize("attempt", [1, 2, 3, 4, 5])
@@ -194,7 +194,7 @@ def test_a_fault_at_an_attempt_is_found_later_where_a_lease_never_ends(attempt: 
 @pytest.mark.parametrize("attempt", [1, 2, 3])
 def test_a_fault_that_is_yet_to_come_is_found_by_the_ending(attempt: int) -> None:
     """1 enqueue; a lease and a tick for each attempt before: the fair schedule after it is not counted."""
-    answer = prove(_canary(attempt, 3, Bounds(jobs=1, ticks=2), hunted=None))
+    answer = prove(_canary(attempt, 3, Bounds(jobs=1, ticks=2), target=None))
     assert (answer.shortest, answer.complete) == (1 + 2 * (attempt - 1), True)
 
 
@@ -203,7 +203,7 @@ def test_the_shortest_duplicate_retry_is_known(workers: int, crashes: int, short
     """Two workers need 8 actions for it, and one that crashes 9; a kept trace is as short."""
     mode = failure_mode("FM_001")
     bounds = Bounds(jobs=1, ticks=1, crashes=crashes)
-    answer = prove(_proof(TRANSACTION, workers, bounds, swap=mode.fault, hunted=mode.target))
+    answer = prove(_proof(TRANSACTION, workers, bounds, fault=mode.fault, target=mode.target))
     assert (answer.complete, answer.shortest, len(answer.actions)) == (True, shortest, shortest)
     assert answer.finding is not None
     assert (answer.finding.invariant, answer.finding.step) == (mode.breaks, shortest)
@@ -237,9 +237,9 @@ def test_an_explorer_that_leaves_out_an_action_is_caught(monkeypatch: pytest.Mon
     possible = Alphabet.possible
 
     def timeless(
-        alphabet: Alphabet, standings: tuple[Standing, ...], spent: Spent
+        alphabet: Alphabet, snapshots: tuple[ProcessSnapshot, ...], spent: Spent
     ) -> list[tuple[Action, Spent]]:
-        found = possible(alphabet, standings, spent)
+        found = possible(alphabet, snapshots, spent)
         return [(action, after) for action, after in found if not (spent[0] and isinstance(action, Tick))]
 
     monkeypatch.setattr(Alphabet, "possible", timeless)
@@ -284,7 +284,7 @@ def _in_parts(proof: Proof, number: int) -> tuple[int, int, frozenset[bytes], by
         _proof(TRANSACTION, 2, ALL),
         _proof(STATEMENT, 2, Bounds(jobs=1, ticks=1)),
         _canary(3, 2, Bounds(jobs=1, ticks=2, crashes=1)),
-        _canary(2, 2, Bounds(jobs=2, ticks=2, failures=1), hunted=None),
+        _canary(2, 2, Bounds(jobs=2, ticks=2, failures=1), target=None),
     ],
     ids=["transaction", "statement", "a violation", "a violation at the end"],
 )

@@ -10,7 +10,7 @@ import pytest
 from attrs import asdict, evolve, frozen
 
 from failure_modes.checker.experiment.bounds import NOTHING_SPENT, Bounds, Spent
-from failure_modes.checker.experiment.scope import Granularity, Scope, Swap, guarded
+from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, guarded
 from failure_modes.checker.oracle.lockstep import Lockstep, Snapshot
 from failure_modes.checker.proof.alphabet import Alphabet
 from failure_modes.checker.proof.endings import Endings
@@ -18,7 +18,7 @@ from failure_modes.checker.proof.explorer import renamed
 from failure_modes.checker.proof.state_change import DeadEnd
 from failure_modes.checker.proof.successors import Successors
 from failure_modes.checker.simulation.process_snapshot import Place
-from failure_modes.checker.simulation.stepping import At
+from failure_modes.checker.simulation.stepping import PausePoint
 from model.actions import Action, Crash, Enqueue, Heartbeat, Reconcile, Step, Tick
 from tests.test_breakages import BREAKAGES
 
@@ -64,22 +64,22 @@ class _Place:
         return asdict(self.there, recurse=False)
 
 
-def _place(scope: Scope, swap: Swap = guarded, *, answers: bool = True, symmetry: bool = True) -> _Place:
+def _place(scope: Scope, fault: Fault = guarded, *, answers: bool = True, symmetry: bool = True) -> _Place:
     """The start, in a world of its own: no other trace has left anything there."""
-    walker = Successors(scope, swap, None, memory=False, answers=answers, symmetry=symmetry)
+    walker = Successors(scope, fault, None, memory=False, answers=answers, symmetry=symmetry)
     return _Place(walker, Alphabet(scope, BOUNDS), walker.start)
 
 
 # The same futures.
 
 
-def _met(scope: Scope, swap: Swap, walks: int) -> list[tuple[str, _Place, _Place]]:
+def _met(scope: Scope, fault: Fault, walks: int) -> list[tuple[str, _Place, _Place]]:
     """Pairs of different states with one fingerprint, and how they differ."""
     known: dict[bytes, list[_Place]] = {}
     pairs = []
     for seed in range(walks):
         chance = random.Random(seed)
-        place = _place(scope, swap)
+        place = _place(scope, fault)
         for _ in range(chance.choice((6, 12, 25, 50))):
             possible = place.alphabet.possible(place.there.system.processes, place.spent)
             after = place.go(*chance.choice(possible))
@@ -139,16 +139,18 @@ UNWRITTEN = "an effect without what the handler wrote"
 
 
 @pytest.mark.parametrize(
-    ("granularity", "swap"),
+    ("granularity", "fault"),
     [(TRANSACTION, guarded), (STATEMENT, guarded), (TRANSACTION, BREAKAGES[UNWRITTEN])],
     ids=["transaction", "statement", "broken"],
 )
-def test_two_states_with_one_fingerprint_have_the_same_futures(granularity: Granularity, swap: Swap) -> None:
+def test_two_states_with_one_fingerprint_have_the_same_futures(
+    granularity: Granularity, fault: Fault
+) -> None:
     """The same is possible in both, up to the names of the workers, and leads to equal fingerprints again.
 
     They end alike, too: by the same violation on the way, or in the liveness run from here.
     """
-    pairs = _met(Scope(granularity=granularity), swap, walks=90)
+    pairs = _met(Scope(granularity=granularity), fault, walks=90)
     futures = _Futures()
     left = Counter(ALIKE)
     for kind, one, other in pairs:
@@ -167,7 +169,7 @@ def test_two_states_with_one_fingerprint_have_the_same_futures(granularity: Gran
         place.walker.close()
     assert not +left, f"too few pairs of these kinds were met: {dict(+left)}"
     assert futures.compared > 1_000
-    assert (futures.ends > 0) == (swap is not guarded)
+    assert (futures.ends > 0) == (fault is not guarded)
 
 
 # What is put back.
@@ -185,8 +187,8 @@ def test_a_state_that_is_put_back_is_the_state(granularity: Granularity, *, answ
         passed = [place]
         with Lockstep(scope) as plain:
             for _ in range(80):
-                standings, spent = place.there.system.processes, place.spent
-                possible = place.alphabet.possible(standings, spent)
+                snapshots, spent = place.there.system.processes, place.spent
+                possible = place.alphabet.possible(snapshots, spent)
                 assert {action for action, _ in possible} <= {
                     action for action in place.alphabet.actions if plain.possible(action)
                 }
@@ -207,7 +209,7 @@ def test_a_state_that_is_put_back_is_the_state(granularity: Granularity, *, answ
                 assert [_where(one) for one in known] == [_where(one) for one in processes]
                 assert there.ledger.accepted == tuple(plain.ledger.accepted)
                 met.update([type(action).__name__] + ["blocked"] * record.blocked)
-                if isinstance(action, Crash) and any(standing.in_transaction for standing in standings):
+                if isinstance(action, Crash) and any(snapshot.in_transaction for snapshot in snapshots):
                     met["a crash beside or in a transaction"] += 1
         place.walker.close()
     wanted = {"Crash", "Fail", "Heartbeat", "Reconcile", "Tick", "Enqueue", "Step"}
@@ -216,7 +218,7 @@ def test_a_state_that_is_put_back_is_the_state(granularity: Granularity, *, answ
     assert not wanted - set(met)
 
 
-def _where(place: Place) -> tuple[At | None, bool]:
+def _where(place: Place) -> tuple[PausePoint | None, bool]:
     """Where a process stands; where it waits to be moved while at rest is nobody's business."""
     return None if place.at_rest else place.at, place.waits
 

@@ -11,7 +11,7 @@ from failure_modes.checker.proof.alphabet import Alphabet
 from failure_modes.checker.proof.footprint import Footprint, independent, reads_of
 from failure_modes.checker.proof.state_change import DeadEnd, StateChange
 from failure_modes.checker.proof.successors import Successors
-from failure_modes.checker.simulation.stepping import Ran
+from failure_modes.checker.simulation.stepping import StatementResult
 from model.actions import Action
 
 TABLES = ("jobs", "executions", "effects")
@@ -78,8 +78,10 @@ def test_independent_actions_lead_to_the_same_state_in_either_order(
 
 def test_a_read_of_one_value_is_hindered_by_a_row_with_that_value_only() -> None:
     """A row that has, or had, the value that was looked for; and any row where all were looked at."""
-    one = reads_of([Ran("SELECT id FROM effects WHERE job_id = ? ORDER BY id LIMIT 1", (7,))], TABLES)
-    every = reads_of([Ran("SELECT id FROM effects WHERE job_id <= ?", (7,))], TABLES)
+    one = reads_of(
+        [StatementResult("SELECT id FROM effects WHERE job_id = ? ORDER BY id LIMIT 1", (7,))], TABLES
+    )
+    every = reads_of([StatementResult("SELECT id FROM effects WHERE job_id <= ?", (7,))], TABLES)
     assert one == {("effects", "job_id", 7)}
     assert every == {("effects", None, None)}
     for value, hinders in ((7, {one: True, every: True}), (8, {one: False, every: True})):

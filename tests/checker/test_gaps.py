@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve, frozen
 
 from failure_modes.checker.experiment.scope import Scope, guarded
-from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle.ledger import LedgerSnapshot
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.proof.fingerprint import Fingerprints
@@ -46,7 +46,7 @@ def burning(queue: Queue) -> Queue:
 def _fingerprint(settings: Settings, *keys: str) -> tuple[bytes, tuple[int, ...]]:
     scope = Scope(workers=1, settings=settings)
     world = world_of(scope, burning, restorable=True)
-    with Lockstep(scope, burning, target=Hunt("INV_001"), world=world) as lockstep:
+    with Lockstep(scope, burning, target=Target("INV_001"), world=world) as lockstep:
         for key in keys:
             lockstep.apply(Enqueue(key=key))
             while not lockstep.rests("producer"):

@@ -10,7 +10,7 @@ from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.simulation.gateway import Gateway
-from failure_modes.checker.simulation.stepping import At
+from failure_modes.checker.simulation.stepping import PausePoint
 from model.actions import PRODUCER, Action, Crash, Enqueue, Fail, Heartbeat, Step
 from model.state import JobState, Settings
 
@@ -32,15 +32,15 @@ def test_a_gateway_can_be_put_back() -> None:
         gateway.charge("k1", "a")
         once = gateway.rows()
         gateway.charge("k2", "b")
-        gateway.put_back(once)
+        gateway.restore(once)
         assert gateway.rows() == once
         assert gateway.charge("k1", "a") == 1
         assert gateway.charge("k3", "c") == 2
-        gateway.put_back(())
+        gateway.restore(())
         assert gateway.rows() == ()
 
 
-def _to(lockstep: Lockstep, at: At) -> None:
+def _to(lockstep: Lockstep, at: PausePoint) -> None:
     """Enqueue a job, and step worker A to that place."""
     lockstep.apply(Enqueue(key="k1"))
     while lockstep.possible(Step(worker=PRODUCER)):
@@ -54,7 +54,7 @@ def _to(lockstep: Lockstep, at: At) -> None:
 def test_a_charge_outlives_the_worker_that_asked_for_it(granularity: Granularity, loses: Action) -> None:
     """The worker dies, or never gets its reply, after the call: the charge stands, and stays the only one."""
     with Lockstep(Scope(granularity=granularity, settings=SETTINGS)) as lockstep:
-        _to(lockstep, At.REPLY)
+        _to(lockstep, PausePoint.REPLY)
         assert lockstep.durable.charges == ("k1",)
         assert not lockstep.possible(Heartbeat(worker="A"))
         lockstep.apply(loses)
@@ -70,7 +70,7 @@ def test_a_charge_outlives_the_worker_that_asked_for_it(granularity: Granularity
 def test_before_the_call_nothing_is_charged(granularity: Granularity, loses: Action) -> None:
     """In the handler, before it has called, a crash or a failure leaves the gateway as it was."""
     with Lockstep(Scope(granularity=granularity, settings=SETTINGS)) as lockstep:
-        _to(lockstep, At.HANDLER)
+        _to(lockstep, PausePoint.HANDLER)
         lockstep.apply(loses)
         assert lockstep.durable.charges == ()
 
@@ -78,7 +78,7 @@ def test_before_the_call_nothing_is_charged(granularity: Granularity, loses: Act
 def test_without_a_gateway_nobody_is_charged() -> None:
     """Handlers return as they are."""
     with Lockstep(Scope()) as lockstep:
-        _to(lockstep, At.HANDLER)
+        _to(lockstep, PausePoint.HANDLER)
         assert lockstep.world.gateway is None
         lockstep.apply(Step(worker="A"))
         assert (lockstep.durable.effects_of(1) != (), lockstep.durable.charges) == (True, ())
@@ -97,7 +97,7 @@ def test_no_reduction_hides_a_state(granularity: Granularity, workers: int, boun
     scope = Scope(workers=workers, granularity=granularity, settings=SETTINGS)
     counted = set()
     for reductions in (Reductions(sleep=True), Reductions(sleep=False), Reductions(memory=False)):
-        answer = prove(Proof(scope=scope, bounds=bounds, swap=guarded, reductions=reductions))
+        answer = prove(Proof(scope=scope, bounds=bounds, fault=guarded, reductions=reductions))
         assert (answer.complete, answer.finding) == (True, None)
         counted.add(answer.counts.states)
     assert len(counted) == 1

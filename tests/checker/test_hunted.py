@@ -5,7 +5,7 @@ import pytest
 from failure_modes.checker.cli.exits import EXIT, worst
 from failure_modes.checker.experiment.catalogue import catalogue, failure_mode
 from failure_modes.checker.experiment.findings import Violation
-from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.search import machine
 from failure_modes.checker.search.minimise import Shortest
@@ -19,7 +19,7 @@ TORN = failure_mode("FM_002")
 DONE_TWICE = next(trace for path, trace in kept(TORN) if path.stem == "done_twice")
 
 
-def _broken_at(hunt: Hunt) -> tuple[int | None, str | None, list[str]]:
+def _broken_at(hunt: Target) -> tuple[int | None, str | None, list[str]]:
     """At which step of the trace the hunt ends, which other invariant ended it, and what was gone past."""
     with Lockstep(DONE_TWICE.scope, TORN.fault, target=hunt) as lockstep:
         try:
@@ -34,14 +34,14 @@ def _broken_at(hunt: Hunt) -> tuple[int | None, str | None, list[str]]:
 
 def test_what_may_break_on_the_way_does_not_end_the_run() -> None:
     """The effect without a record stands at step 4, and the second effect at step 8."""
-    assert _broken_at(Hunt("INV_002")) == (4, None, [])
-    assert _broken_at(Hunt("INV_001", ("INV_002",))) == (8, None, ["INV_002"])
+    assert _broken_at(Target("INV_002")) == (4, None, [])
+    assert _broken_at(Target("INV_001", ("INV_002",))) == (8, None, ["INV_002"])
 
 
 def test_what_may_not_break_on_the_way_ends_the_run() -> None:
     """A run that breaks another invariant than it hunts, or may go past, is no use."""
-    assert _broken_at(Hunt("INV_001"))[:2] == (None, "INV_002")
-    assert _broken_at(Hunt("INV_001", ("INV_003",)))[:2] == (None, "INV_002")
+    assert _broken_at(Target("INV_001"))[:2] == (None, "INV_002")
+    assert _broken_at(Target("INV_001", ("INV_003",)))[:2] == (None, "INV_002")
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_what_may_not_break_on_the_way_ends_the_run() -> None:
 def test_a_hunt_that_makes_no_sense_is_refused(invariant: str, past: tuple[str, ...], why: str) -> None:
     """The error says what is wrong with it."""
     with pytest.raises(ValueError, match=why):
-        Hunt(invariant, past)
+        Target(invariant, past)
 
 
 def test_each_thing_that_a_failure_mode_breaks_is_kept() -> None:

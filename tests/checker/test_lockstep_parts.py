@@ -9,14 +9,14 @@ import pytest
 
 from failure_modes.checker.experiment.findings import Divergence, Violation
 from failure_modes.checker.experiment.scope import Scope, guarded
-from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle import lockstep as lockstep_module
 from failure_modes.checker.oracle.judge import Judge
 from failure_modes.checker.oracle.ledger import Ledger, LedgerSnapshot
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.subject.worlds import world_of
 from model.actions import Action, Crash, Enqueue, Fail, Step
-from model.invariants import Ending, Fault
+from model.invariants import Ending, InjectedFault
 from model.state import Durable, Settings
 
 ROOM = Path(lockstep_module.__file__).parent
@@ -72,7 +72,7 @@ def test_a_run_that_is_restored_is_where_it_was() -> None:
     assert before.system != after.system
     assert before.ledger != after.ledger
     assert before.ledger.accepted == (Enqueue(key="k1"), Enqueue(key="k2"))
-    assert Fault(kind="crash", job=1, execution=1) in after.ledger.faults
+    assert InjectedFault(kind="crash", job=1, execution=1) in after.ledger.faults
 
 
 def test_a_restored_ledger_has_no_action_and_no_record() -> None:
@@ -88,7 +88,7 @@ def test_a_restored_ledger_has_no_action_and_no_record() -> None:
         assert (ledger.accepted, ledger.step, ledger.sometimes) == ([Enqueue(key="k9")], 0, Counter())
 
 
-def _judge(target: Hunt | None) -> Judge:
+def _judge(target: Target | None) -> Judge:
     settings = Settings()
     return Judge(target, settings, Ledger(settings))
 
@@ -97,7 +97,7 @@ def test_a_divergence_ends_a_run_without_a_target() -> None:
     """With a target the first divergence is noted, and the run goes on."""
     with pytest.raises(Divergence):
         _judge(None).diverge("one", "another")
-    judge = _judge(Hunt("INV_001"))
+    judge = _judge(Target("INV_001"))
     judge.diverge("one", "another")
     judge.diverge("two", "others")
     assert judge.diverged is not None
@@ -110,14 +110,14 @@ MISSING = Ending(final=Durable(), events=(), accepted=("k1",), faults=(), settle
 
 def test_a_broken_invariant_is_a_finding_tolerated_or_off_target() -> None:
     """It depends on the target alone."""
-    for target in (None, Hunt("INV_004")):
+    for target in (None, Target("INV_004")):
         with pytest.raises(Violation) as found:
             _judge(target).judge_ending(MISSING)
         assert found.value.finding.invariant == "INV_004"
-    judge = _judge(Hunt("INV_005", ("INV_004",)))
+    judge = _judge(Target("INV_005", ("INV_004",)))
     judge.judge_ending(MISSING)
     assert (list(judge.tolerated), judge.off_target) == (["INV_004"], None)
-    judge = _judge(Hunt("INV_005"))
+    judge = _judge(Target("INV_005"))
     judge.judge_ending(MISSING)
     assert (list(judge.tolerated), judge.off_target) == (["INV_004"], "INV_004")
     judge.restore(None)

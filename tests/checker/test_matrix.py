@@ -27,8 +27,8 @@ def test_every_policy_can_be_switched_off(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "queue.db", clock=ManualClock(), create=True)
     queue = build_queue(store, GROUPS[-1].scope.settings, guarded)
     assert list(ABSENT) == [field.name for field in fields(Policies)]
-    for name, swap in ABSENT.items():
-        without = swap(queue)
+    for name, fault in ABSENT.items():
+        without = fault(queue)
         changed = [
             field.name
             for field in fields(Policies)
@@ -45,8 +45,8 @@ def test_no_policy_takes_the_limits_with_it() -> None:
     scope = Scope(workers=1, settings=settings, constraints=False)
     bounds = Bounds(jobs=1, failures=3, ticks=2, tick_seconds=(31,))
     proofs = {
-        name: Proof(scope=scope, bounds=bounds, swap=swap, target=Target("INV_006"))
-        for name, swap in ABSENT.items()
+        name: Proof(scope=scope, bounds=bounds, fault=fault, target=Target("INV_006"))
+        for name, fault in ABSENT.items()
     }
     answers = {name: prove(proof) for name, proof in proofs.items()}
     assert all(answer.complete for answer in answers.values())

@@ -9,9 +9,9 @@ from itertools import product
 import pytest
 
 from failure_modes.checker.experiment.findings import Found
-from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind, Swap, guarded
+from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, StoreKind, guarded
 from failure_modes.checker.oracle.lockstep import Lockstep
-from failure_modes.checker.simulation.stepping import At
+from failure_modes.checker.simulation.stepping import PausePoint
 from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Fail, Heartbeat, Reconcile, Step, Tick
 from model.state import Settings
 from tests.checker.test_regressions import reads_once
@@ -54,7 +54,10 @@ class Race:
         if operation in ("lease", "reconcile"):
             lockstep.apply(Crash(worker=name))
             lockstep.apply(Tick(seconds=30))
-        while operation not in ("lease", "reconcile") and lockstep.world.processes[name].at is At.COMMITTED:
+        while (
+            operation not in ("lease", "reconcile")
+            and lockstep.world.processes[name].at is PausePoint.COMMITTED
+        ):
             lockstep.apply(Step(worker=name))
         if operation == "reconcile":
             self._ahead[RECONCILER] = Reconcile()
@@ -77,9 +80,9 @@ class Race:
         return True
 
 
-def _raced(swap: Swap, first: str, second: str, statements: int) -> bool:
+def _raced(fault: Fault, first: str, second: str, statements: int) -> bool:
     """Stop the first before that statement of it. Returns whether it has so many."""
-    with Lockstep(SCOPE, swap) as lockstep:
+    with Lockstep(SCOPE, fault) as lockstep:
         race = Race(lockstep, first, second)
         for _ in range(statements):
             race.moves(race.first)
@@ -95,9 +98,9 @@ def _raced(swap: Swap, first: str, second: str, statements: int) -> bool:
         return True
 
 
-def _all_raced(swap: Swap, first: str, second: str) -> None:
+def _all_raced(fault: Fault, first: str, second: str) -> None:
     statements = 0
-    while _raced(swap, first, second, statements):
+    while _raced(fault, first, second, statements):
         statements += 1
     assert statements > 1
 

@@ -10,14 +10,14 @@ from failure_modes.checker.campaigns.hunting import LIMITED
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
-from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.real.fidelity import compare, schedules
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.search.machine import Search, run
-from failure_modes.checker.simulation.stepping import At
+from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.subject.worlds import why_not_here, world_of
 from failure_modes.checker.traces.database import all_kept
 from failure_modes.checker.traces.replay import replay
@@ -57,7 +57,9 @@ def test_a_kept_trace_prints_the_same_on_both_stores(name: str, trace: Trace, *,
 def test_every_state_is_the_same_on_both_stores() -> None:
     """The guarded system in one scope: as many states and transitions, at the same depth, and complete."""
     bounds = Bounds(jobs=1, ticks=2, crashes=1, reconciles=1)
-    here, there = (prove(Proof(scope=Scope(store=store), bounds=bounds, swap=guarded)) for store in StoreKind)
+    here, there = (
+        prove(Proof(scope=Scope(store=store), bounds=bounds, fault=guarded)) for store in StoreKind
+    )
     assert (here.complete, there.complete) == (True, True)
     assert (here.finding, there.finding) == (None, None)
     assert (here.counts.states, here.counts.transitions) == (there.counts.states, there.counts.transitions)
@@ -66,7 +68,7 @@ def test_every_state_is_the_same_on_both_stores() -> None:
 
 def test_the_guarded_system_holds_statement_by_statement() -> None:
     """Nothing breaks; locks were waited for, jobs passed over, workers killed inside a transaction."""
-    search = Search(scope=STATEMENTS, strategy=UNRESTRICTED, swap=guarded, hunted=None, seed=3, examples=100)
+    search = Search(scope=STATEMENTS, strategy=UNRESTRICTED, fault=guarded, target=None, seed=3, examples=100)
     result = run(search, shrinking=False)
     assert result.finding is None
     for name in (
@@ -75,18 +77,18 @@ def test_the_guarded_system_holds_statement_by_statement() -> None:
         "a crash fell inside a transaction",
         "a crash hid a commit from its worker",
     ):
-        assert result.tally.sometimes[name], name
+        assert result.statistics.sometimes[name], name
 
 
 def test_limits_and_a_gateway_hold_statement_by_statement() -> None:
     """The retry budget and the breaker are tables that transactions lock: nobody waits in a circle."""
     scope = evolve(STATEMENTS, settings=LIMITED)
-    search = Search(scope=scope, strategy=UNRESTRICTED, swap=guarded, hunted=None, seed=1, examples=60)
+    search = Search(scope=scope, strategy=UNRESTRICTED, fault=guarded, target=None, seed=1, examples=60)
     result = run(search, shrinking=False)
     assert result.finding is None
-    assert result.tally.sometimes["a process waited for a lock"]
-    assert result.tally.sometimes["a retry was passed over"]
-    assert not result.tally.sometimes["a deadlock was broken"]
+    assert result.statistics.sometimes["a process waited for a lock"]
+    assert result.statistics.sometimes["a retry was passed over"]
+    assert not result.statistics.sometimes["a deadlock was broken"]
 
 
 def test_the_same_schedule_does_the_same_again() -> None:
@@ -97,11 +99,11 @@ def test_the_same_schedule_does_the_same_again() -> None:
 
 def test_a_dead_workers_statement_still_runs_once_it_gets_its_lock() -> None:
     """Until then it is a ghost, which holds what it has locked; then it is gone, and leaves nothing."""
-    with Lockstep(STATEMENTS, target=Hunt("INV_001")) as lockstep:
+    with Lockstep(STATEMENTS, target=Target("INV_001")) as lockstep:
         lockstep.apply(Enqueue(key="k1"))
         while not lockstep.rests(PRODUCER):
             lockstep.apply(Step(worker=PRODUCER))
-        while lockstep.world.processes["A"].at is not At.HANDLER:
+        while lockstep.world.processes["A"].at is not PausePoint.HANDLER:
             lockstep.apply(Step(worker="A"))
         world: Any = lockstep.world
         blocker = world.database.server.connection("blocker")[0]
@@ -172,8 +174,8 @@ def test_a_store_that_locks_wrongly_does_not_pass(kind: type[PostgreSQLTransacti
     search = Search(
         scope=STATEMENTS,
         strategy=UNRESTRICTED,
-        swap=transactions(kind),
-        hunted=None,
+        fault=transactions(kind),
+        target=None,
         seed=1,
         examples=1_000,
     )

@@ -6,9 +6,9 @@ import pytest
 
 from failure_modes.checker.cli import power as cli_power
 from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.scope import Granularity, Scope, Swap, guarded
+from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
-from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.oracle.sometimes import OF_POWER
 from failure_modes.checker.proof.alphabet import Alphabet
@@ -35,7 +35,7 @@ def _kept_as(queue: Queue, journal: str, synchronous: str) -> Queue:
     return with_pragmas(queue, f"journal_mode = {journal}", f"synchronous = {synchronous}")
 
 
-def kept_as(journal: str, synchronous: str) -> Swap:
+def kept_as(journal: str, synchronous: str) -> Fault:
     """The queue whose database SQLite keeps so."""
     return partial(_kept_as, journal=journal, synchronous=synchronous)
 
@@ -96,9 +96,9 @@ def test_a_free_search_finds_nothing_on_the_guarded_system(granularity: Granular
     """Whatever power interrupts, at each granularity; and power was lost."""
     strategy = UNRESTRICTED.weighted("PowerLoss", 1)
     scope = Scope(power_loss=True, granularity=granularity)
-    result = run(Search(scope=scope, strategy=strategy, swap=guarded, hunted=None, seed=1, examples=40))
+    result = run(Search(scope=scope, strategy=strategy, fault=guarded, target=None, seed=1, examples=40))
     assert result.finding is None
-    assert result.tally.sometimes[OF_POWER] > 10
+    assert result.statistics.sometimes[OF_POWER] > 10
 
 
 @pytest.mark.parametrize("settings", [("WAL", "OFF"), ("WAL", "NORMAL"), ("DELETE", "FULL")])
@@ -109,8 +109,8 @@ def test_a_free_search_finds_what_is_lost(settings: tuple[str, str]) -> None:
         Search(
             scope=Scope(power_loss=True),
             strategy=strategy,
-            swap=kept_as(*settings),
-            hunted=None,
+            fault=kept_as(*settings),
+            target=None,
             seed=1,
             examples=100,
         )
@@ -124,9 +124,11 @@ def test_every_state_is_put_back_with_its_disk(granularity: Granularity) -> None
     """A proof finds the loss that needs a commit after a synced one, and none with the store's settings."""
     scope = Scope(power_loss=True, workers=1, granularity=granularity)
     bounds = Bounds(jobs=1, power_losses=1)
-    broken = prove(Proof(scope=scope, bounds=bounds, swap=kept_as("DELETE", "FULL"), target=Hunt("INV_003")))
-    right = prove(Proof(scope=scope, bounds=bounds, swap=kept_as("DELETE", "EXTRA")))
-    store = prove(Proof(scope=scope, bounds=bounds, swap=guarded))
+    broken = prove(
+        Proof(scope=scope, bounds=bounds, fault=kept_as("DELETE", "FULL"), target=Target("INV_003"))
+    )
+    right = prove(Proof(scope=scope, bounds=bounds, fault=kept_as("DELETE", "EXTRA")))
+    store = prove(Proof(scope=scope, bounds=bounds, fault=guarded))
     assert broken.actions[-1] == PowerLoss()
     assert right.finding is store.finding is None
     assert right.complete

@@ -10,7 +10,7 @@ from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.real.fidelity import Schedule, compare, kept_schedules, schedules
 from failure_modes.checker.real.real import ProcessLost, RealWorld, SoftWorld, real_world_of
 from failure_modes.checker.report.rendering import rendered
-from failure_modes.checker.simulation.stepping import At
+from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.traces.database import all_kept
 from failure_modes.checker.traces.replay import replay
 from model.actions import Action, Crash, Enqueue, Step
@@ -42,7 +42,7 @@ def test_schedules_and_kept_traces_do_not_differ() -> None:
 
 
 def _torn() -> Schedule:
-    return Schedule(name="torn", scope=STATEMENT, swap=guarded, hunted=None, actions=TORN)
+    return Schedule(name="torn", scope=STATEMENT, fault=guarded, target=None, actions=TORN)
 
 
 def test_a_crash_that_lets_finally_commit_is_noticed() -> None:
@@ -77,7 +77,7 @@ def test_a_process_that_dies_unasked_is_an_error() -> None:
         lockstep.apply(Enqueue(key="k1"))
         lockstep.apply(Step(worker="A"))
         worker = lockstep.world.processes["A"]
-        assert worker.at is At.BEGIN
+        assert worker.at is PausePoint.BEGIN
         assert worker.pid is not None
         os.kill(worker.pid, signal.SIGKILL)
         with pytest.raises(ProcessLost, match="process A ended by itself"):

@@ -47,7 +47,7 @@ def _agreed(proof: Proof) -> tuple[str | None, int | None]:
 @EACH_FAILURE_MODE
 def test_a_failure_mode_is_found_whatever_is_switched_off(mode: FailureMode) -> None:
     """In the bounds of its proof each reduction leaves the finding and the shortest length as they are."""
-    proof = Proof(scope=mode.scope, bounds=mode.bounds, swap=mode.fault, target=mode.target)
+    proof = Proof(scope=mode.scope, bounds=mode.bounds, fault=mode.fault, target=mode.target)
     invariant, shortest = _agreed(proof)
     assert invariant == mode.breaks
     assert shortest is not None
@@ -68,7 +68,7 @@ def test_nothing_is_found_whatever_is_switched_off(
 ) -> None:
     """The guarded system holds, and it is not a reduction that makes it so."""
     scope = Scope(workers=workers, granularity=granularity)
-    assert _agreed(Proof(scope=scope, bounds=bounds, swap=guarded)) == (None, None)
+    assert _agreed(Proof(scope=scope, bounds=bounds, fault=guarded)) == (None, None)
 
 
 EXPIRY = Bounds(jobs=1, ticks=1)
@@ -108,7 +108,7 @@ def test_a_breakage_is_found_whatever_is_switched_off(breakage: str, granularity
     workers = 2 if granularity is TRANSACTION else sought.workers
     settings = Settings(lease_ms=sought.lease_ms)
     scope = Scope(workers=workers, granularity=granularity, settings=settings)
-    _, shortest = _agreed(Proof(scope=scope, bounds=sought.bounds, swap=BREAKAGES[breakage]))
+    _, shortest = _agreed(Proof(scope=scope, bounds=sought.bounds, fault=BREAKAGES[breakage]))
     assert shortest is not None
 
 
@@ -116,7 +116,7 @@ def test_an_ending_does_not_depend_on_the_names_of_the_workers() -> None:
     """What the liveness run finds from a state it finds from its twins, so symmetry leaves it as it is."""
     breakage = BREAKAGES["the lease comparison off by one, in the lease"]
     scope = Scope(granularity=STATEMENT, settings=Settings(lease_ms=1))
-    _agreed(Proof(scope=scope, bounds=Bounds(jobs=1), swap=breakage))
+    _agreed(Proof(scope=scope, bounds=Bounds(jobs=1), fault=breakage))
 
 
 # The states that are reached.
@@ -164,7 +164,7 @@ def test_sleep_sets_leave_out_transitions_and_no_state(
 ) -> None:
     """The same states are first reached at the same depths, by fewer transitions."""
     scope = Scope(workers=workers, granularity=granularity)
-    proof = Proof(scope=scope, bounds=bounds, swap=guarded, reductions=ALL)
+    proof = Proof(scope=scope, bounds=bounds, fault=guarded, reductions=ALL)
     depths, _, counts = _reached(proof)
     every_depth, _, every = _reached(evolve(proof, reductions=Reductions(sleep=False)))
     assert depths == every_depth
@@ -184,7 +184,7 @@ def test_each_state_with_the_workers_told_apart_has_its_twins(
     name: the others have nothing in hand, and have left no trace.
     """
     scope = Scope(workers=workers, granularity=granularity)
-    proof = Proof(scope=scope, bounds=bounds, swap=guarded)
+    proof = Proof(scope=scope, bounds=bounds, fault=guarded)
     depths, _, _ = _reached(proof)
     walker = Successors(scope, guarded, None)
     layout = walker.lockstep.world.subject.layout

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.experiment.scope import Swap, guarded
-from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.experiment.scope import Fault, guarded
+from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle.lockstep import run_actions
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.traces.replay import replay
@@ -65,7 +65,7 @@ def goes_on(queue: Queue) -> Queue:
     return evolve(queue, policies=evolve(queue.policies, lease=GoesOn()))
 
 
-MISTAKES: dict[str, Swap] = {
+MISTAKES: dict[str, Fault] = {
     "leased_before_the_last_change": goes_on,
     "looked_before_the_last_change": reads_once,
     "opened_before_the_last_failure": reads_once,
@@ -106,9 +106,9 @@ def test_a_breaker_that_opens_too_shortly_lets_a_lease_through() -> None:
     """Without the model INV_006 says so, once someone leases a job: 20 s after the last failure, not 30."""
     [trace] = [trace for name, trace in KEPT if name == "opened_before_the_last_failure"]
     later = (*trace.actions, Tick(seconds=20), *[Step(worker="A")] * 20)
-    for swap, got in (
+    for fault, got in (
         (reads_once, "exec-3 was leased 20s after failure 2 in a row, and the breaker is open for 30s"),
         (guarded, None),
     ):
-        found = run_actions(trace.scope, swap, Hunt("INV_006"), later)
+        found = run_actions(trace.scope, fault, Target("INV_006"), later)
         assert (found and found.finding.got) == got

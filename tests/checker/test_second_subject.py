@@ -101,7 +101,7 @@ def test_a_take_that_is_right_holds_where_workers_meet(queue: type[Tasks], granu
     """The search finds nothing, and workers met in it; nothing breaks in any reachable state, either."""
     result = run(TasksSearch(subject=OneTable(queue), granularity=granularity, seed=0, examples=100))
     assert result.finding is None
-    met = result.tally.sometimes
+    met = result.statistics.sometimes
     assert met[IN_VAIN] >= 20, met
     if granularity is STATEMENT and queue is InOneTransaction:
         assert met[WAITED] >= 20, met

@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 from attrs import define, evolve
 
-from failure_modes.checker.experiment.scope import Swap
+from failure_modes.checker.experiment.scope import Fault
 from failure_modes.checker.oracle.lockstep import run_actions
 from failure_modes.checker.search import minimise as minimising
 from failure_modes.checker.search.edits import minimise
@@ -62,12 +62,12 @@ def counting(queue: Queue) -> Queue:
     return evolve(broken, policies=evolve(broken.policies, reconcile=counts))
 
 
-def _shrunk(swap: Swap = MODE.fault) -> tuple[Action, ...]:
-    found = run_actions(SCOPE, swap, MODE.target, ABORTS_A_COMMIT)
+def _shrunk(fault: Fault = MODE.fault) -> tuple[Action, ...]:
+    found = run_actions(SCOPE, fault, MODE.target, ABORTS_A_COMMIT)
     assert found is not None
     assert len(found.actions) == 7
-    shortest = shrink(SCOPE, swap, MODE.target, found)
-    assert shortest.sure == (len(shortest.actions) == 6)
+    shortest = shrink(SCOPE, fault, MODE.target, found)
+    assert shortest.is_minimal == (len(shortest.actions) == 6)
     return shortest.actions
 
 

@@ -7,7 +7,7 @@ import pytest
 from attrs import frozen
 
 from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.scope import Granularity, Scope, Swap
+from failure_modes.checker.experiment.scope import Fault, Granularity, Scope
 from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.simulation.content import Unexplorable
@@ -35,7 +35,7 @@ class ReadsAudit(Queue):
 @BOTH
 def test_a_system_that_reads_its_audit_is_refused(granularity: Granularity) -> None:
     """The audit is no part of a state, so a system whose next step depends on it cannot be explored."""
-    proof = Proof(scope=Scope(granularity=granularity), bounds=Bounds(jobs=1), swap=queues(ReadsAudit))
+    proof = Proof(scope=Scope(granularity=granularity), bounds=Bounds(jobs=1), fault=queues(ReadsAudit))
     with pytest.raises(Unexplorable, match="the system reads or rewrites its audit: SELECT"):
         prove(proof)
 
@@ -65,14 +65,14 @@ class AsksTwice(CommitBoundary):
 
 @BOTH
 @pytest.mark.parametrize(
-    "swap", [transactions(LooksTwice), policies(commit=AsksTwice())], ids=["a lease", "a commit"]
+    "fault", [transactions(LooksTwice), policies(commit=AsksTwice())], ids=["a lease", "a commit"]
 )
 def test_a_system_that_is_not_deterministic_is_refused(
-    granularity: Granularity, swap: Swap, monkeypatch: pytest.MonkeyPatch
+    granularity: Granularity, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process must come again to where it stood; what it remembers by its answer is not asked again."""
     monkeypatch.setattr(sys.modules[__name__], "_calls", count())
     bounds = Bounds(jobs=1, ticks=1, crashes=1, reconciles=1)
     switches = Reductions(answers=False)
     with pytest.raises(NotTheSame):
-        prove(Proof(scope=Scope(granularity=granularity), bounds=bounds, swap=swap, reductions=switches))
+        prove(Proof(scope=Scope(granularity=granularity), bounds=bounds, fault=fault, reductions=switches))

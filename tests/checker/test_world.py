@@ -17,10 +17,17 @@ from failure_modes.checker.report.summary import trace_of
 from failure_modes.checker.search.machine import Search, run
 from failure_modes.checker.simulation.process_log import ProcessLog
 from failure_modes.checker.simulation.sqlite_stepping import SQLiteStepping
-from failure_modes.checker.simulation.stepping import LOOKS, At, Crashed, Ran, label, verb_of
+from failure_modes.checker.simulation.stepping import (
+    LOOKS,
+    Crashed,
+    PausePoint,
+    StatementResult,
+    label,
+    verb_of,
+)
 from failure_modes.checker.traces.replay import replay
 from model.actions import PRODUCER, Action, Crash, Enqueue, Fail, Heartbeat, Step, Tick
-from model.invariants import Fault
+from model.invariants import InjectedFault
 from model.state import JobState
 from system.policies import Retry
 from system.queue import Queue
@@ -65,7 +72,7 @@ def test_a_crash_after_commit_hides_it_from_the_worker_and_not_from_the_store() 
     scope = Scope(workers=1, granularity=Granularity.STATEMENT)
     with Lockstep(scope) as lockstep:
         _work(lockstep, 7)
-        assert lockstep.world.processes["A"].at is At.COMMITTED
+        assert lockstep.world.processes["A"].at is PausePoint.COMMITTED
         assert lockstep.durable.job_state(1) is JobState.RUNNING
         lockstep.apply(Crash(worker="A"))
         assert lockstep.durable.job_state(1) is JobState.RUNNING
@@ -83,14 +90,14 @@ class _Recorder:
         self.log = ProcessLog("recorder", self.refuse)
         """Nothing has run before."""
 
-    def reached(self, at: At, statement: str) -> None:
+    def reached(self, at: PausePoint, statement: str) -> None:
         """Go on."""
 
     def blocked(self, statement: str) -> None:
         """Nobody will let go."""
         raise AssertionError(f"blocked: {statement}")
 
-    def record(self, ran: Ran) -> None:
+    def record(self, ran: StatementResult) -> None:
         """Forget it."""
 
     def refuse(self, error: BaseException) -> NoReturn:
@@ -191,14 +198,14 @@ def test_a_divergence_on_the_guarded_system_is_a_trace_that_replays() -> None:
         def backoff_ms(self, attempt: int) -> int:
             return super().backoff_ms(attempt) + 1
 
-    def swap(queue: Queue) -> Queue:
+    def fault(queue: Queue) -> Queue:
         return evolve(queue, policies=evolve(queue.policies, retry=Longer()))
 
-    result = run(Search(strategy=UNRESTRICTED, swap=swap, hunted=None, seed=0, examples=500))
+    result = run(Search(strategy=UNRESTRICTED, fault=fault, target=None, seed=0, examples=500))
     trace = trace_of(None, Scope(), result, "")
     assert trace is not None
     assert (trace.breaks.invariant, trace.breaks.step) == (None, 4)
-    again = run_actions(trace.scope, swap, None, trace.actions)
+    again = run_actions(trace.scope, fault, None, trace.actions)
     assert again is not None
     assert again.finding == result.finding
     assert replay(trace).finding is None, "the real queue does not part"
@@ -215,10 +222,10 @@ def test_a_history_that_is_rewritten_parts_from_the_model() -> None:
                 connection.execute("UPDATE audit SET actor = 'nobody' WHERE event = 'leased'")
             return done
 
-    def swap(queue: Queue) -> Queue:
+    def fault(queue: Queue) -> Queue:
         return Forgetful(store=queue.store, policies=queue.policies, lease_seconds=queue.lease_seconds)
 
-    with Lockstep(Scope(workers=1), swap) as lockstep:
+    with Lockstep(Scope(workers=1), fault) as lockstep:
         lockstep.apply(Enqueue(key="k1"))
         with pytest.raises(Divergence, match="earlier rows of it changed or gone"):
             lockstep.finish()
@@ -273,9 +280,9 @@ def test_a_failure_of_a_handler_is_in_the_books(granularity: Granularity) -> Non
         lockstep.apply(Enqueue(key="k1"))
         while lockstep.possible(Step(worker=PRODUCER)):
             lockstep.apply(Step(worker=PRODUCER))
-        while lockstep.world.processes["A"].at is not At.HANDLER:
+        while lockstep.world.processes["A"].at is not PausePoint.HANDLER:
             lockstep.apply(Step(worker="A"))
         lockstep.apply(Fail(worker="A"))
         while not lockstep.rests("A"):
             lockstep.apply(Step(worker="A"))
-        assert lockstep.ledger.faults == [Fault(kind="failure", job=1)]
+        assert lockstep.ledger.faults == [InjectedFault(kind="failure", job=1)]

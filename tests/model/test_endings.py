@@ -7,23 +7,23 @@ from attrs import evolve
 
 from model.actions import PRODUCER, RECONCILER
 from model.events import Event
-from model.invariants import INVARIANTS, Ending, Fault, condensed, invariant
+from model.invariants import INVARIANTS, Ending, InjectedFault, condensed, invariant
 from model.state import Durable, Status
 from tests.model.rows import ABORTED, DONE, EFFECT, EXEC, JOB, SPENT, audit, rows
 
 SUCCEEDED = rows(DONE, EFFECT)
 FAILED = rows(SPENT, ABORTED)
 BURIED = Event(event="buried", operation="fail", actor="A", job=1, reason="attempts_spent")
-CRASH = Fault(kind="crash", job=1, execution=1)
-FAILURE = Fault(kind="failure", job=1)
-DUPLICATE = Fault(kind="duplicate", job=1)
+CRASH = InjectedFault(kind="crash", job=1, execution=1)
+FAILURE = InjectedFault(kind="failure", job=1)
+DUPLICATE = InjectedFault(kind="duplicate", job=1)
 
 
 def ending(
     final: Durable,
     *events: Event,
     accepted: tuple[str, ...] = ("k1",),
-    faults: tuple[Fault, ...] = (),
+    faults: tuple[InjectedFault, ...] = (),
     settled: bool = True,
 ) -> Ending:
     """A run that has ended; settled, with its one job accepted, unless said otherwise."""
@@ -151,10 +151,10 @@ def test_a_condensed_history_is_judged_as_the_whole_one() -> None:
     for history in product((BURIED, FAILED_ROW, again), repeat=3):
         for faults in product((FAILURE, DUPLICATE), repeat=2):
             whole = judge(ending(FAILED, *history, faults=faults))
-            for cut, hit in product(range(4), range(3)):
-                rows, unrecorded = condensed(history[:cut], faults[:hit])
-                rest = ending(FAILED, *rows, *history[cut:], faults=(*unrecorded, *faults[hit:]))
-                assert (judge(rest) is None) == (whole is None), (history, faults, cut, hit)
+            for cut, crash_faults in product(range(4), range(3)):
+                rows, unrecorded = condensed(history[:cut], faults[:crash_faults])
+                rest = ending(FAILED, *rows, *history[cut:], faults=(*unrecorded, *faults[crash_faults:]))
+                assert (judge(rest) is None) == (whole is None), (history, faults, cut, crash_faults)
             broken += whole is not None
     assert 0 < broken < 3**3 * 2**2
 

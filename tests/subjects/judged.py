@@ -13,7 +13,7 @@ from failure_modes.checker.oracle.run import play
 from failure_modes.checker.search.edits import minimise
 from failure_modes.checker.search.searched import RunCounts
 from failure_modes.checker.simulation.content import Content
-from failure_modes.checker.simulation.process_snapshot import Standing
+from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.simulation.subject import Subject
 from failure_modes.checker.simulation.world import World
 from model.actions import Action, Crash, Step, actor_of
@@ -32,7 +32,7 @@ class Reached:
 
     content: Content
     now: int
-    processes: tuple[Standing, ...]
+    processes: tuple[ProcessSnapshot, ...]
 
 
 class TasksRun:
@@ -66,7 +66,7 @@ class TasksRun:
         if moved.error is not None:
             raise moved.error
         self.sometimes[WAITED] += moved.blocked
-        held = [one.job_in_hand for one in self.world.processes.values() if one.job_in_hand is not None]
+        held = [one.current_job for one in self.world.processes.values() if one.current_job is not None]
         self.sometimes[IN_VAIN] += process.at_rest and bool(held)
         for task in held:
             if held.count(task) > 1:
@@ -91,12 +91,12 @@ class TasksRun:
 
     def snapshot(self) -> Reached:
         """Where the run stands."""
-        processes = tuple([process.stands() for process in self.world.processes.values()])
+        processes = tuple([process.snapshot() for process in self.world.processes.values()])
         return Reached(self.world.content(), self.world.clock.now(), processes)
 
     def restore(self, reached: Reached, actions: tuple[Action, ...]) -> None:
         """Go on from there, where these actions led."""
-        self.world.put_back(reached.content, reached.now, reached.processes)
+        self.world.restore(reached.content, reached.now, reached.processes)
         self.actions, self._finishing = list(actions), False
 
     def close(self) -> None:

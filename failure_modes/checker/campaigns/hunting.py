@@ -15,7 +15,7 @@ from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle.lockstep import run_actions
-from failure_modes.checker.search.machine import Search, Tally, run
+from failure_modes.checker.search.machine import Search, SearchStatistics, run
 from failure_modes.checker.search.minimise import shrink
 from failure_modes.checker.subject.absent_policies import ABSENT, without
 from model.actions import Action
@@ -75,21 +75,21 @@ def hunt(
     scope = evolve(scope, settings=settings, constraints=False)
     for rule in INVARIANTS:
         target = Target(rule.id)
-        swap, what = partial(without, names), f"{', '.join(names)} off: {rule.id}"
+        fault, what = partial(without, names), f"{', '.join(names)} off: {rule.id}"
         search = Search(
-            scope=scope, strategy=strategy, swap=swap, hunted=target, seed=seed, examples=examples
+            scope=scope, strategy=strategy, fault=fault, target=target, seed=seed, examples=examples
         )
         result = run(search, partial(_come_to, say, what), shrinking=False)
         if result.finding is None:
             continue
-        actions = shrink(scope, swap, target, Found(result.finding, result.actions)).actions
+        actions = shrink(scope, fault, target, Found(result.finding, result.actions)).actions
         yield Break(
             off=names, invariant=rule.id, needed=_needed(scope, names, target, actions), actions=actions
         )
 
 
-def _come_to(say: Callable[[str], None], what: str, tally: Tally) -> None:
-    say(f"{what}, {tally.examples:,} examples")
+def _come_to(say: Callable[[str], None], what: str, statistics: SearchStatistics) -> None:
+    say(f"{what}, {statistics.examples:,} examples")
 
 
 def _needed(

@@ -11,7 +11,7 @@ from itertools import combinations
 from attrs import frozen
 
 from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.scope import Scope, Swap, guarded
+from failure_modes.checker.experiment.scope import Fault, Scope, guarded
 from failure_modes.checker.experiment.target import Target, tolerating_others
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.result import ProofResult
@@ -33,9 +33,9 @@ class PolicyGroup:
     bounds: Bounds
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """The scope in words."""
-        return f"{self.bounds.told}; {self.scope.told}"
+        return f"{self.bounds.description}; {self.scope.description}"
 
 
 GROUPS = (
@@ -78,13 +78,13 @@ def matrix(
     """
     for size in range(1, together + 1):
         for names in combinations(group.policies, size):
-            answers, later, swap = [], [], partial(without, names)
+            answers, later, fault = [], [], partial(without, names)
             for invariant in INVARIANTS:
-                first = _answer(group, swap, Target(invariant.id), processes)
+                first = _answer(group, fault, Target(invariant.id), processes)
                 others = first.finding is None and first.counts.off_target
                 answers.append(first)
                 later.append(
-                    _answer(group, swap, tolerating_others(invariant.id), processes) if others else None
+                    _answer(group, fault, tolerating_others(invariant.id), processes) if others else None
                 )
                 done(f"{' and '.join(names)} switched off: {invariant.id}")
             yield Row(off=names, answers=tuple(answers), later=tuple(later))
@@ -99,6 +99,6 @@ def is_new(row: Row, at: int, rows: Iterable[Row]) -> bool:
     return breaks and bool(smaller) and all(other.answers[at].shortest is None for other in smaller)
 
 
-def _answer(group: PolicyGroup, swap: Swap, target: Target | None, processes: int) -> ProofResult:
-    proof = Proof(scope=group.scope, bounds=group.bounds, swap=swap, target=target)
+def _answer(group: PolicyGroup, fault: Fault, target: Target | None, processes: int) -> ProofResult:
+    proof = Proof(scope=group.scope, bounds=group.bounds, fault=fault, target=target)
     return prove(proof, processes=processes)

@@ -34,7 +34,7 @@ class Searched:
         return self.found == self.seeds and self.lengths == (shortest,)
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """In words."""
         return f"{self.found} of {self.seeds}, by example {self.first} to {self.last}"
 

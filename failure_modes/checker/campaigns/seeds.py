@@ -16,7 +16,7 @@ def search(mode: FailureMode, seeds: int, say: Callable[[str], None]) -> Searche
         result = uninterrupted.search(search_of(mode, seed, broken=True))
         if result.finding is not None:
             lengths.append(len(result.actions))
-            examples.append(result.tally.examples_to_first or 0)
+            examples.append(result.statistics.examples_to_first or 0)
     return Searched(
         seeds=seeds,
         found=len(lengths),

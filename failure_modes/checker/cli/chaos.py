@@ -12,8 +12,8 @@ from failure_modes.checker.cli.options import STORE, Mode, Seconds, seed_of
 from failure_modes.checker.cli.output import Verdict, interrupted, output, show, warn
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.scope import StoreKind
-from failure_modes.checker.real.chaos import Plan, run, told
-from failure_modes.checker.real.chaos_audit import Books
+from failure_modes.checker.real.chaos import Plan, description, run
+from failure_modes.checker.real.chaos_audit import AuditReport
 from failure_modes.checker.real.database_location import Place
 from failure_modes.checker.real.new_location import new_place
 from failure_modes.checker.report.progress import Lines
@@ -64,42 +64,42 @@ def chaos(minutes: float, seed: int, fault: FailureMode | None, store: str | Non
         constraints=fault is None or all(one.scope.constraints for one in fault.each),
     )
     try:
-        books = run(plan, lambda text: _say(lines, text))
+        report = run(plan, lambda text: _say(lines, text))
     except KeyboardInterrupt:
         temporary.let_stay(folder)
         interrupted(f"the books were not balanced; the history is in {folder}")
     except StoreError as error:
         temporary.let_stay(folder)
         warn(f"the books cannot be balanced: {error}; the history is in {folder}")
-        output().add(Verdict.BROKEN, seed=seed, server=place.about, balanced=False, history=str(folder))
+        output().add(Verdict.BROKEN, seed=seed, server=place.about, clean=False, history=str(folder))
         return EXIT.NOT_AS_EXPECTED
-    kept = None if books.balanced else folder
-    (temporary.remove if books.balanced else temporary.let_stay)(folder)
-    missing = [] if fault else _missing(books, minutes)
-    _show(books, place, minutes, seed, fault, kept)
+    kept = None if report.clean else folder
+    (temporary.remove if report.clean else temporary.let_stay)(folder)
+    missing = [] if fault else _missing(report, minutes)
+    _show(report, place, minutes, seed, fault, kept)
     if missing:
         show(f" too peaceful to say: no {', no '.join(missing)}")
     held = Verdict.INCONCLUSIVE if missing else Verdict.HELD
     output().add(
-        held if books.balanced else Verdict.BROKEN,
-        **asdict(books),
+        held if report.clean else Verdict.BROKEN,
+        **asdict(report),
         seed=seed,
         server=place.about,
-        balanced=books.balanced,
+        clean=report.clean,
         missing=missing,
         history=kept and str(kept),
     )
-    broke = bool(books.lost or books.duplicated or books.stuck) and not books.died
-    if not (books.balanced if fault is None else broke):
+    broke = bool(report.lost or report.duplicated or report.stuck) and not report.died
+    if not (report.clean if fault is None else broke):
         return EXIT.NOT_AS_EXPECTED
     return EXIT.INCONCLUSIVE if missing else EXIT.AS_EXPECTED
 
 
-def _missing(books: Books, minutes: float) -> list[str]:
+def _missing(report: AuditReport, minutes: float) -> list[str]:
     """What has to happen in a run without a fault, and did not."""
-    missing = [name for name in MUST_MEET if not books.audit[name]]
+    missing = [name for name in MUST_MEET if not report.audit[name]]
     if minutes >= WHOLE_MINUTES:
-        few = {"kills": (books.struck["kills"], KILLS_MIN), "jobs": (books.jobs, JOBS_MIN)}
+        few = {"kills": (report.struck["kills"], KILLS_MIN), "jobs": (report.jobs, JOBS_MIN)}
         missing += [
             f"{least:,} {what} in {WHOLE_MINUTES} min" for what, (n, least) in few.items() if n < least
         ]
@@ -113,17 +113,17 @@ def _say(lines: Lines, text: str) -> None:
 
 
 def _show(
-    books: Books, place: Place, minutes: float, seed: int, fault: FailureMode | None, kept: Path | None
+    report: AuditReport, place: Place, minutes: float, seed: int, fault: FailureMode | None, kept: Path | None
 ) -> None:
     of = "the guarded system" if fault is None else f"{fault.id} {fault.title}"
-    show(f"chaos: {of}, {minutes:g} min, seed {seed}: {told(books.struck)}")
+    show(f"chaos: {of}, {minutes:g} min, seed {seed}: {description(report.struck)}")
     if place.about is not None:
         show(f" on {place.about}{'' if place.restart else ', which cannot be restarted from here'}")
-    show(f" {books.accepted:,} jobs accepted, {books.succeeded:,} succeeded, {books.failed:,} failed")
-    for event, count in sorted(books.audit.items()):
+    show(f" {report.accepted:,} jobs accepted, {report.succeeded:,} succeeded, {report.failed:,} failed")
+    for event, count in sorted(report.audit.items()):
         show(f"   {event:<20} {count:>9,}")
     for name in WRONG:
-        wrong = getattr(books, name)
+        wrong = getattr(report, name)
         show(f" {len(wrong):,} {name}{' unasked' * (name == 'died')}")
         for text in wrong[:5]:
             show(f"   {text}")

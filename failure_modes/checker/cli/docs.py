@@ -7,7 +7,7 @@ from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.keeping import shown_path
 from failure_modes.checker.cli.output import output, show
 from failure_modes.checker.report.documents import documents
-from failure_modes.checker.support.atomic_files import write_whole
+from failure_modes.checker.support.atomic_files import write_atomically
 
 
 @command()
@@ -18,7 +18,7 @@ def docs(*, check: bool) -> EXIT:
     stale = [path for path, text in fresh.items() if not path.exists() or path.read_text() != text]
     for path in stale:
         if not check:
-            write_whole(path, fresh[path])
+            write_atomically(path, fresh[path])
         show(f"{'stale' if check else 'written'}: {shown_path(path)}")
     if not stale:
         show("the generated documents are fresh")

@@ -28,7 +28,7 @@ class EXIT(IntEnum):
     """No answer: a limit was reached, the danger was never met, or this machine lacks something."""
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """The same in words."""
         return self.name.lower().replace("_", " ")
 

@@ -54,7 +54,7 @@ def explore(file: Path | None, *, reach_all: bool, off: int | None, **options: A
     show(everything_reached(scope, result))
     if trace is not None and file is not None:
         save(file, trace)
-    if result.tally.interrupted:
+    if result.statistics.interrupted:
         warn("interrupted")
     missing = unreached(properties(scope) if reach_all else (), result)
     code = guarded_code(result, missing)

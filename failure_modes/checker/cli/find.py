@@ -19,7 +19,13 @@ from failure_modes.checker.cli.options import (
     tuning,
 )
 from failure_modes.checker.cli.output import fail, output, show
-from failure_modes.checker.cli.searches import Searched, add_search, code_of_all, search_shown, skipped_told
+from failure_modes.checker.cli.searches import (
+    Searched,
+    add_search,
+    code_of_all,
+    search_shown,
+    skipped_described,
+)
 from failure_modes.checker.experiment.catalogue import FailureMode, failure_mode
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.report.summary import trace_of
@@ -77,7 +83,7 @@ def _find_one(mode: FailureMode, keep_as: str | None, why: str, options: dict[st
     if trace is not None and keep_as:
         click.echo(f" kept: {shown_path(path_of(mode, keep_as))}", err=output().json)
     code = EXIT.AS_EXPECTED if trace else EXIT.INCONCLUSIVE if result.bound_hit else EXIT.NOT_AS_EXPECTED
-    if result.tally.interrupted:  # the trace may not be the shortest, and the rest was not searched for
+    if result.statistics.interrupted:  # the trace may not be the shortest, and the rest was not searched for
         code = EXIT.INCONCLUSIVE
     add_search(result, scope, trace, code, failure_mode=mode.id, target=mode.breaks)
     return Searched(result=result, code=code)
@@ -92,23 +98,27 @@ def _tell(
         show(rendered(replay(trace), command=again))
         show(_found_line(result))
         return
-    tried = f"{mode.id} {mode.title}: {mode.breaks} was not broken in {result.tally.examples:,} examples"
+    tried = f"{mode.id} {mode.title}: {mode.breaks} was not broken in {result.statistics.examples:,} examples"
     more = "try more --steps or --examples"
     if result.bound_hit:
-        more = "the search was interrupted" if result.tally.interrupted else "--seconds ended the search"
-    show(f"{tried}; {more}{skipped_told(result, '; ')}")
+        more = "the search was interrupted" if result.statistics.interrupted else "--seconds ended the search"
+    show(f"{tried}; {more}{skipped_described(result, '; ')}")
 
 
 def _found_line(result: Result) -> str:
-    tally = result.tally
-    lines = [f" found in example {tally.examples_to_first} after {tally.seconds_to_first or 0.0:.1f} s"]
-    lines.append(f"shrunk after {tally.stopwatch.seconds:.1f} s")
+    statistics = result.statistics
+    lines = [
+        f" found in example {statistics.examples_to_first} after {statistics.seconds_to_first or 0.0:.1f} s"
+    ]
+    lines.append(f"shrunk after {statistics.stopwatch.seconds:.1f} s")
     if result.bound_hit:
-        ended = "the search was interrupted" if result.tally.interrupted else "--seconds ended the search"
+        ended = (
+            "the search was interrupted" if result.statistics.interrupted else "--seconds ended the search"
+        )
         lines.append(f"but a shorter trace may exist, because {ended}")
-    elif not result.sure:
+    elif not result.is_minimal:
         lines.append("but a shorter trace may exist: there are too many traces to try them all")
-    return ", ".join(lines) + skipped_told(result, "; ")
+    return ", ".join(lines) + skipped_described(result, "; ")
 
 
 def _again(mode: FailureMode, options: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from failure_modes.checker.cli.options import processes_for
 from failure_modes.checker.cli.output import Verdict, output, show, warn
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import Strategy
-from failure_modes.checker.oracle.describe import steps_told
+from failure_modes.checker.oracle.describe import steps_described
 from failure_modes.checker.report.progress import Lines
 from failure_modes.checker.support.process_pool import Pool
 from failure_modes.checker.traces.trace import action_to_json
@@ -51,7 +51,7 @@ def hunt_and_show(scope: Scope, strategy: Strategy, number: int, options: dict[s
     found: list[tuple[Break, ...]] = []
     try:
         with Pool(processes) as pool:
-            for one, breaks in zip(asked, pool.in_order(_hunted, asked, processes), strict=True):
+            for one, breaks in zip(asked, pool.in_order(_found, asked, processes), strict=True):
                 found.append(breaks)
                 _show(one, breaks)
                 if limit is not None and watch.seconds > limit:
@@ -61,7 +61,7 @@ def hunt_and_show(scope: Scope, strategy: Strategy, number: int, options: dict[s
     return _code(chosen, found)
 
 
-def _hunted(asked: _Asked) -> tuple[Break, ...]:
+def _found(asked: _Asked) -> tuple[Break, ...]:
     """What breaks. Runs in a process of the pool."""
     lines = Lines(f"hunting, {asked.place}")
     return tuple(
@@ -76,7 +76,7 @@ def _show(asked: _Asked, breaks: tuple[Break, ...]) -> None:
     attempts = f"{trial.attempts_max} attempt{'s' * (trial.attempts_max > 1)} a job"
     show(f"off: {', '.join(trial.off)}; {attempts}")
     for one in breaks:
-        show(f"   {one.invariant} in {steps_told(len(one.actions))}, {_told(one)}")
+        show(f"   {one.invariant} in {steps_described(len(one.actions))}, {_described(one)}")
 
 
 def _code(chosen: tuple[Trial, ...], tried: list[tuple[Break, ...]]) -> EXIT:
@@ -91,7 +91,7 @@ def _code(chosen: tuple[Trial, ...], tried: list[tuple[Break, ...]]) -> EXIT:
     return EXIT.AS_EXPECTED if len(tried) == len(chosen) else EXIT.INCONCLUSIVE
 
 
-def _told(one: Break) -> str:
+def _described(one: Break) -> str:
     if len(one.needed) > 1:
         return f"for want of {' and '.join(one.needed)} together"
     return (

@@ -4,7 +4,7 @@ from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.output import output, show
 from failure_modes.checker.experiment.catalogue import catalogue
-from failure_modes.checker.oracle.describe import steps_told
+from failure_modes.checker.oracle.describe import steps_described
 from failure_modes.checker.traces.database import kept
 
 
@@ -16,7 +16,7 @@ def list_() -> EXIT:
         traces = kept(mode)
         show(f"{mode.id}  {mode.title}: breaks {broken}, prevented by {mode.policy}")
         for path, trace in traces:
-            show(f"        {path.name}  {steps_told(len(trace.actions))}, {trace.scope.granularity}")
+            show(f"        {path.name}  {steps_described(len(trace.actions))}, {trace.scope.granularity}")
         output().add(
             None,
             failure_mode=mode.id,

@@ -47,7 +47,7 @@ def matrix_(processes: int, together: int) -> EXIT:
 
 
 def _show(part: PolicyGroup, rows: list[Row]) -> None:
-    show(f"{part.told}\n")
+    show(f"{part.description}\n")
     cells = [["switched off", *[invariant.id for invariant in INVARIANTS]]]
     cells += [_cells(row, rows) for row in rows]
     width = 2 + max([len(line[0]) for line in cells])
@@ -75,7 +75,7 @@ def _add(part: PolicyGroup, row: Row, rows: list[Row]) -> None:
     broken = any(answer.finding is not None for answer in row.answers)
     output().add(
         Verdict.BROKEN if broken else Verdict.HELD,
-        scope=part.told,
+        scope=part.description,
         off=row.off,
         invariants={
             invariant.id: {

@@ -104,8 +104,8 @@ def _show(looked: dict[Setting, Looked]) -> None:
     show(f"{runs:,} runs, {commits:,} commits; {recovered:,} different contents recovered and judged")
     show("lost     images in which an acknowledged commit is missing")
     show("corrupt  images that are no database, or hold what was there after no commit")
-    told = f"the store's settings ({STORE.journal}, {STORE.synchronous})"
-    show(f"{told}: {store.lost:,} lost, {store.corrupt:,} corrupt in {store.images:,} images")
+    description = f"the store's settings ({STORE.journal}, {STORE.synchronous})"
+    show(f"{description}: {store.lost:,} lost, {store.corrupt:,} corrupt in {store.images:,} images")
     show(
         f" {store.at_risk:,} of them while something was not synced; the log was copied back "
         f"{store.checkpoints:,} times"

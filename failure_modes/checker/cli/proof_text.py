@@ -9,7 +9,7 @@ from failure_modes.checker.cli.output import Verdict, output, show
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.scope import Scope, StoreKind, guarded
-from failure_modes.checker.oracle.describe import steps_told
+from failure_modes.checker.oracle.describe import steps_described
 from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.report.summary import trace_of
@@ -41,16 +41,17 @@ class Proved:
         return "interrupted" in [answer.bound for answer in self.answers]
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """The scope, in words."""
         store = "" if self.scope.store is StoreKind.SQLITE else f", {self.scope.store}"
-        return f"{self.bounds.told}; {self.scope.told}, {self.scope.granularity} granularity{store}"
+        scope = f"{self.scope.description}, {self.scope.granularity} granularity{store}"
+        return f"{self.bounds.description}; {scope}"
 
 
 def tell(proved: Proved, keep_as: str | None, why: str) -> None:
     """Show it, and add its results."""
     mode, scope = proved.mode, proved.scope
-    show(f"{'guarded system' if mode is None else f'{mode.id} {mode.title}'}: {proved.told}")
+    show(f"{'guarded system' if mode is None else f'{mode.id} {mode.title}'}: {proved.description}")
     if mode is not None and proved.broken is not None:
         _tell_broken(mode, scope, proved.broken, keep_as, why)
         _add(proved, proved.broken, mode, "broken")
@@ -70,7 +71,7 @@ def _add(proved: Proved, answer: ProofResult, broken: FailureMode | None, system
         failure_mode=proved.mode.id if proved.mode else None,
         system=system,
         target=broken.breaks if broken else None,
-        scope=proved.told,
+        scope=proved.description,
         **answer.as_json(),
         wrong=list(proved.wrong),
         trace=json.loads(to_json(trace)) if trace else None,
@@ -85,7 +86,7 @@ def _tell_broken(mode: FailureMode, scope: Scope, answer: ProofResult, keep_as: 
         return
     again = as_typed("replay", shown_path(path_of(mode, keep_as))) if keep_as else None
     show(rendered(replay(trace), command=again, shortest=True))
-    steps = steps_told(len(answer.actions))
+    steps = steps_described(len(answer.actions))
     show(f" no trace of fewer than {steps} breaks {mode.breaks}: {_counts(answer)}")
 
 

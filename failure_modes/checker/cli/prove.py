@@ -129,7 +129,7 @@ def _broken(mode: FailureMode, scope: Scope, bounds: Bounds, options: dict[str, 
     proof = Proof(
         scope=scope,
         bounds=bounds,
-        swap=mode.fault,
+        fault=mode.fault,
         target=mode.target,
         reductions=reductions_of(mode, options),
         depth_max=options["depth"],
@@ -148,7 +148,7 @@ def _guarded(mode: FailureMode | None, scope: Scope, bounds: Bounds, options: di
     proof = Proof(
         scope=scope,
         bounds=bounds,
-        swap=guarded if mode is None else mode.control,
+        fault=guarded if mode is None else mode.control,
         target=None,
         reductions=reductions_of(None, options),
         depth_max=options["depth"],

@@ -67,7 +67,7 @@ def _run_one(mode: FailureMode, store: str | None, seed: int, *, brief: bool) ->
     finally:
         output().quiet, output().stage = False, None
     expected = "as expected" if len(codes) == len(TITLES) else "interrupted"
-    wrong = [f"{stage} {code.told}" for stage, code in codes.items() if code is not EXIT.AS_EXPECTED]
+    wrong = [f"{stage} {code.description}" for stage, code in codes.items() if code is not EXIT.AS_EXPECTED]
     show(f"{mode.id} {mode.title}: {', '.join(wrong) or expected}; {watch.seconds:.0f} s")
     return worst(codes.values())
 

@@ -6,9 +6,9 @@ from attrs import frozen
 
 from failure_modes.checker.cli.exits import EXIT, worst
 from failure_modes.checker.cli.output import Verdict, output, warn
-from failure_modes.checker.experiment.scope import Scope, Swap
+from failure_modes.checker.experiment.scope import Fault, Scope
 from failure_modes.checker.experiment.strategy import Strategy
-from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.report.progress import shown
 from failure_modes.checker.report.summary import as_json
 from failure_modes.checker.search.machine import Result, Search, run
@@ -25,18 +25,18 @@ class Searched:
     @property
     def interrupted(self) -> bool:
         """True if it was interrupted: then no other search is begun."""
-        return self.result.tally.interrupted
+        return self.result.statistics.interrupted
 
 
 def search_shown(
-    what: str, scope: Scope, strategy: Strategy, swap: Swap, hunted: Hunt | None, options: dict[str, Any]
+    what: str, scope: Scope, strategy: Strategy, fault: Fault, target: Target | None, options: dict[str, Any]
 ) -> Result:
     """Search, and show how far it has come."""
     search = Search(
         scope=scope,
         strategy=strategy,
-        swap=swap,
-        hunted=hunted,
+        fault=fault,
+        target=target,
         seed=options["seed"],
         examples=options["examples"],
         seconds_max=options["seconds"],
@@ -57,7 +57,7 @@ def guarded_code(result: Result, missing: tuple[str, ...]) -> EXIT:
     """The exit code of a search that should find nothing. Warns of what the search never met."""
     if result.finding is not None:
         return EXIT.NOT_AS_EXPECTED
-    if result.tally.interrupted:
+    if result.statistics.interrupted:
         return EXIT.INCONCLUSIVE
     if missing:
         warn(
@@ -74,8 +74,8 @@ def code_of_all(searched: list[Searched]) -> EXIT:
     return worst([one.code for one in searched])
 
 
-def skipped_told(result: Result, before: str) -> str:
+def skipped_described(result: Result, before: str) -> str:
     """How many examples were skipped because another invariant broke first; begins with `before`."""
-    skipped = sorted(result.tally.asides.items())
-    told = " and ".join([f"{count} examples broke {name} first" for name, count in skipped])
-    return f"{before}{told} and were skipped" if skipped else ""
+    skipped = sorted(result.statistics.asides.items())
+    description = " and ".join([f"{count} examples broke {name} first" for name, count in skipped])
+    return f"{before}{description} and were skipped" if skipped else ""

@@ -42,7 +42,9 @@ def seeds_(modes: tuple[FailureMode, ...], seeds: int | None) -> EXIT:
         right = right and short
         lengths = " or ".join([str(length) for length in one.lengths]) or "nothing"
         wrong = "" if short else f", and the shortest is {mode.expected.shortest}"
-        show(f"{mode.id} {mode.title}, {mode.breaks}: found with {one.told}; shrunk to {lengths}{wrong}")
+        show(
+            f"{mode.id} {mode.title}, {mode.breaks}: found with {one.description}; shrunk to {lengths}{wrong}"
+        )
         output().add(
             Verdict.BROKEN if one.lengths else Verdict.HELD,
             failure_mode=mode.id,

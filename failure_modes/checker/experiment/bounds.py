@@ -55,7 +55,7 @@ class Bounds:
     power_losses: int = _times()
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """The bounds in words: `2 jobs, 1 tick (30 s)`."""
         counted = [(kind, getattr(self, kind)) for kind in KINDS]
         words = [f"{number} {_TOLD[kind][number > 1]}" for kind, number in counted if number]

@@ -10,7 +10,7 @@ from typing import cast
 from attrs import asdict, evolve, field, frozen
 
 from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.scope import Scope, StoreKind, Swap, guarded
+from failure_modes.checker.experiment.scope import Fault, Scope, StoreKind, guarded
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.support.errors import CallerError, ScenarioError
@@ -51,11 +51,11 @@ class AlsoBreaks:
     tolerates: tuple[str, ...] = ()
     """The invariants that may break on the way to it."""
     expected: Expected
-    fault: Swap | None = None
+    fault: Fault | None = None
     scope: Scope | None = None
     strategy: Strategy | None = None
     bounds: Bounds | None = None
-    control: Swap | None = None
+    control: Fault | None = None
     control_note: str | None = None
 
 
@@ -73,7 +73,7 @@ class FailureMode:
     trigger: str
     policy: str
     """The policy that prevents it, in the words of the documents."""
-    fault: Swap
+    fault: Fault
     scope: Scope = field(factory=Scope)
     strategy: Strategy
     bounds: Bounds
@@ -81,7 +81,7 @@ class FailureMode:
     also_breaks: tuple[AlsoBreaks, ...] = ()
     tolerates: tuple[str, ...] = ()
     """The invariants that may break on the way to the first."""
-    control: Swap = guarded
+    control: Fault = guarded
     """The same system without the fault."""
     control_note: str = ""
     """What the control lacks, in words, if it is not the guarded system."""

@@ -40,7 +40,7 @@ class Scope:
         return tuple(WORKER_NAMES[: self.workers])
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """The workers, and what is not as usual, in words: `2 workers, 1 retry in 60 s`."""
         settings, usual = self.settings, Settings()
         words = [_counted(self.workers, "worker", "workers")]
@@ -64,7 +64,7 @@ def _counted(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
-Swap = Callable[[Queue], Queue]
+Fault = Callable[[Queue], Queue]
 """Puts a fault into a queue, from outside: it replaces a policy, or more."""
 
 
@@ -73,7 +73,7 @@ def guarded(queue: Queue) -> Queue:
     return queue
 
 
-def build_queue(store: Store, settings: Settings, swap: Swap) -> Queue:
+def build_queue(store: Store, settings: Settings, fault: Fault) -> Queue:
     """The real queue over a store, with the model's settings."""
     retry = Retry(
         attempts_max=settings.attempts_max,
@@ -84,4 +84,4 @@ def build_queue(store: Store, settings: Settings, swap: Swap) -> Queue:
     budget = RetryBudget(retries_max=settings.retries_max, window_seconds=settings.window_ms / 1000)
     breaker = CircuitBreaker(failures_max=settings.failures_max, open_seconds=settings.open_ms / 1000)
     policies = Policies(retry=retry, budget=budget, breaker=breaker)
-    return swap(Queue(store=store, policies=policies, lease_seconds=settings.lease_ms / 1000))
+    return fault(Queue(store=store, policies=policies, lease_seconds=settings.lease_ms / 1000))

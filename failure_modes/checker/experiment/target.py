@@ -36,19 +36,15 @@ class Target:
         return self.invariant
 
 
-Hunt = Target
-"""The older name of a target."""
-
-
 def tolerating_others(invariant: str) -> Target:
     """The target that tolerates every other invariant that it can."""
     never = (invariant, *_NEVER_TOLERATED.get(invariant, ()))
     return Target(invariant, tuple([other for other in _KNOWN if other not in never]))
 
 
-def needs_ending(hunted: Target | None) -> bool:
+def needs_ending(target: Target | None) -> bool:
     """Whether an example must be run to its end.
 
     Only there can INV_004 and INV_005 be judged. INV_006 is judged on each change, and recovery makes some.
     """
-    return hunted is None or hunted.invariant in ("INV_004", "INV_005", "INV_006")
+    return target is None or target.invariant in ("INV_004", "INV_005", "INV_006")

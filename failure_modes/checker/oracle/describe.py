@@ -170,6 +170,6 @@ def _breaker(durable: Durable) -> str:
     return f"breaker: {where}, {durable.breaker.failures} failed in a row"
 
 
-def steps_told(number: int) -> str:
+def steps_described(number: int) -> str:
     """A number of steps in words: `1 step`, `8 steps`."""
     return f"{number} step{'' if number == 1 else 's'}"

@@ -9,7 +9,7 @@ invariant puts the run off target, and the run is over.
 """
 
 from failure_modes.checker.experiment.findings import Divergence, Finding, Violation
-from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle.describe import describe_outcome
 from failure_modes.checker.oracle.ledger import Ledger
 from failure_modes.checker.oracle.records import Record
@@ -23,7 +23,7 @@ from model.state import Settings
 class Judge:
     """Judges each change and the ending. Reads the ledger to say at which step."""
 
-    def __init__(self, target: Hunt | None, settings: Settings, ledger: Ledger) -> None:
+    def __init__(self, target: Target | None, settings: Settings, ledger: Ledger) -> None:
         self.target = target
         self.diverged: Finding | None = None
         """The first divergence, in a run with a target."""
@@ -84,7 +84,7 @@ class Judge:
         )
         raise Violation(finding, tuple(self._ledger.actions))
 
-    def _note_others(self, broken: dict[str, str], target: Hunt) -> None:
+    def _note_others(self, broken: dict[str, str], target: Target) -> None:
         """Note what broke on the way. What the target does not tolerate puts the run off target."""
         for invariant, text in broken.items():
             if invariant not in target.tolerates:

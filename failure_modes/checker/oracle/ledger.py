@@ -12,10 +12,10 @@ from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.oracle.sometimes import OF_POISON, OF_POWER, reached
 from failure_modes.checker.oracle.system_side import SystemStep
 from failure_modes.checker.simulation.process import Process
-from failure_modes.checker.simulation.stepping import At
+from failure_modes.checker.simulation.stepping import PausePoint
 from model.actions import Action, Enqueue, Fail, PowerLoss
 from model.events import Event
-from model.invariants import Fault, condensed
+from model.invariants import InjectedFault, condensed
 from model.load import Load
 from model.state import Durable, Settings, Status
 
@@ -26,7 +26,7 @@ class LedgerSnapshot:
 
     accepted: tuple[Enqueue, ...] = ()
     events: tuple[Event, ...] = ()
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[InjectedFault, ...] = ()
     load: Load = field(factory=Load)
 
 
@@ -41,7 +41,7 @@ class Ledger:
         """The audit, as it was read after each action."""
         self.accepted: list[Enqueue] = []
         """The enqueues that were committed, the first of each key."""
-        self.faults: list[Fault] = []
+        self.faults: list[InjectedFault] = []
         self.load = Load()
         """What retries and failures have made so far."""
         self.recovering = False
@@ -92,11 +92,11 @@ class Ledger:
         if isinstance(asked, Enqueue):
             if asked.key in self.accepted_keys:
                 job = next((job.id for job in done.after.jobs if job.key == asked.key), 0)
-                self.faults.append(Fault(kind="duplicate", job=job))
+                self.faults.append(InjectedFault(kind="duplicate", job=job))
             else:
                 self.accepted.append(asked)
-        elif isinstance(asked, Fail) and done.job_in_hand is not None:
-            self.faults.append(Fault(kind="failure", job=done.job_in_hand))
+        elif isinstance(asked, Fail) and done.current_job is not None:
+            self.faults.append(InjectedFault(kind="failure", job=done.current_job))
 
     def keep(self, record: Record) -> None:
         """Keep the record of an action that was taken."""
@@ -127,14 +127,14 @@ class Ledger:
         self._met.clear()
 
 
-def crash_faults(process: Process, durable: Durable) -> tuple[list[Fault], Counter[str]]:
+def crash_faults(process: Process, durable: Durable) -> tuple[list[InjectedFault], Counter[str]]:
     """The executions that a crash of the process interrupts, as faults; and the situations that it meets."""
     faults, met = [], Counter[str]()
     for execution in durable.executions:
         if execution.worker == process.name and execution.status not in (Status.DONE, Status.ABORTED):
-            faults.append(Fault(kind="crash", job=execution.job, execution=execution.id))
+            faults.append(InjectedFault(kind="crash", job=execution.job, execution=execution.id))
             met["a crash fell between commit and finish"] += execution.status is Status.COMMITTED
-    in_transaction = process.transaction.pending is not None and process.at is At.STATEMENT
+    in_transaction = process.transaction.pending is not None and process.at is PausePoint.STATEMENT
     met["a crash fell inside a transaction"] += in_transaction
-    met["a crash hid a commit from its worker"] += process.at is At.COMMITTED
+    met["a crash hid a commit from its worker"] += process.at is PausePoint.COMMITTED
     return faults, met

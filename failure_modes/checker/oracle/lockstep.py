@@ -15,8 +15,8 @@ from typing import Self
 from attrs import frozen
 
 from failure_modes.checker.experiment.findings import Finding, Found
-from failure_modes.checker.experiment.scope import Scope, Swap, guarded
-from failure_modes.checker.experiment.target import Hunt, needs_ending
+from failure_modes.checker.experiment.scope import Fault, Scope, guarded
+from failure_modes.checker.experiment.target import Target, needs_ending
 from failure_modes.checker.oracle.judge import Judge
 from failure_modes.checker.oracle.ledger import Ledger, LedgerSnapshot
 from failure_modes.checker.oracle.liveness import recover
@@ -52,12 +52,17 @@ class Lockstep:
     """A run. Made anew for each example; `close` it."""
 
     def __init__(
-        self, scope: Scope, swap: Swap = guarded, *, target: Hunt | None = None, world: World | None = None
+        self,
+        scope: Scope,
+        fault: Fault = guarded,
+        *,
+        target: Target | None = None,
+        world: World | None = None,
     ) -> None:
         """`world` is a fresh one of the same scope and swap, if not the usual one."""
         self.scope = scope
         self.settings: Settings = scope.settings
-        self.world = world or world_of(scope, swap)
+        self.world = world or world_of(scope, fault)
         self.system = SystemSide(self.world, power_loss=scope.power_loss)
         self.reference = Reference(scope)
         self.ledger = Ledger(scope.settings)
@@ -169,7 +174,7 @@ class Lockstep:
             state=self.reference.state,
             ledger=self.ledger.snapshot(),
             diverged=self.judge.snapshot(),
-            path=tuple(self.ledger.actions) if self.world.replays else (),
+            path=tuple(self.ledger.actions) if self.world.restores_by_replay else (),
         )
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -179,7 +184,7 @@ class Lockstep:
         statement that waits, the locks of an open transaction) cannot be restored so. Such a world is
         restored by replaying its actions. Raises NotTheSame if they lead elsewhere than before.
         """
-        if self.world.replays:
+        if self.world.restores_by_replay:
             self._replay(snapshot)
             return
         self.system.restore(snapshot.system)
@@ -227,7 +232,9 @@ class Lockstep:
         self.ledger.forget_records()
 
 
-def run_actions(scope: Scope, swap: Swap, target: Hunt | None, actions: tuple[Action, ...]) -> Found | None:
+def run_actions(
+    scope: Scope, fault: Fault, target: Target | None, actions: tuple[Action, ...]
+) -> Found | None:
     """Run the actions from the start, and return what breaks. Actions that cannot happen are left out."""
-    lockstep = Lockstep(scope, swap, target=target)
+    lockstep = Lockstep(scope, fault, target=target)
     return play(lockstep, actions, ending=needs_ending(target), stops_when_over=True).found

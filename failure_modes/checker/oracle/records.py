@@ -2,7 +2,7 @@
 
 from attrs import frozen
 
-from failure_modes.checker.simulation.process_snapshot import Moved
+from failure_modes.checker.simulation.process_snapshot import StepResult
 from failure_modes.checker.simulation.stepping import label
 from model.actions import Action
 from model.events import Event, Outcome
@@ -21,7 +21,7 @@ class Record:
     now: int
     read_at: int | None
     model: Outcome | None
-    moved: Moved
+    moved: StepResult
     events: tuple[Event, ...]
     before: Durable
     after: Durable

@@ -8,7 +8,7 @@ from failure_modes.checker.experiment.scope import Granularity, Scope
 from failure_modes.checker.oracle.describe import describe, difference
 from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.oracle.system_side import SystemStep
-from failure_modes.checker.simulation.stepping import At
+from failure_modes.checker.simulation.stepping import PausePoint
 from model.events import Outcome
 from model.state import Phase, State, Worker, initial
 from model.step import step
@@ -54,7 +54,7 @@ class Reference:
             return difference(self.state.durable, record.after)
         return None
 
-    def phase_difference(self, name: str, at: At) -> Difference | None:
+    def phase_difference(self, name: str, at: PausePoint) -> Difference | None:
         """How the process differs from the model's worker of that name, given where it is paused."""
         worker = self.state.worker(name) if self.state else None
         if worker is None:
@@ -62,14 +62,14 @@ class Reference:
         return phases_differ(worker, at, exact=self._scope.granularity is Granularity.TRANSACTION)
 
 
-def phases_differ(worker: Worker, at: At, *, exact: bool) -> Difference | None:
+def phases_differ(worker: Worker, at: PausePoint, *, exact: bool) -> Difference | None:
     """How the model's worker and a process that is paused there disagree on whether the handler runs.
 
     `exact`: the process is paused right before its next transaction. So its handler must run if the model
     says so. Otherwise the process may pause several times before that transaction.
     """
-    running = at in (At.HANDLER, At.REPLY)
-    if running and worker.phase is not (Phase.RUNNING if at is At.HANDLER else Phase.CALLED):
+    running = at in (PausePoint.HANDLER, PausePoint.REPLY)
+    if running and worker.phase is not (Phase.RUNNING if at is PausePoint.HANDLER else Phase.CALLED):
         return f"worker {worker.name} is {worker.phase}", "its handler runs"
     if exact and worker.phase in (Phase.RUNNING, Phase.CALLED) and not running:
         return f"worker {worker.name} runs its handler", "it does not"

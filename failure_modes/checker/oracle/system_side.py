@@ -11,10 +11,10 @@ from attrs import frozen
 
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.process import Process
-from failure_modes.checker.simulation.process_snapshot import Moved, Standing
-from failure_modes.checker.simulation.stepping import At
+from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot, StepResult
+from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.simulation.world import World
-from failure_modes.checker.subject.abstraction import Told, read
+from failure_modes.checker.subject.abstraction import AuditCursor, read
 from failure_modes.checker.subject.programs import can
 from model.actions import Action, Crash, PowerLoss, Step, Tick, actor_of
 from model.draft import SERIAL, Visibility
@@ -37,10 +37,10 @@ class SystemStep:
     """
 
     action: Action
-    moved: Moved
+    moved: StepResult
     operation: Action | None
     visibility: Visibility = SERIAL
-    job_in_hand: int | None = None
+    current_job: int | None = None
     read_at: int | None = None
     before: Durable
     after: Durable
@@ -57,7 +57,7 @@ class SystemSnapshot:
     content: Content
     durable: Durable
     now: int
-    processes: tuple[Standing, ...]
+    processes: tuple[ProcessSnapshot, ...]
     extra: tuple[object, ...] = ()
 
 
@@ -69,7 +69,7 @@ class SystemSide:
         self.world = world
         self._power_loss = power_loss
         self.durable = Durable()
-        self._audit = Told(in_order=not world.overlaps)
+        self._audit = AuditCursor(in_order=not world.overlaps)
         self._visibility = VisibilityLog(overlaps=world.overlaps)
         self._known: dict[int, tuple[Content, Durable]] = {}
         """The rows of each content that a restorable world had."""
@@ -94,15 +94,15 @@ class SystemSide:
         """
         name = actor_of(action)
         process = self.world.processes[name] if name else None
-        return process is None or process.at in (At.HANDLER, At.REPLY) or process.at_rest
+        return process is None or process.at in (PausePoint.HANDLER, PausePoint.REPLY) or process.at_rest
 
     def effective_action(self, action: Action, is_poison: Callable[[str | None], bool]) -> Action:
         """The action that really happens: the handler of a poison job kills its worker."""
         if isinstance(action, Step) and action.worker in self.world.processes:
             process = self.world.processes[action.worker]
-            if process.at is At.HANDLER:
+            if process.at is PausePoint.HANDLER:
                 for job in self.durable.jobs:
-                    if job.id == process.job_in_hand and is_poison(job.key):
+                    if job.id == process.current_job and is_poison(job.key):
                         return Crash(worker=action.worker)
         return action
 
@@ -117,21 +117,21 @@ class SystemSide:
         match action:
             case Tick():
                 self.world.clock.advance(action.milliseconds)
-                return self._observed(action, Moved())
+                return self._observed(action, StepResult())
             case Crash():
                 self.world.processes[action.worker].kill()
-                return self._observed(action, Moved(changed=not self.world.unused))
+                return self._observed(action, StepResult(changed=not self.world.unused))
             case PowerLoss():
-                self._audit = Told(self.world.lose_power(), in_order=not self.world.overlaps)
-                return self._observed(action, Moved(changed=True))
+                self._audit = AuditCursor(self.world.lose_power(), in_order=not self.world.overlaps)
+                return self._observed(action, StepResult(changed=True))
             case _:
                 return self._move(action)
 
     def snapshot(self) -> SystemSnapshot:
         """Where the system is."""
         extra: tuple[object, ...] = ()
-        if self.world.replays:
-            extra = (*self._visibility.extra(self.now), *self.world.beyond())
+        if self.world.restores_by_replay:
+            extra = (*self._visibility.extra(self.now), *self.world.extra_state())
         return SystemSnapshot(
             content=self.world.content(),
             durable=self.durable,
@@ -142,15 +142,15 @@ class SystemSide:
 
     def restore(self, snapshot: SystemSnapshot) -> None:
         """Be there again, in a world that is restored by its content."""
-        self.world.put_back(snapshot.content, snapshot.now, snapshot.processes)
+        self.world.restore(snapshot.content, snapshot.now, snapshot.processes)
         self.durable = snapshot.durable
-        self._audit = Told(self.world.audit_before(snapshot.content))
+        self._audit = AuditCursor(self.world.audit_before(snapshot.content))
 
     def start_over(self) -> None:
         """Be where nothing has happened, in a world that is restored by replaying its actions."""
         self.world.start_over()
         self.durable = Durable()
-        self._audit = Told(in_order=not self.world.overlaps)
+        self._audit = AuditCursor(in_order=not self.world.overlaps)
         self._visibility = VisibilityLog(overlaps=self.world.overlaps)
 
     def is_at(self, snapshot: SystemSnapshot) -> bool:
@@ -159,19 +159,19 @@ class SystemSide:
 
     def history(self) -> tuple[Event, ...]:
         """The audit from its first row on, read again."""
-        return Told().new(self.world.observer)
+        return AuditCursor().new(self.world.observer)
 
-    def _processes(self) -> tuple[Standing, ...]:
-        return tuple([process.stands() for process in self.world.processes.values()])
+    def _processes(self) -> tuple[ProcessSnapshot, ...]:
+        return tuple([process.snapshot() for process in self.world.processes.values()])
 
     def _move(self, action: Action) -> SystemStep:
         name = actor_of(action)
         assert name is not None, "a process moves"
         process = self.world.processes[name]
         operation = action
-        if process.at is not At.COMMITTED:  # after a COMMIT no operation begins
+        if process.at is not PausePoint.COMMITTED:  # after a COMMIT no operation begins
             operation = cast(Action, process.transaction.intend(action))
-        job_in_hand = process.job_in_hand
+        current_job = process.current_job
         moved = process.resume(action)
         self._visibility.look(process, moved, self.durable, self.now)
         before, events, visibility = self.durable, self._read(moved), SERIAL
@@ -184,27 +184,27 @@ class SystemSide:
             moved=moved,
             operation=operation if moved.committed else None,
             visibility=visibility,
-            job_in_hand=job_in_hand,
+            current_job=current_job,
             read_at=process.transaction.read_at,
             before=before,
             after=self.durable,
             events=events,
         )
 
-    def _observed(self, action: Action, moved: Moved) -> SystemStep:
+    def _observed(self, action: Action, moved: StepResult) -> SystemStep:
         """What the world did by itself: the model takes the same action."""
         before, events = self.durable, self._read(moved)
         return SystemStep(
             action=action, moved=moved, operation=action, before=before, after=self.durable, events=events
         )
 
-    def _read(self, moved: Moved) -> tuple[Event, ...]:
+    def _read(self, moved: StepResult) -> tuple[Event, ...]:
         """Read the rows into `durable`. Returns the audit rows that are new."""
         if not moved.changed:
             return ()
         content = self.world.content() if self.world.restorable else None
         _, known = self._known.get(id(content), (None, None))
-        self.durable, events = read(self.world.observer, self.world.gateway, told=self._audit, known=known)
+        self.durable, events = read(self.world.observer, self.world.gateway, cursor=self._audit, known=known)
         if content is not None and known is None:
             if len(self._known) > CONTENTS_MAX:
                 self._known.clear()
@@ -228,7 +228,7 @@ class VisibilityLog:
         """What was noted, with times counted from now."""
         return tuple([(job, at - now) for job, at in sorted(self._changed_at.items(), key=str)])
 
-    def look(self, process: Process, moved: Moved, durable: Durable, now: int) -> None:
+    def look(self, process: Process, moved: StepResult, durable: Durable, now: int) -> None:
         """If the process read the jobs, note those that were due and held by no other transaction."""
         look = moved.look
         if look is not None:

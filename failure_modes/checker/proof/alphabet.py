@@ -2,7 +2,7 @@
 
 from failure_modes.checker.experiment.bounds import KINDS, Bounds, Spent
 from failure_modes.checker.experiment.scope import Scope
-from failure_modes.checker.simulation.process_snapshot import Standing
+from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.subject.programs import can
 from model.actions import (
     PRODUCER,
@@ -46,7 +46,7 @@ class Alphabet:
             raise ValueError(f"{len(self.actions)} different actions, and {ACTIONS_MAX} are the most")
         self.index = {action: number for number, action in enumerate(self.actions)}
 
-    def possible(self, processes: tuple[Standing, ...], spent: Spent) -> list[tuple[Action, Spent]]:
+    def possible(self, processes: tuple[ProcessSnapshot, ...], spent: Spent) -> list[tuple[Action, Spent]]:
         """Each action that can happen where the processes are, with what is spent after it."""
         found = []
         for action in self.actions:

@@ -15,10 +15,10 @@ from typing import Any
 
 from attrs import asdict, frozen
 
-from failure_modes.checker.experiment.scope import Swap
+from failure_modes.checker.experiment.scope import Fault
 from failure_modes.checker.proof.fingerprint import DIGEST_BYTES
 from failure_modes.checker.proof.proof import Counts, Proof
-from failure_modes.checker.support.atomic_files import write_whole
+from failure_modes.checker.support.atomic_files import write_atomically
 from failure_modes.checker.support.errors import FileError
 
 FORMAT = 2
@@ -54,22 +54,22 @@ class Checkpoint:
 def identity(proof: Proof) -> dict[str, Any]:
     """What identifies a proof."""
     return {
-        "system": f"{proof.swap.__module__}.{proof.swap.__qualname__}",
+        "system": f"{proof.fault.__module__}.{proof.fault.__qualname__}",
         "target": asdict(proof.target) if proof.target else None,
         "scope": asdict(proof.scope),
         "bounds": asdict(proof.bounds),
         "reductions": asdict(proof.reductions),
-        "code": _code(proof.swap),
+        "code": _code(proof.fault),
     }
 
 
 @cache
-def _code(swap: Swap) -> str:
+def _code(fault: Fault) -> str:
     """A digest of all the code that a proof rests on: other code may find other states."""
     root = Path(__file__).parents[3]
     folders = (root / "model", root / "system", root / "failure_modes" / "checker")
     files = {path for folder in folders for path in folder.rglob("*.py")}
-    source = getsourcefile(swap)
+    source = getsourcefile(fault)
     texts = [path.read_bytes() for path in sorted(files | ({Path(source)} if source else set()))]
     return sha256(b"\0".join(texts)).hexdigest()
 
@@ -79,7 +79,7 @@ def save(path: Path, proof: Proof, checkpoint: Checkpoint) -> None:
     body = asdict(checkpoint)
     body["seen"] = b64encode(b"".join(checkpoint.seen)).decode()
     text = json.dumps({"format": FORMAT, "proof": identity(proof), **body})
-    write_whole(path, f"{_sum(text)}\n{text}\n")
+    write_atomically(path, f"{_sum(text)}\n{text}\n")
 
 
 def load(path: Path, proof: Proof) -> Checkpoint:
@@ -125,9 +125,9 @@ def _checkpoint(top: dict[str, Any]) -> Checkpoint:
     if not isinstance(top["seconds"], int | float):
         raise TypeError("the seconds are no number")
     return Checkpoint(
-        depth=_whole(top["depth"]),
+        depth=_integer(top["depth"]),
         seconds=top["seconds"],
-        counts=Counts(**{name: _whole(count) for name, count in top["counts"].items()}),
+        counts=Counts(**{name: _integer(count) for name, count in top["counts"].items()}),
         seen=tuple([digests[at : at + DIGEST_BYTES] for at in range(0, len(digests), DIGEST_BYTES)]),
         sleep_sets={_hex(digest): _numbers(actions) for digest, actions in top["sleep_sets"].items()},
         frontier=tuple([_saved(entry) for entry in top["frontier"]]),
@@ -148,10 +148,10 @@ def _saved(entry: dict[str, Any]) -> SavedState:
 def _numbers(values: list[Any]) -> tuple[int, ...]:
     if not isinstance(values, list):
         raise TypeError("the actions are no list")
-    return tuple([_whole(value) for value in values])
+    return tuple([_integer(value) for value in values])
 
 
-def _whole(value: Any) -> int:
+def _integer(value: Any) -> int:
     if type(value) is not int or value < 0:
         raise ValueError(f"{value!r} is no count")
     return value

@@ -12,7 +12,7 @@ from failure_modes.checker.oracle.lockstep import Snapshot
 from failure_modes.checker.proof.fingerprint import Renaming
 from failure_modes.checker.proof.state_change import DeadEnd
 from failure_modes.checker.proof.successors import Successors
-from failure_modes.checker.simulation.process_snapshot import Standing
+from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.subject.programs import can
 from model.actions import Action, actor_of
 from model.state import Durable, Settings
@@ -44,7 +44,7 @@ class Endings:
     def _end(
         self, snapshot: Snapshot, base: bytes, renaming: Renaming, order: tuple[str, ...]
     ) -> DeadEnd | None:
-        if self._lockstep.world.replays:
+        if self._lockstep.world.restores_by_replay:
             return self._end_at_once(snapshot, order)
         run = RememberedRun(self._successors, self._lockstep.settings, snapshot, order)
         visited: dict[bytes, None] = {}
@@ -137,5 +137,5 @@ class RememberedRun:
         self.snapshot = self._successors.after(self.snapshot, action, change)
         return change.committed
 
-    def _process(self, name: str) -> Standing:
+    def _process(self, name: str) -> ProcessSnapshot:
         return self.snapshot.system.processes[self._successors.names.index(name)]

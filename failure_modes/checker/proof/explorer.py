@@ -80,7 +80,7 @@ class Shard:
         switches = proof.reductions
         self._successors = Successors(
             proof.scope,
-            proof.swap,
+            proof.fault,
             proof.target,
             symmetry=switches.symmetry,
             memory=switches.memory,

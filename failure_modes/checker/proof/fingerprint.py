@@ -32,8 +32,8 @@ from failure_modes.checker.experiment.scope import Granularity, Scope
 from failure_modes.checker.oracle.lockstep import Snapshot
 from failure_modes.checker.oracle.system_side import SystemSnapshot
 from failure_modes.checker.simulation.content import Content
-from failure_modes.checker.simulation.process_snapshot import Entry, Intent, Returned, Standing
-from failure_modes.checker.simulation.stepping import Ran, table_of
+from failure_modes.checker.simulation.process_snapshot import Entry, Intent, ProcessSnapshot, Returned
+from failure_modes.checker.simulation.stepping import StatementResult, table_of
 from failure_modes.checker.simulation.subject import Layout
 from model.actions import Enqueue
 
@@ -171,7 +171,7 @@ class Fingerprints:
             for table, rows in content
         ]
 
-    def _process(self, process: Standing, system: SystemSnapshot) -> tuple[bytes, ...]:
+    def _process(self, process: ProcessSnapshot, system: SystemSnapshot) -> tuple[bytes, ...]:
         if process.at_rest:
             return _AT_REST * len(self.renamings)
         ranks = self._ranks(system.content)
@@ -187,8 +187,8 @@ class Fingerprints:
                     process.at.name,
                     process.waits,
                     process.in_transaction,
-                    process.job_in_hand,
-                    *((process.under_way, looks) if process.under_way or looks else ()),
+                    process.current_job,
+                    *((process.place_at_server, looks) if process.place_at_server or looks else ()),
                 )
                 parts.append(_digest(repr((where, pending, log)).encode()))
             known = self._parts[key] = (process, system.content), tuple(parts)
@@ -199,7 +199,7 @@ class Fingerprints:
             return entry - now
         if isinstance(entry, Returned):
             return entry.operation, self._value(entry.value, now, ranks, names)
-        if not isinstance(entry, Ran):
+        if not isinstance(entry, StatementResult):
             return _intent(entry)
         table = table_of(entry.sql) or ""
         rows = [self._row(entry.columns, row, now, ranks, names, table) for row in entry.rows]

@@ -14,8 +14,8 @@ from attrs import frozen
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.gateway import CHARGES
 from failure_modes.checker.simulation.process import Process
-from failure_modes.checker.simulation.process_snapshot import Standing
-from failure_modes.checker.simulation.stepping import Ran
+from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
+from failure_modes.checker.simulation.stepping import StatementResult
 from model.events import Operation, Outcome
 
 Read = tuple[str, str | None, object]
@@ -48,7 +48,7 @@ def of_crash(name: str, *, held: bool) -> Footprint:
 
 def of_move(
     process: Process,
-    after: Standing,
+    after: ProcessSnapshot,
     *,
     held: bool,
     contents: tuple[Content, Content],
@@ -102,7 +102,9 @@ def _same_row(one: frozenset[tuple[str, object]], other: frozenset[tuple[str, ob
     return any(column == "id" and (column, value) in other for column, value in one)
 
 
-def reads_of(statements: list[Ran], tables: tuple[str, ...], *, called: bool = False) -> frozenset[Read]:
+def reads_of(
+    statements: list[StatementResult], tables: tuple[str, ...], *, called: bool = False
+) -> frozenset[Read]:
     """The rows that the answers depended on. A gateway that is called reads all of its own rows."""
     found: set[Read] = {(CHARGES, None, None)} if called else set()
     for ran in statements:
@@ -110,7 +112,7 @@ def reads_of(statements: list[Ran], tables: tuple[str, ...], *, called: bool = F
     return frozenset(found)
 
 
-def _reads(ran: Ran, tables: tuple[str, ...]) -> list[Read]:
+def _reads(ran: StatementResult, tables: tuple[str, ...]) -> list[Read]:
     named, column = _asks(ran.sql, tables)
     if ran.error is not None:  # some row made it fail
         return [(table, None, None) for table in tables]

@@ -4,8 +4,8 @@ from attrs import asdict, field, frozen, validators
 
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.findings import Finding
-from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind, Swap
-from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, StoreKind
+from failure_modes.checker.experiment.target import Target
 
 
 @frozen(kw_only=True)
@@ -28,8 +28,8 @@ class Proof:
 
     scope: Scope
     bounds: Bounds
-    swap: Swap
-    target: Hunt | None = None
+    fault: Fault
+    target: Target | None = None
     reductions: Reductions = field(factory=Reductions)
     depth_max: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
 

@@ -64,7 +64,7 @@ def confirmed(proof: Proof, broken: Broken) -> tuple[Finding, tuple[Action, ...]
     alphabet = Alphabet(proof.scope, proof.bounds)
     plain = tuple([alphabet.actions[number] for number in broken.trace])
     for actions in (canonical(plain), plain):
-        again = run_actions(proof.scope, proof.swap, proof.target, actions)
+        again = run_actions(proof.scope, proof.fault, proof.target, actions)
         same = again is not None and again.finding.invariant == broken.finding.invariant
         if again is not None and same and again.actions == actions:
             return again.finding, actions

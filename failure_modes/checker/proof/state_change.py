@@ -14,10 +14,10 @@ from failure_modes.checker.oracle.lockstep import Snapshot
 from failure_modes.checker.oracle.system_side import SystemSnapshot
 from failure_modes.checker.proof.footprint import Footprint
 from failure_modes.checker.simulation.content import Content
-from failure_modes.checker.simulation.process_snapshot import AT_REST, Standing
+from failure_modes.checker.simulation.process_snapshot import AT_REST, ProcessSnapshot
 from model.actions import Action, Enqueue, PowerLoss, actor_of
 from model.events import Event
-from model.invariants import Fault, condensed
+from model.invariants import InjectedFault, condensed
 from model.load import Load
 from model.state import Durable, State, Worker
 
@@ -41,12 +41,12 @@ class StateChange:
     content: Content
     durable: Durable
     elapsed_ms: int
-    process: Standing | None
+    process: ProcessSnapshot | None
     worker: Worker | None
     changed_at: int
     accepted: tuple[Enqueue, ...]
     events: tuple[Event, ...]
-    faults: tuple[Fault, ...]
+    faults: tuple[InjectedFault, ...]
     load: Load
     diverged: Finding | None
     released: bool
@@ -61,7 +61,7 @@ def changed(
     action: Action,
     change: StateChange,
     names: tuple[str, ...],
-    same: Callable[[Standing], Standing],
+    same: Callable[[ProcessSnapshot], ProcessSnapshot],
 ) -> Snapshot:
     """The state after the change. `names` are the processes; `same` gives the object kept for equal ones."""
     if change.snapshot is not None:
@@ -84,13 +84,13 @@ def changed(
 
 
 def _processes(
-    before: tuple[Standing, ...],
+    before: tuple[ProcessSnapshot, ...],
     action: Action,
     name: str | None,
     change: StateChange,
     names: tuple[str, ...],
-    same: Callable[[Standing], Standing],
-) -> tuple[Standing, ...]:
+    same: Callable[[ProcessSnapshot], ProcessSnapshot],
+) -> tuple[ProcessSnapshot, ...]:
     """The processes after the change. A lock that was released lets all that waited for one go on."""
     if isinstance(action, PowerLoss):
         return (AT_REST,) * len(before)

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from attrs import evolve
 
 from failure_modes.checker.experiment.findings import Found
-from failure_modes.checker.experiment.scope import Scope, Swap
-from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.experiment.scope import Fault, Scope
+from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle.lockstep import Lockstep, Snapshot
 from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.oracle.system_side import SystemSnapshot
@@ -20,7 +20,7 @@ from failure_modes.checker.proof.fingerprint import Fingerprints
 from failure_modes.checker.proof.footprint import UNSEEN, Footprint, of_crash, of_move
 from failure_modes.checker.proof.state_change import DeadEnd, StateChange, changed
 from failure_modes.checker.simulation.content import Content
-from failure_modes.checker.simulation.process_snapshot import AT_REST, Standing
+from failure_modes.checker.simulation.process_snapshot import AT_REST, ProcessSnapshot
 from failure_modes.checker.subject.worlds import world_of
 from model.actions import Action, Crash, actor_of
 from model.state import Durable
@@ -36,8 +36,8 @@ class Successors:
     def __init__(
         self,
         scope: Scope,
-        swap: Swap,
-        target: Hunt | None,
+        fault: Fault,
+        target: Target | None,
         *,
         symmetry: bool = True,
         memory: bool = True,
@@ -45,13 +45,15 @@ class Successors:
         footprints: bool = True,
     ) -> None:
         """`footprints`: note what each action touched."""
-        world = world_of(scope, swap, restorable=True, forgets=answers)
-        self.lockstep = Lockstep(scope, swap, target=target, world=world)
+        world = world_of(scope, fault, restorable=True, forgets=answers)
+        self.lockstep = Lockstep(scope, fault, target=target, world=world)
         self.columns = world.columns()
         self.fingerprints = Fingerprints(scope, self.columns, world.subject.layout, symmetry=symmetry)
         self.names = self.lockstep.names
         self.real_steps = 0
-        self._memory = memory and not world.replays  # there a change depends on the holder of each lock, too
+        self._memory = (
+            memory and not world.restores_by_replay
+        )  # there a change depends on the holder of each lock, too
         self._footprints = footprints
         self._changes: dict[tuple[Any, ...], tuple[Snapshot, StateChange | DeadEnd]] = {}
         self._interned: dict[Any, Any] = {}
@@ -119,7 +121,7 @@ class Successors:
         lockstep, world, name = self.lockstep, self.lockstep.world, actor_of(action)
         self.real_steps += 1
         lockstep.restore(before)
-        releases, faults = world.releases, len(lockstep.ledger.faults)
+        lock_releases, faults = world.lock_releases, len(lockstep.ledger.faults)
         try:
             record = lockstep.apply(action)
         except Found as found:
@@ -130,8 +132,8 @@ class Successors:
         process = worker = None
         if name is not None:
             moved = world.processes[name]
-            process = self._same(moved.stands())
-            moved.known_as(process)
+            process = self._same(moved.snapshot())
+            moved.remember(process)
             if state is not None and name in lockstep.scope.names:
                 worker = state.workers[self.names.index(name)]
         content, durable = self._once(world.content(), lockstep.durable)
@@ -147,14 +149,14 @@ class Successors:
             faults=tuple(ledger.faults[faults:]),
             load=ledger.load,
             diverged=None if before.diverged else lockstep.judge.diverged,
-            released=world.releases != releases,
+            released=world.lock_releases != lock_releases,
             committed=record.committed,
             footprint=self._footprint(before.system, content, process, record),
-            snapshot=self.own(lockstep.snapshot()) if world.replays else None,
+            snapshot=self.own(lockstep.snapshot()) if world.restores_by_replay else None,
         )
 
     def _footprint(
-        self, before: SystemSnapshot, content: Content, process: Standing | None, record: Record
+        self, before: SystemSnapshot, content: Content, process: ProcessSnapshot | None, record: Record
     ) -> Footprint:
         name = actor_of(record.action)
         if name is None or process is None or not self._footprints:
@@ -171,11 +173,11 @@ class Successors:
             model=record.model,
         )
 
-    def _same(self, process: Standing) -> Standing:
+    def _same(self, process: ProcessSnapshot) -> ProcessSnapshot:
         """The object that stands for all processes that remember the same."""
         if process.at_rest:
             return AT_REST
-        known: Standing = self._interned.setdefault(process, process)
+        known: ProcessSnapshot = self._interned.setdefault(process, process)
         return known
 
     def _intern(self, value: T) -> T:

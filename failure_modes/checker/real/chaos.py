@@ -20,8 +20,8 @@ from pathlib import Path
 
 from attrs import AttrsInstance, asdict, frozen
 
-from failure_modes.checker.real.chaos_audit import Books, balance
-from failure_modes.checker.real.chaos_process import Orders
+from failure_modes.checker.real.chaos_audit import AuditReport, audit_report
+from failure_modes.checker.real.chaos_process import ProcessConfiguration
 from failure_modes.checker.real.database_location import Place
 from failure_modes.checker.subject.queue_subject import drop_constraints_of
 from failure_modes.checker.support.child_processes import popen
@@ -89,7 +89,7 @@ class _Cast:
     def start(self, name: str) -> None:
         """Start it, or start it again. What it is told it reads: others see what stands in a command."""
         self._starts[name] += 1
-        orders = Orders(
+        configuration = ProcessConfiguration(
             role=self._roles[name],
             name=name,
             folder=str(self._plan.folder),
@@ -104,7 +104,7 @@ class _Cast:
             process = self.running[name] = popen(command, stderr=errors)
         assert process.stdin is not None
         with suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(asdict(orders)).encode("ascii") + b"\n")
+            process.stdin.write(json.dumps(asdict(configuration)).encode("ascii") + b"\n")
             process.stdin.flush()  # and it stays open: its end would be the end of the process
 
     def kill(self, name: str) -> None:
@@ -143,8 +143,8 @@ class _Cast:
 class _Blows:
     """What falls on the processes and on the place, drawn from the seed; and how often it did."""
 
-    def __init__(self, plan: Plan, cast: _Cast) -> None:
-        self._plan, self._place, self._cast = plan, plan.place, cast
+    def __init__(self, plan: Plan, processes: _Cast) -> None:
+        self._plan, self._place, self._cast = plan, plan.place, processes
         self._chance = random.Random(plan.seed)
         self._restarts = self._moments() if plan.place.restart else []
         kinds = ("kills", "stops", "cuts", "restarts", "stalls")
@@ -168,40 +168,40 @@ class _Blows:
             self._cast.go_on()
             self._strike_process()
             self._strike_place()
-            say(f"{told(self.struck)}, {max(0.0, self.left):.0f} s to go")
+            say(f"{description(self.struck)}, {max(0.0, self.left):.0f} s to go")
 
     def _each_kind(self) -> bool:
         possible = ("kills", "stops", *(("cuts",) * (self._place.cut is not None)))
         return all(self.struck[kind] for kind in possible)
 
     def _strike_process(self) -> None:
-        chance, cast = self._chance, self._cast
-        name = chance.choice([one for one in cast.names if one != cast.stalled])
-        if chance.random() < STOPS and name not in cast.stopped:
+        chance, processes = self._chance, self._cast
+        name = chance.choice([one for one in processes.names if one != processes.stalled])
+        if chance.random() < STOPS and name not in processes.stopped:
             if chance.random() < STALLS and self._stall(name):
                 self.struck["stalls"] += 1
             else:
-                cast.stop(name, chance.uniform(0, 2.5 * self._plan.lease_seconds))
+                processes.stop(name, chance.uniform(0, 2.5 * self._plan.lease_seconds))
             self.struck["stops"] += 1
         else:
-            cast.kill(name)
-            cast.start(name)
+            processes.kill(name)
+            processes.start(name)
             self.struck["kills"] += 1
 
     def _stall(self, name: str) -> bool:
         """Stop it within a transaction, until after the server has ended that. False if it is in none."""
-        place, cast = self._place, self._cast
+        place, processes = self._place, self._cast
         seconds = self._chance.uniform(1.1, 1.5) * place.alone_seconds
-        if place.alone is None or cast.stalled is not None or self.left < seconds or place.alone():
+        if place.alone is None or processes.stalled is not None or self.left < seconds or place.alone():
             return False
         for _ in range(_LOOKS):
-            cast.stop(name, seconds)
+            processes.stop(name, seconds)
             _CLOCK.sleep(_LOOK_SECONDS)
             if place.alone():
-                cast.stalled = name
+                processes.stalled = name
                 return True
-            cast.stopped[name] = 0
-            cast.go_on()
+            processes.stopped[name] = 0
+            processes.go_on()
             _CLOCK.sleep(self._chance.uniform(0, _LOOK_SECONDS / 4))
         return False
 
@@ -215,40 +215,40 @@ class _Blows:
             self.struck["restarts"] += 1
 
 
-def told(struck: Counter[str]) -> str:
+def description(struck: Counter[str]) -> str:
     """How often what has struck."""
     return ", ".join([f"{count:,} {blow}" for blow, count in struck.items()])
 
 
-def run(plan: Plan, say: Callable[[str], None]) -> Books:
+def run(plan: Plan, say: Callable[[str], None]) -> AuditReport:
     """Let it run, strike at random, end in peace, balance the books. `say` is told how far it has come."""
     plan.place.database.create()
     if not plan.constraints:
         with plan.place.open() as store:
             drop_constraints_of(store)
-    cast = _Cast(plan)
-    blows = _Blows(plan, cast)
+    processes = _Cast(plan)
+    faults = _Blows(plan, processes)
     try:
-        for name in cast.names:
-            cast.start(name)
-        blows.fall(say)
-        cast.go_on(all_=True)
-        for name in cast.names:
+        for name in processes.names:
+            processes.start(name)
+        faults.fall(say)
+        processes.go_on(all_=True)
+        for name in processes.names:
             if name.startswith("producer"):
-                cast.kill(name)
+                processes.kill(name)
         with plan.place.open() as store:
             settled = _peace(store, say)
     finally:
-        cast.end()
-    settled = settled and _seen_at_last(plan, cast, say)
+        processes.end()
+    settled = settled and _seen_at_last(plan, processes, say)
     with plan.place.open() as store:
-        books = balance(store, plan.folder, blows.struck, died=cast.died, settled=settled)
-        if not books.balanced:
+        report = audit_report(store, plan.folder, faults.struck, died=processes.died, settled=settled)
+        if not report.clean:
             _keep(store, plan)
-    return books
+    return report
 
 
-def _seen_at_last(plan: Plan, cast: _Cast, say: Callable[[str], None]) -> bool:
+def _seen_at_last(plan: Plan, processes: _Cast, say: Callable[[str], None]) -> bool:
     """Do what only now shows that it is to be done. False if that takes too long.
 
     A process may be killed between writing a commit to SQLite's log and saying to the others that it is
@@ -259,12 +259,12 @@ def _seen_at_last(plan: Plan, cast: _Cast, say: Callable[[str], None]) -> bool:
         if counts.pending == counts.running == 0:
             return True
         try:
-            for name in cast.names:
+            for name in processes.names:
                 if not name.startswith("producer"):
-                    cast.start(name)
+                    processes.start(name)
             return _peace(store, say)
         finally:
-            cast.end()
+            processes.end()
 
 
 def _peace(store: Store, say: Callable[[str], None]) -> bool:

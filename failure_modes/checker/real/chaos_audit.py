@@ -14,7 +14,7 @@ _OPEN = (Status.LEASED, Status.IN_PROGRESS, Status.COMMITTED)
 
 
 @frozen(kw_only=True)
-class Books:
+class AuditReport:
     """What came of it. Each list names what is wrong; all are empty where the queue kept its promises."""
 
     jobs: int
@@ -30,12 +30,14 @@ class Books:
     struck: Counter[str] = field(factory=Counter)
 
     @property
-    def balanced(self) -> bool:
+    def clean(self) -> bool:
         """Whether nothing is lost, duplicated, stuck or strange."""
         return not (self.lost or self.duplicated or self.stuck or self.strange or self.died)
 
 
-def balance(store: Store, folder: Path, struck: Counter[str], *, died: list[str], settled: bool) -> Books:
+def audit_report(
+    store: Store, folder: Path, struck: Counter[str], *, died: list[str], settled: bool
+) -> AuditReport:
     """The books: from the rows, and from what the processes said in the logs of the folder."""
     said: dict[str, list[list[object]]] = {}
     for path in sorted(folder.glob("*.log")):
@@ -68,8 +70,8 @@ def balance(store: Store, folder: Path, struck: Counter[str], *, died: list[str]
         if (one.id in by) is not (one.status in (Status.COMMITTED, Status.DONE)):
             half = "an effect" if one.id in by else "no effect"
             strange.append(f"exec-{one.id} of job-{one.job_id} is {one.status}, and has {half}")
-    told = {event.job_id for event in events} | set(written) | set(last)
-    lost += [f"job-{number} has left rows, and is gone" for number in sorted(told - set(names))]
+    description = {event.job_id for event in events} | set(written) | set(last)
+    lost += [f"job-{number} has left rows, and is gone" for number in sorted(description - set(names))]
     duplicated += [f"{key} has {count} jobs" for key, count in sorted(keys.items()) if count > 1]
     succeeded = failed = 0
     for job in jobs:
@@ -94,7 +96,7 @@ def balance(store: Store, folder: Path, struck: Counter[str], *, died: list[str]
         right = wanted.get(effect.job_id) == effect.value and owners.get(effect.execution_id) == effect.job_id
         if not right or json.loads(effect.value) not in ran:
             strange.append(f"job-{effect.job_id} has an effect that nobody worked for: {effect.value}")
-    return Books(
+    return AuditReport(
         jobs=len(jobs),
         accepted=len(accepted),
         succeeded=succeeded,

@@ -34,7 +34,7 @@ CLOCK = SystemClock()
 
 
 @frozen(kw_only=True)
-class Orders:
+class ProcessConfiguration:
     """What a process is to do. `fault` is the module of a failure mode's scenario, or None."""
 
     role: str
@@ -55,12 +55,14 @@ class Orders:
 
 def main(text: str) -> None:
     """Do what the orders, as JSON, say; for ever."""
-    orders = Orders(**json.loads(text))
+    configuration = ProcessConfiguration(**json.loads(text))
     die_with_input()
-    with orders.log.open("a", encoding="ascii") as log, opened(orders.db) as store:
-        queue = build(orders, store)
+    with configuration.log.open("a", encoding="ascii") as log, opened(configuration.db) as store:
+        queue = build(configuration, store)
         log.write("\n")  # the one before may have died in the midst of a line
-        {"producer": _produce, "worker": _work, "reconciler": _reconcile}[orders.role](orders, queue, log)
+        {"producer": _produce, "worker": _work, "reconciler": _reconcile}[configuration.role](
+            configuration, queue, log
+        )
 
 
 def opened(db: str) -> closing[Store]:
@@ -72,13 +74,13 @@ def opened(db: str) -> closing[Store]:
             CLOCK.sleep(POLL_SECONDS)
 
 
-def build(orders: Orders, store: Store) -> Queue:
+def build(configuration: ProcessConfiguration, store: Store) -> Queue:
     """The queue as a user has it; or with the fault put in."""
     retry = Retry(attempts_max=5, backoff_seconds=0.05, jitter_seed=1)
-    queue = Queue(store=store, policies=Policies(retry=retry), lease_seconds=orders.lease_seconds)
-    if orders.fault is None:
+    queue = Queue(store=store, policies=Policies(retry=retry), lease_seconds=configuration.lease_seconds)
+    if configuration.fault is None:
         return queue
-    broken: Queue = importlib.import_module(orders.fault).FAILURE_MODE.fault(queue)
+    broken: Queue = importlib.import_module(configuration.fault).FAILURE_MODE.fault(queue)
     return broken
 
 
@@ -104,13 +106,13 @@ def _say(log: TextIO, *words: Any) -> None:
         log.flush()
 
 
-def _produce(orders: Orders, queue: Queue, log: TextIO) -> None:
+def _produce(configuration: ProcessConfiguration, queue: Queue, log: TextIO) -> None:
     """Ask for one job after the other; what nobody said yes to is asked for again."""
-    chance = random.Random(orders.seed)
-    accepted = {words[1] for words in said(orders.log) if words[0] == "accepted"}
+    chance = random.Random(configuration.seed)
+    accepted = {words[1] for words in said(configuration.log) if words[0] == "accepted"}
     number = len(accepted)
     while True:
-        key = f"{orders.name}-{number}"
+        key = f"{configuration.name}-{number}"
         _say(log, "asked", key)
         try:
             job = queue.enqueue(key, key=key)
@@ -120,7 +122,7 @@ def _produce(orders: Orders, queue: Queue, log: TextIO) -> None:
         _say(log, "accepted", key, job.id)
         if chance.random() > 0.02:  # else its answer is taken for lost, and it is asked for again
             number += 1
-        CLOCK.sleep(chance.expovariate(orders.jobs_a_second))
+        CLOCK.sleep(chance.expovariate(configuration.jobs_a_second))
 
 
 class _Telling:
@@ -148,14 +150,14 @@ def _beat(context: Context, returned: threading.Event) -> None:
             pass
 
 
-def _work(orders: Orders, queue: Queue, log: TextIO) -> None:
-    chance = random.Random(orders.seed)
+def _work(configuration: ProcessConfiguration, queue: Queue, log: TextIO) -> None:
+    chance = random.Random(configuration.seed)
 
     def handle(job: Job, context: Context) -> None:
         key = job.payload
         _say(log, "ran", key, context.attempt)
         drawn, beats, returned = chance.random(), chance.random(), threading.Event()
-        if orders.fault is None and beats < BEATING:  # under a fault leases are to run out
+        if configuration.fault is None and beats < BEATING:  # under a fault leases are to run out
             threading.Thread(target=_beat, args=(context, returned), daemon=True).start()
         try:
             work_on(drawn, key)
@@ -166,7 +168,7 @@ def _work(orders: Orders, queue: Queue, log: TextIO) -> None:
 
     def work_on(drawn: float, key: str) -> None:
         if drawn < 0.001:
-            CLOCK.sleep(orders.lease_seconds * 1.5)  # too long: another will have the job
+            CLOCK.sleep(configuration.lease_seconds * 1.5)  # too long: another will have the job
         elif drawn < 0.03 or key.endswith(HOPELESS):
             raise ValueError("as it happens")
         else:
@@ -175,7 +177,7 @@ def _work(orders: Orders, queue: Queue, log: TextIO) -> None:
     Worker(
         cast(Queue, _Telling(queue, log)),
         handle,
-        name=orders.name,
+        name=configuration.name,
         clock=CLOCK,
         poll_seconds=POLL_SECONDS,
         watch=True,
@@ -183,15 +185,15 @@ def _work(orders: Orders, queue: Queue, log: TextIO) -> None:
     ).run()
 
 
-def _reconcile(orders: Orders, queue: Queue, log: TextIO) -> None:
+def _reconcile(configuration: ProcessConfiguration, queue: Queue, log: TextIO) -> None:
     while True:
         try:
-            done = queue.reconcile(actor=orders.name)
+            done = queue.reconcile(actor=configuration.name)
         except StoreUnavailable:
             CLOCK.sleep(POLL_SECONDS)
             continue
         _say(log, "reconciled", done.finished, done.aborted)
-        CLOCK.sleep(orders.lease_seconds / 4)
+        CLOCK.sleep(configuration.lease_seconds / 4)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from attrs import evolve, frozen
 
 from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.findings import Found
-from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind, Swap, guarded
+from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, StoreKind, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED, Strategy
-from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.oracle.sometimes import OF_POISON
 from failure_modes.checker.real.real import real_world_of
@@ -27,7 +27,7 @@ from model.actions import Action, Crash
 
 TO_ITS_END = "to its end"
 
-MakeWorld = Callable[[Scope, Swap], World]
+MakeWorld = Callable[[Scope, Fault], World]
 
 
 @frozen(kw_only=True)
@@ -36,8 +36,8 @@ class Schedule:
 
     name: str
     scope: Scope
-    swap: Swap
-    hunted: Hunt | None
+    fault: Fault
+    target: Target | None
     actions: tuple[Action, ...]
 
 
@@ -80,8 +80,8 @@ def schedules(number: int, seed: int, store: StoreKind = StoreKind.SQLITE) -> It
         yield Schedule(
             name=f"schedule {at} of seed {seed}",
             scope=scope,
-            swap=guarded,
-            hunted=None,
+            fault=guarded,
+            target=None,
             actions=actions,
         )
 
@@ -97,15 +97,15 @@ def kept_schedules(store: StoreKind = StoreKind.SQLITE) -> Iterator[Schedule]:
             yield Schedule(
                 name=f"{mode.id} {path.stem}",
                 scope=trace.scope,
-                swap=mode.fault,
-                hunted=mode.target,
+                fault=mode.fault,
+                target=mode.target,
                 actions=trace.actions,
             )
         yield Schedule(
             name=f"{path.stem}, guarded",
             scope=trace.scope,
-            swap=guarded,
-            hunted=None,
+            fault=guarded,
+            target=None,
             actions=trace.actions,
         )
 
@@ -137,9 +137,9 @@ def _drawn(scope: Scope, strategy: Strategy, chance: random.Random) -> tuple[Act
 
 
 def _run(schedule: Schedule, make: MakeWorld) -> Left:
-    world = make(schedule.scope, schedule.swap)
+    world = make(schedule.scope, schedule.fault)
     ended, places = TO_ITS_END, list[object]()
-    with Lockstep(schedule.scope, schedule.swap, target=schedule.hunted, world=world) as lockstep:
+    with Lockstep(schedule.scope, schedule.fault, target=schedule.target, world=world) as lockstep:
         try:
             for action in schedule.actions:
                 if lockstep.possible(action):
@@ -169,9 +169,9 @@ def _run(schedule: Schedule, make: MakeWorld) -> Left:
 
 
 def _difference(schedule: Schedule, simulated: Left, happened: Left) -> str | None:
-    if schedule.hunted is None and simulated.steps[-1] != TO_ITS_END:
+    if schedule.target is None and simulated.steps[-1] != TO_ITS_END:
         return f"the guarded system broke: {simulated.steps[-1]}"
-    if schedule.hunted is not None and simulated.steps[-1] == TO_ITS_END:
+    if schedule.target is not None and simulated.steps[-1] == TO_ITS_END:
         return "the broken system did not break"
     for number, (one, other) in enumerate(zip(simulated.steps, happened.steps, strict=False), start=1):
         if one != other:

@@ -20,13 +20,13 @@ from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.oracle.liveness import PATIENCE_MS, ROUNDS_MAX, next_time
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.simulation.content import Content
-from failure_modes.checker.simulation.disk.images import clear_away, lay_out, whole_content
+from failure_modes.checker.simulation.disk.images import clear_away, complete_content, lay_out
 from failure_modes.checker.simulation.disk.operations import Operation, Sync
 from failure_modes.checker.simulation.disk.volatile import Disk, Image, nothing, some_of, torn
 from failure_modes.checker.simulation.disk.volatile import everything as all_of_it
 from failure_modes.checker.simulation.powered import PoweredWorld
 from failure_modes.checker.simulation.sqlite_database import new_path
-from failure_modes.checker.subject.abstraction import Told, read
+from failure_modes.checker.subject.abstraction import AuditCursor, read
 from failure_modes.checker.subject.pragmas import with_pragmas
 from failure_modes.checker.subject.queue_subject import QueueSubject
 from model.actions import RECONCILER
@@ -150,7 +150,7 @@ class _Looker:
         lay_out(self.path, image)
         try:
             SQLiteStore(self.path, clock=ManualClock()).close()
-            content, wrong = whole_content(self.path)
+            content, wrong = complete_content(self.path)
             one_of_it = content in [committed for _, committed in self.run.commits]
             if content is not None and one_of_it and content not in self.recovered:
                 self.recovered[content] = _breach(self.path)
@@ -175,8 +175,8 @@ def look(setting: Setting, seed: int, steps: int = STEPS) -> Looked:
         at_risk += risk
         found = looker.found(image)
         acknowledged = [content for done, content in run.commits if done <= at]
-        under_way = [content for done, content in run.commits if done > at][:1]
-        if found.content in (acknowledged[-1], *under_way):
+        place_at_server = [content for done, content in run.commits if done > at][:1]
+        if found.content in (acknowledged[-1], *place_at_server):
             continue
         lost += found.content in acknowledged
         corrupt += found.content not in acknowledged
@@ -209,12 +209,12 @@ def _swap(queue: Queue, pragmas: tuple[str, ...]) -> Queue:
 def _recorded(setting: Setting, seed: int, steps: int) -> _Run:
     """A random schedule without a loss of power, in lock-step with the model."""
     pragmas = (*setting.pragmas, *([CHECKPOINT] if seed % 2 else []))
-    swap = partial(_swap, pragmas=pragmas)
+    fault = partial(_swap, pragmas=pragmas)
     chance = random.Random(f"{seed}:schedule")
     bursts = UNRESTRICTED.bursts(SCOPE)
-    world = PoweredWorld(QueueSubject(SCOPE, swap), granularity=SCOPE.granularity)
+    world = PoweredWorld(QueueSubject(SCOPE, fault), granularity=SCOPE.granularity)
     first = world.database.at_first
-    with Lockstep(SCOPE, swap, world=world) as lockstep:
+    with Lockstep(SCOPE, fault, world=world) as lockstep:
         commits = [(0, world.left())]
         for _ in range(steps):
             for action in chance.choice(bursts):
@@ -255,19 +255,19 @@ def _breach(path: Path) -> str | None:
         for _ in range(ROUNDS_MAX):
             queue.reconcile(actor=RECONCILER)
             worker.drain()
-            later = next_time(read(store, None, told=Told())[0], clock.now(), SCOPE.settings)
+            later = next_time(read(store, None, cursor=AuditCursor())[0], clock.now(), SCOPE.settings)
             settled = later is None or later > clock.now() + PATIENCE_MS
             if later is None or settled:
                 break
             clock.advance(later - clock.now())
-        durable, events = read(store, None, told=Told())
+        durable, events = read(store, None, cursor=AuditCursor())
         ending = Ending(final=durable, events=events, accepted=accepted, faults=(), settled=settled)
         still = Change(before=durable, after=durable, events=(), actor="time", at=clock.now())
         for rule in INVARIANTS:
-            told = rule.at_end(ending) if rule.at_end else None
-            told = told or (rule.on_change(still) if rule.on_change else None)
-            if told:
-                return f"{rule.id}: {told}"
+            breach = rule.at_end(ending) if rule.at_end else None
+            breach = breach or (rule.on_change(still) if rule.on_change else None)
+            if breach:
+                return f"{rule.id}: {breach}"
         return None
     finally:
         store.close()

@@ -16,13 +16,13 @@ from typing import Any
 
 from attrs import frozen
 
-from failure_modes.checker.experiment.scope import Scope, Swap
+from failure_modes.checker.experiment.scope import Fault, Scope
 from failure_modes.checker.simulation.disk.operations import Operation
 from failure_modes.checker.simulation.powered import PoweredWorld
 from failure_modes.checker.simulation.process import Process
-from failure_modes.checker.simulation.process_snapshot import Intent, Moved
+from failure_modes.checker.simulation.process_snapshot import Intent, StepResult
 from failure_modes.checker.simulation.sqlite_stepping import SQLiteStepping
-from failure_modes.checker.simulation.stepping import At
+from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.simulation.subject import Program
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.queue_subject import QueueSubject
@@ -42,12 +42,12 @@ class ProcessLost(SubjectError):
 class _Reached:
     """What a process says when it has come to a boundary."""
 
-    moved: Moved
-    releases: int
-    at: At
+    moved: StepResult
+    lock_releases: int
+    at: PausePoint
     at_rest: bool
     in_transaction: bool
-    job_in_hand: int | None
+    current_job: int | None
     read_at: int | None
     operations: tuple[Operation, ...]
     """What it did to the files, where that is watched."""
@@ -56,10 +56,10 @@ class _Reached:
 class RealWorld(World):
     """A world whose processes are real."""
 
-    def __init__(self, scope: Scope, swap: Swap, **options: Any) -> None:
+    def __init__(self, scope: Scope, fault: Fault, **options: Any) -> None:
         self.scope = scope
-        self.swap = swap
-        super().__init__(QueueSubject(scope, swap), granularity=scope.granularity, **options)
+        self.fault = fault
+        super().__init__(QueueSubject(scope, fault), granularity=scope.granularity, **options)
 
     def process(self, name: str, program: Program) -> "RealProcess":
         """A process of that name, not yet started."""
@@ -76,9 +76,9 @@ class RealPoweredWorld(PoweredWorld, RealWorld):
     """One whose power may fail, besides: every process is killed, and the files are cut to what was kept."""
 
 
-def real_world_of(scope: Scope, swap: Swap) -> World:
+def real_world_of(scope: Scope, fault: Fault) -> World:
     """The world of real processes that a scope asks for."""
-    return (RealPoweredWorld if scope.power_loss else RealWorld)(scope, swap)
+    return (RealPoweredWorld if scope.power_loss else RealWorld)(scope, fault)
 
 
 class RealProcess(Process):
@@ -101,7 +101,7 @@ class RealProcess(Process):
         """Whether it holds a transaction open."""
         return self._in_transaction
 
-    def resume(self, intent: Intent) -> Moved:
+    def resume(self, intent: Intent) -> StepResult:
         """Run on to the next boundary. Raises ProcessLost."""
         pipe = self._started()
         try:
@@ -113,9 +113,9 @@ class RealProcess(Process):
             raise ProcessLost(f"process {self.name} ended by itself") from None
         if isinstance(self.world, PoweredWorld):
             self.world.database.note(reached.operations)
-        self.world.release_locks(reached.releases)
+        self.world.release_locks(reached.lock_releases)
         self.context.report(
-            at=reached.at, at_rest=reached.at_rest, job_in_hand=reached.job_in_hand, read_at=reached.read_at
+            at=reached.at, at_rest=reached.at_rest, current_job=reached.current_job, read_at=reached.read_at
         )
         self._in_transaction = reached.in_transaction
         self.context.wait(waits=reached.moved.blocked)
@@ -143,7 +143,7 @@ class RealProcess(Process):
         if self._pipe is None:
             ours, theirs = multiprocessing.Pipe()
             world = self._real
-            arguments = (theirs, self.name, str(world.path), world.scope, world.swap)
+            arguments = (theirs, self.name, str(world.path), world.scope, world.fault)
             context = child_processes.fork_server("failure_modes.checker.real.real")
             child = child_processes.start(context, _run, *arguments, daemon=True)
             theirs.close()
@@ -151,17 +151,17 @@ class RealProcess(Process):
         return self._pipe
 
 
-def _run(pipe: Connection, name: str, path: str, scope: Scope, swap: Swap) -> None:
+def _run(pipe: Connection, name: str, path: str, scope: Scope, fault: Fault) -> None:
     """What the child does: the program of that name, from boundary to boundary, as it is told to.
 
     Where nobody is left to tell it, it ends without a word.
     """
     with suppress(EOFError, ConnectionError):
-        _serve(pipe, name, path, scope, swap)
+        _serve(pipe, name, path, scope, fault)
 
 
-def _serve(pipe: Connection, name: str, path: str, scope: Scope, swap: Swap) -> None:
-    world = world_of(scope, swap, path=Path(path))
+def _serve(pipe: Connection, name: str, path: str, scope: Scope, fault: Fault) -> None:
+    world = world_of(scope, fault, path=Path(path))
     process = world.processes[name]
     while True:
         intent, now = pipe.recv()
@@ -169,16 +169,16 @@ def _serve(pipe: Connection, name: str, path: str, scope: Scope, swap: Swap) -> 
             _let_finally_commit(process)
             return
         world.clock.restore(now)
-        releases = world.releases
+        lock_releases = world.lock_releases
         moved = process.resume(intent)
         pipe.send(
             _Reached(
                 moved=moved,
-                releases=world.releases - releases,
+                lock_releases=world.lock_releases - lock_releases,
                 at=process.at,
                 at_rest=process.at_rest,
                 in_transaction=process.in_transaction,
-                job_in_hand=process.job_in_hand,
+                current_job=process.current_job,
                 read_at=process.transaction.read_at,
                 operations=_done(world),
             )

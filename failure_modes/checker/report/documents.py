@@ -5,7 +5,7 @@ from pathlib import Path
 from failure_modes.checker.campaigns.measured import Measured, measured
 from failure_modes.checker.experiment.catalogue import FOLDER, FailureMode, catalogue
 from failure_modes.checker.experiment.scope import StoreKind
-from failure_modes.checker.oracle.describe import steps_told
+from failure_modes.checker.oracle.describe import steps_described
 from failure_modes.checker.report.architecture import architecture
 from failure_modes.checker.report.links import names_failure_modes, with_links
 from failure_modes.checker.traces.database import kept
@@ -258,16 +258,17 @@ def _broken(mode: FailureMode) -> str:
 def _numbers(mode: FailureMode, known: Measured) -> tuple[str, ...]:
     found = known.searched.get(mode.breaks)
     return (
-        steps_told(mode.expected.shortest),
-        found.told if found and found.ends_at(mode.expected.shortest) else "not yet: `nox -s seeds`",
+        steps_described(mode.expected.shortest),
+        found.description if found and found.ends_at(mode.expected.shortest) else "not yet: `nox -s seeds`",
         f"{mode.expected.states:,}",
-        f"{mode.bounds.told}; {mode.scope.told}",
+        f"{mode.bounds.description}; {mode.scope.description}",
     )
 
 
 def _traces(mode: FailureMode) -> list[str]:
     folder = f"../failure_modes/{mode.folder.name}/traces"
     return [
-        f"- {mode.id}, [{path.stem}]({folder}/{path.name}): {steps_told(len(trace.actions))}. {trace.why}"
+        f"- {mode.id}, [{path.stem}]({folder}/{path.name}): "
+        f"{steps_described(len(trace.actions))}. {trace.why}"
         for path, trace in kept(mode)
     ]

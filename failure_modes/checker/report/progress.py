@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from failure_modes.checker.proof.proof import Counts
 from failure_modes.checker.proof.proving import Report as ProofReport
 from failure_modes.checker.search.machine import Progress as Report
-from failure_modes.checker.search.machine import Tally
+from failure_modes.checker.search.machine import SearchStatistics
 from system.clock import Stopwatch
 
 PLAIN_EVERY_SECONDS = 5.0
@@ -32,10 +32,10 @@ def shown(what: str, examples: int) -> Iterator[Report]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=examples, detail="")
 
-        def report(tally: Tally) -> None:
-            doing = what if tally.seconds_to_first is None else "found one, making it shorter"
-            detail = f"{tally.steps:,} steps"
-            progress.update(task, completed=tally.examples, description=doing, detail=detail)
+        def report(statistics: SearchStatistics) -> None:
+            doing = what if statistics.seconds_to_first is None else "found one, making it shorter"
+            detail = f"{statistics.steps:,} steps"
+            progress.update(task, completed=statistics.examples, description=doing, detail=detail)
 
         yield report
 
@@ -104,10 +104,12 @@ class _Plain:
         self._lines = Lines(what)
         self._examples = examples
 
-    def __call__(self, tally: Tally) -> None:
-        self._lines.say(lambda: self._come_to(tally))
+    def __call__(self, statistics: SearchStatistics) -> None:
+        self._lines.say(lambda: self._come_to(statistics))
 
-    def _come_to(self, tally: Tally) -> str:
-        doing = "" if tally.seconds_to_first is None else ", found one, making it shorter"
-        done = f"{tally.examples:,} examples tried ({self._examples:,} wanted), {tally.steps:,} steps"
+    def _come_to(self, statistics: SearchStatistics) -> str:
+        doing = "" if statistics.seconds_to_first is None else ", found one, making it shorter"
+        done = (
+            f"{statistics.examples:,} examples tried ({self._examples:,} wanted), {statistics.steps:,} steps"
+        )
         return f"{done}{doing}"

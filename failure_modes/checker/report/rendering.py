@@ -5,7 +5,7 @@ violation can be run.
 """
 
 from failure_modes.checker.experiment.findings import Finding
-from failure_modes.checker.oracle.describe import changes, describe, describe_outcome, steps_told
+from failure_modes.checker.oracle.describe import changes, describe, describe_outcome, steps_described
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.simulation.stepping import CALL
@@ -34,7 +34,7 @@ def rendered(replayed: Replayed, *, command: str | None = None, shortest: bool =
 def headline(name: str, finding: Finding | None, lockstep: Lockstep, *, shortest: bool = False) -> str:
     """What was run, and what came of it, in one line."""
     count = len(lockstep.ledger.actions)
-    scope = f"{lockstep.scope.store} · {lockstep.scope.granularity} · {steps_told(count)}"
+    scope = f"{lockstep.scope.store} · {lockstep.scope.granularity} · {steps_described(count)}"
     if shortest:
         scope += ", shortest possible"
     if lockstep.judge.off_target is not None:

@@ -38,40 +38,41 @@ def not_as_said(mode: FailureMode, broken: ProofResult | None, held: ProofResult
 
 def as_json(result: Result, trace: Trace | None) -> dict[str, Any]:
     """One object that says it all."""
-    tally = result.tally
+    statistics = result.statistics
     return {
         "found": result.finding is not None,
         "breaks": result.finding.invariant if result.finding else None,
-        "examples": tally.examples,
-        "steps": tally.steps,
-        "seconds_to_first": _rounded(tally.seconds_to_first),
-        "seconds_total": _rounded(tally.stopwatch.seconds),
+        "examples": statistics.examples,
+        "steps": statistics.steps,
+        "seconds_to_first": _rounded(statistics.seconds_to_first),
+        "seconds_total": _rounded(statistics.stopwatch.seconds),
         "length": len(result.actions) if result.finding else None,
         "trace": json.loads(to_json(trace)) if trace else None,
-        "sometimes": dict(sorted(tally.sometimes.items())),
+        "sometimes": dict(sorted(statistics.sometimes.items())),
     }
 
 
 def explored(result: Result) -> dict[str, Any]:
     """What `explore` adds: what was reached, and how long ago anything was new."""
-    tally = result.tally
+    statistics = result.statistics
     return {
-        "actions": dict(sorted(tally.actions.items())),
-        "outcomes": dict(sorted(tally.outcomes.items())),
-        "distinct_states": len(tally.states),
-        "examples_since_new_state": tally.examples - tally.last_new_state,
+        "actions": dict(sorted(statistics.actions.items())),
+        "outcomes": dict(sorted(statistics.outcomes.items())),
+        "distinct_states": len(statistics.states),
+        "examples_since_new_state": statistics.examples - statistics.last_new_state,
     }
 
 
 def met(result: Result) -> str:
     """How much a search has met."""
-    tally = result.tally
-    return f"{tally.examples:,} examples, {tally.steps:,} steps, {len(tally.states):,} distinct states"
+    statistics = result.statistics
+    states = f"{len(statistics.states):,} distinct states"
+    return f"{statistics.examples:,} examples, {statistics.steps:,} steps, {states}"
 
 
 def unreached(wanted: tuple[str, ...], result: Result) -> tuple[str, ...]:
     """Those of the wanted properties that the search never met."""
-    return tuple([name for name in wanted if not result.tally.sometimes[name]])
+    return tuple([name for name in wanted if not result.statistics.sometimes[name]])
 
 
 def properties(scope: Scope) -> tuple[str, ...]:
@@ -82,18 +83,18 @@ def properties(scope: Scope) -> tuple[str, ...]:
 
 def reached(wanted: tuple[str, ...], result: Result) -> str:
     """How often each of the wanted properties was met."""
-    return _counts("reached", Counter({name: result.tally.sometimes[name] for name in wanted}))
+    return _counts("reached", Counter({name: result.statistics.sometimes[name] for name in wanted}))
 
 
 def everything_reached(scope: Scope, result: Result) -> str:
     """All that a search met, and how long ago anything was new."""
-    tally = result.tally
-    since = tally.examples - tally.last_new_state
+    statistics = result.statistics
+    since = statistics.examples - statistics.last_new_state
     return "\n".join(
         [
-            _counts("actions", tally.actions),
-            _counts("outcomes", tally.outcomes),
-            _counts("sometimes", Counter({name: tally.sometimes[name] for name in properties(scope)})),
+            _counts("actions", statistics.actions),
+            _counts("outcomes", statistics.outcomes),
+            _counts("sometimes", Counter({name: statistics.sometimes[name] for name in properties(scope)})),
             f" last new state: {since:,} examples before the end",
         ]
     )

@@ -14,9 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from hypothesis.strategies import sampled_from
 
 from failure_modes.checker.experiment.findings import Finding, Found
-from failure_modes.checker.experiment.scope import Scope, Swap
+from failure_modes.checker.experiment.scope import Fault, Scope
 from failure_modes.checker.experiment.strategy import Strategy
-from failure_modes.checker.experiment.target import Hunt, needs_ending
+from failure_modes.checker.experiment.target import Target, needs_ending
 from failure_modes.checker.oracle.lockstep import Lockstep, run_actions
 from failure_modes.checker.search.draws import by_seed_alone
 from failure_modes.checker.search.minimise import shrink
@@ -31,7 +31,7 @@ class BoundHit(BaseException):
     """The time allowed for a search is over. Not an Exception, so that no search takes it for a finding."""
 
 
-class Tally:
+class SearchStatistics:
     """What a search has met so far. Shared by all its examples; read by the progress display."""
 
     def __init__(self) -> None:
@@ -72,11 +72,11 @@ class Tally:
             self.last_new_state = self.examples
 
 
-Progress = Callable[[Tally], None]
+Progress = Callable[[SearchStatistics], None]
 """Called after each example with what has been met so far."""
 
 
-def _silent(_: Tally) -> None:
+def _silent(_: SearchStatistics) -> None:
     """Show nothing."""
 
 
@@ -87,12 +87,12 @@ def _outcome(event: Event) -> str:
 
 @frozen(kw_only=True)
 class Search:
-    """What to look for, where, and for how long. `hunted` is None where nothing should be found."""
+    """What to look for, where, and for how long. `target` is None where nothing should be found."""
 
     scope: Scope = field(factory=Scope)
     strategy: Strategy
-    swap: Swap
-    hunted: Hunt | None
+    fault: Fault
+    target: Target | None
     seed: int
     examples: int
     seconds_max: float | None = None
@@ -100,15 +100,15 @@ class Search:
     @property
     def needs_ending(self) -> bool:
         """True if an example must be run to its end."""
-        return needs_ending(self.hunted)
+        return needs_ending(self.target)
 
     def begin(self) -> Lockstep:
         """A fresh run: the queue beside its model."""
-        return Lockstep(self.scope, self.swap, target=self.hunted)
+        return Lockstep(self.scope, self.fault, target=self.target)
 
     def state_of(self, run: Lockstep) -> object | None:
         """The state of the model, where nothing should be found: how many there are says how much was met."""
-        return relative(run) if self.hunted is None and run.reference.state is not None else None
+        return relative(run) if self.target is None and run.reference.state is not None else None
 
     def counts_of(self, run: Lockstep) -> RunCounts:
         """What a run met."""
@@ -123,9 +123,9 @@ class Search:
 
     def minimise(self, found: Found) -> tuple[Found, bool]:
         """The shortest trace that breaks the same, and whether it is sure that no shorter one does."""
-        shortest = shrink(self.scope, self.swap, self.hunted, found)
-        again = run_actions(self.scope, self.swap, self.hunted, shortest.actions)
-        return again or found, shortest.sure
+        shortest = shrink(self.scope, self.fault, self.target, found)
+        again = run_actions(self.scope, self.fault, self.target, shortest.actions)
+        return again or found, shortest.is_minimal
 
 
 @frozen(kw_only=True)
@@ -134,38 +134,42 @@ class Result:
 
     finding: Finding | None
     actions: tuple[Action, ...]
-    tally: Tally
+    statistics: SearchStatistics
     bound_hit: bool
-    sure: bool = False
+    is_minimal: bool = False
     """Whether no trace with no more of anything is shorter."""
 
 
 def run(search: Searched, progress: Progress = _silent, *, shrinking: bool = True) -> Result:
     """Search; shrink what is found as far as it goes. `progress` is called after each example."""
-    tally = Tally()
-    machine = machine_of(search, tally, progress)
+    statistics = SearchStatistics()
+    machine = machine_of(search, statistics, progress)
     found: Found | None = None
-    sure = False
+    is_minimal = False
     try:
         _run(search, machine, shrinking=shrinking)
     except Found as error:
         found = error
     except (BoundHit, KeyboardInterrupt) as stopped:
-        tally.bound_hit, tally.interrupted = True, isinstance(stopped, KeyboardInterrupt)
-        found = tally.shortest
+        statistics.bound_hit, statistics.interrupted = True, isinstance(stopped, KeyboardInterrupt)
+        found = statistics.shortest
     except Exception:
-        if not tally.bound_hit:  # else Hypothesis wonders why an example ended before it drew anything
+        if not statistics.bound_hit:  # else Hypothesis wonders why an example ended before it drew anything
             raise
-        found = tally.shortest
+        found = statistics.shortest
     if found is None:
-        return Result(finding=None, actions=(), tally=tally, bound_hit=tally.bound_hit)
-    if shrinking and not tally.bound_hit:
+        return Result(finding=None, actions=(), statistics=statistics, bound_hit=statistics.bound_hit)
+    if shrinking and not statistics.bound_hit:
         try:
-            found, sure = search.minimise(found)
+            found, is_minimal = search.minimise(found)
         except KeyboardInterrupt:
-            tally.bound_hit = tally.interrupted = True
+            statistics.bound_hit = statistics.interrupted = True
     return Result(
-        finding=found.finding, actions=found.actions, tally=tally, bound_hit=tally.bound_hit, sure=sure
+        finding=found.finding,
+        actions=found.actions,
+        statistics=statistics,
+        bound_hit=statistics.bound_hit,
+        is_minimal=is_minimal,
     )
 
 
@@ -187,7 +191,9 @@ def _run(search: Searched, machine: type[RuleBasedStateMachine], *, shrinking: b
     )
 
 
-def machine_of(search: Searched, tally: Tally, progress: Progress = _silent) -> type[RuleBasedStateMachine]:
+def machine_of(
+    search: Searched, statistics: SearchStatistics, progress: Progress = _silent
+) -> type[RuleBasedStateMachine]:
     """The state machine of a search."""
     bursts = search.strategy.bursts(search.scope)
 
@@ -195,8 +201,8 @@ def machine_of(search: Searched, tally: Tally, progress: Progress = _silent) -> 
         def __init__(self) -> None:
             super().__init__()
             interrupts.check()
-            if search.seconds_max is not None and tally.stopwatch.seconds > search.seconds_max:
-                tally.bound_hit = True
+            if search.seconds_max is not None and statistics.stopwatch.seconds > search.seconds_max:
+                statistics.bound_hit = True
                 raise BoundHit
             with temporary.room():
                 self.run = search.begin()
@@ -212,7 +218,7 @@ def machine_of(search: Searched, tally: Tally, progress: Progress = _silent) -> 
                     run.apply(action)
                 state = search.state_of(run)
                 if state is not None:
-                    tally.see(state)
+                    statistics.see(state)
                 if run.is_choice_point(action):
                     return
 
@@ -223,9 +229,9 @@ def machine_of(search: Searched, tally: Tally, progress: Progress = _silent) -> 
                     with _remembering(self), temporary.room():
                         run.finish()
             finally:
-                tally.add(search.counts_of(run), first_found=self.found)
+                statistics.add(search.counts_of(run), first_found=self.found)
                 run.close()
-                progress(tally)
+                progress(statistics)
 
     class _remembering:  # noqa: N801 (reads as a statement)
         def __init__(self, machine: Machine) -> None:
@@ -237,8 +243,8 @@ def machine_of(search: Searched, tally: Tally, progress: Progress = _silent) -> 
         def __exit__(self, kind: object, error: object, traceback: object) -> None:
             if isinstance(error, Found):
                 self.machine.found = True
-                if tally.shortest is None or len(error.actions) < len(tally.shortest.actions):
-                    tally.shortest = error
+                if statistics.shortest is None or len(error.actions) < len(statistics.shortest.actions):
+                    statistics.shortest = error
 
     return Machine
 

@@ -13,8 +13,8 @@ from attrs import frozen
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.canonical import canonical
 from failure_modes.checker.experiment.findings import Found
-from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind, Swap
-from failure_modes.checker.experiment.target import Hunt
+from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, StoreKind
+from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle.lockstep import run_actions
 from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import Limits, prove
@@ -33,18 +33,21 @@ STATES_MAX_AT_SERVER = 1_000
 
 @frozen(kw_only=True)
 class Shortest:
-    """The shortest trace of those that were tried; `sure` if they were all that have no more of anything."""
+    """The shortest trace that was tried.
+
+    `is_minimal`: true if every shorter trace with at most as many of each event was tried, and none fails.
+    """
 
     actions: tuple[Action, ...]
-    sure: bool
+    is_minimal: bool
 
 
-def shrink(scope: Scope, swap: Swap, hunted: Hunt | None, found: Found) -> Shortest:
+def shrink(scope: Scope, fault: Fault, target: Target | None, found: Found) -> Shortest:
     """The shortest trace that breaks the same invariant, with canonical names."""
 
     def same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
         interrupts.check()
-        again = run_actions(scope, swap, hunted, actions)
+        again = run_actions(scope, fault, target, actions)
         same_kind = again is not None and again.finding.invariant == found.finding.invariant
         return again.actions if again is not None and same_kind else None
 
@@ -52,26 +55,26 @@ def shrink(scope: Scope, swap: Swap, hunted: Hunt | None, found: Found) -> Short
     if (
         at_server and scope.granularity is Granularity.STATEMENT
     ):  # there each state is walked to from the start
-        shortest = Shortest(actions=found.actions, sure=False)
+        shortest = Shortest(actions=found.actions, is_minimal=False)
     else:
-        shortest = _shortest(scope, swap, hunted, found, leave_out(found.actions, same))
+        shortest = _shortest(scope, fault, target, found, leave_out(found.actions, same))
     actions = shortest.actions
-    if not shortest.sure:
+    if not shortest.is_minimal:
         actions = minimise(actions, same, at_server=at_server)
     renamed = canonical(actions)
-    return Shortest(actions=renamed if same(renamed) == renamed else actions, sure=shortest.sure)
+    return Shortest(actions=renamed if same(renamed) == renamed else actions, is_minimal=shortest.is_minimal)
 
 
 def _shortest(
-    scope: Scope, swap: Swap, hunted: Hunt | None, found: Found, actions: tuple[Action, ...]
+    scope: Scope, fault: Fault, target: Target | None, found: Found, actions: tuple[Action, ...]
 ) -> Shortest:
     """What the explorer finds with no more of anything than these actions have."""
-    unknown = Shortest(actions=actions, sure=False)
+    unknown = Shortest(actions=actions, is_minimal=False)
     proof = Proof(
         scope=scope,
         bounds=bounds_of(actions),
-        swap=swap,
-        target=hunted,
+        fault=fault,
+        target=target,
         reductions=Reductions(symmetry=False),  # nobody says whether the fault tells workers apart
         depth_max=max(len(actions) - 1, 1),
     )
@@ -84,10 +87,10 @@ def _shortest(
     if answer.bound == "interrupted":
         raise KeyboardInterrupt
     if answer.finding is None:
-        return Shortest(actions=actions, sure=answer.complete or answer.bound == "depth")
+        return Shortest(actions=actions, is_minimal=answer.complete or answer.bound == "depth")
     if answer.finding.invariant != found.finding.invariant:
         return unknown
-    return Shortest(actions=answer.actions, sure=True)
+    return Shortest(actions=answer.actions, is_minimal=True)
 
 
 def bounds_of(actions: tuple[Action, ...]) -> Bounds:

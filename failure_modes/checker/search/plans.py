@@ -15,8 +15,8 @@ def search_of(mode: FailureMode, seed: int, *, broken: bool, examples: int = EXA
     return Search(
         scope=mode.scope,
         strategy=mode.strategy,
-        swap=mode.fault if broken else mode.control,
-        hunted=mode.target if broken else None,
+        fault=mode.fault if broken else mode.control,
+        target=mode.target if broken else None,
         seed=seed,
         examples=examples,
     )
@@ -27,7 +27,7 @@ def proof_of(mode: FailureMode, *, broken: bool) -> Proof:
     return Proof(
         scope=mode.scope,
         bounds=mode.bounds,
-        swap=mode.fault if broken else mode.control,
+        fault=mode.fault if broken else mode.control,
         target=mode.target if broken else None,
         reductions=Reductions(symmetry=mode.symmetric or not broken),
     )

@@ -10,7 +10,7 @@ from failure_modes.checker.search.machine import Result, Search
 def search(wanted: Search) -> Result:
     """Search to the end. Raises KeyboardInterrupt."""
     result = machine.run(wanted)
-    if result.tally.interrupted:
+    if result.statistics.interrupted:
         raise KeyboardInterrupt
     return result
 

@@ -10,7 +10,7 @@ import sqlite3
 from functools import cache
 from typing import Any
 
-from failure_modes.checker.simulation.stepping import Ran, Row
+from failure_modes.checker.simulation.stepping import Row, StatementResult
 from failure_modes.checker.simulation.subject import Layout
 from failure_modes.checker.support.errors import SubjectError
 
@@ -134,7 +134,7 @@ def _uses(audit: str, sql: str) -> bool:
     return re.search(rf"\b{audit}\b", sql.replace(f"INSERT INTO {audit}", "", 1)) is not None
 
 
-def unexplorable(ran: Ran, layout: Layout) -> Unexplorable | None:
+def unexplorable(ran: StatementResult, layout: Layout) -> Unexplorable | None:
     """Why a system that ran this cannot be explored: it depends on what was taken away. Else None."""
     if layout.audit is not None and _uses(layout.audit, ran.sql):
         return Unexplorable(f"the system reads or rewrites its audit: {ran.sql[:80]}")

@@ -36,7 +36,7 @@ class Gateway:
         """Every charge, by id."""
         return tuple(self._connection.execute(f"SELECT * FROM {CHARGES} ORDER BY id").fetchall())
 
-    def put_back(self, rows: tuple[Row, ...]) -> None:
+    def restore(self, rows: tuple[Row, ...]) -> None:
         """Hold these charges and no others."""
         if rows == self.rows():
             return

@@ -49,7 +49,7 @@ class Host(Protocol):
     """Whether a process remembers of an operation only what it answered."""
 
     @property
-    def releases(self) -> int:
+    def lock_releases(self) -> int:
         """How often a lock was released."""
         ...
 

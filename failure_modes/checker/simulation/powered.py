@@ -21,7 +21,7 @@ from failure_modes.checker.simulation.disk.vfs import watched_target, watching
 from failure_modes.checker.simulation.disk.volatile import Disk, disk_of, nothing
 from failure_modes.checker.simulation.disk.volatile import everything as all_of_it
 from failure_modes.checker.simulation.host import VirtualClock
-from failure_modes.checker.simulation.process_snapshot import Standing
+from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.simulation.sqlite_database import SQLiteDatabase, fresh_database, new_path
 from failure_modes.checker.simulation.stepping import Connecting, SteppingConnection
 from failure_modes.checker.simulation.subject import Subject
@@ -156,11 +156,11 @@ class PoweredWorld(World):
         self.note_commit()
         return self.database.last_audit_id()
 
-    def put_back(self, content: Content, now: int, standings: tuple[Standing, ...]) -> None:
+    def restore(self, content: Content, now: int, snapshots: tuple[ProcessSnapshot, ...]) -> None:
         """Be where a world of this subject once was. No process lives on: its connection may be closed."""
         for process in self.processes.values():
             process.kill()
-        super().put_back(content, now, standings)
+        super().restore(content, now, snapshots)
 
 
 def _held(content: Content) -> Held:

@@ -13,9 +13,9 @@ from failure_modes.checker.simulation.content import Unexplorable
 from failure_modes.checker.simulation.host import Host
 from failure_modes.checker.simulation.process_context import ProcessContext
 from failure_modes.checker.simulation.process_log import ProcessLog
-from failure_modes.checker.simulation.process_snapshot import AT_REST, Intent, Moved, Standing
+from failure_modes.checker.simulation.process_snapshot import AT_REST, Intent, ProcessSnapshot, StepResult
 from failure_modes.checker.simulation.recording import StepRecord, TransactionRecord
-from failure_modes.checker.simulation.stepping import At, Crashed, SteppingConnection
+from failure_modes.checker.simulation.stepping import Crashed, PausePoint, SteppingConnection
 from failure_modes.checker.simulation.subject import Program
 
 
@@ -31,13 +31,13 @@ class Process:
         self.step: StepRecord = self.context.step
         self._program = program
         self._greenlet: greenlet | None = None
-        self._standing: Standing | None = AT_REST
+        self._known: ProcessSnapshot | None = AT_REST
         self._refused: BaseException | None = None
 
     # Where it stands.
 
     @property
-    def at(self) -> At:
+    def at(self) -> PausePoint:
         """What it is about to do."""
         return self.context.at
 
@@ -47,9 +47,9 @@ class Process:
         return self.context.at_rest
 
     @property
-    def job_in_hand(self) -> int | None:
+    def current_job(self) -> int | None:
         """What its program says it works on."""
-        return self.context.job_in_hand
+        return self.context.current_job
 
     @property
     def connection(self) -> SteppingConnection | None:
@@ -65,10 +65,10 @@ class Process:
     def waits(self) -> bool:
         """True if it waits for a lock that nobody has let go of since."""
         since = self.context.blocked_since
-        return since is not None and since == self.world.releases
+        return since is not None and since == self.world.lock_releases
 
     @property
-    def under_way(self) -> int:
+    def place_at_server(self) -> int:
         """Its place among those whose statement lies at a server; 0 if none does."""
         return 0
 
@@ -90,12 +90,12 @@ class Process:
             self.refuse(Unexplorable(f"process {self.name} does something before it first rests"))
         self.log.end()
 
-    def resume(self, intent: Intent) -> Moved:
+    def resume(self, intent: Intent) -> StepResult:
         """Run on to the next boundary. The intent is what its program is told, where it takes one."""
         self.world.settle()
         if self._greenlet is None:
             self.start()
-        self._standing = None
+        self._known = None
         self.context.move(intent)
         self._switch()
         if self._greenlet is None or self._greenlet.dead:
@@ -112,26 +112,26 @@ class Process:
             self.world.release_locks()
         self._greenlet = None
         self.context.reset()
-        self._standing = AT_REST
+        self._known = AT_REST
 
-    def stands(self) -> Standing:
+    def snapshot(self) -> ProcessSnapshot:
         """Where it stands."""
-        known, waits = self._standing, self.waits
-        if known is None or known.waits is not waits or known.under_way != self.under_way:
-            known = self._standing = AT_REST if self.at_rest else self._snapshot(waits=waits)
+        known, waits = self._known, self.waits
+        if known is None or known.waits is not waits or known.place_at_server != self.place_at_server:
+            known = self._known = AT_REST if self.at_rest else self._take_snapshot(waits=waits)
         return known
 
-    def known_as(self, standing: Standing) -> None:
+    def remember(self, snapshot: ProcessSnapshot) -> None:
         """Say that where it stands is this very value, so that it is not restored to where it is."""
-        self._standing = standing
+        self._known = snapshot
 
-    def stand(self, standing: Standing) -> None:
+    def restore(self, snapshot: ProcessSnapshot) -> None:
         """Come to stand there; its log is fed to it when it is next moved."""
         self.kill()
-        self.context.restore(standing)
-        self._standing = standing
+        self.context.restore(snapshot)
+        self._known = snapshot
 
-    def begin_again(self) -> None:
+    def repeat_transaction(self) -> None:
         """Run the statements of the transaction that it holds open once more: they hold locks."""
         self.log.repeat_transaction()
         self.start()
@@ -159,15 +159,15 @@ class Process:
         if self._refused is not None:
             raise self._refused
 
-    def _snapshot(self, *, waits: bool) -> Standing:
-        return Standing(
+    def _take_snapshot(self, *, waits: bool) -> ProcessSnapshot:
+        return ProcessSnapshot(
             at=self.at,
             at_rest=False,
             waits=waits,
             in_transaction=self.in_transaction,
-            job_in_hand=self.job_in_hand,
+            current_job=self.current_job,
             pending=self.transaction.pending,
             log=self.log.snapshot(),
-            under_way=self.under_way,
+            place_at_server=self.place_at_server,
             looks=self.transaction.looks,
         )

@@ -12,10 +12,16 @@ from failure_modes.checker.experiment.granularity import Granularity
 from failure_modes.checker.simulation.content import Unexplorable, unexplorable
 from failure_modes.checker.simulation.host import Host
 from failure_modes.checker.simulation.process_log import ProcessLog
-from failure_modes.checker.simulation.process_snapshot import Intent, Look, Returned, Standing
+from failure_modes.checker.simulation.process_snapshot import Intent, Look, ProcessSnapshot, Returned
 from failure_modes.checker.simulation.recording import StepRecord, TransactionRecord
 from failure_modes.checker.simulation.stateless import Watched, never_changes, watched
-from failure_modes.checker.simulation.stepping import At, Crashed, OfSimulation, Ran, SteppingConnection
+from failure_modes.checker.simulation.stepping import (
+    Crashed,
+    OfSimulation,
+    PausePoint,
+    StatementResult,
+    SteppingConnection,
+)
 
 SLEEPS_MAX = 100
 """Sleeps between two boundaries; a process that needs more will never reach the next one."""
@@ -30,12 +36,12 @@ class ProcessContext(OfSimulation):
         self.world = world
         self.refuse = refuse
         self.dead = False
-        self.at = At.IDLE
+        self.at = PausePoint.IDLE
         self.at_rest = True
         """Nothing has happened since the process started, slept, or was done with what it was asked."""
         self.rested = False
         """Whether it has rested since it was started."""
-        self.job_in_hand: int | None = None
+        self.current_job: int | None = None
         """What its program says it works on."""
         self.blocked_since: int | None = None
         self.connection: SteppingConnection | None = None
@@ -71,25 +77,25 @@ class ProcessContext(OfSimulation):
     def reset(self) -> None:
         """Be as before the first start."""
         self.connection = None
-        self.dead, self.at, self.at_rest, self._asked = False, At.IDLE, True, False
-        self.blocked_since = self.job_in_hand = None
+        self.dead, self.at, self.at_rest, self._asked = False, PausePoint.IDLE, True, False
+        self.blocked_since = self.current_job = None
         self.transaction.restore(None)
         self.log.clear()
 
-    def restore(self, standing: Standing) -> None:
+    def restore(self, snapshot: ProcessSnapshot) -> None:
         """Stand there; the log is fed to the program when it next moves."""
-        self.at, self.at_rest = standing.at, standing.at_rest
-        self.job_in_hand = standing.job_in_hand
-        self.transaction.restore(standing.pending)
-        self.log.restore(standing.log)
+        self.at, self.at_rest = snapshot.at, snapshot.at_rest
+        self.current_job = snapshot.current_job
+        self.transaction.restore(snapshot.pending)
+        self.log.restore(snapshot.log)
 
     def wait(self, *, waits: bool) -> None:
         """Wait for a lock from now on, or for none."""
-        self.blocked_since = self.world.releases if waits else None
+        self.blocked_since = self.world.lock_releases if waits else None
 
-    def report(self, *, at: At, at_rest: bool, job_in_hand: int | None, read_at: int | None) -> None:
+    def report(self, *, at: PausePoint, at_rest: bool, current_job: int | None, read_at: int | None) -> None:
         """Be where a process that runs elsewhere says it is."""
-        self.at, self.at_rest, self.job_in_hand = at, at_rest, job_in_hand
+        self.at, self.at_rest, self.current_job = at, at_rest, current_job
         self.transaction.report(read_at)
 
     # What its program does.
@@ -120,7 +126,7 @@ class ProcessContext(OfSimulation):
         assert self.connection is not None, "a process that is set up is connected"
         self.connection.is_set_up()
 
-    def pause(self, at: At) -> Intent:
+    def pause(self, at: PausePoint) -> Intent:
         """Stop here until resumed. Returns what was asked. Raises Crashed if the process dies here."""
         if self.dead:
             raise Crashed
@@ -133,7 +139,7 @@ class ProcessContext(OfSimulation):
             self.log.append(asked)
         return asked
 
-    def ask(self, at: At) -> Intent:
+    def ask(self, at: PausePoint) -> Intent:
         """Pause where an intent is taken; its first transaction then begins without a further pause."""
         intent = self.pause(at)
         self._asked = True
@@ -141,7 +147,7 @@ class ProcessContext(OfSimulation):
 
     def works_on(self, job: int) -> None:
         """Its program says what it works on, until it rests."""
-        self.job_in_hand = job
+        self.current_job = job
 
     def answered(self, operation: str) -> Returned | None:
         """What the operation of the system that begins here gave when it came back; None if it never did."""
@@ -168,7 +174,7 @@ class ProcessContext(OfSimulation):
         self.rested = True
         if self.log.at_end:
             self._look()
-            self.at_rest, self.job_in_hand = True, None
+            self.at_rest, self.current_job = True, None
             self.log.clear()
 
     @contextmanager
@@ -208,14 +214,14 @@ class ProcessContext(OfSimulation):
         if self.step.sleep() > SLEEPS_MAX:
             raise RuntimeError(f"it slept {SLEEPS_MAX} times on end, and never came to a boundary")
 
-    def reached(self, at: At, statement: str) -> None:
+    def reached(self, at: PausePoint, statement: str) -> None:
         """Pause here if this is a boundary at the granularity of this world."""
-        if self._every_statement or (at is At.BEGIN and not self._asked):
+        if self._every_statement or (at is PausePoint.BEGIN and not self._asked):
             self.pause(at)
-        if at is not At.COMMITTED:
+        if at is not PausePoint.COMMITTED:
             self.step.reach(statement)
 
-    def record(self, ran: Ran) -> None:
+    def record(self, ran: StatementResult) -> None:
         """Put in the log what a statement gave."""
         if self._layout is not None and (error := unexplorable(ran, self._layout)) is not None:
             self.refuse(error)
@@ -225,7 +231,7 @@ class ProcessContext(OfSimulation):
     def blocked(self, statement: str) -> None:
         """Pause until another process has let go of a lock. What was tried in vain leaves no mark."""
         self.log.take_back()
-        self.blocked_since = self.world.releases
+        self.blocked_since = self.world.lock_releases
         self.pause(self.at)
         self.step.reach(statement)
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from failure_modes.checker.simulation.process_snapshot import Entry, Intent, Returned
-from failure_modes.checker.simulation.stepping import NotTheSame, Ran
+from failure_modes.checker.simulation.stepping import NotTheSame, StatementResult
 
-_NO_INTENTS = (Ran, int, Returned)
+_NO_INTENTS = (StatementResult, int, Returned)
 
 
 class ProcessLog:
@@ -51,12 +51,12 @@ class ProcessLog:
             self._differs(f"paused {at}, where it had not paused")
         return entry
 
-    def statement(self, sql: str, parameters: tuple[Any, ...]) -> Ran | None:
+    def statement(self, sql: str, parameters: tuple[Any, ...]) -> StatementResult | None:
         """What this statement gave when it ran before; None if it never ran."""
         if self._fed == len(self._entries):
             return None
         entry = self._next()
-        if not isinstance(entry, Ran) or (entry.sql, entry.parameters) != (sql, parameters):
+        if not isinstance(entry, StatementResult) or (entry.sql, entry.parameters) != (sql, parameters):
             self._differs(f"asked for {sql!r}, which it had not asked for")
         return entry
 
@@ -136,4 +136,4 @@ class ProcessLog:
 
 
 def _begins(entry: Entry) -> bool:
-    return isinstance(entry, Ran) and entry.sql.startswith("BEGIN ")
+    return isinstance(entry, StatementResult) and entry.sql.startswith("BEGIN ")

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from attrs import frozen
 
-from failure_modes.checker.simulation.stepping import At, Ran
+from failure_modes.checker.simulation.stepping import PausePoint, StatementResult
 
 
 @frozen
@@ -26,7 +26,7 @@ class Returned:
 Intent = Hashable
 """What a process is told when it is moved: an action of the schedule, which only its program reads."""
 
-Entry = Intent | Ran | int | Returned
+Entry = Intent | StatementResult | int | Returned
 """What a process was asked, what a statement gave it, a time that it read, or what an operation answered."""
 
 
@@ -39,7 +39,7 @@ class Look:
 
 
 @frozen(kw_only=True)
-class Moved:
+class StepResult:
     """What a process did between two boundaries. At most one transaction ended in it."""
 
     ran: str | None = None
@@ -56,27 +56,27 @@ class Moved:
 
 
 @frozen(kw_only=True)
-class Standing:
+class ProcessSnapshot:
     """Where a process stands, and how it came there: `log` is all it has seen since it last was at rest."""
 
-    at: At = At.IDLE
+    at: PausePoint = PausePoint.IDLE
     at_rest: bool = True
     waits: bool = False
     in_transaction: bool = False
-    job_in_hand: int | None = None
+    current_job: int | None = None
     pending: Intent | None = None
     log: tuple[Entry, ...] = ()
-    under_way: int = 0
+    place_at_server: int = 0
     """Its place among those whose statement lies at a server; 0 if none does."""
     looks: tuple[frozenset[int], ...] = ()
     """What its transaction could see each time that it looked for rows that nobody holds."""
 
 
 class Place(Protocol):
-    """Where a process stands: the process itself, or its `Standing`."""
+    """Where a process stands: the process itself, or its `ProcessSnapshot`."""
 
     @property
-    def at(self) -> At:
+    def at(self) -> PausePoint:
         """What it is about to do."""
         ...
 
@@ -91,5 +91,5 @@ class Place(Protocol):
         ...
 
 
-AT_REST = Standing()
+AT_REST = ProcessSnapshot()
 """Where a fresh process stands."""

@@ -4,8 +4,8 @@ A step is what a process does from one boundary to the next; at most one transac
 process writes these records, by their methods; the oracles read them.
 """
 
-from failure_modes.checker.simulation.process_snapshot import Intent, Look, Moved
-from failure_modes.checker.simulation.stepping import Ran
+from failure_modes.checker.simulation.process_snapshot import Intent, Look, StepResult
+from failure_modes.checker.simulation.stepping import StatementResult
 
 
 class TransactionRecord:
@@ -63,7 +63,7 @@ class StepRecord:
     """The step that a process is in, or took last."""
 
     def __init__(self) -> None:
-        self.statements: list[Ran] = []
+        self.statements: list[StatementResult] = []
         """What ran in it."""
         self.called_gateway = False
         self.read_clock = False
@@ -84,7 +84,7 @@ class StepRecord:
         """The process goes on with this statement."""
         self._ran = statement
 
-    def run(self, ran: Ran) -> None:
+    def run(self, ran: StatementResult) -> None:
         """A statement ran."""
         self.statements.append(ran)
 
@@ -113,10 +113,10 @@ class StepRecord:
         """The program raised where it should not."""
         self._error = error
 
-    def result(self, *, blocked: bool) -> Moved:
+    def result(self, *, blocked: bool) -> StepResult:
         """What the process did in it."""
         committed, changed = self._ended or (False, False)
-        return Moved(
+        return StepResult(
             ran=self._ran,
             committed=committed,
             changed=changed,

@@ -3,7 +3,14 @@
 import sqlite3
 from typing import Any
 
-from failure_modes.checker.simulation.stepping import Answer, Ran, Row, Stepped, SteppingConnection, verb_of
+from failure_modes.checker.simulation.stepping import (
+    Row,
+    RowsOfStatement,
+    StatementResult,
+    Stepped,
+    SteppingConnection,
+    verb_of,
+)
 from failure_modes.checker.support import temporary
 
 
@@ -56,7 +63,7 @@ class SQLiteStepping(SteppingConnection):
     def _set_up(self, sql: str, parameters: tuple[Any, ...]) -> Any:
         """Each setting costs every prepared statement, so it is made once a connection."""
         if sql in self._made:
-            return Answer(Ran(sql, ()))
+            return RowsOfStatement(StatementResult(sql, ()))
         if "=" in sql:
             self._made.add(sql)
         return self._connection.execute(sql, parameters)
@@ -67,7 +74,7 @@ class SQLiteStepping(SteppingConnection):
     def _changed(self) -> bool:
         return self._connection.total_changes != self._changes_before
 
-    def _run(self, sql: str, parameters: tuple[Any, ...]) -> Ran | None:
+    def _run(self, sql: str, parameters: tuple[Any, ...]) -> StatementResult | None:
         """Run it to its end. None when another process holds a lock that it needs."""
         columns: tuple[str, ...] = ()
         rows: tuple[Row, ...] = ()
@@ -88,7 +95,9 @@ class SQLiteStepping(SteppingConnection):
             return None
         except sqlite3.IntegrityError as error:
             problem = str(error), error.sqlite_errorcode
-        return Ran(sql, parameters, columns, rows, lastrowid, problem, self._connection.in_transaction)
+        return StatementResult(
+            sql, parameters, columns, rows, lastrowid, problem, self._connection.in_transaction
+        )
 
     def _error(self, text: str, code: int | str) -> Exception:
         error = sqlite3.IntegrityError(text)

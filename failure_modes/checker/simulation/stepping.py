@@ -33,7 +33,7 @@ class Crashed(BaseException):
     """The process is dead. Never caught by the system: nothing after this point runs."""
 
 
-class At(StrEnum):
+class PausePoint(StrEnum):
     """What a paused process is about to do."""
 
     BEGIN = "before a transaction"
@@ -45,7 +45,7 @@ class At(StrEnum):
 
 
 @frozen
-class Ran:
+class StatementResult:
     """A statement, and what it gave: its rows, the id of the row it inserted, or the error it raised.
 
     `status` is the server's word for what it did, where there is one.
@@ -76,7 +76,7 @@ class StatementLog(Protocol):
         """True if the statement fed last belongs to a transaction that is still open."""
         ...
 
-    def statement(self, sql: str, parameters: tuple[Any, ...]) -> Ran | None:
+    def statement(self, sql: str, parameters: tuple[Any, ...]) -> StatementResult | None:
         """What this statement gave when it ran before; None if it never ran."""
         ...
 
@@ -91,11 +91,11 @@ class Stepped(Protocol):
         """What its statements gave when they ran before."""
         ...
 
-    def reached(self, at: At, statement: str) -> None:
+    def reached(self, at: PausePoint, statement: str) -> None:
         """Pause here if this is a boundary. Raises Crashed if the process dies here."""
         ...
 
-    def record(self, ran: Ran) -> None:
+    def record(self, ran: StatementResult) -> None:
         """Put on record what a statement gave."""
         ...
 
@@ -130,10 +130,10 @@ class Connecting(Stepped, Protocol):
     name: str
 
 
-class Answer:
+class RowsOfStatement:
     """The rows of a statement, which has run to its end: it holds no lock."""
 
-    def __init__(self, ran: Ran) -> None:
+    def __init__(self, ran: StatementResult) -> None:
         self._rows = iter(ran.rows)
         self.lastrowid = ran.lastrowid
         self.description = ran.columns
@@ -187,7 +187,7 @@ class SteppingConnection(OfSimulation):
         if self._sets_up(sql):
             return self._set_up(sql, parameters)
         alone = verb_of(sql) == "BEGIN" or not self.holds
-        process.reached(At.BEGIN if alone else At.STATEMENT, sql)
+        process.reached(PausePoint.BEGIN if alone else PausePoint.STATEMENT, sql)
         if alone:
             self._begins()
             self._looked = True
@@ -200,10 +200,10 @@ class SteppingConnection(OfSimulation):
             process.refuse(NotTheSame(f"{label(sql)} gave something else when it was run again"))
         self.holds = ran.in_transaction
         if ran.error is None and not ran.in_transaction:
-            process.reached(At.COMMITTED, sql)
+            process.reached(PausePoint.COMMITTED, sql)
         if ran.error is not None:
             raise self._error(*ran.error)
-        return Answer(ran)
+        return RowsOfStatement(ran)
 
     def reopen(self) -> None:
         """Be the connection of a fresh process: no transaction is open."""
@@ -240,14 +240,14 @@ class SteppingConnection(OfSimulation):
         """Whether the transaction that has ended changed a row."""
 
     @abstractmethod
-    def _run(self, sql: str, parameters: tuple[Any, ...]) -> Ran | None:
+    def _run(self, sql: str, parameters: tuple[Any, ...]) -> StatementResult | None:
         """Run it to its end. None when another process holds a lock that it needs, and it is not waiting."""
 
     @abstractmethod
     def _error(self, text: str, code: int | str) -> Exception:
         """The error that a statement on record raised."""
 
-    def _live(self, sql: str, parameters: tuple[Any, ...]) -> Ran:
+    def _live(self, sql: str, parameters: tuple[Any, ...]) -> StatementResult:
         process = self._process
         while (ran := self._run(sql, parameters)) is None:
             process.blocked(sql)

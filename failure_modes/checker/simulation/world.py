@@ -21,7 +21,7 @@ from failure_modes.checker.simulation.gateway import CHARGES, COLUMNS, Gateway
 from failure_modes.checker.simulation.host import VirtualClock
 from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_context import ProcessContext
-from failure_modes.checker.simulation.process_snapshot import Standing
+from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.simulation.sqlite_database import SQLiteDatabase
 from failure_modes.checker.simulation.stepping import SteppingConnection
 from failure_modes.checker.simulation.subject import Program, Subject
@@ -49,12 +49,12 @@ class World:
         self.restorable = restorable
         self.hub = getcurrent()
         self.clock = VirtualClock()
-        self.releases = 0
+        self.lock_releases = 0
         """How often a lock was released."""
         self.database = self.open_database(path)
         self.overlaps = self.database.overlaps
         """Whether transactions that touch different rows may be open at the same time."""
-        self.replays = restorable and self.overlaps
+        self.restores_by_replay = restorable and self.overlaps
         """Whether it can be restored only by the way that led there."""
         self.database.observe(self.clock)
         self.gateway = Gateway(self.database.gateway_target) if subject.calls_gateway else None
@@ -103,7 +103,7 @@ class World:
 
     def release_locks(self, times: int = 1) -> None:
         """Whoever waits for a lock may try again."""
-        self.releases += times
+        self.lock_releases += times
 
     def lose_power(self) -> int:
         """Let power fail. Only where it is watched what the disk was told to keep: see `powered.py`."""
@@ -137,17 +137,17 @@ class World:
         """The columns of each table of the state."""
         return ({} if self.gateway is None else {CHARGES: COLUMNS}) | self.database.columns()
 
-    def put_back(self, content: Content, now: int, standings: tuple[Standing, ...]) -> None:
+    def restore(self, content: Content, now: int, snapshots: tuple[ProcessSnapshot, ...]) -> None:
         """Be where a world of this subject once was: its content, its time and its processes."""
-        pairs = list(zip(self.processes.values(), standings, strict=True))
+        pairs = list(zip(self.processes.values(), snapshots, strict=True))
         for process, there in pairs:
-            if process.in_transaction or process.stands() is not there:
-                process.stand(there)
+            if process.in_transaction or process.snapshot() is not there:
+                process.restore(there)
         self._restorable.restore(content)
         self.clock.restore(now)
         for process, there in pairs:
             if there.in_transaction:
-                process.begin_again()
+                process.repeat_transaction()
         for process, there in pairs:
             if process.waits is not there.waits:
                 process.wait(waits=there.waits)
@@ -166,7 +166,7 @@ class World:
         """Be a fresh world. Only where there is no other way to be restored."""
         raise NotImplementedError("this world is restored by its content")
 
-    def beyond(self) -> tuple[object, ...]:
+    def extra_state(self) -> tuple[object, ...]:
         """What the future depends on, besides the content and where the processes stand."""
         return ()
 

@@ -68,7 +68,7 @@ class WorldContent:
             return
         self._database.write(wanted[self._own :], self._present_rows, audited=self._audit_changed)
         if self._gateway is not None:
-            self._gateway.put_back(wanted[0][1])
+            self._gateway.restore(wanted[0][1])
         self._present, self._wanted = wanted, None
         self._changed = self._audit_changed = False
 

@@ -13,27 +13,27 @@ def read(
     store: Store,
     gateway: Gateway | None,
     *,
-    told: "Told",
+    cursor: "AuditCursor",
     known: state.Durable | None = None,
 ) -> tuple[state.Durable, tuple[Event, ...]]:
-    """The store's rows, and its audit rows that were not told before.
+    """The store's rows, and the audit rows that the cursor has not read yet.
 
-    `known` are the rows, where they were read before.
+    `known` are the rows, if they were read before.
     """
-    return known or _rows(store, gateway), told.new(store)
+    return known or _rows(store, gateway), cursor.new(store)
 
 
-class Told:
-    """Which audit rows were read already."""
+class AuditCursor:
+    """Remembers which audit rows were read."""
 
     def __init__(self, after: int = 0, *, in_order: bool = True) -> None:
-        """Those up to that id. `in_order`: none that comes later has an id that is lower."""
+        """Rows up to the id `after` were read. `in_order`: no later row has a lower id."""
         self._after = after
         self._in_order = in_order
         self._above: set[int] = set()
 
     def new(self, store: Store) -> tuple[Event, ...]:
-        """Those that were not, by id."""
+        """The rows that were not read yet, in the order of their ids."""
         rows = [row for row in store.audit(after=self._after) if row.id not in self._above]
         if self._in_order and rows:
             self._after = rows[-1].id
@@ -43,7 +43,7 @@ class Told:
 
 
 def same_history(one: tuple[Event, ...], other: tuple[Event, ...], *, in_order: bool) -> bool:
-    """Whether both tell the same; `in_order`: and in the same order."""
+    """True if both have the same events; `in_order`: also in the same order."""
     return one == other if in_order else Counter(one) == Counter(other)
 
 

@@ -6,7 +6,7 @@ gateway has done its work, and the process may wait, fail, or die before the rep
 
 from failure_modes.checker.simulation.gateway import Gateway
 from failure_modes.checker.simulation.process_context import ProcessContext
-from failure_modes.checker.simulation.stepping import CALL, At
+from failure_modes.checker.simulation.stepping import CALL, PausePoint
 from model.actions import Fail, Heartbeat
 from system.store import Job
 from system.worker import Context
@@ -19,7 +19,7 @@ class HandlerFailed(Exception):
 def handle(process: ProcessContext, job: Job, context: Context) -> None:
     """Write the payload as the effect, after as many heartbeats as are asked for; or raise."""
     process.works_on(job.id)
-    while isinstance(intent := process.ask(At.HANDLER), Heartbeat):
+    while isinstance(intent := process.ask(PausePoint.HANDLER), Heartbeat):
         context.heartbeat()
     if isinstance(intent, Fail):
         raise HandlerFailed("as the schedule says")
@@ -27,7 +27,7 @@ def handle(process: ProcessContext, job: Job, context: Context) -> None:
     gateway = process.world.gateway
     if gateway is not None:
         _charge(process, gateway, value, context.idempotency_key)
-        if isinstance(process.ask(At.REPLY), Fail):
+        if isinstance(process.ask(PausePoint.REPLY), Fail):
             raise HandlerFailed("the gateway's reply was lost")
     context.write(value)
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from failure_modes.checker.simulation.process_context import ProcessContext
 from failure_modes.checker.simulation.process_snapshot import Place
-from failure_modes.checker.simulation.stepping import At
+from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.subject.handler import handle
 from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Fail, Heartbeat, Reconcile
 from system.queue import Queue
@@ -67,7 +67,7 @@ def produce(process: ProcessContext) -> None:
     queue: Queue = process.open()
     while True:
         process.rest()
-        intent = process.ask(At.IDLE)
+        intent = process.ask(PausePoint.IDLE)
         assert isinstance(intent, Enqueue), "the producer is asked to enqueue"
         job = queue.enqueue(intent.key, key=intent.key, actor=process.name)
         if (job.key, job.payload) != (intent.key, intent.key):
@@ -79,7 +79,7 @@ def reconcile(process: ProcessContext) -> None:
     queue: Queue = process.open()
     while True:
         process.rest()
-        process.ask(At.IDLE)
+        process.ask(PausePoint.IDLE)
         queue.reconcile(actor=process.name)
 
 
@@ -87,13 +87,13 @@ def can(name: str, place: Place, action: Action) -> bool:
     """True if the action can happen to the process of that name, where it stands."""
     match action:
         case Enqueue() | Reconcile():
-            return place.at is At.IDLE
+            return place.at is PausePoint.IDLE
         case Crash():
             return not place.at_rest
         case Fail():
-            return place.at in (At.HANDLER, At.REPLY)
+            return place.at in (PausePoint.HANDLER, PausePoint.REPLY)
         case Heartbeat():
-            return place.at is At.HANDLER
+            return place.at is PausePoint.HANDLER
         case _:
-            idle = place.at is At.IDLE and name in (PRODUCER, RECONCILER)
+            idle = place.at is PausePoint.IDLE and name in (PRODUCER, RECONCILER)
             return not idle and not place.waits

@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from failure_modes.checker.experiment.scope import Scope, StoreKind, Swap, build_queue
+from failure_modes.checker.experiment.scope import Fault, Scope, StoreKind, build_queue
 from failure_modes.checker.simulation.subject import Client, Layout, Program
 from failure_modes.checker.subject.programs import produce, reconcile, work
 from model.actions import PRODUCER, RECONCILER
@@ -41,7 +41,7 @@ class QueueSubject:
     """Our queue in one scope, on one store, with one fault or none."""
 
     scope: Scope
-    swap: Swap
+    fault: Fault
 
     @property
     def layout(self) -> Layout:
@@ -76,7 +76,7 @@ class QueueSubject:
     def prepare(self, location: str) -> None:
         """Let a fault of the disk's make its settings."""
         store = SQLiteStore(location, clock=ManualClock())
-        build_queue(store, self.scope.settings, self.swap)
+        build_queue(store, self.scope.settings, self.fault)
         store.close()
 
     def observe(self, location: str, *, clock: Any, connect: Callable[[str], Any], create: bool) -> Store:
@@ -94,7 +94,7 @@ class QueueSubject:
         options: dict[str, Any] = {"clock": process, "connect": process.connect, "tokens": same_token}
         store: Store = (SQLiteStore if self._on_sqlite else _store_at_server())(location, **options)
         process.is_set_up()
-        return build_queue(store, self.scope.settings, self.swap)
+        return build_queue(store, self.scope.settings, self.fault)
 
     def keeps_nothing(self, part: Any) -> bool:
         """True for the stores, which keep nothing between two transactions."""
@@ -102,7 +102,7 @@ class QueueSubject:
 
     def remembers_answers_only(self, observer: Store) -> bool:
         """True if the store is one of ours, so that nothing is held between two operations of a job."""
-        return self.keeps_nothing(build_queue(observer, self.scope.settings, self.swap).store)
+        return self.keeps_nothing(build_queue(observer, self.scope.settings, self.fault).store)
 
     @property
     def _on_sqlite(self) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from failure_modes.checker.experiment.scope import Scope, StoreKind, Swap, guarded
+from failure_modes.checker.experiment.scope import Fault, Scope, StoreKind, guarded
 from failure_modes.checker.simulation.powered import PoweredWorld
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.queue_subject import QueueSubject
@@ -27,9 +27,9 @@ def why_not_here(store: StoreKind) -> str | None:
     return None
 
 
-def world_of(scope: Scope, swap: Swap, **options: Any) -> World:
+def world_of(scope: Scope, fault: Fault, **options: Any) -> World:
     """The world of our queue that a scope asks for. Raises NoWorld."""
-    subject = QueueSubject(scope, swap)
+    subject = QueueSubject(scope, fault)
     options["granularity"] = scope.granularity
     if scope.store is StoreKind.POSTGRESQL:
         if scope.power_loss:

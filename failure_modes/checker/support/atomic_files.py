@@ -17,7 +17,7 @@ class Damaged(FileError):
         super().__init__(f"{path}: damaged; remove the file, or restore it from the repository")
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str) -> None:
     """Write the file; until it is whole, what was there before stays. Raises OSError."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     with held_back():  # a second signal would leave the unfinished file
@@ -31,7 +31,7 @@ def write_whole(path: Path, text: str) -> None:
 def write_lines(path: Path, values: Mapping[str, object]) -> None:
     """Write a JSON object, a line for each key; whole or not at all. Raises OSError."""
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in values.items()]
-    write_whole(path, "{\n" + ",\n".join(lines) + "\n}\n")
+    write_atomically(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def read_lines(path: Path) -> dict[str, Any]:

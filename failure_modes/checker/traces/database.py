@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
-from failure_modes.checker.support.atomic_files import write_whole
+from failure_modes.checker.support.atomic_files import write_atomically
 from failure_modes.checker.support.errors import CallerError
 from failure_modes.checker.traces.trace import Trace, load, to_json
 
@@ -47,4 +47,4 @@ def keep(mode: FailureMode, name: str, trace: Trace) -> Path:
 def save(path: Path, trace: Trace) -> None:
     """Write a trace to a file; whole or not at all. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, to_json(trace))
+    write_atomically(path, to_json(trace))

@@ -6,7 +6,7 @@ from attrs import frozen
 
 from failure_modes.checker.experiment.catalogue import FailureMode, failure_mode
 from failure_modes.checker.experiment.findings import Finding
-from failure_modes.checker.experiment.scope import Scope, Swap
+from failure_modes.checker.experiment.scope import Fault, Scope
 from failure_modes.checker.experiment.scope import guarded as nothing_swapped
 from failure_modes.checker.experiment.target import needs_ending
 from failure_modes.checker.oracle.lockstep import Lockstep
@@ -34,8 +34,8 @@ def replay(
     trace: Trace,
     *,
     guarded: bool = False,
-    world: Callable[[Scope, Swap], World] = world_of,
-    base: Swap = nothing_swapped,
+    world: Callable[[Scope, Fault], World] = world_of,
+    base: Fault = nothing_swapped,
 ) -> Replayed:
     """Run a trace.
 
@@ -51,10 +51,10 @@ def replay(
     broken = mode is not None and not guarded
     if mode is not None and trace.breaks.invariant is not None:
         mode = mode.breaking(trace.breaks.invariant)
-    swap = mode.fault if mode is not None and not guarded else base
-    hunted = mode.target if mode is not None and broken and trace.breaks.invariant else None
-    lockstep = Lockstep(trace.scope, swap, target=hunted, world=world(trace.scope, swap))
-    played = play(lockstep, trace.actions, ending=needs_ending(hunted))
+    fault = mode.fault if mode is not None and not guarded else base
+    target = mode.target if mode is not None and broken and trace.breaks.invariant else None
+    lockstep = Lockstep(trace.scope, fault, target=target, world=world(trace.scope, fault))
+    played = play(lockstep, trace.actions, ending=needs_ending(target))
     finding = played.found.finding if played.found else None
     breaks = finding is not None and (finding.invariant, finding.step) == (
         trace.breaks.invariant,

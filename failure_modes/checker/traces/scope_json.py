@@ -64,17 +64,17 @@ def scope_to_json(scope: Scope) -> dict[str, Any]:
 def scope_from_json(value: Any) -> Scope:
     """The scope that an object says. Raises BadScope."""
     if not isinstance(value, dict) or set(value) - {*_BESIDES, *_OF_WORLD} != set(_ALWAYS):
-        raise BadScope(f"'scope' is {told(value)}", f"it is an object of {', '.join(_ALWAYS)}")
+        raise BadScope(f"'scope' is {description(value)}", f"it is an object of {', '.join(_ALWAYS)}")
     for key in value:
         _check(key, value[key], (_ALWAYS | _BESIDES | _OF_WORLD)[key])
     if value["workers"] > len(WORKER_NAMES):
         raise BadScope(f"'workers' is {value['workers']}", f"it is at most {len(WORKER_NAMES)}")
     if value["granularity"] not in list(Granularity):
         right = f"it is {' or '.join(Granularity)}"
-        raise BadScope(f"'granularity' is {told(value['granularity'])}", right)
+        raise BadScope(f"'granularity' is {description(value['granularity'])}", right)
     store = value.get(_STORE, StoreKind.SQLITE)
     if store not in list(StoreKind):
-        raise BadScope(f"'store' is {told(store)}", f"it is {' or '.join(StoreKind)}")
+        raise BadScope(f"'store' is {description(store)}", f"it is {' or '.join(StoreKind)}")
     settings = {
         _setting(key): round(given * 1000) if key.endswith("_seconds") else given
         for key, given in value.items()
@@ -92,7 +92,7 @@ def scope_from_json(value: Any) -> Scope:
 
 def _check(key: str, value: Any, kind: Any) -> None:
     def refuse(right: str) -> NoReturn:
-        raise BadScope(f"{key!r} is {told(value)}", right)
+        raise BadScope(f"{key!r} is {description(value)}", right)
 
     if isinstance(value, bool) is not (kind is bool):
         refuse(f"it is {_KIND_NAMES[kind] if kind is bool else f'a {_KIND_NAMES[kind]}'}")
@@ -108,7 +108,7 @@ def _check(key: str, value: Any, kind: Any) -> None:
         refuse("it is in whole milliseconds")
 
 
-def told(value: Any) -> str:
+def description(value: Any) -> str:
     """A value as it stands in the file, in one line that is not too long."""
     text = json.dumps(value)
     return text if len(text) <= _TOLD_MAX else f"{text[:_TOLD_MAX]}…"

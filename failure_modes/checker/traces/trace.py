@@ -13,7 +13,7 @@ from attrs import NOTHING, evolve, fields, frozen
 from failure_modes.checker.experiment.canonical import canonical
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.support.errors import FileError
-from failure_modes.checker.traces.scope_json import BadScope, scope_from_json, scope_to_json, told
+from failure_modes.checker.traces.scope_json import BadScope, description, scope_from_json, scope_to_json
 from model.actions import ACTIONS, PRODUCER, RECONCILER, Action, Enqueue, actor_of
 from model.invariants import INVARIANTS
 
@@ -117,23 +117,25 @@ class _Reader:
         if type(version) is not int or version not in _FORMATS:  # True is 1, and is no format
             self.fail(
                 self._line("format"),
-                f"unknown format {told(version)}",
+                f"unknown format {description(version)}",
                 f"this program reads format {' and '.join([str(known) for known in _FORMATS])}",
             )
         for key in [*_KEYS, *top]:
             if key not in top:
                 self.fail(1, f"{key!r} is missing", f"a trace has {', '.join(_KEYS)}")
             if key not in _KEYS:
-                self.fail(self._line(key), f"unknown key {told(key)}", f"a trace has {', '.join(_KEYS)}")
+                self.fail(
+                    self._line(key), f"unknown key {description(key)}", f"a trace has {', '.join(_KEYS)}"
+                )
         scope = self._scope(top["scope"])
         actions = self._actions(top["actions"], scope)
         if version == 1:
             actions = tuple([_declared(action) for action in actions])
         if not isinstance(top["why"], str):
-            self.fail(self._line("why"), f"'why' is {told(top['why'])}", "it is a string")
+            self.fail(self._line("why"), f"'why' is {description(top['why'])}", "it is a string")
         mode = top["failure_mode"]
         if mode is not None and not (isinstance(mode, str) and re.fullmatch(r"FM_[0-9]{3}", mode)):
-            what = f"'failure_mode' is {told(mode)}"
+            what = f"'failure_mode' is {description(mode)}"
             self.fail(self._line("failure_mode"), what, "it is FM_ and three digits, or null")
         return Trace(
             failure_mode=mode,
@@ -150,7 +152,7 @@ class _Reader:
             if depth > _DEPTH_MAX:
                 self.fail(self._line_at(token.start()), "it is nested too deeply", "a trace is three deep")
         try:
-            top = json.loads(self._text, parse_int=_whole)
+            top = json.loads(self._text, parse_int=_integer)
         except json.JSONDecodeError as error:
             at_end = error.pos >= len(self._text.rstrip())
             what = "the file ends too early" if at_end else f"not JSON: {error.msg}"
@@ -169,15 +171,17 @@ class _Reader:
     def _breaks(self, value: Any, length: int) -> Breaks:
         line = self._line("breaks")
         if not isinstance(value, dict) or set(value) != {"invariant", "step"}:
-            self.fail(line, f"'breaks' is {told(value)}", "it is an object of invariant, step")
+            self.fail(line, f"'breaks' is {description(value)}", "it is an object of invariant, step")
         known = [rule.id for rule in INVARIANTS]
         if value["invariant"] not in (None, *known):
-            what = f"unknown invariant {told(value['invariant'])}"
+            what = f"unknown invariant {description(value['invariant'])}"
             self.fail(line, what, f"known are {', '.join(known)}, or null for a divergence")
         step = value["step"]
         whole = isinstance(step, int) and not isinstance(step, bool)
         if step is not None and not (whole and 1 <= step <= length):
-            self.fail(line, f"'step' is {told(step)}", f"it is from 1 to {length}, or null for the recovery")
+            self.fail(
+                line, f"'step' is {description(step)}", f"it is from 1 to {length}, or null for the recovery"
+            )
         return Breaks(invariant=value["invariant"], step=step)
 
     def _actions(self, value: Any, scope: Scope) -> tuple[Action, ...]:
@@ -189,26 +193,26 @@ class _Reader:
     def _action(self, item: Any, line: int, scope: Scope) -> Action:
         known = {action.__name__: action for action in ACTIONS}
         if not isinstance(item, dict) or not isinstance(item.get("action"), str):
-            self.fail(line, f"{told(item)} is not an action", 'write {"action": NAME, …}')
+            self.fail(line, f"{description(item)} is not an action", 'write {"action": NAME, …}')
         kind = known.get(item["action"])
         if kind is None:
-            self.fail(line, f"unknown action {told(item['action'])}", f"known are {', '.join(known)}")
+            self.fail(line, f"unknown action {description(item['action'])}", f"known are {', '.join(known)}")
         expected = [field.name for field in fields(kind)]
         needed = [field.name for field in fields(kind) if field.default is NOTHING]
         given = {name: argument for name, argument in item.items() if name != "action"}
         if not set(needed) <= set(given) <= set(expected):
             takes = ", ".join(needed) or "no arguments"
             takes += "".join([f", and may have {name}" for name in expected if name not in needed])
-            got = ", ".join([told(name) for name in given]) or "no arguments"
+            got = ", ".join([description(name) for name in given]) or "no arguments"
             self.fail(line, f"{item['action']} got {got}", f"it takes {takes}")
         try:
             action = kind(**given)
         except (TypeError, ValueError) as error:
             right = _why(error) or " and ".join([_RIGHT[name] for name in given])
-            self.fail(line, f"{item['action']}: bad argument {told(given)}", right)
+            self.fail(line, f"{item['action']}: bad argument {description(given)}", right)
         names = (*scope.names, PRODUCER, RECONCILER)
         if (name := actor_of(action)) not in (None, *names):
-            self.fail(line, f"there is no worker {told(name)}", f"this scope has {', '.join(names)}")
+            self.fail(line, f"there is no worker {description(name)}", f"this scope has {', '.join(names)}")
         return action
 
     def _line(self, key: str) -> int:
@@ -224,7 +228,7 @@ class _Reader:
         while self._text[at] != "}":
             key, end = _DECODER.raw_decode(self._text, at)
             if key in self._places:
-                self.fail(self._line_at(at), f"{told(key)} is there twice", "each key is there once")
+                self.fail(self._line_at(at), f"{description(key)} is there twice", "each key is there once")
             self._places[key] = at, self._skip(end)
             strictly = key != "actions"  # each of them is looked at by itself, for the sake of its line
             at = self._after(self._skip(end), self._line_at(at), _DECODER if strictly else _LENIENT)
@@ -243,7 +247,7 @@ class _Reader:
         try:
             return self._skip(decoder.raw_decode(self._text, at)[1])
         except _Twice as error:
-            self.fail(line, f"{told(error.args[0])} is there twice", "each key is there once")
+            self.fail(line, f"{description(error.args[0])} is there twice", "each key is there once")
 
     def _skip(self, at: int) -> int:
         """Past spaces and separators: the text has been parsed once, and they are where they should be."""
@@ -266,13 +270,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _whole(digits: str) -> float:
+def _integer(digits: str) -> float:
     """A whole number; one that is far too large for anything is a float, so that any length can be read."""
     return int(digits) if len(digits) < 20 else float(digits)
 
 
-_DECODER = json.JSONDecoder(parse_int=_whole, object_pairs_hook=_object)
-_LENIENT = json.JSONDecoder(parse_int=_whole)
+_DECODER = json.JSONDecoder(parse_int=_integer, object_pairs_hook=_object)
+_LENIENT = json.JSONDecoder(parse_int=_integer)
 _SEPARATORS = re.compile(r"[ \t\r\n,:]*")
 
 

@@ -37,7 +37,7 @@ def read_image(path: Path, image: Image) -> Content:
     """
     lay_out(path, image)
     try:
-        content, wrong = whole_content(path)
+        content, wrong = complete_content(path)
     finally:
         clear_away(path)
     if content is None:
@@ -45,7 +45,7 @@ def read_image(path: Path, image: Image) -> Content:
     return content
 
 
-def whole_content(path: Path) -> tuple[Content | None, str]:
+def complete_content(path: Path) -> tuple[Content | None, str]:
     """Every row of every table of the database there; or none, and why it is damaged."""
     connection = open_sqlite(path.absolute().as_uri() + "?mode=rw")
     try:

@@ -145,15 +145,15 @@ class _Watched:
                 return int(close(file))
 
             def written(file: int, data: int, size: int, offset: int) -> int:
-                return self._told(file, Write, offset, ctypes.string_at(data, size)) or int(
+                return self._described(file, Write, offset, ctypes.string_at(data, size)) or int(
                     write(file, data, size, offset)
                 )
 
             def truncated(file: int, size: int) -> int:
-                return self._told(file, Truncate, size) or int(truncate(file, size))
+                return self._described(file, Truncate, size) or int(truncate(file, size))
 
             def synced(file: int, flags: int) -> int:
-                return self._told(file, Sync) or int(sync(file, flags))
+                return self._described(file, Sync) or int(sync(file, flags))
 
             callbacks = _Close(closed), _Write(written), _Truncate(truncated), _Sync(synced)
             copy = _Methods.from_buffer_copy(methods)
@@ -161,7 +161,7 @@ class _Watched:
             self._methods[usual] = copy, callbacks
         return self._methods[usual][0]
 
-    def _told(self, file: int, kind: type[Any], *arguments: Any) -> int:
+    def _described(self, file: int, kind: type[Any], *arguments: Any) -> int:
         suffix, watch = self._files[file]
         return self._tell(watch, kind(suffix, *arguments))
 

@@ -108,15 +108,15 @@ class Backends:
             return
         patience = Patience(PATIENCE_SECONDS)
         while not patience.is_over:
-            under_way = [session for session in self._waiting if not session.has_answer()]
-            asked = [*[session.pid for session in under_way], *sorted(self._ghosts)]
+            place_at_server = [session for session in self._waiting if not session.has_answer()]
+            asked = [*[session.pid for session in place_at_server], *sorted(self._ghosts)]
             found = self._ask(asked) if asked else {}
             self._ghosts &= found.keys()
             self._blockers = {pid: blockers for pid, blockers in found.items() if blockers}
             if all(found.get(pid) for pid in asked if pid in found) and all(
-                session.pid in self._blockers or session.has_answer() for session in under_way
+                session.pid in self._blockers or session.has_answer() for session in place_at_server
             ):
-                self._waiting = [session for session in under_way if session.pid in self._blockers]
+                self._waiting = [session for session in place_at_server if session.pid in self._blockers]
                 return
         raise Unsettled(f"a statement neither ended nor waited for a lock in {PATIENCE_SECONDS:g} s")
 

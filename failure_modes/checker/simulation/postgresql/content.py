@@ -68,8 +68,8 @@ def write_content(
         removed += [f"DELETE FROM {table} WHERE id = {row[0]}" for row in old if row not in kept]
         added += [cursor.mogrify(_writing(table, len(row)), row) for row in rows if row not in known]
     if removed or added:
-        told = ["BEGIN", "SET LOCAL session_replication_role = replica", *removed, *added, "COMMIT"]
-        connection.execute(";".join(told))
+        description = ["BEGIN", "SET LOCAL session_replication_role = replica", *removed, *added, "COMMIT"]
+        connection.execute(";".join(description))
 
 
 @cache

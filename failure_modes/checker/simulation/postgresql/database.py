@@ -9,13 +9,13 @@ import psycopg
 from attrs import define, field
 
 from failure_modes.checker.simulation.postgresql.stepping import PausingConnection
-from failure_modes.checker.simulation.stepping import Ran
+from failure_modes.checker.simulation.stepping import StatementResult
 from failure_modes.checker.simulation.subject import Layout, Subject
 from failure_modes.checker.support.postgresql.server import fresh_database, server
 
 _EMPTIED_BEFORE_TRUNCATE = 100
 
-SetUp = dict[tuple[str, tuple[Any, ...]], Ran]
+SetUp = dict[tuple[str, tuple[Any, ...]], StatementResult]
 
 
 @define

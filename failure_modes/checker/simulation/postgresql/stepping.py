@@ -16,10 +16,10 @@ from psycopg.pq import TransactionStatus
 
 from failure_modes.checker.simulation.postgresql.backends import Backends
 from failure_modes.checker.simulation.stepping import (
-    Answer,
     Crashed,
-    Ran,
     Row,
+    RowsOfStatement,
+    StatementResult,
     Stepped,
     SteppingConnection,
 )
@@ -103,7 +103,7 @@ class PostgreSQLStepping(SteppingConnection):
         connection: PausingConnection,
         process: Stepped,
         backends: Backends,
-        set_up: dict[tuple[str, tuple[Any, ...]], Ran],
+        set_up: dict[tuple[str, tuple[Any, ...]], StatementResult],
         *,
         alone: bool,
     ) -> None:
@@ -143,7 +143,7 @@ class PostgreSQLStepping(SteppingConnection):
         return self._connection.has_answer()
 
     @property
-    def under_way(self) -> int:
+    def place_at_server(self) -> int:
         """Its place among those whose statement lies at the server; 0 if its does not."""
         return self._backends.place_of(self)
 
@@ -201,8 +201,8 @@ class PostgreSQLStepping(SteppingConnection):
         if key not in self._made:
             cursor = self._connection.execute(sql, parameters)
             rows = tuple(cursor.fetchall()) if cursor.description else ()
-            self._made[key] = Ran(sql, parameters, rows=rows)
-        return Answer(self._made[key])
+            self._made[key] = StatementResult(sql, parameters, rows=rows)
+        return RowsOfStatement(self._made[key])
 
     def _begins(self) -> None:
         self._rows_changed = 0
@@ -210,7 +210,7 @@ class PostgreSQLStepping(SteppingConnection):
     def _changed(self) -> bool:
         return self._rows_changed > 0
 
-    def _run(self, sql: str, parameters: tuple[Any, ...]) -> Ran | None:
+    def _run(self, sql: str, parameters: tuple[Any, ...]) -> StatementResult | None:
         """Run it to its end; it may pause on the way."""
         if "SKIP LOCKED" in sql and not self._alone:
             self._process.looks_for(self._backends.unheld())
@@ -238,7 +238,7 @@ class PostgreSQLStepping(SteppingConnection):
             problem = _DEADLOCK if self._is_victim else (str(error).strip(), error.sqlstate)
         if problem is not None:  # the server has rolled back by now, and so let go of its locks
             self._process.let_go()
-        return Ran(sql, parameters, columns, rows, None, problem, self._is_open, status)
+        return StatementResult(sql, parameters, columns, rows, None, problem, self._is_open, status)
 
     def _error(self, text: str, code: int | str) -> Exception:
         return errors.lookup(str(code))(text)

@@ -22,7 +22,7 @@ from failure_modes.checker.simulation.postgresql.content import (
 from failure_modes.checker.simulation.postgresql.database import give_back, take
 from failure_modes.checker.simulation.postgresql.stepping import PostgreSQLStepping
 from failure_modes.checker.simulation.process import Process
-from failure_modes.checker.simulation.process_snapshot import Standing
+from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.simulation.stepping import Connecting, SteppingConnection
 from failure_modes.checker.simulation.subject import Program, Subject
 from failure_modes.checker.simulation.world import World
@@ -106,7 +106,7 @@ class PostgreSQLWorld(World):
 
     def __init__(self, subject: Subject, **options: Any) -> None:
         """Raises NoServer."""
-        self._ghosts: dict[int, Standing] = {}
+        self._ghosts: dict[int, ProcessSnapshot] = {}
         """Of each dead process that lingers at the server: where it stood."""
         super().__init__(subject, **options)
 
@@ -134,20 +134,20 @@ class PostgreSQLWorld(World):
             process.kill()
         self.database.empty()
         if self.gateway is not None:
-            self.gateway.put_back(())
+            self.gateway.restore(())
         self._ghosts.clear()
         self.clock.restore(0)
-        self.releases = 0
+        self.lock_releases = 0
         self.note_change()
 
-    def dies(self, session: PostgreSQLStepping, standing: Standing) -> None:
+    def dies(self, session: PostgreSQLStepping, snapshot: ProcessSnapshot) -> None:
         """A process dies with its statement at the server."""
-        self._ghosts[session.pid] = standing
+        self._ghosts[session.pid] = snapshot
 
-    def beyond(self) -> tuple[object, ...]:
+    def extra_state(self) -> tuple[object, ...]:
         """The ghosts: what they hold is held, and what they wait for they will get."""
         lingers = self.database.backends.lingers
-        return tuple([standing for pid, standing in self._ghosts.items() if lingers(pid)])
+        return tuple([snapshot for pid, snapshot in self._ghosts.items() if lingers(pid)])
 
 
 class PostgreSQLProcess(Process):
@@ -159,15 +159,15 @@ class PostgreSQLProcess(Process):
         return isinstance(self.connection, PostgreSQLStepping) and self.connection.waits
 
     @property
-    def under_way(self) -> int:
+    def place_at_server(self) -> int:
         """Its place among those whose statement lies at the server; 0 if its does not."""
-        return self.connection.under_way if isinstance(self.connection, PostgreSQLStepping) else 0
+        return self.connection.place_at_server if isinstance(self.connection, PostgreSQLStepping) else 0
 
     def kill(self) -> None:
         """Die here. What was rolled back may have used up ids."""
-        if isinstance(self.connection, PostgreSQLStepping) and self.under_way:
+        if isinstance(self.connection, PostgreSQLStepping) and self.place_at_server:
             assert isinstance(self.world, PostgreSQLWorld), "it is of that world"
-            self.world.dies(self.connection, self.stands())
+            self.world.dies(self.connection, self.snapshot())
         if self.in_transaction:
             assert isinstance(self.world, PostgreSQLWorld), "it is of that world"
             self.world.note_change()

@@ -70,7 +70,7 @@ class Refused(MachineError):
 
 
 @frozen(kw_only=True)
-class Orders:
+class KeeperConfiguration:
     """What server to keep, and for whom."""
 
     asker: int
@@ -87,7 +87,7 @@ class Orders:
 class Keeper:
     """The server's folder, its processes, and what may be done with them."""
 
-    def __init__(self, orders: Orders) -> None:
+    def __init__(self, orders: KeeperConfiguration) -> None:
         self._orders = orders
         self._postmaster: subprocess.Popen[bytes] | None = None
         self.folder = temporary.create(Path(orders.above), "queue-pg-")
@@ -207,16 +207,16 @@ def _children() -> list[int]:
 
 def main(text: str) -> None:
     """Keep a server, as the orders in JSON say."""
-    told: list[int] = []
+    signals: list[int] = []
 
     def on_sigterm(number: int, _frame: FrameType | None) -> None:
-        told.append(number)
+        signals.append(number)
 
     signal.signal(signal.SIGTERM, on_sigterm)
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # they are for the asking process
     _adopt_orphans()
-    orders = Orders(**json.loads(text))
+    orders = KeeperConfiguration(**json.loads(text))
     keeper = None
     try:
         keeper = Keeper(orders)
@@ -225,7 +225,7 @@ def main(text: str) -> None:
         while word is not None:
             keeper.end(word)
             _answer({"folder": str(keeper.folder), "pid": keeper.start()})
-            word = _next(keeper, orders.asker, told)
+            word = _next(keeper, orders.asker, signals)
     except (OSError, Refused) as error:
         _answer({"error": str(error)})
     finally:
@@ -234,11 +234,11 @@ def main(text: str) -> None:
             keeper.remove()
 
 
-def _next(keeper: Keeper, asker: int, told: list[int]) -> str | None:
+def _next(keeper: Keeper, asker: int, signals: list[int]) -> str | None:
     """The next thing that is asked, or None when nobody asks any more."""
     asked = select.poll()
     asked.register(0, select.POLLIN)
-    while not told and os.getppid() == asker:
+    while not signals and os.getppid() == asker:
         keeper.look()
         if asked.poll(LOOK_EVERY_SECONDS * 1000):
             return os.read(0, 100).decode("ascii").strip() or None

@@ -17,7 +17,7 @@ from typing import Any
 
 from attrs import asdict
 
-from failure_modes.checker.support.postgresql.keeper import END_SECONDS, Orders, Refused
+from failure_modes.checker.support.postgresql.keeper import END_SECONDS, KeeperConfiguration, Refused
 from system.clock import Stopwatch, SystemClock
 
 _CLOCK = SystemClock()
@@ -26,7 +26,7 @@ _CLOCK = SystemClock()
 class Kept:
     """A server that a keeper was told to start. It may not accept connections yet."""
 
-    def __init__(self, orders: Orders) -> None:
+    def __init__(self, orders: KeeperConfiguration) -> None:
         self._asker = os.getpid()
         self._lock = threading.RLock()
         command = [

@@ -25,7 +25,7 @@ from failure_modes.checker.support import temporary
 from failure_modes.checker.support.errors import NotInstalled
 from failure_modes.checker.support.postgresql.binaries import NAMED as NAMED_BINARIES
 from failure_modes.checker.support.postgresql.binaries import PACKAGE, WHERE, Binaries, all_binaries
-from failure_modes.checker.support.postgresql.keeper import PORT, USER, Orders, Refused, end_of
+from failure_modes.checker.support.postgresql.keeper import PORT, USER, KeeperConfiguration, Refused, end_of
 from failure_modes.checker.support.postgresql.kept_server import Kept, alive, stop_all
 from failure_modes.checker.support.postgresql.unprivileged import Unprivileged, unprivileged
 from system.clock import Stopwatch, SystemClock
@@ -149,7 +149,7 @@ def start(binaries: Binaries, *, durable: bool = False, way: Unprivileged | None
     _clean_up_at_exit()
     try:
         kept = Kept(
-            Orders(
+            KeeperConfiguration(
                 asker=os.getpid(),
                 binaries=str(binaries.folder),
                 above=str(_on_disk() if durable else _in_memory()),
