@@ -22,6 +22,7 @@ TESTS = (
     "tests/checker/test_matrix.py",
     "tests/checker/test_hunting.py::test_what_takes_two_policies_is_told_from_what_takes_one",
     "tests/checker/test_rendering.py::test_every_expected_text_is_printed_by_a_run",
+    "tests/checker/test_run.py::test_the_json_has_the_results_of_every_stage",
     "tests/checker/test_scenarios.py::test_a_fault_that_gives_back_an_equal_queue_is_none",
     "tests/test_structure.py::test_there_are_failure_modes",
     "tests/test_structure.py::test_a_failure_mode_is_complete",
