@@ -36,14 +36,14 @@ class Step:
 
 @frozen(kw_only=True)
 class Fail:
-    """As `Step`, but the handler that is running raises."""
+    """Like `Step`, but the handler that is running raises."""
 
     worker: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
 
 
 @frozen(kw_only=True)
 class Heartbeat:
-    """As `Step`, but the handler that is running asks for more time and goes on running."""
+    """Like `Step`, but the handler that is running extends its lease and goes on."""
 
     worker: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
 
@@ -81,7 +81,7 @@ class Reconcile:
 
 @frozen(kw_only=True)
 class PowerLoss:
-    """Every process dies, and what the disk was not told to keep is gone."""
+    """Every process dies, and every write that was not synced is lost."""
 
 
 Action = Enqueue | Step | Fail | Heartbeat | Crash | Tick | Reconcile | PowerLoss

@@ -14,7 +14,7 @@ from model.transitions import transition
 
 @frozen(kw_only=True)
 class Visibility:
-    """What the database chose for one operation.
+    """The choices of the database for one operation.
 
     - `job`, `execution`: the id of the row that the operation added.
     - `jobs_seen`: when it looked for jobs, those that had something to do and that no other open transaction

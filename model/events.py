@@ -97,7 +97,7 @@ class Event:
 
 @frozen(kw_only=True)
 class Outcome:
-    """What a step did. `rejected` is the reason when it could not happen; then nothing changed."""
+    """The outcome of a step. `rejected` is the reason why it could not happen; then nothing changed."""
 
     operation: Operation | Environment
     events: tuple[Event, ...] = ()

@@ -1,4 +1,4 @@
-"""How long a retry waits, and the limits on retries: the model's side of three policies.
+"""The wait before a retry, and the limits on retries: the model's side of three policies.
 
 Full jitter is Marc Brooker's, "Exponential Backoff And Jitter" (2015). Here it is a function of the seed, the
 job and the attempt, so that a run can be run again. The retry budget is the store's, for a window of time.
@@ -13,7 +13,7 @@ from model.state import Breaker, Durable, Execution, Settings
 
 
 def wait_ms(settings: Settings, failed: Execution) -> int:
-    """How long to wait after that execution has failed."""
+    """The wait after that execution has failed."""
     backoff: int = min(settings.backoff_max_ms, settings.backoff_ms * 2 ** (failed.attempt - 1))
     if settings.jitter_seed is None:
         return backoff

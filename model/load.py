@@ -8,7 +8,7 @@ from model.state import Durable, Settings
 
 @frozen(kw_only=True)
 class Load:
-    """When retries began, in ms; the failures since the last success, and the time of the last of them."""
+    """The times of retries, in ms; the failures since the last success, and the time of the last of them."""
 
     retries: tuple[int, ...] = ()
     failures: int = 0

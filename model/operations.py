@@ -1,7 +1,7 @@
-"""What each operation of the queue does, as one transaction.
+"""The operations of the queue, each as one transaction.
 
-Which change of an execution an operation makes, and when it is refused, is a row of `model.transitions`. Here
-is what changes with it: the job's due time, the effect, the limits, and whether the job is buried.
+The change of an execution by an operation, and the reason to refuse it, are rows of `model.transitions`. This
+file has what changes with it: the job's due time, the effect, the limits, and whether the job is buried.
 """
 
 from collections.abc import Callable

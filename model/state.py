@@ -36,7 +36,7 @@ TERMINAL = (JobState.SUCCEEDED, JobState.FAILED)
 
 
 class Phase(StrEnum):
-    """How far a worker's program has come; the next operation follows from it."""
+    """The position of a worker in its program; the next operation follows from it."""
 
     IDLE = "IDLE"
     LEASED = "LEASED"
@@ -120,7 +120,7 @@ class Breaker:
 
 @frozen(kw_only=True)
 class Durable:
-    """What survives every crash. The refinement check compares this value with the store's rows.
+    """The state that survives every crash. The refinement check compares it with the store's rows.
 
     `charges` are the gateway's, in order: the payload that each was for. `retries` are the times of the
     retries that the budget counts.
@@ -194,7 +194,7 @@ class Durable:
 
 @frozen(kw_only=True)
 class Worker:
-    """What a worker process remembers. A crash erases it."""
+    """The memory of a worker process. A crash erases it."""
 
     name: str
     phase: Phase = Phase.IDLE

@@ -117,7 +117,7 @@ def _move(
 
 
 def _after(worker: Worker, line: ProgramStep, outcome: Outcome) -> Worker:
-    """What the worker remembers after its operation."""
+    """The worker's memory after its operation."""
     execution = worker.execution
     done = all(event.event != EventKind.REFUSED for event in outcome.events)
     if line.operation is Operation.LEASE:

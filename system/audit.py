@@ -21,7 +21,7 @@ class Operation(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What an audit row tells."""
+    """The event of an audit row."""
 
     ENQUEUED = "enqueued"
     DUPLICATE = "duplicate"
@@ -41,7 +41,7 @@ class EventKind(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why, where the event alone does not say it."""
+    """The reason, where the event alone does not say it."""
 
     ALREADY_COMMITTED = "already_committed"
     ALREADY_FINISHED = "already_finished"

@@ -110,7 +110,7 @@ class Queue:
         return self.commit_json(held, to_json(value))
 
     def commit_json(self, held: Execution, value: str) -> bool:
-        """As `commit`, with a value that is JSON text already."""
+        """Commit a value that is JSON text already."""
         return self.policies.commit.commit(self.store, self.policies.fence, held, value)
 
     def finish(self, held: Execution) -> bool:

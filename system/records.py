@@ -1,4 +1,4 @@
-"""What a store keeps and answers, as values: jobs, executions, effects, audit rows, states and counts.
+"""The values that a store keeps and returns: jobs, executions, effects, audit rows, states and counts.
 
 Times are whole milliseconds. Nothing here reads or writes a database.
 """

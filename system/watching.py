@@ -211,10 +211,10 @@ class Watch:
         self._queue.fail(lease.execution, detail=describe(self._timed_out()))
 
     def _last_words(self, lease: Lease, *, failed: bool) -> str:
-        store = "" if failed else " The store could not be told: the job comes back when its lease runs out."
+        note = "" if failed else " The store has no record of it: the job comes back when its lease runs out."
         return (
             f"worker {self._name}: job {lease.job.id}, attempt {lease.execution.attempt}: {self._timed_out()}"
-            f" and cannot be broken off, so this process ends, with exit code {EXIT_STUCK}.{store}"
+            f" and cannot be broken off, so this process ends, with exit code {EXIT_STUCK}.{note}"
         )
 
 

@@ -20,7 +20,7 @@ from system.watching import Watch
 __all__ = ["Context", "Handler", "LeaseLost", "Released", "TimedOut", "Worker", "describe"]
 
 GRACE_SECONDS = 5.0
-"""How long a handler that ran past its limit has to end, unless another time is given."""
+"""The default time for a handler that ran past its limit to end."""
 
 
 class Worker:
@@ -95,7 +95,7 @@ class Worker:
         """
         self._stopping = True
         if self._resting.requested is None:
-            self._resting.break_off(Released("told to stop waiting"))
+            self._resting.break_off(Released("the worker was interrupted"))
         else:
             self._releasing = True
             self._release(self._handling)
@@ -185,7 +185,7 @@ class Worker:
             self._fail(lease, cause)
 
     def _release(self, handling: Breakable) -> None:
-        handling.break_off(Released("told to let go of the job"))
+        handling.break_off(Released("the worker was interrupted"))
 
     def _commit(self, lease: Lease, effect: str) -> None:
         held = lease.execution

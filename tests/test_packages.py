@@ -1,12 +1,13 @@
 """The packages of the checker: which there are, and which way they import."""
 
+import ast
 from collections.abc import Container
 from pathlib import Path
 
 import pytest
 
 from failure_modes.checker.report.architecture import PACKAGES
-from tests.test_structure import ROOT, files, imported
+from tests.test_structure import ROOT, files, identifiers, imported, parsed, roots
 
 
 def test_the_checker_is_made_of_these_packages() -> None:
@@ -26,6 +27,58 @@ def test_a_package_imports_only_those_above_it(path: Path) -> None:
     below = PACKAGES[PACKAGES.index(package) + 1 :]
     parts = [name.split(".") for name in imported(path) if name.startswith("failure_modes.checker.")]
     assert [".".join(name) for name in parts if name[2] in below] == []
+
+
+SIMULATION = files("failure_modes/checker/simulation")
+ROOMS = ("simulation", "subject", "oracle", "proof")
+OURS = {"Queue", "Store", "SQLiteStore", "PostgreSQLStore", "Worker", "Swap", "build_queue"}
+"""What our queue is made of."""
+
+
+@pytest.mark.parametrize("path", SIMULATION, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_simulation_knows_no_queue_and_no_model(path: Path) -> None:
+    """Of what is under test the simulation knows the port: it can run a subject that is not ours."""
+    assert not roots(path) & {"system", "model"}
+    assert not identifiers(path) & OURS
+
+
+def test_what_the_simulation_imports_leads_to_no_queue_and_no_model() -> None:
+    """Nor by way of another package, but `support/`, which asks our clock how long something took."""
+    names = {_module(path): path for path in files("failure_modes/checker")}
+    coming = [_module(path) for path in SIMULATION]
+    seen: set[str] = set()
+    while coming:
+        module = coming.pop()
+        if module in seen or module.startswith("failure_modes.checker.support."):
+            continue
+        seen.add(module)
+        assert not roots(names[module]) & {"system", "model"}, module
+        coming += [known for name in imported(names[module]) if (known := _in(names, name))]
+    assert "failure_modes.checker.experiment.granularity" in seen
+
+
+FOREIGN = {
+    "connection.text_factory",  # of Python's own classes
+    "error.sqlite_errorcode",
+    "connections._connect",  # a fault of the disk's, put in from outside
+}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for room in ROOMS for path in files(f"failure_modes/checker/{room}") if path.name != "vfs.py"],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_no_class_writes_the_fields_of_another(path: Path) -> None:
+    """Each object changes itself, by its methods; only the VFS writes structures of C."""
+    written = {
+        ast.unparse(node)
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and ast.unparse(node.value) != "self"
+    }
+    assert written <= FOREIGN
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

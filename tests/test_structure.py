@@ -168,7 +168,14 @@ def test_only_the_store_and_the_world_know_sqlite(path: Path) -> None:
     """The store speaks to SQLite, and the checker's world with its connection and gateway; no other does."""
     checker = ROOT / "failure_modes" / "checker"
     store = path.is_relative_to(ROOT / "system" / "sqlite")
-    names = ("sqlite_stepping.py", "content.py", "world.py", "gateway.py", "disk/vfs.py", "disk/images.py")
+    names = (
+        "sqlite_stepping.py",
+        "sqlite_database.py",
+        "content.py",
+        "gateway.py",
+        "disk/vfs.py",
+        "disk/images.py",
+    )
     world = [checker / "simulation" / name for name in names]
     if not store and path not in world:
         assert "sqlite3" not in roots(path) | identifiers(path)

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from failure_modes.checker.experiment.catalogue import FailureMode as FailureMode
     from failure_modes.checker.experiment.catalogue import catalogue as catalogue
     from failure_modes.checker.experiment.catalogue import failure_mode as failure_mode
-    from failure_modes.checker.experiment.scope import Granularity as Granularity
+    from failure_modes.checker.experiment.granularity import Granularity as Granularity
     from failure_modes.checker.experiment.scope import Scope as Scope
     from failure_modes.checker.experiment.scope import StoreKind as StoreKind
     from failure_modes.checker.experiment.scope import guarded as guarded
@@ -72,7 +72,8 @@ if TYPE_CHECKING:
 _HOME = {
     "failure_modes.checker.experiment.bounds": "Bounds",
     "failure_modes.checker.experiment.catalogue": "AlsoBreaks Expected FailureMode catalogue failure_mode",
-    "failure_modes.checker.experiment.scope": "Granularity Scope StoreKind guarded",
+    "failure_modes.checker.experiment.granularity": "Granularity",
+    "failure_modes.checker.experiment.scope": "Scope StoreKind guarded",
     "failure_modes.checker.experiment.strategy": "Strategy",
     "failure_modes.checker.experiment.target": "Target",
     "failure_modes.checker.report.rendering": "rendered",

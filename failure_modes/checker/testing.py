@@ -9,6 +9,7 @@ from typing import ClassVar
 import pytest
 
 from failure_modes.checker.experiment.catalogue import FailureMode, failure_mode
+from failure_modes.checker.experiment.findings import Finding
 from failure_modes.checker.oracle.sometimes import unknown_of
 from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.report.summary import unreached
@@ -37,15 +38,15 @@ class Break:
     @pytest.mark.parametrize("seed", SEEDS)
     def test_every_seed_finds_it_and_ends_at_a_shortest_trace(self, seed: int) -> None:
         """The search breaks the invariant whatever its seed, and ends at a trace as short as any."""
-        finding = find(self.mode, seed=seed, breaks=self.breaks).finding
-        assert finding is not None
-        assert finding.got == self.got
+        self._compare(find(self.mode, seed=seed, breaks=self.breaks).finding)
 
     def test_no_trace_is_shorter(self) -> None:
         """Of every reachable state in the scope, none breaks the invariant after fewer actions."""
-        finding = prove_broken(self.mode, breaks=self.breaks).finding
-        assert finding is not None
-        assert finding.got == self.got
+        self._compare(prove_broken(self.mode, breaks=self.breaks).finding)
+
+    def _compare(self, finding: Finding | None) -> None:
+        got = None if finding is None else finding.got
+        assert got == self.got, f"the invariant says {got!r}, and the test expects {self.got!r}"
 
 
 class Fix:

@@ -38,7 +38,7 @@ class Fault:
 
 @frozen(kw_only=True)
 class Ending:
-    """What is left when recovery has run and nothing changes any more.
+    """The end of a run: recovery has run, and nothing changes any more.
 
     `accepted` are the keys whose enqueue committed. `settled` is False when the bound on rounds was reached.
     `external`: a gateway charges for the payload of each job.

@@ -1,13 +1,13 @@
-"""The schema, in the first schema of the search path, and how a database says that it holds a queue."""
+"""The tables of a queue, and the mark by which a database is known to hold one."""
 
 from system.schema import EVENTS, INDEXES, OWN_EFFECT, STATUSES, one_of
 
 SCHEMA_VERSION = 2
 LOCK = 0x52484A51
-"""Of the advisory lock that whoever creates the schema holds: "RHJQ"."""
+"""The advisory lock of a process that creates the tables: "RHJQ"."""
 
 MARK = "queue_schema"
-"""The table that says which version the others are of."""
+"""The table with the schema version of the others."""
 
 TABLES = ("jobs", "executions", "effects", "retries", "breaker", "audit")
 """None refers to a later one."""
@@ -15,9 +15,9 @@ TABLES = ("jobs", "executions", "effects", "retries", "breaker", "audit")
 VACUUMED = "WITH (autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_scale_factor = 0.01," + (
     " vacuum_index_cleanup = on)"
 )
-"""Of a table whose rows go through a queue. Each job that was worked off leaves dead entries at that end of
-the index where the next one is looked for. By default they stay until a fifth of the table is dead; longer
-where they are on few of its pages."""
+"""The settings of a table whose rows change with each job. A finished job leaves dead entries at the end of
+the index at which the next job is looked for. By default they stay until a fifth of the table is dead, or
+longer if they are on few of its pages."""
 
 EFFECT_OF_ITS_JOB = (
     f"ALTER TABLE effects ADD CONSTRAINT {OWN_EFFECT}"

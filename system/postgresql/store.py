@@ -59,9 +59,9 @@ class PostgreSQLStore(SQLReads):
         self._schema: str | None = None
         """The schema of the queue: the first on the search path of the first connection."""
         self.created = False
-        """Whether it was this that has made the queue."""
+        """True if this store created the queue."""
         self.upgraded: Upgraded | None = None
-        """Between which versions this has upgraded the queue, if it has."""
+        """The schema versions before and after, if this store upgraded the queue."""
         self._connections = Connections(self._open, _is_usable, _close)
         with self._explained, self._connections.one() as connection:
             try:

@@ -89,9 +89,9 @@ class SQLiteStore(SQLReads):
         remove the log with the last of them."""
         self._connections = Connections(self._open, self._is_usable, self._retire)
         self.created = False
-        """Whether it was this that has made the queue."""
+        """True if this store created the queue."""
         self.upgraded: Upgraded | None = None
-        """Between which versions this has upgraded the queue, if it has."""
+        """The schema versions before and after, if this store upgraded the queue."""
         self._files.remember()
         if self._sees_to_wal:
             refuse_without_log(self._path, self._files, clock, busy_seconds)

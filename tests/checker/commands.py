@@ -11,6 +11,8 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from failure_modes.checker.cli.main import main
+from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
+from failure_modes.checker.experiment.scope import StoreKind
 
 ROOT = Path(__file__).parents[2]
 SHAPE = ["format", "command", "verdict", "exit", "messages", "results"]
@@ -23,6 +25,12 @@ def invoke(*arguments: str) -> Result:
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     assert "\x1b" not in result.output, "no colours where there is no terminal"
     return result
+
+
+def quickest() -> FailureMode:
+    """The failure mode that is proved soonest: for a test that any of them serves."""
+    on_sqlite = [mode for mode in catalogue() if mode.scope.store is StoreKind.SQLITE]
+    return min(on_sqlite, key=lambda mode: mode.expected.states)
 
 
 @cache

@@ -1,5 +1,7 @@
 """A store that leaves gaps in its ids: states that differ in them are one, unless ids are made use of."""
 
+from pathlib import Path
+
 import pytest
 from attrs import evolve, frozen
 
@@ -50,7 +52,7 @@ def _fingerprint(settings: Settings, *keys: str) -> tuple[bytes, tuple[int, ...]
             while not lockstep.rests("producer"):
                 lockstep.apply(Enqueue(key=key))
         there = evolve(lockstep.snapshot(), ledger=LedgerSnapshot(), state=None)
-        digest, _ = Fingerprints(scope, world.columns(), symmetry=True).of(there)
+        digest, _ = Fingerprints(scope, world.columns(), world.subject.layout, symmetry=True).of(there)
         return digest, tuple([row[0] for row in dict(there.system.content)["jobs"]])
 
 
@@ -70,8 +72,9 @@ def test_ids_count_as_they_are_where_something_is_made_of_them(settings: Setting
 def test_a_world_leaves_a_database_that_is_not_its_own() -> None:
     """A child of a real world has the file of its parent, and does not remove it."""
     parent = world_of(Scope(), guarded)
-    child = world_of(Scope(), guarded, path=parent._path)  # noqa: SLF001
+    file = Path(parent.database.location)
+    child = world_of(Scope(), guarded, path=file)
     child.close()
-    assert parent._path.exists()  # noqa: SLF001
+    assert file.exists()
     parent.close()
-    assert not parent._path.exists()  # noqa: SLF001
+    assert not file.exists()

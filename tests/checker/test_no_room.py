@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from failure_modes.checker.simulation.world import fresh_database
+from failure_modes.checker.experiment.scope import Scope, guarded
+from failure_modes.checker.simulation.sqlite_database import fresh_database
+from failure_modes.checker.subject.queue_subject import QueueSubject
 from failure_modes.checker.support import temporary
 from failure_modes.checker.support.temporary import NAME_LENGTH_MAX, NAMED, no_room_in, own, places, room
 from system.store import StoreError
@@ -53,7 +55,9 @@ def test_a_command_without_room_says_so_in_one_line(
     command: tuple[str, ...], begun: bool, folder: Path
 ) -> None:
     """It names the folder and the variable, ends with exit code 3, and reports no finding."""
-    empty = fresh_database().stat().st_size  # of some pages; the log of a run soon has more than these
+    empty = (
+        fresh_database(QueueSubject(Scope(), guarded)).stat().st_size
+    )  # of some pages; the log of a run soon has more than these
     bytes_max = empty * 4 // 3 if begun else empty // 8
     done = _ran(folder, bytes_max, *command)
     assert (done.returncode, done.stdout) == (3, "")

@@ -104,17 +104,17 @@ def test_a_dead_workers_statement_still_runs_once_it_gets_its_lock() -> None:
         while lockstep.world.processes["A"].at is not At.HANDLER:
             lockstep.apply(Step(worker="A"))
         world: Any = lockstep.world
-        blocker = world._database.connection("blocker")[0]  # noqa: SLF001
+        blocker = world.database.server.connection("blocker")[0]
         blocker.is_blocked = None
         blocker.execute("BEGIN; SELECT * FROM jobs FOR UPDATE")
         while not lockstep.apply(Step(worker="A")).blocked:
             pass
         session = world.processes["A"].connection
         lockstep.apply(Crash(worker="A"))
-        assert world._backends.lingers(session.ghost)  # noqa: SLF001
+        assert world.database.backends.lingers(session.ghost)
         blocker.execute("COMMIT")
         world.settle_sessions()
-        assert not world._backends.lingers(session.ghost)  # noqa: SLF001
+        assert not world.database.backends.lingers(session.ghost)
         assert lockstep.durable.effects == ()
 
 

@@ -96,6 +96,7 @@ SOUGHT: dict[str, _Sought] = {
     "a worker that polls for ever and never asks the store": _Sought(workers=2),
     "an effect without what the handler wrote": _Sought(workers=2),
     "a fence that asks nobody": _Sought(),
+    "a new job with a due time of its own": _Sought(),
 }
 
 
@@ -186,7 +187,8 @@ def test_each_state_with_the_workers_told_apart_has_its_twins(
     proof = Proof(scope=scope, bounds=bounds, swap=guarded)
     depths, _, _ = _reached(proof)
     walker = Successors(scope, guarded, None)
-    fingerprints = Fingerprints(scope, walker.columns, symmetry=True)
+    layout = walker.lockstep.world.subject.layout
+    fingerprints = Fingerprints(scope, walker.columns, layout, symmetry=True)
     walker.close()
     apart, states, _ = _reached(evolve(proof, reductions=APART))
     twins: Counter[bytes] = Counter()

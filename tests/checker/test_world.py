@@ -3,7 +3,7 @@
 import random
 import sqlite3
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
 from attrs import evolve
@@ -15,6 +15,7 @@ from failure_modes.checker.oracle.lockstep import Lockstep, run_actions
 from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.report.summary import trace_of
 from failure_modes.checker.search.machine import Search, run
+from failure_modes.checker.simulation.process_log import ProcessLog
 from failure_modes.checker.simulation.sqlite_stepping import SQLiteStepping
 from failure_modes.checker.simulation.stepping import LOOKS, At, Crashed, Ran, label, verb_of
 from failure_modes.checker.traces.replay import replay
@@ -79,6 +80,8 @@ class _Recorder:
 
     def __init__(self) -> None:
         self.looked: list[bool] = []
+        self.log = ProcessLog("recorder", self.refuse)
+        """Nothing has run before."""
 
     def reached(self, at: At, statement: str) -> None:
         """Go on."""
@@ -86,13 +89,6 @@ class _Recorder:
     def blocked(self, statement: str) -> None:
         """Nobody will let go."""
         raise AssertionError(f"blocked: {statement}")
-
-    def recorded(self, sql: str, parameters: tuple[Any, ...]) -> Ran | None:
-        """Nothing has run before."""
-
-    def must_run_again(self) -> bool:
-        """Nothing has."""
-        return False
 
     def record(self, ran: Ran) -> None:
         """Forget it."""

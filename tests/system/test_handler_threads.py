@@ -93,7 +93,7 @@ def test_a_signal_during_a_threads_heartbeat_releases_the_handler(
         released.run()
     assert [type(error) for error in raised] == [Released]
     assert beating[0].ended() == [True]
-    assert details(queue) == ["Released: told to let go of the job"]
+    assert details(queue) == ["Released: the worker was interrupted"]
     mine.close()
 
 

@@ -158,7 +158,7 @@ def test_a_process_ends_also_where_the_store_cannot_be_told(
     assert ended.returncode == EXIT_STUCK
     assert ended.stderr.decode().splitlines() == [
         "worker A begins",
-        f"{ENDS} The store could not be told: the job comes back when its lease runs out.",
+        f"{ENDS} The store has no record of it: the job comes back when its lease runs out.",
     ]
     assert [row.event for row in later.audit()][-1] == "started"
     Worker(Queue(store=later), write, name="B", clock=ManualClock()).drain()
@@ -199,4 +199,4 @@ def test_two_signals_release_a_handler_whose_thread_beats(place: Path, queue: Qu
         code, _, told = running.end()
     assert (code, told.count("\n")) == (0, 1)
     last = list(queue.store.audit())[-1]
-    assert (last.event, last.detail) == ("failed", "Released: told to let go of the job")
+    assert (last.event, last.detail) == ("failed", "Released: the worker was interrupted")

@@ -38,7 +38,7 @@ def test_a_second_interruption_releases_the_job(queue: Queue, clock: ManualClock
     interrupted = worker(queue, handler, clock)
     interrupted.run()
     assert seen == ["went on"]
-    assert details(queue) == ["Released: told to let go of the job"]
+    assert details(queue) == ["Released: the worker was interrupted"]
     assert queue.store.counts().pending == 1
 
 
@@ -143,7 +143,7 @@ def test_each_instruction_may_be_interrupted(queue: Queue, clock: ManualClock) -
     last = {execution.job_id: execution.status for execution in queue.store.executions()}
     assert set(last.values()) == {Status.DONE, Status.ABORTED}
     assert len(last) == len(queue.store.jobs()) == 2 * number
-    assert set(details(queue)) == {"ValueError: failed by itself", "Released: told to let go of the job"}
+    assert set(details(queue)) == {"ValueError: failed by itself", "Released: the worker was interrupted"}
 
 
 def test_what_is_broken_off_before_it_begins_does_not_begin() -> None:
@@ -200,7 +200,7 @@ def test_the_second_signal_releases_the_job(place: Path, opened: Store) -> None:
         running.popen.send_signal(signal.SIGTERM)
         assert running.end()[0] == 0
     assert opened.counts().pending == 1
-    assert [row.detail for row in opened.audit()][-1] == "Released: told to let go of the job"
+    assert [row.detail for row in opened.audit()][-1] == "Released: the worker was interrupted"
 
 
 def test_a_signal_ends_the_wait_for_a_job(place: Path, opened: Store) -> None:

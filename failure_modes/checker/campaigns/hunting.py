@@ -1,7 +1,7 @@
-"""The hunt for new failure modes: random sets of policies switched off, and what breaks then.
+"""The hunt for new failure modes: policies are switched off at random, and each invariant is searched for.
 
-Of a trace that was found it is asked which of the policies have to be off for it: where that takes more than
-one, none of them alone shows what happened.
+For each trace that is found, the hunt computes which policies must be off for it. A trace that needs more
+than one of them shows a failure that no policy shows alone.
 """
 
 import random
@@ -23,10 +23,10 @@ from model.invariants import INVARIANTS
 from model.state import Settings
 
 SET_MAX = 4
-"""Policies that are switched off at once, at most."""
+"""At most so many policies are switched off at once."""
 
 ATTEMPTS_MAX = 3
-"""Attempts of a job, at most: a set is tried with so many, or fewer."""
+"""A job has at most so many attempts: the number is drawn for each set."""
 
 LIMITED = Settings(jitter_seed=1, retries_max=2, failures_max=2, external=True)
 """Settings under which every policy has something to do."""
@@ -34,7 +34,7 @@ LIMITED = Settings(jitter_seed=1, retries_max=2, failures_max=2, external=True)
 
 @frozen(kw_only=True)
 class Break:
-    """An invariant that broke with these policies off; `needed` are those without which it does not."""
+    """An invariant that broke with the policies `off`. It breaks only if all that are `needed` are off."""
 
     off: tuple[str, ...]
     invariant: str
@@ -44,14 +44,14 @@ class Break:
 
 @frozen(kw_only=True)
 class Trial:
-    """Policies to switch off, and how many attempts a job has meanwhile."""
+    """Policies to switch off, and how many attempts a job has then."""
 
     off: tuple[str, ...]
     attempts_max: int
 
 
 def trials(number: int, seed: int) -> Iterator[Trial]:
-    """So many random ones, no two of the same policies; fewer if there are not so many."""
+    """So many random trials, no two of the same policies; fewer if there are fewer sets."""
     chance, names = random.Random(seed), tuple(ABSENT)
     met: set[tuple[str, ...]] = set()
     for _ in range(number * 20):
@@ -67,9 +67,9 @@ def trials(number: int, seed: int) -> Iterator[Trial]:
 def hunt(
     scope: Scope, strategy: Strategy, trial: Trial, *, seed: int, examples: int, say: Callable[[str], None]
 ) -> Iterator[Break]:
-    """What breaks with these policies off: each invariant is searched for by itself.
+    """Yield what breaks with these policies off. Each invariant is the target of a search of its own.
 
-    It is the policies that are judged, so the schema has no unique indexes meanwhile.
+    The schema has no unique indexes: the policies are judged, and the indexes would do their work.
     """
     names, settings = trial.off, evolve(LIMITED, attempts_max=trial.attempts_max)
     scope = evolve(scope, settings=settings, constraints=False)
@@ -95,7 +95,7 @@ def _come_to(say: Callable[[str], None], what: str, tally: Tally) -> None:
 def _needed(
     scope: Scope, names: tuple[str, ...], target: Target, actions: tuple[Action, ...]
 ) -> tuple[str, ...]:
-    """The policies that must be off for these actions to break it."""
+    """The policies that must be off so that these actions break the invariant."""
     needed = names
     for name in names:
         fewer = tuple([other for other in needed if other != name])

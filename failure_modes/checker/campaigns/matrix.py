@@ -58,9 +58,10 @@ GROUPS = (
 
 @frozen(kw_only=True)
 class Row:
-    """Policies switched off together, and the answer for each invariant; no policies: the guarded system.
+    """Policies that are switched off together, and the result for each invariant.
 
-    `answers` are of runs that break it first; `later`, where none does, of those where others broke before.
+    Without policies it is the guarded system. `answers` are proofs with no other invariant broken before.
+    Where these find nothing, `later` are proofs in which others may break before.
     """
 
     off: tuple[str, ...]
@@ -71,7 +72,7 @@ class Row:
 def matrix(
     group: PolicyGroup, processes: int, done: Callable[[str], None], together: int = 1
 ) -> Iterator[Row]:
-    """The rows for sets of up to so many of its policies. `done` is called with what was computed.
+    """Yield a row for each set of up to `together` policies of the group. `done` is called with each result.
 
     Raises KeyboardInterrupt.
     """
@@ -92,7 +93,7 @@ def matrix(
 
 
 def is_new(row: Row, at: int, rows: Iterable[Row]) -> bool:
-    """Whether the set breaks the invariant at that place of `INVARIANTS`, and no smaller set in it does."""
+    """True if the set breaks the invariant at that place of `INVARIANTS`, and no smaller set in it does."""
     smaller = [other for other in rows if set(other.off) < set(row.off) and other.off]
     breaks = row.answers[at].shortest is not None
     return breaks and bool(smaller) and all(other.answers[at].shortest is None for other in smaller)

@@ -1,4 +1,4 @@
-"""Names that say nothing: traces that differ in them alone are one trace."""
+"""Canonical names: two traces that differ only in the names of workers and keys are one trace."""
 
 from attrs import evolve
 

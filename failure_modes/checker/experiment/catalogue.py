@@ -1,4 +1,4 @@
-"""The catalogue: every failure mode there is, found by its folder. Nobody imports one by name."""
+"""What a failure mode is; and the catalogue of them all, found by their folders, never imported by name."""
 
 import importlib
 import re

@@ -1,4 +1,4 @@
-"""What the oracles find, and how a run says so: with the finding and the actions as data, not as text."""
+"""What the oracles find. A finding and its actions are data; text is made of them where people read it."""
 
 from attrs import frozen
 
@@ -16,7 +16,7 @@ class Finding:
 
 
 class Found(Exception):
-    """The run is broken. Carries the finding and the actions as data; the text is only for people."""
+    """A run found something wrong. Carries the finding and the actions; the text is only for people."""
 
     def __init__(self, finding: Finding, actions: tuple[Action, ...]) -> None:
         super().__init__(f"{finding.invariant or 'divergence'}: {finding.got}")
@@ -25,7 +25,7 @@ class Found(Exception):
 
 
 class Divergence(Found):
-    """The system is not where the model is."""
+    """The system and the model differ."""
 
 
 class Violation(Found):

@@ -5,19 +5,13 @@ from enum import StrEnum
 
 from attrs import field, frozen, validators
 
+from failure_modes.checker.experiment.granularity import Granularity as Granularity
 from model.state import Settings
 from system.policies import CircuitBreaker, Policies, Retry, RetryBudget
 from system.queue import Queue
 from system.store import Store
 
 WORKER_NAMES = "ABCDEFGH"
-
-
-class Granularity(StrEnum):
-    """Where a process pauses: before each transaction, or before each statement and after each COMMIT."""
-
-    TRANSACTION = "transaction"
-    STATEMENT = "statement"
 
 
 class StoreKind(StrEnum):
@@ -36,9 +30,9 @@ class Scope:
     settings: Settings = field(factory=Settings)
     store: StoreKind = StoreKind.SQLITE
     power_loss: bool = False
-    """Whether it is watched what the disk was told to keep, so that power may fail."""
+    """Whether writes and syncs are recorded, so that power may fail."""
     constraints: bool = True
-    """Whether the schema has its unique indexes. They refuse some faults, which do no harm then."""
+    """Whether the schema has its unique indexes. They refuse some faults, and then nothing breaks."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -71,11 +65,11 @@ def _counted(number: int, one: str, many: str) -> str:
 
 
 Swap = Callable[[Queue], Queue]
-"""Replaces one policy of a queue by another: how a fault is put in, from outside."""
+"""Puts a fault into a queue, from outside: it replaces a policy, or more."""
 
 
 def guarded(queue: Queue) -> Queue:
-    """Replace nothing: the queue as a user has it."""
+    """No fault: the queue as a user has it."""
     return queue
 
 

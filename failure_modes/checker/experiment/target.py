@@ -1,4 +1,4 @@
-"""What a run is after: one invariant; and which others may break on the way there."""
+"""The target of a run: the invariant that it is to break, and the invariants that may break before it."""
 
 from attrs import frozen
 
@@ -37,7 +37,7 @@ class Target:
 
 
 Hunt = Target
-"""The name that the oracle, the proof and the search still use."""
+"""The older name of a target."""
 
 
 def tolerating_others(invariant: str) -> Target:

@@ -7,12 +7,14 @@ The way of an action through this room:
 3. `Reference` (`reference.py`) takes the same action on the model.
 4. `Ledger` (`ledger.py`) keeps a `Record` (`records.py`) and counts the faults that were injected.
    `sometimes.py` recognises in the records the situations that a search must meet.
-5. `Judge` (`judge.py`) judges the change by the invariants. Then `Reference` compares rows, audit and phase,
-   and passes a difference to the judge. A finding is raised, and ends the run.
+5. `Judge` (`judge.py`) judges the change by the invariants. Then `Reference` compares rows, audit and phase;
+   a difference goes to the judge. A finding is raised, and ends the run.
 
 At the end, `liveness.py` runs recovery and a fair schedule, and `Judge` judges what is left. `describe.py`
 puts events, changes and differences into words. Each part gives and takes a frozen value of its own;
 together they are a `Snapshot`, which a run can be restored to.
+
+A search or a replay sees a run through `run.py` alone, so that a subject without a model can be run as well.
 
 This room must not know how actions are chosen: no search, no proof, no trace.
 """

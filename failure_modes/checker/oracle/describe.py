@@ -2,16 +2,25 @@
 
 from itertools import zip_longest
 
-from model.events import Event, Outcome
+from model.events import Environment, Event, EventKind, Outcome, Reason
 from model.state import Durable
 
-_REFUSED = {
-    "already_committed": "{job} has committed",
-    "lease_lost": "exec-{execution} lost its lease",
-    "lease_expired": "the lease of exec-{execution} has expired",
-    "already_started": "exec-{execution} has started",
-    "not_started": "exec-{execution} has not started",
-    "already_finished": "exec-{execution} is finished",
+_REFUSED: dict[str, str] = {
+    Reason.ALREADY_COMMITTED: "{job} has committed",
+    Reason.LEASE_LOST: "exec-{execution} lost its lease",
+    Reason.LEASE_EXPIRED: "the lease of exec-{execution} has expired",
+    Reason.ALREADY_STARTED: "exec-{execution} has started",
+    Reason.NOT_STARTED: "exec-{execution} has not started",
+    Reason.ALREADY_FINISHED: "exec-{execution} is finished",
+}
+_VERBS: dict[str, str] = {
+    EventKind.LEASED: "lease",
+    EventKind.STARTED: "start",
+    EventKind.EXTENDED: "extend",
+    EventKind.COMMITTED: "commit",
+    EventKind.FINISHED: "finish",
+    EventKind.FAILED: "fail",
+    EventKind.EXPIRED: "expire",
 }
 
 
@@ -24,36 +33,27 @@ def describe_outcome(outcome: Outcome | None) -> str:
     """Describe what the model did; `-` where it took no step."""
     if outcome is None:
         return "-"
-    if outcome.operation in ("tick", "crash", "power loss", "charge", "recognise"):
+    if isinstance(outcome.operation, Environment) and outcome.operation is not Environment.NONE:
         return outcome.operation
     return describe(outcome.events)
 
 
 def _describe(event: Event) -> str:
     match event.event:
-        case "enqueued":
+        case EventKind.ENQUEUED:
             return f"job-{event.job}"
-        case "duplicate":
+        case EventKind.DUPLICATE:
             return f"duplicate of job-{event.job}"
-        case "refused":
+        case EventKind.REFUSED:
             reason = _REFUSED.get(event.reason or "", event.reason or "no reason given")
             return f"refused ({reason.format(job=f'job-{event.job}', execution=event.execution)})"
-        case "exhausted":
+        case EventKind.EXHAUSTED:
             return "retry budget spent"
-        case "opened" | "closed":
+        case EventKind.OPENED | EventKind.CLOSED:
             return f"breaker {event.event}"
-        case "buried":
+        case EventKind.BURIED:
             return f"bury job-{event.job}"
-    verb = {
-        "leased": "lease",
-        "started": "start",
-        "extended": "extend",
-        "committed": "commit",
-        "finished": "finish",
-        "failed": "fail",
-        "expired": "expire",
-    }.get(event.event, event.event)
-    return f"{verb} exec-{event.execution}"
+    return f"{_VERBS.get(event.event, event.event)} exec-{event.execution}"
 
 
 def changes(before: Durable, after: Durable) -> str:

@@ -58,10 +58,9 @@ class Ledger:
         """The keys whose enqueue was committed."""
         return tuple([enqueue.key for enqueue in self.accepted])
 
-    @property
-    def poison_keys(self) -> frozenset[str]:
-        """The keys whose job is poison."""
-        return frozenset([enqueue.key for enqueue in self.accepted if enqueue.poison])
+    def is_poison(self, key: str | None) -> bool:
+        """True if the job of that key kills the worker that runs its handler."""
+        return any(enqueue.poison for enqueue in self.accepted if enqueue.key == key)
 
     @property
     def sometimes(self) -> Counter[str]:
@@ -135,7 +134,7 @@ def crash_faults(process: Process, durable: Durable) -> tuple[list[Fault], Count
         if execution.worker == process.name and execution.status not in (Status.DONE, Status.ABORTED):
             faults.append(Fault(kind="crash", job=execution.job, execution=execution.id))
             met["a crash fell between commit and finish"] += execution.status is Status.COMMITTED
-    in_transaction = process.pending is not None and process.at is At.STATEMENT
+    in_transaction = process.transaction.pending is not None and process.at is At.STATEMENT
     met["a crash fell inside a transaction"] += in_transaction
     met["a crash hid a commit from its worker"] += process.at is At.COMMITTED
     return faults, met

@@ -22,6 +22,7 @@ from failure_modes.checker.oracle.ledger import Ledger, LedgerSnapshot
 from failure_modes.checker.oracle.liveness import recover
 from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.oracle.reference import Difference, Reference
+from failure_modes.checker.oracle.run import play
 from failure_modes.checker.oracle.system_side import SystemSide, SystemSnapshot
 from failure_modes.checker.simulation.stepping import NotTheSame
 from failure_modes.checker.simulation.world import World
@@ -98,7 +99,7 @@ class Lockstep:
     def apply(self, action: Action) -> Record:
         """Take one action on both sides, and judge what it did. Raises Violation or Divergence."""
         system, reference, ledger = self.system, self.reference, self.ledger
-        effective = system.effective_action(action, ledger.poison_keys)
+        effective = system.effective_action(action, ledger.is_poison)
         ledger.note_action(action, effective)
         if isinstance(effective, Crash | PowerLoss):
             ledger.note_crashes(system.processes_killed_by(effective), system.durable)
@@ -228,15 +229,5 @@ class Lockstep:
 
 def run_actions(scope: Scope, swap: Swap, target: Hunt | None, actions: tuple[Action, ...]) -> Found | None:
     """Run the actions from the start, and return what breaks. Actions that cannot happen are left out."""
-    with Lockstep(scope, swap, target=target) as lockstep:
-        try:
-            for action in actions:
-                if lockstep.possible(action):
-                    lockstep.apply(action)
-                if lockstep.over:
-                    return None
-            if needs_ending(target):
-                lockstep.finish()
-        except Found as found:
-            return found
-    return None
+    lockstep = Lockstep(scope, swap, target=target)
+    return play(lockstep, actions, ending=needs_ending(target), stops_when_over=True).found

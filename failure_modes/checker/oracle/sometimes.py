@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from failure_modes.checker.simulation.stepping import CALL
+from model.events import EventKind, Operation, Reason
 from model.limits import has_room
 from model.state import Settings
 
@@ -63,28 +64,28 @@ def reached(record: "Record", settings: Settings) -> Iterator[str]:
         yield "a process waited for a lock"
     for event in record.events:
         match event.event, event.operation, event.reason:
-            case "expired", operation, _:
+            case EventKind.EXPIRED, operation, _:
                 yield "a lease expired"
-                if operation == "reconcile":
+                if operation == Operation.RECONCILE:
                     yield "recovery aborted a stale execution"
-            case "refused", "commit", reason:
+            case EventKind.REFUSED, Operation.COMMIT, reason:
                 yield "a commit was refused"
-                if reason == "already_committed":
+                if reason == Reason.ALREADY_COMMITTED:
                     yield "a second commit was refused"
-            case "refused", "heartbeat", _:
+            case EventKind.REFUSED, Operation.HEARTBEAT, _:
                 yield "a heartbeat was refused"
-            case "duplicate", _, _:
+            case EventKind.DUPLICATE, _, _:
                 yield "a duplicate enqueue was refused"
-            case "extended", _, _:
+            case EventKind.EXTENDED, _, _:
                 yield "a heartbeat extended a lease"
-            case "failed", _, _:
+            case EventKind.FAILED, _, _:
                 yield "a handler failed"
-            case "opened" | "closed", _, _:
+            case EventKind.OPENED | EventKind.CLOSED, _, _:
                 yield f"the breaker {event.event}"
-            case "buried", _, _:
+            case EventKind.BURIED, _, _:
                 yield "a job was buried"
-            case "finished", operation, _:
-                if operation == "reconcile":
+            case EventKind.FINISHED, operation, _:
+                if operation == Operation.RECONCILE:
                     yield "recovery finished a commit"
                 if event.execution and record.after.execution(event.execution).attempt > 1:
                     yield "a retry succeeded"
@@ -92,7 +93,7 @@ def reached(record: "Record", settings: Settings) -> Iterator[str]:
 
 def _passed_over_a_retry(record: "Record", settings: Settings) -> bool:
     """True if a lease left a retry alone because the budget had no room for it."""
-    looked = record.model is not None and record.model.operation == "lease"
+    looked = record.model is not None and record.model.operation is Operation.LEASE
     if not looked or has_room(settings, record.before, record.now):
         return False
     return any(job.timed and job.is_due(record.now) for job in record.before.jobs)

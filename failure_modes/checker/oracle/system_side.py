@@ -4,14 +4,18 @@ All that lock-step asks of the world and of its processes, it asks through `Syst
 here, and the model is not known.
 """
 
+from collections.abc import Callable
+from typing import cast
+
 from attrs import frozen
 
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.process import Process
-from failure_modes.checker.simulation.process_snapshot import Moved, Standing, can
+from failure_modes.checker.simulation.process_snapshot import Moved, Standing
 from failure_modes.checker.simulation.stepping import At
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.abstraction import Told, read
+from failure_modes.checker.subject.programs import can
 from model.actions import Action, Crash, PowerLoss, Step, Tick, actor_of
 from model.draft import SERIAL, Visibility
 from model.events import Event
@@ -92,13 +96,13 @@ class SystemSide:
         process = self.world.processes[name] if name else None
         return process is None or process.at in (At.HANDLER, At.REPLY) or process.at_rest
 
-    def effective_action(self, action: Action, poison_keys: frozenset[str]) -> Action:
+    def effective_action(self, action: Action, is_poison: Callable[[str | None], bool]) -> Action:
         """The action that really happens: the handler of a poison job kills its worker."""
         if isinstance(action, Step) and action.worker in self.world.processes:
             process = self.world.processes[action.worker]
             if process.at is At.HANDLER:
                 for job in self.durable.jobs:
-                    if job.id == process.job_in_hand and job.key in poison_keys:
+                    if job.id == process.job_in_hand and is_poison(job.key):
                         return Crash(worker=action.worker)
         return action
 
@@ -166,7 +170,7 @@ class SystemSide:
         process = self.world.processes[name]
         operation = action
         if process.at is not At.COMMITTED:  # after a COMMIT no operation begins
-            operation = process.pending = process.pending or action
+            operation = cast(Action, process.transaction.intend(action))
         job_in_hand = process.job_in_hand
         moved = process.resume(action)
         self._visibility.look(process, moved, self.durable, self.now)
@@ -174,14 +178,14 @@ class SystemSide:
         if moved.committed:
             visibility = self._visibility.of_commit(process, before, self.durable, self.now)
         if moved.committed or moved.rolled_back or moved.error is not None:
-            process.pending = None
+            process.transaction.settle()
         return SystemStep(
             action=action,
             moved=moved,
             operation=operation if moved.committed else None,
             visibility=visibility,
             job_in_hand=job_in_hand,
-            read_at=process.read_at,
+            read_at=process.transaction.read_at,
             before=before,
             after=self.durable,
             events=events,
@@ -231,7 +235,7 @@ class VisibilityLog:
             at = now if look.at is None else look.at
             known = {job.id for job in durable.jobs}
             due = [job for job in look.unheld if job in known and durable.is_due(job, at)]
-            process.looks += (frozenset(due),)
+            process.transaction.saw(frozenset(due))
 
     def of_commit(self, process: Process, before: Durable, after: Durable, now: int) -> Visibility:
         """What the database chose for the operation that has just been committed."""
@@ -240,17 +244,20 @@ class VisibilityLog:
         job, execution = min(jobs, default=None), min(leased, default=None)
         if not self._overlaps:
             return Visibility(job=job, execution=execution)
+        transaction = process.transaction
         touched: list[int | str] = [job.id for job in after.jobs if _changed(job.id, before, after)]
         touched += [name for name in LIMITS if getattr(before, name) != getattr(after, name)]
         since = max([self._changed_at.get(one, 0) for one in touched], default=0)
-        self._changed_at |= dict.fromkeys(touched, now if process.read_at is None else process.read_at)
-        looks, process.looks = process.looks, ()
+        self._changed_at |= dict.fromkeys(
+            touched, now if transaction.read_at is None else transaction.read_at
+        )
+        looks = transaction.take_looks()
         return Visibility(
             job=job,
             execution=execution,
             jobs_seen=looks[0] if looks else None,
             since=since,
-            asked_at=process.first_read_at,
+            asked_at=transaction.first_read_at,
         )
 
 

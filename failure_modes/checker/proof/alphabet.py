@@ -2,7 +2,8 @@
 
 from failure_modes.checker.experiment.bounds import KINDS, Bounds, Spent
 from failure_modes.checker.experiment.scope import Scope
-from failure_modes.checker.simulation.process_snapshot import Standing, can
+from failure_modes.checker.simulation.process_snapshot import Standing
+from failure_modes.checker.subject.programs import can
 from model.actions import (
     PRODUCER,
     RECONCILER,

@@ -12,7 +12,8 @@ from failure_modes.checker.oracle.lockstep import Snapshot
 from failure_modes.checker.proof.fingerprint import Renaming
 from failure_modes.checker.proof.state_change import DeadEnd
 from failure_modes.checker.proof.successors import Successors
-from failure_modes.checker.simulation.process_snapshot import Standing, can
+from failure_modes.checker.simulation.process_snapshot import Standing
+from failure_modes.checker.subject.programs import can
 from model.actions import Action, actor_of
 from model.state import Durable, Settings
 

@@ -32,9 +32,10 @@ from failure_modes.checker.experiment.scope import Granularity, Scope
 from failure_modes.checker.oracle.lockstep import Snapshot
 from failure_modes.checker.oracle.system_side import SystemSnapshot
 from failure_modes.checker.simulation.content import Content
-from failure_modes.checker.simulation.process_snapshot import Entry, Returned, Standing
+from failure_modes.checker.simulation.process_snapshot import Entry, Intent, Returned, Standing
 from failure_modes.checker.simulation.stepping import Ran, table_of
-from model.actions import Action, Enqueue
+from failure_modes.checker.simulation.subject import Layout
+from model.actions import Enqueue
 
 HOME_BYTES = 4
 """A fingerprint begins with a digest of the store's times alone, which most steps leave as they are."""
@@ -63,7 +64,10 @@ def renamings(scope: Scope, *, symmetry: bool) -> tuple[Renaming, ...]:
 class Fingerprints:
     """Takes fingerprints. Keeps the digests of their parts in memory, since most states share most parts."""
 
-    def __init__(self, scope: Scope, columns: dict[str, tuple[str, ...]], *, symmetry: bool) -> None:
+    def __init__(
+        self, scope: Scope, columns: dict[str, tuple[str, ...]], layout: Layout, *, symmetry: bool
+    ) -> None:
+        """`columns` are those of each table; `layout` says which of them hold times and ids."""
         names = scope.names
         self.renamings = renamings(scope, symmetry=symmetry)
         self._places = [
@@ -74,10 +78,11 @@ class Fingerprints:
         self._workers = len(names)
         self._exact = scope.granularity is Granularity.STATEMENT
         self._columns = columns
+        self._times, self._ids, self._records = layout.times, dict(layout.ids), dict(layout.records)
         self._settings = scope.settings
         self._ranked = scope.settings.jitter_seed is None and not scope.settings.external
         self._are_times = {
-            table: [column.endswith("_at") for column in names] for table, names in columns.items()
+            table: [column in layout.times for column in names] for table, names in columns.items()
         }
         self._known: dict[tuple[Any, ...], tuple[Snapshot, tuple[bytes, Renaming]]] = {}
         self._parts: dict[tuple[Any, ...], tuple[Any, tuple[bytes, ...]]] = {}
@@ -205,7 +210,7 @@ class Fingerprints:
         if not has(type(value)):
             return value
         record = asdict(value, recurse=False)
-        table = f"{type(value).__name__.lower()}s"
+        table = self._records.get(type(value).__name__, "")
         parts = [self._value(part, now, ranks, names) for part in record.values()]
         return self._row(tuple(record), tuple(parts), now, ranks, names, table)
 
@@ -221,17 +226,16 @@ class Fingerprints:
         """A row with times counted from now, ids by rank, and workers renamed."""
         found: list[object] = []
         for column, value in zip(columns or ("",) * len(row), row, strict=True):
-            if column.endswith("_at"):
+            if column in self._times:
                 found.append(None if value is None else value - now)
-            elif column == "id" or column.endswith("_id"):
-                found.append(_rank(ranks, _TABLES.get(column, table), value))
+            elif column == "id" or column in self._ids:
+                found.append(_rank(ranks, self._ids.get(column, table), value))
             else:
                 found.append(names.get(value, value) if isinstance(value, str) else value)
         return tuple(found)
 
 
 Ranks = dict[str, dict[int, int]]
-_TABLES = {"job_id": "jobs", "execution_id": "executions"}
 _AT_REST = (b"at rest",)
 
 
@@ -249,12 +253,10 @@ def _rank(ranks: Ranks, table: str, row_id: int | None) -> int | None:
     return None if row_id is None else ranks.get(table, {}).get(row_id, row_id)
 
 
-def _intent(action: Action) -> str:
-    return (
-        f"Enqueue {action.key}{' poison' * action.poison}"
-        if isinstance(action, Enqueue)
-        else type(action).__name__
-    )
+def _intent(intent: Intent) -> str:
+    if isinstance(intent, Enqueue):
+        return f"Enqueue {intent.key}{' poison' * intent.poison}"
+    return type(intent).__name__
 
 
 def _digest(text: bytes) -> bytes:

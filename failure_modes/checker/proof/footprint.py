@@ -16,7 +16,7 @@ from failure_modes.checker.simulation.gateway import CHARGES
 from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_snapshot import Standing
 from failure_modes.checker.simulation.stepping import Ran
-from model.events import Outcome
+from model.events import Operation, Outcome
 
 Read = tuple[str, str | None, object]
 """Rows of a table: those with a value in a column; all of them where the column is None."""
@@ -59,13 +59,15 @@ def of_move(
 
     `held`: the process held the lock before. `contents` are the store's before and after the move.
     """
+    step = process.step
+    reads = reads_of(step.statements, tuple(columns), called=step.called_gateway)
     return Footprint(
         process.name,
-        reads_of(process.statements, tuple(columns), called=process.has_called) | reads_of_model(model),
+        reads | reads_of_model(model),
         *writes_of(*contents, columns),
         moves_lock=held != after.in_transaction,
-        needs_lock=after.waits or (bool(process.statements) and not held),
-        reads_clock=process.read_clock,
+        needs_lock=after.waits or (bool(step.statements) and not held),
+        reads_clock=step.read_clock,
     )
 
 
@@ -139,15 +141,15 @@ def reads_of_model(outcome: Outcome | None) -> frozenset[Read]:
     """The rows that the model's answer depended on: a system that reads fewer may still diverge from it."""
     found: set[Read] = set()
     if outcome is not None:
-        if outcome.operation == "lease":
+        if outcome.operation is Operation.LEASE:
             found |= {(table, None, None) for table in ("jobs", "retries", "breaker")}
-        if outcome.operation == "reconcile":
+        if outcome.operation is Operation.RECONCILE:
             found.add(("executions", None, None))
-        if outcome.operation in ("fail", "finish"):
+        if outcome.operation in (Operation.FAIL, Operation.FINISH):
             found.add(("breaker", None, None))
         for event in outcome.events:
             found |= {("jobs", "id", event.job), ("executions", "job_id", event.job)}
-            if outcome.operation == "commit":
+            if outcome.operation is Operation.COMMIT:
                 found.add(("effects", "job_id", event.job))
     return frozenset(found)
 

@@ -48,7 +48,7 @@ class Successors:
         world = world_of(scope, swap, restorable=True, forgets=answers)
         self.lockstep = Lockstep(scope, swap, target=target, world=world)
         self.columns = world.columns()
-        self.fingerprints = Fingerprints(scope, self.columns, symmetry=symmetry)
+        self.fingerprints = Fingerprints(scope, self.columns, world.subject.layout, symmetry=symmetry)
         self.names = self.lockstep.names
         self.real_steps = 0
         self._memory = memory and not world.replays  # there a change depends on the holder of each lock, too

@@ -23,7 +23,7 @@ from attrs import AttrsInstance, asdict, frozen
 from failure_modes.checker.real.chaos_audit import Books, balance
 from failure_modes.checker.real.chaos_process import Orders
 from failure_modes.checker.real.database_location import Place
-from failure_modes.checker.simulation.constraints import drop_constraints_of
+from failure_modes.checker.subject.queue_subject import drop_constraints_of
 from failure_modes.checker.support.child_processes import popen
 from system.clock import Stopwatch, SystemClock
 from system.store import Store

@@ -7,6 +7,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from failure_modes.checker.real.chaos_process import said as read_log
+from system.audit import EventKind
 from system.store import AuditRow, Execution, Status, Store
 
 _OPEN = (Status.LEASED, Status.IN_PROGRESS, Status.COMMITTED)
@@ -55,7 +56,7 @@ def balance(store: Store, folder: Path, struck: Counter[str], *, died: list[str]
     owners = {execution.id: execution.job_id for execution in executions}
     keys = Counter([str(job.key) for job in jobs])
     ids = {str(job.key): job.id for job in jobs}
-    buried = {event.job_id for event in events if event.event == "buried"}
+    buried = {event.job_id for event in events if event.event == EventKind.BURIED}
     names = {job.id: f"job-{job.id} ({job.key})" for job in jobs}
     lost, duplicated, stuck = [], [], []
     strange = [] if settled else ["something is still to be done after all the time there was"]
@@ -109,4 +110,4 @@ def balance(store: Store, folder: Path, struck: Counter[str], *, died: list[str]
 
 
 def _name(event: AuditRow) -> str:
-    return f"{event.operation} refused" if event.event == "refused" else event.event
+    return f"{event.operation} refused" if event.event == EventKind.REFUSED else event.event

@@ -25,10 +25,10 @@ from failure_modes.checker.simulation.disk.operations import Operation, Sync
 from failure_modes.checker.simulation.disk.volatile import Disk, Image, nothing, some_of, torn
 from failure_modes.checker.simulation.disk.volatile import everything as all_of_it
 from failure_modes.checker.simulation.powered import PoweredWorld
-from failure_modes.checker.simulation.world import fresh_database
+from failure_modes.checker.simulation.sqlite_database import new_path
 from failure_modes.checker.subject.abstraction import Told, read
 from failure_modes.checker.subject.pragmas import with_pragmas
-from failure_modes.checker.subject.worlds import programs_of
+from failure_modes.checker.subject.queue_subject import QueueSubject
 from model.actions import RECONCILER
 from model.invariants import INVARIANTS, Change, Ending
 from system.clock import ManualClock
@@ -167,7 +167,7 @@ def look(setting: Setting, seed: int, steps: int = STEPS) -> Looked:
     `steps` are the draws of the run, at most one action each.
     """
     run = _recorded(setting, seed, steps)
-    looker = _Looker(run, fresh_database())
+    looker = _Looker(run, new_path())
     images = at_risk = lost = corrupt = 0
     first = ""
     for at, risk, kind, image in _images(run, random.Random(f"{seed}:images")):
@@ -212,15 +212,15 @@ def _recorded(setting: Setting, seed: int, steps: int) -> _Run:
     swap = partial(_swap, pragmas=pragmas)
     chance = random.Random(f"{seed}:schedule")
     bursts = UNRESTRICTED.bursts(SCOPE)
-    world = PoweredWorld(SCOPE, swap, programs=programs_of)
-    first = world.at_first
+    world = PoweredWorld(QueueSubject(SCOPE, swap), granularity=SCOPE.granularity)
+    first = world.database.at_first
     with Lockstep(SCOPE, swap, world=world) as lockstep:
         commits = [(0, world.left())]
         for _ in range(steps):
             for action in chance.choice(bursts):
                 committed = lockstep.possible(action) and lockstep.apply(action).committed
-                commits += [(len(world.operations), world.left())] * committed
-        return _Run(first=first, operations=tuple(world.operations), commits=tuple(commits))
+                commits += [(len(world.database.operations), world.left())] * committed
+        return _Run(first=first, operations=tuple(world.database.operations), commits=tuple(commits))
 
 
 def _images(run: _Run, chance: random.Random) -> Iterator[tuple[int, bool, str, Image]]:

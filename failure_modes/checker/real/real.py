@@ -19,16 +19,16 @@ from attrs import frozen
 from failure_modes.checker.experiment.scope import Scope, Swap
 from failure_modes.checker.simulation.disk.operations import Operation
 from failure_modes.checker.simulation.powered import PoweredWorld
-from failure_modes.checker.simulation.process import Process, Program
-from failure_modes.checker.simulation.process_snapshot import Moved
+from failure_modes.checker.simulation.process import Process
+from failure_modes.checker.simulation.process_snapshot import Intent, Moved
 from failure_modes.checker.simulation.sqlite_stepping import SQLiteStepping
 from failure_modes.checker.simulation.stepping import At
+from failure_modes.checker.simulation.subject import Program
 from failure_modes.checker.simulation.world import World
-from failure_modes.checker.subject.worlds import programs_of, world_of
+from failure_modes.checker.subject.queue_subject import QueueSubject
+from failure_modes.checker.subject.worlds import world_of
 from failure_modes.checker.support import child_processes
 from failure_modes.checker.support.errors import SubjectError
-from model.actions import Action
-from system.clock import ManualClock
 
 PATIENCE_SECONDS = 60.0
 """How long a process may take to come to its next boundary."""
@@ -57,9 +57,9 @@ class RealWorld(World):
     """A world whose processes are real."""
 
     def __init__(self, scope: Scope, swap: Swap, **options: Any) -> None:
+        self.scope = scope
         self.swap = swap
-        options.setdefault("programs", programs_of)
-        super().__init__(scope, swap, **options)
+        super().__init__(QueueSubject(scope, swap), granularity=scope.granularity, **options)
 
     def process(self, name: str, program: Program) -> "RealProcess":
         """A process of that name, not yet started."""
@@ -69,7 +69,7 @@ class RealWorld(World):
     @property
     def path(self) -> Path:
         """The database file."""
-        return self._path
+        return Path(self.database.location)
 
 
 class RealPoweredWorld(PoweredWorld, RealWorld):
@@ -101,7 +101,7 @@ class RealProcess(Process):
         """Whether it holds a transaction open."""
         return self._in_transaction
 
-    def resume(self, intent: Action) -> Moved:
+    def resume(self, intent: Intent) -> Moved:
         """Run on to the next boundary. Raises ProcessLost."""
         pipe = self._started()
         try:
@@ -112,11 +112,13 @@ class RealProcess(Process):
         except (EOFError, ConnectionError):
             raise ProcessLost(f"process {self.name} ended by itself") from None
         if isinstance(self.world, PoweredWorld):
-            self.world.note(reached.operations)
-        self.world.releases += reached.releases
-        self.at, self.at_rest, self.job_in_hand = reached.at, reached.at_rest, reached.job_in_hand
-        self.read_at, self._in_transaction = reached.read_at, reached.in_transaction
-        self.blocked_since = self.world.releases if reached.moved.blocked else None
+            self.world.database.note(reached.operations)
+        self.world.release_locks(reached.releases)
+        self.context.report(
+            at=reached.at, at_rest=reached.at_rest, job_in_hand=reached.job_in_hand, read_at=reached.read_at
+        )
+        self._in_transaction = reached.in_transaction
+        self.context.wait(waits=reached.moved.blocked)
         return reached.moved
 
     def kill(self) -> None:
@@ -127,10 +129,10 @@ class RealProcess(Process):
             self._child.join()
             self._pipe.close()
         if held:
-            self.world.releases += 1
+            self.world.release_locks()
         self._child = self._pipe = None
-        self.at, self.at_rest, self._in_transaction = At.IDLE, True, False
-        self.blocked_since = self.job_in_hand = self.read_at = self.pending = None
+        self._in_transaction = False
+        self.context.reset()
 
     def end(self, child: multiprocessing.process.BaseProcess, pipe: Connection) -> None:
         """Make an end of it."""
@@ -166,7 +168,7 @@ def _serve(pipe: Connection, name: str, path: str, scope: Scope, swap: Swap) -> 
         if intent is None:
             _let_finally_commit(process)
             return
-        world.clock = ManualClock(now)
+        world.clock.restore(now)
         releases = world.releases
         moved = process.resume(intent)
         pipe.send(
@@ -177,18 +179,14 @@ def _serve(pipe: Connection, name: str, path: str, scope: Scope, swap: Swap) -> 
                 at_rest=process.at_rest,
                 in_transaction=process.in_transaction,
                 job_in_hand=process.job_in_hand,
-                read_at=process.read_at,
+                read_at=process.transaction.read_at,
                 operations=_done(world),
             )
         )
 
 
 def _done(world: World) -> tuple[Operation, ...]:
-    if not isinstance(world, PoweredWorld):
-        return ()
-    operations = tuple(world.operations)
-    world.operations.clear()
-    return operations
+    return world.database.taken() if isinstance(world, PoweredWorld) else ()
 
 
 def _let_finally_commit(process: Process) -> None:

@@ -59,6 +59,16 @@ this:
 8. **A finding is minimised** (`search/minimise.py`), certified by the explorer (`proof/explorer.py`: no
    shorter trace exists), printed (`report/rendering.py`), and kept as JSON (`traces/database.py`).
 
+## The subject port
+
+The simulation knows no queue and no model. What is under test is a `Subject` (`simulation/subject.py`): it
+gives the program of each process, makes its database, declares which tables make up its state and which of
+their columns hold times and ids, and opens what reads the rows for an oracle. An action reaches a program as
+an *intent*, which the simulation hands on unread. Our queue is the first subject
+(`subject/queue_subject.py`). A search, a minimised trace and a replay need a `Run` (`oracle/run.py`):
+`Lockstep` is one, and a subject without a model has one of its own. `tests/subjects/` has such a subject, of
+one table, and `tests/checker/test_second_subject.py` finds its bug through the port.
+
 ## The packages
 
 Each may import those above it in this list, and none below.

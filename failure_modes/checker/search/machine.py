@@ -1,7 +1,7 @@
-"""The Hypothesis state machine over the lock-step, and a search with it.
+"""The Hypothesis state machine over a run, and a search with it.
 
 One rule draws the action; what cannot happen is skipped, so that leaving out a step does not change what
-another says. The invariants are judged by the lock-step, after each action. The exception that ends a
+another says. The invariants are judged by the run, after each action. The exception that ends a
 search carries the actions as data.
 """
 
@@ -20,8 +20,10 @@ from failure_modes.checker.experiment.target import Hunt, needs_ending
 from failure_modes.checker.oracle.lockstep import Lockstep, run_actions
 from failure_modes.checker.search.draws import by_seed_alone
 from failure_modes.checker.search.minimise import shrink
+from failure_modes.checker.search.searched import RunCounts, Searched
 from failure_modes.checker.support import interrupts, temporary
 from model.actions import Action
+from model.events import Event
 from system.clock import Stopwatch
 
 
@@ -48,20 +50,17 @@ class Tally:
         self.bound_hit = False
         self.interrupted = False
 
-    def add(self, lockstep: Lockstep, *, first_found: bool) -> None:
+    def add(self, counts: RunCounts, *, first_found: bool) -> None:
         """Count one example. Those after the first finding only shrink it, and are not counted."""
         if self.seconds_to_first is not None:
             return
         self.examples += 1
-        self.steps += len(lockstep.ledger.actions)
-        self.sometimes.update(lockstep.ledger.sometimes)
-        if lockstep.judge.off_target:
-            self.asides[lockstep.judge.off_target] += 1
-        for record in lockstep.ledger.records:
-            if not record.recovering:
-                self.actions[type(record.action).__name__] += 1
-            for event in record.events:
-                self.outcomes[f"{event.operation}: {event.event}{_because(event.reason)}"] += 1
+        self.steps += counts.steps
+        self.sometimes.update(counts.sometimes)
+        self.actions.update(counts.actions)
+        self.outcomes.update(counts.outcomes)
+        if counts.off_target:
+            self.asides[counts.off_target] += 1
         if first_found:
             self.seconds_to_first = self.stopwatch.seconds
             self.examples_to_first = self.examples
@@ -81,8 +80,9 @@ def _silent(_: Tally) -> None:
     """Show nothing."""
 
 
-def _because(reason: str | None) -> str:
-    return f" ({reason})" if reason else ""
+def _outcome(event: Event) -> str:
+    because = f" ({event.reason})" if event.reason else ""
+    return f"{event.operation}: {event.event}{because}"
 
 
 @frozen(kw_only=True)
@@ -97,6 +97,36 @@ class Search:
     examples: int
     seconds_max: float | None = None
 
+    @property
+    def needs_ending(self) -> bool:
+        """True if an example must be run to its end."""
+        return needs_ending(self.hunted)
+
+    def begin(self) -> Lockstep:
+        """A fresh run: the queue beside its model."""
+        return Lockstep(self.scope, self.swap, target=self.hunted)
+
+    def state_of(self, run: Lockstep) -> object | None:
+        """The state of the model, where nothing should be found: how many there are says how much was met."""
+        return relative(run) if self.hunted is None and run.reference.state is not None else None
+
+    def counts_of(self, run: Lockstep) -> RunCounts:
+        """What a run met."""
+        records = run.ledger.records
+        return RunCounts(
+            steps=len(run.ledger.actions),
+            actions=Counter([type(record.action).__name__ for record in records if not record.recovering]),
+            outcomes=Counter([_outcome(event) for record in records for event in record.events]),
+            sometimes=run.ledger.sometimes,
+            off_target=run.judge.off_target,
+        )
+
+    def minimise(self, found: Found) -> tuple[Found, bool]:
+        """The shortest trace that breaks the same, and whether it is sure that no shorter one does."""
+        shortest = shrink(self.scope, self.swap, self.hunted, found)
+        again = run_actions(self.scope, self.swap, self.hunted, shortest.actions)
+        return again or found, shortest.sure
+
 
 @frozen(kw_only=True)
 class Result:
@@ -110,7 +140,7 @@ class Result:
     """Whether no trace with no more of anything is shorter."""
 
 
-def run(search: Search, progress: Progress = _silent, *, shrinking: bool = True) -> Result:
+def run(search: Searched, progress: Progress = _silent, *, shrinking: bool = True) -> Result:
     """Search; shrink what is found as far as it goes. `progress` is called after each example."""
     tally = Tally()
     machine = machine_of(search, tally, progress)
@@ -131,9 +161,7 @@ def run(search: Search, progress: Progress = _silent, *, shrinking: bool = True)
         return Result(finding=None, actions=(), tally=tally, bound_hit=tally.bound_hit)
     if shrinking and not tally.bound_hit:
         try:
-            shortest = shrink(search.scope, search.swap, search.hunted, found)
-            found = run_actions(search.scope, search.swap, search.hunted, shortest.actions) or found
-            sure = shortest.sure
+            found, sure = search.minimise(found)
         except KeyboardInterrupt:
             tally.bound_hit = tally.interrupted = True
     return Result(
@@ -142,7 +170,7 @@ def run(search: Search, progress: Progress = _silent, *, shrinking: bool = True)
 
 
 @by_seed_alone()
-def _run(search: Search, machine: type[RuleBasedStateMachine], *, shrinking: bool) -> None:
+def _run(search: Searched, machine: type[RuleBasedStateMachine], *, shrinking: bool) -> None:
     run_state_machine_as_test(
         seed(search.seed)(machine),
         settings=settings(
@@ -159,7 +187,7 @@ def _run(search: Search, machine: type[RuleBasedStateMachine], *, shrinking: boo
     )
 
 
-def machine_of(search: Search, tally: Tally, progress: Progress = _silent) -> type[RuleBasedStateMachine]:
+def machine_of(search: Searched, tally: Tally, progress: Progress = _silent) -> type[RuleBasedStateMachine]:
     """The state machine of a search."""
     bursts = search.strategy.bursts(search.scope)
 
@@ -171,31 +199,32 @@ def machine_of(search: Search, tally: Tally, progress: Progress = _silent) -> ty
                 tally.bound_hit = True
                 raise BoundHit
             with temporary.room():
-                self.lockstep = Lockstep(search.scope, search.swap, target=search.hunted)
+                self.run = search.begin()
             self.found = False
 
         @rule(burst=sampled_from(bursts))
         def act(self, burst: tuple[Action, ...]) -> None:
-            lockstep = self.lockstep
+            run = self.run
             for action in burst:
-                if lockstep.over or not lockstep.possible(action):
+                if run.over or not run.possible(action):
                     return
                 with _remembering(self), temporary.room():
-                    lockstep.apply(action)
-                if search.hunted is None and lockstep.reference.state is not None:
-                    tally.see(relative(lockstep))
-                if lockstep.is_choice_point(action):
+                    run.apply(action)
+                state = search.state_of(run)
+                if state is not None:
+                    tally.see(state)
+                if run.is_choice_point(action):
                     return
 
         def teardown(self) -> None:
-            lockstep = self.lockstep
+            run = self.run
             try:
-                if not self.found and not lockstep.over and needs_ending(search.hunted):
+                if not self.found and not run.over and search.needs_ending:
                     with _remembering(self), temporary.room():
-                        lockstep.finish()
+                        run.finish()
             finally:
-                tally.add(lockstep, first_found=self.found)
-                lockstep.close()
+                tally.add(search.counts_of(run), first_found=self.found)
+                run.close()
                 progress(tally)
 
     class _remembering:  # noqa: N801 (reads as a statement)

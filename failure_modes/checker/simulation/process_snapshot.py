@@ -1,21 +1,21 @@
 """Where a process stands, and how it came there.
 
 Its code is a function of what it was asked, what its statements gave and what it read from its clock. All
-of that is its *log*. If its queue keeps nothing between two operations, an operation that has come back is in
-the log by its answer alone: what its statements gave it was in variables that are gone.
+of that is its *log*. If its system keeps nothing between two operations, an operation that has come back is
+in the log by its answer alone: what its statements gave it was in variables that are gone.
 """
 
+from collections.abc import Hashable
 from typing import Protocol
 
 from attrs import frozen
 
 from failure_modes.checker.simulation.stepping import At, Ran
-from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Fail, Heartbeat, Reconcile
 
 
 @frozen
 class Returned:
-    """An operation of the queue came back with a value."""
+    """An operation of the system came back with a value."""
 
     operation: str
     value: object
@@ -23,13 +23,16 @@ class Returned:
     """Whether what the process was last asked to do has yet to begin its transaction."""
 
 
-Entry = Action | Ran | int | Returned
+Intent = Hashable
+"""What a process is told when it is moved: an action of the schedule, which only its program reads."""
+
+Entry = Intent | Ran | int | Returned
 """What a process was asked, what a statement gave it, a time that it read, or what an operation answered."""
 
 
 @frozen
 class Look:
-    """The jobs that nobody held when a process looked for some, by id; and the time that it had read."""
+    """The rows that nobody held when a process looked for some, by id; and the time that it had read."""
 
     unheld: tuple[int, ...]
     at: int | None
@@ -49,7 +52,7 @@ class Moved:
     problem: str | None = None
     """Why the statement failed."""
     look: "Look | None" = None
-    """Where it looked for jobs, and others may hold some."""
+    """Where it looked for rows that nobody holds."""
 
 
 @frozen(kw_only=True)
@@ -61,12 +64,12 @@ class Standing:
     waits: bool = False
     in_transaction: bool = False
     job_in_hand: int | None = None
-    pending: Action | None = None
+    pending: Intent | None = None
     log: tuple[Entry, ...] = ()
     under_way: int = 0
     """Its place among those whose statement lies at a server; 0 if none does."""
     looks: tuple[frozenset[int], ...] = ()
-    """What its transaction could see each time that it looked for jobs."""
+    """What its transaction could see each time that it looked for rows that nobody holds."""
 
 
 class Place(Protocol):
@@ -90,19 +93,3 @@ class Place(Protocol):
 
 AT_REST = Standing()
 """Where a fresh process stands."""
-
-
-def can(name: str, place: Place, action: Action) -> bool:
-    """Whether the action can happen to the process of that name, where it stands."""
-    match action:
-        case Enqueue() | Reconcile():
-            return place.at is At.IDLE
-        case Crash():
-            return not place.at_rest
-        case Fail():
-            return place.at in (At.HANDLER, At.REPLY)
-        case Heartbeat():
-            return place.at is At.HANDLER
-        case _:
-            idle = place.at is At.IDLE and name in (PRODUCER, RECONCILER)
-            return not idle and not place.waits

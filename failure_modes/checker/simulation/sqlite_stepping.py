@@ -7,6 +7,20 @@ from failure_modes.checker.simulation.stepping import Answer, Ran, Row, Stepped,
 from failure_modes.checker.support import temporary
 
 
+def open_sqlite(target: str) -> sqlite3.Connection:
+    """Open a connection in autocommit, which waits for no lock: whoever meets one is paused.
+
+    `target` is a URI. Text that is none is read as it is: what stands in a file may be anything.
+    """
+    connection = sqlite3.connect(target, timeout=0, isolation_level=None, uri=True, check_same_thread=False)
+    connection.text_factory = _text
+    return connection
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
 class SQLiteStepping(SteppingConnection):
     """A SQLite connection of one virtual process. PRAGMAs set up."""
 

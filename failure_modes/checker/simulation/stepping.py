@@ -68,21 +68,31 @@ class Ran:
         return None if self.error is None else self.error[0].splitlines()[0]
 
 
+class StatementLog(Protocol):
+    """The log of a process, as its connection sees it."""
+
+    @property
+    def repeats(self) -> bool:
+        """True if the statement fed last belongs to a transaction that is still open."""
+        ...
+
+    def statement(self, sql: str, parameters: tuple[Any, ...]) -> Ran | None:
+        """What this statement gave when it ran before; None if it never ran."""
+        ...
+
+
 class Stepped(Protocol):
     """The process, as its connection sees it."""
 
     dead: bool
 
+    @property
+    def log(self) -> "StatementLog":
+        """What its statements gave when they ran before."""
+        ...
+
     def reached(self, at: At, statement: str) -> None:
         """Pause here if this is a boundary. Raises Crashed if the process dies here."""
-        ...
-
-    def recorded(self, sql: str, parameters: tuple[Any, ...]) -> Ran | None:
-        """What this statement gave when it was run before; None when it never was."""
-        ...
-
-    def must_run_again(self) -> bool:
-        """Whether the statement on record belongs to a transaction that is still open."""
         ...
 
     def record(self, ran: Ran) -> None:
@@ -102,7 +112,7 @@ class Stepped(Protocol):
         ...
 
     def looks_for(self, unheld: tuple[int, ...]) -> None:
-        """It is about to look for jobs, and nobody holds these."""
+        """It is about to look for rows that nobody holds: these are the ones."""
         ...
 
     def let_go(self) -> None:
@@ -112,6 +122,12 @@ class Stepped(Protocol):
     def ended(self, *, committed: bool, changed: bool, looked: bool) -> None:
         """The transaction ended; `looked` when all its statements were ones that only look."""
         ...
+
+
+class Connecting(Stepped, Protocol):
+    """A process that asks for a connection."""
+
+    name: str
 
 
 class Answer:
@@ -142,7 +158,11 @@ class NotTheSame(SubjectError):
     """A process that was brought back to where it stood did not come there by the same way."""
 
 
-class SteppingConnection:
+class OfSimulation:
+    """A part of the simulation that a system may hold: what it remembers is no secret of the system's."""
+
+
+class SteppingConnection(OfSimulation):
     """A connection of one virtual process. What sets a connection up passes without a pause: it does no work.
 
     Only `execute` and `close` are there: all else would pass every boundary by.
@@ -173,10 +193,10 @@ class SteppingConnection:
             self._looked = True
             process.began()
         self._looked = self._looked and verb_of(sql) in LOOKS
-        ran = process.recorded(sql, parameters)
+        ran = process.log.statement(sql, parameters)
         if ran is None:
             ran = self._live(sql, parameters)
-        elif process.must_run_again() and self._run(sql, parameters) != ran:
+        elif process.log.repeats and self._run(sql, parameters) != ran:
             process.refuse(NotTheSame(f"{label(sql)} gave something else when it was run again"))
         self.holds = ran.in_transaction
         if ran.error is None and not ran.in_transaction:
@@ -184,6 +204,13 @@ class SteppingConnection:
         if ran.error is not None:
             raise self._error(*ran.error)
         return Answer(ran)
+
+    def reopen(self) -> None:
+        """Be the connection of a fresh process: no transaction is open."""
+        self.holds = False
+
+    def is_set_up(self) -> None:
+        """From now on each statement is a place to pause, where the set-up is not known by its statements."""
 
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError(f"under the checker every statement goes through execute, and not {name}")

@@ -1,1 +1,1 @@
-"""What is under test: our queue's programs, its handler, and how its rows are read as the model's values."""
+"""What is under test, behind the port: our queue, its programs, and how its rows are read."""

@@ -117,30 +117,26 @@ class NoExternalKey(ExternalKeys):
         return f"attempt-{lease.execution.id}"
 
 
-def _no_end(policies: Policies) -> NoEnd:
-    return NoEnd(attempts_max=policies.retry.attempts_max)
-
-
-_MADE: dict[str, Callable[[Policies], Any]] = {
+_ABSENT: dict[str, Callable[[Policies], Any]] = {
     "idempotency": lambda _: NoKey(),
     "lease": lambda _: NoLease(),
     "commit": lambda _: NoBoundary(),
     "fence": lambda _: NoFence(),
-    "retry": _no_end,
+    "retry": lambda policies: NoEnd(attempts_max=policies.retry.attempts_max),
     "budget": lambda _: RetryBudget(),
     "breaker": lambda _: CircuitBreaker(),
     "reconcile": lambda _: NoReconciliation(),
     "external": lambda _: NoExternalKey(),
 }
-"""For each policy, by its name in `Policies`, what stands in its place."""
+"""For each policy, by its name in `Policies`, the policy that stands in its place."""
 
 
 def without(names: tuple[str, ...], queue: Queue) -> Queue:
     """The queue with these policies left out, and all else as it was."""
     for name in names:
-        queue = evolve(queue, policies=evolve(queue.policies, **{name: _MADE[name](queue.policies)}))
+        queue = evolve(queue, policies=evolve(queue.policies, **{name: _ABSENT[name](queue.policies)}))
     return queue
 
 
-ABSENT: dict[str, Callable[[Queue], Queue]] = {name: partial(without, (name,)) for name in _MADE}
+ABSENT: dict[str, Callable[[Queue], Queue]] = {name: partial(without, (name,)) for name in _ABSENT}
 """For each policy, in the order of `Policies`, the fault that leaves it out alone."""

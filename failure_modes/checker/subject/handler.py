@@ -5,8 +5,7 @@ gateway has done its work, and the process may wait, fail, or die before the rep
 """
 
 from failure_modes.checker.simulation.gateway import Gateway
-from failure_modes.checker.simulation.process import Process
-from failure_modes.checker.simulation.process_snapshot import Returned
+from failure_modes.checker.simulation.process_context import ProcessContext
 from failure_modes.checker.simulation.stepping import CALL, At
 from model.actions import Fail, Heartbeat
 from system.store import Job
@@ -17,9 +16,9 @@ class HandlerFailed(Exception):
     """What a handler raises when the schedule says `Fail`."""
 
 
-def handle(process: Process, job: Job, context: Context) -> None:
+def handle(process: ProcessContext, job: Job, context: Context) -> None:
     """Write the payload as the effect, after as many heartbeats as are asked for; or raise."""
-    process.job_in_hand = job.id
+    process.works_on(job.id)
     while isinstance(intent := process.ask(At.HANDLER), Heartbeat):
         context.heartbeat()
     if isinstance(intent, Fail):
@@ -33,10 +32,7 @@ def handle(process: Process, job: Job, context: Context) -> None:
     context.write(value)
 
 
-def _charge(process: Process, gateway: Gateway, value: str, key: str | None) -> None:
+def _charge(process: ProcessContext, gateway: Gateway, value: str, key: str | None) -> None:
     """Call the gateway. A process that is brought back has called it already, and has its answer."""
     if process.answered(CALL) is None:
-        process.began()
-        charge = gateway.charge(value, key)
-        process.ended(committed=True, changed=True, looked=False)
-        process.called(Returned(CALL, charge, asked=False))
+        process.called(CALL, gateway.charge(value, key))

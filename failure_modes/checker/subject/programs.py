@@ -1,20 +1,24 @@
-"""The programs that the virtual processes run: the real worker, a producer and a reconciler."""
+"""The programs that the virtual processes run, and the actions that each can take where it stands.
+
+They are the real worker, a producer and a reconciler.
+"""
 
 from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
-from failure_modes.checker.simulation.process import Process
+from failure_modes.checker.simulation.process_context import ProcessContext
+from failure_modes.checker.simulation.process_snapshot import Place
 from failure_modes.checker.simulation.stepping import At
 from failure_modes.checker.subject.handler import handle
-from model.actions import Enqueue
+from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Fail, Heartbeat, Reconcile
 from system.queue import Queue
 from system.worker import Worker
 
 
-def work(process: Process) -> None:
+def work(process: ProcessContext) -> None:
     """The worker."""
-    queue = process.world.queue(process)
+    queue: Queue = process.open()
     if process.world.forgets:
         queue = cast(Queue, _Noted(queue, process))
     _Resting(queue, partial(handle, process), name=process.name, process=process).run()
@@ -23,7 +27,7 @@ def work(process: Process) -> None:
 class _Noted:
     """The queue; its operations' answers are put on record, and given from there."""
 
-    def __init__(self, queue: Queue, process: Process) -> None:
+    def __init__(self, queue: Queue, process: ProcessContext) -> None:
         self._queue = queue
         self._process = process
 
@@ -34,7 +38,7 @@ class _Noted:
             known = self._process.answered(name)
             if known is not None:
                 return known.value
-            began = self._process.log.fed
+            began = self._process.log.length
             value = operation(*arguments, **options)
             self._process.returned(name, value, began)
             return value
@@ -45,7 +49,7 @@ class _Noted:
 class _Resting(Worker):
     """The worker; it says when it has no job in hand."""
 
-    def __init__(self, *arguments: Any, process: Process, **options: Any) -> None:
+    def __init__(self, *arguments: Any, process: ProcessContext, **options: Any) -> None:
         super().__init__(*arguments, clock=process, **options)
         self._process = process
 
@@ -54,16 +58,13 @@ class _Resting(Worker):
         return super().run_once()
 
     def _persist(self, operation: Callable[[], bool], *, or_ambiguous: bool = False) -> bool:
-        self._process.insists = True
-        try:
+        with self._process.insisting():
             return super()._persist(operation, or_ambiguous=or_ambiguous)
-        finally:
-            self._process.insists = False
 
 
-def produce(process: Process) -> None:
+def produce(process: ProcessContext) -> None:
     """The producer: it enqueues what it is asked to."""
-    queue = process.world.queue(process)
+    queue: Queue = process.open()
     while True:
         process.rest()
         intent = process.ask(At.IDLE)
@@ -73,10 +74,26 @@ def produce(process: Process) -> None:
             raise RuntimeError(f"enqueue of key {intent.key} was answered with the job of key {job.key}")
 
 
-def reconcile(process: Process) -> None:
+def reconcile(process: ProcessContext) -> None:
     """The reconciler: it runs once whenever it is asked to."""
-    queue = process.world.queue(process)
+    queue: Queue = process.open()
     while True:
         process.rest()
         process.ask(At.IDLE)
         queue.reconcile(actor=process.name)
+
+
+def can(name: str, place: Place, action: Action) -> bool:
+    """True if the action can happen to the process of that name, where it stands."""
+    match action:
+        case Enqueue() | Reconcile():
+            return place.at is At.IDLE
+        case Crash():
+            return not place.at_rest
+        case Fail():
+            return place.at in (At.HANDLER, At.REPLY)
+        case Heartbeat():
+            return place.at is At.HANDLER
+        case _:
+            idle = place.at is At.IDLE and name in (PRODUCER, RECONCILER)
+            return not idle and not place.waits

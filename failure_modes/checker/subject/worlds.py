@@ -1,16 +1,14 @@
 """The world that a scope asks for: which store, and whether power may fail."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from failure_modes.checker.experiment.scope import Scope, StoreKind, Swap, guarded
 from failure_modes.checker.simulation.powered import PoweredWorld
-from failure_modes.checker.simulation.process import Program
 from failure_modes.checker.simulation.world import World
-from failure_modes.checker.subject.programs import produce, reconcile, work
+from failure_modes.checker.subject.queue_subject import QueueSubject
 from failure_modes.checker.support.errors import NotInstalled
-from model.actions import PRODUCER, RECONCILER
 
 
 class NoWorld(NotInstalled):
@@ -29,26 +27,22 @@ def why_not_here(store: StoreKind) -> str | None:
     return None
 
 
-def programs_of(scope: Scope) -> Mapping[str, Program]:
-    """What each process of a world runs: the workers, the producer and the reconciler."""
-    return dict.fromkeys(scope.names, work) | {PRODUCER: produce, RECONCILER: reconcile}
-
-
 def world_of(scope: Scope, swap: Swap, **options: Any) -> World:
-    """The world that a scope asks for. Raises NoWorld."""
-    options.setdefault("programs", programs_of)
+    """The world of our queue that a scope asks for. Raises NoWorld."""
+    subject = QueueSubject(scope, swap)
+    options["granularity"] = scope.granularity
     if scope.store is StoreKind.POSTGRESQL:
         if scope.power_loss:
             raise NoWorld("power is lost on sqlite only: what a server tells its disk is not watched")
-        return _on_postgresql(scope, swap, **options)
-    return (PoweredWorld if scope.power_loss else World)(scope, swap, **options)
+        return _on_postgresql(subject, **options)
+    return (PoweredWorld if scope.power_loss else World)(subject, **options)
 
 
-def _on_postgresql(scope: Scope, swap: Swap, **options: Any) -> World:
+def _on_postgresql(subject: QueueSubject, **options: Any) -> World:
     with needs_server():
         from failure_modes.checker.simulation.postgresql.world import PostgreSQLWorld
 
-        return PostgreSQLWorld(scope, swap, **options)
+        return PostgreSQLWorld(subject, **options)
 
 
 @contextmanager

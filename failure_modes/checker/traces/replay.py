@@ -5,11 +5,12 @@ from collections.abc import Callable
 from attrs import frozen
 
 from failure_modes.checker.experiment.catalogue import FailureMode, failure_mode
-from failure_modes.checker.experiment.findings import Finding, Found
+from failure_modes.checker.experiment.findings import Finding
 from failure_modes.checker.experiment.scope import Scope, Swap
 from failure_modes.checker.experiment.scope import guarded as nothing_swapped
 from failure_modes.checker.experiment.target import needs_ending
 from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.oracle.run import play
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.worlds import world_of
 from failure_modes.checker.traces.trace import Trace
@@ -52,29 +53,19 @@ def replay(
         mode = mode.breaking(trace.breaks.invariant)
     swap = mode.fault if mode is not None and not guarded else base
     hunted = mode.target if mode is not None and broken and trace.breaks.invariant else None
-    finding: Finding | None = None
-    skipped: list[Action] = []
-    with Lockstep(trace.scope, swap, target=hunted, world=world(trace.scope, swap)) as lockstep:
-        try:
-            for action in trace.actions:
-                if lockstep.possible(action):
-                    lockstep.apply(action)
-                else:
-                    skipped.append(action)
-            if needs_ending(hunted) and not lockstep.over:
-                lockstep.finish()
-        except Found as found:
-            finding = found.finding
+    lockstep = Lockstep(trace.scope, swap, target=hunted, world=world(trace.scope, swap))
+    played = play(lockstep, trace.actions, ending=needs_ending(hunted))
+    finding = played.found.finding if played.found else None
     breaks = finding is not None and (finding.invariant, finding.step) == (
         trace.breaks.invariant,
         trace.breaks.step,
     )
-    as_expected = (finding is None) if guarded else (breaks and not skipped)
+    as_expected = (finding is None) if guarded else (breaks and not played.skipped)
     return Replayed(
         mode=mode,
         guarded=guarded,
         run=lockstep,
         finding=finding,
-        skipped=tuple(skipped),
+        skipped=played.skipped,
         as_expected=as_expected,
     )

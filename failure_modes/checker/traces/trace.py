@@ -14,14 +14,7 @@ from failure_modes.checker.experiment.canonical import canonical
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.support.errors import FileError
 from failure_modes.checker.traces.scope_json import BadScope, scope_from_json, scope_to_json, told
-from model.actions import (
-    ACTIONS,
-    PRODUCER,
-    RECONCILER,
-    Action,
-    Enqueue,
-    actor_of,
-)
+from model.actions import ACTIONS, PRODUCER, RECONCILER, Action, Enqueue, actor_of
 from model.invariants import INVARIANTS
 
 FORMAT = 2

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from failure_modes.checker.simulation.content import Content, everything
 from failure_modes.checker.simulation.disk.volatile import Image
-from system.sqlite import connecting
+from failure_modes.checker.simulation.sqlite_stepping import open_sqlite
 
 SUFFIXES = ("", "-wal", "-journal")
 _ALL = (*SUFFIXES, "-shm")  # an index of the log that the processes share: no power loss leaves one
@@ -47,7 +47,7 @@ def read_image(path: Path, image: Image) -> Content:
 
 def whole_content(path: Path) -> tuple[Content | None, str]:
     """Every row of every table of the database there; or none, and why it is damaged."""
-    connection = connecting(0)(path.absolute().as_uri() + "?mode=rw")
+    connection = open_sqlite(path.absolute().as_uri() + "?mode=rw")
     try:
         ((sound,),) = connection.execute("PRAGMA integrity_check(1)").fetchall()
         return (everything(connection), "") if sound == "ok" else (None, str(sound))

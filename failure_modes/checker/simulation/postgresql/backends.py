@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import psycopg
 
 from failure_modes.checker.support.errors import LimitReached
-from system.clock import Stopwatch
+from failure_modes.checker.support.patience import Patience
 
 PATIENCE_SECONDS = 30.0
 """How long a statement may run without an end and without a wait."""
@@ -39,8 +39,10 @@ class Session(Protocol):
 class Backends:
     """The server's processes for the connections of one world."""
 
-    def __init__(self, control: psycopg.Connection[tuple[Any, ...]]) -> None:
+    def __init__(self, control: psycopg.Connection[tuple[Any, ...]], skips_locked: str | None) -> None:
+        """`skips_locked` is the table whose rows a statement may pass over: see `Layout`."""
         self._control = control
+        self._skips_locked = skips_locked
         self._waiting: list[Session] = []
         self._at_server: list[Session] = []
         """Those whose statement has waited, and whose process has not taken the answer yet."""
@@ -104,8 +106,8 @@ class Backends:
         """Wait until every statement at the server is done, or waits for a lock."""
         if not self._waiting and not self._ghosts:
             return
-        watch = Stopwatch()
-        while watch.seconds < PATIENCE_SECONDS:
+        patience = Patience(PATIENCE_SECONDS)
+        while not patience.is_over:
             under_way = [session for session in self._waiting if not session.has_answer()]
             asked = [*[session.pid for session in under_way], *sorted(self._ghosts)]
             found = self._ask(asked) if asked else {}
@@ -124,15 +126,17 @@ class Backends:
             self._control.execute("SELECT pg_terminate_backend(%s)", (pid,))
         self._waiting.clear()
         self._at_server.clear()
-        watch = Stopwatch()
-        while self._ghosts and watch.seconds < PATIENCE_SECONDS:
+        patience = Patience(PATIENCE_SECONDS)
+        while self._ghosts and not patience.is_over:
             self._ghosts &= self._ask(sorted(self._ghosts)).keys()
         self._blockers.clear()
 
     def unheld(self) -> tuple[int, ...]:
-        """The jobs whose rows no transaction holds."""
-        rows = self._control.execute("SELECT id FROM jobs FOR UPDATE SKIP LOCKED").fetchall()
-        return tuple(sorted([job for (job,) in rows]))
+        """The ids of the rows that a statement with SKIP LOCKED could get: no transaction holds them."""
+        if self._skips_locked is None:
+            return ()
+        rows = self._control.execute(f"SELECT id FROM {self._skips_locked} FOR UPDATE SKIP LOCKED").fetchall()
+        return tuple(sorted([row_id for (row_id,) in rows]))
 
     def _ask(self, pids: list[int]) -> dict[int, tuple[int, ...]]:
         """Of those that the server still has: by whom each is blocked."""

@@ -8,33 +8,26 @@ from typing import Any
 import psycopg
 from attrs import define, field
 
-from failure_modes.checker.simulation.constraints import drop_constraints
 from failure_modes.checker.simulation.postgresql.stepping import PausingConnection
 from failure_modes.checker.simulation.stepping import Ran
+from failure_modes.checker.simulation.subject import Layout, Subject
 from failure_modes.checker.support.postgresql.server import fresh_database, server
-from system.postgresql import PostgreSQLStore
-
-TABLES = ("jobs", "executions", "effects", "retries", "breaker", "audit")
-COUNTED = ("jobs", "executions", "effects", "retries", "audit")
-"""The tables whose ids the database gives."""
 
 _EMPTIED_BEFORE_TRUNCATE = 100
-_RESTART = "SELECT " + ", ".join([f"setval('{table}_id_seq', 1, false)" for table in COUNTED])
-_EMPTY = ";".join([f"DELETE FROM {table}" for table in reversed(TABLES)])
-_TRUNCATE = f"TRUNCATE {', '.join(TABLES)}"
-"""Slower than to delete, but it leaves no dead rows."""
 
 SetUp = dict[tuple[str, tuple[Any, ...]], Ran]
 
 
 @define
-class Database:
-    """A database, a connection to watch it by, and one for each virtual process."""
+class ServerDatabase:
+    """A database at the server, a connection to watch it by, and one for each virtual process."""
 
     dsn: str
     control: psycopg.Connection[tuple[Any, ...]]
-    """The same one for every world: it watches the store, and asks the server."""
-    constraints: bool = True
+    """The same one for every world: it watches the rows, and asks the server."""
+    kind: str
+    """What made it, as the subject calls that."""
+    layout: Layout
     _pool: dict[str, tuple[PausingConnection, SetUp]] = field(factory=dict)
     _emptied: int = 0
 
@@ -55,27 +48,32 @@ class Database:
     def empty(self) -> None:
         """As it was when it was made."""
         self._emptied += 1
-        clears = _EMPTY if self._emptied % _EMPTIED_BEFORE_TRUNCATE else _TRUNCATE
-        self.control.execute(f"{clears};{_RESTART}")
+        audit = () if self.layout.audit is None else (self.layout.audit,)
+        tables = (*self.layout.tables, *audit)
+        clears = ";".join([f"DELETE FROM {table}" for table in reversed(tables)])
+        if self._emptied % _EMPTIED_BEFORE_TRUNCATE == 0:  # slower, but it leaves no dead rows
+            clears = f"TRUNCATE {', '.join(tables)}"
+        restarts = [f"SELECT setval('{table}_id_seq', 1, false)" for table in (*self.layout.numbered, *audit)]
+        self.control.execute(";".join([clears, *restarts]))
 
 
 @cache
-def _free(process: int, constraints: bool) -> list[Database]:  # noqa: ARG001 (a list for each)
+def _free(process: int, kind: str) -> list[ServerDatabase]:  # noqa: ARG001 (a list for each)
     """Those of that process: what one has open is no use to its child."""
-    free: list[Database] = []
+    free: list[ServerDatabase] = []
     atexit.register(_close, free, process)
     return free
 
 
-def _close(databases: list[Database], process: int) -> None:
+def _close(databases: list[ServerDatabase], process: int) -> None:
     if os.getpid() == process:
         for database in databases:
             database.close()
 
 
-def take(*, constraints: bool = True) -> Database:
+def take(subject: Subject) -> ServerDatabase:
     """An empty database that no other world uses. Raises NoServer."""
-    free = _free(os.getpid(), constraints)
+    free = _free(os.getpid(), subject.database)
     while free:
         database = free.pop()
         try:
@@ -84,13 +82,11 @@ def take(*, constraints: bool = True) -> Database:
         except psycopg.OperationalError:  # its server was restarted meanwhile, or stopped
             database.close()
     dsn = fresh_database(server())
-    PostgreSQLStore(dsn, create=True).close()
+    subject.create(dsn)
     control = psycopg.connect(dsn, autocommit=True, client_encoding="utf8")
-    if not constraints:
-        drop_constraints(control.execute)
-    return Database(dsn=dsn, control=control, constraints=constraints)
+    return ServerDatabase(dsn=dsn, control=control, kind=subject.database, layout=subject.layout)
 
 
-def give_back(database: Database) -> None:
+def give_back(database: ServerDatabase) -> None:
     """Nobody uses it any more."""
-    _free(os.getpid(), database.constraints).append(database)
+    _free(os.getpid(), database.kind).append(database)

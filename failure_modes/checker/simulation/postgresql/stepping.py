@@ -5,7 +5,8 @@ for a lock becomes a process that is paused.
 """
 
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import psycopg
@@ -14,7 +15,14 @@ from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 
 from failure_modes.checker.simulation.postgresql.backends import Backends
-from failure_modes.checker.simulation.stepping import Answer, Crashed, Ran, Row, Stepped, SteppingConnection
+from failure_modes.checker.simulation.stepping import (
+    Answer,
+    Crashed,
+    Ran,
+    Row,
+    Stepped,
+    SteppingConnection,
+)
 
 T = TypeVar("T")
 
@@ -32,13 +40,26 @@ _DEADLOCK = "deadlock detected", "40P01"
 class PausingConnection(psycopg.Connection[tuple[Any, ...]]):
     """A connection that tells, in the middle of a statement, that the server makes it wait."""
 
-    is_blocked: Callable[[], bool] | None = None
+    _is_blocked: Callable[[], bool] | None = None
     """Asks whether it waits for a lock. None: nobody can hold one."""
-    pauses: Callable[[], None]
+    _pauses: Callable[[], None]
+
+    def pause_by(self, pauses: Callable[[], None], is_blocked: Callable[[], bool] | None) -> None:
+        """Let `pauses` be called where `is_blocked` says that it waits for a lock; never, if that is None."""
+        self._is_blocked, self._pauses = is_blocked, pauses
+
+    @contextmanager
+    def without_pauses(self) -> Iterator[None]:
+        """Inside, nobody is told that it waits."""
+        asks, self._is_blocked = self._is_blocked, None
+        try:
+            yield
+        finally:
+            self._is_blocked = asks
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         """Run the exchange with the server to its end, with pauses where it waits for a lock."""
-        if self.is_blocked is None:
+        if self._is_blocked is None:
             return super().wait(gen, interval, timeout)
         poll = select.poll()
         try:
@@ -48,8 +69,8 @@ class PausingConnection(psycopg.Connection[tuple[Any, ...]]):
                 ready = poll.poll(LOOKING_MS)
                 if ready:
                     wanted = gen.send(_ready_of(ready[0][1]))
-                elif self.is_blocked():
-                    self.pauses()
+                elif self._is_blocked():
+                    self._pauses()
         except StopIteration as end:
             answer: T = end.value
             return answer
@@ -99,8 +120,7 @@ class PostgreSQLStepping(SteppingConnection):
         """The number of the server's process, if a statement was left under way in it."""
         self._is_new = True
         """Whether it is still being set up."""
-        connection.is_blocked = None if alone else self._is_blocked
-        connection.pauses = self._pauses
+        connection.pause_by(self._pauses, None if alone else self._is_blocked)
 
     def execute(self, sql: str, parameters: tuple[Any, ...] = (), /) -> Any:
         """Run one statement, at the boundaries that it makes. What is put on record never changes."""
@@ -148,9 +168,8 @@ class PostgreSQLStepping(SteppingConnection):
             self._backends.abandon(self)
             self._connection.close()
         elif not self._connection.closed and self._is_open:
-            asks, self._connection.is_blocked = self._connection.is_blocked, None
-            self._connection.execute("ROLLBACK")
-            self._connection.is_blocked = asks
+            with self._connection.without_pauses():
+                self._connection.execute("ROLLBACK")
         self._backends.settle()
         return held
 

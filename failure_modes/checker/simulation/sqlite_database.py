@@ -1,0 +1,156 @@
+"""A SQLite database for one world: a file of its own, or one in memory that all its processes share."""
+
+import itertools
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from failure_modes.checker.simulation.content import (
+    Content,
+    columns_of,
+    everything,
+    read_content,
+    write_content,
+)
+from failure_modes.checker.simulation.host import VirtualClock
+from failure_modes.checker.simulation.sqlite_stepping import SQLiteStepping, open_sqlite
+from failure_modes.checker.simulation.stepping import Connecting, SteppingConnection
+from failure_modes.checker.simulation.subject import Subject
+from failure_modes.checker.support import temporary
+
+_OBSERVER = "observer"
+_GATEWAY = "-gateway"
+
+
+class SQLiteDatabase:
+    """A database, a connection to observe it by, and those of the processes."""
+
+    overlaps = False
+
+    def __init__(
+        self, subject: Subject, *, path: Path | None = None, in_memory: bool = False, restorable: bool = False
+    ) -> None:
+        """`path` is that of a database made elsewhere, which is not removed at the end.
+
+        `restorable`: a connection is kept for the next process of the same name.
+        """
+        self.subject = subject
+        self.restorable = restorable
+        self.path = path or (_template(subject) if in_memory else fresh_database(subject))
+        self.location = str(self.path)
+        self._in_memory = in_memory
+        self._owns_path = path is None and not in_memory
+        self._pool: dict[str, tuple[sqlite3.Connection, set[str]]] = {}
+        self._observing: sqlite3.Connection
+        self.observer: Any = None
+
+    @property
+    def gateway_target(self) -> str:
+        """A file beside the database; or memory, where the database is there."""
+        return ":memory:" if self._in_memory else f"{self.path}{_GATEWAY}"
+
+    def observe(self, clock: VirtualClock) -> None:
+        """Open it for the world itself."""
+        self.observer = self.subject.observe(
+            self.location,
+            clock=clock,
+            connect=lambda target: self._open(_OBSERVER, target)[0],
+            create=self._in_memory,
+        )
+        self._observing, _ = self._pool[_OBSERVER]
+
+    def connection(self, process: Connecting, target: str) -> SteppingConnection:
+        """A connection that pauses the process."""
+        connection, set_up = self._open(process.name, target)
+        return SQLiteStepping(connection, process, set_up)
+
+    def is_lost(self, connection: SteppingConnection) -> bool:
+        """No connection is: what a dead process had not committed was rolled back."""
+        del connection
+        return False
+
+    def read(self) -> Content:
+        """The rows of the state."""
+        return read_content(self._observing, self.subject.layout)
+
+    def write(self, wanted: Content, present: Callable[[], Content], *, audited: bool) -> None:
+        """Make the rows what is wanted, by those that differ from what is present."""
+        write_content(self._observing, self.subject.layout, wanted, present(), audited=audited)
+
+    def audit_end(self, content: Content) -> int:
+        """The audit was emptied, and its ids begin again."""
+        del content
+        return 0
+
+    def everything(self) -> Content:
+        """Every row of every table there is."""
+        return everything(self._observing)
+
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        """The columns of each table of the state."""
+        return columns_of(self._observing, self.subject.layout)
+
+    def close(self) -> None:
+        """Close each connection, and remove the file; whatever becomes of the others."""
+        with ExitStack() as ends:  # the last comes first
+            if self._owns_path:
+                for suffix in ("", "-wal", "-shm", _GATEWAY):
+                    ends.callback(Path(f"{self.path}{suffix}").unlink, missing_ok=True)
+            for connection, _ in self._pool.values():
+                ends.callback(connection.close)
+            ends.callback(self.observer.close)
+
+    def _open(self, name: str, target: str) -> tuple[sqlite3.Connection, set[str]]:
+        """A connection for that process, and what was set on it before."""
+        if not self.restorable and name != _OBSERVER:
+            return open_sqlite(self._target(target)), set()
+        name = _OBSERVER if self._in_memory else name
+        if name not in self._pool:
+            self._pool[name] = open_sqlite(self._target(target)), set()
+        return self._pool[name]
+
+    def _target(self, target: str) -> str:
+        """What connections open."""
+        return ":memory:" if self._in_memory else target
+
+    def _close_connections(self) -> None:
+        """Close each, the observer's among them: the file is about to be another."""
+        self.observer.close()
+        for connection, _ in self._pool.values():
+            connection.close()
+        self._pool.clear()
+
+
+_numbers = itertools.count(1)
+
+
+@cache
+def _template_of(database: str) -> Path:
+    return temporary.own() / f"template-{database}.db"
+
+
+def _template(subject: Subject) -> Path:
+    """A database of that kind, made once in this process and never changed: whole, or not there."""
+    path = _template_of(subject.database)
+    if not path.exists():
+        made = new_path()
+        subject.create(str(made))
+        made.rename(path)
+    return path
+
+
+def new_path() -> Path:
+    """A path at which there is no file, and which is given once."""
+    return temporary.own() / f"run-{next(_numbers)}.db"
+
+
+def fresh_database(subject: Subject) -> Path:
+    """The path of an empty database that no other world has."""
+    path = new_path()
+    with temporary.room():
+        shutil.copyfile(_template(subject), path)
+    return path

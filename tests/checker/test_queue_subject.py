@@ -1,0 +1,82 @@
+"""Our queue as a subject: what it declares of its tables holds for its schema, and is made use of."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from attrs import evolve, fields
+
+from failure_modes.checker.experiment.scope import Scope, guarded
+from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.proof.fingerprint import Fingerprints
+from failure_modes.checker.simulation.subject import Layout
+from failure_modes.checker.subject.queue_subject import LAYOUT, LAYOUT_AT_SERVER
+from failure_modes.checker.subject.worlds import world_of
+from model.actions import Enqueue, Step, Tick
+from system import store
+
+
+@pytest.fixture
+def schema() -> Iterator[Any]:
+    """A connection to an empty queue."""
+    world = world_of(Scope(), guarded, restorable=True)
+    with world.observer._connections.one() as connection:  # noqa: SLF001
+        yield connection
+    world.close()
+
+
+def test_every_table_is_declared_in_an_order_in_which_none_refers_to_a_later_one(schema: Any) -> None:
+    """What is not declared would be no part of a state: two states that differ in it would be one."""
+    asked = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'sqlite_sequence' ORDER BY rowid"
+    tables = [name for (name,) in schema.execute(asked).fetchall()]
+    assert (*LAYOUT.tables, LAYOUT.audit) == tuple(tables)
+    assert LAYOUT_AT_SERVER.tables == LAYOUT.tables
+    for at, table in enumerate(LAYOUT.tables):
+        referred = {row[2] for row in schema.execute(f"PRAGMA foreign_key_list({table})").fetchall()}
+        assert referred <= set(LAYOUT.tables[:at])
+
+
+def test_every_time_and_every_id_is_declared(schema: Any) -> None:
+    """By their names, which our schema keeps to: a column that is new is not forgotten here."""
+    columns = {
+        row[1] for table in LAYOUT.tables for row in schema.execute(f"PRAGMA table_info({table})").fetchall()
+    }
+    assert {column for column in columns if column.endswith("_at")} == LAYOUT.times
+    assert {column for column in columns if column.endswith("_id")} == set(LAYOUT.ids)
+    assert set(LAYOUT.ids.values()) <= set(LAYOUT.tables)
+
+
+def test_every_record_that_is_read_from_a_table_is_declared() -> None:
+    """The table is part of the state, and each id and time of the record is declared."""
+    for record, table in LAYOUT.records.items():
+        names = {field.name for field in fields(getattr(store, record))}
+        assert table in LAYOUT.tables
+        assert "id" in names
+        assert {name for name in names if name.endswith("_at")} <= LAYOUT.times
+        assert {name for name in names if name.endswith("_id")} <= set(LAYOUT.ids)
+
+
+def test_tables_with_ids_of_their_own_are_declared(schema: Any) -> None:
+    """The last id that was given is part of the state."""
+    asked = "SELECT name FROM sqlite_schema WHERE sql LIKE '%AUTOINCREMENT%' ORDER BY rowid"
+    counted = [name for (name,) in schema.execute(asked).fetchall()]
+    assert (*LAYOUT.numbered, LAYOUT.audit) == tuple(counted)
+
+
+@pytest.mark.parametrize(
+    ("layout", "one"), [(LAYOUT, True), (evolve(LAYOUT, times=frozenset()), False)], ids=["times", "none"]
+)
+def test_times_count_from_now_because_they_are_declared(layout: Layout, *, one: bool) -> None:
+    """The same second, a minute later: one state where the columns are said to hold times, else two."""
+    assert (_fingerprint(layout, 0) == _fingerprint(layout, 60)) is one
+
+
+def _fingerprint(layout: Layout, seconds: int) -> bytes:
+    world = world_of(Scope(), guarded, restorable=True)
+    with Lockstep(Scope(), guarded, world=world) as lockstep:
+        if seconds:
+            lockstep.apply(Tick(seconds=seconds))
+        lockstep.apply(Enqueue(key="k1"))
+        lockstep.apply(Step(worker="A"))
+        digest, _ = Fingerprints(Scope(), world.columns(), layout, symmetry=True).of(lockstep.snapshot())
+        return digest
