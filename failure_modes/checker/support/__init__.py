@@ -1,4 +1,5 @@
 """What knows nothing of queues.
 
-In it: files that are written whole, pools and child processes, signals, folders, a server.
+In it: errors by whose fault, files that are written whole, pools and child processes, signals, folders, a
+server.
 """
