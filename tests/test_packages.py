@@ -18,6 +18,15 @@ def test_the_checker_is_made_of_these_packages() -> None:
     assert {path.name for path in checker.glob("*.py")} == {"__init__.py", "testing.py"}
 
 
+def test_the_tests_mirror_the_packages() -> None:
+    """Each package of the checker has a folder of tests, and no other folder is there."""
+    tests = ROOT / "tests" / "checker"
+    assert {path.name for path in tests.iterdir() if path.is_dir() and path.name != "__pycache__"} == set(
+        PACKAGES
+    )
+    assert {path.name for path in tests.glob("test_*.py")} == {"test_front_door.py", "test_removed.py"}
+
+
 @pytest.mark.parametrize("path", files("failure_modes/checker"), ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_package_imports_only_those_above_it(path: Path) -> None:
     """An import that points down the list would make a circle, or hide what a package knows."""

@@ -67,7 +67,7 @@ their columns hold times and ids, and opens what reads the rows for an oracle. A
 an *intent*, which the simulation hands on unread. Our queue is the first subject
 (`subject/queue_subject.py`). A search, a minimised trace and a replay need a `Run` (`oracle/run.py`):
 `Lockstep` is one, and a subject without a model has one of its own. `tests/subjects/` has such a subject, of
-one table, and `tests/checker/test_second_subject.py` finds its bug through the port.
+one table, and `tests/checker/subject/test_second_subject.py` finds its bug through the port.
 
 ## The packages
 

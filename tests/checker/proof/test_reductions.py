@@ -18,7 +18,7 @@ from failure_modes.checker.proof.proof import Counts, Proof, Reductions
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.proof.successors import Successors
 from model.state import Settings
-from tests.test_breakages import BREAKAGES
+from tests.checker.oracle.test_breakages import BREAKAGES
 
 TRANSACTION, STATEMENT = Granularity.TRANSACTION, Granularity.STATEMENT
 

@@ -22,7 +22,7 @@ from system.policies import Leasing
 from system.policies.lease import Lease, LeasePolicies
 from system.queue import Queue
 from system.store import Breaker, Job, Store
-from tests.test_breakages import transactions
+from tests.checker.oracle.test_breakages import transactions
 
 FOLDER = Path(__file__).parent / "regressions"
 

@@ -22,7 +22,7 @@ from failure_modes.checker.traces.replay import replay
 from failure_modes.checker.traces.trace import to_json
 from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Fail, Step, Tick
 from tests.checker.commands import ROOT
-from tests.checker.traces import SMALL
+from tests.checker.sample_traces import SMALL
 
 EXPECTED = Path(__file__).parent / "expected"
 A, B, P = Step(worker="A"), Step(worker="B"), Step(worker=PRODUCER)

@@ -14,8 +14,8 @@ from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.search.machine import Search, run
-from tests.test_breakages import BREAKAGES
-from tests.test_lockstep import EXAMPLES
+from tests.checker.oracle.test_breakages import BREAKAGES
+from tests.checker.oracle.test_lockstep import EXAMPLES
 
 BOUNDS = Bounds(
     jobs=1,

@@ -9,7 +9,7 @@ import pytest
 
 from failure_modes.checker.cli.scaffold import NotLaidOut, lay_out
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 def test_the_folder_is_laid_out_under_its_number_and_name(tmp_path: Path) -> None:

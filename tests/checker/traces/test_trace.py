@@ -23,7 +23,7 @@ from model.actions import (
     Step,
     Tick,
 )
-from tests.checker.traces import SMALL, SMALL_TEXT, traces
+from tests.checker.sample_traces import SMALL, SMALL_TEXT, traces
 
 KEPT = [path for path, _ in all_kept()]
 

@@ -14,7 +14,7 @@ from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.simulation.stepping import PausePoint
 from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Fail, Heartbeat, Reconcile, Step, Tick
 from model.state import Settings
-from tests.checker.test_regressions import reads_once
+from tests.checker.traces.test_regressions import reads_once
 
 SCOPE = Scope(
     granularity=Granularity.STATEMENT,

@@ -19,7 +19,7 @@ from failure_modes.checker.proof.result import ProofResult
 from system.rows import JOB, read_job
 from system.sqlite import SQLiteTransaction
 from system.store import Job
-from tests.test_breakages import transactions
+from tests.checker.oracle.test_breakages import transactions
 
 AHEAD_MS = 2 * PATIENCE_MS
 """How far the clock was ahead when a job was enqueued: what waits for it waits for ever."""

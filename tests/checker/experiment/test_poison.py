@@ -10,7 +10,7 @@ from failure_modes.checker.oracle.sometimes import OF_POISON
 from failure_modes.checker.search.minimise import bounds_of
 from failure_modes.checker.traces.trace import load, to_json
 from model.actions import Action, Enqueue, Step
-from tests.checker.traces import SMALL_TEXT
+from tests.checker.sample_traces import SMALL_TEXT
 
 A = Step(worker="A")
 TO_THE_HANDLER = (A, A)

@@ -15,7 +15,7 @@ from failure_modes.checker.search.machine import Search, SearchStatistics
 from failure_modes.checker.traces.database import all_kept, kept
 from failure_modes.checker.traces.trace import FORMAT, load, to_json
 from tests.checker.commands import ROOT, found, invoke, results_of, run
-from tests.checker.traces import SMALL_TEXT
+from tests.checker.sample_traces import SMALL_TEXT
 
 MODE = failure_mode("FM_001")
 KEPT = [path for path, _ in all_kept()]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from failure_modes.checker.traces.trace import TraceError, load
-from tests.checker.traces import SMALL_TEXT
+from tests.checker.sample_traces import SMALL_TEXT
 
 KEYS = "a trace has format, failure_mode, scope, breaks, why, actions"
 ONE_OBJECT = "a trace is one JSON object"

@@ -26,7 +26,7 @@ from model.actions import PRODUCER, Crash, Enqueue, Step
 from system.postgresql import PostgreSQLTransaction
 from system.rows import EXECUTION, JOB, read_execution, read_job
 from system.store import Execution, Job
-from tests.test_breakages import transactions
+from tests.checker.oracle.test_breakages import transactions
 
 STATEMENTS = Scope(granularity=Granularity.STATEMENT, store=StoreKind.POSTGRESQL)
 MOVED = [

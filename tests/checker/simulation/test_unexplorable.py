@@ -18,7 +18,7 @@ from system.policies.lease import Lease
 from system.queue import Queue
 from system.sqlite import SQLiteTransaction
 from system.store import Execution, Job, Transaction
-from tests.test_breakages import policies, queues, transactions
+from tests.checker.oracle.test_breakages import policies, queues, transactions
 
 BOTH = pytest.mark.parametrize("granularity", list(Granularity))
 

@@ -12,7 +12,7 @@ from failure_modes.checker.experiment.catalogue import catalogue
 from failure_modes.checker.experiment.strategy import ACTION_NAMES
 from failure_modes.checker.report.progress import Lines
 from tests.checker.commands import invoke, run
-from tests.checker.traces import SMALL_TEXT
+from tests.checker.sample_traces import SMALL_TEXT
 
 
 @pytest.mark.parametrize(

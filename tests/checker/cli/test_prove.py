@@ -21,7 +21,7 @@ from failure_modes.checker.traces import replay
 from failure_modes.checker.traces.database import kept
 from failure_modes.checker.traces.trace import load
 from tests.checker.commands import invoke, proved_json, run
-from tests.checker.traces import SMALL_TEXT
+from tests.checker.sample_traces import SMALL_TEXT
 
 MODE = failure_mode("FM_001")
 SMALL = ("--jobs", "1", "--ticks", "1")

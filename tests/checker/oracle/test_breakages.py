@@ -21,7 +21,7 @@ from system.queue import Queue
 from system.sql import SQLTransaction
 from system.sqlite import SQLiteTransaction
 from system.store import HELD, Execution, Job, Status, Store, Transaction
-from tests.test_lockstep import EXAMPLES
+from tests.checker.oracle.test_lockstep import EXAMPLES
 
 
 class LateFence(Fence):

@@ -20,7 +20,7 @@ from failure_modes.checker.proof.successors import Successors
 from failure_modes.checker.simulation.process_snapshot import Place
 from failure_modes.checker.simulation.stepping import PausePoint
 from model.actions import Action, Crash, Enqueue, Heartbeat, Reconcile, Step, Tick
-from tests.test_breakages import BREAKAGES
+from tests.checker.oracle.test_breakages import BREAKAGES
 
 TRANSACTION, STATEMENT = Granularity.TRANSACTION, Granularity.STATEMENT
 BOTH = pytest.mark.parametrize("granularity", list(Granularity))

@@ -132,7 +132,7 @@ ANOTHER = (
 )
 
 
-@pytest.mark.parametrize("error", NO_ROOM, ids=repr)
+@pytest.mark.parametrize("error", NO_ROOM)
 def test_what_a_full_file_system_raises_is_known(error: Exception) -> None:
     """Whichever layer reports it; and it is no Exception, so that no search counts it as a finding."""
     with pytest.raises(temporary.NoRoom, match=str(own().parent)) as raised, room():
@@ -140,7 +140,7 @@ def test_what_a_full_file_system_raises_is_known(error: Exception) -> None:
     assert not isinstance(raised.value, Exception)
 
 
-@pytest.mark.parametrize("error", ANOTHER, ids=repr)
+@pytest.mark.parametrize("error", ANOTHER)
 def test_what_says_something_else_stays_what_it_is(error: Exception) -> None:
     """An error of another folder, or for another reason, is not hidden."""
     assert no_room_in(error) is None

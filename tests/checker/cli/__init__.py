@@ -1,0 +1,1 @@
+"""Tests of `failure_modes/checker/cli`."""
