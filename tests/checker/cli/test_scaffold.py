@@ -35,7 +35,7 @@ def test_the_folder_is_laid_out_under_its_number_and_name(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("number", "name", "told"),
     [
-        ("FM_0", "lost_write", "'FM_0' is no number of a failure mode: FM_015, fm15 or 15 would be"),
+        ("FM_0", "lost_write", "'FM_0' is no number of a failure mode; FM_015, fm15 and 15 are"),
         ("fifteen", "lost_write", "'fifteen' is no number of a failure mode"),
         ("FM_015", "Lost-Write", "'Lost-Write' is no name: small letters"),
         ("FM_015", "../up", "'../up' is no name"),
