@@ -85,8 +85,6 @@ class FailureMode:
     """The same system without the fault."""
     control_note: str = ""
     """What the control lacks, in words, if it is not the guarded system."""
-    switches_off: str | None = None
-    """The policy, by its name in `system.policies.Policies`, that the fault leaves out altogether."""
     symmetric: bool = True
     """Whether the fault makes no difference between workers."""
     not_on: Mapping[StoreKind, str] = field(factory=dict)
