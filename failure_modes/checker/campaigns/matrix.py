@@ -15,7 +15,7 @@ from failure_modes.checker.experiment.scope import Fault, Scope, guarded
 from failure_modes.checker.experiment.target import Target, tolerating_others
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.result import ProofResult
-from failure_modes.checker.search.uninterrupted import prove
+from failure_modes.checker.search.to_completion import prove
 from failure_modes.checker.subject.absent_policies import without
 from model.invariants import INVARIANTS
 from model.state import Settings

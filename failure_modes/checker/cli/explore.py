@@ -7,10 +7,10 @@ import click
 
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
-from failure_modes.checker.cli.hunting import hunt_and_show
+from failure_modes.checker.cli.explore_policies import search_policies
 from failure_modes.checker.cli.options import processes, scoped, tuned, tuning
 from failure_modes.checker.cli.output import show, warn
-from failure_modes.checker.cli.searches import add_search, guarded_code, search_shown
+from failure_modes.checker.cli.search_output import add_search, guarded_code, run_search
 from failure_modes.checker.experiment.scope import Scope, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.report.rendering import rendered
@@ -45,8 +45,8 @@ def explore(file: Path | None, *, reach_all: bool, off: int | None, **options: A
     if off is not None:
         if reach_all or file is not None:
             raise click.UsageError("--off takes neither --reach-all nor --save: breaks are what it looks for")
-        return hunt_and_show(scope, strategy, off, options)
-    result = search_shown("exploring the guarded system", scope, strategy, guarded, None, options)
+        return search_policies(scope, strategy, off, options)
+    result = run_search("exploring the guarded system", scope, strategy, guarded, None, options)
     trace = trace_of(None, scope, result, "found by exploring the guarded system")
     if trace is not None:
         show(rendered(replay(trace)))

@@ -9,13 +9,13 @@ from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import PROCESSES, seed_of
 from failure_modes.checker.cli.output import Verdict, interrupted, output, show, warn
-from failure_modes.checker.real.fidelity import Compared, compare, kept_schedules, schedules
-from failure_modes.checker.real.real import SoftWorld
-from failure_modes.checker.report.progress import Lines
+from failure_modes.checker.real.fidelity import Comparison, compare, kept_schedules, schedules
+from failure_modes.checker.real.real import CommittingCrashWorld
+from failure_modes.checker.report.progress import ProgressLines
 from failure_modes.checker.support.interrupts import check
 from failure_modes.checker.support.process_pool import Pool
 
-MUST_MEET = (
+MUST_REACH = (
     "a crash fell inside a transaction",
     "a process waited for a lock",
     "a lease expired",
@@ -45,8 +45,8 @@ def fidelity(number: int, seed: int, processes: int) -> EXIT:
     transaction commit. As expected if nothing differs and the canary is noticed. Inconclusive if the
     schedules met too little.
     """
-    lines = Lines("fidelity")
-    done: list[Compared] = []
+    lines = ProgressLines("fidelity")
+    done: list[Comparison] = []
     wanted = chain(kept_schedules(), schedules(number, seed))
     try:
         with Pool(processes) as pool:
@@ -59,7 +59,7 @@ def fidelity(number: int, seed: int, processes: int) -> EXIT:
         interrupted(f"run both ways: {len(done):,}, different: {differ:,}; nothing is proved")
     different = [compared for compared in done if compared.difference]
     met: Counter[str] = sum([compared.met for compared in done], Counter())
-    missing = [name for name in MUST_MEET if not met[name]]
+    missing = [name for name in MUST_REACH if not met[name]]
     _show(done, number, seed, met, different, noticed)
     if missing:
         warn(f"never met, so too little is compared: {', '.join(missing)}")
@@ -84,18 +84,18 @@ def _canary(seed: int) -> str | None:
         check()
         if schedule.scope.power_loss:
             continue
-        compared = compare(schedule, SoftWorld)
+        compared = compare(schedule, CommittingCrashWorld)
         if compared.difference:
             return f"{schedule.name}, {compared.difference.split(':')[0]}"
     return None
 
 
 def _show(
-    done: list[Compared],
+    done: list[Comparison],
     number: int,
     seed: int,
     met: Counter[str],
-    different: list[Compared],
+    different: list[Comparison],
     noticed: str | None,
 ) -> None:
     steps, crashes = sum(c.steps for c in done), sum(c.crashes for c in done)

@@ -8,7 +8,7 @@ from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import PROCESSES
 from failure_modes.checker.cli.output import Verdict, interrupted, output, show
 from failure_modes.checker.proof.result import ProofResult
-from failure_modes.checker.report.progress import Lines
+from failure_modes.checker.report.progress import ProgressLines
 from model.invariants import INVARIANTS
 
 
@@ -26,7 +26,7 @@ def matrix_(processes: int, together: int) -> EXIT:
 
     As expected if nothing breaks with all policies on.
     """
-    lines = Lines("matrix")
+    lines = ProgressLines("matrix")
     try:
         parts = [(part, list(matrix(part, processes, lines.note, together))) for part in GROUPS]
     except KeyboardInterrupt:

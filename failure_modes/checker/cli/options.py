@@ -112,7 +112,7 @@ BREAKS = click.option(
 )
 
 
-def asked_of(mode: FailureMode, breaks: str | None) -> tuple[FailureMode, ...]:
+def modes_to_try(mode: FailureMode, breaks: str | None) -> tuple[FailureMode, ...]:
     """The failure mode as it breaks that invariant; without one, as it breaks each.
 
     Raises click.UsageError.

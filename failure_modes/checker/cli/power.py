@@ -9,8 +9,8 @@ from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import PROCESSES, seed_of
 from failure_modes.checker.cli.output import Verdict, interrupted, output, show, warn
-from failure_modes.checker.real.power import SETTINGS, STEPS, STORE, Looked, Setting, look
-from failure_modes.checker.report.progress import Lines
+from failure_modes.checker.real.power import SETTINGS, STEPS, STORE, PowerReport, Setting, check_images
+from failure_modes.checker.report.progress import ProgressLines
 from failure_modes.checker.simulation.disk.vfs import require
 from failure_modes.checker.support.process_pool import Pool
 
@@ -39,8 +39,8 @@ def power(images: int, seed: int, steps: int, processes: int) -> EXIT:
     too little.
     """
     require()
-    lines = Lines("power")
-    looked: dict[Setting, Looked] = {}
+    lines = ProgressLines("power")
+    looked: dict[Setting, PowerReport] = {}
     try:
         with Pool(processes) as pool:
             for setting in (STORE, *[setting for setting in SETTINGS if setting != STORE]):
@@ -63,16 +63,16 @@ def power(images: int, seed: int, steps: int, processes: int) -> EXIT:
     return EXIT.AS_EXPECTED if others else EXIT.NOT_AS_EXPECTED
 
 
-def _add(setting: Setting, one: Looked, *, inconclusive: bool) -> None:
+def _add(setting: Setting, one: PowerReport, *, inconclusive: bool) -> None:
     held = Verdict.INCONCLUSIVE if inconclusive else Verdict.HELD
     broken = one.lost or one.corrupt or one.breaches
     output().add(Verdict.BROKEN if broken else held, **asdict(setting), **asdict(one))
 
 
-def _look(pool: Pool, first: tuple[Setting, int, int], wanted: int, lines: Lines) -> Looked:
+def _look(pool: Pool, first: tuple[Setting, int, int], wanted: int, lines: ProgressLines) -> PowerReport:
     """Runs until so many images were looked at; which they are does not depend on the number of processes."""
     setting, seed, steps = first
-    total = Looked()
+    total = PowerReport()
     asked = ((setting, number, steps) for number in count(seed))
     for one in pool.in_order(_look_at, asked):
         total += one
@@ -82,14 +82,14 @@ def _look(pool: Pool, first: tuple[Setting, int, int], wanted: int, lines: Lines
     return total
 
 
-def _look_at(asked: tuple[Setting, int, int]) -> Looked:
-    return look(*asked)
+def _look_at(asked: tuple[Setting, int, int]) -> PowerReport:
+    return check_images(*asked)
 
 
 _COLUMNS = ("journal", "synchronous", "images", "different", "lost", "corrupt")
 
 
-def _show(looked: dict[Setting, Looked]) -> None:
+def _show(looked: dict[Setting, PowerReport]) -> None:
     rows = [_COLUMNS]
     for setting in SETTINGS:
         one = looked[setting]

@@ -8,7 +8,6 @@ from attrs import evolve
 
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT, worst
-from failure_modes.checker.cli.keeping import check_new, shown_path
 from failure_modes.checker.cli.options import (
     BREAKS,
     GRANULARITY,
@@ -19,12 +18,13 @@ from failure_modes.checker.cli.options import (
     WHY,
     WORKERS,
     Mode,
-    asked_of,
     check_store,
+    modes_to_try,
     processes_for,
     scoped,
 )
 from failure_modes.checker.cli.output import warn
+from failure_modes.checker.cli.paths import check_new, shown_path
 from failure_modes.checker.cli.proof_options import (
     all_reductions,
     bounds_of,
@@ -34,7 +34,7 @@ from failure_modes.checker.cli.proof_options import (
     switches,
     tick_seconds,
 )
-from failure_modes.checker.cli.proof_text import Proved, tell
+from failure_modes.checker.cli.proof_output import ProofPair, tell
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.scope import Scope, guarded
@@ -43,7 +43,7 @@ from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove as explore_all
 from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.report.progress import proof_shown
-from failure_modes.checker.report.summary import not_as_said, trace_of
+from failure_modes.checker.report.summary import differences_from_expected, trace_of
 from failure_modes.checker.search.plans import guards_of
 from failure_modes.checker.simulation.disk.vfs import require
 from failure_modes.checker.traces.database import keep
@@ -91,7 +91,7 @@ def prove_each(mode: FailureMode | None, breaks: str | None, options: dict[str, 
     """Prove each thing that it breaks, and its fix once for each scope; show what came of it."""
     guards = guards_of(mode) if mode is not None else ()
     codes: list[EXIT] = []
-    for one in (None,) if mode is None else asked_of(mode, breaks):
+    for one in (None,) if mode is None else modes_to_try(mode, breaks):
         proved = _prove(one, options, held=one is None or breaks is not None or one in guards)
         codes.append(_code(proved))
         options = {**options, "keep_as": None, "checkpoint": None}
@@ -100,7 +100,7 @@ def prove_each(mode: FailureMode | None, breaks: str | None, options: dict[str, 
     return worst(codes)
 
 
-def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> Proved:
+def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> ProofPair:
     """Prove one of the things that it breaks, and show it; `held`: with the fault put right, too."""
     scope = scoped(Scope() if mode is None else mode.scope, options)
     if mode is not None:
@@ -119,8 +119,10 @@ def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> 
     if held and (broken is None or broken.complete):  # else it was stopped, and its question comes first
         right = _guarded(mode, scope, bounds, options)
     its_own = mode is not None and (scope, bounds) == (mode.scope, mode.bounds)
-    wrong = not_as_said(mode, broken, right) if mode and its_own and all_reductions(options) else ()
-    proved = Proved(mode=mode, scope=scope, bounds=bounds, broken=broken, held=right, wrong=wrong)
+    wrong = (
+        differences_from_expected(mode, broken, right) if mode and its_own and all_reductions(options) else ()
+    )
+    proved = ProofPair(mode=mode, scope=scope, bounds=bounds, broken=broken, held=right, wrong=wrong)
     tell(proved, options["keep_as"], options["why"])
     return proved
 
@@ -162,7 +164,7 @@ def _explored(what: str, proof: Proof, options: dict[str, Any]) -> ProofResult:
         return explore_all(proof, processes=processes, limits=limits, report=report)
 
 
-def _code(proved: Proved) -> EXIT:
+def _code(proved: ProofPair) -> EXIT:
     broken, held = proved.broken, proved.held
     if held is not None and held.finding is not None:
         return EXIT.NOT_AS_EXPECTED

@@ -10,12 +10,12 @@ from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import seed_of
 from failure_modes.checker.cli.output import Verdict, interrupted, output, show, warn
 from failure_modes.checker.experiment.scope import StoreKind
-from failure_modes.checker.real.fidelity import Compared, compare, kept_schedules, schedules
-from failure_modes.checker.report.progress import Lines
+from failure_modes.checker.real.fidelity import Comparison, compare, kept_schedules, schedules
+from failure_modes.checker.report.progress import ProgressLines
 from failure_modes.checker.subject.worlds import world_of
 from failure_modes.checker.support.interrupts import check
 
-MUST_MEET = ("a process waited for a lock", "a lease passed over a job", "a crash fell inside a transaction")
+MUST_REACH = ("a process waited for a lock", "a lease passed over a job", "a crash fell inside a transaction")
 """What the schedules have to meet, or they repeat nothing that is hard."""
 
 
@@ -35,8 +35,8 @@ def repeat(number: int, seed: int) -> EXIT:
     Kept traces of PostgreSQL are run twice, too. As expected if nothing differs. Inconclusive if the
     schedules met too little.
     """
-    lines, store = Lines("repeat"), StoreKind.POSTGRESQL
-    done: list[Compared] = []
+    lines, store = ProgressLines("repeat"), StoreKind.POSTGRESQL
+    done: list[Comparison] = []
     try:
         for schedule in chain(kept_schedules(store), schedules(number, seed, store)):
             done.append(compare(schedule, world_of))
@@ -47,7 +47,7 @@ def repeat(number: int, seed: int) -> EXIT:
         interrupted(f"run twice: {len(done):,}, different: {differ:,}")
     different = [compared for compared in done if compared.difference]
     met: Counter[str] = sum([compared.met for compared in done], Counter())
-    missing = [name for name in MUST_MEET if not met[name]]
+    missing = [name for name in MUST_REACH if not met[name]]
     steps = sum(compared.steps for compared in done)
     show(f"repeat: {len(done):,} schedules (seed {seed}) on {store}, each run twice: {steps:,} steps")
     for name, count in sorted(met.items()):

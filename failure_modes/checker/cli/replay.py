@@ -7,9 +7,9 @@ from attrs import evolve
 
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
-from failure_modes.checker.cli.keeping import as_typed, shown_path
 from failure_modes.checker.cli.options import STORE
 from failure_modes.checker.cli.output import Verdict, output, show
+from failure_modes.checker.cli.paths import command_line, shown_path
 from failure_modes.checker.experiment.catalogue import UnknownFailureMode, failure_mode
 from failure_modes.checker.experiment.scope import StoreKind
 from failure_modes.checker.report.rendering import rendered
@@ -43,7 +43,7 @@ def _replay_one(path: Path, *, on_guarded: bool, real: bool, store: str | None) 
         _check_known(path, trace.failure_mode)
     options = ["--guarded"] * on_guarded + ["--real"] * real + (["--store", store] if store else [])
     replayed = replay_and_add(path, trace, on_guarded=on_guarded, real=real)
-    show(rendered(replayed, command=as_typed("replay", shown_path(path), *options)))
+    show(rendered(replayed, command=command_line("replay", shown_path(path), *options)))
     if not replayed.as_expected:
         show(f" not as expected: {wanted(trace, replayed)}")
     return replayed.as_expected

@@ -2,14 +2,14 @@
 
 import click
 
-from failure_modes.checker.campaigns.measured import keep, measured
+from failure_modes.checker.campaigns.measurements import keep, measurements_of
 from failure_modes.checker.campaigns.seeds import search
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import Mode
 from failure_modes.checker.cli.output import Verdict, interrupted, output, show
 from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
-from failure_modes.checker.report.progress import Lines
+from failure_modes.checker.report.progress import ProgressLines
 
 SEEDS_MIN = 10
 
@@ -29,8 +29,8 @@ def seeds_(modes: tuple[FailureMode, ...], seeds: int | None) -> EXIT:
     length.
     """
     chosen = modes or catalogue()
-    known = {mode.id: measured(mode) for mode in chosen}
-    lines, right = Lines("seeds"), True
+    known = {mode.id: measurements_of(mode) for mode in chosen}
+    lines, right = ProgressLines("seeds"), True
     wanted = [(of, mode) for of in chosen for mode in of.each]
     for done, (of, mode) in enumerate(wanted):
         before = known[of.id].searched.get(mode.breaks)

@@ -7,7 +7,7 @@ from contextlib import suppress
 import click
 from attrs import evolve
 
-from failure_modes.checker.campaigns.measured import keep, measured
+from failure_modes.checker.campaigns.measurements import keep, measurements_of
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import Mode
@@ -30,7 +30,7 @@ def times(modes: tuple[FailureMode, ...]) -> EXIT:
     expected in less than 30 s.
     """
     wanted, right = modes or catalogue(), True
-    known = {mode.id: measured(mode) for mode in wanted}
+    known = {mode.id: measurements_of(mode) for mode in wanted}
     for done, mode in enumerate(wanted):
         watch = Stopwatch()
         try:

@@ -22,7 +22,7 @@ from attrs import AttrsInstance, asdict, frozen
 
 from failure_modes.checker.real.chaos_audit import AuditReport, audit_report
 from failure_modes.checker.real.chaos_process import ProcessConfiguration
-from failure_modes.checker.real.database_location import Place
+from failure_modes.checker.real.database_location import DatabaseLocation
 from failure_modes.checker.subject.queue_subject import drop_constraints_of
 from failure_modes.checker.support.child_processes import popen
 from system.clock import Stopwatch, SystemClock
@@ -45,7 +45,7 @@ _LOOKS, _LOOK_SECONDS = 12, 0.12
 RESTART_SECONDS = 60.0
 """Within each such time a server is restarted once, at any moment of it."""
 
-PEACE_SECONDS = 180.0
+SETTLE_SECONDS = 180.0
 """How long what is left may take to be done, once nobody is killed any more."""
 
 
@@ -54,7 +54,7 @@ class Plan:
     """What to run. `fault` is the module of a failure mode's scenario, or None."""
 
     folder: Path
-    place: Place
+    location: DatabaseLocation
     seconds: float
     seed: int
     lease_seconds: float = 1.0
@@ -64,7 +64,7 @@ class Plan:
     """Whether the schema has its unique indexes: as in the scope of the fault."""
 
 
-class _Cast:
+class _Processes:
     """The processes, by name. One that is killed is started again."""
 
     def __init__(self, plan: Plan) -> None:
@@ -93,7 +93,7 @@ class _Cast:
             role=self._roles[name],
             name=name,
             folder=str(self._plan.folder),
-            db=self._plan.place.db,
+            db=self._plan.location.db,
             seed=f"{self._plan.seed}:{name}:{self._starts[name]}",
             lease_seconds=self._plan.lease_seconds,
             jobs_a_second=self._plan.jobs_a_second,
@@ -140,94 +140,98 @@ class _Cast:
             self.stalled = None
 
 
-class _Blows:
-    """What falls on the processes and on the place, drawn from the seed; and how often it did."""
+class _FaultSchedule:
+    """What falls on the processes and on the location, drawn from the seed; and how often it did."""
 
-    def __init__(self, plan: Plan, processes: _Cast) -> None:
-        self._plan, self._place, self._cast = plan, plan.place, processes
-        self._chance = random.Random(plan.seed)
-        self._restarts = self._moments() if plan.place.restart else []
+    def __init__(self, plan: Plan, processes: _Processes) -> None:
+        self._plan, self._location, self._processes = plan, plan.location, processes
+        self._random = random.Random(plan.seed)
+        self._restarts = self._moments() if plan.location.restart else []
         kinds = ("kills", "stops", "cuts", "restarts", "stalls")
-        self.struck = Counter(dict.fromkeys(kinds if plan.place.cut else kinds[:2], 0))
+        self.injected = Counter(dict.fromkeys(kinds if plan.location.cut else kinds[:2], 0))
 
     def _moments(self) -> list[float]:
         """When to restart the server: once in each minute that is begun."""
         count = math.ceil(self._plan.seconds / RESTART_SECONDS)
         ends = [min((number + 1) * RESTART_SECONDS, self._plan.seconds) for number in range(count)]
-        return [self._chance.uniform(number * RESTART_SECONDS, end) for number, end in enumerate(ends)]
+        return [self._random.uniform(number * RESTART_SECONDS, end) for number, end in enumerate(ends)]
 
     @property
     def left(self) -> float:
         """For how many seconds there are blows still."""
-        return self._plan.seconds - self._cast.watch.seconds
+        return self._plan.seconds - self._processes.watch.seconds
 
     def fall(self, say: Callable[[str], None]) -> None:
         """One after the other, until the time is over and each kind has fallen that can."""
-        while self.left > 0 or self._restarts or (not self._each_kind() and not self._cast.died):
-            _CLOCK.sleep(self._chance.uniform(0, 2 * EVERY_SECONDS))
-            self._cast.go_on()
-            self._strike_process()
-            self._strike_place()
-            say(f"{description(self.struck)}, {max(0.0, self.left):.0f} s to go")
+        while self.left > 0 or self._restarts or (not self._each_kind() and not self._processes.died):
+            _CLOCK.sleep(self._random.uniform(0, 2 * EVERY_SECONDS))
+            self._processes.go_on()
+            self._fault_process()
+            self._fault_location()
+            say(f"{description(self.injected)}, {max(0.0, self.left):.0f} s to go")
 
     def _each_kind(self) -> bool:
-        possible = ("kills", "stops", *(("cuts",) * (self._place.cut is not None)))
-        return all(self.struck[kind] for kind in possible)
+        possible = ("kills", "stops", *(("cuts",) * (self._location.cut is not None)))
+        return all(self.injected[kind] for kind in possible)
 
-    def _strike_process(self) -> None:
-        chance, processes = self._chance, self._cast
+    def _fault_process(self) -> None:
+        chance, processes = self._random, self._processes
         name = chance.choice([one for one in processes.names if one != processes.stalled])
         if chance.random() < STOPS and name not in processes.stopped:
             if chance.random() < STALLS and self._stall(name):
-                self.struck["stalls"] += 1
+                self.injected["stalls"] += 1
             else:
                 processes.stop(name, chance.uniform(0, 2.5 * self._plan.lease_seconds))
-            self.struck["stops"] += 1
+            self.injected["stops"] += 1
         else:
             processes.kill(name)
             processes.start(name)
-            self.struck["kills"] += 1
+            self.injected["kills"] += 1
 
     def _stall(self, name: str) -> bool:
         """Stop it within a transaction, until after the server has ended that. False if it is in none."""
-        place, processes = self._place, self._cast
-        seconds = self._chance.uniform(1.1, 1.5) * place.alone_seconds
-        if place.alone is None or processes.stalled is not None or self.left < seconds or place.alone():
+        location, processes = self._location, self._processes
+        seconds = self._random.uniform(1.1, 1.5) * location.alone_seconds
+        if location.alone is None or processes.stalled is not None or self.left < seconds or location.alone():
             return False
         for _ in range(_LOOKS):
             processes.stop(name, seconds)
             _CLOCK.sleep(_LOOK_SECONDS)
-            if place.alone():
+            if location.alone():
                 processes.stalled = name
                 return True
             processes.stopped[name] = 0
             processes.go_on()
-            _CLOCK.sleep(self._chance.uniform(0, _LOOK_SECONDS / 4))
+            _CLOCK.sleep(self._random.uniform(0, _LOOK_SECONDS / 4))
         return False
 
-    def _strike_place(self) -> None:
-        place, chance = self._place, self._chance
-        if place.cut is not None and self._cast.stalled is None and chance.random() < CUTS:
-            self.struck["cuts"] += place.cut(chance.random())
-        if place.restart is not None and self._restarts and self._restarts[0] <= self._cast.watch.seconds:
+    def _fault_location(self) -> None:
+        location, chance = self._location, self._random
+        if location.cut is not None and self._processes.stalled is None and chance.random() < CUTS:
+            self.injected["cuts"] += location.cut(chance.random())
+        if (
+            location.restart is not None
+            and self._restarts
+            and self._restarts[0] <= self._processes.watch.seconds
+        ):
             del self._restarts[0]
-            place.restart()
-            self.struck["restarts"] += 1
+            location.restart()
+            self.injected["restarts"] += 1
 
 
-def description(struck: Counter[str]) -> str:
-    """How often what has struck."""
-    return ", ".join([f"{count:,} {blow}" for blow, count in struck.items()])
+def description(injected: Counter[str]) -> str:
+    """How often what has injected."""
+    return ", ".join([f"{count:,} {blow}" for blow, count in injected.items()])
 
 
 def run(plan: Plan, say: Callable[[str], None]) -> AuditReport:
     """Let it run, strike at random, end in peace, balance the books. `say` is told how far it has come."""
-    plan.place.database.create()
+    plan.location.database.create()
     if not plan.constraints:
-        with plan.place.open() as store:
+        with plan.location.open() as store:
             drop_constraints_of(store)
-    processes = _Cast(plan)
-    faults = _Blows(plan, processes)
+    processes = _Processes(plan)
+    faults = _FaultSchedule(plan, processes)
     try:
         for name in processes.names:
             processes.start(name)
@@ -236,25 +240,25 @@ def run(plan: Plan, say: Callable[[str], None]) -> AuditReport:
         for name in processes.names:
             if name.startswith("producer"):
                 processes.kill(name)
-        with plan.place.open() as store:
-            settled = _peace(store, say)
+        with plan.location.open() as store:
+            settled = _settle(store, say)
     finally:
         processes.end()
-    settled = settled and _seen_at_last(plan, processes, say)
-    with plan.place.open() as store:
-        report = audit_report(store, plan.folder, faults.struck, died=processes.died, settled=settled)
+    settled = settled and _settle_hidden_commits(plan, processes, say)
+    with plan.location.open() as store:
+        report = audit_report(store, plan.folder, faults.injected, died=processes.died, settled=settled)
         if not report.clean:
             _keep(store, plan)
     return report
 
 
-def _seen_at_last(plan: Plan, processes: _Cast, say: Callable[[str], None]) -> bool:
+def _settle_hidden_commits(plan: Plan, processes: _Processes, say: Callable[[str], None]) -> bool:
     """Do what only now shows that it is to be done. False if that takes too long.
 
     A process may be killed between writing a commit to SQLite's log and saying to the others that it is
     there. Who has the file open then never sees it; who opens it when all are gone does. Nobody was answered.
     """
-    with plan.place.open() as store:
+    with plan.location.open() as store:
         counts = store.counts()
         if counts.pending == counts.running == 0:
             return True
@@ -262,19 +266,19 @@ def _seen_at_last(plan: Plan, processes: _Cast, say: Callable[[str], None]) -> b
             for name in processes.names:
                 if not name.startswith("producer"):
                     processes.start(name)
-            return _peace(store, say)
+            return _settle(store, say)
         finally:
             processes.end()
 
 
-def _peace(store: Store, say: Callable[[str], None]) -> bool:
+def _settle(store: Store, say: Callable[[str], None]) -> bool:
     """Wait until nothing is left to do. False if that takes too long.
 
     It is looked at twice: what a server has begun for a process that was killed comes to its end.
     """
     watch = Stopwatch()
     quiet = 0
-    while watch.seconds < PEACE_SECONDS:
+    while watch.seconds < SETTLE_SECONDS:
         counts = store.counts()
         quiet = quiet + 1 if counts.pending == counts.running == 0 else 0
         if quiet == 2:
@@ -295,5 +299,5 @@ def _keep(store: Store, plan: Plan) -> None:
     for name, rows in tables.items():
         text = "".join([json.dumps(asdict(row)) + "\n" for row in rows])
         (plan.folder / f"{name}.jsonl").write_text(text, encoding="ascii")
-    if plan.place.log is not None:
-        shutil.copy(plan.place.log, plan.folder / "server.txt")
+    if plan.location.log is not None:
+        shutil.copy(plan.location.log, plan.folder / "server.txt")

@@ -24,19 +24,19 @@ class AuditReport:
     lost: tuple[str, ...]
     duplicated: tuple[str, ...]
     stuck: tuple[str, ...]
-    strange: tuple[str, ...]
+    inconsistent: tuple[str, ...]
     died: tuple[str, ...]
     audit: Counter[str]
-    struck: Counter[str] = field(factory=Counter)
+    injected: Counter[str] = field(factory=Counter)
 
     @property
     def clean(self) -> bool:
-        """Whether nothing is lost, duplicated, stuck or strange."""
-        return not (self.lost or self.duplicated or self.stuck or self.strange or self.died)
+        """Whether nothing is lost, duplicated, stuck or inconsistent."""
+        return not (self.lost or self.duplicated or self.stuck or self.inconsistent or self.died)
 
 
 def audit_report(
-    store: Store, folder: Path, struck: Counter[str], *, died: list[str], settled: bool
+    store: Store, folder: Path, injected: Counter[str], *, died: list[str], settled: bool
 ) -> AuditReport:
     """The books: from the rows, and from what the processes said in the logs of the folder."""
     said: dict[str, list[list[object]]] = {}
@@ -61,7 +61,7 @@ def audit_report(
     buried = {event.job_id for event in events if event.event == EventKind.BURIED}
     names = {job.id: f"job-{job.id} ({job.key})" for job in jobs}
     lost, duplicated, stuck = [], [], []
-    strange = [] if settled else ["something is still to be done after all the time there was"]
+    inconsistent = [] if settled else ["something is still to be done after all the time there was"]
     for key, number in sorted(accepted):
         if ids.get(key) != number:
             lost.append(f"{key} was accepted as job-{number}, and there is no such job")
@@ -69,7 +69,7 @@ def audit_report(
     for one in executions:
         if (one.id in by) is not (one.status in (Status.COMMITTED, Status.DONE)):
             half = "an effect" if one.id in by else "no effect"
-            strange.append(f"exec-{one.id} of job-{one.job_id} is {one.status}, and has {half}")
+            inconsistent.append(f"exec-{one.id} of job-{one.job_id} is {one.status}, and has {half}")
     description = {event.job_id for event in events} | set(written) | set(last)
     lost += [f"job-{number} has left rows, and is gone" for number in sorted(description - set(names))]
     duplicated += [f"{key} has {count} jobs" for key, count in sorted(keys.items()) if count > 1]
@@ -88,14 +88,14 @@ def audit_report(
         if written[job.id] < done[job.id]:
             lost.append(f"{name} was committed, and has no effect")
         if ended and spent and not success and (written[job.id] or job.id not in buried):
-            strange.append(f"{name} has failed, with {written[job.id]} effects, and no row says why")
+            inconsistent.append(f"{name} has failed, with {written[job.id]} effects, and no row says why")
         if str(job.key) not in asked:
-            strange.append(f"nobody asked for {name}")
+            inconsistent.append(f"nobody asked for {name}")
     wanted = {job.id: job.payload_json for job in jobs}
     for effect in effects:
         right = wanted.get(effect.job_id) == effect.value and owners.get(effect.execution_id) == effect.job_id
         if not right or json.loads(effect.value) not in ran:
-            strange.append(f"job-{effect.job_id} has an effect that nobody worked for: {effect.value}")
+            inconsistent.append(f"job-{effect.job_id} has an effect that nobody worked for: {effect.value}")
     return AuditReport(
         jobs=len(jobs),
         accepted=len(accepted),
@@ -104,10 +104,10 @@ def audit_report(
         lost=tuple(lost),
         duplicated=tuple(duplicated),
         stuck=tuple(stuck),
-        strange=tuple(strange),
+        inconsistent=tuple(inconsistent),
         died=tuple(died),
         audit=Counter([_name(event) for event in events]),
-        struck=struck,
+        injected=injected,
     )
 
 

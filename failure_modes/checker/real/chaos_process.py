@@ -125,7 +125,7 @@ def _produce(configuration: ProcessConfiguration, queue: Queue, log: TextIO) -> 
         CLOCK.sleep(chance.expovariate(configuration.jobs_a_second))
 
 
-class _Telling:
+class _LoggingQueue:
     """The queue; what it answered to a commit is put in the log before the worker goes on."""
 
     def __init__(self, queue: Queue, log: TextIO) -> None:
@@ -175,7 +175,7 @@ def _work(configuration: ProcessConfiguration, queue: Queue, log: TextIO) -> Non
             CLOCK.sleep(chance.uniform(0, 2 * WORK_SECONDS))
 
     Worker(
-        cast(Queue, _Telling(queue, log)),
+        cast(Queue, _LoggingQueue(queue, log)),
         handle,
         name=configuration.name,
         clock=CLOCK,

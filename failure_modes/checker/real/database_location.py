@@ -11,7 +11,7 @@ from system.store import Store
 
 
 @frozen(kw_only=True)
-class Place:
+class DatabaseLocation:
     """A database for one queue, as the commands of the queue name one."""
 
     db: str = field(repr=False)

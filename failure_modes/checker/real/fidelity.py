@@ -1,6 +1,6 @@
 """Is what the checker simulates what happens to real processes? The same schedule, run both ways, compared.
 
-Compared are the statement that each action ran, in order, what it committed or waited for, where each process
+Comparison are the statement that each action ran, in order, what it committed or waited for, where each process
 then stands, and what is left: every row of every table, the audit among them, and the last ids that were
 given.
 """
@@ -25,7 +25,7 @@ from failure_modes.checker.subject.worlds import world_of
 from failure_modes.checker.traces.database import all_kept
 from model.actions import Action, Crash
 
-TO_ITS_END = "to its end"
+NO_VIOLATION = "to its end"
 
 MakeWorld = Callable[[Scope, Fault], World]
 
@@ -42,7 +42,7 @@ class Schedule:
 
 
 @frozen(kw_only=True)
-class Left:
+class RunRecord:
     """What a run did, and what it left."""
 
     steps: tuple[object, ...]
@@ -51,7 +51,7 @@ class Left:
 
 
 @frozen(kw_only=True)
-class Compared:
+class Comparison:
     """A schedule that was run both ways. `difference` is None where there is none."""
 
     schedule: Schedule
@@ -110,12 +110,12 @@ def kept_schedules(store: StoreKind = StoreKind.SQLITE) -> Iterator[Schedule]:
         )
 
 
-def compare(schedule: Schedule, real: MakeWorld = real_world_of) -> Compared:
+def compare(schedule: Schedule, real: MakeWorld = real_world_of) -> Comparison:
     """Run it both ways."""
     simulated, happened = _run(schedule, world_of), _run(schedule, real)
     met = Counter(dict(happened.met))
     crashes = sum(isinstance(action, Crash) for action in schedule.actions) + met[OF_POISON]
-    return Compared(
+    return Comparison(
         schedule=schedule,
         difference=_difference(schedule, simulated, happened),
         steps=len(happened.steps),
@@ -136,9 +136,9 @@ def _drawn(scope: Scope, strategy: Strategy, chance: random.Random) -> tuple[Act
         return tuple(lockstep.ledger.actions)
 
 
-def _run(schedule: Schedule, make: MakeWorld) -> Left:
+def _run(schedule: Schedule, make: MakeWorld) -> RunRecord:
     world = make(schedule.scope, schedule.fault)
-    ended, places = TO_ITS_END, list[object]()
+    ended, places = NO_VIOLATION, list[object]()
     with Lockstep(schedule.scope, schedule.fault, target=schedule.target, world=world) as lockstep:
         try:
             for action in schedule.actions:
@@ -157,21 +157,21 @@ def _run(schedule: Schedule, make: MakeWorld) -> Left:
                 record.blocked,
                 record.events,
                 record.after,
-                place,
+                location,
             )
-            for record, place in zip_longest(lockstep.ledger.records, places)
+            for record, location in zip_longest(lockstep.ledger.records, places)
         ]
-        return Left(
+        return RunRecord(
             steps=(*steps, ended),
             rows=world.left(),
             met=tuple(sorted(lockstep.ledger.sometimes.items())),
         )
 
 
-def _difference(schedule: Schedule, simulated: Left, happened: Left) -> str | None:
-    if schedule.target is None and simulated.steps[-1] != TO_ITS_END:
+def _difference(schedule: Schedule, simulated: RunRecord, happened: RunRecord) -> str | None:
+    if schedule.target is None and simulated.steps[-1] != NO_VIOLATION:
         return f"the guarded system broke: {simulated.steps[-1]}"
-    if schedule.target is not None and simulated.steps[-1] == TO_ITS_END:
+    if schedule.target is not None and simulated.steps[-1] == NO_VIOLATION:
         return "the broken system did not break"
     for number, (one, other) in enumerate(zip(simulated.steps, happened.steps, strict=False), start=1):
         if one != other:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from failure_modes.checker.real.database_location import Place
+from failure_modes.checker.real.database_location import DatabaseLocation
 from failure_modes.checker.subject.worlds import needs_server
 from failure_modes.checker.support.postgresql.server import fresh_database, server
 from system.postgresql import connecting, shown
@@ -21,7 +21,7 @@ _ALONE = (
 """Whose process does nothing, and has not just been answered."""
 
 
-def on_server() -> Place:
+def on_server() -> DatabaseLocation:
     """A new database. A server that is not our own is not restarted. Raises NoServer."""
     durable = server(durable=True)
     dsn = fresh_database(durable)
@@ -30,7 +30,7 @@ def on_server() -> Place:
         with needs_server():
             durable.restart()
 
-    return Place(
+    return DatabaseLocation(
         db=dsn,
         about=durable.describe(),
         cut=lambda which: _cut(dsn, which),

@@ -73,7 +73,7 @@ SETTINGS = (
 
 
 @frozen(kw_only=True)
-class Looked:
+class PowerReport:
     """What came of the images of a run, or of several."""
 
     runs: int = 0
@@ -95,8 +95,8 @@ class Looked:
     first: str = ""
     """The first that was lost or corrupt, in words."""
 
-    def __add__(self, other: "Looked") -> "Looked":
-        return Looked(
+    def __add__(self, other: "PowerReport") -> "PowerReport":
+        return PowerReport(
             runs=self.runs + other.runs,
             commits=self.commits + other.commits,
             checkpoints=self.checkpoints + other.checkpoints,
@@ -121,7 +121,7 @@ class _Run:
 
 
 @frozen
-class _Found:
+class _ImageContent:
     """What an image holds; `wrong` says why it cannot be used."""
 
     content: Content | None = None
@@ -129,15 +129,15 @@ class _Found:
 
 
 @frozen
-class _Looker:
+class _ImageChecker:
     """Opens images, each that differs once."""
 
     run: _Run
     path: Path
-    known: dict[bytes, _Found] = field(factory=dict)
+    known: dict[bytes, _ImageContent] = field(factory=dict)
     recovered: dict[Content, str | None] = field(factory=dict)
 
-    def found(self, image: Image) -> _Found:
+    def found(self, image: Image) -> _ImageContent:
         digest = blake2b(digest_size=16)
         for suffix, content in sorted(image.items()):
             digest.update(f"{suffix} {len(content)} ".encode() + content)
@@ -146,7 +146,7 @@ class _Looker:
             self.known[key] = self._open(image)
         return self.known[key]
 
-    def _open(self, image: Image) -> _Found:
+    def _open(self, image: Image) -> _ImageContent:
         lay_out(self.path, image)
         try:
             SQLiteStore(self.path, clock=ManualClock()).close()
@@ -154,51 +154,53 @@ class _Looker:
             one_of_it = content in [committed for _, committed in self.run.commits]
             if content is not None and one_of_it and content not in self.recovered:
                 self.recovered[content] = _breach(self.path)
-            return _Found(content, wrong.replace("\n", " "))
+            return _ImageContent(content, wrong.replace("\n", " "))
         except StoreError as error:
-            return _Found(wrong=str(error))
+            return _ImageContent(wrong=str(error))
         finally:
             clear_away(self.path)
 
 
-def look(setting: Setting, seed: int, steps: int = STEPS) -> Looked:
+def check_images(setting: Setting, seed: int, steps: int = STEPS) -> PowerReport:
     """Run once with these settings, and look at what power losses would leave. Raises NoVFS.
 
     `steps` are the draws of the run, at most one action each.
     """
     run = _recorded(setting, seed, steps)
-    looker = _Looker(run, new_path())
+    checker = _ImageChecker(run, new_path())
     images = at_risk = lost = corrupt = 0
     first = ""
     for at, risk, kind, image in _images(run, random.Random(f"{seed}:images")):
         images += 1
         at_risk += risk
-        found = looker.found(image)
+        found = checker.found(image)
         acknowledged = [content for done, content in run.commits if done <= at]
         place_at_server = [content for done, content in run.commits if done > at][:1]
         if found.content in (acknowledged[-1], *place_at_server):
             continue
         lost += found.content in acknowledged
         corrupt += found.content not in acknowledged
-        what = found.wrong or f"commit {_place(run, found.content)} of {len(acknowledged) - 1} acknowledged"
+        what = (
+            found.wrong or f"commit {_location(run, found.content)} of {len(acknowledged) - 1} acknowledged"
+        )
         first = first or f"seed {seed}, after operation {at}, {kind}: {what}"
-    return Looked(
+    return PowerReport(
         runs=1,
         commits=len(run.commits) - 1,
         checkpoints=sum(operation == Sync("") for operation in run.operations),
         images=images,
         at_risk=at_risk,
-        different=len(looker.known),
+        different=len(checker.known),
         lost=lost,
         corrupt=corrupt,
-        recovered=len(looker.recovered),
-        breaches=tuple([breach for breach in looker.recovered.values() if breach]),
+        recovered=len(checker.recovered),
+        breaches=tuple([breach for breach in checker.recovered.values() if breach]),
         first=first,
     )
 
 
-def _place(run: _Run, content: Content | None) -> str:
-    places = [str(place) for place, (_, known) in enumerate(run.commits) if known == content]
+def _location(run: _Run, content: Content | None) -> str:
+    places = [str(location) for location, (_, known) in enumerate(run.commits) if known == content]
     return places[-1] if places else "that never was"
 
 

@@ -180,31 +180,31 @@ def _serve(pipe: Connection, name: str, path: str, scope: Scope, fault: Fault) -
                 in_transaction=process.in_transaction,
                 current_job=process.current_job,
                 read_at=process.transaction.read_at,
-                operations=_done(world),
+                operations=_file_operations(world),
             )
         )
 
 
-def _done(world: World) -> tuple[Operation, ...]:
+def _file_operations(world: World) -> tuple[Operation, ...]:
     return world.database.taken() if isinstance(world, PoweredWorld) else ()
 
 
 def _let_finally_commit(process: Process) -> None:
-    """What no crash does: what was begun is made durable by a `finally`. See `SoftProcess`."""
+    """What no crash does: what was begun is made durable by a `finally`. See `CommittingCrashProcess`."""
     if isinstance(process.connection, SQLiteStepping) and process.in_transaction:
         process.connection.commit_what_was_begun()
 
 
-class SoftWorld(RealWorld):
+class CommittingCrashWorld(RealWorld):
     """A world that is unlike a real one, so that the comparison has something to find: a canary."""
 
     def process(self, name: str, program: Program) -> "RealProcess":
         """A process whose crash is none."""
         del program
-        return SoftProcess(self, name)
+        return CommittingCrashProcess(self, name)
 
 
-class SoftProcess(RealProcess):
+class CommittingCrashProcess(RealProcess):
     """Its crash is not SIGKILL: it is asked to end, and commits what it had begun."""
 
     def end(self, child: multiprocessing.process.BaseProcess, pipe: Connection) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from failure_modes.checker.campaigns.measured import Measured, measured
+from failure_modes.checker.campaigns.measurements import Measurements, measurements_of
 from failure_modes.checker.experiment.catalogue import FOLDER, FailureMode, catalogue
 from failure_modes.checker.experiment.scope import StoreKind
 from failure_modes.checker.oracle.describe import steps_described
@@ -164,7 +164,7 @@ _ALSO_COLUMNS = (
 
 def _index() -> str:
     modes = catalogue()
-    known = {mode.id: measured(mode) for mode in modes}
+    known = {mode.id: measurements_of(mode) for mode in modes}
     return "\n".join(
         [
             "# The failure modes",
@@ -189,7 +189,7 @@ def _index() -> str:
             "",
             "## What else they break",
             "",
-            "Searched, minimised and proved in the same way and by the same commands; `--breaks INV_XXX`",
+            "SearchOutcome, minimised and proved in the same way and by the same commands; `--breaks INV_XXX`",
             "takes one of them alone.",
             "",
             f"| {' | '.join(_ALSO_COLUMNS)} |",
@@ -212,7 +212,7 @@ def _index() -> str:
     )
 
 
-def _row(mode: FailureMode, known: Measured) -> str:
+def _row(mode: FailureMode, known: Measurements) -> str:
     seconds = known.session_seconds
     folder = f"../failure_modes/{mode.folder.name}"
     cells = (
@@ -229,7 +229,7 @@ def _row(mode: FailureMode, known: Measured) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _also_row(mode: FailureMode, known: Measured) -> str:
+def _also_row(mode: FailureMode, known: Measurements) -> str:
     on_the_way = " and ".join(mode.tolerates) or "none"
     cells = (
         mode.id,
@@ -255,7 +255,7 @@ def _broken(mode: FailureMode) -> str:
     return f"{mode.breaks} ({invariant(mode.breaks).title})"
 
 
-def _numbers(mode: FailureMode, known: Measured) -> tuple[str, ...]:
+def _numbers(mode: FailureMode, known: Measurements) -> tuple[str, ...]:
     found = known.searched.get(mode.breaks)
     return (
         steps_described(mode.expected.shortest),

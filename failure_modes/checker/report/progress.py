@@ -54,12 +54,12 @@ def proof_shown(what: str) -> Iterator[ProofReport]:
         task = progress.add_task(what, total=None, detail="")
 
         def report(counts: Counts, depth: int, seconds: float) -> None:
-            progress.update(task, detail=_come_to(counts, depth, seconds))
+            progress.update(task, detail=_progress_text(counts, depth, seconds))
 
         yield report
 
 
-def _come_to(counts: Counts, depth: int, seconds: float) -> str:
+def _progress_text(counts: Counts, depth: int, seconds: float) -> str:
     rate = counts.transitions / seconds if seconds else 0.0
     return (
         f"{counts.states:,} states, {counts.frontier:,} left at depth {depth}, "
@@ -67,7 +67,7 @@ def _come_to(counts: Counts, depth: int, seconds: float) -> str:
     )
 
 
-class Lines:
+class ProgressLines:
     """A line every few seconds, so that a log stays short."""
 
     def __init__(self, what: str) -> None:
@@ -91,23 +91,23 @@ class _PlainProof:
     """How far a proof has come, in lines."""
 
     def __init__(self, what: str) -> None:
-        self._lines = Lines(what)
+        self._lines = ProgressLines(what)
 
     def __call__(self, counts: Counts, depth: int, seconds: float) -> None:
-        self._lines.say(lambda: _come_to(counts, depth, seconds))
+        self._lines.say(lambda: _progress_text(counts, depth, seconds))
 
 
 class _Plain:
     """How far a search has come, in lines."""
 
     def __init__(self, what: str, examples: int) -> None:
-        self._lines = Lines(what)
+        self._lines = ProgressLines(what)
         self._examples = examples
 
     def __call__(self, statistics: SearchStatistics) -> None:
-        self._lines.say(lambda: self._come_to(statistics))
+        self._lines.say(lambda: self._progress_text(statistics))
 
-    def _come_to(self, statistics: SearchStatistics) -> str:
+    def _progress_text(self, statistics: SearchStatistics) -> str:
         doing = "" if statistics.seconds_to_first is None else ", found one, making it shorter"
         done = (
             f"{statistics.examples:,} examples tried ({self._examples:,} wanted), {statistics.steps:,} steps"

@@ -26,7 +26,9 @@ def trace_of(mode: FailureMode | None, scope: Scope, result: Result | ProofResul
     )
 
 
-def not_as_said(mode: FailureMode, broken: ProofResult | None, held: ProofResult | None) -> tuple[str, ...]:
+def differences_from_expected(
+    mode: FailureMode, broken: ProofResult | None, held: ProofResult | None
+) -> tuple[str, ...]:
     """Where the answers are not what the scenario says of its scope."""
     wrong, expected = [], mode.expected
     if broken is not None and broken.finding is not None and broken.shortest != expected.shortest:

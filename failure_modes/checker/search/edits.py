@@ -16,8 +16,8 @@ Attempt = Callable[[tuple[Action, ...]], tuple[Action, ...] | None]
 """Runs the actions, leaving out what cannot happen. Gives those up to the violation, or None."""
 
 STRETCH_MAX = 12
-TOGETHER_MAX = 3
-HANDED_OVER_MAX = 2
+REMOVED_TOGETHER_MAX = 3
+REASSIGNED_MAX = 2
 RUNS_MAX = 2_000
 RUNS_MAX_AT_SERVER = 500
 
@@ -41,7 +41,7 @@ def minimise(actions: tuple[Action, ...], attempt: Attempt, *, at_server: bool =
             candidates = tried(actions)
 
 
-def leave_out(actions: tuple[Action, ...], attempt: Attempt) -> tuple[Action, ...]:
+def remove_unneeded(actions: tuple[Action, ...], attempt: Attempt) -> tuple[Action, ...]:
     """The actions without any stretch of them, or any one, that is not needed."""
     candidates = _stretches(actions)
     while (candidate := next(candidates, None)) is not None:
@@ -64,27 +64,27 @@ def _candidates(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
     """Long stretches left out first; then a few actions wherever they stand; then with another worker."""
     length = len(actions)
     yield from _stretches(actions)
-    for together in range(2, TOGETHER_MAX + 1):
+    for together in range(2, REMOVED_TOGETHER_MAX + 1):
         for chosen in combinations(reversed(range(length)), together):
-            yield _without(actions, chosen)
-    for together in range(1, HANDED_OVER_MAX + 1):
-        for handed_over in _handed_over(actions):
+            yield _removed(actions, chosen)
+    for together in range(1, REASSIGNED_MAX + 1):
+        for reassigned in _reassigned(actions):
             for chosen in combinations(reversed(range(length)), together):
-                yield _without(handed_over, chosen)
+                yield _removed(reassigned, chosen)
 
 
 def _candidates_at_server(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
     """One action left out; one moved to where its process moved before; then stretches, and two at a time."""
     length = len(actions)
     for at in reversed(range(length)):
-        yield _without(actions, (at,))
+        yield _removed(actions, (at,))
     yield from _moved(actions)
     for size in range(min(STRETCH_MAX, length - 1), 1, -1):
         for start in range(length - size, -1, -1):
             yield (*actions[:start], *actions[start + size :])
-    yield from _handed_over(actions)
+    yield from _reassigned(actions)
     for chosen in combinations(reversed(range(length)), 2):
-        yield _without(actions, chosen)
+        yield _removed(actions, chosen)
 
 
 def _moved(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
@@ -98,20 +98,20 @@ def _moved(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
         last[name] = at
 
 
-def _without(actions: tuple[Action, ...], chosen: tuple[int, ...]) -> tuple[Action, ...]:
+def _removed(actions: tuple[Action, ...], chosen: tuple[int, ...]) -> tuple[Action, ...]:
     return tuple([action for at, action in enumerate(actions) if at not in chosen])
 
 
-def _handed_over(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
+def _reassigned(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
     """One step, or all from it on, by the other of the first two workers: who need not first be done."""
     for at, action in enumerate(actions):
-        by_other = _by_other(action)
-        if by_other is not action:
-            yield (*actions[:at], by_other, *actions[at + 1 :])
-            yield (*actions[:at], *[_by_other(later) for later in actions[at:]])
+        reassigned_action = _by_other_worker(action)
+        if reassigned_action is not action:
+            yield (*actions[:at], reassigned_action, *actions[at + 1 :])
+            yield (*actions[:at], *[_by_other_worker(later) for later in actions[at:]])
 
 
-def _by_other(action: Action) -> Action:
+def _by_other_worker(action: Action) -> Action:
     first, other = WORKER_NAMES[0], WORKER_NAMES[1]
     if isinstance(action, Step) and action.worker in (first, other):
         return Step(worker=other if action.worker == first else first)

@@ -18,16 +18,16 @@ from failure_modes.checker.experiment.scope import Fault, Scope
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Target, needs_ending
 from failure_modes.checker.oracle.lockstep import Lockstep, run_actions
-from failure_modes.checker.search.draws import by_seed_alone
 from failure_modes.checker.search.minimise import shrink
-from failure_modes.checker.search.searched import RunCounts, Searched
+from failure_modes.checker.search.search_spec import RunCounts, SearchSpec
+from failure_modes.checker.search.seeding import without_source_constants
 from failure_modes.checker.support import interrupts, temporary
 from model.actions import Action
 from model.events import Event
 from system.clock import Stopwatch
 
 
-class BoundHit(BaseException):
+class TimeLimitReached(BaseException):
     """The time allowed for a search is over. Not an Exception, so that no search takes it for a finding."""
 
 
@@ -41,13 +41,13 @@ class SearchStatistics:
         self.actions: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
         self.sometimes: Counter[str] = Counter()
-        self.asides: Counter[str] = Counter()
+        self.off_target: Counter[str] = Counter()
         self.states: set[object] = set()
         self.last_new_state = 0
         self.seconds_to_first: float | None = None
         self.examples_to_first: int | None = None
         self.shortest: Found | None = None
-        self.bound_hit = False
+        self.stopped_early = False
         self.interrupted = False
 
     def add(self, counts: RunCounts, *, first_found: bool) -> None:
@@ -60,7 +60,7 @@ class SearchStatistics:
         self.actions.update(counts.actions)
         self.outcomes.update(counts.outcomes)
         if counts.off_target:
-            self.asides[counts.off_target] += 1
+            self.off_target[counts.off_target] += 1
         if first_found:
             self.seconds_to_first = self.stopwatch.seconds
             self.examples_to_first = self.examples
@@ -76,7 +76,7 @@ Progress = Callable[[SearchStatistics], None]
 """Called after each example with what has been met so far."""
 
 
-def _silent(_: SearchStatistics) -> None:
+def _no_progress(_: SearchStatistics) -> None:
     """Show nothing."""
 
 
@@ -108,7 +108,7 @@ class Search:
 
     def state_of(self, run: Lockstep) -> object | None:
         """The state of the model, where nothing should be found: how many there are says how much was met."""
-        return relative(run) if self.target is None and run.reference.state is not None else None
+        return relative_state(run) if self.target is None and run.reference.state is not None else None
 
     def counts_of(self, run: Lockstep) -> RunCounts:
         """What a run met."""
@@ -135,12 +135,12 @@ class Result:
     finding: Finding | None
     actions: tuple[Action, ...]
     statistics: SearchStatistics
-    bound_hit: bool
+    stopped_early: bool
     is_minimal: bool = False
     """Whether no trace with no more of anything is shorter."""
 
 
-def run(search: Searched, progress: Progress = _silent, *, shrinking: bool = True) -> Result:
+def run(search: SearchSpec, progress: Progress = _no_progress, *, shrinking: bool = True) -> Result:
     """Search; shrink what is found as far as it goes. `progress` is called after each example."""
     statistics = SearchStatistics()
     machine = machine_of(search, statistics, progress)
@@ -150,31 +150,33 @@ def run(search: Searched, progress: Progress = _silent, *, shrinking: bool = Tru
         _run(search, machine, shrinking=shrinking)
     except Found as error:
         found = error
-    except (BoundHit, KeyboardInterrupt) as stopped:
-        statistics.bound_hit, statistics.interrupted = True, isinstance(stopped, KeyboardInterrupt)
+    except (TimeLimitReached, KeyboardInterrupt) as stopped:
+        statistics.stopped_early, statistics.interrupted = True, isinstance(stopped, KeyboardInterrupt)
         found = statistics.shortest
     except Exception:
-        if not statistics.bound_hit:  # else Hypothesis wonders why an example ended before it drew anything
+        if (
+            not statistics.stopped_early
+        ):  # else Hypothesis wonders why an example ended before it drew anything
             raise
         found = statistics.shortest
     if found is None:
-        return Result(finding=None, actions=(), statistics=statistics, bound_hit=statistics.bound_hit)
-    if shrinking and not statistics.bound_hit:
+        return Result(finding=None, actions=(), statistics=statistics, stopped_early=statistics.stopped_early)
+    if shrinking and not statistics.stopped_early:
         try:
             found, is_minimal = search.minimise(found)
         except KeyboardInterrupt:
-            statistics.bound_hit = statistics.interrupted = True
+            statistics.stopped_early = statistics.interrupted = True
     return Result(
         finding=found.finding,
         actions=found.actions,
         statistics=statistics,
-        bound_hit=statistics.bound_hit,
+        stopped_early=statistics.stopped_early,
         is_minimal=is_minimal,
     )
 
 
-@by_seed_alone()
-def _run(search: Searched, machine: type[RuleBasedStateMachine], *, shrinking: bool) -> None:
+@without_source_constants()
+def _run(search: SearchSpec, machine: type[RuleBasedStateMachine], *, shrinking: bool) -> None:
     run_state_machine_as_test(
         seed(search.seed)(machine),
         settings=settings(
@@ -192,7 +194,7 @@ def _run(search: Searched, machine: type[RuleBasedStateMachine], *, shrinking: b
 
 
 def machine_of(
-    search: Searched, statistics: SearchStatistics, progress: Progress = _silent
+    search: SearchSpec, statistics: SearchStatistics, progress: Progress = _no_progress
 ) -> type[RuleBasedStateMachine]:
     """The state machine of a search."""
     bursts = search.strategy.bursts(search.scope)
@@ -202,8 +204,8 @@ def machine_of(
             super().__init__()
             interrupts.check()
             if search.seconds_max is not None and statistics.stopwatch.seconds > search.seconds_max:
-                statistics.bound_hit = True
-                raise BoundHit
+                statistics.stopped_early = True
+                raise TimeLimitReached
             with temporary.room():
                 self.run = search.begin()
             self.found = False
@@ -214,7 +216,7 @@ def machine_of(
             for action in burst:
                 if run.over or not run.possible(action):
                     return
-                with _remembering(self), temporary.room():
+                with _recording(self), temporary.room():
                     run.apply(action)
                 state = search.state_of(run)
                 if state is not None:
@@ -226,14 +228,14 @@ def machine_of(
             run = self.run
             try:
                 if not self.found and not run.over and search.needs_ending:
-                    with _remembering(self), temporary.room():
+                    with _recording(self), temporary.room():
                         run.finish()
             finally:
                 statistics.add(search.counts_of(run), first_found=self.found)
                 run.close()
                 progress(statistics)
 
-    class _remembering:  # noqa: N801 (reads as a statement)
+    class _recording:  # noqa: N801 (reads as a statement)
         def __init__(self, machine: Machine) -> None:
             self.machine = machine
 
@@ -249,7 +251,7 @@ def machine_of(
     return Machine
 
 
-def relative(lockstep: Lockstep) -> object:
+def relative_state(lockstep: Lockstep) -> object:
     """The model's state with times counted from now, so that the same situation later is the same state."""
     state = lockstep.reference.state
     assert state is not None, "a guarded run has a model"

@@ -19,7 +19,7 @@ from failure_modes.checker.oracle.lockstep import run_actions
 from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import Limits, prove
 from failure_modes.checker.proof.result import Disagreement
-from failure_modes.checker.search.edits import leave_out, minimise
+from failure_modes.checker.search.edits import minimise, remove_unneeded
 from failure_modes.checker.simulation.content import Unexplorable
 from failure_modes.checker.simulation.stepping import NotTheSame
 from failure_modes.checker.support import interrupts
@@ -57,7 +57,7 @@ def shrink(scope: Scope, fault: Fault, target: Target | None, found: Found) -> S
     ):  # there each state is walked to from the start
         shortest = Shortest(actions=found.actions, is_minimal=False)
     else:
-        shortest = _shortest(scope, fault, target, found, leave_out(found.actions, same))
+        shortest = _shortest(scope, fault, target, found, remove_unneeded(found.actions, same))
     actions = shortest.actions
     if not shortest.is_minimal:
         actions = minimise(actions, same, at_server=at_server)

@@ -99,7 +99,7 @@ def test_what_was_found_is_kept_when_the_time_runs_out_before_it_is_short(
     assert result.finding is not None
     assert result.finding.invariant == "INV_001"
     assert result.finding.step == len(result.actions)
-    assert result.bound_hit
+    assert result.stopped_early
 
 
 @pytest.mark.parametrize("name", ["FM_001", "fm_001", "fm1", "1", "001", "FM_001_duplicate_retry"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from failure_modes.checker.cli import proof_options, proof_text
+from failure_modes.checker.cli import proof_options, proof_output
 from failure_modes.checker.cli import prove as cli_prove
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.experiment.catalogue import failure_mode
@@ -114,7 +114,7 @@ def test_a_scope_in_which_it_cannot_break_is_not_as_expected() -> None:
 def test_a_guarded_system_that_breaks_is_not_as_expected(monkeypatch: pytest.MonkeyPatch) -> None:
     """The trace is printed, and it is the shortest."""
     monkeypatch.setattr(cli_prove, "guarded", MODE.fault)
-    monkeypatch.setattr(proof_text, "guarded", MODE.fault)
+    monkeypatch.setattr(proof_output, "guarded", MODE.fault)
     monkeypatch.setattr(replay, "nothing_swapped", MODE.fault)
     result = invoke("prove", *SMALL, "--processes", "1")
     assert result.exit_code == EXIT.NOT_AS_EXPECTED

@@ -4,8 +4,8 @@ import json
 
 from attrs import frozen
 
-from failure_modes.checker.cli.keeping import as_typed, shown_path
 from failure_modes.checker.cli.output import Verdict, output, show
+from failure_modes.checker.cli.paths import command_line, shown_path
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.scope import Scope, StoreKind, guarded
@@ -19,7 +19,7 @@ from failure_modes.checker.traces.trace import to_json
 
 
 @frozen(kw_only=True)
-class Proved:
+class ProofPair:
     """What was asked, and the answers: of the broken system, and with the fault put right."""
 
     mode: FailureMode | None
@@ -48,21 +48,21 @@ class Proved:
         return f"{self.bounds.description}; {scope}"
 
 
-def tell(proved: Proved, keep_as: str | None, why: str) -> None:
+def tell(proved: ProofPair, keep_as: str | None, why: str) -> None:
     """Show it, and add its results."""
     mode, scope = proved.mode, proved.scope
     show(f"{'guarded system' if mode is None else f'{mode.id} {mode.title}'}: {proved.description}")
     if mode is not None and proved.broken is not None:
-        _tell_broken(mode, scope, proved.broken, keep_as, why)
+        _show_broken(mode, scope, proved.broken, keep_as, why)
         _add(proved, proved.broken, mode, "broken")
     if proved.held is not None:
-        _tell_held(mode, scope, proved.held)
+        _show_held(mode, scope, proved.held)
         _add(proved, proved.held, None, "guarded")
     for wrong in proved.wrong:
         show(f" not as its scenario.py says: {wrong}")
 
 
-def _add(proved: Proved, answer: ProofResult, broken: FailureMode | None, system: str) -> None:
+def _add(proved: ProofPair, answer: ProofResult, broken: FailureMode | None, system: str) -> None:
     """Add a result. `broken` is the failure mode where its fault was put in."""
     held = Verdict.HELD if answer.complete else Verdict.INCONCLUSIVE
     trace = trace_of(broken, proved.scope, answer, "")
@@ -78,19 +78,19 @@ def _add(proved: Proved, answer: ProofResult, broken: FailureMode | None, system
     )
 
 
-def _tell_broken(mode: FailureMode, scope: Scope, answer: ProofResult, keep_as: str | None, why: str) -> None:
+def _show_broken(mode: FailureMode, scope: Scope, answer: ProofResult, keep_as: str | None, why: str) -> None:
     trace = trace_of(mode, scope, answer, why)
     if trace is None:
         said = "is broken in no reachable state of this scope" if answer.complete else _stopped(answer)
         show(f" the broken system: {mode.breaks} {said}: {_counts(answer)}")
         return
-    again = as_typed("replay", shown_path(path_of(mode, keep_as))) if keep_as else None
+    again = command_line("replay", shown_path(path_of(mode, keep_as))) if keep_as else None
     show(rendered(replay(trace), command=again, shortest=True))
     steps = steps_described(len(answer.actions))
     show(f" no trace of fewer than {steps} breaks {mode.breaks}: {_counts(answer)}")
 
 
-def _tell_held(mode: FailureMode | None, scope: Scope, answer: ProofResult) -> None:
+def _show_held(mode: FailureMode | None, scope: Scope, answer: ProofResult) -> None:
     trace = trace_of(None, scope, answer, "")
     if trace is not None:
         base = mode.control if mode else guarded

@@ -4,14 +4,14 @@ from typing import Any
 
 from attrs import frozen
 
-from failure_modes.checker.campaigns.hunting import Break, Trial, hunt, trials
+from failure_modes.checker.campaigns.policy_search import Break, Trial, search_without, trials
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import processes_for
 from failure_modes.checker.cli.output import Verdict, output, show, warn
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.oracle.describe import steps_described
-from failure_modes.checker.report.progress import Lines
+from failure_modes.checker.report.progress import ProgressLines
 from failure_modes.checker.support.process_pool import Pool
 from failure_modes.checker.traces.trace import action_to_json
 from system.clock import Stopwatch
@@ -29,7 +29,7 @@ class _Asked:
     place: str
 
 
-def hunt_and_show(scope: Scope, strategy: Strategy, number: int, options: dict[str, Any]) -> EXIT:
+def search_policies(scope: Scope, strategy: Strategy, number: int, options: dict[str, Any]) -> EXIT:
     """Search with so many random sets of policies switched off.
 
     As expected unless the guarded system breaks; inconclusive if it was stopped before all sets were tried.
@@ -63,9 +63,9 @@ def hunt_and_show(scope: Scope, strategy: Strategy, number: int, options: dict[s
 
 def _found(asked: _Asked) -> tuple[Break, ...]:
     """What breaks. Runs in a process of the pool."""
-    lines = Lines(f"hunting, {asked.place}")
+    lines = ProgressLines(f"searching, {asked.place}")
     return tuple(
-        hunt(
+        search_without(
             asked.scope, asked.strategy, asked.trial, seed=asked.seed, examples=asked.examples, say=lines.note
         )
     )

@@ -23,7 +23,7 @@ class RunCounts:
     """The invariant that broke instead of the one that is searched for."""
 
 
-class Searched(Protocol):
+class SearchSpec(Protocol):
     """What to look for, where, and for how long."""
 
     @property

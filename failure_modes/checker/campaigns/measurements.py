@@ -17,7 +17,7 @@ _SECONDS = "session_seconds"
 
 
 @frozen(kw_only=True)
-class Searched:
+class SeedResults:
     """The searches for one invariant, with the seeds from 0 on."""
 
     seeds: int
@@ -40,14 +40,14 @@ class Searched:
 
 
 @frozen(kw_only=True)
-class Measured:
+class Measurements:
     """All that was measured of one failure mode. What was not measured yet is not there."""
 
     session_seconds: float | None = None
-    searched: Mapping[str, Searched] = field(factory=dict)
+    searched: Mapping[str, SeedResults] = field(factory=dict)
     """By the invariant that was searched for."""
 
-    def with_searched(self, invariant: str, searched: Searched) -> "Measured":
+    def with_searched(self, invariant: str, searched: SeedResults) -> "Measurements":
         """The same with these searches in the place of earlier ones."""
         return evolve(self, searched={**self.searched, invariant: searched})
 
@@ -57,7 +57,7 @@ def file_of(mode: FailureMode) -> Path:
     return mode.folder / FILE
 
 
-def measured(mode: FailureMode) -> Measured:
+def measurements_of(mode: FailureMode) -> Measurements:
     """What is kept of a failure mode. Raises Damaged, OSError."""
     path = file_of(mode)
     kept = read_lines(path)
@@ -65,13 +65,15 @@ def measured(mode: FailureMode) -> Measured:
     if not isinstance(seconds, int | float | None):
         raise Damaged(path)
     try:
-        searched = {key: Searched(**{**one, "lengths": tuple(one["lengths"])}) for key, one in kept.items()}
+        searched = {
+            key: SeedResults(**{**one, "lengths": tuple(one["lengths"])}) for key, one in kept.items()
+        }
     except (KeyError, TypeError):
         raise Damaged(path) from None
-    return Measured(session_seconds=seconds, searched=searched)
+    return Measurements(session_seconds=seconds, searched=searched)
 
 
-def keep(mode: FailureMode, known: Measured) -> None:
+def keep(mode: FailureMode, known: Measurements) -> None:
     """Write it to the folder; whole or not at all. An invariant that is no longer broken is left out."""
     lines: dict[str, object] = {}
     if known.session_seconds is not None:

@@ -16,7 +16,7 @@ from failure_modes.checker.traces.trace import Trace
 
 
 @frozen(kw_only=True)
-class Searched:
+class SearchOutcome:
     """What came of one search."""
 
     result: Result
@@ -28,7 +28,7 @@ class Searched:
         return self.result.statistics.interrupted
 
 
-def search_shown(
+def run_search(
     what: str, scope: Scope, strategy: Strategy, fault: Fault, target: Target | None, options: dict[str, Any]
 ) -> Result:
     """Search, and show how far it has come."""
@@ -48,7 +48,7 @@ def search_shown(
 def add_search(result: Result, scope: Scope, trace: Trace | None, code: EXIT, **said: Any) -> None:
     """Add the result of a search to what the command says."""
     verdict = Verdict.BROKEN if result.finding is not None else Verdict.HELD
-    if verdict is Verdict.HELD and (code is EXIT.INCONCLUSIVE or result.bound_hit):
+    if verdict is Verdict.HELD and (code is EXIT.INCONCLUSIVE or result.stopped_early):
         verdict = Verdict.INCONCLUSIVE
     output().add(verdict, **said, store=scope.store.value, **as_json(result, trace))
 
@@ -64,10 +64,10 @@ def guarded_code(result: Result, missing: tuple[str, ...]) -> EXIT:
             f"never reached: {', '.join(missing)}; it proves nothing: try more --examples, or "
             "a higher --weight of the actions that lead there"
         )
-    return EXIT.INCONCLUSIVE if result.bound_hit or missing else EXIT.AS_EXPECTED
+    return EXIT.INCONCLUSIVE if result.stopped_early or missing else EXIT.AS_EXPECTED
 
 
-def code_of_all(searched: list[Searched]) -> EXIT:
+def code_of_all(searched: list[SearchOutcome]) -> EXIT:
     """The exit code of several searches. Warns if the last was interrupted."""
     if any(one.interrupted for one in searched):
         warn("interrupted")
@@ -76,6 +76,6 @@ def code_of_all(searched: list[Searched]) -> EXIT:
 
 def skipped_described(result: Result, before: str) -> str:
     """How many examples were skipped because another invariant broke first; begins with `before`."""
-    skipped = sorted(result.statistics.asides.items())
+    skipped = sorted(result.statistics.off_target.items())
     description = " and ".join([f"{count} examples broke {name} first" for name, count in skipped])
     return f"{before}{description} and were skipped" if skipped else ""

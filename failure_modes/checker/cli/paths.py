@@ -27,7 +27,7 @@ def shown_path(path: Path) -> str:
         return str(path)
 
 
-def as_typed(command: str, *words: str) -> str:
+def command_line(command: str, *words: str) -> str:
     """A command of this command line, as the user who called this one can type it."""
     if os.environ.get(NOX):
         return shlex.join(["nox", "-s", command, "--", *words])

@@ -15,7 +15,7 @@ _CACHE = "CONSTANTS_CACHE"
 
 
 @contextmanager
-def by_seed_alone() -> Iterator[None]:
+def without_source_constants() -> Iterator[None]:
     """Inside, Hypothesis knows no constants but its own. Versions that look for none are left as they are."""
     known = getattr(providers, _SOURCE, None)
     if known is None:

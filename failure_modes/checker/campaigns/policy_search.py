@@ -1,6 +1,6 @@
-"""The hunt for new failure modes: policies are switched off at random, and each invariant is searched for.
+"""The search_without for new failure modes: policies are switched off at random, and each invariant is searched for.
 
-For each trace that is found, the hunt computes which policies must be off for it. A trace that needs more
+For each trace that is found, the search_without computes which policies must be off for it. A trace that needs more
 than one of them shows a failure that no policy shows alone.
 """
 
@@ -64,7 +64,7 @@ def trials(number: int, seed: int) -> Iterator[Trial]:
             yield Trial(off=drawn, attempts_max=chance.randint(1, ATTEMPTS_MAX))
 
 
-def hunt(
+def search_without(
     scope: Scope, strategy: Strategy, trial: Trial, *, seed: int, examples: int, say: Callable[[str], None]
 ) -> Iterator[Break]:
     """Yield what breaks with these policies off. Each invariant is the target of a search of its own.
