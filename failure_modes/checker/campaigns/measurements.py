@@ -1,7 +1,7 @@
-"""What was measured of a failure mode: its searches with several seeds, and how long its session took.
+"""Measurements of a failure mode: its searches with several seeds, and the time of its session.
 
-It is kept, because it takes minutes, in the folder of the failure mode, and shown in the index. The searches
-are made from the seeds alone, so each who makes them again gets the same.
+They take minutes, so the folder of the failure mode keeps them, and the index shows them. The searches depend
+on the seeds alone: the same searches give the same results.
 """
 
 from collections.abc import Mapping
@@ -18,47 +18,47 @@ _SECONDS = "session_seconds"
 
 @frozen(kw_only=True)
 class SeedResults:
-    """The searches for one invariant, with the seeds from 0 on."""
+    """The results of the searches for one invariant, with the seeds from 0 on."""
 
     seeds: int
     found: int
-    """Searches that found the break."""
+    """The number of searches that found the break."""
     lengths: tuple[int, ...]
-    """The lengths that their traces shrank to."""
+    """The different lengths of their minimised traces."""
     first: int
     last: int
-    """The examples by which they found it: the fewest, and the most."""
+    """The smallest and the largest number of examples before the break was found."""
 
     def ends_at(self, shortest: int) -> bool:
-        """Whether each search found it, and ended at a trace as short as any."""
+        """True if each search found the break, and ended at a trace of that length."""
         return self.found == self.seeds and self.lengths == (shortest,)
 
     @property
     def description(self) -> str:
-        """In words."""
+        """The results in words."""
         return f"{self.found} of {self.seeds}, by example {self.first} to {self.last}"
 
 
 @frozen(kw_only=True)
 class Measurements:
-    """All that was measured of one failure mode. What was not measured yet is not there."""
+    """The measurements of one failure mode. A value that was not measured is absent."""
 
     session_seconds: float | None = None
     searched: Mapping[str, SeedResults] = field(factory=dict)
-    """By the invariant that was searched for."""
+    """The searches, by their target."""
 
     def with_searched(self, invariant: str, searched: SeedResults) -> "Measurements":
-        """The same with these searches in the place of earlier ones."""
+        """The measurements with these searches for that invariant."""
         return evolve(self, searched={**self.searched, invariant: searched})
 
 
 def file_of(mode: FailureMode) -> Path:
-    """Where it is kept."""
+    """The file of the measurements."""
     return mode.folder / FILE
 
 
 def measurements_of(mode: FailureMode) -> Measurements:
-    """What is kept of a failure mode. Raises Damaged, OSError."""
+    """The kept measurements of a failure mode. Raises Damaged, OSError."""
     path = file_of(mode)
     kept = read_lines(path)
     seconds = kept.pop(_SECONDS, None)
@@ -66,7 +66,7 @@ def measurements_of(mode: FailureMode) -> Measurements:
         raise Damaged(path)
     try:
         searched = {
-            key: SeedResults(**{**one, "lengths": tuple(one["lengths"])}) for key, one in kept.items()
+            key: SeedResults(**{**value, "lengths": tuple(value["lengths"])}) for key, value in kept.items()
         }
     except (KeyError, TypeError):
         raise Damaged(path) from None
@@ -74,7 +74,7 @@ def measurements_of(mode: FailureMode) -> Measurements:
 
 
 def keep(mode: FailureMode, known: Measurements) -> None:
-    """Write it to the folder; whole or not at all. An invariant that is no longer broken is left out."""
+    """Write the measurements, atomically. An invariant that the failure mode no longer breaks is left out."""
     lines: dict[str, object] = {}
     if known.session_seconds is not None:
         lines[_SECONDS] = known.session_seconds

@@ -1,4 +1,4 @@
-"""The searches of a failure mode with several seeds, one after the other."""
+"""Searches of a failure mode with several seeds."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from failure_modes.checker.search.plans import search_of
 
 
 def search(mode: FailureMode, seeds: int, say: Callable[[str], None]) -> SeedResults:
-    """Search the broken system with so many seeds. Raises KeyboardInterrupt."""
+    """Search the broken system with the seeds from 0 on. Raises KeyboardInterrupt."""
     lengths, examples = [], []
     for seed in range(seeds):
         say(f"{mode.id} {mode.breaks}: seed {seed}")

@@ -1,4 +1,4 @@
-"""The command `docs`: the generated documents, written anew."""
+"""The command `docs`: it writes the generated documents."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""The command `find`: a search of the broken system, and the trace it ends at."""
+"""The command `find`: it searches the broken system, and shows the minimised trace."""
 
 from typing import Any
 
@@ -57,12 +57,11 @@ def find(mode: FailureMode, breaks: str | None, keep_as: str | None, why: str, *
 def find_each(
     modes: tuple[FailureMode, ...], options: dict[str, Any], keep_as: str | None = None, why: str = ""
 ) -> list[SearchOutcome]:
-    """Search for what each of them breaks; after an interruption no other search is begun."""
+    """Search for the target of each. After an interruption no further search begins."""
     searched: list[SearchOutcome] = []
     for mode in modes:
         if not mode.has_fault:
-            same = "the fault in its scenario.py gives the queue back as it is"
-            fail(f"{mode.id}: {same}; put the fault in first")
+            fail(f"{mode.id}: the fault in its scenario.py does not change the queue; write the fault first")
         searched.append(_find_one(mode, keep_as, why, options))
         keep_as, why = None, ""
         if searched[-1].interrupted:
@@ -71,11 +70,11 @@ def find_each(
 
 
 def _find_one(mode: FailureMode, keep_as: str | None, why: str, options: dict[str, Any]) -> SearchOutcome:
-    """Search for what it breaks, show what came of it, and keep it if asked."""
+    """Search for the target, show the result, and keep the trace if `keep_as` is a name."""
     scope, strategy = scoped(mode.scope, options), tuned(mode.strategy, options)
     check_store(mode, scope)
-    what = f"{mode.id}: looking for {mode.breaks}"
-    result = run_search(what, scope, strategy, mode.fault, mode.target, options)
+    label = f"{mode.id}: searching for a break of {mode.breaks}"
+    result = run_search(label, scope, strategy, mode.fault, mode.target, options)
     trace = trace_of(mode, scope, result, why)
     if trace is not None and keep_as:
         keep(mode, keep_as, trace)
@@ -83,7 +82,7 @@ def _find_one(mode: FailureMode, keep_as: str | None, why: str, options: dict[st
     if trace is not None and keep_as:
         click.echo(f" kept: {shown_path(path_of(mode, keep_as))}", err=output().json)
     code = EXIT.AS_EXPECTED if trace else EXIT.INCONCLUSIVE if result.stopped_early else EXIT.NOT_AS_EXPECTED
-    if result.statistics.interrupted:  # the trace may not be the shortest, and the rest was not searched for
+    if result.statistics.interrupted:  # the trace may not be the shortest, and other searches are missing
         code = EXIT.INCONCLUSIVE
     add_search(result, scope, trace, code, failure_mode=mode.id, target=mode.breaks)
     return SearchOutcome(result=result, code=code)
@@ -98,7 +97,7 @@ def _show(
         show(rendered(replay(trace), command=again))
         show(_found_line(result))
         return
-    tried = f"{mode.id} {mode.title}: {mode.breaks} was not broken in {result.statistics.examples:,} examples"
+    tried = f"{mode.id} {mode.title}: {mode.breaks} did not break in {result.statistics.examples:,} examples"
     more = "try more --steps or --examples"
     if result.stopped_early:
         more = "the search was interrupted" if result.statistics.interrupted else "--seconds ended the search"
@@ -117,12 +116,12 @@ def _found_line(result: Result) -> str:
         )
         lines.append(f"but a shorter trace may exist, because {ended}")
     elif not result.is_minimal:
-        lines.append("but a shorter trace may exist: there are too many traces to try them all")
+        lines.append("but a shorter trace may exist: there are too many traces to try all of them")
     return ", ".join(lines) + skipped_described(result, "; ")
 
 
 def _again(mode: FailureMode, options: dict[str, Any]) -> str:
-    """The command that makes the same search."""
+    """The command that repeats the search."""
     given = ["--breaks", mode.breaks] if mode.breaks != failure_mode(mode.id).breaks else []
     given += ["--seed", str(options["seed"])]
     if options["examples"] != FIND_EXAMPLES:

@@ -1,4 +1,4 @@
-"""The command `new`: the folder of a new failure mode."""
+"""The command `new`: it makes the folder of a new failure mode."""
 
 import click
 
@@ -13,7 +13,7 @@ from failure_modes.checker.cli.scaffold import lay_out
 @click.argument("number")
 @click.argument("name")
 def new(number: str, name: str) -> EXIT:
-    """Make the folder of a new failure mode, with tests that fail until they are filled in."""
+    """Make the folder of a new failure mode. Its tests fail until you fill them in."""
     folder = lay_out(number, name)
     show(f"made: {shown_path(folder)}")
     show(f"next: fill in spec.md and scenario.py, then {command_line('find', folder.name[:6])}")

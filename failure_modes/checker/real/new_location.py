@@ -1,4 +1,4 @@
-"""A new location for the store of a run with real processes."""
+"""Makes a new database for a run with real processes."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from failure_modes.checker.subject.worlds import needs_server
 
 
 def new_location(store: StoreKind, folder: Path) -> DatabaseLocation:
-    """A location with nothing in it yet: a file in the folder, or a database of a server. Raises NoWorld."""
+    """An empty location: a file in the folder, or a new database on a server. Raises NoWorld."""
     if store is StoreKind.SQLITE:
         return DatabaseLocation(db=str(folder / "queue.db"))
     with needs_server():

@@ -1,8 +1,8 @@
 """The Hypothesis state machine over a run, and a search with it.
 
-One rule draws the action; what cannot happen is skipped, so that leaving out a step does not change what
-another says. The invariants are judged by the run, after each action. The exception that ends a
-search carries the actions as data.
+One rule draws the next actions. Impossible actions are skipped, so that Hypothesis can remove one step
+without changing the others. The run judges the invariants after each action. The exception that ends a search
+has the actions as data.
 """
 
 from collections import Counter
@@ -28,11 +28,11 @@ from system.clock import Stopwatch
 
 
 class TimeLimitReached(BaseException):
-    """The time allowed for a search is over. Not an Exception, so that no search takes it for a finding."""
+    """The time limit of a search was reached. Not an Exception: Hypothesis must not take it for a failure."""
 
 
 class SearchStatistics:
-    """What a search has met so far. Shared by all its examples; read by the progress display."""
+    """The counts of a search so far, over all its examples. The progress display reads them."""
 
     def __init__(self) -> None:
         self.stopwatch = Stopwatch()
@@ -51,7 +51,7 @@ class SearchStatistics:
         self.interrupted = False
 
     def add(self, counts: RunCounts, *, first_found: bool) -> None:
-        """Count one example. Those after the first finding only shrink it, and are not counted."""
+        """Count one example. Examples after the first finding only shrink it; they are not counted."""
         if self.seconds_to_first is not None:
             return
         self.examples += 1
@@ -66,14 +66,14 @@ class SearchStatistics:
             self.examples_to_first = self.examples
 
     def see(self, state: object) -> None:
-        """Count a state, and note when the last new one was met."""
+        """Count a state, and note the example of the last new state."""
         if state not in self.states:
             self.states.add(state)
             self.last_new_state = self.examples
 
 
 Progress = Callable[[SearchStatistics], None]
-"""Called after each example with what has been met so far."""
+"""A function that is called after each example, with the statistics so far."""
 
 
 def _no_progress(_: SearchStatistics) -> None:
@@ -87,7 +87,7 @@ def _outcome(event: Event) -> str:
 
 @frozen(kw_only=True)
 class Search:
-    """What to look for, where, and for how long. `target` is None where nothing should be found."""
+    """The parameters of a search. `target` is None if the search should find nothing."""
 
     scope: Scope = field(factory=Scope)
     strategy: Strategy
@@ -99,19 +99,19 @@ class Search:
 
     @property
     def needs_ending(self) -> bool:
-        """True if an example must be run to its end."""
+        """True if an example must have its liveness run."""
         return needs_ending(self.target)
 
     def begin(self) -> Lockstep:
-        """A fresh run: the queue beside its model."""
+        """A new run of the queue and its model in lock-step."""
         return Lockstep(self.scope, self.fault, target=self.target)
 
     def state_of(self, run: Lockstep) -> object | None:
-        """The state of the model, where nothing should be found: how many there are says how much was met."""
+        """The state of the model, if the search has no target. Their number measures the coverage."""
         return relative_state(run) if self.target is None and run.reference.state is not None else None
 
     def counts_of(self, run: Lockstep) -> RunCounts:
-        """What a run met."""
+        """The counts of a run."""
         records = run.ledger.records
         return RunCounts(
             steps=len(run.ledger.actions),
@@ -122,7 +122,7 @@ class Search:
         )
 
     def minimise(self, found: Found) -> tuple[Found, bool]:
-        """The shortest trace that breaks the same, and whether it is sure that no shorter one does."""
+        """The shortest trace with the same violation, and `is_minimal` of `minimise.Shortest`."""
         shortest = shrink(self.scope, self.fault, self.target, found)
         again = run_actions(self.scope, self.fault, self.target, shortest.actions)
         return again or found, shortest.is_minimal
@@ -130,18 +130,18 @@ class Search:
 
 @frozen(kw_only=True)
 class Result:
-    """What a search found, if anything, and what it met on the way."""
+    """The result of a search: its finding, if any, and its statistics."""
 
     finding: Finding | None
     actions: tuple[Action, ...]
     statistics: SearchStatistics
     stopped_early: bool
     is_minimal: bool = False
-    """Whether no trace with no more of anything is shorter."""
+    """True if every shorter trace with at most as many of each event was tried, and none fails."""
 
 
 def run(search: SearchSpec, progress: Progress = _no_progress, *, shrinking: bool = True) -> Result:
-    """Search; shrink what is found as far as it goes. `progress` is called after each example."""
+    """Run a search, and minimise the trace of its finding. `progress` is called after each example."""
     statistics = SearchStatistics()
     machine = machine_of(search, statistics, progress)
     found: Found | None = None
@@ -252,7 +252,7 @@ def machine_of(
 
 
 def relative_state(lockstep: Lockstep) -> object:
-    """The model's state with times counted from now, so that the same situation later is the same state."""
+    """The model's state with times relative to now, so that the same situation at a later time is equal."""
     state = lockstep.reference.state
     assert state is not None, "a guarded run has a model"
     now = state.now

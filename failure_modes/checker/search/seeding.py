@@ -1,8 +1,8 @@
-"""Draws that depend on the seed, and on nothing that happens to be imported.
+"""Draws that depend on the seed alone.
 
-Hypothesis mixes in constants from the source of the modules that are imported and not installed. That helps
-a test that draws numbers; a search draws which action comes next, and would go another way once an unrelated
-file was edited, or another test ran before it in the same process.
+Hypothesis also draws constants from the source of imported modules. That helps a test that draws numbers. A
+search draws actions: with these constants the same seed would give another search after an unrelated file was
+edited or imported.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _CACHE = "CONSTANTS_CACHE"
 
 @contextmanager
 def without_source_constants() -> Iterator[None]:
-    """Inside, Hypothesis knows no constants but its own. Versions that look for none are left as they are."""
+    """In this block Hypothesis uses only its own constants. Versions without this feature do not change."""
     known = getattr(providers, _SOURCE, None)
     if known is None:
         yield
@@ -32,5 +32,5 @@ def without_source_constants() -> Iterator[None]:
 
 
 def _forget() -> None:
-    """What was drawn from before is remembered, by the bounds of the number."""
+    """Clear the cache of constants that Hypothesis keeps for each range of numbers."""
     getattr(providers, _CACHE).cache.clear()

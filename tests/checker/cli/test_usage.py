@@ -38,7 +38,7 @@ from tests.checker.sample_traces import SMALL_TEXT
         (("find", "FM_001", "--weight", "Tick=²"), "'Tick=²': the weight is a whole number from 0 to 100"),
         (
             ("find", "FM_001", "--weight", "Step=0", "--weight", "Enqueue=0", "--weight", "Tick=0"),
-            "every action has weight 0: there is nothing to try",
+            "every action has weight 0, so no action can be drawn",
         ),
         (("find", "FM_001", "--examples", "0"), "Invalid value for '--examples'"),
         (("find", "FM_001", "--seconds", "0"), "Invalid value for '--seconds'"),

@@ -1,4 +1,4 @@
-"""The chaos run: what it strikes, and that its books notice whatever is wrong."""
+"""The chaos run: the faults that it injects, and the defects that its audit reports."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.scope import StoreKind
 from failure_modes.checker.real.chaos import Plan, run
 from failure_modes.checker.real.chaos_audit import AuditReport, audit_report
-from failure_modes.checker.real.chaos_process import ProcessConfiguration, build, said
+from failure_modes.checker.real.chaos_process import ProcessConfiguration, build, read_log
 from failure_modes.checker.real.database_location import DatabaseLocation
 from failure_modes.checker.real.new_location import new_location
 from failure_modes.checker.subject.worlds import NoWorld
@@ -72,14 +72,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _books(folder: Path, *died: str, settled: bool = True) -> AuditReport:
+def _audited(folder: Path, *died: str, settled: bool = True) -> AuditReport:
     with closing(SQLiteStore(folder / "queue.db", clock=SystemClock())) as store:
         return audit_report(store, folder, Counter(), died=[*died], settled=settled)
 
 
-def test_books_that_balance(folder: Path) -> None:
+def test_an_audit_without_defects(folder: Path) -> None:
     """One job succeeded and one failed; nothing is wrong."""
-    report = _books(folder)
+    report = _audited(folder)
     assert report.clean
     assert (report.jobs, report.accepted, report.succeeded, report.failed) == (2, 2, 1, 1)
     assert report.audit["failed"] == 5
@@ -134,11 +134,11 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_books_that_do_not_balance(folder: Path, name: str) -> None:
-    """Each thing that can be wrong is noticed, under its name."""
+def test_an_audit_with_a_defect(folder: Path, name: str) -> None:
+    """Each kind of defect is reported under its name."""
     tamper, kind = WRONG[name]
     tamper(folder)
-    report = _books(folder)
+    report = _audited(folder)
     assert not report.clean
     assert getattr(report, kind)
 
@@ -147,14 +147,14 @@ def test_a_line_that_was_cut_short_is_left_out(tmp_path: Path) -> None:
     """Its process died in the midst of it; the next one of that name begins on a line of its own."""
     log = tmp_path / "producer1.log"
     log.write_text('["asked", "p-0"]\n["accep\n["accepted", "p-0", 1]\n\n["asked", "p-1"]\n["ac')
-    assert said(log) == [["asked", "p-0"], ["accepted", "p-0", 1], ["asked", "p-1"]]
+    assert read_log(log) == [["asked", "p-0"], ["accepted", "p-0", 1], ["asked", "p-1"]]
 
 
-def test_who_dies_unasked_or_is_not_done_is_strange(folder: Path) -> None:
-    """A process that ended by itself, and work that is left, are told."""
-    report = _books(folder, "worker1 ended by itself", settled=False)
+def test_a_process_that_ended_and_a_job_that_is_left_are_reported(folder: Path) -> None:
+    """A process that ended by itself, and a job that has not ended, are in the audit report."""
+    report = _audited(folder, "worker1 ended by itself", settled=False)
     assert report.died == ("worker1 ended by itself",)
-    assert report.inconsistent == ("something is still to be done after all the time there was",)
+    assert report.inconsistent == ("a job is still pending or running after the time limit",)
     assert not report.clean
 
 
@@ -167,8 +167,8 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> DatabaseLocation
         not_at_hand(f"PostgreSQL: {error}")
 
 
-def test_a_short_run_strikes_and_balances(location: DatabaseLocation, tmp_path: Path) -> None:
-    """Some seconds: whatever can fall does, jobs are done, and nothing is wrong."""
+def test_a_short_run_injects_each_fault_and_holds(location: DatabaseLocation, tmp_path: Path) -> None:
+    """In some seconds each possible fault is injected, all jobs end, and the audit finds no defect."""
     report = run(Plan(folder=tmp_path, location=location, seconds=6, seed=1), lambda _: None)
     assert report.clean, (report.lost, report.duplicated, report.stuck, report.inconsistent, report.died)
     fell = (
@@ -176,7 +176,7 @@ def test_a_short_run_strikes_and_balances(location: DatabaseLocation, tmp_path: 
         | ({"cuts"} if location.cut else set())
         | ({"restarts"} if location.restart else set())
     )
-    assert {blow for blow, count in report.injected.items() if count} >= fell
+    assert {kind for kind, count in report.injected.items() if count} >= fell
     assert report.succeeded + report.failed == report.jobs > 0
     assert not (tmp_path / "audit.jsonl").exists()
 

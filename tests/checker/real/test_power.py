@@ -43,10 +43,10 @@ def kept_as(journal: str, synchronous: str) -> Fault:
 def test_nothing_that_the_store_acknowledged_is_lost() -> None:
     """In any image after any operation; with the log copied back, and with something at risk."""
     looked = check_images(STORE, 1, steps=30)
-    assert (looked.lost, looked.corrupt, looked.breaches, looked.first) == (0, 0, (), "")
+    assert (looked.lost, looked.corrupt, looked.violations, looked.first_problem) == (0, 0, (), "")
     assert looked.checkpoints > 0
     assert looked.at_risk > 100
-    assert looked.different > 100
+    assert looked.distinct > 100
     assert looked.recovered > 5
 
 
@@ -59,7 +59,7 @@ def test_other_settings_lose_what_they_acknowledged(journal: str, synchronous: s
     looked = check_images(Setting(journal=journal, synchronous=synchronous), 1, steps=16)
     assert looked.lost > 0
     assert (looked.corrupt > 0) is corrupts
-    assert looked.first.startswith("seed 1, after operation ")
+    assert looked.first_problem.startswith("seed 1, after operation ")
 
 
 @pytest.mark.parametrize("deaf_to", [Sync, SyncFolder])
