@@ -265,7 +265,7 @@ def test_a_trace_that_breaks_something_else_is_not_as_expected(
     assert result.exit_code == EXIT.NOT_AS_EXPECTED
     where = f"step {breaks['step']}" if breaks["step"] else "the end"
     assert result.stdout.splitlines()[-1] == (
-        f" not as expected: the trace was to break {breaks['invariant']} at {where}"
+        f" not as expected: the trace should break {breaks['invariant']} at {where}"
     )
 
 
@@ -278,7 +278,7 @@ def test_an_action_that_could_not_happen_is_not_as_expected(tmp_path: Path) -> N
     result = invoke("replay", str(file))
     assert result.exit_code == EXIT.NOT_AS_EXPECTED
     assert result.stdout.splitlines()[-1] == (
-        f" not as expected: the trace was to break {breaks['invariant']} at step {breaks['step']}"
+        f" not as expected: the trace should break {breaks['invariant']} at step {breaks['step']}"
         "; 1 actions could not happen"
     )
 
