@@ -53,8 +53,8 @@ this:
 5. **The model takes the same action.** `oracle/reference.py` gives the action and these choices to
    `model/step.py`, which computes the next state. If nothing was committed, the model takes no step. If the
    model rejects the action, that is a divergence at once.
-6. **Two oracles judge.** `oracle/ledger.py` keeps a `Record` of the step. *Violation*: `oracle/judge.py` makes
-   a `Change` of the record and asks each invariant (`model/invariants/`); the model has no part in this.
+6. **Two oracles judge.** `oracle/ledger.py` keeps a `Record` of the step. *Violation*: `oracle/judge.py`
+   makes a `Change` of the record and asks each invariant (`model/invariants/`), without the model.
    *Divergence*: `oracle/reference.py` compares rows, audit and phase with the model.
    A run may have a *target*, the invariant to break (`experiment/target.py`). Then the judge notes a
    divergence and continues without the model; an invariant that the target tolerates may break before it; any
