@@ -20,7 +20,7 @@ _OPERATIONS = """\
 | operation (one transaction each) | rule |
 | --- | --- |
 | enqueue | if a job has the same idempotency key, that job is returned, and no second job is added |
-| lease | takes the retry that has been due longest, else the new job of the lowest id; ends a stale execution |
+| lease | takes the retry that is due longest, else the new job of the lowest id; ends a stale execution |
 | lease, with limits | takes no retry while the budget is spent, and no job while the breaker is open |
 | start, heartbeat, commit, fail | accepted only from the execution that holds an unexpired lease |
 | commit | writes the effect and the COMMITTED record together; only the first commit of a job is accepted |

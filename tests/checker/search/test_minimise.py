@@ -96,7 +96,7 @@ def test_a_queue_that_cannot_be_explored_is_searched_locally() -> None:
 
 def test_a_search_says_where_a_shorter_trace_was_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last line of `find` says that what it shows need not be the shortest; else it is silent."""
-    said = "and perhaps not to the shortest"
+    said = "but a shorter trace may exist"
     mode_id = quickest().id
     assert said not in invoke("find", mode_id).stdout
     monkeypatch.setattr(minimising, "STATES_MAX", 1)
