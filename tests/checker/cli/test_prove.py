@@ -64,7 +64,7 @@ def test_the_text_says_how_short_it_is_and_that_the_fix_holds() -> None:
     assert (result.exit_code, result.stderr) == (EXIT.AS_EXPECTED, "")
     assert result.stdout.startswith("FM_001 duplicate retry: 1 job, 2 ticks of 30 s, 1 crash; 2 workers, ")
     assert "shortest possible" in result.stdout
-    assert " no trace of fewer than 8 steps breaks INV_001: " in result.stdout
+    assert " no trace with fewer than 8 steps breaks INV_001: " in result.stdout
     assert " prevented by commit boundary: complete, nothing breaks in any rea" in result.stdout
 
 
@@ -106,7 +106,7 @@ def test_a_scope_in_which_it_cannot_break_is_not_as_expected() -> None:
     """Without time no lease runs out: that is known for sure, and the exit code is 1."""
     result = invoke("prove", "FM_001", "--ticks", "0")
     assert result.exit_code == EXIT.NOT_AS_EXPECTED
-    assert " the broken system: INV_001 is broken in no reachable state of this scope: " in result.stdout
+    assert " the broken system: INV_001 breaks in no reachable state of this scope: " in result.stdout
     code, (broken, _) = proved_json("FM_001", "--ticks", "0")
     assert (code, broken["verdict"], broken["complete"]) == (EXIT.NOT_AS_EXPECTED, "held", True)
 
@@ -194,7 +194,7 @@ def test_a_name_that_is_taken_is_refused(folder: Path) -> None:
     result = invoke("prove", "FM_001", "--keep", "taken")
     assert (result.exit_code, result.stdout) == (EXIT.REFUSED, "")
     assert result.stderr == (
-        "error: --keep taken: a trace of that name exists already; choose another name\n"
+        "error: --keep taken: there is already a trace of that name; choose another name\n"
     )
     assert taken.read_text() == SMALL_TEXT
 
