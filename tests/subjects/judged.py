@@ -84,7 +84,7 @@ class TasksRun:
         for _ in range(ROUNDS):
             for name in WORKERS:
                 self._run_to_rest(Step(worker=name))
-            left = self.world.observer.execute("SELECT id FROM tasks WHERE NOT finished").fetchall()
+            left = self.world.database.observer.execute("SELECT id FROM tasks WHERE NOT finished").fetchall()
             if not left:
                 return
         self._break(NONE_LOST, f"task {left[0][0]} is never done")
@@ -92,7 +92,7 @@ class TasksRun:
     def snapshot(self) -> Reached:
         """Where the run stands."""
         processes = tuple([process.snapshot() for process in self.world.processes.values()])
-        return Reached(self.world.content(), self.world.clock.now(), processes)
+        return Reached(self.world.content.now(), self.world.clock.now(), processes)
 
     def restore(self, reached: Reached, actions: tuple[Action, ...]) -> None:
         """Go on from there, where these actions led."""

@@ -153,7 +153,7 @@ class Lockstep:
         ledger.start_recovery()
         noted = tuple(ledger.events)
         history = noted if self.world.restorable else self.system.history()
-        same = same_history(history, noted, in_order=not self.world.overlaps)
+        same = same_history(history, noted, in_order=not self.world.database.overlaps)
         if not same and self.reference.state is not None:
             self._diverge(("the audit is complete", "the audit is without earlier rows, or has changed ones"))
         self.judge.judge_ending(

@@ -163,7 +163,7 @@ def _run(schedule: Schedule, make: MakeWorld) -> Left:
         ]
         return Left(
             steps=(*steps, ended),
-            rows=world.left(),
+            rows=world.content.everything(),
             met=tuple(sorted(lockstep.ledger.sometimes.items())),
         )
 

@@ -20,7 +20,7 @@ from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.oracle.liveness import PATIENCE_MS, ROUNDS_MAX, next_time
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.simulation.content import Content
-from failure_modes.checker.simulation.disk.images import clear_away, complete_content, lay_out
+from failure_modes.checker.simulation.disk.images import complete_content, remove_files, write_files
 from failure_modes.checker.simulation.disk.operations import Operation, Sync
 from failure_modes.checker.simulation.disk.volatile import Disk, Image, nothing, some_of, torn
 from failure_modes.checker.simulation.disk.volatile import everything as all_of_it
@@ -147,7 +147,7 @@ class _Looker:
         return self.known[key]
 
     def _open(self, image: Image) -> _Found:
-        lay_out(self.path, image)
+        write_files(self.path, image)
         try:
             SQLiteStore(self.path, clock=ManualClock()).close()
             content, wrong = complete_content(self.path)
@@ -158,7 +158,7 @@ class _Looker:
         except StoreError as error:
             return _Found(wrong=str(error))
         finally:
-            clear_away(self.path)
+            remove_files(self.path)
 
 
 def look(setting: Setting, seed: int, steps: int = STEPS) -> Looked:
@@ -213,13 +213,13 @@ def _recorded(setting: Setting, seed: int, steps: int) -> _Run:
     chance = random.Random(f"{seed}:schedule")
     bursts = UNRESTRICTED.bursts(SCOPE)
     world = PoweredWorld(QueueSubject(SCOPE, fault), granularity=SCOPE.granularity)
-    first = world.database.at_first
+    first = world.database.initial_disk
     with Lockstep(SCOPE, fault, world=world) as lockstep:
-        commits = [(0, world.left())]
+        commits = [(0, world.content.everything())]
         for _ in range(steps):
             for action in chance.choice(bursts):
                 committed = lockstep.possible(action) and lockstep.apply(action).committed
-                commits += [(len(world.database.operations), world.left())] * committed
+                commits += [(len(world.database.operations), world.content.everything())] * committed
         return _Run(first=first, operations=tuple(world.database.operations), commits=tuple(commits))
 
 

@@ -61,7 +61,7 @@ class RealWorld(World):
         self.fault = fault
         super().__init__(QueueSubject(scope, fault), granularity=scope.granularity, **options)
 
-    def process(self, name: str, program: Program) -> "RealProcess":
+    def make_process(self, name: str, program: Program) -> "RealProcess":
         """A process of that name, not yet started."""
         del program  # it runs elsewhere
         return RealProcess(self, name)
@@ -112,13 +112,12 @@ class RealProcess(Process):
         except (EOFError, ConnectionError):
             raise ProcessLost(f"process {self.name} ended by itself") from None
         if isinstance(self.world, PoweredWorld):
-            self.world.database.note(reached.operations)
+            self.world.database.apply(reached.operations)
         self.world.release_locks(reached.lock_releases)
-        self.context.report(
-            at=reached.at, at_rest=reached.at_rest, current_job=reached.current_job, read_at=reached.read_at
-        )
+        self.boundaries.report(at=reached.at, read_at=reached.read_at)
+        self.context.report(at_rest=reached.at_rest, current_job=reached.current_job)
         self._in_transaction = reached.in_transaction
-        self.context.wait(waits=reached.moved.blocked)
+        self.wait(waits=reached.moved.blocked)
         return reached.moved
 
     def kill(self) -> None:
@@ -133,6 +132,7 @@ class RealProcess(Process):
         self._child = self._pipe = None
         self._in_transaction = False
         self.context.reset()
+        self.boundaries.reset()
 
     def end(self, child: multiprocessing.process.BaseProcess, pipe: Connection) -> None:
         """Make an end of it."""
@@ -186,19 +186,19 @@ def _serve(pipe: Connection, name: str, path: str, scope: Scope, fault: Fault) -
 
 
 def _done(world: World) -> tuple[Operation, ...]:
-    return world.database.taken() if isinstance(world, PoweredWorld) else ()
+    return world.database.take_operations() if isinstance(world, PoweredWorld) else ()
 
 
 def _let_finally_commit(process: Process) -> None:
     """What no crash does: what was begun is made durable by a `finally`. See `SoftProcess`."""
     if isinstance(process.connection, SQLiteStepping) and process.in_transaction:
-        process.connection.commit_what_was_begun()
+        process.connection.commit_open_transaction()
 
 
 class SoftWorld(RealWorld):
     """A world that is unlike a real one, so that the comparison has something to find: a canary."""
 
-    def process(self, name: str, program: Program) -> "RealProcess":
+    def make_process(self, name: str, program: Program) -> "RealProcess":
         """A process whose crash is none."""
         del program
         return SoftProcess(self, name)

@@ -1,11 +1,9 @@
-"""The world in which power may fail: at any time it is known what its database's disk was told to keep.
+"""The world in which power may fail. It follows which bytes of the database are synced to the disk.
 
-When power fails every process dies, and the database is what the disk was told to keep and nothing else: the
-worst that an honest disk may do. It may also have kept more, and a sector without the next; what that comes
-to is looked at by the session `power`.
+When power fails, every process dies, and the database has its synced bytes only: the worst case of an honest
+disk. A disk may also keep some of the other bytes, sector by sector; the session `power` tries those cases.
 
-A state of this world is restored with its files as they were, each byte that the disk was not told to keep
-among them.
+A snapshot of this world has the whole disk. Restoring the snapshot restores the unsynced bytes, too.
 """
 
 from collections.abc import Callable
@@ -15,54 +13,54 @@ from pathlib import Path
 from attrs import field, frozen
 
 from failure_modes.checker.simulation.content import Content
-from failure_modes.checker.simulation.disk.images import clear_away, files_of, lay_out, read_image
+from failure_modes.checker.simulation.disk.images import files_of, read_image, remove_files, write_files
 from failure_modes.checker.simulation.disk.operations import Operation
 from failure_modes.checker.simulation.disk.vfs import watched_target, watching
 from failure_modes.checker.simulation.disk.volatile import Disk, disk_of, nothing
 from failure_modes.checker.simulation.disk.volatile import everything as all_of_it
-from failure_modes.checker.simulation.host import VirtualClock
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.simulation.sqlite_database import SQLiteDatabase, fresh_database, new_path
 from failure_modes.checker.simulation.stepping import Connecting, SteppingConnection
 from failure_modes.checker.simulation.subject import Subject
+from failure_modes.checker.simulation.virtual_clock import VirtualClock
 from failure_modes.checker.simulation.world import World
 
 DISK = "disk"
-"""What the disk of a state stands under in its content, beside the tables."""
+"""The name of the disk in a content, beside the names of the tables."""
 
 
 @frozen
-class Held:
-    """A disk; two are one where a loss of power would leave the same rows."""
+class DiskState:
+    """A disk. Two states are equal if a loss of power leaves the same rows."""
 
-    left: str
-    """The rows, where they are not those that are there now."""
+    rows_after_power_loss: str
+    """The rows after a loss of power; empty if these are the present rows."""
     disk: Disk = field(eq=False, repr=False)
     audit_end: int = field(eq=False, repr=False)
 
 
 class PoweredDatabase(SQLiteDatabase):
-    """A database file whose disk is watched."""
+    """A database file. Each operation of SQLite on its files is watched."""
 
     def __init__(self, subject: Subject, *, path: Path | None = None, restorable: bool = False) -> None:
-        """Raises NoVFS where SQLite's file operations cannot be seen."""
+        """Raises NoVFS if this Python cannot watch SQLite's file operations."""
         file = path or fresh_database(subject)
         if path is None:
             subject.prepare(str(file))
         self.operations: list[Operation] = []
-        """What was done to the files since they were last told to another."""
+        """The operations on the files since `take_operations` was last called."""
         self.disk = disk_of(files_of(file))
-        self.at_first = self.disk
+        self.initial_disk = self.disk
         self._clock: VirtualClock
         self._alive: set[SteppingConnection] = set()
-        """The connections of processes that were opened since the files were laid out."""
+        """The connections of processes that were opened since the files were last written."""
         self._watching = ExitStack()
         self._watching.enter_context(watching(file, self._watch))
         super().__init__(subject, path=file, restorable=restorable)
         self._owns_path = path is None
 
     def observe(self, clock: VirtualClock) -> None:
-        """Open it for the world itself."""
+        """Open the database for the world itself, and set `observer`."""
         self._clock = clock
         super().observe(clock)
 
@@ -73,47 +71,47 @@ class PoweredDatabase(SQLiteDatabase):
         return connection
 
     def is_lost(self, connection: SteppingConnection) -> bool:
-        """True if the files were laid out since it was opened."""
+        """True if the files were written again since the connection was opened."""
         return connection not in self._alive
 
-    def note(self, operations: tuple[Operation, ...]) -> None:
-        """These were carried out by a process elsewhere."""
+    def apply(self, operations: tuple[Operation, ...]) -> None:
+        """Apply the operations of a real process to the disk."""
         for operation in operations:
             self.disk = self.disk.after(operation)
 
-    def taken(self) -> tuple[Operation, ...]:
-        """What was done to the files since this was last asked."""
+    def take_operations(self) -> tuple[Operation, ...]:
+        """Return the operations since the last call, and remove them."""
         operations = tuple(self.operations)
         self.operations.clear()
         return operations
 
     def read(self) -> Content:
         """The disk, and the rows of the state."""
-        left = ""
+        rows = ""
         if not self.disk.all_kept:
             image = read_image(new_path(), self.disk.image(nothing))
-            left = "" if image == self.everything() else repr(image)
-        return ((DISK, ((Held(left, self.disk, self.last_audit_id()),),)), *super().read())
+            rows = "" if image == self.everything() else repr(image)
+        return ((DISK, ((DiskState(rows, self.disk, self.last_audit_id()),),)), *super().read())
 
-    def write(self, wanted: Content, present: Callable[[], Content], *, audited: bool) -> None:
-        """Let the files be as they were."""
-        del present, audited
-        self.lay_out(_held(wanted).disk)
+    def write(self, wanted: Content, present: Callable[[], Content], *, empty_audit: bool) -> None:
+        """Write the files of the snapshot again."""
+        del present, empty_audit
+        self.load(_disk_state(wanted).disk)
 
     def audit_end(self, content: Content) -> int:
-        """The last row of the audit when the content was read: it is restored with the files."""
-        return _held(content).audit_end
+        """The id of the last audit row when the content was read: the files have that row."""
+        return _disk_state(content).audit_end
 
-    def lay_out(self, disk: Disk) -> None:
-        """Let this be the disk, and open it again."""
+    def load(self, disk: Disk) -> None:
+        """Write the files of this disk, and open the database again."""
         self._close_connections()
         self._alive.clear()
-        lay_out(self.path, disk.image(all_of_it))
+        write_files(self.path, disk.image(all_of_it))
         self.disk = disk
         self.observe(self._clock)
 
     def last_audit_id(self) -> int:
-        """The id of the last row of the audit; 0 if there is none."""
+        """The id of the last audit row; 0 if there is none."""
         audit = self.subject.layout.audit
         if audit is None:
             return 0
@@ -125,7 +123,7 @@ class PoweredDatabase(SQLiteDatabase):
         with self._watching:
             super().close()
         if self._owns_path:
-            clear_away(self.path)
+            remove_files(self.path)
 
     def _watch(self, operation: Operation) -> int:
         self.operations.append(operation)
@@ -138,31 +136,31 @@ class PoweredDatabase(SQLiteDatabase):
 
 
 class PoweredWorld(World):
-    """A world whose power may fail."""
+    """A world in which power may fail."""
 
     database: PoweredDatabase
 
     def open_database(self, path: Path | None) -> PoweredDatabase:
-        """A file, whose disk is watched."""
+        """Open a database file whose disk is watched."""
         return PoweredDatabase(self.subject, path=path, restorable=self.restorable)
 
     def lose_power(self) -> int:
-        """Let power fail, and come back. Returns the id of the last row of the audit that is left."""
-        self.settle()
-        image = self.database.disk.image(nothing)  # what the death of a process does to the files is too late
+        """Let power fail and return. Returns the id of the last audit row after it."""
+        self.content.write_pending()
+        image = self.database.disk.image(nothing)  # before the processes die and write
         for process in self.processes.values():
             process.kill()
-        self.database.lay_out(disk_of(image))
-        self.note_commit()
+        self.database.load(disk_of(image))
+        self.content.note_commit()
         return self.database.last_audit_id()
 
     def restore(self, content: Content, now: int, snapshots: tuple[ProcessSnapshot, ...]) -> None:
-        """Be where a world of this subject once was. No process lives on: its connection may be closed."""
+        """Restore a snapshot. Every process is started again, since the restore closes all connections."""
         for process in self.processes.values():
             process.kill()
         super().restore(content, now, snapshots)
 
 
-def _held(content: Content) -> Held:
-    held: Held = content[0][1][0][0]
-    return held
+def _disk_state(content: Content) -> DiskState:
+    state: DiskState = content[0][1][0][0]
+    return state

@@ -34,5 +34,5 @@ def handle(process: ProcessContext, job: Job, context: Context) -> None:
 
 def _charge(process: ProcessContext, gateway: Gateway, value: str, key: str | None) -> None:
     """Call the gateway. A process that is brought back has called it already, and has its answer."""
-    if process.answered(CALL) is None:
+    if process.recorded(CALL) is None:
         process.called(CALL, gateway.charge(value, key))

@@ -19,7 +19,7 @@ from system.worker import Worker
 def work(process: ProcessContext) -> None:
     """The worker."""
     queue: Queue = process.open()
-    if process.world.forgets:
+    if process.world.records_answers:
         queue = cast(Queue, _Noted(queue, process))
     _Resting(queue, partial(handle, process), name=process.name, process=process).run()
 
@@ -35,7 +35,7 @@ class _Noted:
         operation = getattr(self._queue, name)
 
         def noted(*arguments: Any, **options: Any) -> Any:
-            known = self._process.answered(name)
+            known = self._process.recorded(name)
             if known is not None:
                 return known.value
             began = self._process.log.length
@@ -58,7 +58,7 @@ class _Resting(Worker):
         return super().run_once()
 
     def _persist(self, operation: Callable[[], bool], *, or_ambiguous: bool = False) -> bool:
-        with self._process.insisting():
+        with self._process.retrying():
             return super()._persist(operation, or_ambiguous=or_ambiguous)
 
 

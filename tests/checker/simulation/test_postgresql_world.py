@@ -115,7 +115,7 @@ def test_a_dead_workers_statement_still_runs_once_it_gets_its_lock() -> None:
         lockstep.apply(Crash(worker="A"))
         assert world.database.backends.lingers(session.ghost)
         blocker.execute("COMMIT")
-        world.settle_sessions()
+        world.database.backends.settle()
         assert not world.database.backends.lingers(session.ghost)
         assert lockstep.durable.effects == ()
 

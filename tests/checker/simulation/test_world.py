@@ -18,7 +18,7 @@ from failure_modes.checker.search.machine import Search, run
 from failure_modes.checker.simulation.process_log import ProcessLog
 from failure_modes.checker.simulation.sqlite_stepping import SQLiteStepping
 from failure_modes.checker.simulation.stepping import (
-    LOOKS,
+    READ_ONLY_VERBS,
     Crashed,
     PausePoint,
     StatementResult,
@@ -86,37 +86,37 @@ class _Recorder:
     dead = False
 
     def __init__(self) -> None:
-        self.looked: list[bool] = []
+        self.read_only: list[bool] = []
         self.log = ProcessLog("recorder", self.refuse)
         """Nothing has run before."""
 
     def reached(self, at: PausePoint, statement: str) -> None:
-        """Go on."""
+        """Do not pause."""
 
     def blocked(self, statement: str) -> None:
-        """Nobody will let go."""
+        """Fail: no other process releases a lock."""
         raise AssertionError(f"blocked: {statement}")
 
     def record(self, ran: StatementResult) -> None:
-        """Forget it."""
+        """Do nothing."""
 
     def refuse(self, error: BaseException) -> NoReturn:
-        """There is no reason to."""
+        """Raise the error."""
         raise error
 
     def began(self) -> None:
-        """Go on."""
+        """Do not pause."""
 
-    def looks_for(self, unheld: tuple[int, ...]) -> None:
-        """Nobody asks."""
+    def skips_locked(self, unlocked: tuple[int, ...]) -> None:
+        """Do nothing: no other process locks a row."""
 
-    def let_go(self) -> None:
-        """Nobody waits."""
+    def failed(self) -> None:
+        """Do nothing: no other process waits for a lock."""
 
-    def ended(self, *, committed: bool, changed: bool, looked: bool) -> None:
-        """Remember whether it only looked."""
+    def ended(self, *, committed: bool, changed: bool, read_only: bool) -> None:
+        """Record if the transaction was read-only."""
         del committed, changed
-        self.looked.append(looked)
+        self.read_only.append(read_only)
 
 
 def test_a_dead_process_makes_nothing_durable_and_keeps_no_lock(tmp_path: object) -> None:
@@ -238,13 +238,13 @@ def test_a_transaction_that_changed_no_row_may_have_done_more_than_look() -> Non
     connection = SQLiteStepping(database, process)
     connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT UNIQUE)")
     connection.execute("INSERT INTO t (key) VALUES ('k1')")
-    changes, process.looked = database.total_changes, []
+    changes, process.read_only = database.total_changes, []
     for statement in ("SELECT * FROM t", "INSERT OR IGNORE INTO t (key) VALUES ('k1')", "SELECT * FROM t"):
         for sql in ("BEGIN IMMEDIATE", statement, "COMMIT"):
             connection.execute(sql)
     assert database.total_changes == changes
     assert database.execute("SELECT seq FROM sqlite_sequence").fetchall() == [(2,)]
-    assert process.looked == [True, False, True]
+    assert process.read_only == [True, False, True]
     connection.close()
 
 
@@ -261,7 +261,7 @@ def test_a_transaction_that_changed_no_row_may_have_done_more_than_look() -> Non
 def test_a_statement_that_locks_rows_only_looks(sql: str, told: str, *, looks: bool) -> None:
     """What it locks is free again after it: the store is as it was."""
     assert label(sql) == told
-    assert (verb_of(sql) in LOOKS) is looks
+    assert (verb_of(sql) in READ_ONLY_VERBS) is looks
 
 
 def test_a_statement_cannot_pass_by_the_boundaries() -> None:

@@ -52,7 +52,9 @@ def _fingerprint(settings: Settings, *keys: str) -> tuple[bytes, tuple[int, ...]
             while not lockstep.rests("producer"):
                 lockstep.apply(Enqueue(key=key))
         there = evolve(lockstep.snapshot(), ledger=LedgerSnapshot(), state=None)
-        digest, _ = Fingerprints(scope, world.columns(), world.subject.layout, symmetry=True).of(there)
+        digest, _ = Fingerprints(scope, world.content.columns(), world.subject.layout, symmetry=True).of(
+            there
+        )
         return digest, tuple([row[0] for row in dict(there.system.content)["jobs"]])
 
 

@@ -20,7 +20,7 @@ from system import store
 def schema() -> Iterator[Any]:
     """A connection to an empty queue."""
     world = world_of(Scope(), guarded, restorable=True)
-    with world.observer._connections.one() as connection:  # noqa: SLF001
+    with world.database.observer._connections.one() as connection:  # noqa: SLF001
         yield connection
     world.close()
 
@@ -78,5 +78,7 @@ def _fingerprint(layout: Layout, seconds: int) -> bytes:
             lockstep.apply(Tick(seconds=seconds))
         lockstep.apply(Enqueue(key="k1"))
         lockstep.apply(Step(worker="A"))
-        digest, _ = Fingerprints(Scope(), world.columns(), layout, symmetry=True).of(lockstep.snapshot())
+        digest, _ = Fingerprints(Scope(), world.content.columns(), layout, symmetry=True).of(
+            lockstep.snapshot()
+        )
         return digest

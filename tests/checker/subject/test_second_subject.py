@@ -127,7 +127,7 @@ def test_a_crash_in_the_midst_of_a_transaction_undoes_it() -> None:
         one.apply(A)
     assert process.in_transaction
     one.apply(Crash(worker="A"))
-    assert one.world.observer.execute(owners).fetchall() == [(None,), (None,)]
+    assert one.world.database.observer.execute(owners).fetchall() == [(None,), (None,)]
     one.close()
 
 
@@ -168,9 +168,9 @@ def test_a_loss_of_power_falls_on_a_foreign_queue() -> None:
     world = PoweredWorld(OneTable(InOneStatement))
     worker = world.processes["A"]
     finished = "SELECT finished FROM tasks WHERE id = 1"
-    while not world.observer.execute(finished).fetchone()[0]:
+    while not world.database.observer.execute(finished).fetchone()[0]:
         worker.resume(A)
     assert world.lose_power() == 0
     assert worker.at_rest
-    assert world.observer.execute(finished).fetchone() == (0,)
+    assert world.database.observer.execute(finished).fetchone() == (0,)
     world.close()
