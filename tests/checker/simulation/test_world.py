@@ -227,7 +227,7 @@ def test_a_history_that_is_rewritten_parts_from_the_model() -> None:
 
     with Lockstep(Scope(workers=1), fault) as lockstep:
         lockstep.apply(Enqueue(key="k1"))
-        with pytest.raises(Divergence, match="earlier rows of it changed or gone"):
+        with pytest.raises(Divergence, match="without earlier rows, or has changed ones"):
             lockstep.finish()
 
 
