@@ -268,7 +268,7 @@ def test_a_statement_cannot_pass_by_the_boundaries() -> None:
     """The ways round `execute` are refused, rather than missed."""
     connection = SQLiteStepping(sqlite3.connect(":memory:", isolation_level=None), _Recorder())
     for way in ("cursor", "commit", "rollback", "executemany", "executescript"):
-        with pytest.raises(RuntimeError, match="every statement goes through execute"):
+        with pytest.raises(RuntimeError, match="every statement must go through execute"):
             getattr(connection, way)
     connection.close()
 
