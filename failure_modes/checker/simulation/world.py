@@ -59,7 +59,7 @@ class World:
         self.processes = {
             name: self.make_process(name, program) for name, program in subject.programs().items()
         }
-        self.records_answers = records_answers and subject.remembers_answers_only(self.database.observer)
+        self.records_answers = records_answers and subject.allows_answers_only(self.database.observer)
 
     def open_database(self, path: Path | None) -> Database:
         """Open a database that no other world uses."""

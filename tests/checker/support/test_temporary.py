@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from failure_modes.checker.support import temporary
-from failure_modes.checker.support.temporary import MARK, create, let_stay, own, remove, sweep
+from failure_modes.checker.support.temporary import MARK, create, keep_for_user, own, remove, sweep
 from tests.checker.commands import ROOT, run
 from tests.checker.processes import eventually, needs_proc, started
 
@@ -87,17 +87,17 @@ def test_a_folder_that_is_left_to_the_user_stays(tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
-from failure_modes.checker.support.temporary import create, let_stay
+from failure_modes.checker.support.temporary import create, keep_for_user
 
 folder = create(Path(sys.argv[1]))
 (folder / "history").write_text("rows")
-let_stay(folder)
+keep_for_user(folder)
 """
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT, check=True)
     sweep()
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["history"]
     folder = create(tmp_path)
-    let_stay(folder)
+    keep_for_user(folder)
     remove(folder)
     assert folder.exists()
 
