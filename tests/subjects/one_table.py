@@ -77,7 +77,7 @@ def work(process: ProcessContext) -> None:
         if task is None:
             process.sleep(1)
         else:
-            process.works_on(task)
+            process.set_current_job(task)
             tasks.done(task)
 
 

@@ -10,7 +10,7 @@ from typing import cast
 from attrs import frozen
 
 from failure_modes.checker.simulation.content import Content
-from failure_modes.checker.simulation.powered import PoweredWorld
+from failure_modes.checker.simulation.power_loss_world import PowerLossWorld
 from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot, StepResult
 from failure_modes.checker.simulation.replayed_world import ReplayedWorld
@@ -124,7 +124,7 @@ class SystemSide:
                 self.world.processes[action.worker].kill()
                 return self._observed(action, StepResult(changed=not self.world.content.is_pending))
             case PowerLoss():
-                assert isinstance(self.world, PoweredWorld), "power is lost in a world that watches its disk"
+                assert isinstance(self.world, PowerLossWorld), "only such a world loses power"
                 self._audit = AuditCursor(self.world.lose_power(), in_order=not self.world.database.overlaps)
                 return self._observed(action, StepResult(changed=True))
             case _:

@@ -18,7 +18,7 @@ from attrs import frozen
 
 from failure_modes.checker.experiment.scope import Fault, Scope
 from failure_modes.checker.simulation.disk.operations import Operation
-from failure_modes.checker.simulation.powered import PoweredWorld
+from failure_modes.checker.simulation.power_loss_world import PowerLossWorld
 from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_snapshot import Intent, StepResult
 from failure_modes.checker.simulation.sqlite_stepping import SQLiteStepping
@@ -72,13 +72,13 @@ class RealWorld(World):
         return Path(self.database.location)
 
 
-class RealPoweredWorld(PoweredWorld, RealWorld):
+class RealPowerLossWorld(PowerLossWorld, RealWorld):
     """A real world with losses of power: every process is killed, and the files lose the unsynced writes."""
 
 
 def real_world_of(scope: Scope, fault: Fault) -> World:
     """The world with real processes for a scope."""
-    return (RealPoweredWorld if scope.power_loss else RealWorld)(scope, fault)
+    return (RealPowerLossWorld if scope.power_loss else RealWorld)(scope, fault)
 
 
 class RealProcess(Process):
@@ -111,7 +111,7 @@ class RealProcess(Process):
             reached: _Reached = pipe.recv()
         except (EOFError, ConnectionError):
             raise ProcessLost(f"process {self.name} ended by itself") from None
-        if isinstance(self.world, PoweredWorld):
+        if isinstance(self.world, PowerLossWorld):
             self.world.database.apply(reached.operations)
         self.world.release_locks(reached.lock_releases)
         self.boundaries.report(at=reached.at, read_at=reached.read_at)
@@ -186,7 +186,7 @@ def _serve(pipe: Connection, name: str, path: str, scope: Scope, fault: Fault) -
 
 
 def _file_operations(world: World) -> tuple[Operation, ...]:
-    return world.database.take_operations() if isinstance(world, PoweredWorld) else ()
+    return world.database.take_operations() if isinstance(world, PowerLossWorld) else ()
 
 
 def _let_finally_commit(process: Process) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from failure_modes.checker.simulation.content import Content
-from failure_modes.checker.simulation.stepping import Connecting, SteppingConnection
+from failure_modes.checker.simulation.stepping import ConnectingProcess, SteppingConnection
 from failure_modes.checker.simulation.virtual_clock import VirtualClock
 
 
@@ -31,7 +31,7 @@ class Database(Protocol):
         """Open the database for the world itself, and set `observer`."""
         ...
 
-    def connection(self, process: Connecting, target: str) -> SteppingConnection:
+    def connection(self, process: ConnectingProcess, target: str) -> SteppingConnection:
         """A connection that pauses the process."""
         ...
 

@@ -13,13 +13,13 @@ from failure_modes.checker.simulation.host import Host
 from failure_modes.checker.simulation.process_boundaries import ProcessBoundaries
 from failure_modes.checker.simulation.process_snapshot import Intent, ProcessSnapshot, Returned
 from failure_modes.checker.simulation.stateless import Watched, never_changes, watched
-from failure_modes.checker.simulation.stepping import OfSimulation, PausePoint, SteppingConnection
+from failure_modes.checker.simulation.stepping import PausePoint, SimulationPart, SteppingConnection
 
 SLEEPS_MAX = 100
 """Sleeps between two boundaries; a process that needs more will never reach the next one."""
 
 
-class ProcessContext(OfSimulation):
+class ProcessContext(SimulationPart):
     """One virtual process, as its program sees it."""
 
     def __init__(self, world: Host, name: str, boundaries: ProcessBoundaries) -> None:
@@ -90,10 +90,10 @@ class ProcessContext(OfSimulation):
         self.connection = self.world.database.connection(self._boundaries, target)
         return self.connection
 
-    def is_set_up(self) -> None:
+    def end_set_up(self) -> None:
         """From now on each statement of the connection is a place to pause."""
         assert self.connection is not None, "a process that is set up is connected"
-        self.connection.is_set_up()
+        self.connection.end_set_up()
 
     # The program.
 
@@ -103,7 +103,7 @@ class ProcessContext(OfSimulation):
         self._transaction.expect()
         return intent
 
-    def works_on(self, job: int) -> None:
+    def set_current_job(self, job: int) -> None:
         """Set the job that the program works on, until the process rests."""
         self.current_job = job
 

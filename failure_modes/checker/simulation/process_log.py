@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from failure_modes.checker.simulation.process_snapshot import Entry, Intent, Returned
-from failure_modes.checker.simulation.stepping import NotTheSame, StatementResult
+from failure_modes.checker.simulation.stepping import NotDeterministic, StatementResult
 
 _NO_INTENTS = (StatementResult, int, Returned)
 
@@ -134,7 +134,7 @@ class ProcessLog:
         return entry
 
     def _differs(self, how: str) -> NoReturn:
-        self._refuse(NotTheSame(f"process {self._name} {how}"))
+        self._refuse(NotDeterministic(f"process {self._name} {how}"))
 
 
 def _begins(entry: Entry) -> bool:

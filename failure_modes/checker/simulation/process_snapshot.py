@@ -73,7 +73,7 @@ class ProcessSnapshot:
     """The ids that were visible at each read with SKIP LOCKED of the transaction."""
 
 
-class Place(Protocol):
+class ProcessState(Protocol):
     """The boundary of a process: the process itself has it, and so does its `ProcessSnapshot`."""
 
     @property

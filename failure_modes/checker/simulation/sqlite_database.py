@@ -17,7 +17,7 @@ from failure_modes.checker.simulation.content import (
     write_content,
 )
 from failure_modes.checker.simulation.sqlite_stepping import SQLiteStepping, open_sqlite
-from failure_modes.checker.simulation.stepping import Connecting, SteppingConnection
+from failure_modes.checker.simulation.stepping import ConnectingProcess, SteppingConnection
 from failure_modes.checker.simulation.subject import Subject
 from failure_modes.checker.simulation.virtual_clock import VirtualClock
 from failure_modes.checker.support import temporary
@@ -63,7 +63,7 @@ class SQLiteDatabase:
         )
         self._observing, _ = self._pool[_OBSERVER]
 
-    def connection(self, process: Connecting, target: str) -> SteppingConnection:
+    def connection(self, process: ConnectingProcess, target: str) -> SteppingConnection:
         """A connection that pauses the process."""
         connection, set_up = self._open(process.name, target)
         return SQLiteStepping(connection, process, set_up)

@@ -7,7 +7,7 @@ from failure_modes.checker.simulation.stepping import (
     Row,
     RowsOfStatement,
     StatementResult,
-    Stepped,
+    SteppedProcess,
     SteppingConnection,
     verb_of,
 )
@@ -32,7 +32,7 @@ class SQLiteStepping(SteppingConnection):
     """A SQLite connection of one virtual process. Its set-up statements are the PRAGMAs."""
 
     def __init__(
-        self, connection: sqlite3.Connection, process: Stepped, set_up: set[str] | None = None
+        self, connection: sqlite3.Connection, process: SteppedProcess, set_up: set[str] | None = None
     ) -> None:
         """`set_up` has the set-up statements that ran on the connection before: they do not run again."""
         super().__init__(process)

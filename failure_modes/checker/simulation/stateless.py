@@ -13,13 +13,13 @@ from typing import Any
 from attrs import fields, has
 
 from failure_modes.checker.simulation.content import Unexplorable
-from failure_modes.checker.simulation.stepping import OfSimulation
+from failure_modes.checker.simulation.stepping import SimulationPart
 
 KeepsNothing = Callable[[Any], bool]
 """Returns True for an object that is known to keep nothing between two transactions. See `Subject`."""
 
 
-def kept(part: Any, keeps_nothing: KeepsNothing) -> object:
+def held_values(part: Any, keeps_nothing: KeepsNothing) -> object:
     """The values that an object holds, also through other objects; an object that keeps nothing has none.
 
     Raises Unexplorable for an object whose attributes cannot be read.
@@ -27,17 +27,22 @@ def kept(part: Any, keeps_nothing: KeepsNothing) -> object:
     if part is None or isinstance(part, int | float | str | bytes):
         return part
     if isinstance(part, list | tuple | set | frozenset):
-        return tuple([kept(item, keeps_nothing) for item in part])
+        return tuple([held_values(item, keeps_nothing) for item in part])
     if isinstance(part, dict):
-        return tuple([(kept(key, keeps_nothing), kept(value, keeps_nothing)) for key, value in part.items()])
+        return tuple(
+            [
+                (held_values(key, keeps_nothing), held_values(value, keeps_nothing))
+                for key, value in part.items()
+            ]
+        )
     name = type(part).__qualname__
-    if keeps_nothing(part) or isinstance(part, OfSimulation | FunctionType | type):
+    if keeps_nothing(part) or isinstance(part, SimulationPart | FunctionType | type):
         return name
     if not has(type(part)) and not hasattr(part, "__dict__"):
         raise Unexplorable(f"the system keeps a {name}, whose attributes cannot be read")
     slots = {one.name: getattr(part, one.name) for one in fields(type(part))} if has(type(part)) else {}
     held = slots | getattr(part, "__dict__", {})
-    return name, tuple([(key, kept(value, keeps_nothing)) for key, value in held.items()])
+    return name, tuple([(key, held_values(value, keeps_nothing)) for key, value in held.items()])
 
 
 def never_changes(part: Any, keeps_nothing: KeepsNothing) -> bool:
@@ -68,10 +73,10 @@ class Watched:
     def __init__(self, system: Any, keeps_nothing: KeepsNothing) -> None:
         self._system = system
         self._keeps_nothing = keeps_nothing
-        self._at_first = kept(system, keeps_nothing)
+        self._initial_values = held_values(system, keeps_nothing)
 
     def unexplorable(self) -> Unexplorable | None:
         """The error if the system has kept something in memory; else None."""
-        if kept(self._system, self._keeps_nothing) == self._at_first:
+        if held_values(self._system, self._keeps_nothing) == self._initial_values:
             return None
         return Unexplorable("the system keeps something in memory between two operations")

@@ -81,7 +81,7 @@ class StatementLog(Protocol):
         ...
 
 
-class Stepped(Protocol):
+class SteppedProcess(Protocol):
     """The process, as its connection sees it."""
 
     dead: bool
@@ -124,7 +124,7 @@ class Stepped(Protocol):
         ...
 
 
-class Connecting(Stepped, Protocol):
+class ConnectingProcess(SteppedProcess, Protocol):
     """A process that opens a connection."""
 
     name: str
@@ -154,21 +154,21 @@ class RowsOfStatement:
         return self._rows
 
 
-class NotTheSame(SubjectError):
+class NotDeterministic(SubjectError):
     """A restored process did not do the same things in its replay."""
 
 
-class OfSimulation:
+class SimulationPart:
     """A part of the simulation that a system may hold. Its memory is not memory of the system."""
 
 
-class SteppingConnection(OfSimulation):
+class SteppingConnection(SimulationPart):
     """A connection of one virtual process. A statement that only sets the connection up makes no pause.
 
     The system can call `execute` and `close` only: any other method would bypass the boundaries.
     """
 
-    def __init__(self, process: Stepped) -> None:
+    def __init__(self, process: SteppedProcess) -> None:
         self._process = process
         self._read_only = True
         self.holds = False
@@ -197,7 +197,7 @@ class SteppingConnection(OfSimulation):
         if ran is None:
             ran = self._live(sql, parameters)
         elif process.log.repeats and self._run(sql, parameters) != ran:
-            process.refuse(NotTheSame(f"{label(sql)} gave another result when it ran again"))
+            process.refuse(NotDeterministic(f"{label(sql)} gave another result when it ran again"))
         self.holds = ran.in_transaction
         if ran.error is None and not ran.in_transaction:
             process.reached(PausePoint.COMMITTED, sql)
@@ -209,7 +209,7 @@ class SteppingConnection(OfSimulation):
         """Become the connection of a fresh process: no transaction is open."""
         self.holds = False
 
-    def is_set_up(self) -> None:
+    def end_set_up(self) -> None:
         """End the set-up, where set-up statements look like others: from now on each statement can pause."""
 
     def __getattr__(self, name: str) -> Any:

@@ -32,7 +32,7 @@ class Client(Protocol):
         """A connection that pauses the process."""
         ...
 
-    def is_set_up(self) -> None:
+    def end_set_up(self) -> None:
         """End the set-up: from now on each statement of the connection can pause."""
         ...
 

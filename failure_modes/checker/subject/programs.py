@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, cast
 
 from failure_modes.checker.simulation.process_context import ProcessContext
-from failure_modes.checker.simulation.process_snapshot import Place
+from failure_modes.checker.simulation.process_snapshot import ProcessState
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.subject.handler import handle
 from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Fail, Heartbeat, Reconcile
@@ -83,7 +83,7 @@ def reconcile(process: ProcessContext) -> None:
         queue.reconcile(actor=process.name)
 
 
-def can(name: str, place: Place, action: Action) -> bool:
+def can(name: str, place: ProcessState, action: Action) -> bool:
     """True if the action is possible for the process of that name at its boundary."""
     match action:
         case Enqueue() | Reconcile():

@@ -91,9 +91,9 @@ class QueueSubject:
 
     def open(self, process: Client, location: str) -> Queue:
         """Open the queue for a process."""
-        options: dict[str, Any] = {"clock": process, "connect": process.connect, "tokens": same_token}
+        options: dict[str, Any] = {"clock": process, "connect": process.connect, "tokens": constant_token}
         store: Store = (SQLiteStore if self._on_sqlite else _store_at_server())(location, **options)
-        process.is_set_up()
+        process.end_set_up()
         return build_queue(store, self.scope.settings, self.fault)
 
     def keeps_nothing(self, part: Any) -> bool:
@@ -116,7 +116,7 @@ def drop_constraints_of(store: Any) -> None:
             connection.execute(f"DROP INDEX {name}")
 
 
-def same_token() -> str:
+def constant_token() -> str:
     """The token of all jobs and executions in a world: a world has no restored backup to tell apart."""
     return "token"
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from failure_modes.checker.experiment.scope import Fault, Scope, StoreKind, guarded
-from failure_modes.checker.simulation.powered import PoweredWorld
+from failure_modes.checker.simulation.power_loss_world import PowerLossWorld
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.queue_subject import QueueSubject
 from failure_modes.checker.support.errors import NotInstalled
@@ -35,7 +35,7 @@ def world_of(scope: Scope, fault: Fault, **options: Any) -> World:
         if scope.power_loss:
             raise NoWorld("power loss works on sqlite only: the disk of a server is not watched")
         return _on_postgresql(subject, **options)
-    return (PoweredWorld if scope.power_loss else World)(subject, **options)
+    return (PowerLossWorld if scope.power_loss else World)(subject, **options)
 
 
 def _on_postgresql(subject: QueueSubject, **options: Any) -> World:

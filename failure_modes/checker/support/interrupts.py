@@ -17,7 +17,7 @@ from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-LOOK_EVERY_SECONDS = 0.1
+CHECK_EVERY_SECONDS = 0.1
 """The time between two checks for a signal while a command waits for something else."""
 
 _SHOW_CURSOR = b"\x1b[?25h"

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from failure_modes.checker.support import child_processes, temporary
 from failure_modes.checker.support.errors import MachineError
-from failure_modes.checker.support.interrupts import LOOK_EVERY_SECONDS, check
+from failure_modes.checker.support.interrupts import CHECK_EVERY_SECONDS, check
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -60,7 +60,7 @@ class Pool:
             check()
             draws = more and len(order) < most
             idle = self._idle() if waiting else None
-            heard = self._heard(0 if draws or idle else LOOK_EVERY_SECONDS)
+            heard = self._heard(0 if draws or idle else CHECK_EVERY_SECONDS)
             answers |= {number: answer for number, answer in heard if number in order}
             while order and order[0] in answers:
                 yield answers.pop(order.popleft())

@@ -21,7 +21,7 @@ from system.store import Execution, Store
 
 
 @pytest.mark.parametrize("granularity", list(Granularity))
-def test_a_store_can_be_put_back_to_any_state_from_any_other(granularity: Granularity) -> None:
+def test_any_state_of_a_store_can_be_restored_from_any_other(granularity: Granularity) -> None:
     """Many states are restored from each other: with their rows and last ids, and without audit rows."""
     scope = Scope(workers=2, granularity=granularity)
     alphabet = Alphabet(scope, Bounds(jobs=3, ticks=3, crashes=2, failures=1, reconciles=2))
@@ -90,7 +90,7 @@ def _remembering(queue: Queue) -> Queue:
 
 
 @pytest.mark.parametrize("fault", [_reads_audit, _counting, _remembering])
-def test_a_system_that_cannot_be_put_back_is_refused(fault: Fault) -> None:
+def test_a_system_that_cannot_be_restored_is_refused(fault: Fault) -> None:
     """The explorer refuses a system that reads its audit or keeps something in memory between operations."""
     proof = Proof(scope=Scope(workers=1), bounds=Bounds(jobs=2), fault=fault)
     with pytest.raises(Unexplorable):

@@ -18,7 +18,7 @@ BOTH = pytest.mark.parametrize("granularity", list(Granularity))
 SETTINGS = Settings(external=True)
 
 
-def test_what_was_charged_under_a_key_is_not_charged_again() -> None:
+def test_a_key_is_charged_once() -> None:
     """A second call with the same key returns the first charge; without a key, each call is a charge."""
     with closing(Gateway()) as gateway:
         charges = [gateway.charge("k1", key) for key in ("a", "a", "b", None, None)]
@@ -26,7 +26,7 @@ def test_what_was_charged_under_a_key_is_not_charged_again() -> None:
         assert gateway.rows() == ((1, "a", "k1"), (2, "b", "k1"), (3, None, "k1"), (4, None, "k1"))
 
 
-def test_a_gateway_can_be_put_back() -> None:
+def test_a_gateway_can_be_restored() -> None:
     """A restored gateway has the charges of the snapshot, and continues from them."""
     with closing(Gateway()) as gateway:
         gateway.charge("k1", "a")
@@ -51,7 +51,7 @@ def _to(lockstep: Lockstep, at: PausePoint) -> None:
 
 @BOTH
 @pytest.mark.parametrize("loses", [Crash(worker="A"), Fail(worker="A")], ids=["crash", "reply lost"])
-def test_a_charge_outlives_the_worker_that_asked_for_it(granularity: Granularity, loses: Action) -> None:
+def test_a_charge_survives_its_worker(granularity: Granularity, loses: Action) -> None:
     """If the worker dies or loses the reply after the call, the charge stays the only one."""
     with Lockstep(Scope(granularity=granularity, settings=SETTINGS)) as lockstep:
         _to(lockstep, PausePoint.REPLY)
@@ -75,7 +75,7 @@ def test_before_the_call_nothing_is_charged(granularity: Granularity, loses: Act
         assert lockstep.durable.charges == ()
 
 
-def test_without_a_gateway_nobody_is_charged() -> None:
+def test_without_a_gateway_nothing_is_charged() -> None:
     """A world without a gateway makes no call."""
     with Lockstep(Scope()) as lockstep:
         _to(lockstep, PausePoint.HANDLER)

@@ -37,7 +37,7 @@ MOVED = [
 ]
 
 
-def test_a_server_is_at_hand_in_ci() -> None:
+def test_ci_has_a_server() -> None:
     """CI has a server; on other machines the tests that need one are skipped, with the reason."""
     if os.environ.get("CI"):
         assert why_not_here(StoreKind.POSTGRESQL) is None
@@ -91,7 +91,7 @@ def test_limits_and_a_gateway_hold_statement_by_statement() -> None:
     assert not result.statistics.sometimes["a deadlock was broken"]
 
 
-def test_the_same_schedule_does_the_same_again() -> None:
+def test_the_same_schedule_gives_the_same_run() -> None:
     """Two runs have the same steps, rows and ids: the speed of the server has no effect."""
     for schedule in schedules(20, 1, StoreKind.POSTGRESQL):
         assert compare(schedule, world_of).difference is None
@@ -113,10 +113,10 @@ def test_a_dead_workers_statement_still_runs_once_it_gets_its_lock() -> None:
             pass
         session = world.processes["A"].connection
         lockstep.apply(Crash(worker="A"))
-        assert world.database.backends.lingers(session.ghost)
+        assert world.database.backends.is_ghost(session.ghost)
         blocker.execute("COMMIT")
-        world.database.backends.settle()
-        assert not world.database.backends.lingers(session.ghost)
+        world.database.backends.wait_until_settled()
+        assert not world.database.backends.is_ghost(session.ghost)
         assert lockstep.durable.effects == ()
 
 
@@ -169,7 +169,7 @@ class LocksTheExecutionOnly(PostgreSQLTransaction):
 
 
 @pytest.mark.parametrize("kind", [LocksNothing, ReadsTooEarly, RecoversUnlocked, LocksTheExecutionOnly])
-def test_a_store_that_locks_wrongly_does_not_pass(kind: type[PostgreSQLTransaction]) -> None:
+def test_a_store_that_locks_wrongly_is_found(kind: type[PostgreSQLTransaction]) -> None:
     """The search at granularity `statement` finds that the store locks wrongly."""
     search = Search(
         scope=STATEMENTS,

@@ -11,7 +11,7 @@ from failure_modes.checker.experiment.scope import Fault, Granularity, Scope
 from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.simulation.content import Unexplorable
-from failure_modes.checker.simulation.stepping import NotTheSame
+from failure_modes.checker.simulation.stepping import NotDeterministic
 from system.audit import Reason
 from system.policies import CommitBoundary, Fence
 from system.policies.lease import Lease
@@ -74,5 +74,5 @@ def test_a_system_that_is_not_deterministic_is_refused(
     monkeypatch.setattr(sys.modules[__name__], "_calls", count())
     bounds = Bounds(jobs=1, ticks=1, crashes=1, reconciles=1)
     switches = Reductions(answers=False)
-    with pytest.raises(NotTheSame):
+    with pytest.raises(NotDeterministic):
         prove(Proof(scope=Scope(granularity=granularity), bounds=bounds, fault=fault, reductions=switches))

@@ -166,7 +166,7 @@ def _run(scope: Scope, actions: tuple[Action, ...]) -> list[Record]:
 
 
 def test_what_cannot_happen_is_not_possible() -> None:
-    """A handler that does not run cannot fail, a process at rest cannot crash, and no unknown process moves."""
+    """A handler that does not run cannot fail, a process at rest cannot crash, and no other one moves."""
     with Lockstep(Scope(workers=1)) as lockstep:
         assert not lockstep.possible(Fail(worker="A"))
         assert not lockstep.possible(Heartbeat(worker="A"))
@@ -177,7 +177,7 @@ def test_what_cannot_happen_is_not_possible() -> None:
         assert lockstep.possible(Tick(seconds=1))
 
 
-def test_a_process_that_meets_a_lock_waits_until_it_is_let_go() -> None:
+def test_a_blocked_process_waits_until_the_lock_is_released() -> None:
     """At granularity `statement` the second writer waits, and continues when the first has committed."""
     scope = Scope(workers=2, granularity=Granularity.STATEMENT)
     with Lockstep(scope) as lockstep:
@@ -211,7 +211,7 @@ def test_a_divergence_on_the_guarded_system_is_a_trace_that_replays() -> None:
     assert replay(trace).finding is None, "the real queue does not part"
 
 
-def test_a_history_that_is_rewritten_parts_from_the_model() -> None:
+def test_a_rewritten_history_is_a_divergence() -> None:
     """An audit row that changes after it was read is a divergence."""
 
     class Forgetful(Queue):
@@ -231,7 +231,7 @@ def test_a_history_that_is_rewritten_parts_from_the_model() -> None:
             lockstep.finish()
 
 
-def test_a_transaction_that_changed_no_row_may_have_done_more_than_look() -> None:
+def test_a_transaction_that_changed_no_row_may_not_be_read_only() -> None:
     """An ignored INSERT changes no row but raises the last id, so its transaction is not read-only."""
     process = _Recorder()
     database = sqlite3.connect(":memory:", isolation_level=None)
@@ -258,13 +258,13 @@ def test_a_transaction_that_changed_no_row_may_have_done_more_than_look() -> Non
         ("WITH x AS (SELECT 1 FROM jobs FOR UPDATE) DELETE FROM audit", "DELETE jobs", False),
     ],
 )
-def test_a_statement_that_locks_rows_only_looks(sql: str, told: str, *, looks: bool) -> None:
+def test_a_statement_that_only_locks_rows_is_read_only(sql: str, told: str, *, looks: bool) -> None:
     """A SELECT that locks rows counts as read-only: after it the store is unchanged."""
     assert label(sql) == told
     assert (verb_of(sql) in READ_ONLY_VERBS) is looks
 
 
-def test_a_statement_cannot_pass_by_the_boundaries() -> None:
+def test_a_statement_cannot_bypass_the_boundaries() -> None:
     """Every method that would bypass `execute` is refused."""
     connection = SQLiteStepping(sqlite3.connect(":memory:", isolation_level=None), _Recorder())
     for way in ("cursor", "commit", "rollback", "executemany", "executescript"):
@@ -274,7 +274,7 @@ def test_a_statement_cannot_pass_by_the_boundaries() -> None:
 
 
 @BOTH
-def test_a_failure_of_a_handler_is_in_the_books(granularity: Granularity) -> None:
+def test_a_failure_of_a_handler_is_in_the_ledger(granularity: Granularity) -> None:
     """The ledger has a failure of a handler at any boundary before the commit of the failure."""
     with Lockstep(Scope(workers=1, granularity=granularity)) as lockstep:
         lockstep.apply(Enqueue(key="k1"))

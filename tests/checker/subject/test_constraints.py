@@ -96,7 +96,7 @@ def test_scopes_have_the_constraints_unless_policies_are_judged() -> None:
     assert LOOSE
 
 
-def test_a_trace_is_kept_in_the_scope_that_it_is_hunted_in() -> None:
+def test_a_trace_is_kept_in_the_scope_of_its_search() -> None:
     """Each kept trace has the constraints, or not, as its failure mode says."""
     for path, trace in all_kept():
         assert trace.failure_mode is not None

@@ -63,7 +63,7 @@ def _fingerprint(settings: Settings, *keys: str) -> tuple[bytes, tuple[int, ...]
     [(Settings(), True), (Settings(jitter_seed=1), False), (Settings(external=True), False)],
     ids=["only compared", "jitter", "external keys"],
 )
-def test_ids_count_as_they_are_where_something_is_made_of_them(settings: Settings, *, one: bool) -> None:
+def test_ids_are_compared_exactly_if_the_system_uses_them(settings: Settings, *, one: bool) -> None:
     """Jobs 1 and 3 have the same future as jobs 1 and 2 only if the system just compares ids."""
     late, late_ids = _fingerprint(settings, "k1", "k2", "k2")
     early, early_ids = _fingerprint(settings, "k1", "k1", "k2")
@@ -71,7 +71,7 @@ def test_ids_count_as_they_are_where_something_is_made_of_them(settings: Setting
     assert (late == early) is one
 
 
-def test_a_world_leaves_a_database_that_is_not_its_own() -> None:
+def test_a_world_does_not_remove_a_database_of_another() -> None:
     """The world of a child process does not remove the file of its parent."""
     parent = world_of(Scope(), guarded)
     file = Path(parent.database.location)

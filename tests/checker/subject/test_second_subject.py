@@ -14,7 +14,7 @@ from failure_modes.checker.oracle.run import play
 from failure_modes.checker.search.machine import run
 from failure_modes.checker.simulation.content import Unexplorable
 from failure_modes.checker.simulation.disk.vfs import require
-from failure_modes.checker.simulation.powered import PoweredWorld
+from failure_modes.checker.simulation.power_loss_world import PowerLossWorld
 from model.actions import Action, Crash, Step
 from tests.subjects.judged import IN_VAIN, NONE_LOST, ONE_OWNER, WAITED, Reached, TasksRun, TasksSearch
 from tests.subjects.one_table import (
@@ -97,7 +97,7 @@ def test_the_search_finds_that_two_workers_take_one_task(granularity: Granularit
 
 
 @pytest.mark.parametrize(("queue", "granularity"), STATES)
-def test_a_take_that_is_right_holds_where_workers_meet(queue: type[Tasks], granularity: Granularity) -> None:
+def test_a_correct_take_holds_when_workers_meet(queue: type[Tasks], granularity: Granularity) -> None:
     """The search finds nothing although workers meet, and no reachable state breaks an invariant."""
     result = run(TasksSearch(subject=OneTable(queue), granularity=granularity, seed=0, examples=100))
     assert result.finding is None
@@ -142,7 +142,7 @@ class Counting(InOneStatement):
         return super().take(worker)
 
 
-def test_what_a_foreign_queue_keeps_in_memory_is_refused() -> None:
+def test_a_foreign_queue_with_memory_is_refused() -> None:
     """A queue that keeps something in memory is refused: its worker at rest differs from a new one."""
     with pytest.raises(Unexplorable, match="keeps something in memory"):
         _walk(OneTable(Counting), TRANSACTION)
@@ -156,16 +156,16 @@ class GivesBackOnce(InOneStatement):
         self.connection.execute("UPDATE tasks SET owner = NULL WHERE owner IS NULL")
 
 
-def test_what_is_done_before_the_first_rest_only_is_refused() -> None:
+def test_work_before_the_first_rest_is_refused() -> None:
     """The explorer refuses a worker that does something before its first rest, and never again."""
     with pytest.raises(Unexplorable, match="does something before it first rests"):
         _walk(OneTable(GivesBackOnce), TRANSACTION)
 
 
-def test_a_loss_of_power_falls_on_a_foreign_queue() -> None:
+def test_power_loss_works_for_a_foreign_queue() -> None:
     """With SQLite's defaults the removal of the journal is not synced, so a power loss undoes the commit."""
     require()
-    world = PoweredWorld(OneTable(InOneStatement))
+    world = PowerLossWorld(OneTable(InOneStatement))
     worker = world.processes["A"]
     finished = "SELECT finished FROM tasks WHERE id = 1"
     while not world.database.observer.execute(finished).fetchone()[0]:

@@ -89,7 +89,7 @@ signal.pause()
 
 @needs_proc
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the kernel does not kill it")
-def test_a_program_that_is_stopped_while_it_starts_is_killed_all_the_same() -> None:
+def test_a_program_that_is_stopped_while_it_starts_is_killed() -> None:
     """A program that is stopped before it calls `die_with_input` still ends with its parent."""
     with started("-c", STOPPED) as parent:
         parent.read_until("runs")
@@ -97,7 +97,7 @@ def test_a_program_that_is_stopped_while_it_starts_is_killed_all_the_same() -> N
 
 
 @needs_proc
-def test_a_pipe_is_enough_where_the_kernel_does_not_help() -> None:
+def test_a_pipe_is_enough_without_the_kernel() -> None:
     """The end of its input ends a busy process, without the help of the kernel."""
     with started("-c", INPUT) as child:
         child.read_until("runs")
@@ -119,7 +119,7 @@ def _report(path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
-def test_a_child_takes_no_notice_of_interrupts(method: str, tmp_path: Path) -> None:
+def test_a_child_ignores_interrupts(method: str, tmp_path: Path) -> None:
     """A child ignores SIGINT and SIGTERM from its first moment: they are for its parent."""
     server = partial(child_processes.fork_server, "failure_modes.checker.real.real")
     context = get_context("spawn") if method == "spawn" else server()

@@ -133,7 +133,7 @@ ANOTHER = (
 
 
 @pytest.mark.parametrize("error", NO_ROOM)
-def test_what_a_full_file_system_raises_is_known(error: Exception) -> None:
+def test_an_error_of_a_full_file_system_is_no_room(error: Exception) -> None:
     """A full file system raises NoRoom, whatever layer reports it; no search counts it as a finding."""
     with pytest.raises(temporary.NoRoom, match=str(own().parent)) as raised, room():
         raise error
@@ -141,7 +141,7 @@ def test_what_a_full_file_system_raises_is_known(error: Exception) -> None:
 
 
 @pytest.mark.parametrize("error", ANOTHER)
-def test_what_says_something_else_stays_what_it_is(error: Exception) -> None:
+def test_another_error_is_unchanged(error: Exception) -> None:
     """An error of another folder, or with another reason, is not changed."""
     assert no_room_in(error) is None
     with pytest.raises(type(error)) as raised, room():

@@ -53,7 +53,7 @@ def test_a_committed_row_outlives_an_immediate_restart_and_a_connection_does_not
 @needs_binaries
 @needs_linux
 @pytest.mark.parametrize("hurt", ["stopped", "killed"])
-def test_a_server_that_was_hurt_is_started_again(hurt: str) -> None:
+def test_a_damaged_server_is_started_again(hurt: str) -> None:
     """A server whose first process was stopped or killed is started again, even if another one is stopped."""
     one = start(FOUND[0])
     try:
@@ -71,7 +71,7 @@ def test_a_server_that_was_hurt_is_started_again(hurt: str) -> None:
 @needs_binaries
 @needs_linux
 @pytest.mark.parametrize("with_", CHILDREN)
-def test_it_is_gone_when_the_one_that_asked_is_killed(with_: str) -> None:
+def test_a_server_ends_when_its_client_is_killed(with_: str) -> None:
     """SIGKILL to the client ends the server, even while a child of the client holds its files open."""
     script = TELL + CHILDREN[with_] + SAY
     with subprocess.Popen(
@@ -92,7 +92,7 @@ def test_it_is_gone_when_the_one_that_asked_is_killed(with_: str) -> None:
 
 
 @needs_binaries
-def test_a_process_that_ends_has_stopped_it() -> None:
+def test_a_process_that_ends_has_stopped_its_server() -> None:
     """When a client has ended, its server has ended, too."""
     done = python(TELL + SAY.replace("signal.pause()", ""))
     said = json.loads(done.stdout)
@@ -121,7 +121,7 @@ print(server().postmaster_pid)
 
 @needs_binaries
 @needs_linux
-def test_it_can_be_stopped_when_its_keeper_was_killed() -> None:
+def test_a_server_whose_keeper_was_killed_can_be_stopped() -> None:
     """If its keeper was killed, the client stops the server."""
     one = start(FOUND[0])
     status = Path(f"/proc/{one.postmaster_pid}/status").read_text(encoding="utf-8")

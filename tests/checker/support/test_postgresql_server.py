@@ -55,7 +55,7 @@ def _fake(folder: Path, *, initdb: str, postgres: str) -> Binaries:
 
 
 @pytest.mark.parametrize("binaries", list(_each()))
-def test_it_starts_answers_and_is_gone_when_it_is_stopped(binaries: Binaries) -> None:
+def test_a_server_starts_answers_and_stops(binaries: Binaries) -> None:
     """With any binaries on this machine a server answers on its own socket, and leaves nothing behind."""
     one = start(binaries)
     try:
@@ -76,7 +76,7 @@ def test_it_starts_answers_and_is_gone_when_it_is_stopped(binaries: Binaries) ->
 
 
 @needs_binaries
-def test_a_durable_one_waits_for_the_disk() -> None:
+def test_a_durable_server_waits_for_the_disk() -> None:
     """A durable server has the settings of a real server."""
     one = start(FOUND[0], durable=True)
     try:
@@ -104,7 +104,7 @@ def test_there_is_one_server_a_process_with_many_databases() -> None:
 
 
 @needs_binaries
-def test_the_one_that_the_environment_names_is_taken_and_left_as_it_was(ours: Server) -> None:
+def test_a_named_server_is_used_and_left_as_it_was(ours: Server) -> None:
     """If the environment names a server, none is started; its new databases are dropped at exit."""
     script = """
 print(json.dumps([one.dsn, one.own, one.describe(), fresh_database(one)]))
@@ -146,7 +146,7 @@ def test_a_named_server_is_not_ours_to_end_and_may_refuse_databases(ours: Server
     ],
     ids=["nothing", "no binaries", "no server", "no DSN"],
 )
-def test_what_is_missing_is_told_in_one_line(environment: dict[str, str], missing: str, said: str) -> None:
+def test_a_missing_server_is_one_line(environment: dict[str, str], missing: str, said: str) -> None:
     """If there is no server, one line says what was searched and what to do."""
     script = f"""
 from failure_modes.checker.support.postgresql import server as module
@@ -161,7 +161,7 @@ except module.NoServer as error:
     assert done.stdout.count("\n") == 1
 
 
-def test_a_server_that_does_not_start_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
+def test_a_server_that_does_not_start_gives_the_end_of_its_log(tmp_path: Path) -> None:
     """A server that does not start gives the end of its log, and its folder is removed."""
     wrong = _fake(tmp_path, initdb="echo the disk is full; exit 1", postgres="")
     with pytest.raises(NoServer, match="initdb ended with exit code 1:\nthe disk is full"):

@@ -40,7 +40,7 @@ def test_answers_come_in_order(processes: int) -> None:
     assert active_children() == []
 
 
-def test_no_more_is_taken_than_is_needed_soon() -> None:
+def test_no_more_items_are_taken_than_needed() -> None:
     """An endless sequence of items is taken only as far as needed."""
     taken: list[int] = []
 
@@ -55,14 +55,14 @@ def test_no_more_is_taken_than_is_needed_soon() -> None:
         assert len(taken) <= 4 + 3
 
 
-def test_a_caller_may_lose_interest_and_ask_for_something_else() -> None:
+def test_a_caller_may_abandon_answers() -> None:
     """The answers of abandoned work are not returned for the next work."""
     with Pool(2) as pool:
         assert next(pool.in_order(_square, range(100), 20)) == 0
         assert list(pool.in_order(_square, [10, 11])) == [100, 121]
 
 
-def test_an_error_is_raised_where_the_answer_would_be() -> None:
+def test_an_error_is_raised_in_place_of_its_answer() -> None:
     """An error of the work is raised in the place of its answer, with a note of its origin."""
     with Pool(2) as pool:
         answers = pool.in_order(_divided, [1, 2, 0, 4])
@@ -72,14 +72,14 @@ def test_an_error_is_raised_where_the_answer_would_be() -> None:
     assert active_children() == []
 
 
-def test_a_process_that_dies_is_no_answer() -> None:
+def test_a_process_that_dies_is_an_error() -> None:
     """The death of a process of the pool raises WorkerLost, and the other processes end."""
     with pytest.raises(WorkerLost, match="a process that shares the work died"), Pool(2) as pool:
         list(pool.in_order(_dies, range(3)))
     assert active_children() == []
 
 
-def test_what_is_under_way_is_not_waited_for() -> None:
+def test_a_busy_process_is_killed() -> None:
     """A busy process is killed when the block ends."""
     with Pool(2) as pool:
         answers = pool.in_order(_stays, range(2))

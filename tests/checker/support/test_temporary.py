@@ -72,7 +72,7 @@ def test_an_owner_that_ends_removes_its_folder(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr, list(tmp_path.iterdir())) == (0, "", [])
 
 
-def test_ones_own_folder_stays_until_it_is_removed(tmp_path: Path) -> None:
+def test_a_sweep_keeps_the_folder_of_its_own_process(tmp_path: Path) -> None:
     """A sweep of the owner does not remove its own folder."""
     folder = create(tmp_path)
     sweep()
@@ -230,7 +230,9 @@ def test_processes_that_start_and_sweep_at_once_do_no_harm(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_removed_keeps_its_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_removed_keeps_its_mark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A folder that cannot be removed keeps its mark, so the next sweep tries again."""
     folder = _left(tmp_path)
     with monkeypatch.context() as stuck:
@@ -256,7 +258,7 @@ def test_a_folder_without_room_is_an_error_and_leaves_nothing(
 
 
 @needs_proc
-def test_a_command_sweeps_what_a_killed_one_has_left(tmp_path: Path) -> None:
+def test_a_command_sweeps_the_folder_of_a_killed_one(tmp_path: Path) -> None:
     """A command removes the folder of a killed chaos run."""
     with started("-m", "failure_modes", "chaos", "--minutes", "9", TMPDIR=str(tmp_path)) as chaos:
         eventually(lambda: chaos.at_work() >= 6)

@@ -128,18 +128,18 @@ def _changed(content: bytes, changes: Iterable[Change]) -> bytes:
     return bytes(found)
 
 
-def everything(changes: tuple[Change, ...]) -> Iterable[Change]:
+def keep_all(changes: tuple[Change, ...]) -> Iterable[Change]:
     """Keep all changes."""
     return changes
 
 
-def nothing(changes: tuple[Change, ...]) -> Iterable[Change]:
+def keep_synced_only(changes: tuple[Change, ...]) -> Iterable[Change]:
     """Keep no change that was not synced."""
     del changes
     return ()
 
 
-def some_of(chance: random.Random) -> Keep:
+def keep_some_of(chance: random.Random) -> Keep:
     """Keep some changes, each by chance. A name in the folder then has one of its former files."""
 
     def keep(changes: tuple[Change, ...]) -> Iterable[Change]:
@@ -148,7 +148,7 @@ def some_of(chance: random.Random) -> Keep:
     return keep
 
 
-def torn(chance: random.Random) -> Keep:
+def keep_sectors_of(chance: random.Random) -> Keep:
     """Keep some sectors, each by chance."""
 
     def keep(changes: tuple[Change, ...]) -> Iterable[Change]:

@@ -94,7 +94,7 @@ class Backends:
         self.remove(session)
         self._ghosts.add(session.pid)
 
-    def lingers(self, pid: int) -> bool:
+    def is_ghost(self, pid: int) -> bool:
         """True if this ghost is still at the server."""
         return pid in self._ghosts
 
@@ -102,7 +102,7 @@ class Backends:
         """Cancel the statement of a deadlock's victim."""
         self._control.execute("SELECT pg_cancel_backend(%s)", (session.pid,))
 
-    def settle(self) -> None:
+    def wait_until_settled(self) -> None:
         """Wait until every statement at the server is done, or waits for a lock."""
         if not self._waiting and not self._ghosts:
             return

@@ -20,7 +20,7 @@ from failure_modes.checker.simulation.stepping import (
     Row,
     RowsOfStatement,
     StatementResult,
-    Stepped,
+    SteppedProcess,
     SteppingConnection,
 )
 
@@ -101,7 +101,7 @@ class PostgreSQLStepping(SteppingConnection):
     def __init__(
         self,
         connection: PausingConnection,
-        process: Stepped,
+        process: SteppedProcess,
         backends: Backends,
         set_up: dict[tuple[str, tuple[Any, ...]], StatementResult],
         *,
@@ -119,7 +119,7 @@ class PostgreSQLStepping(SteppingConnection):
         self.ghost: int | None = None
         """The process id of the session at the server, if its process died during a statement."""
         self._is_new = True
-        """True until `is_set_up` is called."""
+        """True until `end_set_up` is called."""
         connection.pause_by(self._pauses, None if alone else self._is_blocked)
 
     def execute(self, sql: str, parameters: tuple[Any, ...] = (), /) -> Any:
@@ -128,7 +128,7 @@ class PostgreSQLStepping(SteppingConnection):
             sql, tuple([tuple(one) if isinstance(one, list) else one for one in parameters])
         )
 
-    def is_set_up(self) -> None:
+    def end_set_up(self) -> None:
         """End the set-up: from now on each statement can pause, without a timeout at the server."""
         self._set_up(_NO_TIMEOUTS, ())
         self._is_new = False
@@ -171,7 +171,7 @@ class PostgreSQLStepping(SteppingConnection):
         elif not self._connection.closed and self._is_open:
             with self._connection.without_pauses():
                 self._connection.execute("ROLLBACK")
-        self._backends.settle()
+        self._backends.wait_until_settled()
         return held
 
     @property

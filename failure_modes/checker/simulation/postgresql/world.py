@@ -23,7 +23,7 @@ from failure_modes.checker.simulation.postgresql.stepping import PostgreSQLStepp
 from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.simulation.replayed_world import ReplayedWorld
-from failure_modes.checker.simulation.stepping import Connecting, SteppingConnection
+from failure_modes.checker.simulation.stepping import ConnectingProcess, SteppingConnection
 from failure_modes.checker.simulation.subject import Program, Subject
 from failure_modes.checker.simulation.virtual_clock import VirtualClock
 
@@ -55,7 +55,7 @@ class PostgreSQLDatabase:
             self.location, clock=clock, connect=lambda _: self.server.control, create=False
         )
 
-    def connection(self, process: Connecting, target: str) -> SteppingConnection:
+    def connection(self, process: ConnectingProcess, target: str) -> SteppingConnection:
         """A connection that pauses the process."""
         del target
         connection, set_up = self.server.connection(_SHARED if self._shares else process.name)
@@ -122,7 +122,7 @@ class PostgreSQLWorld(ReplayedWorld):
     def release_locks(self, times: int = 1) -> None:
         """Let the statements at the server get the released locks."""
         super().release_locks(times)
-        self.database.backends.settle()
+        self.database.backends.wait_until_settled()
 
     def start_over(self) -> None:
         """Restore the state of a fresh world."""
@@ -142,8 +142,8 @@ class PostgreSQLWorld(ReplayedWorld):
 
     def extra_state(self) -> tuple[object, ...]:
         """The ghosts: they hold locks, and will get the locks that they wait for."""
-        lingers = self.database.backends.lingers
-        return tuple([snapshot for pid, snapshot in self._ghosts.items() if lingers(pid)])
+        is_ghost = self.database.backends.is_ghost
+        return tuple([snapshot for pid, snapshot in self._ghosts.items() if is_ghost(pid)])
 
 
 class PostgreSQLProcess(Process):

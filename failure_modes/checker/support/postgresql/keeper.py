@@ -27,7 +27,7 @@ from failure_modes.checker.support import temporary
 from failure_modes.checker.support.errors import MachineError
 from system.clock import Stopwatch, SystemClock
 
-LOOK_EVERY_SECONDS = 0.5
+CHECK_EVERY_SECONDS = 0.5
 """The time between two checks of the client."""
 
 INITDB_SECONDS = 120.0
@@ -105,7 +105,7 @@ class Keeper:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
         if process.wait() != 0:
-            raise Refused(f"initdb ended with exit code {process.returncode}:\n{end_of(self.log)}")
+            raise Refused(f"initdb ended with exit code {process.returncode}:\n{end_of_log(self.log)}")
         settings = _ALWAYS | (_DURABLE if self._configuration.durable else _FAST)
         settings["unix_socket_directories"] = f"'{self.folder}'"
         with (self.data / "postgresql.conf").open("a", encoding="utf-8") as conf:
@@ -166,7 +166,7 @@ class Keeper:
                 _CLOCK.sleep(0.05)
 
 
-def end_of(log: Path, lines: int = 12) -> str:
+def end_of_log(log: Path, lines: int = 12) -> str:
     """The last lines of a log, as far as it can be read."""
     try:
         return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
@@ -240,7 +240,7 @@ def _next(keeper: Keeper, asker: int, signals: list[int]) -> str | None:
     asked.register(0, select.POLLIN)
     while not signals and os.getppid() == asker:
         keeper.look()
-        if asked.poll(LOOK_EVERY_SECONDS * 1000):
+        if asked.poll(CHECK_EVERY_SECONDS * 1000):
             return os.read(0, 100).decode("ascii").strip() or None
     return None
 

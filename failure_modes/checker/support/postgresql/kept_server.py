@@ -23,7 +23,7 @@ from system.clock import Stopwatch, SystemClock
 _CLOCK = SystemClock()
 
 
-class Kept:
+class KeptServer:
     """A server that a keeper has started. It may not accept connections yet."""
 
     def __init__(self, orders: KeeperConfiguration) -> None:
@@ -116,7 +116,7 @@ class Kept:
                 pipe.close()
 
 
-_ALL: set[Kept] = set()
+_ALL: set[KeptServer] = set()
 """The running servers of this process and of the processes that it was forked from."""
 
 

@@ -25,8 +25,13 @@ from failure_modes.checker.support import temporary
 from failure_modes.checker.support.errors import NotInstalled
 from failure_modes.checker.support.postgresql.binaries import NAMED as NAMED_BINARIES
 from failure_modes.checker.support.postgresql.binaries import PACKAGE, WHERE, Binaries, all_binaries
-from failure_modes.checker.support.postgresql.keeper import PORT, USER, KeeperConfiguration, Refused, end_of
-from failure_modes.checker.support.postgresql.kept_server import Kept, alive, stop_all
+from failure_modes.checker.support.postgresql.keeper import (
+    PORT,
+    USER,
+    KeeperConfiguration,
+    Refused,
+)
+from failure_modes.checker.support.postgresql.kept_server import KeptServer, alive, stop_all
 from failure_modes.checker.support.postgresql.unprivileged import Unprivileged, unprivileged
 from system.clock import Stopwatch, SystemClock
 from system.postgresql.errors import of_connection
@@ -58,7 +63,7 @@ class Server:
     found: str
     """The source of the server, as text that follows a version and a comma."""
 
-    _kept: Kept | None = field(default=None, repr=False, eq=False)
+    _kept: KeptServer | None = field(default=None, repr=False, eq=False)
 
     @property
     def own(self) -> bool:
@@ -81,7 +86,7 @@ class Server:
         return self._ours.folder
 
     @property
-    def _ours(self) -> Kept:
+    def _ours(self) -> KeptServer:
         if self._kept is None:
             raise ValueError(f"the server is {self.found}: it can be neither looked into nor ended from here")
         return self._kept
@@ -148,7 +153,7 @@ def start(binaries: Binaries, *, durable: bool = False, way: Unprivileged | None
     """Start a server from these binaries. Root runs it that `way`, or finds a way."""
     _clean_up_at_exit()
     try:
-        kept = Kept(
+        kept = KeptServer(
             KeeperConfiguration(
                 asker=os.getpid(),
                 binaries=str(binaries.folder),
@@ -219,7 +224,7 @@ def _line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def _wait_until_ready(dsn: str, kept: Kept) -> None:
+def _wait_until_ready(dsn: str, kept: KeptServer) -> None:
     """Try until the server accepts a connection. Raises NoServer if it has ended or takes too long."""
     watch = Stopwatch()
     while True:
@@ -230,7 +235,7 @@ def _wait_until_ready(dsn: str, kept: Kept) -> None:
         except psycopg.OperationalError as error:
             if not lives or watch.seconds > READY_SECONDS:
                 how = "ended at once" if not lives else f"was not ready after {READY_SECONDS:.0f} s"
-                said = f"{_line(error)}\nThe end of its log:\n{end_of(kept.folder / 'log')}"
+                said = f"{_line(error)}\nThe end of its log:\n{end_of_log(kept.folder / 'log')}"
                 raise NoServer(f"a PostgreSQL server {how}: {said}") from error
         _CLOCK.sleep(0.02)
 

@@ -16,11 +16,10 @@ from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.disk.images import files_of, read_image, remove_files, write_files
 from failure_modes.checker.simulation.disk.operations import Operation
 from failure_modes.checker.simulation.disk.vfs import watched_target, watching
-from failure_modes.checker.simulation.disk.volatile import Disk, disk_of, nothing
-from failure_modes.checker.simulation.disk.volatile import everything as all_of_it
+from failure_modes.checker.simulation.disk.volatile import Disk, disk_of, keep_all, keep_synced_only
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.simulation.sqlite_database import SQLiteDatabase, fresh_database, new_path
-from failure_modes.checker.simulation.stepping import Connecting, SteppingConnection
+from failure_modes.checker.simulation.stepping import ConnectingProcess, SteppingConnection
 from failure_modes.checker.simulation.subject import Subject
 from failure_modes.checker.simulation.virtual_clock import VirtualClock
 from failure_modes.checker.simulation.world import World
@@ -39,7 +38,7 @@ class DiskState:
     audit_end: int = field(eq=False, repr=False)
 
 
-class PoweredDatabase(SQLiteDatabase):
+class PowerLossDatabase(SQLiteDatabase):
     """A database file. Each operation of SQLite on its files is watched."""
 
     def __init__(self, subject: Subject, *, path: Path | None = None, restorable: bool = False) -> None:
@@ -64,7 +63,7 @@ class PoweredDatabase(SQLiteDatabase):
         self._clock = clock
         super().observe(clock)
 
-    def connection(self, process: Connecting, target: str) -> SteppingConnection:
+    def connection(self, process: ConnectingProcess, target: str) -> SteppingConnection:
         """A connection that pauses the process."""
         connection = super().connection(process, target)
         self._alive.add(connection)
@@ -89,7 +88,7 @@ class PoweredDatabase(SQLiteDatabase):
         """The disk, and the rows of the state."""
         rows = ""
         if not self.disk.all_kept:
-            image = read_image(new_path(), self.disk.image(nothing))
+            image = read_image(new_path(), self.disk.image(keep_synced_only))
             rows = "" if image == self.everything() else repr(image)
         return ((DISK, ((DiskState(rows, self.disk, self.last_audit_id()),),)), *super().read())
 
@@ -106,7 +105,7 @@ class PoweredDatabase(SQLiteDatabase):
         """Write the files of this disk, and open the database again."""
         self._close_connections()
         self._alive.clear()
-        write_files(self.path, disk.image(all_of_it))
+        write_files(self.path, disk.image(keep_all))
         self.disk = disk
         self.observe(self._clock)
 
@@ -135,19 +134,19 @@ class PoweredDatabase(SQLiteDatabase):
         return watched_target(target if is_uri else Path(target).absolute().as_uri())
 
 
-class PoweredWorld(World):
+class PowerLossWorld(World):
     """A world in which power may fail."""
 
-    database: PoweredDatabase
+    database: PowerLossDatabase
 
-    def open_database(self, path: Path | None) -> PoweredDatabase:
+    def open_database(self, path: Path | None) -> PowerLossDatabase:
         """Open a database file whose disk is watched."""
-        return PoweredDatabase(self.subject, path=path, restorable=self.restorable)
+        return PowerLossDatabase(self.subject, path=path, restorable=self.restorable)
 
     def lose_power(self) -> int:
         """Let power fail and return. Returns the id of the last audit row after it."""
         self.content.write_pending()
-        image = self.database.disk.image(nothing)  # before the processes die and write
+        image = self.database.disk.image(keep_synced_only)  # before the processes die and write
         for process in self.processes.values():
             process.kill()
         self.database.load(disk_of(image))
