@@ -230,9 +230,7 @@ def test_processes_that_start_and_sweep_at_once_do_no_harm(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_removed_keeps_its_mark(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_stays_keeps_its_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder that cannot be removed keeps its mark, so the next sweep tries again."""
     folder = _left(tmp_path)
     with monkeypatch.context() as stuck:

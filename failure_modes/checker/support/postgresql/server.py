@@ -30,6 +30,7 @@ from failure_modes.checker.support.postgresql.keeper import (
     USER,
     KeeperConfiguration,
     Refused,
+    end_of_log,
 )
 from failure_modes.checker.support.postgresql.kept_server import KeptServer, alive, stop_all
 from failure_modes.checker.support.postgresql.unprivileged import Unprivileged, unprivileged
