@@ -16,7 +16,7 @@ from failure_modes.checker.proof.proof import Counts
 from failure_modes.checker.proof.result import Disagreement
 from failure_modes.checker.report import progress
 from failure_modes.checker.simulation.content import Unexplorable
-from failure_modes.checker.simulation.stepping import NotTheSame
+from failure_modes.checker.simulation.stepping import NotDeterministic
 from failure_modes.checker.traces import replay
 from failure_modes.checker.traces.database import kept
 from failure_modes.checker.traces.trace import load
@@ -215,7 +215,7 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:
     [
         (CheckpointError("It is so."), EXIT.REFUSED),
         (Unexplorable("It is so."), EXIT.REFUSED),
-        (NotTheSame("It is so."), EXIT.REFUSED),
+        (NotDeterministic("It is so."), EXIT.REFUSED),
         (Disagreement("It is so."), EXIT.NOT_AS_EXPECTED),
     ],
 )
