@@ -27,6 +27,7 @@ EXPECTED = (
     "05_fidelity.md",
     "06_postgresql.md",
     "adding_a_failure_mode.md",
+    "adding_an_invariant.md",
     "architecture.md",
     "bench.md",
     "command_line.md",

@@ -40,7 +40,7 @@ def test_a_package_imports_only_those_above_it(path: Path) -> None:
 
 SIMULATION = files("failure_modes/checker/simulation")
 ROOMS = ("simulation", "subject", "oracle", "proof")
-OURS = {"Queue", "Store", "SQLiteStore", "PostgreSQLStore", "Worker", "Swap", "build_queue"}
+OURS = {"Queue", "Store", "SQLiteStore", "PostgreSQLStore", "Worker", "Fault", "build_queue"}
 """What our queue is made of."""
 
 

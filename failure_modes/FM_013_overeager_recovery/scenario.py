@@ -11,7 +11,7 @@ ENDED = (Status.DONE, Status.ABORTED)
 class ReadsThenRecovers(Reconciliation):
     """Reads the open executions in one transaction, and ends them in another, without reading them again.
 
-    It misses that, since the first transaction, a lease was extended, or its holder committed or lost the job.
+    It misses a lease that was extended, committed or lost since the first transaction.
     """
 
     def run(self, store: Store, retry: Retry, actor: str) -> Reconciled:

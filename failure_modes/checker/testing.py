@@ -78,7 +78,8 @@ def find(mode_id: str, *, seed: int, breaks: str | None = None) -> Result:
     assert mode.has_fault, f"{mode.id}: the fault in its scenario.py does not change the queue"
     result = plans.find(mode, seed)
     assert result.finding is not None, (
-        f"{mode.id} was not found in {plans.EXAMPLES_MAX} examples, seed {seed}"
+        f"{mode.id} was not found in {plans.EXAMPLES_MAX} examples, seed {seed}; examples that broke another "
+        f"invariant first, and were skipped: {dict(result.statistics.off_target) or 'none'}"
     )
     assert result.finding.invariant == mode.breaks
     assert len(result.actions) == shortest, f"seed {seed} ends at {result.actions}"

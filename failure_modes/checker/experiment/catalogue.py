@@ -88,8 +88,6 @@ class FailureMode:
     """The same system without the fault."""
     control_note: str = ""
     """A description of the policies that the control lacks; empty if the control is the guarded system."""
-    switches_off: str | None = None
-    """The name in `system.policies.Policies` of the policy that the fault removes completely."""
     symmetric: bool = True
     """True if the fault treats all workers alike."""
     not_on: Mapping[StoreKind, str] = field(factory=dict)

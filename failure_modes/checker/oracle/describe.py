@@ -1,9 +1,11 @@
 """Events, changes and differences, described in a few words: the same for the model and for the system."""
 
-from itertools import zip_longest
+from decimal import Decimal
+
+from attrs import asdict
 
 from model.events import Environment, Event, EventKind, Outcome, Reason
-from model.state import Durable
+from model.state import Breaker, Durable, Effect, Execution, Job
 
 _REFUSED: dict[str, str] = {
     Reason.ALREADY_COMMITTED: "{job} has committed",
@@ -106,62 +108,46 @@ def _breaker_changes(before: Durable, after: Durable) -> list[str]:
 
 
 def difference(model: Durable, system: Durable) -> tuple[str, str]:
-    """The first difference between the model and the system, described for each of the two."""
-    for of in (
-        _described_jobs,
-        _described_due_times,
-        _described_executions,
-        _described_effects,
-        _described_charges,
-        _described_limits,
-        _in_full,
-    ):
-        for expected, got in zip_longest(of(model), of(system), fillvalue="nothing more"):
-            if expected != got:
-                return expected, got
-    raise AssertionError("two durable states that differ in no row are alike")
+    """The first difference: `NAME is VALUE` in the model, and in the system with the same name."""
+    expected, got = _values(model), _values(system)
+    for name in expected | got:
+        here, there = expected.get(name, "missing"), got.get(name, "missing")
+        if here != there:
+            return f"{name} is {here}", f"{name} is {there}"
+    raise AssertionError("two durable states that differ in no value are equal")
 
 
-def _described_jobs(durable: Durable) -> list[str]:
-    found = []
-    for job in durable.jobs:
-        lease = "no lease" if job.available_at is None else f"a lease at {job.available_at / 1000:g}s"
-        found.append(f"job-{job.id} (key {job.key}, {job.attempts_max} attempts) open to {lease}")
-    return found
+def contrast(expected: str, got: str) -> str:
+    """A difference in one line; a name that both have is said once."""
+    name, between, value = got.partition(" is ")
+    same = between and expected.startswith(name + between)
+    return f"{expected} in the model, {value if same else got} in the system"
 
 
-def _described_due_times(durable: Durable) -> list[str]:
-    return [f"job-{job.id} has {'a' if job.timed else 'no'} due time of its own" for job in durable.jobs]
+def _values(durable: Durable) -> dict[str, str]:
+    """Each value by its name, in a fixed order: rows by their ids, then what has no id."""
+    rows: list[tuple[str, Job | Execution | Effect | Breaker]] = []
+    rows += [(f"job-{job.id}", job) for job in durable.jobs]
+    rows += [(f"exec-{execution.id}", execution) for execution in durable.executions]
+    rows += [(f"effect-{number}", effect) for number, effect in enumerate(durable.effects, start=1)]
+    rows += [("breaker", durable.breaker)]
+    values: dict[str, str] = {}
+    for name, row in rows:
+        values[name] = "present"
+        values |= {f"{name}.{key}": _value(key, value) for key, value in asdict(row).items()}
+    values |= {f"charge-{number}": str(value) for number, value in enumerate(durable.charges, start=1)}
+    values |= {f"retry-{number}": _seconds(at) for number, at in enumerate(durable.retries, start=1)}
+    values["the order of the jobs"] = ", ".join([str(job.id) for job in durable.jobs])
+    return values | {"the order of the executions": ", ".join([str(one.id) for one in durable.executions])}
 
 
-def _described_executions(durable: Durable) -> list[str]:
-    return [
-        f"exec-{e.id} of job-{e.job}: attempt {e.attempt} by {e.worker}, {e.status}, "
-        f"lease to {e.lease_expires_at / 1000:g}s"
-        for e in durable.executions
-    ]
+def _value(key: str, value: object) -> str:
+    return _seconds(value) if key.endswith("_at") and isinstance(value, int) else str(value)
 
 
-def _described_effects(durable: Durable) -> list[str]:
-    return [
-        f"an effect of job-{effect.job} by exec-{effect.execution}: {effect.value}"
-        for effect in durable.effects
-    ]
-
-
-def _described_charges(durable: Durable) -> list[str]:
-    return [f"a charge for {value}" for value in durable.charges]
-
-
-def _described_limits(durable: Durable) -> list[str]:
-    retries = ", ".join([f"{at / 1000:g}s" for at in durable.retries]) or "none"
-    return [f"retries in the window: {retries}", _breaker(durable)]
-
-
-def _in_full(durable: Durable) -> list[str]:
-    """Each value to the last digit: the descriptions above round long times."""
-    rows = (durable.jobs, durable.executions, durable.effects, durable.retries, (durable.breaker,))
-    return [str(row) for kind in rows for row in kind]
+def _seconds(milliseconds: int) -> str:
+    """Every digit of a time: two times that differ are not written alike."""
+    return f"{Decimal(milliseconds) / 1000:f} s"
 
 
 def _breaker(durable: Durable) -> str:

@@ -1,13 +1,13 @@
 """Lock-step: one action on the system and on the model, then the comparison, then the invariants.
 
-`Lockstep.apply` is the way of one action through this room:
+`Lockstep.apply` takes one action:
 
 1. `SystemSide` moves the system, and reads what it did (`system_side.py`).
-2. `Reference` takes the same action on the model (`reference.py`).
+2. `Reference` takes the same action on the model (`reference.py`). A rejection is a divergence at once.
 3. `Ledger` keeps the record (`ledger.py`).
 4. `Judge` judges the change by the invariants; `Reference` compares rows, audit and phase (`judge.py`).
 
-How actions are chosen is not known here.
+This module does not know how actions are chosen.
 """
 
 from typing import Self
@@ -112,7 +112,7 @@ class Lockstep:
         ledger.note_operation(done)
         outcome = reference.take(done)
         if outcome is not None and outcome.rejected is not None:
-            self._diverge((f"rejected ({outcome.rejected})", "it happened"))
+            self._diverge((f"rejected ({outcome.rejected})", "accepted"))
         record = Record(
             action=effective,
             now=system.now,
@@ -155,7 +155,7 @@ class Lockstep:
         history = noted if self.world.restorable else self.system.history()
         same = same_history(history, noted, in_order=not self.world.overlaps)
         if not same and self.reference.state is not None:
-            self._diverge(("an audit that only grows", "earlier rows of it changed or gone"))
+            self._diverge(("the audit is complete", "the audit is without earlier rows, or has changed ones"))
         self.judge.judge_ending(
             Ending(
                 final=self.durable,
@@ -209,7 +209,9 @@ class Lockstep:
             self._diverge(reference.difference(record))
         if record.moved.error is not None:
             error = record.moved.error
-            self._diverge(("the operation to be answered", f"{type(error).__name__}: {error}"))
+            self._diverge(
+                ("the operation is answered", f"the operation is ended by {type(error).__name__}: {error}")
+            )
         name = actor_of(record.action)
         if name is not None and judge.off_target is None and not isinstance(record.action, Crash):
             self._diverge(reference.phase_difference(name, self.world.processes[name].at))

@@ -33,7 +33,7 @@ runs) do not import each other. `failure_modes/checker/` imports both. A folder 
 imports the public names of the checker and of `system.policies`, and no module imports such a folder by name.
 `tests/test_packages.py` and `tests/test_structure.py` check these rules.
 
-## The way of one action
+## What happens to one action
 
 An action says which process moves, not what that process does. `Step(worker="A")` becomes a verdict like
 this:
@@ -47,14 +47,18 @@ this:
    (`simulation/stepping.py`), which pauses before a transaction, or before each statement. If another process
    holds a lock, the process is *blocked*. A crash is an exception; after it, each call of the connection
    raises it again, so no `except` or `finally` of the system can write anything.
-4. **The committed rows are read.** `subject/abstraction.py` turns the rows and the new audit rows into values
-   of the model.
-5. **The model takes the same action.** `model/step.py` computes the next state. The database alone chooses
-   ids and the visibility of rows. `oracle/system_side.py` records these choices, and `oracle/reference.py`
-   gives them to the model.
-6. **Two oracles judge** (`oracle/judge.py`). *Divergence*: the rows, the audit or the phase differ from the
-   model. *Violation*: the change breaks an invariant (`model/invariants/`); the model has no part in this.
-   `oracle/ledger.py` keeps the record.
+4. **The committed rows are read.** `SystemSide` asks `subject/abstraction.py`. It turns the rows and the new
+   audit rows into values of the model. The result of this step is a `SystemStep`: the rows, the events,
+   and the choices that the database alone makes (ids, and which rows were visible).
+5. **The model takes the same action.** `oracle/reference.py` gives the action and these choices to
+   `model/step.py`, which computes the next state. If nothing was committed, the model takes no step. If the
+   model rejects the action, that is a divergence at once.
+6. **Two oracles judge.** `oracle/ledger.py` keeps a `Record` of the step. *Violation*: `oracle/judge.py`
+   makes a `Change` of the record and asks each invariant (`model/invariants/`), without the model.
+   *Divergence*: `oracle/reference.py` compares rows, audit and phase with the model.
+   A run may have a *target*, the invariant to break (`experiment/target.py`). Then the judge notes a
+   divergence and continues without the model; an invariant that the target tolerates may break before it; any
+   other one ends the run *off target*.
 7. **The run ends** with recovery and a fair schedule (`oracle/liveness.py`). The final state is judged.
 8. **A finding is minimised** (`search/minimise.py`), certified by the explorer (`proof/explorer.py`: no
    shorter trace exists), printed (`report/rendering.py`), and kept as JSON (`traces/database.py`).

@@ -5,7 +5,13 @@ of a violation is a command that replays it.
 """
 
 from failure_modes.checker.experiment.findings import Finding
-from failure_modes.checker.oracle.describe import changes, describe, describe_outcome, steps_described
+from failure_modes.checker.oracle.describe import (
+    changes,
+    contrast,
+    describe,
+    describe_outcome,
+    steps_described,
+)
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.simulation.stepping import CALL
@@ -69,7 +75,7 @@ def verdict(finding: Finding, lockstep: Lockstep, policy: str | None) -> str:
     diverged = lockstep.judge.diverged
     if diverged is not None and diverged.step != finding.step:
         where = f"step {diverged.step}" if diverged.step else "the recovery"
-        lines.append(f" diverged at {where}: expected {diverged.expected}, got {diverged.got}")
+        lines.append(f" diverged at {where}: {contrast(diverged.expected, diverged.got)}")
     for tolerated in lockstep.judge.tolerated.values():
         where = f"step {tolerated.step}" if tolerated.step else "the end"
         lines.append(f" tolerated: {tolerated.invariant} broke at {where}: {tolerated.got}")

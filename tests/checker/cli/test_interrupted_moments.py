@@ -98,7 +98,7 @@ WRITING = """
 import os, signal, sys
 from pathlib import Path
 from failure_modes.checker.support.interrupts import listen
-from failure_modes.checker.support.atomic_files import write_whole
+from failure_modes.checker.support.atomic_files import write_atomically
 
 replace = Path.replace
 
@@ -109,7 +109,7 @@ def replaced(*paths):
 
 Path.replace = replaced
 listen()
-write_whole(Path(sys.argv[1]), "new")
+write_atomically(Path(sys.argv[1]), "new")
 print("went on")
 """
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from attrs import evolve, fields
 
-from failure_modes.checker.oracle.describe import difference
+from failure_modes.checker.oracle.describe import contrast, difference
 from model.state import Breaker, Durable, Effect, Execution, Job, Status
 
 JOB = Job(id=1, key="k1", attempts_max=3, available_at=10_000_000_000, timed=False)
@@ -57,7 +57,19 @@ def test_each_difference_is_described(name: str) -> None:
     assert expected != got
 
 
-def test_a_due_time_that_the_model_does_not_give_is_told_in_words() -> None:
-    """A job that was never leased has none of its own."""
-    told = difference(STATE, evolve(STATE, jobs=(evolve(JOB, timed=True),)))
-    assert told == ("job-1 has no due time of its own", "job-1 has a due time of its own")
+def test_a_difference_names_the_value_once() -> None:
+    """The line says which value differs, and what it is in the model and in the system."""
+    found = difference(STATE, evolve(STATE, jobs=(evolve(JOB, available_at=None),)))
+    assert found == ("job-1.available_at is 10000000 s", "job-1.available_at is None")
+    assert contrast(*found) == "job-1.available_at is 10000000 s in the model, None in the system"
+
+
+def test_a_row_that_only_one_side_has_is_missing_in_the_other() -> None:
+    """The row is named, and not one of its values."""
+    found = difference(STATE, evolve(STATE, effects=()))
+    assert contrast(*found) == "effect-1 is present in the model, missing in the system"
+
+
+def test_a_difference_without_a_common_name_is_said_in_full() -> None:
+    """Two operations have no name in common."""
+    assert contrast("commit exec-1", "nothing") == "commit exec-1 in the model, nothing in the system"

@@ -114,5 +114,5 @@ def test_no_operation_uses_a_time_that_is_over(first: str, second: str) -> None:
 @pytest.mark.parametrize(("first", "second"), [("fail", "fail"), ("lease", "reconcile")])
 def test_a_transaction_that_reads_the_time_once_does_not_pass(first: str, second: str) -> None:
     """Of two failures the one that is counted last is not the later; a lease is before what it follows."""
-    with pytest.raises(Found, match="it happened"):
+    with pytest.raises(Found, match="accepted"):
         _all_raced(reads_once, first, second)
