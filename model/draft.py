@@ -46,7 +46,7 @@ class Draft:
     visibility: Visibility
     events: list[Event] = field(factory=list)
 
-    def look(self) -> tuple[Job, ...]:
+    def visible_jobs(self) -> tuple[Job, ...]:
         """The jobs that a lease or a reconciliation sees. A transaction looks for jobs once."""
         jobs = self.durable.jobs
         seen = self.visibility.jobs_seen

@@ -30,7 +30,7 @@ def lease(draft: Draft) -> Draft:
     asked_at = now if draft.visibility.asked_at is None else draft.visibility.asked_at
     if limits.is_open(durable, asked_at):
         return draft
-    due = [job for job in draft.look() if job.is_due(now)]
+    due = [job for job in draft.visible_jobs() if job.is_due(now)]
     if not limits.has_room(settings, durable, asked_at):
         due = [job for job in due if not job.timed]
     job = min(due, key=_turn, default=None)
@@ -69,7 +69,7 @@ def _bury_if_spent(draft: Draft, last: Execution) -> Draft:
 
 def reconcile(draft: Draft) -> Draft:
     """End what dead workers left: each execution that was seen, whose lease has run out, by its row."""
-    seen = {job.id for job in draft.look()}
+    seen = {job.id for job in draft.visible_jobs()}
     for execution in draft.durable.executions:
         row = transition(draft.operation, execution.status)
         if row is None or execution.job not in seen:
