@@ -2,10 +2,11 @@
 
 from decimal import Decimal
 
-from attrs import asdict
+from attrs import AttrsInstance, asdict
 
+from model.answers import Accepted, Answer, Reconciled
 from model.events import Environment, Event, EventKind, Outcome, Reason
-from model.state import Durable
+from model.state import Durable, Execution
 
 _REFUSED: dict[str, str] = {
     Reason.ALREADY_COMMITTED: "{job} has committed",
@@ -56,6 +57,47 @@ def _describe(event: Event) -> str:
         case EventKind.BURIED:
             return f"bury job-{event.job}"
     return f"{_VERBS.get(event.event, event.event)} exec-{event.execution}"
+
+
+def events_differ(model: tuple[Event, ...], system: tuple[Event, ...]) -> tuple[str, str]:
+    """How the audit rows of one action differ: by what they did, or by the first column that differs."""
+    expected, got = describe(model), describe(system)
+    if expected != got or len(model) != len(system):
+        return expected, got
+    for one, other in zip(model, system, strict=True):
+        for name, value in asdict(one).items():
+            if getattr(other, name) != value:
+                row = f"{name} of the audit row ({_describe(one)})"
+                return f"{row} is {_value(name, value)}", f"{row} is {_value(name, getattr(other, name))}"
+    raise AssertionError("audit rows that differ in no column are equal")
+
+
+def answers_differ(model: Answer | None, system: Answer) -> tuple[str, str]:
+    """How what the queue answered differs from what the model answered at the commit."""
+    if model is None:
+        return f"{system.operation} has committed nothing", f"{system.operation} answered {_answer(system)}"
+    name = f"answer of {system.operation}"
+    if model.operation is not system.operation:
+        return f"answer of {model.operation} is {_answer(model)}", f"{name} is {_answer(system)}"
+    return f"{name} is {_answer(model)}", f"{name} is {_answer(system)}"
+
+
+def _answer(answer: Answer) -> str:
+    match answer.value:
+        case None:
+            return "no job"
+        case Accepted(job=job, existed=existed, same_payload=same):
+            return f"job-{job}{', a duplicate' * existed}{', of another payload' * (not same)}"
+        case Execution() as one:
+            until = _seconds(one.lease_expires_at)
+            return (
+                f"exec-{one.id} of job-{one.job}, attempt {one.attempt} by {one.worker}, "
+                f"{one.status}, lease to {until}"
+            )
+        case Reconciled(finished=finished, aborted=aborted):
+            return f"{finished} finished and {aborted} aborted"
+        case done:
+            return str(done).lower()
 
 
 def changes(before: Durable, after: Durable) -> str:
@@ -126,22 +168,24 @@ def contrast(expected: str, got: str) -> str:
 
 def _values(durable: Durable) -> dict[str, str]:
     """Each value by its name, in a fixed order: rows by their ids, then what has no id."""
-    rows = [(f"job-{job.id}", job) for job in durable.jobs]
+    rows: list[tuple[str, AttrsInstance]] = [(f"job-{job.id}", job) for job in durable.jobs]
     rows += [(f"exec-{execution.id}", execution) for execution in durable.executions]
     rows += [(f"effect-{number}", effect) for number, effect in enumerate(durable.effects, start=1)]
     rows += [("breaker", durable.breaker)]
-    values = {}
+    values: dict[str, str] = {}
     for name, row in rows:
         values[name] = "present"
         values |= {f"{name}.{key}": _value(key, value) for key, value in asdict(row).items()}
-    values |= {f"charge-{number}": value for number, value in enumerate(durable.charges, start=1)}
+    values |= {f"charge-{number}": str(value) for number, value in enumerate(durable.charges, start=1)}
     values |= {f"retry-{number}": _seconds(at) for number, at in enumerate(durable.retries, start=1)}
     values["the order of the jobs"] = ", ".join([str(job.id) for job in durable.jobs])
     return values | {"the order of the executions": ", ".join([str(one.id) for one in durable.executions])}
 
 
 def _value(key: str, value: object) -> str:
-    return _seconds(value) if key.endswith("_at") and isinstance(value, int) else str(value)
+    if key == "payload":
+        return repr(value)
+    return _seconds(value) if (key == "at" or key.endswith("_at")) and isinstance(value, int) else str(value)
 
 
 def _seconds(milliseconds: int) -> str:

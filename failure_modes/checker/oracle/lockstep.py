@@ -118,6 +118,7 @@ class Lockstep:
             now=system.now,
             read_at=done.read_at,
             model=outcome,
+            answers=system.answers(done, reference.answer(outcome)),
             moved=done.moved,
             events=done.events,
             before=done.before,

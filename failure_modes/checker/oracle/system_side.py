@@ -9,6 +9,7 @@ from typing import cast
 
 from attrs import frozen
 
+from failure_modes.checker.oracle.records import Answers
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot, StepResult
@@ -17,6 +18,7 @@ from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.abstraction import AuditCursor, read
 from failure_modes.checker.subject.programs import can
 from model.actions import Action, Crash, PowerLoss, Step, Tick, actor_of
+from model.answers import Answer
 from model.draft import SERIAL, Visibility
 from model.events import Event
 from model.state import Durable
@@ -126,6 +128,21 @@ class SystemSide:
                 return self._observed(action, StepResult(changed=True))
             case _:
                 return self._move(action)
+
+    def answers(self, done: SystemStep, expected: Answer | None) -> tuple[Answers, ...]:
+        """What the queue answered, each beside what the model answered at the commit before it.
+
+        `expected` is what the model answers to the operation that has just been committed. At granularity
+        `statement` the queue answers some steps after its commit.
+        """
+        name = actor_of(done.action)
+        if name is None:
+            return ()
+        transaction = self.world.processes[name].transaction
+        if done.moved.committed:
+            transaction.expect(expected)
+        given = cast(tuple[Answer, ...], done.moved.answers)
+        return tuple([Answers(cast(Answer | None, transaction.take_expected()), one) for one in given])
 
     def snapshot(self) -> SystemSnapshot:
         """Where the system is."""

@@ -170,4 +170,5 @@ class Process:
             log=self.log.snapshot(),
             place_at_server=self.place_at_server,
             looks=self.transaction.looks,
+            expected=self.transaction.expected,
         )

@@ -4,7 +4,7 @@ The program takes intents here and says what it works on; the connection and the
 Whatever pauses, pauses here. How a process is started, moved, killed and restored is in `process.py`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -86,7 +86,7 @@ class ProcessContext(OfSimulation):
         """Stand there; the log is fed to the program when it next moves."""
         self.at, self.at_rest = snapshot.at, snapshot.at_rest
         self.current_job = snapshot.current_job
-        self.transaction.restore(snapshot.pending)
+        self.transaction.restore(snapshot.pending, snapshot.expected)
         self.log.restore(snapshot.log)
 
     def wait(self, *, waits: bool) -> None:
@@ -162,6 +162,10 @@ class ProcessContext(OfSimulation):
         self.ended(committed=True, changed=True, looked=False)
         self.step.call(operation)
         self.log.append(Returned(operation, answer, asked=False))
+
+    def report_answer(self, answer: Hashable) -> None:
+        """The system answered this to its program: an oracle compares it."""
+        self.step.answer(answer)
 
     def returned(self, operation: str, value: object, began: int) -> None:
         """The operation that began there in the log came back: only its answer is remembered."""

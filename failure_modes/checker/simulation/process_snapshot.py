@@ -53,6 +53,8 @@ class StepResult:
     """Why the statement failed."""
     look: "Look | None" = None
     """Where it looked for rows that nobody holds."""
+    answers: tuple[Hashable, ...] = ()
+    """What the system answered to its program, as the program reports it."""
 
 
 @frozen(kw_only=True)
@@ -70,6 +72,8 @@ class ProcessSnapshot:
     """Its place among those whose statement lies at a server; 0 if none does."""
     looks: tuple[frozenset[int], ...] = ()
     """What its transaction could see each time that it looked for rows that nobody holds."""
+    expected: Hashable | None = None
+    """What the system must answer to its program, now that the transaction is committed."""
 
 
 class Place(Protocol):

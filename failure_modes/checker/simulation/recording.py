@@ -4,6 +4,8 @@ A step is what a process does from one boundary to the next; at most one transac
 process writes these records, by their methods; the oracles read them.
 """
 
+from collections.abc import Hashable
+
 from failure_modes.checker.simulation.process_snapshot import Intent, Look, StepResult
 from failure_modes.checker.simulation.stepping import StatementResult
 
@@ -20,6 +22,8 @@ class TransactionRecord:
         """For each time that it looked for rows that nobody holds: those it could have got."""
         self.pending: Intent | None = None
         """What it will have been, once it commits. It outlives the rollback of a first try."""
+        self.expected: Hashable | None = None
+        """What the system must answer, from the commit until it answers. The process does not know it."""
 
     def begin(self) -> None:
         """A new one begins; what it is for was said before."""
@@ -50,13 +54,22 @@ class TransactionRecord:
         """What it was for is done, or given up."""
         self.pending = None
 
+    def expect(self, answer: Hashable | None) -> None:
+        """It was committed, and the system must answer this. None: another transaction will answer."""
+        self.expected = answer
+
+    def take_expected(self) -> Hashable | None:
+        """What the system must answer, now that it answers; asked for once. None if nothing was committed."""
+        expected, self.expected = self.expected, None
+        return expected
+
     def report(self, read_at: int | None) -> None:
         """A process that runs elsewhere says what time it read last."""
         self.read_at = read_at
 
-    def restore(self, pending: Intent | None) -> None:
+    def restore(self, pending: Intent | None, expected: Hashable | None = None) -> None:
         """Be for this, where a process once stood; the rest is read again when the process is fed its log."""
-        self.read_at, self.looks, self.pending = None, (), pending
+        self.read_at, self.looks, self.pending, self.expected = None, (), pending, expected
 
 
 class StepRecord:
@@ -68,6 +81,8 @@ class StepRecord:
         self.called_gateway = False
         self.read_clock = False
         self.sleeps = 0
+        self.answers: tuple[Hashable, ...] = ()
+        """What the system answered in it."""
         self._ran: str | None = None
         self._looked: Look | None = None
         self._ended: tuple[bool, bool] | None = None
@@ -78,6 +93,7 @@ class StepRecord:
         self.statements = []
         self.called_gateway = self.read_clock = False
         self.sleeps = 0
+        self.answers = ()
         self._ran = self._looked = self._ended = self._error = None
 
     def reach(self, statement: str) -> None:
@@ -100,6 +116,10 @@ class StepRecord:
         """The process sleeps. Returns how often it has slept in this step."""
         self.sleeps += 1
         return self.sleeps
+
+    def answer(self, answer: Hashable) -> None:
+        """The system answered this to the program."""
+        self.answers += (answer,)
 
     def look(self, look: Look) -> None:
         """The process is about to look for rows that nobody holds."""
@@ -124,5 +144,6 @@ class StepRecord:
             blocked=blocked,
             error=self._error,
             look=self._looked,
+            answers=self.answers,
             problem=next((ran.problem for ran in reversed(self.statements) if ran.problem), None),
         )

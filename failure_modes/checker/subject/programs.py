@@ -10,6 +10,7 @@ from typing import Any, cast
 from failure_modes.checker.simulation.process_context import ProcessContext
 from failure_modes.checker.simulation.process_snapshot import Place
 from failure_modes.checker.simulation.stepping import PausePoint
+from failure_modes.checker.subject.abstraction import read_answer
 from failure_modes.checker.subject.handler import handle
 from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Fail, Heartbeat, Reconcile
 from system.queue import Queue
@@ -18,10 +19,34 @@ from system.worker import Worker
 
 def work(process: ProcessContext) -> None:
     """The worker."""
-    queue: Queue = process.open()
+    queue = _reporting(process)
     if process.world.forgets:
         queue = cast(Queue, _Noted(queue, process))
     _Resting(queue, partial(handle, process), name=process.name, process=process).run()
+
+
+def _reporting(process: ProcessContext) -> Queue:
+    return cast(Queue, _Reporting(process.open(), process))
+
+
+class _Reporting:
+    """The queue; its operations' answers are reported to the step in which they come."""
+
+    def __init__(self, queue: Queue, process: ProcessContext) -> None:
+        self._queue = queue
+        self._process = process
+
+    def __getattr__(self, name: str) -> Any:
+        operation = getattr(self._queue, name)
+
+        def reported(*arguments: Any, **options: Any) -> Any:
+            value = operation(*arguments, **options)
+            answer = read_answer(name, value)
+            if answer is not None:
+                self._process.report_answer(answer)
+            return value
+
+        return reported
 
 
 class _Noted:
@@ -64,19 +89,19 @@ class _Resting(Worker):
 
 def produce(process: ProcessContext) -> None:
     """The producer: it enqueues what it is asked to."""
-    queue: Queue = process.open()
+    queue = _reporting(process)
     while True:
         process.rest()
         intent = process.ask(PausePoint.IDLE)
         assert isinstance(intent, Enqueue), "the producer is asked to enqueue"
-        job = queue.enqueue(intent.key, key=intent.key, actor=process.name)
+        job = queue.accept(intent.key, key=intent.key, actor=process.name).job
         if (job.key, job.payload) != (intent.key, intent.key):
             raise RuntimeError(f"enqueue of key {intent.key} was answered with the job of key {job.key}")
 
 
 def reconcile(process: ProcessContext) -> None:
     """The reconciler: it runs once whenever it is asked to."""
-    queue: Queue = process.open()
+    queue = _reporting(process)
     while True:
         process.rest()
         process.ask(PausePoint.IDLE)
