@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from attrs import AttrsInstance, asdict
 
-from model.answers import Accepted, Answer, Reconciled
+from model.answers import Accepted, Answer, Counts, Reconciled
 from model.events import Environment, Event, EventKind, Outcome, Reason
 from model.state import Durable, Execution
 
@@ -80,6 +80,17 @@ def answers_differ(model: Answer | None, system: Answer) -> tuple[str, str]:
     if model.operation is not system.operation:
         return f"answer of {model.operation} is {_answer(model)}", f"{name} is {_answer(system)}"
     return f"{name} is {_answer(model)}", f"{name} is {_answer(system)}"
+
+
+def counts_differ(model: Counts, system: Counts) -> tuple[str, str]:
+    """The first of the counts that differs."""
+    for name, value in asdict(model).items():
+        if getattr(system, name) != value:
+            return (
+                f"status.{name} is {_value(name, value)}",
+                f"status.{name} is {_value(name, getattr(system, name))}",
+            )
+    raise AssertionError("counts that differ in no value are equal")
 
 
 def _answer(answer: Answer) -> str:

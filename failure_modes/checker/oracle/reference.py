@@ -6,12 +6,12 @@ words.
 """
 
 from failure_modes.checker.experiment.scope import Granularity, Scope
-from failure_modes.checker.oracle.describe import answers_differ, difference, events_differ
+from failure_modes.checker.oracle.describe import answers_differ, counts_differ, difference, events_differ
 from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.oracle.system_side import SystemStep
 from failure_modes.checker.simulation.stepping import PausePoint
-from model.answers import Answer, answer
-from model.events import Operation, Outcome
+from model.answers import Answer, Counts, answer, count
+from model.events import Event, Operation, Outcome
 from model.state import Phase, State, Worker, initial
 from model.step import step
 
@@ -64,6 +64,12 @@ class Reference:
             if answers.system != answers.model:
                 return answers_differ(answers.model, answers.system)
         return None
+
+    def counts_difference(self, counts: Counts, events: tuple[Event, ...], now: int) -> Difference | None:
+        """How what `status` counts differs from the model's. `events` is the whole audit."""
+        if self.state is None or counts == (expected := count(self.state.durable, events, now)):
+            return None
+        return counts_differ(expected, counts)
 
     def phase_difference(self, name: str, at: PausePoint) -> Difference | None:
         """How the process differs from the model's worker of that name, given where it is paused."""

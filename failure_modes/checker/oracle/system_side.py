@@ -15,10 +15,10 @@ from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot, StepResult
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.simulation.world import World
-from failure_modes.checker.subject.abstraction import AuditCursor, read
+from failure_modes.checker.subject.abstraction import AuditCursor, read, read_counts
 from failure_modes.checker.subject.programs import can
 from model.actions import Action, Crash, PowerLoss, Step, Tick, actor_of
-from model.answers import Answer
+from model.answers import Answer, Counts
 from model.draft import SERIAL, Visibility
 from model.events import Event
 from model.state import Durable
@@ -173,6 +173,10 @@ class SystemSide:
     def is_at(self, snapshot: SystemSnapshot) -> bool:
         """True if the processes and the durable rows are as the snapshot says."""
         return (self._processes(), self.durable) == (snapshot.processes, snapshot.durable)
+
+    def counts(self) -> Counts:
+        """What `status` counts."""
+        return read_counts(self.world.observer)
 
     def history(self) -> tuple[Event, ...]:
         """The audit from its first row on, read again."""
