@@ -2,11 +2,11 @@
 
 from decimal import Decimal
 
-from attrs import AttrsInstance, asdict
+from attrs import asdict
 
 from model.answers import Accepted, Answer, Counts, Reconciled
 from model.events import Environment, Event, EventKind, Outcome, Reason
-from model.state import Durable, Execution
+from model.state import Breaker, Durable, Effect, Execution, Job
 
 _REFUSED: dict[str, str] = {
     Reason.ALREADY_COMMITTED: "{job} has committed",
@@ -179,7 +179,8 @@ def contrast(expected: str, got: str) -> str:
 
 def _values(durable: Durable) -> dict[str, str]:
     """Each value by its name, in a fixed order: rows by their ids, then what has no id."""
-    rows: list[tuple[str, AttrsInstance]] = [(f"job-{job.id}", job) for job in durable.jobs]
+    rows: list[tuple[str, Job | Execution | Effect | Breaker]] = []
+    rows += [(f"job-{job.id}", job) for job in durable.jobs]
     rows += [(f"exec-{execution.id}", execution) for execution in durable.executions]
     rows += [(f"effect-{number}", effect) for number, effect in enumerate(durable.effects, start=1)]
     rows += [("breaker", durable.breaker)]
