@@ -1,9 +1,11 @@
 """The lock-step compares what callers are told, and every column of the store.
 
 Each queue here leaves the rows, the executions and the order of things as they must be, and is wrong only in
-what it answers or in a column that no operation reads. With `SystemSide.answers`, `Lockstep._compare_counts`
-and the new columns of the abstraction taken out, the same searches find nothing, except for the audit's own
-columns, which were compared before.
+what it answers or in a column that no operation reads.
+
+With `SystemSide.answers` and `Lockstep._compare_counts` replaced by nothing, and without the columns payload,
+enqueued_at and detail, 300 examples find none of `ANSWERS` and none of the first three of `COLUMNS`: each run
+takes about 9 s. With them each is found in 0.1 to 2 s. Reason, actor and time of the audit were compared before.
 """
 
 from contextlib import suppress
@@ -22,11 +24,11 @@ from system.policies import Idempotency
 from system.policies.idempotency import Accepted
 from system.policies.lease import Lease
 from system.policies.reconcile import Reconciled
-from system.queue import Queue
+from system.queue import Queue, to_json
 from system.records import Counts
 from system.sql import SQLReads
 from system.sqlite import SQLiteTransaction
-from system.store import Execution, Store
+from system.store import Execution, Job, Store
 from tests.checker.oracle.test_breakages import policies, queues, transactions
 
 EXAMPLES = 300
@@ -121,7 +123,12 @@ class Miscounted(Queue):
 
 
 class LosesPayload(SQLiteTransaction):
-    """The payload of a job is gone once its effect is written."""
+    """The payload of a job is gone once its effect is written; the answer to a duplicate hides that."""
+
+    def job_by_key(self, key: str) -> Job | None:
+        """Give the payload of the duplicate."""
+        job = super().job_by_key(key)
+        return None if job is None else evolve(job, payload_json=to_json(key))
 
     def add_effect(self, *, job_id: int, execution_id: int, value: str) -> None:
         """Save space."""
