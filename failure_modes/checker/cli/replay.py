@@ -17,7 +17,8 @@ from failure_modes.checker.subject.worlds import world_of
 from failure_modes.checker.support import interrupts
 from failure_modes.checker.traces.replay import Replayed
 from failure_modes.checker.traces.replay import replay as run_again
-from failure_modes.checker.traces.trace import Trace, TraceError, load
+from failure_modes.checker.traces.trace import Trace, TraceError
+from failure_modes.checker.traces.trace_reader import load
 
 
 @command("replay")
