@@ -53,6 +53,8 @@ class Judge:
             at=record.now if record.read_at is None else record.read_at,
             load=load,
             settings=self._settings,
+            jobs_seen=record.visibility.jobs_seen,
+            asked_at=record.visibility.asked_at,
         )
         breaches = [(rule.id, rule.on_change(change)) for rule in INVARIANTS if rule.on_change]
         self._judge(breaches, record)

@@ -123,6 +123,7 @@ class Lockstep:
             before=done.before,
             after=done.after,
             recovering=ledger.recovering,
+            visibility=done.visibility,
         )
         load_before = ledger.load
         ledger.keep(record)

@@ -5,6 +5,7 @@ from attrs import frozen
 from failure_modes.checker.simulation.process_snapshot import StepResult
 from failure_modes.checker.simulation.stepping import label
 from model.actions import Action
+from model.draft import SERIAL, Visibility
 from model.events import Event, Outcome
 from model.state import Durable
 
@@ -14,7 +15,7 @@ class Record:
     """What one action did to the system, and what the model answered.
 
     `model` is None where the model took no step. `read_at` is the time that the transaction read, if it read
-    one. `recovering`: the action belongs to the liveness run.
+    one; `visibility` is what the database chose for it. `recovering`: the action belongs to the liveness run.
     """
 
     action: Action
@@ -26,6 +27,7 @@ class Record:
     before: Durable
     after: Durable
     recovering: bool
+    visibility: Visibility = SERIAL
 
     @property
     def statement(self) -> str | None:

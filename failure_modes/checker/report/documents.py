@@ -248,7 +248,7 @@ def _by_invariant(rule: Invariant, modes: tuple[FailureMode, ...]) -> str:
         for mode in modes
         if rule.id in mode.invariants
     ]
-    return f"- {rule.id} ({rule.title}): {', '.join(breaking)}."
+    return f"- {rule.id} ({rule.title}): {', '.join(breaking) or 'none of them'}."
 
 
 def _broken(mode: FailureMode) -> str:
