@@ -78,8 +78,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         id="INV_008",
         title="fairness",
-        promise="A due job is not passed over: a lease takes the retry that has been due longest, else the new "
-        "job that was enqueued first. Only a job that another transaction holds, and a retry beyond the "
+        promise="A due job is not passed over: a lease takes the retry that has been due longest, else the "
+        "new job that was enqueued first. Only a job that another transaction holds, and a retry beyond the "
         "retry budget, may wait.",
         on_change=due_jobs_take_turns,
     ),

@@ -58,7 +58,7 @@ def _could_be_taken(job: Job, change: Change) -> bool:
 
 
 def _has_room(change: Change) -> bool:
-    """True if the budget had room for a retry when the transaction asked, by the leases that the audit has."""
+    """True if the budget had room for a retry when the transaction asked, by the leases in the audit."""
     settings = change.settings
     if settings.retries_max is None:
         return True

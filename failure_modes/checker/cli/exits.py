@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from enum import IntEnum
 
+from failure_modes.checker.experiment.findings import Finding
 from failure_modes.checker.support.errors import (
     CallerError,
     CheckerError,
@@ -21,11 +22,13 @@ class EXIT(IntEnum):
 
     AS_EXPECTED = 0
     NOT_AS_EXPECTED = 1
-    """A violation where none was expected, or none where one was."""
+    """A violation where none was expected, or nothing where something was."""
     REFUSED = 2
     """Bad usage, or a file, a scenario or a system that cannot be used."""
     INCONCLUSIVE = 3
     """No answer: a limit was reached, the danger was never met, or this machine lacks something."""
+    DIVERGED = 4
+    """A divergence alone, where it was not expected: the system left the model, and no invariant broke."""
 
     @property
     def description(self) -> str:
@@ -51,6 +54,11 @@ ERRORS = tuple([kind for kind, _ in _CODES])
 """The errors that end a command in one line. Any other is a defect of the checker, and has a traceback."""
 
 
+def code_of_finding(finding: Finding) -> EXIT:
+    """The exit code where nothing should have been found: a violation and a divergence have one each."""
+    return EXIT.DIVERGED if finding.invariant is None else EXIT.NOT_AS_EXPECTED
+
+
 def code_of(error: BaseException) -> EXIT:
     """The exit code of an error of one of these classes."""
     return next(code for kind, code in _CODES if isinstance(error, kind))
@@ -66,6 +74,6 @@ def describe(error: BaseException) -> str:
 
 def worst(codes: Iterable[EXIT]) -> EXIT:
     """The exit code of several answers: `not as expected` comes first, and `inconclusive` last."""
-    order = (EXIT.NOT_AS_EXPECTED, EXIT.REFUSED, EXIT.INCONCLUSIVE)
+    order = (EXIT.NOT_AS_EXPECTED, EXIT.DIVERGED, EXIT.REFUSED, EXIT.INCONCLUSIVE)
     given = set(codes)
     return next((code for code in order if code in given), EXIT.AS_EXPECTED)

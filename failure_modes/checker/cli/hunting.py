@@ -88,6 +88,9 @@ def _code(chosen: tuple[Trial, ...], tried: list[tuple[Break, ...]]) -> EXIT:
     show(f"{sets}: {len(found)} breaks; {len(together)} that no policy shows alone")
     if not all(one.needed for one in found):
         return EXIT.NOT_AS_EXPECTED
+    if tried and not found:
+        warn("no set broke anything; it proves nothing: try more --examples or --steps")
+        return EXIT.INCONCLUSIVE
     return EXIT.AS_EXPECTED if len(tried) == len(chosen) else EXIT.INCONCLUSIVE
 
 

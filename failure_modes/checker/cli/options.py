@@ -179,6 +179,10 @@ def check_store(mode: FailureMode, scope: Scope) -> None:
         raise click.UsageError(f"{mode.id} {mode.title} does not happen on {scope.store}: {why}")
 
 
+NEEDED = {"Step": "no worker would move in any example", "Enqueue": "there would be no job"}
+"""The actions without which a search has nothing to judge, and why."""
+
+
 def tuned(strategy: Strategy, options: dict[str, Any]) -> Strategy:
     """The strategy with what the options say. Raises click.UsageError."""
     strategy = evolve(
@@ -188,6 +192,10 @@ def tuned(strategy: Strategy, options: dict[str, Any]) -> Strategy:
     )
     for action, weight in options["weights"]:
         strategy = strategy.weighted(action, weight)
+        if not weight and action in NEEDED:
+            raise click.UsageError(
+                f"--weight {action}=0: {NEEDED[action]}, so nothing is shown; give it 1 or more"
+            )
     try:
         strategy.alphabet(Scope())
     except ValueError as error:

@@ -14,7 +14,7 @@ import click
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.support import interrupts
 
-FORMAT = 1
+FORMAT = 2
 """The number of the shape. A change that a reader would misread gets a new number."""
 
 
@@ -22,6 +22,7 @@ class Verdict(StrEnum):
     """What was seen; the exit code says whether it was expected."""
 
     BROKEN = "broken"
+    DIVERGED = "diverged"
     HELD = "held"
     INCONCLUSIVE = "inconclusive"
     REFUSED = "refused"
@@ -80,7 +81,7 @@ class Output:
 
     def _verdict(self) -> Verdict | None:
         found = {result["verdict"] for result in self._results}
-        order = (Verdict.BROKEN, Verdict.INCONCLUSIVE, Verdict.HELD)
+        order = (Verdict.BROKEN, Verdict.DIVERGED, Verdict.INCONCLUSIVE, Verdict.HELD)
         return next((verdict for verdict in order if verdict in found), None)
 
 

@@ -1,4 +1,4 @@
-"""The target of a run: the invariant that it is to break, and the invariants that may break before it."""
+"""The target of a run: the invariant that it is to break, or a divergence; and what may break before it."""
 
 from attrs import frozen
 
@@ -13,27 +13,33 @@ _NEVER_TOLERATED = {"INV_005": ("INV_003",)}
 class Target:
     """The invariant to break. Those it `tolerates` may break before; any other that does ends the run.
 
+    An `invariant` of None stands for a divergence from the model: see `DIVERGENCE`.
+
     Raises ValueError for an unknown invariant; for a target that tolerates itself; and for INV_005 where it
     tolerates INV_003, which keeps the faults of an ending few (`model.invariants.condensed`).
     """
 
-    invariant: str
+    invariant: str | None
     tolerates: tuple[str, ...] = ()
 
     def __attrs_post_init__(self) -> None:
-        for named in (self.invariant, *self.tolerates):
+        for named in filter(None, (self.invariant, *self.tolerates)):
             if named not in _KNOWN:
                 raise ValueError(f"there is no invariant {named!r}; there are {', '.join(_KNOWN)}")
         if self.invariant in self.tolerates:
             raise ValueError(f"{self.invariant} is the target, and a target does not tolerate itself")
-        for named in _NEVER_TOLERATED.get(self.invariant, ()):
+        for named in _NEVER_TOLERATED.get(self.invariant or "", ()):
             if named in self.tolerates:
                 raise ValueError(
                     f"{self.invariant} cannot tolerate {named}: what it is judged by would be gone"
                 )
 
     def __str__(self) -> str:
-        return self.invariant
+        return self.invariant or "a divergence"
+
+
+DIVERGENCE = Target(None, _KNOWN)
+"""The first divergence from the model, whatever invariants break before it."""
 
 
 def tolerating_others(invariant: str) -> Target:
@@ -45,6 +51,7 @@ def tolerating_others(invariant: str) -> Target:
 def needs_ending(target: Target | None) -> bool:
     """Whether an example must be run to its end.
 
-    Only there can INV_004 and INV_005 be judged. INV_006 is judged on each change, and recovery makes some.
+    Only there can INV_004 and INV_005 be judged. INV_006 is judged on each change, and recovery makes some. A
+    divergence may happen anywhere.
     """
-    return target is None or target.invariant in ("INV_004", "INV_005", "INV_006")
+    return target is None or target.invariant in (None, "INV_004", "INV_005", "INV_006")

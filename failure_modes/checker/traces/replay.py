@@ -8,7 +8,7 @@ from failure_modes.checker.experiment.catalogue import FailureMode, failure_mode
 from failure_modes.checker.experiment.findings import Finding
 from failure_modes.checker.experiment.scope import Fault, Scope
 from failure_modes.checker.experiment.scope import guarded as nothing_swapped
-from failure_modes.checker.experiment.target import needs_ending
+from failure_modes.checker.experiment.target import DIVERGENCE, needs_ending
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.oracle.run import play
 from failure_modes.checker.simulation.world import World
@@ -29,6 +29,18 @@ class Replayed:
     skipped: tuple[Action, ...]
     as_expected: bool
 
+    @property
+    def breaks(self) -> str | None:
+        """The invariant that broke: the one that the trace is for, or another that broke first."""
+        found = None if self.finding is None else self.finding.invariant
+        return found or self.run.judge.off_target
+
+    @property
+    def diverges(self) -> bool:
+        """True if the system left the model somewhere, whether an invariant broke or not."""
+        found = self.finding is not None and self.finding.invariant is None
+        return found or self.run.judge.diverged is not None
+
 
 def replay(
     trace: Trace,
@@ -43,16 +55,18 @@ def replay(
 
     Raises UnknownFailureMode.
 
-    As expected means: the broken system breaks the same invariant at the same step, with every action of
-    the trace; the guarded one breaks nothing. A trace of no failure mode was found on the guarded system,
-    and is expected to break it.
+    As expected means: the broken system breaks the same invariant, or diverges, at the same step, with every
+    action of the trace; the guarded one does neither. A trace of no failure mode was found on the guarded
+    system, and is expected to break it.
     """
     mode = failure_mode(trace.failure_mode) if trace.failure_mode else None
     broken = mode is not None and not guarded
     if mode is not None and trace.breaks.invariant is not None:
         mode = mode.breaking(trace.breaks.invariant)
     fault = mode.fault if mode is not None and not guarded else base
-    target = mode.target if mode is not None and broken and trace.breaks.invariant else None
+    target = None
+    if mode is not None and broken:
+        target = mode.target if trace.breaks.invariant else DIVERGENCE
     lockstep = Lockstep(trace.scope, fault, target=target, world=world(trace.scope, fault))
     played = play(lockstep, trace.actions, ending=needs_ending(target))
     finding = played.found.finding if played.found else None
