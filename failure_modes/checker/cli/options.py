@@ -192,12 +192,12 @@ def tuned(strategy: Strategy, options: dict[str, Any]) -> Strategy:
     )
     for action, weight in options["weights"]:
         strategy = strategy.weighted(action, weight)
-        if not weight and action in NEEDED:
-            raise click.UsageError(
-                f"--weight {action}=0: {NEEDED[action]}, so nothing is shown; give it 1 or more"
-            )
     try:
         strategy.alphabet(Scope())
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    for action, weight in options["weights"]:
+        if not weight and action in NEEDED:
+            why = f"{NEEDED[action]}, so nothing is shown"
+            raise click.UsageError(f"--weight {action}=0: {why}; give it 1 or more")
     return strategy

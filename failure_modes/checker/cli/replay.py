@@ -159,7 +159,7 @@ def wanted(trace: Trace, replayed: Replayed) -> str:
     where = f"step {trace.breaks.step}" if trace.breaks.step else "the end"
     expected = "to hold" if replayed.guarded else f"to {what} at {where}"
     skipped = f"; {len(replayed.skipped)} actions could not happen" if replayed.skipped else ""
-    alone = "; it diverges from the model, and no invariant breaks"
+    alone = "; it only diverges from the model"
     return f"the trace was {expected}{alone * (_verdict(replayed) is Verdict.DIVERGED)}{skipped}"
 
 
