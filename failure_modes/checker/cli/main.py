@@ -46,5 +46,6 @@ def main() -> None:
     \b
     Exit codes: 0 as expected; 1 not as expected: a violation where none was expected, or none where one was;
     2 refused: bad usage, or a file that cannot be used; 3 inconclusive: no answer, or not the whole answer;
+    4 diverged: a divergence where none was expected, and no violation;
     130 interrupted by SIGINT, 143 by SIGTERM.
     """

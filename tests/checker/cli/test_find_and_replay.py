@@ -340,7 +340,7 @@ def test_a_process_exits_with_the_code_and_colours_nothing() -> None:
 
 
 def test_the_exit_codes_are_in_the_help() -> None:
-    """The help says what each of the four codes means."""
+    """The help says what each of the five codes means."""
     text = " ".join(invoke("--help").stdout.split())
     assert "Exit codes: 0 as expected; 1 not as expected: a violation" in text
     for code in EXIT:
