@@ -1,9 +1,7 @@
-"""Leasing: a worker gets a job for a time, and the job comes back after it.
+"""Leasing: a worker gets a job for a time, and the job comes back after it. Protects INV_003, INV_004.
 
 The visibility timeout: a leased job stays in the queue, hidden until its lease ends. So the queue need not
 notice that a worker died: the next lease takes the job again, and aborts the execution of the dead worker.
-
-Protects INV_003, INV_004, INV_007 and INV_008.
 """
 
 from typing import ClassVar, Protocol
@@ -48,7 +46,7 @@ class LeasePolicies(Protocol):
 class Leasing:
     """Finds the job and leases it in one transaction, and counts each lease as an attempt."""
 
-    protects: ClassVar[tuple[str, ...]] = ("INV_003", "INV_004", "INV_007", "INV_008")
+    protects: ClassVar[tuple[str, ...]] = ("INV_003", "INV_004")
 
     def lease(self, store: Store, policies: LeasePolicies, worker: str, lease_ms: int) -> Lease | None:
         """Lease the next job; None if no job is due.

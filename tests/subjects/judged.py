@@ -11,7 +11,7 @@ from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.oracle.run import play
 from failure_modes.checker.search.edits import minimise
-from failure_modes.checker.search.searched import RunCounts
+from failure_modes.checker.search.search_spec import RunCounts
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.simulation.subject import Subject

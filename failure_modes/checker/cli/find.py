@@ -1,4 +1,4 @@
-"""The command `find`: a search of the broken system, and the trace it ends at."""
+"""The command `find`: it searches the broken system, and shows the minimised trace."""
 
 from typing import Any
 
@@ -6,25 +6,25 @@ import click
 
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
-from failure_modes.checker.cli.keeping import as_typed, check_new, shown_path
 from failure_modes.checker.cli.options import (
     BREAKS,
     KEEP,
     WHY,
     Mode,
-    asked_of,
     check_store,
+    modes_to_try,
     scoped,
     tuned,
     tuning,
 )
 from failure_modes.checker.cli.output import fail, output, show, warn
-from failure_modes.checker.cli.searches import (
-    Searched,
+from failure_modes.checker.cli.paths import check_new, command_line, shown_path
+from failure_modes.checker.cli.search_output import (
+    SearchOutcome,
     add_search,
     code_of_all,
     idle_described,
-    search_shown,
+    run_search,
     skipped_described,
 )
 from failure_modes.checker.experiment.catalogue import FailureMode, failure_mode
@@ -59,20 +59,19 @@ def find(
     if keep_as is not None:
         check_new(mode, keep_as)
     if diverges and breaks is not None:
-        raise click.UsageError("--diverges looks for no invariant; leave out --breaks")
-    modes = (mode,) if diverges else asked_of(mode, breaks)
+        raise click.UsageError("--diverges searches for no invariant; leave out --breaks")
+    modes = (mode,) if diverges else modes_to_try(mode, breaks)
     return code_of_all(find_each(modes, {**options, "diverges": diverges}, keep_as, why))
 
 
 def find_each(
     modes: tuple[FailureMode, ...], options: dict[str, Any], keep_as: str | None = None, why: str = ""
-) -> list[Searched]:
-    """Search for what each of them breaks; after an interruption no other search is begun."""
-    searched: list[Searched] = []
+) -> list[SearchOutcome]:
+    """Search for the target of each. After an interruption no further search begins."""
+    searched: list[SearchOutcome] = []
     for mode in modes:
         if not mode.has_fault:
-            same = "the fault in its scenario.py gives the queue back as it is"
-            fail(f"{mode.id}: {same}; put the fault in first")
+            fail(f"{mode.id}: the fault in its scenario.py does not change the queue; write the fault first")
         searched.append(_find_one(mode, keep_as, why, options))
         keep_as, why = None, ""
         if searched[-1].interrupted:
@@ -80,30 +79,31 @@ def find_each(
     return searched
 
 
-def _find_one(mode: FailureMode, keep_as: str | None, why: str, options: dict[str, Any]) -> Searched:
-    """Search for what it breaks, show what came of it, and keep it if asked."""
+def _find_one(mode: FailureMode, keep_as: str | None, why: str, options: dict[str, Any]) -> SearchOutcome:
+    """Search for the target, show the result, and keep the trace if `keep_as` is a name."""
     scope, strategy = scoped(mode.scope, options), tuned(mode.strategy, options)
     check_store(mode, scope)
     target = DIVERGENCE if options["diverges"] else mode.target
-    result = search_shown(f"{mode.id}: looking for {target}", scope, strategy, mode.fault, target, options)
+    label = f"{mode.id}: searching for {f'a break of {target}' if target.invariant else target}"
+    result = run_search(label, scope, strategy, mode.fault, target, options)
     trace = trace_of(mode, scope, result, why)
     if trace is not None and keep_as:
         keep(mode, keep_as, trace)
-    _tell(mode, target, result, trace, keep_as, options)
+    _show(mode, target, result, trace, keep_as, options)
     if trace is not None and keep_as:
         click.echo(f" kept: {shown_path(path_of(mode, keep_as))}", err=output().json)
-    code = EXIT.AS_EXPECTED if trace else EXIT.INCONCLUSIVE if result.bound_hit else EXIT.NOT_AS_EXPECTED
-    idle = None if trace or result.bound_hit else idle_described(result)
+    code = EXIT.AS_EXPECTED if trace else EXIT.INCONCLUSIVE if result.stopped_early else EXIT.NOT_AS_EXPECTED
+    idle = None if trace or result.stopped_early else idle_described(result)
     if idle is not None:
         warn(f"{mode.id}: {idle}")
         code = EXIT.INCONCLUSIVE
-    if result.statistics.interrupted:  # the trace may not be the shortest, and the rest was not searched for
+    if result.statistics.interrupted:  # the trace may not be the shortest, and other searches are missing
         code = EXIT.INCONCLUSIVE
     add_search(result, scope, trace, code, failure_mode=mode.id, target=target.invariant or "divergence")
-    return Searched(result=result, code=code)
+    return SearchOutcome(result=result, code=code)
 
 
-def _tell(
+def _show(
     mode: FailureMode,
     target: Target,
     result: Result,
@@ -113,14 +113,14 @@ def _tell(
 ) -> None:
     if trace is not None:
         kept_at = shown_path(path_of(mode, keep_as)) if keep_as else None
-        again = as_typed("replay", kept_at) if kept_at else _again(mode, options)
+        again = command_line("replay", kept_at) if kept_at else _again(mode, options)
         show(rendered(replay(trace), command=again))
         show(_found_line(result))
         return
-    what = f"{target} was not broken" if target.invariant else "the system did not leave the model"
+    what = f"{target} did not break" if target.invariant else "the system did not diverge from the model"
     tried = f"{mode.id} {mode.title}: {what} in {result.statistics.examples:,} examples"
     more = "try more --steps or --examples"
-    if result.bound_hit:
+    if result.stopped_early:
         more = "the search was interrupted" if result.statistics.interrupted else "--seconds ended the search"
     show(f"{tried}; {more}{skipped_described(result, '; ')}")
 
@@ -131,18 +131,18 @@ def _found_line(result: Result) -> str:
         f" found in example {statistics.examples_to_first} after {statistics.seconds_to_first or 0.0:.1f} s"
     ]
     lines.append(f"shrunk after {statistics.stopwatch.seconds:.1f} s")
-    if result.bound_hit:
+    if result.stopped_early:
         ended = (
             "the search was interrupted" if result.statistics.interrupted else "--seconds ended the search"
         )
         lines.append(f"but a shorter trace may exist, because {ended}")
     elif not result.is_minimal:
-        lines.append("but a shorter trace may exist: there are too many traces to try them all")
+        lines.append("but a shorter trace may exist: there are too many traces to try all of them")
     return ", ".join(lines) + skipped_described(result, "; ")
 
 
 def _again(mode: FailureMode, options: dict[str, Any]) -> str:
-    """The command that makes the same search."""
+    """The command that repeats the search."""
     given = ["--breaks", mode.breaks] if mode.breaks != failure_mode(mode.id).breaks else []
     given += ["--diverges"] * options["diverges"]
     given += ["--seed", str(options["seed"])]
@@ -153,4 +153,4 @@ def _again(mode: FailureMode, options: dict[str, Any]) -> str:
             given += [f"--{key}", str(options[key])]
     for action, weight in options["weights"]:
         given += ["--weight", f"{action}={weight}"]
-    return as_typed("find", mode.id, *given)
+    return command_line("find", mode.id, *given)

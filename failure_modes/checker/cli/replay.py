@@ -7,9 +7,9 @@ from attrs import evolve, frozen
 
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT, worst
-from failure_modes.checker.cli.keeping import as_typed, shown_path
 from failure_modes.checker.cli.options import STORE
 from failure_modes.checker.cli.output import Verdict, output, show, warn
+from failure_modes.checker.cli.paths import command_line, shown_path
 from failure_modes.checker.experiment.catalogue import UnknownFailureMode, catalogue, failure_mode
 from failure_modes.checker.experiment.scope import Granularity, StoreKind
 from failure_modes.checker.report.rendering import rendered
@@ -52,7 +52,7 @@ def replay(paths: tuple[Path, ...], *, on_guarded: bool, real: bool, store: str 
 
 
 def _replay_one(path: Path, how: How) -> EXIT:
-    """Show one. Raises KeyboardInterrupt before it begins."""
+    """Replay one trace, and show it. Raises KeyboardInterrupt."""
     interrupts.check()
     trace = load(path)
     if how.store is not None:
@@ -62,7 +62,7 @@ def _replay_one(path: Path, how: How) -> EXIT:
     if trace.failure_mode is not None:
         _check_known(path, trace.failure_mode)
     replayed = replay_and_add(path, trace, on_guarded=how.guarded, real=how.real)
-    show(rendered(replayed, command=as_typed("replay", shown_path(path), *how.options)))
+    show(rendered(replayed, command=command_line("replay", shown_path(path), *how.options)))
     if not replayed.as_expected:
         show(f" not as expected: {wanted(trace, replayed)}")
     return code_of_replay(replayed)
@@ -106,7 +106,7 @@ def moved_to(trace: Trace, store: StoreKind | None) -> Trace | None:
 
 
 def replay_and_add(path: Path, trace: Trace, *, on_guarded: bool, real: bool = False) -> Replayed:
-    """Run it, and add what came of it to what the command says."""
+    """Replay a trace, and add the result to the output."""
     if real:
         from failure_modes.checker.real.real import real_world_of
 
@@ -154,13 +154,13 @@ def ended(trace: Trace, replayed: Replayed) -> str:
 
 
 def wanted(trace: Trace, replayed: Replayed) -> str:
-    """What a replay that is not as expected did, and what it should have done."""
-    what = f"break {trace.breaks.invariant}" if trace.breaks.invariant else "diverge from the model"
+    """The actual and the expected result of a replay that is not as expected, in words."""
+    verb = f"break {trace.breaks.invariant}" if trace.breaks.invariant else "diverge from the model"
     where = f"step {trace.breaks.step}" if trace.breaks.step else "the end"
-    expected = "to hold" if replayed.guarded else f"to {what} at {where}"
-    skipped = f"; {len(replayed.skipped)} actions could not happen" if replayed.skipped else ""
+    expected = "hold" if replayed.guarded else f"{verb} at {where}"
+    skipped = f"; {len(replayed.skipped)} actions were impossible" if replayed.skipped else ""
     alone = "; it only diverges from the model"
-    return f"the trace was {expected}{alone * (_verdict(replayed) is Verdict.DIVERGED)}{skipped}"
+    return f"the trace should {expected}{alone * (_verdict(replayed) is Verdict.DIVERGED)}{skipped}"
 
 
 def _check_known(path: Path, mode_id: str) -> None:

@@ -7,7 +7,7 @@ from model.actions import Action, Crash, Enqueue, Fail, Heartbeat, Step
 
 
 def canonical(actions: tuple[Action, ...]) -> tuple[Action, ...]:
-    """The same actions with workers and keys renamed in order of first appearance."""
+    """Rename workers and keys in the order in which they first appear."""
     workers: dict[str, str] = {}
     keys: dict[str, str] = {}
     renamed: list[Action] = []

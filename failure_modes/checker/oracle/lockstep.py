@@ -1,13 +1,13 @@
 """Lock-step: one action on the system and on the model, then the comparison, then the invariants.
 
-`Lockstep.apply` is the way of one action through this room:
+`Lockstep.apply` takes one action:
 
 1. `SystemSide` moves the system, and reads what it did (`system_side.py`).
-2. `Reference` takes the same action on the model (`reference.py`).
+2. `Reference` takes the same action on the model (`reference.py`). A rejection is a divergence at once.
 3. `Ledger` keeps the record (`ledger.py`).
 4. `Judge` judges the change by the invariants; `Reference` compares rows, audit and phase (`judge.py`).
 
-How actions are chosen is not known here.
+This module does not know how actions are chosen.
 """
 
 from typing import Self

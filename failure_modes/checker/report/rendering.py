@@ -1,7 +1,8 @@
-"""The text form of a run: the same on a terminal, in a test's output and in a document.
+"""The text form of a run: the same on a terminal, in the output of a test and in a document.
 
-Only what changed; the model and the system side by side. `>` marks the step that was found bad, and `~` an
-earlier or later one after which the system first differs from the model. The last line can be run.
+It shows only changes, with the model and the system side by side. `>` marks the first bad step, and `~` the
+first step at which the system differs from the model, if that is another one. The last line is a command that
+replays the trace.
 """
 
 from failure_modes.checker.experiment.findings import Finding
@@ -23,7 +24,7 @@ _COLUMNS = ("", "step", "time", "action", "worker", "model", "system", "changed"
 
 
 def rendered(replayed: Replayed, *, command: str | None = None, shortest: bool = False) -> str:
-    """A replayed trace. `command` replays it, and is printed last; `shortest` if that was proved."""
+    """The text of a replay. `command` is the last line; `shortest` is true if that was proved."""
     mode, run, finding = replayed.mode, replayed.run, replayed.finding
     name = f"{mode.id} {mode.title}" if mode else "the guarded system"
     lines = [
@@ -40,7 +41,7 @@ def rendered(replayed: Replayed, *, command: str | None = None, shortest: bool =
 
 
 def headline(name: str, finding: Finding | None, lockstep: Lockstep, *, shortest: bool = False) -> str:
-    """What was run, and what came of it, in one line."""
+    """The system of a run and its result, in one line."""
     count = len(lockstep.ledger.actions)
     scope = f"{lockstep.scope.store} · {lockstep.scope.granularity} · {steps_described(count)}"
     if shortest:
@@ -59,7 +60,7 @@ def headline(name: str, finding: Finding | None, lockstep: Lockstep, *, shortest
 
 
 def table(lockstep: Lockstep, finding: Finding | None) -> str:
-    """The run, a line a step; the liveness run only if it ended badly, or if all that is wrong is in it."""
+    """The run, one line for each step. The liveness run is shown only if a finding is in it."""
     ended_badly = finding is not None and finding.step is None
     diverged = lockstep.judge.diverged
     to_end = ended_badly or (finding is None and diverged is not None and diverged.step is None)
@@ -74,7 +75,7 @@ def table(lockstep: Lockstep, finding: Finding | None) -> str:
 
 
 def verdict(finding: Finding, lockstep: Lockstep, policy: str | None) -> str:
-    """What was expected, what came, and which policy would have prevented it."""
+    """The expected and the actual result, and the policy that is missing."""
     lines = []
     if finding.expected:
         lines.append(f" expected: {finding.expected}")
@@ -86,15 +87,15 @@ def verdict(finding: Finding, lockstep: Lockstep, policy: str | None) -> str:
 
 
 def noted(finding: Finding | None, lockstep: Lockstep) -> list[str]:
-    """What the run noted beside its finding: where it diverged, and what broke on the way."""
+    """The first divergence and the tolerated breaks of a run, in words."""
     lines = []
     diverged = lockstep.judge.diverged
     if diverged is not None and (finding is None or diverged.step != finding.step):
         where = f"step {diverged.step}" if diverged.step else "the recovery"
         lines.append(f" diverged at {where}: {contrast(diverged.expected, diverged.got)}")
-    for passed in lockstep.judge.tolerated.values():
-        where = f"step {passed.step}" if passed.step else "the end"
-        lines.append(f" on the way {passed.invariant} broke, at {where}: {passed.got}")
+    for tolerated in lockstep.judge.tolerated.values():
+        where = f"step {tolerated.step}" if tolerated.step else "the end"
+        lines.append(f" tolerated: {tolerated.invariant} broke at {where}: {tolerated.got}")
     return lines
 
 

@@ -2,7 +2,7 @@
 
 The message of each says what is wrong and what would be right. The command line turns a class into an exit
 code in one place (`cli/exits.py`). No class here belongs to a test runner: `failure_modes/conftest.py` makes
-a skip of `NotInstalled`. `Found`, `Crashed` and `BoundHit` only end an example: they are no errors.
+a skip of `NotInstalled`. `Found`, `Crashed` and `TimeLimitReached` only end an example: they are no errors.
 """
 
 

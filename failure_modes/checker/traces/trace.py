@@ -1,6 +1,7 @@
-"""A trace as a value, and its JSON form: one action a line, reviewed like code, kept for ever.
+"""A trace as a value, and its JSON form: one action on each line, so that it can be reviewed like code.
 
-A file that is not a trace is refused with its name, the line, and what would be right; nothing is guessed.
+The reader guesses nothing. A file that is not a trace is rejected with its name, the line and the correct
+form.
 """
 
 import json
@@ -18,25 +19,25 @@ from model.actions import ACTIONS, PRODUCER, RECONCILER, Action, Enqueue, actor_
 from model.invariants import INVARIANTS
 
 FORMAT = 2
-"""The version of the JSON form. A change that an old reader would misread gets a new number."""
+"""The version of the JSON form. A change that an old reader would misunderstand gets a new number."""
 
 _FORMATS = (1, 2)
-"""Which versions are read. In format 1 the jobs of the keys p1, p2, … are poison; format 2 says `poison`."""
+"""The versions that can be read. In format 1 the keys p1, p2, … mark poison jobs; format 2 has `poison`."""
 
 _KEYS = ("format", "failure_mode", "scope", "breaks", "why", "actions")
 _DEPTH_MAX = 20
-"""A trace is three deep. What is far deeper is refused before it is read: no parser survives any depth."""
+"""A trace has three levels of nesting. A much deeper file is rejected before it can overflow the parser."""
 
 
 class TraceError(FileError):
-    """A file is not a trace. The message says which file, where, and what would be right."""
+    """A file is not a trace. The message has the file, the line and the correct form."""
 
 
 @frozen(kw_only=True)
 class Breaks:
-    """What a trace breaks, and at which of its actions (1, 2, …); None for the liveness run after them.
+    """The invariant that a trace breaks, and the number of the action at which it breaks (1, 2 and so on).
 
-    `invariant` is None where the system parts from the model, and no invariant breaks.
+    `step` is None if the liveness run breaks it. `invariant` is None for a divergence without a violation.
     """
 
     invariant: str | None
@@ -45,7 +46,7 @@ class Breaks:
 
 @frozen(kw_only=True)
 class Trace:
-    """A run, as data. `failure_mode` is None when it is not of a failure mode in the catalogue."""
+    """A run, as data. `failure_mode` is None if the trace belongs to no failure mode in the catalogue."""
 
     failure_mode: str | None
     scope: Scope
@@ -54,7 +55,7 @@ class Trace:
     actions: tuple[Action, ...]
 
     def same_violation(self, other: "Trace") -> bool:
-        """Whether both break the same invariant by the same canonical actions in the same scope."""
+        """True if both break the same invariant by the same canonical actions in the same scope."""
         return (self.breaks, self.scope, canonical(self.actions)) == (
             other.breaks,
             other.scope,
@@ -63,7 +64,7 @@ class Trace:
 
 
 def to_json(trace: Trace) -> str:
-    """The trace as JSON text, one action a line."""
+    """The trace as JSON text, one action on each line."""
     head = {
         "format": FORMAT,
         "failure_mode": trace.failure_mode,
@@ -77,7 +78,7 @@ def to_json(trace: Trace) -> str:
 
 
 def action_to_json(action: Action) -> dict[str, Any]:
-    """One action: its name and its arguments; those that are as usual are left out."""
+    """An action as a JSON object: its name, and the arguments that differ from their defaults."""
     arguments = {
         field.name: value
         for field in fields(type(action))
@@ -94,22 +95,22 @@ def load(path: Path) -> Trace:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise TraceError(f"{path}:{line}: byte {error.start} is not UTF-8; a trace is UTF-8 JSON") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        what = (getattr(error, "strerror", None) or str(error)).lower()
-        raise TraceError(f"{path}: {what}; give the path of a trace") from None
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise TraceError(f"{path}: {reason}; give the path of a trace") from None
     return _Reader(path, text).trace()
 
 
 class _Reader:
-    """Reads one file, and knows where in it things are."""
+    """The reader of one file. It knows the line of each key and action, for the messages."""
 
     def __init__(self, path: Path, text: str) -> None:
         self._path = path
         self._text = text
         self._places: dict[str, tuple[int, int]] = {}
-        """Where each key of the top object begins, and where its value does."""
+        """The positions at which each key of the top object and its value begin."""
 
-    def fail(self, line: int, what: str, right: str) -> NoReturn:
-        raise TraceError(f"{self._path}:{line}: {what}; {right}")
+    def fail(self, line: int, problem: str, correct: str) -> NoReturn:
+        raise TraceError(f"{self._path}:{line}: {problem}; {correct}")
 
     def trace(self) -> Trace:
         top = self._top()
@@ -130,13 +131,13 @@ class _Reader:
         scope = self._scope(top["scope"])
         actions = self._actions(top["actions"], scope)
         if version == 1:
-            actions = tuple([_declared(action) for action in actions])
+            actions = tuple([_from_format_1(action) for action in actions])
         if not isinstance(top["why"], str):
             self.fail(self._line("why"), f"'why' is {description(top['why'])}", "it is a string")
         mode = top["failure_mode"]
         if mode is not None and not (isinstance(mode, str) and re.fullmatch(r"FM_[0-9]{3}", mode)):
-            what = f"'failure_mode' is {description(mode)}"
-            self.fail(self._line("failure_mode"), what, "it is FM_ and three digits, or null")
+            problem = f"'failure_mode' is {description(mode)}"
+            self.fail(self._line("failure_mode"), problem, "it is FM_ and three digits, or null")
         return Trace(
             failure_mode=mode,
             scope=scope,
@@ -150,13 +151,14 @@ class _Reader:
         for token in re.finditer(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', self._text):
             depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token.group(), 0)
             if depth > _DEPTH_MAX:
-                self.fail(self._line_at(token.start()), "it is nested too deeply", "a trace is three deep")
+                line = self._line_at(token.start())
+                self.fail(line, "too many levels of nesting", "a trace has three levels")
         try:
             top = json.loads(self._text, parse_int=_integer)
         except json.JSONDecodeError as error:
             at_end = error.pos >= len(self._text.rstrip())
-            what = "the file ends too early" if at_end else f"not JSON: {error.msg}"
-            self.fail(error.lineno, what, "a trace is one JSON object")
+            problem = "the file ends too early" if at_end else f"not JSON: {error.msg}"
+            self.fail(error.lineno, problem, "a trace is one JSON object")
         if not isinstance(top, dict):
             self.fail(1, f"the file holds a {type(top).__name__}", "a trace is one JSON object")
         self._find_places()
@@ -166,7 +168,7 @@ class _Reader:
         try:
             return scope_from_json(value)
         except BadScope as error:
-            self.fail(self._line("scope"), error.what, error.right)
+            self.fail(self._line("scope"), error.problem, error.correct)
 
     def _breaks(self, value: Any, length: int) -> Breaks:
         line = self._line("breaks")
@@ -174,8 +176,8 @@ class _Reader:
             self.fail(line, f"'breaks' is {description(value)}", "it is an object of invariant, step")
         known = [rule.id for rule in INVARIANTS]
         if value["invariant"] not in (None, *known):
-            what = f"unknown invariant {description(value['invariant'])}"
-            self.fail(line, what, f"known are {', '.join(known)}, or null for a divergence")
+            problem = f"unknown invariant {description(value['invariant'])}"
+            self.fail(line, problem, f"known are {', '.join(known)}, or null for a divergence")
         step = value["step"]
         whole = isinstance(step, int) and not isinstance(step, bool)
         if step is not None and not (whole and 1 <= step <= length):
@@ -204,33 +206,33 @@ class _Reader:
             takes = ", ".join(needed) or "no arguments"
             takes += "".join([f", and may have {name}" for name in expected if name not in needed])
             got = ", ".join([description(name) for name in given]) or "no arguments"
-            self.fail(line, f"{item['action']} got {got}", f"it takes {takes}")
+            self.fail(line, f"{item['action']} has {got}", f"it takes {takes}")
         try:
             action = kind(**given)
         except (TypeError, ValueError) as error:
-            right = _why(error) or " and ".join([_RIGHT[name] for name in given])
-            self.fail(line, f"{item['action']}: bad argument {description(given)}", right)
+            correct = _reason(error) or " and ".join([_CORRECT[name] for name in given])
+            self.fail(line, f"{item['action']}: bad argument {description(given)}", correct)
         names = (*scope.names, PRODUCER, RECONCILER)
         if (name := actor_of(action)) not in (None, *names):
             self.fail(line, f"there is no worker {description(name)}", f"this scope has {', '.join(names)}")
         return action
 
     def _line(self, key: str) -> int:
-        """The line on which a key of the top object stands."""
+        """The line of a key of the top object."""
         return self._line_at(self._places[key][0])
 
     def _line_at(self, position: int) -> int:
         return self._text.count("\n", 0, position) + 1
 
     def _find_places(self) -> None:
-        """Find the keys of the top object. Fails if any object has a key twice: nobody says which counts."""
+        """Find the positions of the keys of the top object. Fails if an object has a key twice."""
         at = self._skip(self._skip(0) + 1)
         while self._text[at] != "}":
             key, end = _DECODER.raw_decode(self._text, at)
             if key in self._places:
-                self.fail(self._line_at(at), f"{description(key)} is there twice", "each key is there once")
+                self.fail(self._line_at(at), f"{description(key)} occurs twice", "each key occurs once")
             self._places[key] = at, self._skip(end)
-            strictly = key != "actions"  # each of them is looked at by itself, for the sake of its line
+            strictly = key != "actions"  # each action is checked later, so that a message has its line
             at = self._after(self._skip(end), self._line_at(at), _DECODER if strictly else _LENIENT)
 
     def _action_lines(self) -> list[int]:
@@ -243,16 +245,16 @@ class _Reader:
         return lines
 
     def _after(self, at: int, line: int, decoder: json.JSONDecoder) -> int:
-        """Where the next value, or key, or the end stands after the value that begins here."""
+        """The position of the next value, key or end, after the value that begins at `at`."""
         try:
             return self._skip(decoder.raw_decode(self._text, at)[1])
         except _Twice as error:
-            self.fail(line, f"{description(error.args[0])} is there twice", "each key is there once")
+            self.fail(line, f"{description(error.args[0])} occurs twice", "each key occurs once")
 
     def _skip(self, at: int) -> int:
-        """Past spaces and separators: the text has been parsed once, and they are where they should be."""
+        """The position after spaces and separators. The text has been parsed before, so they are correct."""
         found = _SEPARATORS.match(self._text, at)
-        assert found is not None, "it matches nothing, too"
+        assert found is not None, "the pattern also matches the empty string"
         return found.end()
 
 
@@ -261,7 +263,7 @@ class _Twice(Exception):
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys are each there once. Raises _Twice."""
+    """An object in which no key occurs twice. Raises _Twice."""
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
@@ -271,7 +273,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(digits: str) -> float:
-    """A whole number; one that is far too large for anything is a float, so that any length can be read."""
+    """A whole number, or a float if there are 20 digits or more: Python limits the digits of an int."""
     return int(digits) if len(digits) < 20 else float(digits)
 
 
@@ -280,20 +282,20 @@ _LENIENT = json.JSONDecoder(parse_int=_integer)
 _SEPARATORS = re.compile(r"[ \t\r\n,:]*")
 
 
-_RIGHT = {
+_CORRECT = {
     "key": "key is a non-empty string",
     "worker": "worker is a non-empty string",
     "poison": "poison is true or false",
 }
 
 
-def _declared(action: Action) -> Action:
-    """An action of format 1, in which a poison job was known by its key."""
+def _from_format_1(action: Action) -> Action:
+    """The action with `poison` set. In format 1 the key alone marked a poison job."""
     if isinstance(action, Enqueue) and action.key[:1] == "p" and action.key[1:].isdecimal():
         return evolve(action, poison=True)
     return action
 
 
-def _why(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     text = str(error.args[0]) if error.args else ""
     return text if text.startswith("'seconds'") else ""

@@ -25,10 +25,10 @@ def _finished(**wrong: Any) -> AuditReport:
         lost=(),
         duplicated=(),
         stuck=(),
-        strange=(),
+        inconsistent=(),
         died=(),
-        audit=Counter(dict.fromkeys(cli_chaos.MUST_MEET, 1)),
-        struck=Counter(kills=cli_chaos.KILLS_MIN),
+        audit=Counter(dict.fromkeys(cli_chaos.MUST_REACH, 1)),
+        injected=Counter(kills=cli_chaos.KILLS_MIN),
     )
     return evolve(report, **{"jobs": cli_chaos.JOBS_MIN, **wrong})
 
@@ -36,15 +36,15 @@ def _finished(**wrong: Any) -> AuditReport:
 EXITS: tuple[tuple[AuditReport, tuple[str, ...], int], ...] = (
     (_finished(), (), 0),
     (_finished(lost=("job-1",)), (), 1),
-    (_finished(strange=("job-1",)), (), 1),
+    (_finished(inconsistent=("job-1",)), (), 1),
     (_finished(died=("worker1",)), (), 1),
     (evolve(_finished(), audit=Counter[str]()), (), 3),
     (_finished(jobs=cli_chaos.JOBS_MIN - 1), (), 3),
-    (_finished(struck=Counter(kills=cli_chaos.KILLS_MIN - 1)), (), 3),
+    (_finished(injected=Counter(kills=cli_chaos.KILLS_MIN - 1)), (), 3),
     (_finished(jobs=1), ("--minutes", "1"), 0),
     (_finished(), ("--fault", "FM_001"), 1),
     (_finished(duplicated=("job-1",)), ("--fault", "FM_001"), 0),
-    (_finished(strange=("job-1",)), ("--fault", "FM_001"), 1),
+    (_finished(inconsistent=("job-1",)), ("--fault", "FM_001"), 1),
     (_finished(duplicated=("job-1",), died=("worker1",)), ("--fault", "FM_001"), 1),
 )
 

@@ -99,7 +99,7 @@ def test_what_was_found_is_kept_when_the_time_runs_out_before_it_is_short(
     assert result.finding is not None
     assert result.finding.invariant == "INV_001"
     assert result.finding.step == len(result.actions)
-    assert result.bound_hit
+    assert result.stopped_early
 
 
 @pytest.mark.parametrize("name", ["FM_001", "fm_001", "fm1", "1", "001", "FM_001_duplicate_retry"])
@@ -185,7 +185,7 @@ def test_the_same_violation_is_not_kept_twice(folder: Path) -> None:
     assert result.exit_code == EXIT.REFUSED
     assert (
         result.stderr
-        == "error: the same violation is kept already, as one.json; to rename it, remove that file first\n"
+        == "error: one.json already keeps the same violation; to rename it, remove that file first\n"
     )
     assert list(one.parent.iterdir()) == [one]
     assert one.read_text() == before
@@ -210,7 +210,9 @@ def test_a_bad_name_is_refused_before_the_search(folder: Path, name: str) -> Non
     """A name that could be anything but a file in the folder is refused, and nothing is written."""
     result = invoke("find", "FM_001", "--keep", name)
     assert (result.exit_code, result.stdout) == (EXIT.REFUSED, "")
-    assert result.stderr == f"error: {name!r} is not a name for a trace; use small letters, digits and _\n"
+    assert (
+        result.stderr == f"error: {name!r} cannot be the name of a trace; use small letters, digits and _\n"
+    )
     assert not list(folder.iterdir())
 
 
@@ -265,7 +267,7 @@ def test_a_trace_that_breaks_something_else_is_not_as_expected(
     assert result.exit_code == (EXIT.DIVERGED if only_diverges else EXIT.NOT_AS_EXPECTED)
     where = f"step {breaks['step']}" if breaks["step"] else "the end"
     assert last == (
-        f" not as expected: the trace was to break {breaks['invariant']} at {where}"
+        f" not as expected: the trace should break {breaks['invariant']} at {where}"
         f"{'; it only diverges from the model' * only_diverges}"
     )
 
@@ -279,8 +281,8 @@ def test_an_action_that_could_not_happen_is_not_as_expected(tmp_path: Path) -> N
     result = invoke("replay", str(file))
     assert result.exit_code == EXIT.NOT_AS_EXPECTED
     assert result.stdout.splitlines()[-1] == (
-        f" not as expected: the trace was to break {breaks['invariant']} at step {breaks['step']}"
-        "; 1 actions could not happen"
+        f" not as expected: the trace should break {breaks['invariant']} at step {breaks['step']}"
+        "; 1 actions were impossible"
     )
 
 

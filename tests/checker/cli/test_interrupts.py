@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
-from failure_modes.checker.campaigns.measured import file_of
+from failure_modes.checker.campaigns.measurements import file_of
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.experiment.catalogue import catalogue
 from failure_modes.checker.experiment.scope import StoreKind

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from failure_modes.checker.cli import proof_options, proof_text
+from failure_modes.checker.cli import proof_options, proof_output
 from failure_modes.checker.cli import prove as cli_prove
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.experiment.catalogue import failure_mode
@@ -114,8 +114,8 @@ def test_a_scope_in_which_it_cannot_break_is_not_as_expected() -> None:
 def test_a_guarded_system_that_breaks_is_not_as_expected(monkeypatch: pytest.MonkeyPatch) -> None:
     """The trace is printed, and it is the shortest."""
     monkeypatch.setattr(cli_prove, "guarded", MODE.fault)
-    monkeypatch.setattr(proof_text, "guarded", MODE.fault)
-    monkeypatch.setattr(replay, "nothing_swapped", MODE.fault)
+    monkeypatch.setattr(proof_output, "guarded", MODE.fault)
+    monkeypatch.setattr(replay, "no_fault", MODE.fault)
     result = invoke("prove", *SMALL, "--processes", "1")
     assert result.exit_code == EXIT.NOT_AS_EXPECTED
     assert "shortest possible" in result.stdout
@@ -149,7 +149,7 @@ def test_the_shortest_trace_is_kept(folder: Path, json_: tuple[str, ...]) -> Non
     assert invoke("replay", str(path)).exit_code == EXIT.AS_EXPECTED
     again = invoke("prove", "FM_001", "--keep", "another")
     assert (again.exit_code, again.stdout) == (EXIT.REFUSED, "")
-    assert again.stderr.startswith("error: the same violation is kept already, as shortest.json; ")
+    assert again.stderr.startswith("error: shortest.json already keeps the same violation; ")
 
 
 COUNTED = [kind.replace("_", "-") for kind in proof_options.COUNTED]
@@ -160,7 +160,7 @@ COUNTED = [kind.replace("_", "-") for kind in proof_options.COUNTED]
     [
         (("FM_999",), "there is no failure mode 'FM_999'; known are FM_001"),
         (("--keep", "name"), "--keep is for the trace of a failure mode; name one"),
-        (("FM_001", "--keep", "../up"), "error: '../up' is not a name for a trace"),
+        (("FM_001", "--keep", "../up"), "error: '../up' cannot be the name of a trace"),
         (("--workers", "0"), "Invalid value for '--workers'"),
         (("--workers", "9"), "Invalid value for '--workers'"),
         (("--processes", "0"), "Invalid value for '--processes'"),

@@ -47,16 +47,19 @@ REFUSED: list[tuple[tuple[str, ...], str]] = [
 """Arguments, and what the one line says."""
 
 ONE_DRAW = ("--examples", "1", "--steps", "1")
-NO_LEASE = "no job was ever leased; it proves nothing"
+NO_LEASE = "no job was leased; so the search proves nothing"
 
 INCONCLUSIVE: list[tuple[tuple[str, ...], str]] = [
     (("find", "FM_001", *ONE_DRAW), NO_LEASE),
     (("explore", *ONE_DRAW), NO_LEASE),
-    (("prevent", "FM_001", *ONE_DRAW), "it proves nothing"),
-    (("explore", "--off", "1", "--processes", "1", *ONE_DRAW), "no set broke anything; it proves nothing"),
+    (("prevent", "FM_001", *ONE_DRAW), "proves nothing"),
+    (
+        ("explore", "--off", "1", "--processes", "1", *ONE_DRAW),
+        "no set broke anything; so the searches prove nothing",
+    ),
     (("prove", "--states", "1"), "not complete: --states was reached"),
     (("prove", "--depth", "1"), "not complete, --depth was reached"),
-    (("power", "--images", "1", "--steps", "1", "--processes", "1"), "it proves nothing"),
+    (("power", "--images", "1", "--steps", "1", "--processes", "1"), "so they prove nothing"),
 ]
 """Arguments that are in range and still show nothing, and the reason that is given."""
 
@@ -89,12 +92,12 @@ def test_schedules_that_meet_nothing_are_inconclusive(monkeypatch: pytest.Monkey
 def test_chaos_in_which_nothing_happened_is_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:
     """A balanced audit of no jobs is no answer."""
     counts: dict[str, Any] = dict.fromkeys(("jobs", "accepted", "succeeded", "failed"), 0)
-    wrong: dict[str, Any] = dict.fromkeys(("lost", "duplicated", "stuck", "strange", "died"), ())
-    report = AuditReport(**counts, **wrong, audit=Counter(), struck=Counter())
+    wrong: dict[str, Any] = dict.fromkeys(("lost", "duplicated", "stuck", "inconsistent", "died"), ())
+    report = AuditReport(**counts, **wrong, audit=Counter(), injected=Counter())
     monkeypatch.setattr(cli_chaos, "run", lambda *_: report)
     result = invoke("chaos", "--minutes", "0.05")
     assert result.exit_code == EXIT.INCONCLUSIVE
-    assert "too peaceful to say" in result.stdout
+    assert "inconclusive, because too little happened" in result.stdout
 
 
 def test_a_poison_job_is_a_job() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.campaigns.hunting import LIMITED
+from failure_modes.checker.campaigns.policy_search import LIMITED
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED

@@ -90,7 +90,7 @@ def test_it_holds_on_the_guarded_system(name: str, trace: Trace) -> None:
 @EACH
 def test_it_breaks_where_the_mistake_is_made_again(name: str, trace: Trace) -> None:
     """The trace still leads to the danger: the model takes no operation that read a time before that."""
-    replayed = replay(trace, base=MISTAKES[name])
+    replayed = replay(trace, control=MISTAKES[name])
     assert replayed.as_expected, rendered(replayed)
     assert replayed.finding is not None
     assert replayed.finding.expected == "rejected (the operation read a time before the last change)"

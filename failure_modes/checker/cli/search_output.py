@@ -1,4 +1,4 @@
-"""What the commands that search share: the search itself, its exit code, and what it says."""
+"""Common functions of the commands that search: the search, its exit code and its output."""
 
 from typing import Any
 
@@ -18,22 +18,22 @@ from model.events import EventKind, Operation
 
 
 @frozen(kw_only=True)
-class Searched:
-    """What came of one search."""
+class SearchOutcome:
+    """The result of one search, with its exit code."""
 
     result: Result
     code: EXIT
 
     @property
     def interrupted(self) -> bool:
-        """True if it was interrupted: then no other search is begun."""
+        """True if the search was interrupted. Then no further search begins."""
         return self.result.statistics.interrupted
 
 
-def search_shown(
-    what: str, scope: Scope, strategy: Strategy, fault: Fault, target: Target | None, options: dict[str, Any]
+def run_search(
+    label: str, scope: Scope, strategy: Strategy, fault: Fault, target: Target | None, options: dict[str, Any]
 ) -> Result:
-    """Search, and show how far it has come."""
+    """Run a search, and show its progress."""
     search = Search(
         scope=scope,
         strategy=strategy,
@@ -43,16 +43,16 @@ def search_shown(
         examples=options["examples"],
         seconds_max=options["seconds"],
     )
-    with shown(what, search.examples) as progress:
+    with shown(label, search.examples) as progress:
         return run(search, progress)
 
 
-def add_search(result: Result, scope: Scope, trace: Trace | None, code: EXIT, **said: Any) -> None:
-    """Add the result of a search to what the command says."""
+def add_search(result: Result, scope: Scope, trace: Trace | None, code: EXIT, **values: Any) -> None:
+    """Add the result of a search to the output."""
     verdict = verdict_of(result.finding)
-    if verdict is Verdict.HELD and (code is EXIT.INCONCLUSIVE or result.bound_hit):
+    if verdict is Verdict.HELD and (code is EXIT.INCONCLUSIVE or result.stopped_early):
         verdict = Verdict.INCONCLUSIVE
-    output().add(verdict, **said, store=scope.store.value, **as_json(result, trace))
+    output().add(verdict, **values, store=scope.store.value, **as_json(result, trace))
 
 
 def verdict_of(finding: Finding | None) -> Verdict:
@@ -63,7 +63,7 @@ def verdict_of(finding: Finding | None) -> Verdict:
 
 
 def guarded_code(result: Result, missing: tuple[str, ...]) -> EXIT:
-    """The exit code of a search that should find nothing. Warns of what the search never met."""
+    """The exit code of a search that should find nothing. Warns of properties that were not reached."""
     if result.finding is not None:
         return code_of_finding(result.finding)
     if result.statistics.interrupted:
@@ -73,21 +73,21 @@ def guarded_code(result: Result, missing: tuple[str, ...]) -> EXIT:
         return EXIT.INCONCLUSIVE
     if missing:
         warn(
-            f"never reached: {', '.join(missing)}; it proves nothing: try more --examples, or "
+            f"never reached: {', '.join(missing)}; so the search proves nothing: try more --examples, or "
             "a higher --weight of the actions that lead there"
         )
-    return EXIT.INCONCLUSIVE if result.bound_hit or missing else EXIT.AS_EXPECTED
+    return EXIT.INCONCLUSIVE if result.stopped_early or missing else EXIT.AS_EXPECTED
 
 
 def idle_described(result: Result) -> str | None:
-    """Why the search shows nothing, if no job was leased in any of its examples; else None."""
+    """The reason why a search shows nothing, if no example leased a job; else None."""
     leased = f"{Operation.LEASE}: {EventKind.LEASED}"
     if any(outcome.startswith(leased) for outcome in result.statistics.outcomes):
         return None
-    return "no job was ever leased; it proves nothing: try more --examples or --steps"
+    return "no job was leased; so the search proves nothing: try more --examples or --steps"
 
 
-def code_of_all(searched: list[Searched]) -> EXIT:
+def code_of_all(searched: list[SearchOutcome]) -> EXIT:
     """The exit code of several searches. Warns if the last was interrupted."""
     if any(one.interrupted for one in searched):
         warn("interrupted")
@@ -95,7 +95,7 @@ def code_of_all(searched: list[Searched]) -> EXIT:
 
 
 def skipped_described(result: Result, before: str) -> str:
-    """How many examples were skipped because another invariant broke first; begins with `before`."""
-    skipped = sorted(result.statistics.asides.items())
+    """The numbers of examples that broke another invariant first, in words after `before`; else nothing."""
+    skipped = sorted(result.statistics.off_target.items())
     description = " and ".join([f"{count} examples broke {name} first" for name, count in skipped])
     return f"{before}{description} and were skipped" if skipped else ""
