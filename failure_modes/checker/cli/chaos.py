@@ -68,15 +68,15 @@ def chaos(minutes: float, seed: int, fault: FailureMode | None, store: str | Non
     try:
         report = run(plan, lambda text: _say(lines, text))
     except KeyboardInterrupt:
-        temporary.let_stay(folder)
+        temporary.keep_for_user(folder)
         interrupted(f"nothing was audited; the history is in {folder}")
     except StoreError as error:
-        temporary.let_stay(folder)
+        temporary.keep_for_user(folder)
         warn(f"the audit failed: {error}; the history is in {folder}")
         output().add(Verdict.BROKEN, seed=seed, server=location.about, clean=False, history=str(folder))
         return EXIT.NOT_AS_EXPECTED
     kept = None if report.clean else folder
-    (temporary.remove if report.clean else temporary.let_stay)(folder)
+    (temporary.remove if report.clean else temporary.keep_for_user)(folder)
     missing = [] if fault else _missing(report, minutes)
     _show(report, location, minutes, seed, fault, kept)
     if missing:

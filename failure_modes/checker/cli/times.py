@@ -14,7 +14,7 @@ from failure_modes.checker.cli.options import Mode
 from failure_modes.checker.cli.output import interrupted, output, show
 from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
 from failure_modes.checker.support.child_processes import popen
-from failure_modes.checker.support.interrupts import LOOK_EVERY_SECONDS, check
+from failure_modes.checker.support.interrupts import CHECK_EVERY_SECONDS, check
 from system.clock import Stopwatch
 
 SECONDS_MAX = 30
@@ -63,7 +63,7 @@ def _run(arguments: tuple[str, ...]) -> int:
             while process.poll() is None:
                 check()
                 with suppress(subprocess.TimeoutExpired):
-                    process.wait(LOOK_EVERY_SECONDS)
+                    process.wait(CHECK_EVERY_SECONDS)
         finally:
             process.kill()
     return process.returncode

@@ -24,7 +24,7 @@ from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.oracle.reference import Difference, Reference
 from failure_modes.checker.oracle.run import play
 from failure_modes.checker.oracle.system_side import SystemSide, SystemSnapshot
-from failure_modes.checker.simulation.stepping import NotTheSame
+from failure_modes.checker.simulation.stepping import NotDeterministic
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.abstraction import same_history
 from failure_modes.checker.subject.worlds import world_of
@@ -154,7 +154,7 @@ class Lockstep:
         ledger.start_recovery()
         noted = tuple(ledger.events)
         history = noted if self.world.restorable else self.system.history()
-        same = same_history(history, noted, in_order=not self.world.overlaps)
+        same = same_history(history, noted, in_order=not self.world.database.overlaps)
         if not same and self.reference.state is not None:
             self._diverge(("the audit is complete", "the audit is without earlier rows, or has changed ones"))
         self.judge.judge_ending(
@@ -231,7 +231,7 @@ class Lockstep:
         for action in snapshot.path:
             self.apply(action)
         if not self.system.is_at(snapshot.system):
-            raise NotTheSame(f"the same {len(snapshot.path)} actions led to another place than before")
+            raise NotDeterministic(f"the same {len(snapshot.path)} actions led to another place than before")
         self.ledger.forget_records()
 
 

@@ -165,7 +165,7 @@ def _run(schedule: Schedule, make: MakeWorld) -> RunRecord:
         ]
         return RunRecord(
             steps=(*steps, ended),
-            rows=world.left(),
+            rows=world.content.everything(),
             reached=tuple(sorted(lockstep.ledger.sometimes.items())),
         )
 

@@ -20,11 +20,17 @@ from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.oracle.liveness import PATIENCE_MS, ROUNDS_MAX, next_time
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.simulation.content import Content
-from failure_modes.checker.simulation.disk.images import clear_away, complete_content, lay_out
+from failure_modes.checker.simulation.disk.images import complete_content, remove_files, write_files
 from failure_modes.checker.simulation.disk.operations import Operation, Sync
-from failure_modes.checker.simulation.disk.volatile import Disk, Image, nothing, some_of, torn
-from failure_modes.checker.simulation.disk.volatile import everything as all_of_it
-from failure_modes.checker.simulation.powered import PoweredWorld
+from failure_modes.checker.simulation.disk.volatile import (
+    Disk,
+    Image,
+    keep_all,
+    keep_sectors_of,
+    keep_some_of,
+    keep_synced_only,
+)
+from failure_modes.checker.simulation.power_loss_world import PowerLossWorld
 from failure_modes.checker.simulation.sqlite_database import new_path
 from failure_modes.checker.subject.abstraction import AuditCursor, read
 from failure_modes.checker.subject.pragmas import with_pragmas
@@ -148,7 +154,7 @@ class _ImageChecker:
         return self.known[key]
 
     def _open(self, image: Image) -> _ImageContent:
-        lay_out(self.path, image)
+        write_files(self.path, image)
         try:
             SQLiteStore(self.path, clock=ManualClock()).close()
             content, problem = complete_content(self.path)
@@ -159,7 +165,7 @@ class _ImageChecker:
         except StoreError as error:
             return _ImageContent(problem=str(error))
         finally:
-            clear_away(self.path)
+            remove_files(self.path)
 
 
 def check_images(setting: Setting, seed: int, steps: int = STEPS) -> PowerReport:
@@ -214,14 +220,14 @@ def _recorded(setting: Setting, seed: int, steps: int) -> _Run:
     fault = partial(_with_settings, pragmas=pragmas)
     chance = random.Random(f"{seed}:schedule")
     bursts = UNRESTRICTED.bursts(SCOPE)
-    world = PoweredWorld(QueueSubject(SCOPE, fault), granularity=SCOPE.granularity)
-    first = world.database.at_first
+    world = PowerLossWorld(QueueSubject(SCOPE, fault), granularity=SCOPE.granularity)
+    first = world.database.initial_disk
     with Lockstep(SCOPE, fault, world=world) as lockstep:
-        commits = [(0, world.left())]
+        commits = [(0, world.content.everything())]
         for _ in range(steps):
             for action in chance.choice(bursts):
                 committed = lockstep.possible(action) and lockstep.apply(action).committed
-                commits += [(len(world.database.operations), world.left())] * committed
+                commits += [(len(world.database.operations), world.content.everything())] * committed
         return _Run(first=first, operations=tuple(world.database.operations), commits=tuple(commits))
 
 
@@ -230,11 +236,11 @@ def _images(run: _Run, chance: random.Random) -> Iterator[tuple[int, bool, str, 
     disk = run.first
     for at in range(len(run.operations) + 1):
         risk = not disk.all_kept
-        yield at, risk, "all writes kept", disk.image(all_of_it)
-        yield at, risk, "only synced writes", disk.image(nothing)
+        yield at, risk, "all writes kept", disk.image(keep_all)
+        yield at, risk, "only synced writes", disk.image(keep_synced_only)
         for _ in range(EACH * risk):
-            yield at, risk, "some writes", disk.image(some_of(chance))
-            yield at, risk, "some sectors", disk.image(torn(chance))
+            yield at, risk, "some writes", disk.image(keep_some_of(chance))
+            yield at, risk, "some sectors", disk.image(keep_sectors_of(chance))
         if at < len(run.operations):
             disk = disk.after(run.operations[at])
 

@@ -18,7 +18,7 @@ from attrs import frozen
 
 from failure_modes.checker.experiment.scope import Fault, Scope
 from failure_modes.checker.simulation.disk.operations import Operation
-from failure_modes.checker.simulation.powered import PoweredWorld
+from failure_modes.checker.simulation.power_loss_world import PowerLossWorld
 from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_snapshot import Intent, StepResult
 from failure_modes.checker.simulation.sqlite_stepping import SQLiteStepping
@@ -61,7 +61,7 @@ class RealWorld(World):
         self.fault = fault
         super().__init__(QueueSubject(scope, fault), granularity=scope.granularity, **options)
 
-    def process(self, name: str, program: Program) -> "RealProcess":
+    def make_process(self, name: str, program: Program) -> "RealProcess":
         """A process of that name. It starts with its first step."""
         del program  # it runs elsewhere
         return RealProcess(self, name)
@@ -72,13 +72,13 @@ class RealWorld(World):
         return Path(self.database.location)
 
 
-class RealPoweredWorld(PoweredWorld, RealWorld):
+class RealPowerLossWorld(PowerLossWorld, RealWorld):
     """A real world with losses of power: every process is killed, and the files lose the unsynced writes."""
 
 
 def real_world_of(scope: Scope, fault: Fault) -> World:
     """The world with real processes for a scope."""
-    return (RealPoweredWorld if scope.power_loss else RealWorld)(scope, fault)
+    return (RealPowerLossWorld if scope.power_loss else RealWorld)(scope, fault)
 
 
 class RealProcess(Process):
@@ -111,14 +111,13 @@ class RealProcess(Process):
             reached: _Reached = pipe.recv()
         except (EOFError, ConnectionError):
             raise ProcessLost(f"process {self.name} ended by itself") from None
-        if isinstance(self.world, PoweredWorld):
-            self.world.database.note(reached.operations)
+        if isinstance(self.world, PowerLossWorld):
+            self.world.database.apply(reached.operations)
         self.world.release_locks(reached.lock_releases)
-        self.context.report(
-            at=reached.at, at_rest=reached.at_rest, current_job=reached.current_job, read_at=reached.read_at
-        )
+        self.boundaries.report(at=reached.at, read_at=reached.read_at)
+        self.context.report(at_rest=reached.at_rest, current_job=reached.current_job)
         self._in_transaction = reached.in_transaction
-        self.context.wait(waits=reached.moved.blocked)
+        self.wait(waits=reached.moved.blocked)
         return reached.moved
 
     def kill(self) -> None:
@@ -133,6 +132,7 @@ class RealProcess(Process):
         self._child = self._pipe = None
         self._in_transaction = False
         self.context.reset()
+        self.boundaries.reset()
 
     def end(self, child: multiprocessing.process.BaseProcess, pipe: Connection) -> None:
         """End the child process."""
@@ -186,19 +186,19 @@ def _serve(pipe: Connection, name: str, path: str, scope: Scope, fault: Fault) -
 
 
 def _file_operations(world: World) -> tuple[Operation, ...]:
-    return world.database.taken() if isinstance(world, PoweredWorld) else ()
+    return world.database.take_operations() if isinstance(world, PowerLossWorld) else ()
 
 
 def _let_finally_commit(process: Process) -> None:
     """Commit the open transaction, as a `finally` block could. A real crash does not. For the canary only."""
     if isinstance(process.connection, SQLiteStepping) and process.in_transaction:
-        process.connection.commit_what_was_begun()
+        process.connection.commit_open_transaction()
 
 
 class CommittingCrashWorld(RealWorld):
     """A canary: a world with a wrong crash, which the comparison must notice."""
 
-    def process(self, name: str, program: Program) -> "RealProcess":
+    def make_process(self, name: str, program: Program) -> "RealProcess":
         """A process whose crash commits."""
         del program
         return CommittingCrashProcess(self, name)

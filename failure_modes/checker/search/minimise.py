@@ -20,7 +20,7 @@ from failure_modes.checker.proof.proving import Limits, prove
 from failure_modes.checker.proof.result import Disagreement
 from failure_modes.checker.search.edits import minimise, remove_unneeded
 from failure_modes.checker.simulation.content import Unexplorable
-from failure_modes.checker.simulation.stepping import NotTheSame
+from failure_modes.checker.simulation.stepping import NotDeterministic
 from failure_modes.checker.support import interrupts
 from model.actions import Action, Crash, Enqueue, Fail, Heartbeat, PowerLoss, Reconcile, Tick
 
@@ -81,7 +81,12 @@ def _shortest(
     limits = Limits(states_max=few)
     try:
         answer = prove(proof, limits=limits)
-    except (Unexplorable, NotTheSame, Disagreement, ValueError):  # the explorer cannot explore this queue
+    except (
+        Unexplorable,
+        NotDeterministic,
+        Disagreement,
+        ValueError,
+    ):  # it cannot be explored
         return unknown
     if answer.bound == "interrupted":
         raise KeyboardInterrupt

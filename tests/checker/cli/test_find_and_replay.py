@@ -59,7 +59,7 @@ def test_finding_nothing_is_not_as_expected() -> None:
     result = invoke("find", "FM_001", "--weight", "Tick=0", "--examples", "30")
     assert result.exit_code == EXIT.NOT_AS_EXPECTED
     assert result.stdout == (
-        "FM_001 duplicate retry: INV_001 was not broken in 30 examples; try more --steps or --examples\n"
+        "FM_001 duplicate retry: INV_001 did not break in 30 examples; try more --steps or --examples\n"
     )
 
 
@@ -67,7 +67,7 @@ def test_running_out_of_time_is_an_answer_of_its_own() -> None:
     """A search that was stopped by its bound of time says so, and exits with 3."""
     result = invoke("find", "FM_001", "--seconds", "0.000001")
     assert result.exit_code == EXIT.INCONCLUSIVE
-    assert result.stdout.startswith("FM_001 duplicate retry: INV_001 was not broken in ")
+    assert result.stdout.startswith("FM_001 duplicate retry: INV_001 did not break in ")
 
 
 class _Watch:
@@ -199,7 +199,7 @@ def test_a_name_that_is_taken_is_refused(folder: Path) -> None:
     result = invoke("find", "FM_001", "--keep", "taken")
     assert result.exit_code == EXIT.REFUSED
     assert result.stderr == (
-        "error: --keep taken: a trace of that name exists already; choose another name\n"
+        "error: --keep taken: there is already a trace of that name; choose another name\n"
     )
     assert result.stdout == ""
     assert taken.read_text() == SMALL_TEXT
@@ -305,7 +305,7 @@ def test_prevention_that_met_nothing_proves_nothing() -> None:
     assert (result.exit_code, said["verdict"]) == (EXIT.INCONCLUSIVE, "inconclusive")
     assert set(said) == {*KEYS, "unreached"}
     assert said["unreached"] == list(MODE.expected.must_reach)
-    missed = f"never reached: {', '.join(MODE.expected.must_reach)}; it proves nothing: "
+    missed = f"never reached: {', '.join(MODE.expected.must_reach)}; so the search proves nothing: "
     assert result.stderr == (
         f"{missed}try more --examples, or a higher --weight of the actions that lead there\n"
     )
@@ -344,6 +344,6 @@ def test_a_process_exits_with_the_code_and_colours_nothing() -> None:
 def test_the_exit_codes_are_in_the_help() -> None:
     """The help says what each of the five codes means."""
     text = " ".join(invoke("--help").stdout.split())
-    assert "Exit codes: 0 as expected; 1 not as expected: a violation" in text
+    assert "Exit codes: 0 as expected; 1 not as expected: an unexpected violation" in text
     for code in EXIT:
         assert f"{code.value} " in text

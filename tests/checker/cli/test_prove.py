@@ -16,7 +16,7 @@ from failure_modes.checker.proof.proof import Counts
 from failure_modes.checker.proof.result import Disagreement
 from failure_modes.checker.report import progress
 from failure_modes.checker.simulation.content import Unexplorable
-from failure_modes.checker.simulation.stepping import NotTheSame
+from failure_modes.checker.simulation.stepping import NotDeterministic
 from failure_modes.checker.traces import replay
 from failure_modes.checker.traces.database import kept
 from failure_modes.checker.traces.trace import load
@@ -64,7 +64,7 @@ def test_the_text_says_how_short_it_is_and_that_the_fix_holds() -> None:
     assert (result.exit_code, result.stderr) == (EXIT.AS_EXPECTED, "")
     assert result.stdout.startswith("FM_001 duplicate retry: 1 job, 2 ticks of 30 s, 1 crash; 2 workers, ")
     assert "shortest possible" in result.stdout
-    assert " no trace of fewer than 8 steps breaks INV_001: " in result.stdout
+    assert " no trace with fewer than 8 steps breaks INV_001: " in result.stdout
     assert " prevented by commit boundary: complete, nothing breaks in any rea" in result.stdout
 
 
@@ -106,7 +106,7 @@ def test_a_scope_in_which_it_cannot_break_is_not_as_expected() -> None:
     """Without time no lease runs out: that is known for sure, and the exit code is 1."""
     result = invoke("prove", "FM_001", "--ticks", "0")
     assert result.exit_code == EXIT.NOT_AS_EXPECTED
-    assert " the broken system: INV_001 is broken in no reachable state of this scope: " in result.stdout
+    assert " the broken system: INV_001 breaks in no reachable state of this scope: " in result.stdout
     code, (broken, _) = proved_json("FM_001", "--ticks", "0")
     assert (code, broken["verdict"], broken["complete"]) == (EXIT.NOT_AS_EXPECTED, "held", True)
 
@@ -194,7 +194,7 @@ def test_a_name_that_is_taken_is_refused(folder: Path) -> None:
     result = invoke("prove", "FM_001", "--keep", "taken")
     assert (result.exit_code, result.stdout) == (EXIT.REFUSED, "")
     assert result.stderr == (
-        "error: --keep taken: a trace of that name exists already; choose another name\n"
+        "error: --keep taken: there is already a trace of that name; choose another name\n"
     )
     assert taken.read_text() == SMALL_TEXT
 
@@ -215,7 +215,7 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:
     [
         (CheckpointError("It is so."), EXIT.REFUSED),
         (Unexplorable("It is so."), EXIT.REFUSED),
-        (NotTheSame("It is so."), EXIT.REFUSED),
+        (NotDeterministic("It is so."), EXIT.REFUSED),
         (Disagreement("It is so."), EXIT.NOT_AS_EXPECTED),
     ],
 )

@@ -70,7 +70,7 @@ def test_a_search_that_ends_at_a_longer_trace_is_not_as_expected(monkeypatch: py
     result = invoke("run", MODE.id)
     assert result.exit_code == EXIT.NOT_AS_EXPECTED
     ends = f"shortest={MODE.expected.shortest}, and the search ends at {MODE.expected.shortest + 1}"
-    assert f" not as its scenario.py says: {ends}\n" in result.stdout
+    assert f" different from its scenario.py: {ends}\n" in result.stdout
     assert result.stdout.splitlines()[-1].startswith(f"{NAMED}: find not as expected; ")
 
 

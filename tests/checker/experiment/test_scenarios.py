@@ -103,9 +103,9 @@ def test_a_number_that_is_not_as_said_is_told(
     mode_id = in_catalogue(evolve(MODE, expected=evolve(MODE.expected, **wrong)), monkeypatch)
     result = invoke("prove", mode_id, "--breaks", "INV_003")
     assert result.exit_code == 1
-    assert result.stdout.splitlines()[-1] == f" not as its scenario.py says: {said}"
+    assert result.stdout.splitlines()[-1] == f" different from its scenario.py: {said}"
     other = invoke("prove", mode_id, "--breaks", "INV_003", "--crashes", "0")
-    assert (other.exit_code, "not as its scenario" in other.stdout) == (0, False)
+    assert (other.exit_code, "different from its scenario" in other.stdout) == (0, False)
 
 
 def test_a_fault_that_gives_back_an_equal_queue_is_none() -> None:

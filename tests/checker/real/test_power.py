@@ -173,7 +173,7 @@ def test_where_nothing_can_be_watched_the_reason_is_said(
     monkeypatch.setattr("ctypes.CDLL", library)
     said = invoke(*command)
     assert (said.exit_code, said.stdout) == (3, "")
-    assert said.stderr == "error: this Python keeps SQLite's functions to itself\n"
+    assert said.stderr == "error: the functions of SQLite are not visible in this Python\n"
 
 
 def test_the_command_says_what_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
