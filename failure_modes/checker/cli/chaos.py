@@ -12,10 +12,11 @@ from failure_modes.checker.cli.options import STORE, Mode, Seconds, seed_of
 from failure_modes.checker.cli.output import Verdict, interrupted, output, show, warn
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.scope import StoreKind
-from failure_modes.checker.real.chaos import Plan, description, run
+from failure_modes.checker.real.chaos import description, run
 from failure_modes.checker.real.chaos_audit import AuditReport
 from failure_modes.checker.real.database_location import DatabaseLocation
 from failure_modes.checker.real.new_location import new_location
+from failure_modes.checker.real.running_processes import Plan
 from failure_modes.checker.report.progress import ProgressLines
 from failure_modes.checker.support import temporary
 from failure_modes.checker.support.interrupts import check

@@ -19,7 +19,8 @@ from failure_modes.checker.support.errors import NotInstalled
 from failure_modes.checker.traces.database import kept
 from failure_modes.checker.traces.replay import Replayed
 from failure_modes.checker.traces.replay import replay as run_again
-from failure_modes.checker.traces.trace import Trace, TraceError, load
+from failure_modes.checker.traces.trace import Trace, TraceError
+from failure_modes.checker.traces.trace_reader import load
 
 
 @frozen(kw_only=True)

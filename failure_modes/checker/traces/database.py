@@ -6,7 +6,8 @@ from pathlib import Path
 from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
 from failure_modes.checker.support.atomic_files import write_atomically
 from failure_modes.checker.support.errors import CallerError
-from failure_modes.checker.traces.trace import Trace, load, to_json
+from failure_modes.checker.traces.trace import Trace, to_json
+from failure_modes.checker.traces.trace_reader import load
 
 
 class NotKept(CallerError):

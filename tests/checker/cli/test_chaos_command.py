@@ -10,8 +10,8 @@ from attrs import evolve
 
 from failure_modes.checker.cli import chaos as cli_chaos
 from failure_modes.checker.experiment.catalogue import catalogue
-from failure_modes.checker.real.chaos import Plan
 from failure_modes.checker.real.chaos_audit import AuditReport
+from failure_modes.checker.real.running_processes import Plan
 from system.store import StoreError
 from tests.checker.commands import invoke, results_of
 

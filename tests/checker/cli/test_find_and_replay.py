@@ -13,7 +13,8 @@ from failure_modes.checker.experiment.strategy import ACTION_NAMES
 from failure_modes.checker.search import machine
 from failure_modes.checker.search.machine import Search, SearchStatistics
 from failure_modes.checker.traces.database import all_kept, kept
-from failure_modes.checker.traces.trace import FORMAT, load, to_json
+from failure_modes.checker.traces.trace import FORMAT, to_json
+from failure_modes.checker.traces.trace_reader import load
 from tests.checker.commands import ROOT, found, invoke, results_of, run
 from tests.checker.sample_traces import SMALL_TEXT
 

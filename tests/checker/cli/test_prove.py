@@ -19,7 +19,7 @@ from failure_modes.checker.simulation.content import Unexplorable
 from failure_modes.checker.simulation.stepping import NotDeterministic
 from failure_modes.checker.traces import replay
 from failure_modes.checker.traces.database import kept
-from failure_modes.checker.traces.trace import load
+from failure_modes.checker.traces.trace_reader import load
 from tests.checker.commands import invoke, proved_json, run
 from tests.checker.sample_traces import SMALL_TEXT
 

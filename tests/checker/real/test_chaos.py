@@ -15,11 +15,12 @@ import pytest
 
 from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.scope import StoreKind
-from failure_modes.checker.real.chaos import Plan, run
+from failure_modes.checker.real.chaos import run
 from failure_modes.checker.real.chaos_audit import AuditReport, audit_report
 from failure_modes.checker.real.chaos_process import ProcessConfiguration, build, read_log
 from failure_modes.checker.real.database_location import DatabaseLocation
 from failure_modes.checker.real.new_location import new_location
+from failure_modes.checker.real.running_processes import Plan
 from failure_modes.checker.subject.worlds import NoWorld
 from system.clock import SystemClock
 from system.queue import Queue

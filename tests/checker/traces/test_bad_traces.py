@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from failure_modes.checker.traces.trace import TraceError, load
+from failure_modes.checker.traces.trace import TraceError
+from failure_modes.checker.traces.trace_reader import load
 from tests.checker.sample_traces import SMALL_TEXT
 
 KEYS = "a trace has format, failure_mode, scope, breaks, why, actions"

@@ -15,7 +15,8 @@ from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle.lockstep import run_actions
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.traces.replay import replay
-from failure_modes.checker.traces.trace import Trace, load, to_json
+from failure_modes.checker.traces.trace import Trace, to_json
+from failure_modes.checker.traces.trace_reader import load
 from model.actions import Step, Tick
 from system.clock import ManualClock
 from system.policies import Leasing
