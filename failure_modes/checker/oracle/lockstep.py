@@ -124,6 +124,7 @@ class Lockstep:
             before=done.before,
             after=done.after,
             recovering=ledger.recovering,
+            visibility=done.visibility,
         )
         load_before = ledger.load
         ledger.keep(record)

@@ -6,6 +6,7 @@ from failure_modes.checker.simulation.process_snapshot import StepResult
 from failure_modes.checker.simulation.stepping import label
 from model.actions import Action
 from model.answers import Answer
+from model.draft import SERIAL, Visibility
 from model.events import Event, Outcome
 from model.state import Durable
 
@@ -23,7 +24,8 @@ class Record:
     """What one action did to the system, and what the model answered.
 
     `model` is None where the model took no step. `read_at` is the time that the transaction read, if it read
-    one. `recovering`: the action belongs to the liveness run. `answers`: what the queue answered in it.
+    one; `visibility` is what the database chose for it. `recovering`: the action belongs to the liveness run.
+    `answers`: what the queue answered in it.
     """
 
     action: Action
@@ -36,6 +38,7 @@ class Record:
     before: Durable
     after: Durable
     recovering: bool
+    visibility: Visibility = SERIAL
 
     @property
     def statement(self) -> str | None:
