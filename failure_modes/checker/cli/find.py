@@ -23,9 +23,11 @@ from failure_modes.checker.cli.searches import (
     Searched,
     add_search,
     code_of_all,
+    search_of,
     search_shown,
     skipped_described,
 )
+from failure_modes.checker.cli.settings_options import as_given, settings, ticking, with_settings
 from failure_modes.checker.experiment.catalogue import FailureMode, failure_mode
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.report.summary import trace_of
@@ -41,6 +43,7 @@ FIND_EXAMPLES = 5_000
 @click.argument("mode", metavar="FM", type=Mode())
 @BREAKS
 @tuning(examples=FIND_EXAMPLES)
+@settings
 @KEEP
 @WHY
 def find(mode: FailureMode, breaks: str | None, keep_as: str | None, why: str, **options: Any) -> EXIT:
@@ -72,10 +75,11 @@ def find_each(
 
 def _find_one(mode: FailureMode, keep_as: str | None, why: str, options: dict[str, Any]) -> Searched:
     """Search for what it breaks, show what came of it, and keep it if asked."""
-    scope, strategy = scoped(mode.scope, options), tuned(mode.strategy, options)
+    scope = with_settings(scoped(mode.scope, options), options)
+    strategy = ticking(tuned(mode.strategy, options), mode.scope, scope)
     check_store(mode, scope)
     what = f"{mode.id}: looking for {mode.breaks}"
-    result = search_shown(what, scope, strategy, mode.fault, mode.target, options)
+    result = search_shown(what, search_of(scope, strategy, mode.fault, mode.target, options))
     trace = trace_of(mode, scope, result, why)
     if trace is not None and keep_as:
         keep(mode, keep_as, trace)
@@ -132,4 +136,4 @@ def _again(mode: FailureMode, options: dict[str, Any]) -> str:
             given += [f"--{key}", str(options[key])]
     for action, weight in options["weights"]:
         given += ["--weight", f"{action}={weight}"]
-    return as_typed("find", mode.id, *given)
+    return as_typed("find", mode.id, *given, *as_given(options))

@@ -8,7 +8,15 @@ from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import BREAKS, Mode, asked_of, check_store, scoped, tuned, tuning
 from failure_modes.checker.cli.output import fail, show
-from failure_modes.checker.cli.searches import Searched, add_search, code_of_all, guarded_code, search_shown
+from failure_modes.checker.cli.searches import (
+    Searched,
+    add_search,
+    code_of_all,
+    guarded_code,
+    search_of,
+    search_shown,
+)
+from failure_modes.checker.cli.settings_options import settings, ticking, with_settings
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.oracle.sometimes import unknown_of
 from failure_modes.checker.report.rendering import rendered
@@ -23,6 +31,7 @@ from failure_modes.checker.traces.trace import Trace
 @click.argument("mode", metavar="FM", type=Mode())
 @BREAKS
 @tuning(examples=None)
+@settings
 def prevent(mode: FailureMode, breaks: str | None, **options: Any) -> EXIT:
     """Run FM's search with the fault put right: nothing may break, and the danger must be met."""
     return code_of_all(prevent_each(guards_of(mode) if breaks is None else asked_of(mode, breaks), options))
@@ -43,10 +52,11 @@ def _try_one(mode: FailureMode, options: dict[str, Any]) -> Searched:
     """Search for anything, and show what came of it."""
     if (unknown := unknown_of(mode.expected.must_reach)) is not None:
         fail(f"{mode.id}: must_reach in its scenario.py: {unknown}")
-    scope, strategy = scoped(mode.scope, options), tuned(mode.strategy, options)
+    scope = with_settings(scoped(mode.scope, options), options)
+    strategy = ticking(tuned(mode.strategy, options), mode.scope, scope)
     check_store(mode, scope)
     what = f"{mode.id}: trying it with the fault put right"
-    result = search_shown(what, scope, strategy, mode.control, None, options)
+    result = search_shown(what, search_of(scope, strategy, mode.control, None, options))
     trace = trace_of(None, scope, result, "")
     missing = unreached(mode.expected.must_reach, result)
     _tell(mode, result, trace)

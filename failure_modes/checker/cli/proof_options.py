@@ -46,7 +46,7 @@ def tick_seconds(command: Command) -> Command:
         "--tick-seconds",
         type=Seconds(0.001, 1e9),
         multiple=True,
-        help="How far a tick moves the clock; may be given more than once.",
+        help="How far a tick moves the clock; may be given more than once. Default: as the settings say.",
     )(command)
 
 

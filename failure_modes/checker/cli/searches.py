@@ -4,8 +4,10 @@ from typing import Any
 
 from attrs import frozen
 
+from failure_modes.checker.campaigns.stretches import run_in_stretches
 from failure_modes.checker.cli.exits import EXIT, worst
 from failure_modes.checker.cli.output import Verdict, output, warn
+from failure_modes.checker.cli.settings_options import with_settings
 from failure_modes.checker.experiment.scope import Fault, Scope
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Target
@@ -28,11 +30,11 @@ class Searched:
         return self.result.statistics.interrupted
 
 
-def search_shown(
-    what: str, scope: Scope, strategy: Strategy, fault: Fault, target: Target | None, options: dict[str, Any]
-) -> Result:
-    """Search, and show how far it has come."""
-    search = Search(
+def search_of(
+    scope: Scope, strategy: Strategy, fault: Fault, target: Target | None, options: dict[str, Any]
+) -> Search:
+    """The search that the options ask for."""
+    return Search(
         scope=scope,
         strategy=strategy,
         fault=fault,
@@ -41,8 +43,21 @@ def search_shown(
         examples=options["examples"],
         seconds_max=options["seconds"],
     )
+
+
+def search_shown(what: str, search: Search) -> Result:
+    """Search, and show how far it has come."""
     with shown(what, search.examples) as progress:
         return run(search, progress)
+
+
+def stretches_shown(what: str, search: Search, options: dict[str, Any]) -> tuple[Result, Scope]:
+    """Search with random settings, but for those that the options give.
+
+    Returns the scope of the last stretch, too: what was found was found there.
+    """
+    with shown(what, search.examples) as progress:
+        return run_in_stretches(search, lambda scope: with_settings(scope, options), progress)
 
 
 def add_search(result: Result, scope: Scope, trace: Trace | None, code: EXIT, **said: Any) -> None:

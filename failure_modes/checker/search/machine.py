@@ -140,9 +140,18 @@ class Result:
     """Whether no trace with no more of anything is shorter."""
 
 
-def run(search: Searched, progress: Progress = _silent, *, shrinking: bool = True) -> Result:
-    """Search; shrink what is found as far as it goes. `progress` is called after each example."""
-    statistics = SearchStatistics()
+def run(
+    search: Searched,
+    progress: Progress = _silent,
+    *,
+    shrinking: bool = True,
+    statistics: SearchStatistics | None = None,
+) -> Result:
+    """Search; shrink what is found as far as it goes. `progress` is called after each example.
+
+    `statistics` are those of the searches before this one, if it goes on where they ended.
+    """
+    statistics = SearchStatistics() if statistics is None else statistics
     machine = machine_of(search, statistics, progress)
     found: Found | None = None
     is_minimal = False

@@ -11,7 +11,7 @@ from failure_modes.checker.simulation.process_context import ProcessContext
 from failure_modes.checker.simulation.process_snapshot import Place
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.subject.handler import handle
-from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Fail, Heartbeat, Reconcile
+from model.actions import PRODUCER, RECONCILERS, Action, Crash, Enqueue, Fail, Heartbeat, Reconcile
 from system.queue import Queue
 from system.worker import Worker
 
@@ -95,5 +95,5 @@ def can(name: str, place: Place, action: Action) -> bool:
         case Heartbeat():
             return place.at is PausePoint.HANDLER
         case _:
-            idle = place.at is PausePoint.IDLE and name in (PRODUCER, RECONCILER)
+            idle = place.at is PausePoint.IDLE and name in (PRODUCER, *RECONCILERS)
             return not idle and not place.waits

@@ -14,7 +14,7 @@ from failure_modes.checker.experiment.canonical import canonical
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.support.errors import FileError
 from failure_modes.checker.traces.scope_json import BadScope, description, scope_from_json, scope_to_json
-from model.actions import ACTIONS, PRODUCER, RECONCILER, Action, Enqueue, actor_of
+from model.actions import ACTIONS, PRODUCER, Action, Enqueue, actor_of
 from model.invariants import INVARIANTS
 
 FORMAT = 2
@@ -210,7 +210,7 @@ class _Reader:
         except (TypeError, ValueError) as error:
             right = _why(error) or " and ".join([_RIGHT[name] for name in given])
             self.fail(line, f"{item['action']}: bad argument {description(given)}", right)
-        names = (*scope.names, PRODUCER, RECONCILER)
+        names = (*scope.names, PRODUCER, *scope.reconciler_names)
         if (name := actor_of(action)) not in (None, *names):
             self.fail(line, f"there is no worker {description(name)}", f"this scope has {', '.join(names)}")
         return action
@@ -284,6 +284,7 @@ _RIGHT = {
     "key": "key is a non-empty string",
     "worker": "worker is a non-empty string",
     "poison": "poison is true or false",
+    "process": "process is the name of a reconciler",
 }
 
 

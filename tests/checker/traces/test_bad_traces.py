@@ -148,7 +148,11 @@ ACTIONS = [
     ('"Step", "worker": "A"', '"Step"', "9: Step got no arguments; it takes worker"),
     ('"Step", "worker"', '"Step", "name"', '9: Step got "name"; it takes worker'),
     ('"Step", "worker"', '"Step", "a\\nb"', '9: Step got "a\\nb"; it takes worker'),
-    ('"Reconcile"', '"Reconcile", "worker": "A"', '11: Reconcile got "worker"; it takes no arguments'),
+    (
+        '"Reconcile"',
+        '"Reconcile", "worker": "A"',
+        '11: Reconcile got "worker"; it takes no arguments, and may have process',
+    ),
     ('"Tick", ', '"Tick", "worker": "A", ', '10: Tick got "worker", "seconds"; it takes seconds'),
     ('"Step", ', '"Step", "worker": "B", ', f'9: "worker" is there twice; {ONCE}'),
     ('"worker": "A"', '"worker": 1', '9: Step: bad argument {"worker": 1}; worker is a non-empty string'),
