@@ -34,12 +34,12 @@ def stretches(search: Search, given: Callable[[Scope], Scope]) -> tuple[Search, 
 
 
 def run_in_stretches(
-    search: Search, given: Callable[[Scope], Scope], progress: Progress
+    search: Search, given: Callable[[Scope], Scope], progress: Progress, *, shrinking: bool = True
 ) -> tuple[Result, Scope]:
     """Run one after the other, to the first that finds something. Returns the scope of the last, too."""
     statistics = SearchStatistics()
     for stretch in stretches(search, given):
-        result = run(stretch, progress, statistics=statistics)
+        result = run(stretch, progress, shrinking=shrinking, statistics=statistics)
         if result.finding is not None or result.bound_hit:
             break
     return result, stretch.scope
