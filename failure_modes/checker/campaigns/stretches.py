@@ -12,7 +12,7 @@ from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.ticks import ticks_of
 from failure_modes.checker.search.machine import Progress, Result, Search, SearchStatistics, run
 
-STRETCH = 100
+STRETCH = 25
 """Examples under the same settings."""
 
 

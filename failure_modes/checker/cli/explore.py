@@ -38,9 +38,7 @@ EXPLORE_EXAMPLES = 2_000
 @command()
 @tuning(examples=EXPLORE_EXAMPLES)
 @settings
-@click.option(
-    "--random-settings", is_flag=True, help="Draw the settings of each hundred examples from --seed."
-)
+@click.option("--random-settings", is_flag=True, help="Draw the settings of each 25 examples from --seed.")
 @click.option("--reach-all", is_flag=True, help="Exit with 3 unless every `sometimes` property was reached.")
 @click.option("--save", "file", type=click.Path(path_type=Path), help="Write the trace of a violation here.")
 @click.option(

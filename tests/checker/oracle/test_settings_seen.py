@@ -6,10 +6,11 @@ With the usual settings none of them is: there the broken queue is the usual que
 from typing import cast
 
 import pytest
+from attrs import evolve
 
 from failure_modes.checker.campaigns.stretches import run_in_stretches
 from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.scope import Fault, Scope, build_queue, guarded
+from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, build_queue, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.proof.proof import Proof
@@ -26,12 +27,20 @@ RECONCILED = Bounds(jobs=1, ticks=1, crashes=1, reconciles=2)
 
 BATCH_OF_ONE = Scope(reconcilers=2, settings=Settings(reconcile_batch=1))
 TWO_LEFT = Bounds(jobs=2, ticks=1, crashes=1, reconciles=2)
+BY_STATEMENTS = evolve(BATCH_OF_ONE, workers=1, granularity=Granularity.STATEMENT)
+ONE_LEFT = Bounds(jobs=1, ticks=1, reconciles=2)
 
 
-def test_the_guarded_system_holds_with_two_reconcilers_and_a_batch_of_one() -> None:
+@pytest.mark.parametrize(
+    ("scope", "bounds", "states"),
+    [(BATCH_OF_ONE, TWO_LEFT, 5_759), (BY_STATEMENTS, ONE_LEFT, 24_176)],
+)
+def test_the_guarded_system_holds_with_two_reconcilers_and_a_batch_of_one(
+    scope: Scope, bounds: Bounds, states: int
+) -> None:
     """Every state in these bounds is as it should be, and there are as many as there were."""
-    answer = _proved(BATCH_OF_ONE, TWO_LEFT, guarded)
-    assert (answer.complete, answer.finding, answer.counts.states) == (True, None, 5_759)
+    answer = _proved(scope, bounds, guarded)
+    assert (answer.complete, answer.finding, answer.counts.states) == (True, None, states)
 
 
 @pytest.mark.parametrize("breakage", CONSTANTS | OTHERS)
