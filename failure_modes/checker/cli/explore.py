@@ -58,7 +58,7 @@ def explore(
     if off is not None:
         if reach_all or file is not None:
             raise click.UsageError("--off takes neither --reach-all nor --save: breaks are what it looks for")
-        return hunt_and_show(scope, strategy, off, options)
+        return hunt_and_show(scope, strategy, off, options, random_settings=random_settings)
     what, search = "exploring the guarded system", search_of(scope, strategy, guarded, None, options)
     if random_settings:
         result, scope = stretches_shown(what, search, options)

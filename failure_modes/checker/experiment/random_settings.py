@@ -29,7 +29,8 @@ _LIMITED = ((True, False), (False, True), (True, True), (False, False))
 def drawn(scope: Scope, seed: int, number: int) -> Scope:
     """The scope with settings that are drawn from the seed. `number` (0, 1, …) is that of the drawing."""
     chance = random.Random(f"{seed}:{number}")
-    settings = _settings(chance, *_LIMITED[number % len(_LIMITED)])
+    budget, breaker = _LIMITED[number % len(_LIMITED)]
+    settings = _settings(chance, budget=budget, breaker=breaker)
     return evolve(
         scope,
         settings=settings,
@@ -38,7 +39,14 @@ def drawn(scope: Scope, seed: int, number: int) -> Scope:
     )
 
 
-def _settings(chance: random.Random, budget: bool, breaker: bool) -> Settings:
+def with_all_limits(seed: int, number: int) -> Settings:
+    """Settings at random under which every policy has something to do."""
+    chance = random.Random(f"{seed}:{number}")
+    limited = _settings(chance, budget=True, breaker=True)
+    return evolve(limited, jitter_seed=chance.randint(1, JITTER_MAX), external=True)
+
+
+def _settings(chance: random.Random, *, budget: bool, breaker: bool) -> Settings:
     lease, window, opened, *backoffs = chance.sample(TIMES, 5)
     attempts = chance.choice(ATTEMPTS)
     retries, failures = chance.sample([limit for limit in LIMITS if limit != attempts], 2)
