@@ -150,7 +150,7 @@ def cost(session: nox.Session) -> None:
 
 @nox.session
 def seeds(session: nox.Session) -> None:
-    """Each failure mode with ten seeds: found each time, and shrunk to the shortest trace there is."""
+    """Each failure mode with ten seeds: found each time, and minimised to the shortest trace."""
     _checker(session, "seeds", *session.posargs, environment="postgresql")
     _checker(session, "docs")
 

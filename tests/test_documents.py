@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from failure_modes.checker.campaigns.measured import measured
+from failure_modes.checker.campaigns.measurements import measurements_of
 from failure_modes.checker.cli.times import SECONDS_MAX
 from failure_modes.checker.experiment.catalogue import catalogue
 from failure_modes.checker.report.documents import documents
@@ -27,6 +27,7 @@ EXPECTED = (
     "05_fidelity.md",
     "06_postgresql.md",
     "adding_a_failure_mode.md",
+    "adding_an_invariant.md",
     "architecture.md",
     "bench.md",
     "command_line.md",
@@ -119,7 +120,7 @@ def test_every_failure_mode_is_in_the_readme_or_the_index() -> None:
 def test_each_failure_mode_was_searched_with_ten_seeds() -> None:
     """Each seed found it, and its trace shrank to the length that is the shortest today."""
     for mode in catalogue():
-        known = measured(mode).searched
+        known = measurements_of(mode).searched
         assert tuple(known) == mode.invariants, f"python -m failure_modes seeds {mode.id}"
         for one in mode.each:
             found = known[one.breaks]
@@ -129,7 +130,7 @@ def test_each_failure_mode_was_searched_with_ten_seeds() -> None:
 
 def test_the_session_of_each_failure_mode_was_measured() -> None:
     """Each took less than 30 s, when it was measured last."""
-    known = {mode.id: measured(mode).session_seconds for mode in catalogue()}
+    known = {mode.id: measurements_of(mode).session_seconds for mode in catalogue()}
     assert [mode_id for mode_id, seconds in known.items() if seconds is None] == [], "nox -s times"
     assert [mode_id for mode_id, seconds in known.items() if seconds and seconds >= SECONDS_MAX] == []
 

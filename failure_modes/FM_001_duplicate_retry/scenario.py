@@ -7,10 +7,10 @@ from system.policies import CommitBoundary, EventKind, Execution, Fence, Operati
 
 
 class NoCommitBoundary(CommitBoundary):
-    """Whoever comes to commit may commit: nobody asks who was first, and the job is never closed."""
+    """Accepts every commit: it does not check for an earlier commit, and never closes the job."""
 
     def commit(self, store: Store, fence: Fence, held: Execution, value: str) -> bool:
-        """Write the effect and the COMMITTED record, whatever happened meanwhile."""
+        """Write the effect and the COMMITTED record, without a check."""
         del fence
         with store.transaction() as tx:
             execution = tx.execution(held.id)
@@ -26,7 +26,7 @@ class NoCommitBoundary(CommitBoundary):
 
 
 def without_commit_boundary(queue: Queue) -> Queue:
-    """The queue with its commit boundary taken out, and all else as it was."""
+    """The queue without its commit boundary. Nothing else changes."""
     return evolve(queue, policies=evolve(queue.policies, commit=NoCommitBoundary()))
 
 

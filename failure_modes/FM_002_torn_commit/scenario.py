@@ -18,10 +18,10 @@ from system.policies import (
 
 
 class TornCommit(CommitBoundary):
-    """The effect in one transaction, its record in the next; who was first is asked of the record."""
+    """Writes the effect in one transaction and its record in the next, and checks only the record."""
 
     def commit(self, store: Store, fence: Fence, held: Execution, value: str) -> bool:
-        """Write the effect; then write that it was written."""
+        """Write the effect, and then, in another transaction, its record."""
         with store.transaction() as tx:
             execution = tx.execution(held.id)
             refusal = self._refusal(tx, fence, execution)
@@ -46,7 +46,7 @@ class TornCommit(CommitBoundary):
 
 
 def torn(queue: Queue) -> Queue:
-    """The queue with its commit boundary torn in two, and all else as it was."""
+    """The queue with a commit in two transactions. Nothing else changes."""
     return evolve(queue, policies=evolve(queue.policies, commit=TornCommit()))
 
 
@@ -57,7 +57,7 @@ EXPECTED = Expected(
 FAILURE_MODE = FailureMode(
     title="torn commit",
     breaks="INV_002",
-    trigger="anyone looks, or a crash falls, between the effect and its record",
+    trigger="a read or a crash falls between the effect and its record",
     policy="commit boundary",
     fault=torn,
     strategy=Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1), ("Crash", 1)), steps=20),

@@ -7,7 +7,7 @@ from system.policies import CircuitBreaker, Execution, Operation, Retry, RetryBu
 
 
 class AtOnce(Retry):
-    """A job that fails is tried again at once, and for ever."""
+    """Retries a failed job at once and without a limit."""
 
     def wait_ms(self, failed: Execution) -> int:
         """Do not wait."""
@@ -21,7 +21,7 @@ class AtOnce(Retry):
 
 
 def without_limits(queue: Queue) -> Queue:
-    """The queue without backoff, jitter, budgets and breaker, and all else as it was."""
+    """The queue without backoff, jitter, budgets and breaker. Nothing else changes."""
     storming = evolve(queue.policies, retry=AtOnce(), budget=RetryBudget(), breaker=CircuitBreaker())
     return evolve(queue, policies=storming)
 

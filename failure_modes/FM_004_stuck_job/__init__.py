@@ -1,1 +1,1 @@
-"""FM_004: a worker dies with a job in hand, and nobody ever takes it from it."""
+"""FM_004: a worker dies while it holds a job, and the job stays RUNNING for ever."""

@@ -10,23 +10,23 @@ FOR_EVER_MS = 100 * 365 * 24 * 3600 * 1000
 
 
 class NoExpiry(Leasing):
-    """A leased job is the worker's for good, whatever becomes of the worker: no lease ever runs out."""
+    """Leases a job for ever: no lease runs out, also if the worker dies."""
 
     def lease(self, store: Store, policies: LeasePolicies, worker: str, lease_ms: int) -> Lease | None:
-        """Lease as usual, for ever. So reconciliation finds nothing to take up, either."""
+        """Lease as usual, for a hundred years. So reconciliation finds no expired lease, either."""
         del lease_ms
         return super().lease(store, policies, worker, FOR_EVER_MS)
 
 
 def without_expiry(queue: Queue) -> Queue:
-    """The queue in which no lease runs out, and all else as it was."""
+    """The queue in which no lease runs out. Nothing else changes."""
     return evolve(queue, policies=evolve(queue.policies, lease=NoExpiry()))
 
 
 FAILURE_MODE = FailureMode(
     title="stuck job",
     breaks="INV_004",
-    trigger="a worker dies with a job in hand",
+    trigger="a worker dies while it holds a job",
     policy="lease",
     fault=without_expiry,
     strategy=Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Crash", 1), ("Reconcile", 1)), steps=15),

@@ -7,17 +7,17 @@ from system.policies import Job, Lease, Leasing, Transaction
 
 
 class AcknowledgesOnReceipt(Leasing):
-    """Whoever is handed a job has acknowledged it: the queue lets go of it before the work is done."""
+    """Acknowledges a job when it is leased: the job is closed before its work is done."""
 
     def _hand_out(self, tx: Transaction, job: Job, attempt: int, *, worker: str, lease_ms: int) -> Lease:
-        """Lease the job and close it in one transaction; no lease's end will bring it back."""
+        """Lease the job and close it in one transaction. It is not available after the end of the lease."""
         lease = super()._hand_out(tx, job, attempt, worker=worker, lease_ms=lease_ms)
         tx.set_available(job.id, None)
         return lease
 
 
 def acknowledged_first(queue: Queue) -> Queue:
-    """The queue that lets go of a job when it hands it out, and all else as it was."""
+    """The queue that closes a job when it leases it. Nothing else changes."""
     return evolve(queue, policies=evolve(queue.policies, lease=AcknowledgesOnReceipt()))
 
 

@@ -7,7 +7,7 @@ from system.policies import CommitBoundary, Execution, Fence, Reason, Transactio
 
 
 class LockWithoutToken(CommitBoundary):
-    """A commit needs the job to be locked, and nobody asks by whom: the fence and its token are left out."""
+    """Accepts a commit if any worker holds a lock on the job: the fence and its token are left out."""
 
     def _refusal(self, tx: Transaction, fence: Fence, execution: Execution) -> Reason | None:
         del fence
@@ -18,14 +18,14 @@ class LockWithoutToken(CommitBoundary):
 
 
 def without_token(queue: Queue) -> Queue:
-    """The queue whose commit asks for a lock and for no token, and all else as it was."""
+    """The queue whose commit checks a lock and no token. Nothing else changes."""
     return evolve(queue, policies=evolve(queue.policies, commit=LockWithoutToken()))
 
 
 FAILURE_MODE = FailureMode(
     title="zombie commit",
     breaks="INV_003",
-    trigger="a worker is paused past its lease, and comes to commit after the job went to another",
+    trigger="a worker is paused until its lease has ended, and commits after another worker leased the job",
     policy="fence",
     fault=without_token,
     scope=Scope(constraints=False),

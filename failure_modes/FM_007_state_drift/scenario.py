@@ -7,14 +7,14 @@ from system.policies import CommitBoundary, EventKind, Execution, Fence, Operati
 
 
 class CommitLeavesOpen(CommitBoundary):
-    """The boundary decides on the executions alone. The job's own state, open or closed, is written apart.
+    """Writes the executions in the commit, and the state of the job, open or closed, in another transaction.
 
-    Of a job that was committed, by whoever finishes it. Of one whose commit was refused, at once: it must be
-    done already.
+    After a commit, the worker that finishes the execution closes the job. After a refused commit the job is
+    closed at once, as if it must be done.
     """
 
     def commit(self, store: Store, fence: Fence, held: Execution, value: str) -> bool:
-        """Write the effect and the COMMITTED record; of the job say nothing, or that it is closed."""
+        """Write the effect and the COMMITTED record, and leave the job open; close it if refused."""
         with store.transaction() as tx:
             execution = tx.execution(held.id)
             refusal = self._refusal(tx, fence, execution)
@@ -34,10 +34,10 @@ class CommitLeavesOpen(CommitBoundary):
 
 
 class ClosesAfterwards(Queue):
-    """Whoever finishes the execution closes the job, in a transaction of its own."""
+    """A queue that closes the job after it finished the execution, in another transaction."""
 
     def finish(self, held: Execution) -> bool:
-        """The execution is done; then the job is closed."""
+        """Finish the execution; then close the job."""
         finished = super().finish(held)
         close(self.store, held)
         return finished
@@ -50,7 +50,7 @@ def close(store: Store, held: Execution) -> None:
 
 
 def two_truths(queue: Queue) -> Queue:
-    """The queue that writes the state of a job beside its executions, and all else as it was."""
+    """The queue that writes the state of a job beside its executions. Nothing else changes."""
     policies = evolve(queue.policies, commit=CommitLeavesOpen())
     return ClosesAfterwards(store=queue.store, policies=policies, lease_seconds=queue.lease_seconds)
 

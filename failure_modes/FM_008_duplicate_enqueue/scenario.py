@@ -7,7 +7,7 @@ from system.policies import Accepted, Idempotency, Store
 
 
 class NoKey(Idempotency):
-    """Each enqueue is a job of its own: nobody can say that it is the same as another."""
+    """Drops the key, so each enqueue adds a new job."""
 
     def accept(
         self, store: Store, *, key: str | None, payload_json: str, attempts_max: int, actor: str
@@ -20,14 +20,14 @@ class NoKey(Idempotency):
 
 
 def without_key(queue: Queue) -> Queue:
-    """The queue without idempotency keys, and all else as it was."""
+    """The queue without idempotency keys. Nothing else changes."""
     return evolve(queue, policies=evolve(queue.policies, idempotency=NoKey()))
 
 
 FAILURE_MODE = FailureMode(
     title="duplicate enqueue",
     breaks="INV_001",
-    trigger="the producer does not learn that its job was accepted, and asks again",
+    trigger="the producer does not learn that its job was accepted, and enqueues it again",
     policy="idempotency",
     fault=without_key,
     scope=Scope(workers=1),

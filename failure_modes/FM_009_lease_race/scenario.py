@@ -17,9 +17,9 @@ from system.policies import HELD, EventKind, Lease, LeasePolicies, Leasing, Oper
 
 
 class ReadsThenLeases(Leasing):
-    """Which job to take is read in one transaction; it is taken in another, without looking again.
+    """Reads the next job in one transaction, and leases it in another, without reading it again.
 
-    After giving a job up it leaves the next one to the next call.
+    If it buries a job, it returns without a job; the next call looks for the next one.
     """
 
     def lease(self, store: Store, policies: LeasePolicies, worker: str, lease_ms: int) -> Lease | None:
@@ -48,17 +48,17 @@ class ReadsThenLeases(Leasing):
 
 
 def read_then_leased(queue: Queue) -> Queue:
-    """The queue that reads and leases in two transactions, and all else as it was."""
+    """The queue that reads and leases in two transactions. Nothing else changes."""
     return evolve(queue, policies=evolve(queue.policies, lease=ReadsThenLeases()))
 
 
 def charging_without_a_key(queue: Queue) -> Queue:
-    """The right queue, whose handlers call a gateway that would not know a request again."""
+    """The right queue, except that the gateway cannot recognise a repeated request."""
     return without(("external",), queue)
 
 
 def read_then_leased_and_charged(queue: Queue) -> Queue:
-    """The same, but that it reads and leases in two transactions."""
+    """The same queue, which also reads and leases in two transactions."""
     return read_then_leased(charging_without_a_key(queue))
 
 

@@ -7,13 +7,13 @@ from system.policies import HELD, EventKind, Job, LeasePolicies, Leasing, Operat
 
 
 class CountsFailures(Leasing):
-    """An attempt is spent when a handler fails; a worker that died has not failed, and its job is no retry.
+    """Counts an attempt only if its handler failed; an attempt whose worker died is not counted.
 
-    Whether the last lease ran out is seen from when the job became available again: good enough here.
+    If the job became available at the end of its last lease, the lease ran out. That is exact enough here.
     """
 
     def _attempt(self, tx: Transaction, policies: LeasePolicies, job: Job, worker: str) -> int | None:
-        """After a lease that ran out the attempt has the number it had."""
+        """The number of the next attempt; after a lease that ran out, the same number again."""
         last = tx.last_execution(job.id)
         if last is None or job.available_at != last.lease_expires_at:
             return super()._attempt(tx, policies, job, worker)
@@ -23,7 +23,7 @@ class CountsFailures(Leasing):
 
 
 def counting_failures(queue: Queue) -> Queue:
-    """The queue that counts failures and no deaths, and all else as it was."""
+    """The queue that counts failures of handlers and no deaths of workers. Nothing else changes."""
     return evolve(queue, policies=evolve(queue.policies, lease=CountsFailures()))
 
 

@@ -21,12 +21,12 @@ class ClockAhead:
         self._ahead_ms = ahead_ms
 
     def now(self) -> int:
-        """The time that it takes it to be, in milliseconds."""
+        """The time of this clock, in milliseconds."""
         return self._clock.now() + self._ahead_ms
 
 
 class AtOwnTime:
-    """A store whose transactions read the clock of whoever begins them, not the store's."""
+    """A store whose transactions read the clock of their worker, not the clock of the store."""
 
     def __init__(self, store: Store, ahead_ms: int) -> None:
         self._store = store
@@ -37,10 +37,10 @@ class AtOwnTime:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Begin, at the time that the worker takes it to be."""
+        """Begin a transaction at the worker's time."""
         with self._store.transaction() as tx:
             transaction: Any = tx
-            clock = getattr(transaction, "_clock", None)  # of a transaction that reads it when it has a lock
+            clock = getattr(transaction, "_clock", None)  # only some transactions have a clock
             if clock is None:
                 yield evolve(transaction, now=tx.now + self._ahead_ms)
             else:
@@ -48,7 +48,7 @@ class AtOwnTime:
 
 
 class OwnClock(Leasing):
-    """A lease is judged by the clock of the worker that looks for a job."""
+    """Judges a lease by the clock of the worker that asks for a job."""
 
     def lease(self, store: Store, policies: LeasePolicies, worker: str, lease_ms: int) -> Lease | None:
         """Lease as usual, at the worker's own time."""
@@ -57,7 +57,7 @@ class OwnClock(Leasing):
 
 
 def own_clocks(queue: Queue) -> Queue:
-    """The queue whose workers look for jobs by their own clocks, and all else as it was."""
+    """The queue whose workers look for jobs by their own clocks. Nothing else changes."""
     return evolve(queue, policies=evolve(queue.policies, lease=OwnClock()))
 
 

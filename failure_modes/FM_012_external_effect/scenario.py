@@ -7,7 +7,7 @@ from system.policies import ExternalKeys, Lease
 
 
 class KeyForAttempt(ExternalKeys):
-    """Each attempt asks under a key of its own, so the gateway takes each for a new request."""
+    """Gives each attempt its own key, so the gateway treats each attempt as a new request."""
 
     def key(self, lease: Lease) -> str:
         """The key of this attempt alone."""
@@ -15,7 +15,7 @@ class KeyForAttempt(ExternalKeys):
 
 
 def with_a_key_for_each_attempt(queue: Queue) -> Queue:
-    """The queue whose handlers call the gateway under another key each time, and all else as it was."""
+    """The queue whose handlers call the gateway with a new key for each attempt. Nothing else changes."""
     return evolve(queue, policies=evolve(queue.policies, external=KeyForAttempt()))
 
 

@@ -9,14 +9,13 @@ ENDED = (Status.DONE, Status.ABORTED)
 
 
 class ReadsThenRecovers(Reconciliation):
-    """What is under way is read in one transaction; in another it is ended, by what was read.
+    """Reads the open executions in one transaction, and ends them in another, without reading them again.
 
-    A lease that was to run out has run out: that it was made longer, or that its holder has committed or lost
-    it since, is not looked at again.
+    The class misses a lease that was extended since then, and a holder that committed or lost the job.
     """
 
     def run(self, store: Store, retry: Retry, actor: str) -> Reconciled:
-        """Read what is under way; then end what by that must have expired."""
+        """Read the open executions; then end those whose lease, as it was read, has expired."""
         found = [execution for execution in store.executions() if execution.status not in ENDED]
         if not found:
             return Reconciled(finished=0, aborted=0)
@@ -47,7 +46,7 @@ class ReadsThenRecovers(Reconciliation):
 
 
 def read_then_recovered(queue: Queue) -> Queue:
-    """The queue whose recovery does not look again before it acts, and all else as it was."""
+    """The queue whose recovery does not read again before it acts. Nothing else changes."""
     return evolve(queue, policies=evolve(queue.policies, reconcile=ReadsThenRecovers()))
 
 
@@ -58,7 +57,7 @@ EXPECTED = Expected(
 FAILURE_MODE = FailureMode(
     title="overeager recovery",
     breaks="INV_003",
-    trigger="a worker moves on between the recovery's look and its act",
+    trigger="a worker ends its execution between the two transactions of recovery",
     policy="reconcile",
     fault=read_then_recovered,
     strategy=Strategy(

@@ -7,7 +7,7 @@ from system.policies import Execution, Operation, Retry, Transaction
 
 
 class BuriesInSilence(Retry):
-    """A job out of attempts is taken out of the queue, and nobody is told."""
+    """Closes a job without attempts left, and writes no audit row."""
 
     def bury_if_spent(self, tx: Transaction, last: Execution, *, operation: Operation, actor: str) -> bool:
         """Close the job, without an audit row."""
@@ -19,7 +19,7 @@ class BuriesInSilence(Retry):
 
 
 def burying_in_silence(queue: Queue) -> Queue:
-    """The queue without a signal for jobs that are given up, and all else as it was."""
+    """The queue without an audit row for buried jobs. Nothing else changes."""
     right = queue.policies.retry
     retry = BuriesInSilence(
         attempts_max=right.attempts_max,

@@ -16,7 +16,7 @@ FAILURE_MODE = FailureMode(
     bounds=Bounds(jobs=1, ticks=1, power_losses=2),
     expected=Expected(shortest=2, states=171, must_reach=("power was lost", "a lease expired")),
     not_on={
-        StoreKind.POSTGRESQL: "what a server tells its disk is not watched; there chaos shows it: "
+        StoreKind.POSTGRESQL: "the syncs of a server are not recorded; chaos shows the break: "
         "chaos --store postgresql --fault FM_015"
     },
 )

@@ -4,14 +4,14 @@ from failure_modes.checker import Bounds, Expected, FailureMode, Queue, Scope, S
 
 
 def without_lease_and_retry(queue: Queue) -> Queue:
-    """The queue that acknowledges on receipt and never buries, as the matrix switches both off together."""
+    """The queue without the policies lease and retry: it acknowledges on receipt, and never buries."""
     return without(("lease", "retry"), queue)
 
 
 FAILURE_MODE = FailureMode(
     title="masked loss",
     breaks="INV_005",
-    trigger="a worker dies with the last attempt of a job in hand",
+    trigger="a worker dies during the last attempt of a job",
     policy="lease and retry",
     fault=without_lease_and_retry,
     scope=Scope(settings=Settings(attempts_max=1)),

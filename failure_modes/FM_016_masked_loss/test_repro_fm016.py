@@ -1,4 +1,4 @@
-"""The break: without leases and without burials a job ends, and nobody is told."""
+"""The break: without leases and without burials a job fails without an audit row."""
 
 from failure_modes.checker.testing import Break
 

@@ -13,7 +13,7 @@ from failure_modes.checker import (
 
 
 def as_sqlite_comes(queue: Queue) -> Queue:
-    """The queue with SQLite's own defaults for a commit, and all else as it was."""
+    """The queue with SQLite's own defaults for a commit. Nothing else changes."""
     return with_pragmas(queue, "journal_mode = DELETE", "synchronous = FULL")
 
 

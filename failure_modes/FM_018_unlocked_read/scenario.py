@@ -20,9 +20,9 @@ READ = "SELECT available_at, id FROM jobs WHERE available_at IS NOT NULL ORDER B
 
 
 class ReadsWithoutLocking(Leasing):
-    """One transaction, but the job is read as anyone may read it: it is not locked, and no lock is seen.
+    """Leases in one transaction, but reads the job with a plain SELECT, which takes and respects no lock.
 
-    After giving a job up it leaves the next one to the next call.
+    If it buries a job, it returns without a job; the next call looks for the next one.
     """
 
     def lease(self, store: Store, policies: LeasePolicies, worker: str, lease_ms: int) -> Lease | None:
@@ -54,14 +54,14 @@ class ReadsWithoutLocking(Leasing):
 
 
 def reading_without_a_lock(queue: Queue) -> Queue:
-    """The queue whose lease locks nothing that it reads, and all else as it was."""
+    """The queue whose lease does not lock the rows that it reads. Nothing else changes."""
     return evolve(queue, policies=evolve(queue.policies, lease=ReadsWithoutLocking()))
 
 
 FAILURE_MODE = FailureMode(
     title="unlocked read",
     breaks="INV_003",
-    trigger="two workers look for a job at the same time, each in a transaction that locks nothing",
+    trigger="two workers look for a job at the same time, in transactions that do not lock the job",
     policy="lease",
     fault=reading_without_a_lock,
     scope=Scope(granularity=Granularity.STATEMENT, store=StoreKind.POSTGRESQL, constraints=False),
@@ -71,5 +71,5 @@ FAILURE_MODE = FailureMode(
     ),
     bounds=Bounds(jobs=1),
     expected=Expected(shortest=21, states=314, must_reach=("a lease passed over a job",), examples=100),
-    not_on={StoreKind.SQLITE: "a transaction there excludes every other from its first statement on"},
+    not_on={StoreKind.SQLITE: "a transaction excludes every other one from its first statement on"},
 )

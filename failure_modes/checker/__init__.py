@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from failure_modes.checker.subject.pragmas import unsynced as unsynced
     from failure_modes.checker.subject.pragmas import with_pragmas as with_pragmas
     from failure_modes.checker.traces.replay import replay as replay
-    from failure_modes.checker.traces.trace import load as load
+    from failure_modes.checker.traces.trace_reader import load as load
     from model.state import Settings as Settings
     from system.clock import Clock as Clock
     from system.queue import Queue as Queue
@@ -82,7 +82,7 @@ _HOME = {
     "failure_modes.checker.subject.absent_policies": "without",
     "failure_modes.checker.subject.pragmas": "unsynced with_pragmas",
     "failure_modes.checker.traces.replay": "replay",
-    "failure_modes.checker.traces.trace": "load",
+    "failure_modes.checker.traces.trace_reader": "load",
     "model.state": "Settings",
     "system.clock": "Clock",
     "system.queue": "Queue",

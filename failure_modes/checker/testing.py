@@ -1,7 +1,7 @@
-"""What the tests of a failure mode are made of: a class for a break, and a class for its fix.
+"""The base classes of the tests of a failure mode: `Break` for the break, and `Fix` for its fix.
 
-A test module says what is expected, in a class of its own; the tests come with `Break` and `Fix`. Each of
-them can fail: it searches or proves by itself, and compares the result with the class and the scenario.
+A test module derives its own class, which has the expected values, and inherits the tests. Each test runs a
+search or a proof, and compares the result with the class and the scenario.
 """
 
 from typing import ClassVar
@@ -17,10 +17,10 @@ from failure_modes.checker.search import plans
 from failure_modes.checker.search.machine import Result
 
 SEEDS = range(3)
-"""Of the searches that the tests make; `nox -s seeds` makes ten."""
+"""The seeds of the searches in the tests. `nox -s seeds` uses ten seeds."""
 
 SEEDS_EACH_TIME = 2
-"""So many of them are searched whenever the tests run, and the others by `nox -s slow`."""
+"""The number of seeds in each test run; `nox -s slow` runs the others."""
 
 
 class Break:
@@ -31,17 +31,17 @@ class Break:
 
     mode: ClassVar[str]
     breaks: ClassVar[str | None] = None
-    """The invariant that breaks, if not the first that the scenario names."""
+    """The target, if it is not the main target of the scenario."""
     got: ClassVar[str]
-    """The text of the invariant: what is wrong."""
+    """The message of the violation."""
 
     @pytest.mark.parametrize("seed", SEEDS)
     def test_every_seed_finds_it_and_ends_at_a_shortest_trace(self, seed: int) -> None:
-        """The search breaks the invariant whatever its seed, and ends at a trace as short as any."""
+        """With each seed the search breaks the invariant, and ends at a shortest trace."""
         self._compare(find(self.mode, seed=seed, breaks=self.breaks).finding)
 
     def test_no_trace_is_shorter(self) -> None:
-        """Of every reachable state in the scope, none breaks the invariant after fewer actions."""
+        """No reachable state in the scope breaks the invariant after fewer actions."""
         self._compare(prove_broken(self.mode, breaks=self.breaks).finding)
 
     def _compare(self, finding: Finding | None) -> None:
@@ -50,44 +50,45 @@ class Break:
 
 
 class Fix:
-    """The fix of a break: without the fault nothing breaks, and the danger was there.
+    """The fix of a break: without the fault nothing breaks, although the danger was reached.
 
     A subclass says in its docstring which policy prevents the break.
     """
 
     mode: ClassVar[str]
     breaks: ClassVar[str | None] = None
-    """The invariant whose scope is searched and proved, if not the first that the scenario names."""
+    """The target whose scope is searched and proved, if it is not the main target of the scenario."""
     examples: ClassVar[int]
-    """How many the search tries."""
+    """The number of examples of the search."""
 
     def test_it_holds_under_the_same_strategy(self) -> None:
-        """No invariant breaks, and everything that the scenario says must be reached was reached."""
+        """No invariant breaks, and the search reaches every property in `must_reach` of the scenario."""
         prevent(self.mode, seed=1, examples=self.examples, breaks=self.breaks)
 
     def test_it_holds_in_every_reachable_state(self) -> None:
-        """In the scope of the failure mode, in every order: complete, and nothing breaks."""
+        """The proof in the scope of the failure mode is complete, and nothing breaks."""
         prove_guarded(self.mode, breaks=self.breaks)
 
 
 def find(mode_id: str, *, seed: int, breaks: str | None = None) -> Result:
-    """Search the broken system. Raises AssertionError if it does not end at a trace as short as any."""
+    """Search the broken system. Raises AssertionError if the search does not end at a shortest trace."""
     mode = _mode(mode_id, breaks)
     shortest = mode.expected.shortest
-    assert shortest, f"{mode.id}: its scenario does not say how long the shortest trace is; `prove` does"
-    assert mode.has_fault, f"{mode.id}: the fault in its scenario.py gives the queue back as it is"
+    assert shortest, f"{mode.id}: `shortest` is missing in its scenario.py; `prove` computes it"
+    assert mode.has_fault, f"{mode.id}: the fault in its scenario.py does not change the queue"
     result = plans.find(mode, seed)
     assert result.finding is not None, (
-        f"{mode.id} was not found in {plans.EXAMPLES_MAX} examples, seed {seed}"
+        f"{mode.id} was not found in {plans.EXAMPLES_MAX} examples, seed {seed}; examples that broke another "
+        f"invariant first, and were skipped: {dict(result.statistics.off_target) or 'none'}"
     )
     assert result.finding.invariant == mode.breaks
     assert len(result.actions) == shortest, f"seed {seed} ends at {result.actions}"
-    assert result.finding.step in (shortest, None), "it breaks at the last action, or in the recovery"
+    assert result.finding.step in (shortest, None), "the break must be at the last action, or in the recovery"
     return result
 
 
 def prevent(mode_id: str, *, seed: int, examples: int, breaks: str | None = None) -> Result:
-    """The same search without the fault. Raises AssertionError if it breaks, or shows nothing."""
+    """Search without the fault. Raises AssertionError if it breaks, or never reaches the danger."""
     mode = _mode(mode_id, breaks)
     must_reach = mode.expected.must_reach
     unknown = unknown_of(must_reach)
@@ -96,16 +97,16 @@ def prevent(mode_id: str, *, seed: int, examples: int, breaks: str | None = None
     assert result.finding is None, f"the guarded system broke: {result.finding}, by {result.actions}"
     missing = unreached(must_reach, result)
     assert not missing, (
-        f"never reached, so nothing is proved: {', '.join(missing)}; try more examples, or a higher "
+        f"never reached, so the search proves nothing: {', '.join(missing)}; try more examples, or a higher "
         "weight of the actions that lead there"
     )
     return result
 
 
 def prove_broken(mode_id: str, *, breaks: str | None = None) -> ProofResult:
-    """Every reachable state of the broken system, to the first that breaks.
+    """Visit every reachable state of the broken system, until the invariant breaks.
 
-    Raises AssertionError if none does, or the shortest trace there is not as long as the scenario says.
+    Raises AssertionError if it does not break, or if the shortest trace has not the expected length.
     """
     mode = _mode(mode_id, breaks)
     answer = plans.prove(mode, broken=True)
@@ -117,16 +118,16 @@ def prove_broken(mode_id: str, *, breaks: str | None = None) -> ProofResult:
 
 
 def prove_guarded(mode_id: str, *, breaks: str | None = None) -> ProofResult:
-    """Every reachable state without the fault, in the same scope.
+    """Visit every reachable state without the fault, in the same scope.
 
-    Raises AssertionError if one breaks, or there are not as many as the scenario says.
+    Raises AssertionError if an invariant breaks, or if the number of states is not the expected one.
     """
     mode = _mode(mode_id, breaks)
     answer = plans.prove(mode, broken=False)
     assert answer.complete, f"stopped by {answer.bound}"
     assert answer.finding is None, f"the guarded system broke: {answer.finding}, by {answer.actions}"
     states, expected = answer.counts.states, mode.expected.states
-    assert states == expected, f"{states} states, and the scenario says {expected}"
+    assert states == expected, f"{states} states, but the scenario expects {expected}"
     return answer
 
 
@@ -134,5 +135,5 @@ def _mode(mode_id: str, breaks: str | None) -> FailureMode:
     mode = failure_mode(mode_id)
     if breaks is None:
         return mode
-    assert breaks in mode.invariants, f"{mode.id}: its scenario does not say it breaks {breaks}"
+    assert breaks in mode.invariants, f"{mode.id}: its scenario does not have {breaks}"
     return mode.breaking(breaks)

@@ -1,1 +1,1 @@
-"""Subjects that are not our queue: they show that the port of the simulation is one."""
+"""Subjects other than our queue: they show that the simulation works for any queue."""

@@ -1,4 +1,4 @@
-"""A run of the tiny queue, judged by two invariants and by no model; and a search with such runs."""
+"""A run of the tiny queue, judged by two invariants without a model; and a search with such runs."""
 
 from collections import Counter
 from typing import Any
@@ -11,7 +11,7 @@ from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.oracle.run import play
 from failure_modes.checker.search.edits import minimise
-from failure_modes.checker.search.searched import RunCounts
+from failure_modes.checker.search.search_spec import RunCounts
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.simulation.subject import Subject
@@ -28,7 +28,7 @@ IN_VAIN, WAITED = "a worker found every task taken", "a worker waited for anothe
 
 @frozen
 class Reached:
-    """Where a run stands: all that its future depends on."""
+    """The state of a run: its whole future depends on it."""
 
     content: Content
     now: int
@@ -36,7 +36,7 @@ class Reached:
 
 
 class TasksRun:
-    """One run of the tiny queue. `close` it."""
+    """One run of the tiny queue. `close` must be called."""
 
     over = False
 
@@ -47,15 +47,15 @@ class TasksRun:
         self._finishing = False
 
     def possible(self, action: Action) -> bool:
-        """A worker that is paused may move, unless it waits; one that is not at rest may die."""
+        """True for a step of a worker that does not wait, and for a crash of a worker that is not at rest."""
         process = self.world.processes.get(actor_of(action) or "")
         if process is None or not isinstance(action, Step | Crash):
             return False
         return not process.at_rest if isinstance(action, Crash) else not process.waits
 
     def apply(self, action: Action) -> object:
-        """Do it. Raises Violation if two workers have one task then."""
-        assert isinstance(action, Step | Crash), "nothing else is possible"
+        """Take the action. Raises Violation if two workers then have one task."""
+        assert isinstance(action, Step | Crash), "only steps and crashes are possible"
         if not self._finishing:
             self.actions.append(action)
         process = self.world.processes[action.worker]
@@ -74,33 +74,33 @@ class TasksRun:
         return moved
 
     def is_choice_point(self, action: Action) -> bool:
-        """A schedule chooses after each step."""
+        """True: a schedule chooses after each step."""
         del action
         return True
 
     def finish(self) -> None:
-        """Let the workers go on in turn, again and again. Raises Violation if a task is left even so."""
+        """Let the workers run in turn for some rounds. Raises Violation if a task is not done then."""
         self._finishing = True
         for _ in range(ROUNDS):
             for name in WORKERS:
                 self._run_to_rest(Step(worker=name))
-            left = self.world.observer.execute("SELECT id FROM tasks WHERE NOT finished").fetchall()
+            left = self.world.database.observer.execute("SELECT id FROM tasks WHERE NOT finished").fetchall()
             if not left:
                 return
         self._break(NONE_LOST, f"task {left[0][0]} is never done")
 
     def snapshot(self) -> Reached:
-        """Where the run stands."""
+        """The state of the run, as a value."""
         processes = tuple([process.snapshot() for process in self.world.processes.values()])
-        return Reached(self.world.content(), self.world.clock.now(), processes)
+        return Reached(self.world.content.now(), self.world.clock.now(), processes)
 
     def restore(self, reached: Reached, actions: tuple[Action, ...]) -> None:
-        """Go on from there, where these actions led."""
+        """Restore the state to which these actions led."""
         self.world.restore(reached.content, reached.now, reached.processes)
         self.actions, self._finishing = list(actions), False
 
     def close(self) -> None:
-        """Let go of the world."""
+        """Close the world."""
         self.world.close()
 
     def _run_to_rest(self, step: Step) -> None:
@@ -119,7 +119,7 @@ class TasksRun:
 
 @frozen(kw_only=True)
 class TasksSearch:
-    """A search with such runs, of whatever breaks first."""
+    """A search with such runs. It reports the first violation of any invariant."""
 
     subject: Subject
     granularity: Granularity
@@ -127,16 +127,16 @@ class TasksSearch:
     examples: int
     seconds_max: float | None = None
     needs_ending: bool = True
-    """Whether each run goes on to its end: only there can a task turn out to be lost."""
+    """True if each run is finished: only then can a search find a lost task."""
 
     @property
     def scope(self) -> Scope:
-        """The workers, and where they pause."""
+        """The number of workers, and the granularity."""
         return Scope(workers=len(WORKERS), granularity=self.granularity)
 
     @property
     def strategy(self) -> Strategy:
-        """Steps, and a crash now and then."""
+        """Five steps for each crash."""
         return Strategy(weights=(("Step", 5), ("Crash", 1)), steps=16)
 
     def begin(self) -> TasksRun:
@@ -144,24 +144,24 @@ class TasksSearch:
         return TasksRun(self.subject, self.granularity)
 
     def state_of(self, run: Any) -> object | None:
-        """No state is counted."""
+        """None: no state is counted."""
         del run
         return None
 
     def counts_of(self, run: Any) -> RunCounts:
-        """What the run met."""
+        """The counts of the run."""
         return RunCounts(steps=len(run.actions), sometimes=run.sometimes)
 
     def minimise(self, found: Found) -> tuple[Found, bool]:
-        """The trace without what is not needed; nobody asks whether a shorter one exists."""
+        """The trace without unneeded actions. Nothing proves that it is the shortest."""
 
-        def same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
+        def fails_same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
             again = self.played(actions)
             same_invariant = again is not None and again.finding.invariant == found.finding.invariant
             return again.actions if again is not None and same_invariant else None
 
-        return self.played(minimise(found.actions, same)) or found, False
+        return self.played(minimise(found.actions, fails_same)) or found, False
 
     def played(self, actions: tuple[Action, ...]) -> Found | None:
-        """What breaks when these actions are taken again."""
+        """The violation after these actions, in a fresh run; None if there is none."""
         return play(self.begin(), actions, ending=self.needs_ending).found

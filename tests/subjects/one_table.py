@@ -1,4 +1,4 @@
-"""A tiny queue: one table of tasks, and workers that take them. It shares no line with our queue."""
+"""A tiny queue: one table of tasks, and workers that take them. It shares no code with our queue."""
 
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -17,13 +17,13 @@ _FREE = "SELECT id FROM tasks WHERE owner IS NULL AND NOT finished ORDER BY id L
 
 
 class Tasks:
-    """The queue, as one worker has it."""
+    """The queue of one worker."""
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
 
     def take(self, worker: str) -> int | None:
-        """Take a task that is free. The fault: between the two statements another worker may take it too."""
+        """Take a free task. The fault: between the two statements another worker may take the same task."""
         free = self.connection.execute(_FREE).fetchone()
         if free is None:
             return None
@@ -31,29 +31,29 @@ class Tasks:
         return int(free[0])
 
     def done(self, task: int) -> None:
-        """The task is done."""
+        """Mark the task as done."""
         self.connection.execute("UPDATE tasks SET finished = 1 WHERE id = ?", (task,))
 
     def give_back(self, worker: str) -> None:
-        """What a dead worker of this name had taken is free again."""
+        """Free the tasks that a dead worker of this name had taken."""
         self.connection.execute("UPDATE tasks SET owner = NULL WHERE owner = ? AND NOT finished", (worker,))
 
 
 class InOneStatement(Tasks):
-    """The fix: one statement looks and takes."""
+    """The fix: one statement finds and takes the task."""
 
     def take(self, worker: str) -> int | None:
-        """Take a task that is free."""
+        """Take a free task."""
         sql = f"UPDATE tasks SET owner = ? WHERE id = ({_FREE}) RETURNING id"
         taken = self.connection.execute(sql, (worker,)).fetchone()
         return None if taken is None else int(taken[0])
 
 
 class InOneTransaction(Tasks):
-    """Another fix: whoever looks holds the lock until the task is taken."""
+    """Another fix: one transaction holds the lock from the read to the write."""
 
     def take(self, worker: str) -> int | None:
-        """Take a task that is free."""
+        """Take a free task."""
         self.connection.execute("BEGIN IMMEDIATE")
         taken = super().take(worker)
         self.connection.execute("COMMIT")
@@ -61,14 +61,14 @@ class InOneTransaction(Tasks):
 
 
 class KeptByTheDead(InOneStatement):
-    """Another fault: nobody gives back what a dead worker had taken."""
+    """Another fault: the tasks of a dead worker stay taken."""
 
     def give_back(self, worker: str) -> None:
-        """Forget it."""
+        """Do nothing."""
 
 
 def work(process: ProcessContext) -> None:
-    """The worker: it takes a task, does it, and takes the next one."""
+    """Run the worker: it takes a task, does it, and takes the next one."""
     tasks: Tasks = process.open()
     while True:
         process.rest()
@@ -77,13 +77,13 @@ def work(process: ProcessContext) -> None:
         if task is None:
             process.sleep(1)
         else:
-            process.works_on(task)
+            process.set_current_job(task)
             tasks.done(task)
 
 
 @frozen
 class OneTable:
-    """The tiny queue as a subject. `queue` is the class of it that is under test."""
+    """The tiny queue as a subject. `queue` is the class under test."""
 
     queue: Callable[[Any], Tasks] = Tasks
     layout = Layout(tables=("tasks",))
@@ -91,19 +91,19 @@ class OneTable:
     calls_gateway = False
 
     def programs(self) -> Mapping[str, Program]:
-        """The workers."""
+        """The programs of the workers."""
         return dict.fromkeys(WORKERS, work)
 
     def create(self, location: str) -> None:
-        """Make the table, with its tasks."""
+        """Make the table with its tasks."""
         with closing(sqlite3.connect(location, isolation_level=None)) as connection:
             _fill(connection)
 
     def prepare(self, location: str) -> None:
-        """A file keeps no settings of it."""
+        """Do nothing: the queue has no settings in the file."""
 
     def observe(self, location: str, *, clock: Any, connect: Callable[[str], Any], create: bool) -> Any:
-        """A connection that reads the rows."""
+        """Open a connection that reads the rows."""
         del clock
         connection = connect(location)
         if create:
@@ -111,16 +111,16 @@ class OneTable:
         return connection
 
     def open(self, process: Client, location: str) -> Tasks:
-        """The queue as that worker has it."""
+        """Open the queue for a worker."""
         return self.queue(process.connect(location))
 
     def keeps_nothing(self, part: Any) -> bool:
-        """Nothing but connections is held, and these the simulation knows."""
+        """False: the queue has only connections, which the simulation knows."""
         del part
         return False
 
-    def remembers_answers_only(self, observer: Any) -> bool:
-        """Nobody says which of its methods is an operation."""
+    def allows_answers_only(self, observer: Any) -> bool:
+        """False: no method is declared to be an operation."""
         del observer
         return False
 

@@ -1,1 +1,1 @@
-"""Many runs: policies switched off, ten seeds, hunts, how long each session takes."""
+"""Many runs: ablation of policies, searches with several seeds, and the time of each session."""

@@ -1,7 +1,7 @@
-"""Each policy switched off, alone or together: which invariants break, and by how short a trace.
+"""The matrix: switch off each policy, alone or in sets, and prove which invariants break.
 
-A policy that can be left out without a break is not necessary in its scope. Where a set of policies breaks
-an invariant that no smaller set in it breaks, there is a failure mode that none of them shows.
+If nothing breaks without a policy, the policy is not necessary in its scope. If a set of policies breaks an
+invariant, and no smaller set in it does, the set shows a failure mode that none of its policies shows alone.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +15,7 @@ from failure_modes.checker.experiment.scope import Fault, Scope, guarded
 from failure_modes.checker.experiment.target import Target, tolerating_others
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.result import ProofResult
-from failure_modes.checker.search.uninterrupted import prove
+from failure_modes.checker.search.to_completion import prove
 from failure_modes.checker.subject.absent_policies import without
 from model.invariants import INVARIANTS
 from model.state import Settings
@@ -23,9 +23,9 @@ from model.state import Settings
 
 @frozen(kw_only=True)
 class PolicyGroup:
-    """Policies that are judged in one scope: each needs one in which it has something to do.
+    """Policies that are judged in the same scope, in which each of them has an effect.
 
-    The schema has no unique indexes in it: they would refuse what a policy is there to prevent.
+    The schema of the scope has no unique indexes, because an index would hide that a policy is missing.
     """
 
     policies: tuple[str, ...]
@@ -34,7 +34,7 @@ class PolicyGroup:
 
     @property
     def description(self) -> str:
-        """The scope in words."""
+        """The bounds and the scope, in words."""
         return f"{self.bounds.description}; {self.scope.description}"
 
 
@@ -58,15 +58,16 @@ GROUPS = (
 
 @frozen(kw_only=True)
 class Row:
-    """Policies that are switched off together, and the result for each invariant.
+    """The policies that are switched off together, and the proof results for each invariant.
 
-    Without policies it is the guarded system. `answers` are proofs with no other invariant broken before.
-    Where these find nothing, `later` are proofs in which others may break before.
+    If `off` is empty, the row is about the guarded system. In the proofs of `results` no other invariant may
+    break first. If such a proof ends at other breaks, `tolerant_results` has a second proof, which tolerates
+    them.
     """
 
     off: tuple[str, ...]
-    answers: tuple[ProofResult, ...]
-    later: tuple[ProofResult | None, ...]
+    results: tuple[ProofResult, ...]
+    tolerant_results: tuple[ProofResult | None, ...]
 
 
 def matrix(
@@ -78,27 +79,30 @@ def matrix(
     """
     for size in range(1, together + 1):
         for names in combinations(group.policies, size):
-            answers, later, fault = [], [], partial(without, names)
+            results, tolerant, fault = [], [], partial(without, names)
             for invariant in INVARIANTS:
-                first = _answer(group, fault, Target(invariant.id), processes)
-                others = first.finding is None and first.counts.off_target
-                answers.append(first)
-                later.append(
-                    _answer(group, fault, tolerating_others(invariant.id), processes) if others else None
+                strict = _proof_result(group, fault, Target(invariant.id), processes)
+                others = strict.finding is None and strict.counts.off_target
+                results.append(strict)
+                tolerant.append(
+                    _proof_result(group, fault, tolerating_others(invariant.id), processes)
+                    if others
+                    else None
                 )
                 done(f"{' and '.join(names)} switched off: {invariant.id}")
-            yield Row(off=names, answers=tuple(answers), later=tuple(later))
-    answer = _answer(group, guarded, None, processes)
-    yield Row(off=(), answers=(answer,) * len(INVARIANTS), later=(None,) * len(INVARIANTS))
+            yield Row(off=names, results=tuple(results), tolerant_results=tuple(tolerant))
+    result = _proof_result(group, guarded, None, processes)
+    none = (None,) * len(INVARIANTS)
+    yield Row(off=(), results=(result,) * len(INVARIANTS), tolerant_results=none)
 
 
 def is_new(row: Row, at: int, rows: Iterable[Row]) -> bool:
-    """True if the set breaks the invariant at that place of `INVARIANTS`, and no smaller set in it does."""
+    """True if the set breaks the invariant `INVARIANTS[at]`, and no smaller set in it does."""
     smaller = [other for other in rows if set(other.off) < set(row.off) and other.off]
-    breaks = row.answers[at].shortest is not None
-    return breaks and bool(smaller) and all(other.answers[at].shortest is None for other in smaller)
+    breaks = row.results[at].shortest is not None
+    return breaks and bool(smaller) and all(other.results[at].shortest is None for other in smaller)
 
 
-def _answer(group: PolicyGroup, fault: Fault, target: Target | None, processes: int) -> ProofResult:
+def _proof_result(group: PolicyGroup, fault: Fault, target: Target | None, processes: int) -> ProofResult:
     proof = Proof(scope=group.scope, bounds=group.bounds, fault=fault, target=target)
     return prove(proof, processes=processes)

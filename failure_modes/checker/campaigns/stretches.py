@@ -40,6 +40,6 @@ def run_in_stretches(
     statistics = SearchStatistics()
     for stretch in stretches(search, given):
         result = run(stretch, progress, shrinking=shrinking, statistics=statistics)
-        if result.finding is not None or result.bound_hit:
+        if result.finding is not None or result.stopped_early:
             break
     return result, stretch.scope

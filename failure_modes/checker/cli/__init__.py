@@ -1,6 +1,6 @@
 """The command line, one file a command.
 
-`main` has the table of the commands, `command` the class of each, `output` what a command prints as text and
-as JSON, `exits` the exit codes. `options`, `searches` and `keeping` are what commands share; `proof_options`
-and `proof_text` belong to `prove`, `hunting` to `explore`, `scaffold` to `new`.
+`main` has the table of the commands, `command` their class, `output` the text and JSON output, and `exits`
+the exit codes. Several commands use `options`, `search_output` and `paths`. `proof_options` and
+`proof_output` belong to `prove`, `explore_policies` to `explore`, and `scaffold` to `new`.
 """

@@ -1,4 +1,4 @@
-"""The group and the commands: each has `--json`, is imported when it is asked for, and fails in one line."""
+"""The group and its commands. Each has `--json`, is imported when it is used, and fails in one line."""
 
 from errno import EPIPE
 from functools import partial
@@ -21,7 +21,7 @@ class Command(click.Command):
         self.params.append(click.Option(["--json", "json_"], is_flag=True, help=help_))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run it, and leave."""
+        """Run the command, and exit."""
         interrupts.check()  # a signal may have come while the command was imported
         out = output()
         out.json = ctx.params.pop("json_")
@@ -30,24 +30,24 @@ class Command(click.Command):
 
 
 command = partial(click.command, cls=Command)
-"""The decorator that makes a command of a function."""
+"""The decorator that turns a function into a command."""
 
 
 class Commands(click.Group):
-    """The commands. Whatever stops one of them is said in one line."""
+    """The group of commands. An error that stops a command is reported in one line."""
 
     def __init__(self, *arguments: Any, where: dict[str, str], **options: Any) -> None:
-        """`where`: the module of each command, which has a function `command` of that name."""
+        """Make the group. `where` has the module and the name of each command."""
         super().__init__(*arguments, **options)
         self._where = where
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Their names, in the order of the table."""
+        """The names of the commands, in the order of the table."""
         del ctx
         return list(self._where)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name; only now is it imported."""
+        """Import the command of that name."""
         del ctx
         if cmd_name not in self._where:
             return None
@@ -56,13 +56,13 @@ class Commands(click.Group):
         return found
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Make the output first, so that bad usage can be said in it."""
+        """Make the output before the arguments are parsed: it reports bad usage."""
         before, _, _ = "\0".join(args).partition("\0--\0")
         ctx.obj = Output(before.split("\0"))
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run one."""
+        """Run the command."""
         try:
             interrupts.check()
             temporary.sweep()
@@ -77,5 +77,5 @@ class Commands(click.Group):
             output().refuse(error.format_message())
         except ERRORS as error:
             if isinstance(error, OSError) and error.errno == EPIPE:
-                raise  # nobody reads the output: click knows what to do
+                raise  # the reader of the output has closed it: click handles this
             fail(describe(error), code_of(error))

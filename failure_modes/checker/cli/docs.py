@@ -1,11 +1,11 @@
-"""The command `docs`: the generated documents, written anew."""
+"""The command `docs`: it writes the generated documents."""
 
 import click
 
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
-from failure_modes.checker.cli.keeping import shown_path
 from failure_modes.checker.cli.output import output, show
+from failure_modes.checker.cli.paths import shown_path
 from failure_modes.checker.report.documents import documents
 from failure_modes.checker.support.atomic_files import write_atomically
 

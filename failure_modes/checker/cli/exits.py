@@ -1,4 +1,4 @@
-"""The exit codes, and which error gives which. docs/command_line.md explains them."""
+"""The exit codes, and the exit code of each error. docs/command_line.md explains them."""
 
 from collections.abc import Iterable
 from enum import IntEnum
@@ -17,19 +17,19 @@ from system.store import StoreError
 
 
 class EXIT(IntEnum):
-    """What the exit code says. A command that was interrupted before it had an answer ends with another."""
+    """The exit code of a command. A command that was interrupted without a result has another one."""
 
     AS_EXPECTED = 0
     NOT_AS_EXPECTED = 1
-    """A violation where none was expected, or none where one was."""
+    """A violation that was not expected, or no violation although one was expected."""
     REFUSED = 2
     """Bad usage, or a file, a scenario or a system that cannot be used."""
     INCONCLUSIVE = 3
-    """No answer: a limit was reached, the danger was never met, or this machine lacks something."""
+    """No result: a limit was reached, the danger was never reached, or this machine lacks something."""
 
     @property
     def description(self) -> str:
-        """The same in words."""
+        """The exit code in words."""
         return self.name.lower().replace("_", " ")
 
 
@@ -45,10 +45,10 @@ _CODES: tuple[tuple[type[BaseException], EXIT], ...] = (
     (CheckerError, EXIT.NOT_AS_EXPECTED),
     (OSError, EXIT.REFUSED),
 )
-"""The first class that an error is of gives its exit code."""
+"""The exit codes of the errors. The first class that matches an error counts."""
 
 ERRORS = tuple([kind for kind, _ in _CODES])
-"""The errors that end a command in one line. Any other is a defect of the checker, and has a traceback."""
+"""The errors that end a command in one line. Any other error is a defect of the checker, with a traceback."""
 
 
 def code_of(error: BaseException) -> EXIT:
@@ -57,7 +57,7 @@ def code_of(error: BaseException) -> EXIT:
 
 
 def describe(error: BaseException) -> str:
-    """What was wrong, in one line."""
+    """The message of an error, in one line."""
     if not isinstance(error, OSError):
         return str(error)
     reason = error.strerror or str(error)
@@ -65,7 +65,7 @@ def describe(error: BaseException) -> str:
 
 
 def worst(codes: Iterable[EXIT]) -> EXIT:
-    """The exit code of several answers: `not as expected` comes first, and `inconclusive` last."""
+    """The worst of several exit codes: `not as expected`, then `refused`, then `inconclusive`."""
     order = (EXIT.NOT_AS_EXPECTED, EXIT.REFUSED, EXIT.INCONCLUSIVE)
     given = set(codes)
     return next((code for code in order if code in given), EXIT.AS_EXPECTED)

@@ -1,4 +1,4 @@
-"""The command `fidelity`: what is simulated, beside what happens to real processes."""
+"""The command `fidelity`: it compares the simulation with real processes."""
 
 from collections import Counter
 from itertools import chain
@@ -9,22 +9,22 @@ from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import PROCESSES, seed_of
 from failure_modes.checker.cli.output import Verdict, interrupted, output, show, warn
-from failure_modes.checker.real.fidelity import Compared, compare, kept_schedules, schedules
-from failure_modes.checker.real.real import SoftWorld
-from failure_modes.checker.report.progress import Lines
+from failure_modes.checker.real.fidelity import Comparison, compare, kept_schedules, schedules
+from failure_modes.checker.real.real import CommittingCrashWorld
+from failure_modes.checker.report.progress import ProgressLines
 from failure_modes.checker.support.interrupts import check
 from failure_modes.checker.support.process_pool import Pool
 
-MUST_MEET = (
+MUST_REACH = (
     "a crash fell inside a transaction",
     "a process waited for a lock",
     "a lease expired",
     "power was lost",
 )
-"""What the schedules have to meet, or they compare nothing that is hard."""
+"""The properties that the schedules must reach. Otherwise the comparison is too easy."""
 
 CANARY_MAX = 60
-"""Schedules in which the canary has to be noticed."""
+"""The number of schedules in which the canary must be noticed."""
 
 
 @command()
@@ -39,14 +39,14 @@ CANARY_MAX = 60
 @seed_of("The seed of the schedules.")
 @PROCESSES
 def fidelity(number: int, seed: int, processes: int) -> EXIT:
-    """Run schedules simulated and with real processes killed by SIGKILL, and compare all they leave.
+    """Run each schedule in the simulation and with real processes that SIGKILL kills, and compare both runs.
 
-    Every kept trace is run both ways too. The last run is a canary: a wrong crash, which lets an open
-    transaction commit. As expected if nothing differs and the canary is noticed. Inconclusive if the
-    schedules met too little.
+    Kept traces are compared, too. The last run is a canary: a wrong crash, which lets an open transaction
+    commit. As expected if no run differs and the canary is noticed. Inconclusive if the schedules reached too
+    little.
     """
-    lines = Lines("fidelity")
-    done: list[Compared] = []
+    lines = ProgressLines("fidelity")
+    done: list[Comparison] = []
     wanted = chain(kept_schedules(), schedules(number, seed))
     try:
         with Pool(processes) as pool:
@@ -58,11 +58,11 @@ def fidelity(number: int, seed: int, processes: int) -> EXIT:
         differ = sum(compared.difference is not None for compared in done)
         interrupted(f"run both ways: {len(done):,}, different: {differ:,}; nothing is proved")
     different = [compared for compared in done if compared.difference]
-    met: Counter[str] = sum([compared.met for compared in done], Counter())
-    missing = [name for name in MUST_MEET if not met[name]]
-    _show(done, number, seed, met, different, noticed)
+    reached: Counter[str] = sum([compared.reached for compared in done], Counter())
+    missing = [name for name in MUST_REACH if not reached[name]]
+    _show(done, number, seed, reached, different, noticed)
     if missing:
-        warn(f"never met, so too little is compared: {', '.join(missing)}")
+        warn(f"never reached, so too little is compared: {', '.join(missing)}")
     wrong = bool(different) or noticed is None
     output().add(
         Verdict.BROKEN if wrong else Verdict.INCONCLUSIVE if missing else Verdict.HELD,
@@ -71,7 +71,7 @@ def fidelity(number: int, seed: int, processes: int) -> EXIT:
         seed=seed,
         steps=sum(compared.steps for compared in done),
         crashes=sum(compared.crashes for compared in done),
-        met=dict(sorted(met.items())),
+        reached=dict(sorted(reached.items())),
         differences=[[compared.schedule.name, compared.difference] for compared in different],
         canary=noticed,
     )
@@ -79,30 +79,30 @@ def fidelity(number: int, seed: int, processes: int) -> EXIT:
 
 
 def _canary(seed: int) -> str | None:
-    """Where a crash that is none was noticed; None if it was not. Raises KeyboardInterrupt."""
+    """The schedule and step at which the canary was noticed, or None. Raises KeyboardInterrupt."""
     for schedule in schedules(CANARY_MAX, seed):
         check()
         if schedule.scope.power_loss:
             continue
-        compared = compare(schedule, SoftWorld)
+        compared = compare(schedule, CommittingCrashWorld)
         if compared.difference:
             return f"{schedule.name}, {compared.difference.split(':')[0]}"
     return None
 
 
 def _show(
-    done: list[Compared],
+    done: list[Comparison],
     number: int,
     seed: int,
-    met: Counter[str],
-    different: list[Compared],
+    reached: Counter[str],
+    different: list[Comparison],
     noticed: str | None,
 ) -> None:
     steps, crashes = sum(c.steps for c in done), sum(c.crashes for c in done)
     kept = len(done) - number
     show(f"fidelity: {number:,} random schedules (seed {seed}) and {kept} runs of kept traces, both ways")
     show(f" {steps:,} steps, {crashes:,} processes killed by SIGKILL")
-    for name, count in sorted(met.items()):
+    for name, count in sorted(reached.items()):
         show(f"   {name:<45} {count:>7,}")
     for compared in different[:5]:
         show(f" DIFFERENT {compared.schedule.name}, {(compared.difference or '')[:1_000]}")

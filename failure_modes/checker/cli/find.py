@@ -1,4 +1,4 @@
-"""The command `find`: a search of the broken system, and the trace it ends at."""
+"""The command `find`: it searches the broken system, and shows the minimised trace."""
 
 from typing import Any
 
@@ -6,25 +6,24 @@ import click
 
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
-from failure_modes.checker.cli.keeping import as_typed, check_new, shown_path
 from failure_modes.checker.cli.options import (
     BREAKS,
     KEEP,
     WHY,
     Mode,
-    asked_of,
     check_store,
+    modes_to_try,
     scoped,
     tuned,
     tuning,
 )
 from failure_modes.checker.cli.output import fail, output, show
-from failure_modes.checker.cli.searches import (
-    Searched,
+from failure_modes.checker.cli.paths import check_new, command_line, shown_path
+from failure_modes.checker.cli.search_output import (
+    SearchOutcome,
     add_search,
     code_of_all,
-    search_of,
-    search_shown,
+    run_search,
     skipped_described,
 )
 from failure_modes.checker.cli.settings_options import as_given, settings, ticking, with_settings
@@ -54,18 +53,17 @@ def find(mode: FailureMode, breaks: str | None, keep_as: str | None, why: str, *
     """
     if keep_as is not None:
         check_new(mode, keep_as)
-    return code_of_all(find_each(asked_of(mode, breaks), options, keep_as, why))
+    return code_of_all(find_each(modes_to_try(mode, breaks), options, keep_as, why))
 
 
 def find_each(
     modes: tuple[FailureMode, ...], options: dict[str, Any], keep_as: str | None = None, why: str = ""
-) -> list[Searched]:
-    """Search for what each of them breaks; after an interruption no other search is begun."""
-    searched: list[Searched] = []
+) -> list[SearchOutcome]:
+    """Search for the target of each. After an interruption no further search begins."""
+    searched: list[SearchOutcome] = []
     for mode in modes:
         if not mode.has_fault:
-            same = "the fault in its scenario.py gives the queue back as it is"
-            fail(f"{mode.id}: {same}; put the fault in first")
+            fail(f"{mode.id}: the fault in its scenario.py does not change the queue; write the fault first")
         searched.append(_find_one(mode, keep_as, why, options))
         keep_as, why = None, ""
         if searched[-1].interrupted:
@@ -73,38 +71,38 @@ def find_each(
     return searched
 
 
-def _find_one(mode: FailureMode, keep_as: str | None, why: str, options: dict[str, Any]) -> Searched:
-    """Search for what it breaks, show what came of it, and keep it if asked."""
+def _find_one(mode: FailureMode, keep_as: str | None, why: str, options: dict[str, Any]) -> SearchOutcome:
+    """Search for the target, show the result, and keep the trace if `keep_as` is a name."""
     scope = with_settings(scoped(mode.scope, options), options)
     strategy = ticking(tuned(mode.strategy, options), mode.scope, scope)
     check_store(mode, scope)
-    what = f"{mode.id}: looking for {mode.breaks}"
-    result = search_shown(what, search_of(scope, strategy, mode.fault, mode.target, options))
+    label = f"{mode.id}: searching for a break of {mode.breaks}"
+    result = run_search(label, scope, strategy, mode.fault, mode.target, options)
     trace = trace_of(mode, scope, result, why)
     if trace is not None and keep_as:
         keep(mode, keep_as, trace)
-    _tell(mode, result, trace, keep_as, options)
+    _show(mode, result, trace, keep_as, options)
     if trace is not None and keep_as:
         click.echo(f" kept: {shown_path(path_of(mode, keep_as))}", err=output().json)
-    code = EXIT.AS_EXPECTED if trace else EXIT.INCONCLUSIVE if result.bound_hit else EXIT.NOT_AS_EXPECTED
-    if result.statistics.interrupted:  # the trace may not be the shortest, and the rest was not searched for
+    code = EXIT.AS_EXPECTED if trace else EXIT.INCONCLUSIVE if result.stopped_early else EXIT.NOT_AS_EXPECTED
+    if result.statistics.interrupted:  # the trace may not be the shortest, and other searches are missing
         code = EXIT.INCONCLUSIVE
     add_search(result, scope, trace, code, failure_mode=mode.id, target=mode.breaks)
-    return Searched(result=result, code=code)
+    return SearchOutcome(result=result, code=code)
 
 
-def _tell(
+def _show(
     mode: FailureMode, result: Result, trace: Trace | None, keep_as: str | None, options: dict[str, Any]
 ) -> None:
     if trace is not None:
         kept_at = shown_path(path_of(mode, keep_as)) if keep_as else None
-        again = as_typed("replay", kept_at) if kept_at else _again(mode, options)
+        again = command_line("replay", kept_at) if kept_at else _again(mode, options)
         show(rendered(replay(trace), command=again))
         show(_found_line(result))
         return
-    tried = f"{mode.id} {mode.title}: {mode.breaks} was not broken in {result.statistics.examples:,} examples"
+    tried = f"{mode.id} {mode.title}: {mode.breaks} did not break in {result.statistics.examples:,} examples"
     more = "try more --steps or --examples"
-    if result.bound_hit:
+    if result.stopped_early:
         more = "the search was interrupted" if result.statistics.interrupted else "--seconds ended the search"
     show(f"{tried}; {more}{skipped_described(result, '; ')}")
 
@@ -115,18 +113,18 @@ def _found_line(result: Result) -> str:
         f" found in example {statistics.examples_to_first} after {statistics.seconds_to_first or 0.0:.1f} s"
     ]
     lines.append(f"shrunk after {statistics.stopwatch.seconds:.1f} s")
-    if result.bound_hit:
+    if result.stopped_early:
         ended = (
             "the search was interrupted" if result.statistics.interrupted else "--seconds ended the search"
         )
         lines.append(f"but a shorter trace may exist, because {ended}")
     elif not result.is_minimal:
-        lines.append("but a shorter trace may exist: there are too many traces to try them all")
+        lines.append("but a shorter trace may exist: there are too many traces to try all of them")
     return ", ".join(lines) + skipped_described(result, "; ")
 
 
 def _again(mode: FailureMode, options: dict[str, Any]) -> str:
-    """The command that makes the same search."""
+    """The command that repeats the search."""
     given = ["--breaks", mode.breaks] if mode.breaks != failure_mode(mode.id).breaks else []
     given += ["--seed", str(options["seed"])]
     if options["examples"] != FIND_EXAMPLES:
@@ -136,4 +134,4 @@ def _again(mode: FailureMode, options: dict[str, Any]) -> str:
             given += [f"--{key}", str(options[key])]
     for action, weight in options["weights"]:
         given += ["--weight", f"{action}={weight}"]
-    return as_typed("find", mode.id, *given, *as_given(options))
+    return command_line("find", mode.id, *given, *as_given(options))

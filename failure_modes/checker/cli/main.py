@@ -22,7 +22,7 @@ COMMANDS = {
     "new": "new:new",
     "docs": "docs:docs",
 }
-"""Each command, and where it is: a module of this package and a name in it."""
+"""The commands: for each, its module in this package and its name in that module."""
 
 
 @click.group(
@@ -35,16 +35,15 @@ def main() -> None:
 
     \b
     python -m failure_modes run FM_001                  all of the next four, for one failure mode
-    python -m failure_modes find FM_001                 the break, shrunk
-    python -m failure_modes prevent FM_001              the same search with the fault put right
+    python -m failure_modes find FM_001                 search for the break, and minimise its trace
+    python -m failure_modes prevent FM_001              the same search without the fault
     python -m failure_modes prove FM_001                every reachable state: the shortest break, and the fix
-    python -m failure_modes replay TRACE                a kept trace, run again
-    python -m failure_modes explore --examples 5000     a free search on the guarded system
-    python -m failure_modes matrix                      which policy is needed for what
-    python -m failure_modes new FM_099 name             the folder of a new failure mode
+    python -m failure_modes replay TRACE                run a kept trace again
+    python -m failure_modes explore --examples 5000     search the guarded system with every action
+    python -m failure_modes matrix                      switch off each policy, and show what breaks
+    python -m failure_modes new FM_099 name             make the folder of a new failure mode
 
-    \b
-    Exit codes: 0 as expected; 1 not as expected: a violation where none was expected, or none where one was;
-    2 refused: bad usage, or a file that cannot be used; 3 inconclusive: no answer, or not the whole answer;
-    130 interrupted by SIGINT, 143 by SIGTERM.
+    \b Exit codes: 0 as expected; 1 not as expected: an unexpected violation, or no violation although one was
+    expected; 2 refused: bad usage, or a file that cannot be used; 3 inconclusive: no result, or not the
+    complete result; 130 interrupted by SIGINT, 143 by SIGTERM.
     """

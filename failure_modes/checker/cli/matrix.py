@@ -1,4 +1,4 @@
-"""The command `matrix`: which policy is needed for what, computed."""
+"""The command `matrix`: it computes which invariants break without each policy."""
 
 import click
 
@@ -8,7 +8,7 @@ from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import PROCESSES
 from failure_modes.checker.cli.output import Verdict, interrupted, output, show
 from failure_modes.checker.proof.result import ProofResult
-from failure_modes.checker.report.progress import Lines
+from failure_modes.checker.report.progress import ProgressLines
 from model.invariants import INVARIANTS
 
 
@@ -19,30 +19,30 @@ from model.invariants import INVARIANTS
     type=click.IntRange(1, 6),
     default=1,
     show_default=True,
-    help="Also switch off sets of so many policies, to see what none of them shows alone.",
+    help="Also switch off sets of up to so many policies, for breaks that no policy shows alone.",
 )
 def matrix_(processes: int, together: int) -> EXIT:
-    """Switch off each policy, and say which invariants break, and by how short a trace.
+    """Switch off each policy, and show which invariants break, and the length of the shortest trace.
 
     As expected if nothing breaks with all policies on.
     """
-    lines = Lines("matrix")
+    lines = ProgressLines("matrix")
     try:
         parts = [(part, list(matrix(part, processes, lines.note, together))) for part in GROUPS]
     except KeyboardInterrupt:
-        interrupted("no table is shown, for its rows are not complete")
+        interrupted("no table is shown, because its rows are not complete")
     for part, rows in parts:
         _show(part, rows)
         for row in rows:
             _add(part, row, rows)
-    show("N    breaks, by a shortest trace of N steps")
+    show("N    the invariant breaks; its shortest trace has N steps")
     if together > 1:
-        show("N !  and no smaller set of these policies breaks it")
-    show("-    breaks in no reachable state")
-    show("(N)  breaks only after another invariant did, by a shortest trace of N steps")
-    show("(-)  breaks nowhere before INV_003 does; what follows cannot be judged by INV_005")
-    whole = [rows[-1].answers[0] for _, rows in parts]
-    holds = all(answer.complete and answer.finding is None for answer in whole)
+        show("N !  the same, and no smaller set of these policies breaks it")
+    show("-    the invariant breaks in no reachable state")
+    show("(N)  the invariant breaks only after another one; its shortest trace has N steps")
+    show("(-)  the invariant does not break before INV_003; INV_005 cannot be judged after INV_003 broke")
+    guarded = [rows[-1].results[0] for _, rows in parts]
+    holds = all(result.complete and result.finding is None for result in guarded)
     return EXIT.AS_EXPECTED if holds else EXIT.NOT_AS_EXPECTED
 
 
@@ -57,35 +57,35 @@ def _show(part: PolicyGroup, rows: list[Row]) -> None:
 
 
 def _cells(row: Row, rows: list[Row]) -> list[str]:
-    answers = zip(row.answers, row.later, strict=True)
-    cells = [_cell(*both) + " !" * is_new(row, at, rows) for at, both in enumerate(answers)]
+    results = zip(row.results, row.tolerant_results, strict=True)
+    cells = [_cell(*both) + " !" * is_new(row, at, rows) for at, both in enumerate(results)]
     return [", ".join(row.off) or "nothing", *cells]
 
 
-def _cell(first: ProofResult, later: ProofResult | None) -> str:
-    if first.shortest is not None:
-        return str(first.shortest)
-    if later is not None and later.shortest is not None:
-        return f"({later.shortest})"
-    return "(-)" if later is not None and later.counts.off_target else "-"
+def _cell(strict: ProofResult, tolerant: ProofResult | None) -> str:
+    if strict.shortest is not None:
+        return str(strict.shortest)
+    if tolerant is not None and tolerant.shortest is not None:
+        return f"({tolerant.shortest})"
+    return "(-)" if tolerant is not None and tolerant.counts.off_target else "-"
 
 
 def _add(part: PolicyGroup, row: Row, rows: list[Row]) -> None:
-    answers = zip(INVARIANTS, row.answers, row.later, strict=True)
-    broken = any(answer.finding is not None for answer in row.answers)
+    results = zip(INVARIANTS, row.results, row.tolerant_results, strict=True)
+    broken = any(result.finding is not None for result in row.results)
     output().add(
         Verdict.BROKEN if broken else Verdict.HELD,
         scope=part.description,
         off=row.off,
         invariants={
             invariant.id: {
-                "shortest": answer.shortest,
-                "complete": answer.complete,
-                "states": answer.counts.states,
-                "other_first": answer.counts.off_target,
-                "later": later.shortest if later else None,
+                "shortest": strict.shortest,
+                "complete": strict.complete,
+                "states": strict.counts.states,
+                "off_target": strict.counts.off_target,
+                "shortest_after_others": tolerant.shortest if tolerant else None,
                 "new": is_new(row, at, rows),
             }
-            for at, (invariant, answer, later) in enumerate(answers)
+            for at, (invariant, strict, tolerant) in enumerate(results)
         },
     )

@@ -1,4 +1,4 @@
-"""The options that commands share, and what they make of a scope and of a strategy."""
+"""The common options of the commands, and their effect on a scope and on a strategy."""
 
 import math
 import os
@@ -29,7 +29,7 @@ class Mode(click.ParamType[FailureMode]):
 
 
 class Weight(click.ParamType[tuple[str, int]]):
-    """How often to try an action."""
+    """The weight of an action, as ACTION=N."""
 
     name = "ACTION=N"
 
@@ -50,7 +50,7 @@ Command = Callable[..., Any]
 
 
 class Seconds(click.FloatRange):
-    """A time; `nan` is none, though Python takes it for a number."""
+    """A finite number of seconds. `nan` is rejected, although Python parses it as a number."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number of seconds."""
@@ -81,7 +81,7 @@ WHY = click.option("--why", default="", help="One sentence to keep with the trac
 
 
 def processes(help_: str) -> Callable[[Command], Command]:
-    """The option for how many processes share the work; `help_` says which work."""
+    """The option for the number of processes that share the work; `help_` names the work."""
     return click.option(
         "--processes",
         type=click.IntRange(1, 256),
@@ -92,7 +92,7 @@ def processes(help_: str) -> Callable[[Command], Command]:
 
 
 def processes_for(scope: Scope, options: dict[str, Any]) -> int:
-    """So many; but on PostgreSQL the server works beside the one process that asks it."""
+    """The number of processes; 1 on PostgreSQL, where the server works in parallel to it."""
     number: int = options["processes"] if scope.store is StoreKind.SQLITE else 1
     return number
 
@@ -101,19 +101,19 @@ PROCESSES = processes("Processes that share the work.")
 
 
 def seed_of(help_: str) -> Callable[[Command], Command]:
-    """The option for the seed; `help_` says of what."""
+    """The option for the seed; `help_` names its use."""
     return click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help=help_)
 
 
 BREAKS = click.option(
     "--breaks",
     type=click.Choice([rule.id for rule in INVARIANTS]),
-    help="Only this invariant of those that FM breaks.",
+    help="Only this one of the invariants that FM breaks.",
 )
 
 
-def asked_of(mode: FailureMode, breaks: str | None) -> tuple[FailureMode, ...]:
-    """The failure mode as it breaks that invariant; without one, as it breaks each.
+def modes_to_try(mode: FailureMode, breaks: str | None) -> tuple[FailureMode, ...]:
+    """The failure mode with that target, or, without an invariant, with each of its targets.
 
     Raises click.UsageError.
     """
@@ -121,12 +121,12 @@ def asked_of(mode: FailureMode, breaks: str | None) -> tuple[FailureMode, ...]:
         return mode.each
     if breaks not in mode.invariants:
         known = f"{mode.id} {mode.title} breaks {' and '.join(mode.invariants)}"
-        raise click.UsageError(f"{known}; its scenario.py says nothing of {breaks}")
+        raise click.UsageError(f"{known}; its scenario.py does not have {breaks}")
     return (mode.breaking(breaks),)
 
 
 def tuning(examples: int | None) -> Callable[[Command], Command]:
-    """The options that every search takes. `examples`: the default number; None: the failure mode says."""
+    """The options of every search. `examples` is the default; None for the default of the failure mode."""
     return lambda command: _with_options(command, examples)
 
 
@@ -137,10 +137,10 @@ def _with_options(command: Command, examples: int | None) -> Command:
             "--examples",
             type=click.IntRange(1),
             default=examples,
-            show_default=True if examples else "as its scenario.py says, mostly 500",
+            show_default=True if examples else "the number in its scenario.py, usually 500",
             help="How many examples to try.",
         ),
-        click.option("--steps", type=click.IntRange(1, 1000), help="Draws in an example, at most."),
+        click.option("--steps", type=click.IntRange(1, 1000), help="Draws in an example."),
         click.option("--jobs", type=click.IntRange(1, 20), help="How many idempotency keys."),
         WORKERS,
         GRANULARITY,
@@ -160,7 +160,7 @@ def _with_options(command: Command, examples: int | None) -> Command:
 
 
 def scoped(scope: Scope, options: dict[str, Any]) -> Scope:
-    """The scope with what the options say."""
+    """The scope with the changes of the options."""
     if options["workers"]:
         scope = evolve(scope, workers=options["workers"])
     if options["granularity"]:
@@ -173,14 +173,14 @@ def scoped(scope: Scope, options: dict[str, Any]) -> Scope:
 
 
 def check_store(mode: FailureMode, scope: Scope) -> None:
-    """Raise click.UsageError where the failure mode does not happen on that store."""
+    """Raise click.UsageError if the failure mode cannot happen on that store."""
     why = mode.not_on.get(scope.store)
     if why is not None:
         raise click.UsageError(f"{mode.id} {mode.title} does not happen on {scope.store}: {why}")
 
 
 def tuned(strategy: Strategy, options: dict[str, Any]) -> Strategy:
-    """The strategy with what the options say. Raises click.UsageError."""
+    """The strategy with the changes of the options. Raises click.UsageError."""
     strategy = evolve(
         strategy,
         jobs=options["jobs"] or strategy.jobs,

@@ -1,7 +1,7 @@
-"""What a command says: text for people, or with `--json` one object of one shape. See docs/command_line.md.
+"""The output of a command: text, or one JSON object with `--json`. docs/command_line.md has its format.
 
-With `--json` standard output holds that object and nothing else, also where a command fails. Warnings and
-errors are on standard error in both forms, and in the object.
+With `--json` standard output has that object and nothing else, also if the command fails. Warnings and errors
+are on standard error in both forms, and in the object.
 """
 
 import json
@@ -15,11 +15,11 @@ from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.support import interrupts
 
 FORMAT = 1
-"""The number of the shape. A change that a reader would misread gets a new number."""
+"""The number of the JSON format. A change that an old reader would misunderstand gets a new number."""
 
 
 class Verdict(StrEnum):
-    """What was seen; the exit code says whether it was expected."""
+    """The result of a command. The exit code tells if it was expected."""
 
     BROKEN = "broken"
     HELD = "held"
@@ -33,9 +33,9 @@ class Output:
     def __init__(self, arguments: Sequence[str]) -> None:
         self.json = "--json" in arguments
         self.stage: str | None = None
-        """The part of a longer command that its next results belong to."""
+        """The stage of `run` to which the next results belong."""
         self.quiet = False
-        """True where a longer command says in one line what came of others."""
+        """True if `run` shows one line for each failure mode, and the output of its stages is hidden."""
         self._results: list[dict[str, Any]] = []
         self._messages: list[str] = []
 
@@ -45,22 +45,24 @@ class Output:
             click.echo(text)
 
     def warn(self, message: str) -> None:
-        """Say on standard error what is wrong, in one line."""
+        """Print a message on standard error, in one line."""
         click.echo(message, err=True)
         self._messages.append(message)
 
-    def add(self, verdict: Verdict | None, **said: Any) -> None:
-        """Add a result; without a verdict if nothing was judged."""
+    def add(self, verdict: Verdict | None, **values: Any) -> None:
+        """Add a result. Its verdict is None if nothing was judged."""
         stage = {} if self.stage is None else {"stage": self.stage}
-        self._results.append({**stage, "verdict": verdict, **said})
+        self._results.append({**stage, "verdict": verdict, **values})
 
     def results_of(self, stage: str, failure_mode: str) -> list[dict[str, Any]]:
-        """The results of a stage of a longer command, for one failure mode."""
+        """The results of a stage of `run`, for one failure mode."""
         wanted = (stage, failure_mode)
-        return [one for one in self._results if (one.get("stage"), one.get("failure_mode")) == wanted]
+        return [
+            result for result in self._results if (result.get("stage"), result.get("failure_mode")) == wanted
+        ]
 
     def end(self, code: int, verdict: Verdict | None = None) -> NoReturn:
-        """Leave with that exit code. The verdict is that of the results, unless it is given."""
+        """Exit with that code. Without a verdict, the verdict follows from the results."""
         if self.json:
             found = {
                 "format": FORMAT,
@@ -74,7 +76,7 @@ class Output:
         raise SystemExit(code)
 
     def refuse(self, message: str) -> NoReturn:
-        """Leave, for the command cannot be run like this. The message is on standard error already."""
+        """Exit as refused. The message is already on standard error."""
         self._messages.append(message)
         self.end(EXIT.REFUSED, Verdict.REFUSED)
 
@@ -85,7 +87,7 @@ class Output:
 
 
 def output() -> Output:
-    """The output of the command that runs."""
+    """The output of the running command."""
     found = click.get_current_context().find_object(Output)
     assert found is not None, "the group makes it before any command runs"
     return found
@@ -97,17 +99,17 @@ def show(text: str) -> None:
 
 
 def warn(message: str) -> None:
-    """Say on standard error what is wrong, in one line."""
+    """Print a message on standard error, in one line."""
     output().warn(message)
 
 
 def fail(message: str, code: EXIT = EXIT.REFUSED) -> NoReturn:
-    """Say what is wrong, in one line, and leave."""
+    """Print an error in one line, and exit."""
     warn(f"error: {message}")
     output().end(code, Verdict.REFUSED if code is EXIT.REFUSED else Verdict.INCONCLUSIVE)
 
 
 def interrupted(until_then: str = "") -> NoReturn:
-    """Say in one line that the command was interrupted, and what it knew until then, and leave."""
+    """Print in one line that the command was interrupted, with its progress until then, and exit."""
     warn(f"interrupted: {until_then}" if until_then else "interrupted")
     output().end(interrupts.exit_code(), Verdict.INCONCLUSIVE)

@@ -1,4 +1,4 @@
-"""The options that only `prove` has, and what they make of bounds, reductions and limits."""
+"""The options that only `prove` has, and the bounds, reductions and limits that they give."""
 
 from typing import Any
 
@@ -12,28 +12,28 @@ from failure_modes.checker.proof.proof import Reductions
 from failure_modes.checker.proof.proving import Limits
 
 GUARDED_BOUNDS = Bounds(jobs=2, ticks=1, crashes=1)
-"""What may happen when the guarded system is proved for no failure mode in particular."""
+"""The bounds of `prove` without a failure mode."""
 
 COUNTED = {
     "jobs": "Jobs, each enqueued once.",
     "retries": "Enqueues of a key that was used before.",
-    "ticks": "Times that the clock moves on.",
+    "ticks": "Ticks of the clock.",
     "crashes": "Crashes of a process in the middle of its work.",
-    "failures": "Handlers that raise.",
-    "heartbeats": "Handlers that ask for more time.",
+    "failures": "Failures of a handler.",
+    "heartbeats": "Heartbeats of a handler.",
     "reconciles": "Runs of the reconciliation.",
     "poisons": "Jobs that kill the worker that runs their handler.",
     "power_losses": "Losses of power.",
 }
 _SWITCHES = {
-    "symmetry": "Tell workers apart.",
-    "answers": "Tell processes apart by all that they have seen, and not by what they can remember.",
-    "memory": "Run each step again, also one that was run from the same state before.",
+    "symmetry": "Do not merge states that differ only in the names of workers.",
+    "answers": "Do not merge processes that differ only in values that they can no longer read.",
+    "memory": "Run every step, also if its result from the same state is known.",
 }
 
 
 def counted(command: Command) -> Command:
-    """The options that say how often each action may happen, at most."""
+    """The options for the bounds: how often each event may happen."""
     for kind, help_ in reversed(COUNTED.items()):
         name = f"--{kind.replace('_', '-')}"
         command = click.option(name, type=click.IntRange(0, 200), help=help_)(command)
@@ -41,17 +41,17 @@ def counted(command: Command) -> Command:
 
 
 def tick_seconds(command: Command) -> Command:
-    """The option that says how far a tick moves the clock."""
+    """The option for the length of a tick."""
     return click.option(
         "--tick-seconds",
         type=Seconds(0.001, 1e9),
         multiple=True,
-        help="How far a tick moves the clock; may be given more than once. Default: as the settings say.",
+        help="The length of a tick; may be given more than once. Default: it follows from the settings.",
     )(command)
 
 
 def switches(command: Command) -> Command:
-    """The options that leave out a reduction."""
+    """The options that switch off a reduction."""
     for name, help_ in reversed(_SWITCHES.items()):
         command = click.option(f"--no-{name}", name, flag_value=False, default=True, help=help_)(command)
     return click.option(
@@ -62,7 +62,7 @@ def switches(command: Command) -> Command:
 
 
 def bounds_of(mode: FailureMode | None, options: dict[str, Any]) -> Bounds:
-    """What may happen: as the options say, else as the failure mode says. Raises click.UsageError."""
+    """The bounds of the failure mode, with the changes of the options. Raises click.UsageError."""
     bounds = GUARDED_BOUNDS if mode is None else mode.bounds
     changes = {kind: options[kind] for kind in COUNTED if options[kind] is not None}
     for seconds in options["tick_seconds"]:
@@ -74,14 +74,14 @@ def bounds_of(mode: FailureMode | None, options: dict[str, Any]) -> Bounds:
 
 
 def limits_of(options: dict[str, Any]) -> Limits:
-    """When to stop early, and where the checkpoint is."""
+    """The limits of the proof, and its checkpoint."""
     return Limits(
         seconds_max=options["seconds"], states_max=options["states"], checkpoint=options["checkpoint"]
     )
 
 
 def reductions_of(mode: FailureMode | None, options: dict[str, Any]) -> Reductions:
-    """The reductions that were not left out. `mode` is None where no fault is put in."""
+    """The reductions that are on. `mode` is None if the proof has no fault."""
     return Reductions(
         symmetry=options["symmetry"] and (mode is None or mode.symmetric),
         **{name: options[name] for name in ("sleep", "answers", "memory")},
@@ -89,5 +89,5 @@ def reductions_of(mode: FailureMode | None, options: dict[str, Any]) -> Reductio
 
 
 def all_reductions(options: dict[str, Any]) -> bool:
-    """True if no reduction was left out or asked for: only then is the number of states the scenario's."""
+    """True if no option changes a reduction. Only then must the number of states be the scenario's."""
     return all(options[name] for name in _SWITCHES) and options["sleep"] is None

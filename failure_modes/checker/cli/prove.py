@@ -1,4 +1,4 @@
-"""The command `prove`: every reachable state in a scope, and the shortest trace."""
+"""The command `prove`: it visits every reachable state in a scope, and finds the shortest trace."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,6 @@ from attrs import evolve
 
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT, worst
-from failure_modes.checker.cli.keeping import check_new, shown_path
 from failure_modes.checker.cli.options import (
     BREAKS,
     GRANULARITY,
@@ -19,12 +18,13 @@ from failure_modes.checker.cli.options import (
     WHY,
     WORKERS,
     Mode,
-    asked_of,
     check_store,
+    modes_to_try,
     processes_for,
     scoped,
 )
 from failure_modes.checker.cli.output import warn
+from failure_modes.checker.cli.paths import check_new, shown_path
 from failure_modes.checker.cli.proof_options import (
     all_reductions,
     bounds_of,
@@ -34,7 +34,7 @@ from failure_modes.checker.cli.proof_options import (
     switches,
     tick_seconds,
 )
-from failure_modes.checker.cli.proof_text import Proved, tell
+from failure_modes.checker.cli.proof_output import ProofPair, show_proof
 from failure_modes.checker.cli.settings_options import settings, with_settings
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import FailureMode
@@ -45,7 +45,7 @@ from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove as explore_all
 from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.report.progress import proof_shown
-from failure_modes.checker.report.summary import not_as_said, trace_of
+from failure_modes.checker.report.summary import differences_from_expected, trace_of
 from failure_modes.checker.search.plans import guards_of
 from failure_modes.checker.simulation.disk.vfs import require
 from failure_modes.checker.traces.database import keep
@@ -60,23 +60,23 @@ from failure_modes.checker.traces.database import keep
 @settings
 @GRANULARITY
 @STORE
-@click.option("--depth", type=click.IntRange(1), help="Stop after traces of so many actions.")
+@click.option("--depth", type=click.IntRange(1), help="Stop after traces of this length.")
 @SECONDS
-@click.option("--states", type=click.IntRange(1), help="Stop after so many states.")
+@click.option("--states", type=click.IntRange(1), help="Stop after this number of states.")
 @PROCESSES
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the progress to this file; go on from it if it exists. For the guarded system only.",
+    help="Write the progress to this file, or continue from it if it exists. For the guarded system only.",
 )
 @switches
 @KEEP
 @WHY
 def prove(mode: FailureMode | None, breaks: str | None, **options: Any) -> EXIT:
-    """Check every reachable state: that FM breaks, by a shortest trace, and that its fix holds.
+    """Check every reachable state: find the shortest trace to FM's break, and prove that its fix holds.
 
-    Without FM: that the guarded system holds. The scope is FM's own, or what the options say. In that scope
-    the answer is complete, or names the limit that was reached.
+    Without FM: prove that the guarded system holds. The scope is FM's own, with the changes of the options.
+    The result is complete in that scope, or it names the limit that was reached.
 
     If FM breaks more than one invariant, each has a proof. --keep and --checkpoint are for the first of them,
     unless --breaks names one.
@@ -84,17 +84,17 @@ def prove(mode: FailureMode | None, breaks: str | None, **options: Any) -> EXIT:
     if mode is None and options["keep_as"]:
         raise click.UsageError("--keep is for the trace of a failure mode; name one")
     if mode is None and breaks:
-        raise click.UsageError("--breaks is for what a failure mode breaks; name one")
+        raise click.UsageError("--breaks is for an invariant of a failure mode; name one")
     if mode is not None and options["keep_as"]:
         check_new(mode, options["keep_as"])
     return prove_each(mode, breaks, options)
 
 
 def prove_each(mode: FailureMode | None, breaks: str | None, options: dict[str, Any]) -> EXIT:
-    """Prove each thing that it breaks, and its fix once for each scope; show what came of it."""
+    """Prove each break, and each control once; show the results."""
     guards = guards_of(mode) if mode is not None else ()
     codes: list[EXIT] = []
-    for one in (None,) if mode is None else asked_of(mode, breaks):
+    for one in (None,) if mode is None else modes_to_try(mode, breaks):
         proved = _prove(one, options, held=one is None or breaks is not None or one in guards)
         codes.append(_code(proved))
         options = {**options, "keep_as": None, "checkpoint": None}
@@ -103,8 +103,8 @@ def prove_each(mode: FailureMode | None, breaks: str | None, options: dict[str, 
     return worst(codes)
 
 
-def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> Proved:
-    """Prove one of the things that it breaks, and show it; `held`: with the fault put right, too."""
+def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> ProofPair:
+    """Prove one break, and show the result. If `held` is true, prove its control, too."""
     usual = Scope() if mode is None else mode.scope
     scope = with_settings(scoped(usual, options), options)
     if mode is not None:
@@ -122,12 +122,14 @@ def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> 
         raise click.UsageError(str(error)) from None
     broken = None if mode is None else _broken(mode, scope, bounds, options)
     right = None
-    if held and (broken is None or broken.complete):  # else it was stopped, and its question comes first
+    if held and (broken is None or broken.complete):  # a proof that was stopped has to be completed first
         right = _guarded(mode, scope, bounds, options)
     its_own = mode is not None and (scope, bounds) == (mode.scope, mode.bounds)
-    wrong = not_as_said(mode, broken, right) if mode and its_own and all_reductions(options) else ()
-    proved = Proved(mode=mode, scope=scope, bounds=bounds, broken=broken, held=right, wrong=wrong)
-    tell(proved, options["keep_as"], options["why"])
+    wrong = (
+        differences_from_expected(mode, broken, right) if mode and its_own and all_reductions(options) else ()
+    )
+    proved = ProofPair(mode=mode, scope=scope, bounds=bounds, broken=broken, held=right, wrong=wrong)
+    show_proof(proved, options["keep_as"], options["why"])
     return proved
 
 
@@ -140,11 +142,13 @@ def _broken(mode: FailureMode, scope: Scope, bounds: Bounds, options: dict[str, 
         reductions=reductions_of(mode, options),
         depth_max=options["depth"],
     )
-    answer = _explored(f"{mode.id}: every way to break {mode.breaks}", proof, {**options, "checkpoint": None})
+    answer = _explored(
+        f"{mode.id}: every trace that may break {mode.breaks}", proof, {**options, "checkpoint": None}
+    )
     if options["keep_as"]:
         trace = trace_of(mode, scope, answer, options["why"])
         if trace is None:
-            warn("nothing broke, so nothing is kept")
+            warn("nothing broke, so no trace is kept")
         else:
             click.echo(f"kept: {shown_path(keep(mode, options['keep_as'], trace))}", err=True)
     return answer
@@ -162,13 +166,13 @@ def _guarded(mode: FailureMode | None, scope: Scope, bounds: Bounds, options: di
     return _explored("the guarded system", proof, options)
 
 
-def _explored(what: str, proof: Proof, options: dict[str, Any]) -> ProofResult:
+def _explored(label: str, proof: Proof, options: dict[str, Any]) -> ProofResult:
     processes, limits = processes_for(proof.scope, options), limits_of(options)
-    with proof_shown(what) as report:
+    with proof_shown(label) as report:
         return explore_all(proof, processes=processes, limits=limits, report=report)
 
 
-def _code(proved: Proved) -> EXIT:
+def _code(proved: ProofPair) -> EXIT:
     broken, held = proved.broken, proved.held
     if held is not None and held.finding is not None:
         return EXIT.NOT_AS_EXPECTED

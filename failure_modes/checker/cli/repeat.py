@@ -1,4 +1,4 @@
-"""The command `repeat`: the same schedule, run twice on a real server, must do the same."""
+"""The command `repeat`: two runs of the same schedule on a real server must be equal."""
 
 from collections import Counter
 from itertools import chain
@@ -10,13 +10,13 @@ from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import seed_of
 from failure_modes.checker.cli.output import Verdict, interrupted, output, show, warn
 from failure_modes.checker.experiment.scope import StoreKind
-from failure_modes.checker.real.fidelity import Compared, compare, kept_schedules, schedules
-from failure_modes.checker.report.progress import Lines
+from failure_modes.checker.real.fidelity import Comparison, compare, kept_schedules, schedules
+from failure_modes.checker.report.progress import ProgressLines
 from failure_modes.checker.subject.worlds import world_of
 from failure_modes.checker.support.interrupts import check
 
-MUST_MEET = ("a process waited for a lock", "a lease passed over a job", "a crash fell inside a transaction")
-"""What the schedules have to meet, or they repeat nothing that is hard."""
+MUST_REACH = ("a process waited for a lock", "a lease passed over a job", "a crash fell inside a transaction")
+"""The properties that the schedules must reach. Otherwise the comparison is too easy."""
 
 
 @command()
@@ -30,13 +30,13 @@ MUST_MEET = ("a process waited for a lock", "a lease passed over a job", "a cras
 )
 @seed_of("The seed of the schedules.")
 def repeat(number: int, seed: int) -> EXIT:
-    """Run schedules on PostgreSQL twice, and compare each step and all that is left.
+    """Run each schedule twice on PostgreSQL, and compare the steps and the rows at the end.
 
-    Kept traces of PostgreSQL are run twice, too. As expected if nothing differs. Inconclusive if the
-    schedules met too little.
+    Kept traces of PostgreSQL are run twice, too. As expected if no run differs. Inconclusive if the schedules
+    reached too little.
     """
-    lines, store = Lines("repeat"), StoreKind.POSTGRESQL
-    done: list[Compared] = []
+    lines, store = ProgressLines("repeat"), StoreKind.POSTGRESQL
+    done: list[Comparison] = []
     try:
         for schedule in chain(kept_schedules(store), schedules(number, seed, store)):
             done.append(compare(schedule, world_of))
@@ -46,23 +46,23 @@ def repeat(number: int, seed: int) -> EXIT:
         differ = sum(compared.difference is not None for compared in done)
         interrupted(f"run twice: {len(done):,}, different: {differ:,}")
     different = [compared for compared in done if compared.difference]
-    met: Counter[str] = sum([compared.met for compared in done], Counter())
-    missing = [name for name in MUST_MEET if not met[name]]
+    reached: Counter[str] = sum([compared.reached for compared in done], Counter())
+    missing = [name for name in MUST_REACH if not reached[name]]
     steps = sum(compared.steps for compared in done)
     show(f"repeat: {len(done):,} schedules (seed {seed}) on {store}, each run twice: {steps:,} steps")
-    for name, count in sorted(met.items()):
+    for name, count in sorted(reached.items()):
         show(f"   {name:<45} {count:>7,}")
     for compared in different[:5]:
         show(f" DIFFERENT {compared.schedule.name}, {(compared.difference or '')[:1_000]}")
     show(f" {len(different):,} of {len(done):,} differ")
     if missing:
-        warn(f"never met, so too little is repeated: {', '.join(missing)}")
+        warn(f"never reached, so too little is compared: {', '.join(missing)}")
     output().add(
         Verdict.BROKEN if different else Verdict.INCONCLUSIVE if missing else Verdict.HELD,
         runs=len(done),
         seed=seed,
         steps=steps,
-        met=dict(sorted(met.items())),
+        reached=dict(sorted(reached.items())),
         differences=[[compared.schedule.name, compared.difference] for compared in different],
     )
     return EXIT.NOT_AS_EXPECTED if different else EXIT.INCONCLUSIVE if missing else EXIT.AS_EXPECTED

@@ -7,9 +7,9 @@ from attrs import evolve
 
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
-from failure_modes.checker.cli.keeping import as_typed, shown_path
 from failure_modes.checker.cli.options import STORE
 from failure_modes.checker.cli.output import Verdict, output, show
+from failure_modes.checker.cli.paths import command_line, shown_path
 from failure_modes.checker.experiment.catalogue import UnknownFailureMode, failure_mode
 from failure_modes.checker.experiment.scope import StoreKind
 from failure_modes.checker.report.rendering import rendered
@@ -17,7 +17,8 @@ from failure_modes.checker.subject.worlds import world_of
 from failure_modes.checker.support import interrupts
 from failure_modes.checker.traces.replay import Replayed
 from failure_modes.checker.traces.replay import replay as run_again
-from failure_modes.checker.traces.trace import Trace, TraceError, load
+from failure_modes.checker.traces.trace import Trace, TraceError
+from failure_modes.checker.traces.trace_reader import load
 
 
 @command("replay")
@@ -32,7 +33,7 @@ def replay(paths: tuple[Path, ...], *, on_guarded: bool, real: bool, store: str 
 
 
 def _replay_one(path: Path, *, on_guarded: bool, real: bool, store: str | None) -> bool:
-    """Show one; True if it is as expected. Raises KeyboardInterrupt before it begins."""
+    """Replay one trace, and show it. True if the result is as expected. Raises KeyboardInterrupt."""
     interrupts.check()
     trace = load(path)
     if store is not None:
@@ -43,14 +44,14 @@ def _replay_one(path: Path, *, on_guarded: bool, real: bool, store: str | None) 
         _check_known(path, trace.failure_mode)
     options = ["--guarded"] * on_guarded + ["--real"] * real + (["--store", store] if store else [])
     replayed = replay_and_add(path, trace, on_guarded=on_guarded, real=real)
-    show(rendered(replayed, command=as_typed("replay", shown_path(path), *options)))
+    show(rendered(replayed, command=command_line("replay", shown_path(path), *options)))
     if not replayed.as_expected:
         show(f" not as expected: {wanted(trace, replayed)}")
     return replayed.as_expected
 
 
 def replay_and_add(path: Path, trace: Trace, *, on_guarded: bool, real: bool = False) -> Replayed:
-    """Run it, and add what came of it to what the command says."""
+    """Replay a trace, and add the result to the output."""
     if real:
         from failure_modes.checker.real.real import real_world_of
 
@@ -73,12 +74,12 @@ def replay_and_add(path: Path, trace: Trace, *, on_guarded: bool, real: bool = F
 
 
 def wanted(trace: Trace, replayed: Replayed) -> str:
-    """What a replay that is not as expected should have done."""
-    what = f"break {trace.breaks.invariant}" if trace.breaks.invariant else "diverge from the model"
+    """The expected result of a replay that is not as expected, in words."""
+    verb = f"break {trace.breaks.invariant}" if trace.breaks.invariant else "diverge from the model"
     where = f"step {trace.breaks.step}" if trace.breaks.step else "the end"
-    expected = "to hold" if replayed.guarded else f"to {what} at {where}"
-    skipped = f"; {len(replayed.skipped)} actions could not happen" if replayed.skipped else ""
-    return f"the trace was {expected}{skipped}"
+    expected = "hold" if replayed.guarded else f"{verb} at {where}"
+    skipped = f"; {len(replayed.skipped)} actions were impossible" if replayed.skipped else ""
+    return f"the trace should {expected}{skipped}"
 
 
 def _check_known(path: Path, mode_id: str) -> None:

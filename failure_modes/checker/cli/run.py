@@ -1,4 +1,4 @@
-"""The command `run`: a failure mode found, prevented, proved and replayed, in one process."""
+"""The command `run`: it finds, prevents, proves and replays a failure mode, in one process."""
 
 from collections.abc import Callable, Iterator
 
@@ -22,8 +22,8 @@ from failure_modes.checker.traces.trace import Trace
 from system.clock import Stopwatch
 
 TITLES = {
-    "find": "the break, and the shortest trace that a search ends at",
-    "prevent": "the same search with the fault put right",
+    "find": "the break, and its minimised trace",
+    "prevent": "the same search without the fault",
     "prove": "every reachable state, with the fault and without",
     "replay": "the kept traces, with the fault and on the guarded system",
 }
@@ -36,8 +36,8 @@ TITLES = {
 def run(modes: tuple[FailureMode, ...], store: str | None, seed: int) -> EXIT:
     """Find each FM, prevent it, prove both, and replay its kept traces.
 
-    Without FM: all of them, one line each. As expected if each search ends at a trace of the shortest length,
-    nothing breaks with the fault put right, and each kept trace does what it did.
+    Without FM: all failure modes, one line each. As expected if each search ends at a trace of the shortest
+    length, nothing breaks without the fault, and each kept trace replays as recorded.
     """
     codes: list[EXIT] = []
     for mode in modes or catalogue():
@@ -52,7 +52,7 @@ def run(modes: tuple[FailureMode, ...], store: str | None, seed: int) -> EXIT:
 
 
 def _run_one(mode: FailureMode, store: str | None, seed: int, *, brief: bool) -> EXIT:
-    """Run one, and say in a last line what came of it."""
+    """Run the stages of one failure mode, and show the result in a last line."""
     watch, codes = Stopwatch(), dict[str, EXIT]()
     output().quiet = brief
     try:
@@ -73,7 +73,7 @@ def _run_one(mode: FailureMode, store: str | None, seed: int, *, brief: bool) ->
 
 
 def _stages(mode: FailureMode, store: str | None, seed: int) -> Iterator[tuple[str, EXIT]]:
-    """Each stage with its exit code, when it is done."""
+    """Run each stage, and yield its name and exit code."""
     on, seeds = ["--store", store] if store else [], ["--seed", str(seed)]
     stages: dict[str, Callable[[], EXIT]] = {
         "find": lambda: worst((_call(find, mode.id, *seeds, *on), _as_short(mode))),
@@ -88,30 +88,30 @@ def _stages(mode: FailureMode, store: str | None, seed: int) -> Iterator[tuple[s
 
 
 def _call(called: click.Command, *words: str) -> EXIT:
-    """Run another command in this process, with these words after its name."""
+    """Run another command in this process, with these arguments."""
     with called.make_context(called.name, list(words), parent=click.get_current_context()) as context:
-        del context.params["json_"]  # the output is that of the command that runs
-        assert called.callback is not None, "each command is made of a function"
+        del context.params["json_"]  # `run` has the option itself
+        assert called.callback is not None, "each command has a function"
         code: EXIT = context.invoke(called.callback, **context.params)
         return code
 
 
 def _as_short(mode: FailureMode) -> EXIT:
-    """As expected if each search ended at a trace of the length that the scenario says."""
+    """As expected if each search ended at a trace of the expected length."""
     code = EXIT.AS_EXPECTED
     for result in output().results_of("find", mode.id):
         shortest = mode.breaking(result["target"]).expected.shortest
         if result["length"] not in (None, shortest):
             length = result["length"]
-            show(f" not as its scenario.py says: shortest={shortest}, and the search ends at {length}")
+            show(f" different from its scenario.py: shortest={shortest}, but the search ends at {length}")
             code = EXIT.NOT_AS_EXPECTED
     return code
 
 
 def _replay(mode: FailureMode, store: str | None) -> EXIT:
-    """Replay each kept trace, with the fault and without, a line each.
+    """Replay each kept trace, with the fault and without it, one line for each replay.
 
-    A trace made statement by statement is of one store alone.
+    A trace at granularity `statement` can be replayed only on its own store.
     """
     codes = [EXIT.AS_EXPECTED]
     for path, trace in kept(mode):
@@ -131,8 +131,8 @@ def _replay(mode: FailureMode, store: str | None) -> EXIT:
 
 
 def _ended(trace: Trace, *, guarded: bool) -> str:
-    """What a replay that is as expected does."""
+    """The result of a replay that is as expected, in words."""
     if guarded:
         return "holds"
-    what = f"breaks {trace.breaks.invariant}" if trace.breaks.invariant else "diverges from the model"
-    return f"{what} at {f'step {trace.breaks.step}' if trace.breaks.step else 'the end'}"
+    verb = f"breaks {trace.breaks.invariant}" if trace.breaks.invariant else "diverges from the model"
+    return f"{verb} at {f'step {trace.breaks.step}' if trace.breaks.step else 'the end'}"

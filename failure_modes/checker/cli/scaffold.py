@@ -1,4 +1,4 @@
-"""Lays out the folder of a new failure mode from the template."""
+"""Makes the folder of a new failure mode from the template."""
 
 import re
 import shutil
@@ -12,21 +12,21 @@ _SUFFIX = ".template"
 
 
 class NotLaidOut(CallerError):
-    """The folder cannot be made. The message says why, and what would do."""
+    """The folder cannot be made. The message has the reason, and correct examples."""
 
 
 def lay_out(number: str, name: str, *, folder: Path = FOLDER) -> Path:
-    """Make `FM_XXX_name` beside the others. Returns it. Raises NotLaidOut, and leaves nothing half made."""
+    """Make the folder `FM_XXX_name`, atomically, and return it. Raises NotLaidOut."""
     wanted = re.fullmatch(r"(?:FM_?)?([0-9]{1,3})", number, re.IGNORECASE)
     if not wanted or not int(wanted.group(1)):
-        raise NotLaidOut(f"{number!r} is no number of a failure mode; FM_015, fm15 and 15 are")
+        raise NotLaidOut(f"{number!r} is not the number of a failure mode; write it as FM_015, fm15 or 15")
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
         raise NotLaidOut(
-            f"{name!r} is no name: small letters, digits and single underscores, as in torn_commit"
+            f"{name!r} cannot be a name; use small letters, digits and single underscores, as in torn_commit"
         )
     mode_id = f"FM_{int(wanted.group(1)):03}"
     for other in sorted(folder.glob(f"{mode_id}_*")):
-        raise NotLaidOut(f"{mode_id} is there already: {other.name}")
+        raise NotLaidOut(f"{mode_id} already exists: {other.name}")
     target = folder / f"{mode_id}_{name}"
     unfinished = folder / f".{target.name}"
     shutil.rmtree(unfinished, ignore_errors=True)

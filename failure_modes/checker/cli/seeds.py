@@ -1,15 +1,15 @@
-"""The command `seeds`: each failure mode searched with ten seeds or more, for the index."""
+"""The command `seeds`: it searches each failure mode with ten seeds or more, for the index."""
 
 import click
 
-from failure_modes.checker.campaigns.measured import keep, measured
+from failure_modes.checker.campaigns.measurements import keep, measurements_of
 from failure_modes.checker.campaigns.seeds import search
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import Mode
 from failure_modes.checker.cli.output import Verdict, interrupted, output, show
 from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
-from failure_modes.checker.report.progress import Lines
+from failure_modes.checker.report.progress import ProgressLines
 
 SEEDS_MIN = 10
 
@@ -19,32 +19,31 @@ SEEDS_MIN = 10
 @click.option(
     "--seeds",
     type=click.IntRange(1, 1000),
-    show_default=f"as many as the last time, {SEEDS_MIN} at least",
-    help="How many seeds for each.",
+    show_default=f"as many as the last time, and at least {SEEDS_MIN}",
+    help="The number of seeds.",
 )
 def seeds_(modes: tuple[FailureMode, ...], seeds: int | None) -> EXIT:
     """Search each FM with several seeds, and keep the results in its folder, for the index.
 
-    Without FM: all of them. As expected if each search finds the break, and ends at a trace of the shortest
-    length.
+    Without FM: all failure modes. As expected if each search finds the break, and ends at a trace of the
+    shortest length.
     """
     chosen = modes or catalogue()
-    known = {mode.id: measured(mode) for mode in chosen}
-    lines, right = Lines("seeds"), True
+    known = {mode.id: measurements_of(mode) for mode in chosen}
+    lines, right = ProgressLines("seeds"), True
     wanted = [(of, mode) for of in chosen for mode in of.each]
     for done, (of, mode) in enumerate(wanted):
         before = known[of.id].searched.get(mode.breaks)
         try:
             one = search(mode, seeds or max(before.seeds if before else 0, SEEDS_MIN), lines.note)
         except KeyboardInterrupt:
-            interrupted(f"{done} of {len(wanted)} breaks were searched for with all seeds, and are kept")
+            interrupted(f"the results of {done} of {len(wanted)} breaks are complete and kept")
         short = one.ends_at(mode.expected.shortest)
         right = right and short
         lengths = " or ".join([str(length) for length in one.lengths]) or "nothing"
-        wrong = "" if short else f", and the shortest is {mode.expected.shortest}"
-        show(
-            f"{mode.id} {mode.title}, {mode.breaks}: found with {one.description}; shrunk to {lengths}{wrong}"
-        )
+        wrong = "" if short else f", but the shortest has {mode.expected.shortest}"
+        found = f"found with {one.description}; minimised to {lengths}{wrong}"
+        show(f"{mode.id} {mode.title}, {mode.breaks}: {found}")
         output().add(
             Verdict.BROKEN if one.lengths else Verdict.HELD,
             failure_mode=mode.id,

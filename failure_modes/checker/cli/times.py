@@ -1,4 +1,4 @@
-"""The command `times`: how long `run` takes for each failure mode, for the index."""
+"""The command `times`: it measures the time of `run` for each failure mode, for the index."""
 
 import subprocess
 import sys
@@ -7,30 +7,30 @@ from contextlib import suppress
 import click
 from attrs import evolve
 
-from failure_modes.checker.campaigns.measured import keep, measured
+from failure_modes.checker.campaigns.measurements import keep, measurements_of
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import Mode
 from failure_modes.checker.cli.output import interrupted, output, show
 from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
 from failure_modes.checker.support.child_processes import popen
-from failure_modes.checker.support.interrupts import LOOK_EVERY_SECONDS, check
+from failure_modes.checker.support.interrupts import CHECK_EVERY_SECONDS, check
 from system.clock import Stopwatch
 
 SECONDS_MAX = 30
-"""What `run` may take for one failure mode, on two cores."""
+"""The time limit of `run` for one failure mode, on two cores."""
 
 
 @command("times")
 @click.argument("modes", metavar="[FM]...", type=Mode(), nargs=-1)
 def times(modes: tuple[FailureMode, ...]) -> EXIT:
-    """Measure how long `run FM` takes for each FM, and keep it in its folder, for the index.
+    """Measure the time of `run FM` for each FM, and keep it in its folder, for the index.
 
-    Without FM: all of them. Run nothing else on the machine meanwhile. As expected if each run ends as
-    expected in less than 30 s.
+    Without FM: all failure modes. Do not use the machine meanwhile. As expected if each run ends as expected
+    in less than 30 s.
     """
     wanted, right = modes or catalogue(), True
-    known = {mode.id: measured(mode) for mode in wanted}
+    known = {mode.id: measurements_of(mode) for mode in wanted}
     for done, mode in enumerate(wanted):
         watch = Stopwatch()
         try:
@@ -57,13 +57,13 @@ run()
 
 
 def _run(arguments: tuple[str, ...]) -> int:
-    """The exit code of a command of its own. Raises KeyboardInterrupt, and leaves no process."""
+    """Run a command as a child process, and return its exit code. Raises KeyboardInterrupt."""
     with popen([sys.executable, "-c", _COMMAND, *arguments], stdout=subprocess.DEVNULL) as process:
         try:
             while process.poll() is None:
                 check()
                 with suppress(subprocess.TimeoutExpired):
-                    process.wait(LOOK_EVERY_SECONDS)
+                    process.wait(CHECK_EVERY_SECONDS)
         finally:
             process.kill()
     return process.returncode

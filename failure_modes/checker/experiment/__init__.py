@@ -1,4 +1,4 @@
-"""The values that say what to try and what was found.
+"""The values that say what to try and what was found: scope, strategy, bounds, target, failure mode, finding.
 
-In it: scope, strategy, bounds, target, failure mode, finding.
+This package runs nothing.
 """

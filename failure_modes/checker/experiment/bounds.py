@@ -1,9 +1,9 @@
-"""What may happen in a proof, and how often. Because each event is counted, the state space is finite."""
+"""Bounds: how often each event may happen in a proof. They make the number of reachable states finite."""
 
 from attrs import field, frozen, validators
 
 Spent = tuple[int, ...]
-"""How much of each of `KINDS` has been used."""
+"""How often each of `KINDS` has happened, in the same order."""
 
 KINDS = (
     "jobs",
@@ -19,7 +19,7 @@ KINDS = (
 NOTHING_SPENT: Spent = (0,) * len(KINDS)
 
 TICK_SECONDS = (30,)
-"""How much time passes in one tick, unless a strategy and its bounds say so: as long as a lease."""
+"""The default length of a tick: as long as a lease. A strategy and its bounds may set another."""
 
 _A_BYTE = [validators.instance_of(int), validators.ge(0), validators.le(255)]
 
@@ -33,12 +33,12 @@ def _times() -> int:
 
 @frozen(kw_only=True)
 class Bounds:
-    """How often each event may happen, in any order and at any place.
+    """How often each event may happen, in any order and between any two steps.
 
-    `jobs` are enqueued under the keys k1, k2, … in that order: other orders are these, renamed. So are
-    `poisons`, the jobs that kill their worker, under p1, p2, … `retries` are enqueues of a key that was
-    used before. `tick_seconds` are the times that may pass at once. Steps are not counted: a process has
-    only so many in what it does.
+    `jobs` are enqueued under the keys k1, k2, … in that order; any other order is the same trace with other
+    names. `poisons` are jobs that kill their worker; they are enqueued in the same way under p1, p2, …
+    `retries` are enqueues of a key that was used before. `tick_seconds` are the lengths that a tick may have.
+    Steps have no bound: the program of a process is finite.
     """
 
     jobs: int = field(
@@ -58,14 +58,14 @@ class Bounds:
     def description(self) -> str:
         """The bounds in words: `2 jobs, 1 tick (30 s)`."""
         counted = [(kind, getattr(self, kind)) for kind in KINDS]
-        words = [f"{number} {_TOLD[kind][number > 1]}" for kind, number in counted if number]
+        words = [f"{number} {_LABELS[kind][number > 1]}" for kind, number in counted if number]
         if self.ticks:
             sizes = " or ".join([f"{seconds:g} s" for seconds in self.tick_seconds])
             words = [f"{word} of {sizes}" if word.endswith(("tick", "ticks")) else word for word in words]
         return ", ".join(words) or "nothing"
 
 
-_TOLD = {
+_LABELS = {
     "jobs": ("job", "jobs"),
     "retries": ("retry of an enqueue", "retries of an enqueue"),
     "ticks": ("tick", "ticks"),

@@ -7,7 +7,7 @@ from model.actions import RECONCILERS, Action, Crash, Enqueue, Fail, Heartbeat, 
 
 
 def canonical(actions: tuple[Action, ...]) -> tuple[Action, ...]:
-    """The same actions with workers, reconcilers and keys renamed in order of first appearance."""
+    """Rename workers, reconcilers and keys in the order in which they first appear."""
     workers: dict[str, str] = {}
     reconcilers: dict[str, str] = {}
     keys: dict[str, str] = {}

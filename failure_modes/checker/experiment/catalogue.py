@@ -1,4 +1,7 @@
-"""What a failure mode is; and the catalogue of them all, found by their folders, never imported by name."""
+"""The failure mode as a value, and the catalogue of all failure modes.
+
+The catalogue finds them by their folders. No module imports a failure mode by name.
+"""
 
 import importlib
 import re
@@ -22,34 +25,34 @@ PATTERN = re.compile(r"(FM_\d{3})_([a-z0-9_]+)")
 
 
 class UnknownFailureMode(CallerError):
-    """There is no failure mode of that name."""
+    """No failure mode has that name."""
 
 
 class BadScenario(ScenarioError):
-    """A `scenario.py` cannot be used. The message says which, where, and why."""
+    """A `scenario.py` cannot be used. The message has its path, the line and the reason."""
 
 
 @frozen(kw_only=True)
 class Expected:
-    """The numbers of a failure mode. Its tests hold it to them, and `prove` says them."""
+    """The expected numbers of a failure mode. Its tests and the command `prove` check them."""
 
     shortest: int
-    """The actions of the shortest trace that breaks the invariant."""
+    """The number of actions of the shortest trace that breaks the invariant."""
     states: int
-    """The states of the right system in the same scope and bounds; nothing breaks in any of them."""
+    """The number of reachable states of the control, in the same scope and bounds; all of them hold."""
     must_reach: tuple[str, ...]
-    """The `sometimes` properties that a search of the right system has to meet, or it shows nothing."""
+    """The `sometimes` properties that a search of the control must reach. Otherwise it shows nothing."""
     examples: int = 500
-    """How many examples that search tries, unless asked."""
+    """The default number of examples of that search."""
 
 
 @frozen(kw_only=True)
 class AlsoBreaks:
-    """Another invariant that the same failure mode breaks. A field that is None is as in the failure mode."""
+    """Another invariant that the failure mode breaks. A field that is None is as in the failure mode."""
 
     breaks: str
     tolerates: tuple[str, ...] = ()
-    """The invariants that may break on the way to it."""
+    """The invariants that may break earlier in the same run."""
     expected: Expected
     fault: Fault | None = None
     scope: Scope | None = None
@@ -61,10 +64,10 @@ class AlsoBreaks:
 
 @frozen(kw_only=True)
 class FailureMode:
-    """What a `scenario.py` says: which invariant breaks, why, and how to look for the break.
+    """The content of a `scenario.py`: which invariant breaks, why, and how to look for the break.
 
-    `fault` puts the fault into a right queue. `scope` and `strategy` are those of its searches, `scope` and
-    `bounds` those of its proofs, and `expected` has the numbers that must come of them.
+    `fault` puts the fault into a guarded queue. The searches use `scope` and `strategy`; the proofs use
+    `scope` and `bounds`. `expected` has the numbers that both must give.
     """
 
     title: str
@@ -72,7 +75,7 @@ class FailureMode:
     """The invariant that breaks."""
     trigger: str
     policy: str
-    """The policy that prevents it, in the words of the documents."""
+    """The name of the policy that prevents it, as the documents write it."""
     fault: Fault
     scope: Scope = field(factory=Scope)
     strategy: Strategy
@@ -80,34 +83,35 @@ class FailureMode:
     expected: Expected
     also_breaks: tuple[AlsoBreaks, ...] = ()
     tolerates: tuple[str, ...] = ()
-    """The invariants that may break on the way to the first."""
+    """The invariants that may break earlier in the same run."""
     control: Fault = guarded
     """The same system without the fault."""
     control_note: str = ""
-    """What the control lacks, in words, if it is not the guarded system."""
-    switches_off: str | None = None
-    """The policy, by its name in `system.policies.Policies`, that the fault leaves out altogether."""
+    """A description of the policies that the control lacks; empty if the control is the guarded system."""
     symmetric: bool = True
-    """Whether the fault makes no difference between workers."""
+    """True if the fault treats all workers alike."""
     not_on: Mapping[StoreKind, str] = field(factory=dict)
-    """The stores on which it does not happen, and why."""
+    """The stores on which it cannot happen, each with the reason."""
     folder: Path = FOLDER
 
     def __attrs_post_init__(self) -> None:
         if len(set(self.invariants)) < len(self.invariants):
-            raise ValueError(f"it breaks {' and '.join(self.invariants)}: each invariant is said once")
-        for one in self.each:
-            _check(one)
+            raise ValueError(f"it breaks {' and '.join(self.invariants)}: an invariant is listed twice")
+        for mode in self.each:
+            _check(mode)
 
     @property
     def id(self) -> str:
-        """FM_001 and so on: its folder's name begins with it."""
+        """The id, such as FM_001: the first six characters of the name of its folder."""
         return self.folder.name[:6]
 
     def on(self, store: StoreKind) -> "FailureMode":
-        """The same on that store."""
-        also = [evolve(one, scope=one.scope and evolve(one.scope, store=store)) for one in self.also_breaks]
-        return evolve(self, scope=evolve(self.scope, store=store), also_breaks=tuple(also))
+        """The same failure mode, run on that store."""
+        others = [
+            evolve(other, scope=other.scope and evolve(other.scope, store=store))
+            for other in self.also_breaks
+        ]
+        return evolve(self, scope=evolve(self.scope, store=store), also_breaks=tuple(others))
 
     @property
     def target(self) -> Target:
@@ -116,44 +120,47 @@ class FailureMode:
 
     @property
     def each(self) -> tuple["FailureMode", ...]:
-        """Itself, and for each of what else it breaks the same with that in the first one's place."""
+        """The failure mode, and a copy of it for each entry of `also_breaks`, with that entry as target."""
         return (self, *[self._as(also) for also in self.also_breaks])
 
     @property
     def invariants(self) -> tuple[str, ...]:
-        """All that it breaks, the first one first."""
+        """Every invariant that it breaks, the main one first."""
         return (self.breaks, *[also.breaks for also in self.also_breaks])
 
     def breaking(self, invariant: str) -> "FailureMode":
-        """The same with that invariant as the first; as the scenario says, where it says anything of it."""
-        for one in self.each:
-            if one.breaks == invariant:
-                return one
+        """The failure mode with that invariant as its target.
+
+        The scenario's own entry for the invariant is used if there is one.
+        """
+        for mode in self.each:
+            if mode.breaks == invariant:
+                return mode
         return evolve(self, breaks=invariant, tolerates=(), also_breaks=())
 
     def _as(self, also: AlsoBreaks) -> "FailureMode":
-        said = {name: value for name, value in asdict(also, recurse=False).items() if value is not None}
-        return evolve(self, also_breaks=(), **said)
+        changes = {name: value for name, value in asdict(also, recurse=False).items() if value is not None}
+        return evolve(self, also_breaks=(), **changes)
 
     @property
     def has_fault(self) -> bool:
-        """Whether the fault changes anything: that of the template does not."""
+        """True if the fault changes the queue. The fault of the template changes nothing."""
         queue = Queue(store=cast(Store, None))
         try:
             return self.fault(queue) != queue
-        except TypeError:  # it asks for more of the store than that there is one
+        except TypeError:  # the fault uses the store, and there is none here
             return True
 
 
 def _check(mode: FailureMode) -> None:
-    """Refuse a target, or a search, that makes no sense. Raises ValueError."""
+    """Reject a target or a strategy that contradicts the rest of the scenario. Raises ValueError."""
     Target(mode.breaks, mode.tolerates)
     if "PowerLoss" in dict(mode.strategy.weights) and not mode.scope.power_loss:
         raise ValueError("PowerLoss has a weight, and the scope is not Scope(power_loss=True)")
     if mode.strategy.tick_seconds != mode.bounds.tick_seconds:
         raise ValueError(
             f"tick_seconds is {mode.strategy.tick_seconds} in the strategy, and {mode.bounds.tick_seconds} "
-            "in the bounds: the proof would not try what the search draws"
+            "in the bounds; a search and its proof must use the same ticks"
         )
 
 
@@ -170,11 +177,12 @@ def failure_mode(wanted: str) -> FailureMode:
     """The failure mode of that id, number or folder name: FM_001, fm1, 1. Raises UnknownFailureMode."""
     number = re.fullmatch(r"(?:fm_?)?([0-9]{1,3})(?:_[a-z0-9_]+)?", wanted.strip(), re.IGNORECASE)
     folders = _folders()
-    for folder in folders:  # the scenario of no other one is imported
+    for folder in folders:  # only the scenario of this failure mode is imported
         if number and int(number.group(1)) == int(folder.name[3:6]):
             return _load(folder)
     raise UnknownFailureMode(
-        f"there is no failure mode {wanted[:40]!r}; known are {', '.join([one.name[:6] for one in folders])}"
+        f"there is no failure mode {wanted[:40]!r}; known are "
+        f"{', '.join([folder.name[:6] for folder in folders])}"
     )
 
 

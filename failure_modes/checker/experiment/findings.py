@@ -1,4 +1,4 @@
-"""What the oracles find. A finding and its actions are data; text is made of them where people read it."""
+"""Findings of the oracles. A finding is data; the package `report` makes the text."""
 
 from attrs import frozen
 
@@ -7,7 +7,7 @@ from model.actions import Action
 
 @frozen(kw_only=True)
 class Finding:
-    """What an oracle found. `invariant` is None for a divergence; `step` is None in the liveness run."""
+    """One result of an oracle. `invariant` is None for a divergence; `step` is None in the liveness run."""
 
     invariant: str | None
     step: int | None
@@ -16,7 +16,7 @@ class Finding:
 
 
 class Found(Exception):
-    """A run found something wrong. Carries the finding and the actions; the text is only for people."""
+    """A run found a divergence or a violation. The exception has the finding and the actions of the run."""
 
     def __init__(self, finding: Finding, actions: tuple[Action, ...]) -> None:
         super().__init__(f"{finding.invariant or 'divergence'}: {finding.got}")
@@ -29,4 +29,4 @@ class Divergence(Found):
 
 
 class Violation(Found):
-    """An invariant does not hold on what the system did."""
+    """The behaviour of the system breaks an invariant."""

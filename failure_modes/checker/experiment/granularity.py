@@ -1,10 +1,13 @@
-"""Where a process pauses: the one thing of a scope that the simulation knows."""
+"""The granularity of a run: where a process pauses. The simulation knows no other part of a scope."""
 
 from enum import StrEnum
 
 
 class Granularity(StrEnum):
-    """Where a process pauses: before each transaction, or before each statement and after each COMMIT."""
+    """The points at which a process pauses.
+
+    At `transaction`: before each transaction. At `statement`: before each statement and after each COMMIT.
+    """
 
     TRANSACTION = "transaction"
     STATEMENT = "statement"

@@ -1,4 +1,4 @@
-"""The scope of a run: what must be known, besides the actions, to run a trace again."""
+"""The scope of a run: with the actions, it is all that a replay needs."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -16,7 +16,7 @@ WORKER_NAMES = "ABCDEFGH"
 
 
 class StoreKind(StrEnum):
-    """Which database the real queue runs on."""
+    """The database that the real queue runs on."""
 
     SQLITE = "sqlite"
     POSTGRESQL = "postgresql"
@@ -24,21 +24,21 @@ class StoreKind(StrEnum):
 
 @frozen(kw_only=True)
 class Scope:
-    """`workers` virtual workers, named A, B, …, under the model's `settings`."""
+    """The processes, granularity, settings and database of a run. The workers are named A, B and so on."""
 
     workers: int = field(default=2, validator=[validators.ge(1), validators.le(len(WORKER_NAMES))])
     granularity: Granularity = Granularity.TRANSACTION
     settings: Settings = field(factory=Settings)
     store: StoreKind = StoreKind.SQLITE
     power_loss: bool = False
-    """Whether writes and syncs are recorded, so that power may fail."""
+    """True if writes and syncs are recorded, so that power may fail."""
     constraints: bool = True
-    """Whether the schema has its unique indexes. They refuse some faults, and then nothing breaks."""
+    """True if the schema has its unique indexes. They make the effects of some faults impossible."""
     reconcilers: int = field(default=1, validator=[validators.ge(1), validators.le(len(RECONCILERS))])
     worker_attempts_max: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
-    """The attempts in the policies of all but the producer; None: as in the settings.
+    """The attempts in the policies of all processes but the producer; None: as in the settings.
 
-    A job has the number that its producer gave it, so this one may change nothing.
+    A job has the number that its producer gave it, so this number must change nothing.
     """
 
     @property
@@ -59,7 +59,7 @@ class Scope:
 
     @property
     def description(self) -> str:
-        """The workers, and what is not as usual, in words: `2 workers, 1 retry in 60 s`."""
+        """The workers, and the settings that differ from the defaults: `2 workers, 1 retry in 60 s`."""
         settings, usual = self.settings, Settings()
         words = [_counted(self.workers, "worker", "workers")]
         if self.reconcilers > 1:
@@ -101,16 +101,16 @@ def _counted(number: int, one: str, many: str) -> str:
 
 
 Fault = Callable[[Queue], Queue]
-"""Puts a fault into a queue, from outside: it replaces a policy, or more."""
+"""A function that returns the queue with a fault: usually, one policy is replaced."""
 
 
 def guarded(queue: Queue) -> Queue:
-    """No fault: the queue as a user has it."""
+    """Put in no fault: the queue is the one that a user has."""
     return queue
 
 
 def build_queue(store: Store, settings: Settings, fault: Fault) -> Queue:
-    """The real queue over a store, with the model's settings."""
+    """Build the real queue over a store, with the model's settings and a fault."""
     retry = Retry(
         attempts_max=settings.attempts_max,
         backoff_seconds=settings.backoff_ms / 1000,

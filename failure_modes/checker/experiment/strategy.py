@@ -1,7 +1,7 @@
-"""What a search may do: which actions, how often, how many, for how long.
+"""The strategy of a search: which actions it draws, how often, and how many.
 
-A failure mode is a restricted strategy: leave out what it does not need, and the search finds it sooner and
-shrinks it further.
+The strategy of a failure mode has only the actions that the break needs. The search then finds the break
+sooner, and minimises its trace further.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from model.actions import (
 ACTION_NAMES = tuple(action.__name__ for action in ACTIONS)
 
 STATEMENTS_A_TRANSACTION = 7
-"""How many boundaries at granularity `statement` one at granularity `transaction` is worth, about."""
+"""The approximate number of boundaries in a transaction, at granularity `statement`."""
 
 
 def _known(_: object, __: object, weights: tuple[tuple[str, int], ...]) -> None:
@@ -41,14 +41,14 @@ def _known(_: object, __: object, weights: tuple[tuple[str, int], ...]) -> None:
 
 @frozen(kw_only=True)
 class Strategy:
-    """How a search draws the actions of an example, in whatever scope.
+    """The rules by which a search draws the actions of an example, in any scope.
 
-    `weights` says how often each action is tried beside the others; an action that is not named is not used.
-    `jobs` are enqueued under the keys k1, k2, …, and `poisons` under p1, p2, …: poison jobs, which kill each
-    worker that runs their handler. `helpers_pause` says that the fault tears an operation of the producer or
-    the reconciler in two transactions. `tick_seconds` are the times that may pass at once. `steps` bounds the
-    draws of an example; at granularity `statement` twice as many, half of which run on for
-    `STATEMENTS_A_TRANSACTION` statements, or to where there is something to choose.
+    `weights` gives the relative frequency of each action; an action without a weight is not used. `jobs` are
+    enqueued under the keys k1, k2, … `poisons` are poison jobs, which kill each worker that runs their
+    handler; they are enqueued under p1, p2, … `helpers_pause` is true if the fault splits an operation of the
+    producer or the reconciler into two transactions. `tick_seconds` are the lengths that a tick may have.
+    `steps` is the number of draws in an example. At granularity `statement` it is doubled; half of these
+    draws run `STATEMENTS_A_TRANSACTION` statements at once, or stop earlier at a choice point.
     """
 
     weights: tuple[tuple[str, int], ...] = field(validator=_known)
@@ -68,24 +68,27 @@ class Strategy:
         return self.steps * 2 if scope.granularity is Granularity.STATEMENT else self.steps
 
     def alphabet(self, scope: Scope) -> tuple[Action, ...]:
-        """The actions to draw from, each as often as its weight says; simplest first: they shrink to it."""
+        """The actions to draw from, each repeated by its weight. Shrinking prefers the first ones."""
         weights = dict(self.weights)
         drawn: list[Action] = []
         for name in ACTION_NAMES:
             for action in self._instances(name, scope):
                 drawn += [action] * weights.get(name, 0)
         if not drawn:
-            raise ValueError("every action has weight 0: there is nothing to try")
+            raise ValueError("every action has weight 0, so no action can be drawn")
         return tuple(drawn)
 
     def bursts(self, scope: Scope) -> tuple[tuple[Action, ...], ...]:
-        """What one draw does. At granularity `statement` a process may also run on for a transaction."""
+        """The possible results of one draw: one action, or several steps of one process.
+
+        Several steps are drawn only at granularity `statement`; they are about one transaction.
+        """
         alphabet = self.alphabet(scope)
         single = tuple([(action,) for action in alphabet])
         if scope.granularity is Granularity.TRANSACTION:
             return single
-        on = STATEMENTS_A_TRANSACTION
-        long = [(action, *[Step(worker=name)] * on) for action in alphabet if (name := _runs_on(action))]
+        more = STATEMENTS_A_TRANSACTION
+        long = [(action, *[Step(worker=name)] * more) for action in alphabet if (name := _continues(action))]
         return (*single, *long)
 
     def _instances(self, name: str, scope: Scope) -> Iterator[Action]:
@@ -111,7 +114,7 @@ class Strategy:
                 yield PowerLoss()
 
     def _helpers(self, scope: Scope) -> tuple[str, ...]:
-        """The producer and the reconcilers move by themselves only where they can be paused half way."""
+        """The producer and the reconcilers, if they can pause in an operation; else they need no `Step`."""
         if scope.granularity is Granularity.TRANSACTION and not self.helpers_pause:
             return ()
         weights = dict(self.weights)
@@ -119,8 +122,8 @@ class Strategy:
         return (*producers, *(scope.reconciler_names if weights.get("Reconcile") else ()))
 
 
-def _runs_on(action: Action) -> str | None:
-    """The process that runs on after the action."""
+def _continues(action: Action) -> str | None:
+    """The process that can continue after the action; None if there is none."""
     return None if isinstance(action, Crash) else actor_of(action)
 
 
@@ -138,4 +141,4 @@ UNRESTRICTED = Strategy(
     tick_seconds=(30, 29.999, 0.001, 1),
     steps=40,
 )
-"""Everything, freely interleaved; the ticks meet a lease's end to the millisecond."""
+"""Every action except loss of power. A tick can end just before, at, or just after the end of a lease."""

@@ -1,4 +1,4 @@
-"""The target of a run: the invariant that it is to break, and the invariants that may break before it."""
+"""The target of a search: the invariant to break, and the invariants that may break before it."""
 
 from attrs import frozen
 
@@ -6,15 +6,15 @@ from model.invariants import INVARIANTS
 
 _KNOWN = tuple([rule.id for rule in INVARIANTS])
 _NEVER_TOLERATED = {"INV_005": ("INV_003",)}
-"""By target, the invariants that must hold on the way: the target is judged by what they promise."""
+"""For a target, the invariants that it may not tolerate, because its check relies on them."""
 
 
 @frozen
 class Target:
-    """The invariant to break. Those it `tolerates` may break before; any other that does ends the run.
+    """The invariant to break. The run goes on if an invariant in `tolerates` breaks; any other break ends it.
 
-    Raises ValueError for an unknown invariant; for a target that tolerates itself; and for INV_005 where it
-    tolerates INV_003, which keeps the faults of an ending few (`model.invariants.condensed`).
+    Raises ValueError if an invariant is unknown, if the target tolerates itself, or if INV_005 tolerates
+    INV_003: the check of INV_005 relies on INV_003 (`model.invariants.condensed`).
     """
 
     invariant: str
@@ -29,7 +29,7 @@ class Target:
         for named in _NEVER_TOLERATED.get(self.invariant, ()):
             if named in self.tolerates:
                 raise ValueError(
-                    f"{self.invariant} cannot tolerate {named}: what it is judged by would be gone"
+                    f"{self.invariant} cannot tolerate {named}, because its check relies on {named}"
                 )
 
     def __str__(self) -> str:
@@ -37,14 +37,15 @@ class Target:
 
 
 def tolerating_others(invariant: str) -> Target:
-    """The target that tolerates every other invariant that it can."""
+    """The target that tolerates every invariant that it may tolerate."""
     never = (invariant, *_NEVER_TOLERATED.get(invariant, ()))
     return Target(invariant, tuple([other for other in _KNOWN if other not in never]))
 
 
 def needs_ending(target: Target | None) -> bool:
-    """Whether an example must be run to its end.
+    """True if an example must have its liveness run.
 
-    Only there can INV_004 and INV_005 be judged. INV_006 is judged on each change, and recovery makes some.
+    INV_004 and INV_005 are judged only at the end. INV_006 is judged on each change, and the liveness run
+    makes changes.
     """
     return target is None or target.invariant in ("INV_004", "INV_005", "INV_006")

@@ -1,6 +1,6 @@
 """One action on the system and on the model, then the judgement: lock-step, liveness, what was reached.
 
-The way of an action through this room:
+What happens to an action in this package:
 
 1. `Lockstep.apply` (`lockstep.py`) calls the four parts of a run, in this order.
 2. `SystemSide` (`system_side.py`) moves the system, reads what it did, and notes what its database chose.
@@ -16,5 +16,5 @@ together they are a `Snapshot`, which a run can be restored to.
 
 A search or a replay sees a run through `run.py` alone, so that a subject without a model can be run as well.
 
-This room must not know how actions are chosen: no search, no proof, no trace.
+This package must not know how actions are chosen: no search, no proof, no trace.
 """

@@ -5,7 +5,7 @@ from decimal import Decimal
 from attrs import asdict
 
 from model.events import Environment, Event, EventKind, Outcome, Reason
-from model.state import Durable
+from model.state import Breaker, Durable, Effect, Execution, Job
 
 _REFUSED: dict[str, str] = {
     Reason.ALREADY_COMMITTED: "{job} has committed",
@@ -126,15 +126,16 @@ def contrast(expected: str, got: str) -> str:
 
 def _values(durable: Durable) -> dict[str, str]:
     """Each value by its name, in a fixed order: rows by their ids, then what has no id."""
-    rows = [(f"job-{job.id}", job) for job in durable.jobs]
+    rows: list[tuple[str, Job | Execution | Effect | Breaker]] = []
+    rows += [(f"job-{job.id}", job) for job in durable.jobs]
     rows += [(f"exec-{execution.id}", execution) for execution in durable.executions]
     rows += [(f"effect-{number}", effect) for number, effect in enumerate(durable.effects, start=1)]
     rows += [("breaker", durable.breaker)]
-    values = {}
+    values: dict[str, str] = {}
     for name, row in rows:
         values[name] = "present"
         values |= {f"{name}.{key}": _value(key, value) for key, value in asdict(row).items()}
-    values |= {f"charge-{number}": value for number, value in enumerate(durable.charges, start=1)}
+    values |= {f"charge-{number}": str(value) for number, value in enumerate(durable.charges, start=1)}
     values |= {f"retry-{number}": _seconds(at) for number, at in enumerate(durable.retries, start=1)}
     values["the order of the jobs"] = ", ".join([str(job.id) for job in durable.jobs])
     return values | {"the order of the executions": ", ".join([str(one.id) for one in durable.executions])}

@@ -1,13 +1,13 @@
 """Lock-step: one action on the system and on the model, then the comparison, then the invariants.
 
-`Lockstep.apply` is the way of one action through this room:
+`Lockstep.apply` takes one action:
 
 1. `SystemSide` moves the system, and reads what it did (`system_side.py`).
-2. `Reference` takes the same action on the model (`reference.py`).
+2. `Reference` takes the same action on the model (`reference.py`). A rejection is a divergence at once.
 3. `Ledger` keeps the record (`ledger.py`).
 4. `Judge` judges the change by the invariants; `Reference` compares rows, audit and phase (`judge.py`).
 
-How actions are chosen is not known here.
+This module does not know how actions are chosen.
 """
 
 from typing import Self
@@ -24,7 +24,7 @@ from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.oracle.reference import Difference, Reference
 from failure_modes.checker.oracle.run import play
 from failure_modes.checker.oracle.system_side import SystemSide, SystemSnapshot
-from failure_modes.checker.simulation.stepping import NotTheSame
+from failure_modes.checker.simulation.stepping import NotDeterministic
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.abstraction import same_history
 from failure_modes.checker.subject.worlds import world_of
@@ -153,7 +153,7 @@ class Lockstep:
         ledger.start_recovery()
         noted = tuple(ledger.events)
         history = noted if self.world.restorable else self.system.history()
-        same = same_history(history, noted, in_order=not self.world.overlaps)
+        same = same_history(history, noted, in_order=not self.world.database.overlaps)
         if not same and self.reference.state is not None:
             self._diverge(("the audit is complete", "the audit is without earlier rows, or has changed ones"))
         self.judge.judge_ending(
@@ -230,7 +230,7 @@ class Lockstep:
         for action in snapshot.path:
             self.apply(action)
         if not self.system.is_at(snapshot.system):
-            raise NotTheSame(f"the same {len(snapshot.path)} actions led to another place than before")
+            raise NotDeterministic(f"the same {len(snapshot.path)} actions led to another place than before")
         self.ledger.forget_records()
 
 

@@ -48,5 +48,5 @@ class Record:
     @property
     def passed_over(self) -> bool:
         """True if a lease did not see one of the jobs, because another transaction held it."""
-        look = self.moved.look
-        return look is not None and len(look.unheld) < len(self.before.jobs)
+        read = self.moved.skip_locked
+        return read is not None and len(read.unlocked) < len(self.before.jobs)

@@ -10,8 +10,10 @@ from typing import cast
 from attrs import frozen
 
 from failure_modes.checker.simulation.content import Content
+from failure_modes.checker.simulation.power_loss_world import PowerLossWorld
 from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot, StepResult
+from failure_modes.checker.simulation.replayed_world import ReplayedWorld
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.abstraction import AuditCursor, read
@@ -69,8 +71,8 @@ class SystemSide:
         self.world = world
         self._power_loss = power_loss
         self.durable = Durable()
-        self._audit = AuditCursor(in_order=not world.overlaps)
-        self._visibility = VisibilityLog(overlaps=world.overlaps)
+        self._audit = AuditCursor(in_order=not world.database.overlaps)
+        self._visibility = VisibilityLog(overlaps=world.database.overlaps)
         self._known: dict[int, tuple[Content, Durable]] = {}
         """The rows of each content that a restorable world had."""
 
@@ -120,9 +122,10 @@ class SystemSide:
                 return self._observed(action, StepResult())
             case Crash():
                 self.world.processes[action.worker].kill()
-                return self._observed(action, StepResult(changed=not self.world.unused))
+                return self._observed(action, StepResult(changed=not self.world.content.is_pending))
             case PowerLoss():
-                self._audit = AuditCursor(self.world.lose_power(), in_order=not self.world.overlaps)
+                assert isinstance(self.world, PowerLossWorld), "only such a world loses power"
+                self._audit = AuditCursor(self.world.lose_power(), in_order=not self.world.database.overlaps)
                 return self._observed(action, StepResult(changed=True))
             case _:
                 return self._move(action)
@@ -131,9 +134,10 @@ class SystemSide:
         """Where the system is."""
         extra: tuple[object, ...] = ()
         if self.world.restores_by_replay:
+            assert isinstance(self.world, ReplayedWorld), "only such a world is restored by replay"
             extra = (*self._visibility.extra(self.now), *self.world.extra_state())
         return SystemSnapshot(
-            content=self.world.content(),
+            content=self.world.content.now(),
             durable=self.durable,
             now=self.now,
             processes=self._processes(),
@@ -144,14 +148,15 @@ class SystemSide:
         """Be there again, in a world that is restored by its content."""
         self.world.restore(snapshot.content, snapshot.now, snapshot.processes)
         self.durable = snapshot.durable
-        self._audit = AuditCursor(self.world.audit_before(snapshot.content))
+        self._audit = AuditCursor(self.world.content.audit_end(snapshot.content))
 
     def start_over(self) -> None:
         """Be where nothing has happened, in a world that is restored by replaying its actions."""
+        assert isinstance(self.world, ReplayedWorld), "only such a world is restored by replay"
         self.world.start_over()
         self.durable = Durable()
-        self._audit = AuditCursor(in_order=not self.world.overlaps)
-        self._visibility = VisibilityLog(overlaps=self.world.overlaps)
+        self._audit = AuditCursor(in_order=not self.world.database.overlaps)
+        self._visibility = VisibilityLog(overlaps=self.world.database.overlaps)
 
     def is_at(self, snapshot: SystemSnapshot) -> bool:
         """True if the processes and the durable rows are as the snapshot says."""
@@ -159,7 +164,7 @@ class SystemSide:
 
     def history(self) -> tuple[Event, ...]:
         """The audit from its first row on, read again."""
-        return AuditCursor().new(self.world.observer)
+        return AuditCursor().new(self.world.database.observer)
 
     def _processes(self) -> tuple[ProcessSnapshot, ...]:
         return tuple([process.snapshot() for process in self.world.processes.values()])
@@ -173,12 +178,12 @@ class SystemSide:
             operation = cast(Action, process.transaction.intend(action))
         current_job = process.current_job
         moved = process.resume(action)
-        self._visibility.look(process, moved, self.durable, self.now)
+        self._visibility.note_read(process, moved, self.durable, self.now)
         before, events, visibility = self.durable, self._read(moved), SERIAL
         if moved.committed:
             visibility = self._visibility.of_commit(process, before, self.durable, self.now)
         if moved.committed or moved.rolled_back or moved.error is not None:
-            process.transaction.settle()
+            process.transaction.clear_intent()
         return SystemStep(
             action=action,
             moved=moved,
@@ -202,9 +207,11 @@ class SystemSide:
         """Read the rows into `durable`. Returns the audit rows that are new."""
         if not moved.changed:
             return ()
-        content = self.world.content() if self.world.restorable else None
+        content = self.world.content.now() if self.world.restorable else None
         _, known = self._known.get(id(content), (None, None))
-        self.durable, events = read(self.world.observer, self.world.gateway, cursor=self._audit, known=known)
+        self.durable, events = read(
+            self.world.database.observer, self.world.gateway, cursor=self._audit, known=known
+        )
         if content is not None and known is None:
             if len(self._known) > CONTENTS_MAX:
                 self._known.clear()
@@ -228,14 +235,14 @@ class VisibilityLog:
         """What was noted, with times counted from now."""
         return tuple([(job, at - now) for job, at in sorted(self._changed_at.items(), key=str)])
 
-    def look(self, process: Process, moved: StepResult, durable: Durable, now: int) -> None:
+    def note_read(self, process: Process, moved: StepResult, durable: Durable, now: int) -> None:
         """If the process read the jobs, note those that were due and held by no other transaction."""
-        look = moved.look
-        if look is not None:
-            at = now if look.at is None else look.at
+        read = moved.skip_locked
+        if read is not None:
+            at = now if read.read_at is None else read.read_at
             known = {job.id for job in durable.jobs}
-            due = [job for job in look.unheld if job in known and durable.is_due(job, at)]
-            process.transaction.saw(frozenset(due))
+            due = [job for job in read.unlocked if job in known and durable.is_due(job, at)]
+            process.transaction.add_visible(frozenset(due))
 
     def of_commit(self, process: Process, before: Durable, after: Durable, now: int) -> Visibility:
         """What the database chose for the operation that has just been committed."""
@@ -251,11 +258,11 @@ class VisibilityLog:
         self._changed_at |= dict.fromkeys(
             touched, now if transaction.read_at is None else transaction.read_at
         )
-        looks = transaction.take_looks()
+        visible = transaction.take_visible()
         return Visibility(
             job=job,
             execution=execution,
-            jobs_seen=looks[0] if looks else None,
+            jobs_seen=visible[0] if visible else None,
             since=since,
             asked_at=transaction.first_read_at,
         )

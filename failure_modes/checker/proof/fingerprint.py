@@ -182,13 +182,13 @@ class Fingerprints:
             for names in self.renamings:
                 log = [self._entry(entry, system.now, ranks, names) for entry in process.log]
                 pending = _intent(process.pending) if process.pending else None
-                looks = [sorted(look) for look in process.looks]
+                visible = [sorted(rows) for rows in process.visible]
                 where = (
                     process.at.name,
                     process.waits,
                     process.in_transaction,
                     process.current_job,
-                    *((process.place_at_server, looks) if process.place_at_server or looks else ()),
+                    *((process.place_at_server, visible) if process.place_at_server or visible else ()),
                 )
                 parts.append(_digest(repr((where, pending, log)).encode()))
             known = self._parts[key] = (process, system.content), tuple(parts)

@@ -45,9 +45,9 @@ class Successors:
         footprints: bool = True,
     ) -> None:
         """`footprints`: note what each action touched."""
-        world = world_of(scope, fault, restorable=True, forgets=answers)
+        world = world_of(scope, fault, restorable=True, records_answers=answers)
         self.lockstep = Lockstep(scope, fault, target=target, world=world)
-        self.columns = world.columns()
+        self.columns = world.content.columns()
         self.fingerprints = Fingerprints(scope, self.columns, world.subject.layout, symmetry=symmetry)
         self.names = self.lockstep.names
         self.real_steps = 0
@@ -83,7 +83,7 @@ class Successors:
     def own(self, snapshot: Snapshot) -> Snapshot:
         """The same snapshot, in which equal parts are the same object: a memory knows them by their id."""
         system = snapshot.system
-        content, durable = self._once(self.lockstep.world.same(system.content), system.durable)
+        content, durable = self._once(self.lockstep.world.content.shared(system.content), system.durable)
         processes = tuple([self._same(process) for process in system.processes])
         accepted = self._intern(snapshot.ledger.accepted)
         return evolve(
@@ -136,7 +136,7 @@ class Successors:
             moved.remember(process)
             if state is not None and name in lockstep.scope.names:
                 worker = state.workers[self.names.index(name)]
-        content, durable = self._once(world.content(), lockstep.durable)
+        content, durable = self._once(world.content.now(), lockstep.durable)
         return StateChange(
             content=content,
             durable=durable,

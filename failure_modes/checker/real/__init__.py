@@ -1,1 +1,1 @@
-"""Real processes: the same schedules, chaos, and what a loss of power leaves on a disk."""
+"""Real processes: fidelity of the simulation, chaos, and the disk images after a loss of power."""

@@ -1,4 +1,4 @@
-"""The books of a chaos run: what is wrong, from the rows and from what the processes said themselves."""
+"""The audit of a chaos run: it compares the rows of the store with the logs of the processes."""
 
 import json
 from collections import Counter
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from failure_modes.checker.real.chaos_process import said as read_log
+from failure_modes.checker.real.chaos_process import read_log
 from system.audit import EventKind
 from system.store import AuditRow, Execution, Status, Store
 
@@ -15,7 +15,7 @@ _OPEN = (Status.LEASED, Status.IN_PROGRESS, Status.COMMITTED)
 
 @frozen(kw_only=True)
 class AuditReport:
-    """What came of it. Each list names what is wrong; all are empty where the queue kept its promises."""
+    """The result of an audit. Each tuple lists defects; all are empty if the queue kept its promises."""
 
     jobs: int
     accepted: int
@@ -24,78 +24,85 @@ class AuditReport:
     lost: tuple[str, ...]
     duplicated: tuple[str, ...]
     stuck: tuple[str, ...]
-    strange: tuple[str, ...]
+    inconsistent: tuple[str, ...]
     died: tuple[str, ...]
     audit: Counter[str]
-    struck: Counter[str] = field(factory=Counter)
+    injected: Counter[str] = field(factory=Counter)
 
     @property
     def clean(self) -> bool:
-        """Whether nothing is lost, duplicated, stuck or strange."""
-        return not (self.lost or self.duplicated or self.stuck or self.strange or self.died)
+        """True if there is no defect."""
+        return not (self.lost or self.duplicated or self.stuck or self.inconsistent or self.died)
 
 
 def audit_report(
-    store: Store, folder: Path, struck: Counter[str], *, died: list[str], settled: bool
+    store: Store, folder: Path, injected: Counter[str], *, died: list[str], settled: bool
 ) -> AuditReport:
-    """The books: from the rows, and from what the processes said in the logs of the folder."""
-    said: dict[str, list[list[object]]] = {}
+    """Audit the rows of the store against the logs in the folder."""
+    logged: dict[str, list[list[object]]] = {}
     for path in sorted(folder.glob("*.log")):
         for words in read_log(path):
-            said.setdefault(str(words[0]), []).append(words)
-    asked = {str(words[1]) for words in said.get("asked", [])}
-    accepted = {(str(words[1]), words[2]) for words in said.get("accepted", [])}
-    ran = {str(words[1]) for words in said.get("ran", [])}
-    committed = {int(str(words[1])) for words in said.get("committed", [])}
+            logged.setdefault(str(words[0]), []).append(words)
+    requested = {str(words[1]) for words in logged.get("asked", [])}
+    accepted = {(str(words[1]), words[2]) for words in logged.get("accepted", [])}
+    ran = {str(words[1]) for words in logged.get("ran", [])}
+    committed = {int(str(words[1])) for words in logged.get("committed", [])}
     jobs, executions, effects = store.jobs(), store.executions(), store.effects()
     events = tuple(store.audit())
-    last: dict[int, list[Execution]] = {}
+    by_job: dict[int, list[Execution]] = {}
     for execution in executions:
-        last.setdefault(execution.job_id, []).append(execution)
-    done = Counter([one.job_id for one in executions if one.status in (Status.COMMITTED, Status.DONE)])
+        by_job.setdefault(execution.job_id, []).append(execution)
+    commits = Counter([one.job_id for one in executions if one.status in (Status.COMMITTED, Status.DONE)])
     written = Counter([effect.job_id for effect in effects])
-    by = {effect.execution_id for effect in effects}
+    with_effect = {effect.execution_id for effect in effects}
     owners = {execution.id: execution.job_id for execution in executions}
     keys = Counter([str(job.key) for job in jobs])
     ids = {str(job.key): job.id for job in jobs}
     buried = {event.job_id for event in events if event.event == EventKind.BURIED}
     names = {job.id: f"job-{job.id} ({job.key})" for job in jobs}
     lost, duplicated, stuck = [], [], []
-    strange = [] if settled else ["something is still to be done after all the time there was"]
+    inconsistent = [] if settled else ["a job is still pending or running after the time limit"]
     for key, number in sorted(accepted):
         if ids.get(key) != number:
             lost.append(f"{key} was accepted as job-{number}, and there is no such job")
-    lost += [f"exec-{one} was told that it committed, and has no effect" for one in sorted(committed - by)]
+    lost += [
+        f"the commit of exec-{number} was acknowledged, and it has no effect"
+        for number in sorted(committed - with_effect)
+    ]
     for one in executions:
-        if (one.id in by) is not (one.status in (Status.COMMITTED, Status.DONE)):
-            half = "an effect" if one.id in by else "no effect"
-            strange.append(f"exec-{one.id} of job-{one.job_id} is {one.status}, and has {half}")
-    description = {event.job_id for event in events} | set(written) | set(last)
-    lost += [f"job-{number} has left rows, and is gone" for number in sorted(description - set(names))]
+        if (one.id in with_effect) is not (one.status in (Status.COMMITTED, Status.DONE)):
+            has = "an effect" if one.id in with_effect else "no effect"
+            inconsistent.append(f"exec-{one.id} of job-{one.job_id} is {one.status}, and has {has}")
+    mentioned = {event.job_id for event in events} | set(written) | set(by_job)
+    lost += [
+        f"job-{number} has rows in other tables, and is gone" for number in sorted(mentioned - set(names))
+    ]
     duplicated += [f"{key} has {count} jobs" for key, count in sorted(keys.items()) if count > 1]
     succeeded = failed = 0
     for job in jobs:
-        attempts, name = last.get(job.id, []), names[job.id]
+        attempts, name = by_job.get(job.id, []), names[job.id]
         ended = not any(one.status in _OPEN for one in attempts)
         success = any(one.status is Status.DONE for one in attempts)
         spent = bool(attempts) and attempts[-1].attempt >= job.attempts_max
         succeeded += success
         failed += ended and spent and not success
         if not ended or not (success or spent):
-            stuck.append(f"{name} is not at an end")
-        if max(written[job.id], done[job.id]) > 1:
-            duplicated.append(f"{name} has {written[job.id]} effects, of {done[job.id]} commits")
-        if written[job.id] < done[job.id]:
+            stuck.append(f"{name} has not ended")
+        if max(written[job.id], commits[job.id]) > 1:
+            duplicated.append(f"{name} has {written[job.id]} effects and {commits[job.id]} commits")
+        if written[job.id] < commits[job.id]:
             lost.append(f"{name} was committed, and has no effect")
         if ended and spent and not success and (written[job.id] or job.id not in buried):
-            strange.append(f"{name} has failed, with {written[job.id]} effects, and no row says why")
-        if str(job.key) not in asked:
-            strange.append(f"nobody asked for {name}")
+            inconsistent.append(
+                f"{name} has failed, with {written[job.id]} effects, or without an audit row that says why"
+            )
+        if str(job.key) not in requested:
+            inconsistent.append(f"no producer enqueued {name}")
     wanted = {job.id: job.payload_json for job in jobs}
     for effect in effects:
         right = wanted.get(effect.job_id) == effect.value and owners.get(effect.execution_id) == effect.job_id
         if not right or json.loads(effect.value) not in ran:
-            strange.append(f"job-{effect.job_id} has an effect that nobody worked for: {effect.value}")
+            inconsistent.append(f"job-{effect.job_id} has an effect that no handler wrote: {effect.value}")
     return AuditReport(
         jobs=len(jobs),
         accepted=len(accepted),
@@ -104,10 +111,10 @@ def audit_report(
         lost=tuple(lost),
         duplicated=tuple(duplicated),
         stuck=tuple(stuck),
-        strange=tuple(strange),
+        inconsistent=tuple(inconsistent),
         died=tuple(died),
         audit=Counter([_name(event) for event in events]),
-        struck=struck,
+        injected=injected,
     )
 
 

@@ -1,7 +1,7 @@
 """One process of the chaos run: a producer, a worker or a reconciler, on the system's clock.
 
-It is killed, stopped and started again from outside, and knows nothing of that. What it did is in a log of
-its own, a line at a time: what was begun, and what came back.
+Another process kills, stops and starts it; this one has no code for that. It logs each request and each
+answer, one on each line, in a file of its own.
 """
 
 import importlib
@@ -26,22 +26,22 @@ from system.worker import Context, Worker
 POLL_SECONDS = 0.05
 WORK_SECONDS = 0.005
 BEATING = 0.5
-"""Of the jobs how many have a thread that beats; half of these threads are left behind."""
+"""The share of jobs with a heartbeat thread. Half of these threads outlive their handler."""
 BEAT_SECONDS = 0.002
 HOPELESS = "99"
-"""A job whose key ends so fails at every attempt, and is given up."""
+"""A job whose key ends with this fails at every attempt, and is buried."""
 CLOCK = SystemClock()
 
 
 @frozen(kw_only=True)
 class ProcessConfiguration:
-    """What a process is to do. `fault` is the module of a failure mode's scenario, or None."""
+    """The configuration of a process. `fault` is the module of a failure mode's scenario, or None."""
 
     role: str
     name: str
     folder: str
     db: str = field(repr=False)
-    """What the queue's commands are given as `--db`. It may hold a password."""
+    """The value of `--db` of the queue's commands. It may have a password."""
     seed: str
     lease_seconds: float
     jobs_a_second: float
@@ -49,24 +49,24 @@ class ProcessConfiguration:
 
     @property
     def log(self) -> Path:
-        """The process's own log: what it says outlives it, and is added to by the next of its name."""
+        """The log of the process. The next process of the same name appends to it."""
         return Path(self.folder, f"{self.name}.log")
 
 
 def main(text: str) -> None:
-    """Do what the orders, as JSON, say; for ever."""
+    """Run the configuration in the JSON text, for ever."""
     configuration = ProcessConfiguration(**json.loads(text))
     die_with_input()
     with configuration.log.open("a", encoding="ascii") as log, opened(configuration.db) as store:
         queue = build(configuration, store)
-        log.write("\n")  # the one before may have died in the midst of a line
+        log.write("\n")  # the process before this one may have died inside a line
         {"producer": _produce, "worker": _work, "reconciler": _reconcile}[configuration.role](
             configuration, queue, log
         )
 
 
 def opened(db: str) -> closing[Store]:
-    """The store, as soon as it can be opened."""
+    """The store; this waits until it can be opened."""
     while True:
         try:
             return named(db, BUSY_SECONDS).open()
@@ -75,7 +75,7 @@ def opened(db: str) -> closing[Store]:
 
 
 def build(configuration: ProcessConfiguration, store: Store) -> Queue:
-    """The queue as a user has it; or with the fault put in."""
+    """Build the queue, with the fault if there is one."""
     retry = Retry(attempts_max=5, backoff_seconds=0.05, jitter_seed=1)
     queue = Queue(store=store, policies=Policies(retry=retry), lease_seconds=configuration.lease_seconds)
     if configuration.fault is None:
@@ -84,8 +84,8 @@ def build(configuration: ProcessConfiguration, store: Store) -> Queue:
     return broken
 
 
-def said(log: Path) -> list[list[Any]]:
-    """What stands in a log, a line each; what was cut short when its process died is left out."""
+def read_log(log: Path) -> list[list[Any]]:
+    """The lines of a log. Lines that a dying process left incomplete are skipped."""
     lines = []
     for line in log.read_text(encoding="ascii").splitlines():
         try:
@@ -95,21 +95,21 @@ def said(log: Path) -> list[list[Any]]:
     return lines
 
 
-_SAYS = threading.Lock()
-"""Held by the thread that writes a line."""
+_LOG_LOCK = threading.Lock()
+"""The thread that writes a line holds this lock."""
 
 
 def _say(log: TextIO, *words: Any) -> None:
-    """One line, whole: it is in the file before the next thing is done. From any thread."""
-    with _SAYS:
+    """Write one line, and flush it. Any thread may call this."""
+    with _LOG_LOCK:
         log.write(json.dumps(words) + "\n")
         log.flush()
 
 
 def _produce(configuration: ProcessConfiguration, queue: Queue, log: TextIO) -> None:
-    """Ask for one job after the other; what nobody said yes to is asked for again."""
+    """Enqueue one job after another. A job that was not acknowledged is enqueued again."""
     chance = random.Random(configuration.seed)
-    accepted = {words[1] for words in said(configuration.log) if words[0] == "accepted"}
+    accepted = {words[1] for words in read_log(configuration.log) if words[0] == "accepted"}
     number = len(accepted)
     while True:
         key = f"{configuration.name}-{number}"
@@ -120,13 +120,13 @@ def _produce(configuration: ProcessConfiguration, queue: Queue, log: TextIO) -> 
             CLOCK.sleep(POLL_SECONDS)
             continue
         _say(log, "accepted", key, job.id)
-        if chance.random() > 0.02:  # else its answer is taken for lost, and it is asked for again
+        if chance.random() > 0.02:  # else the answer counts as lost, and the job is enqueued again
             number += 1
         CLOCK.sleep(chance.expovariate(configuration.jobs_a_second))
 
 
-class _Telling:
-    """The queue; what it answered to a commit is put in the log before the worker goes on."""
+class _LoggingQueue:
+    """The queue. It logs the answer to each commit before the worker continues."""
 
     def __init__(self, queue: Queue, log: TextIO) -> None:
         self._queue = queue
@@ -136,7 +136,7 @@ class _Telling:
         return getattr(self._queue, name)
 
     def commit_json(self, held: Execution, effect: str) -> bool:
-        """Commit, and say so if it was accepted."""
+        """Commit, and log the commit if it was accepted."""
         accepted = self._queue.commit_json(held, effect)
         if accepted:
             _say(self._log, "committed", held.id)
@@ -144,7 +144,7 @@ class _Telling:
 
 
 def _beat(context: Context, returned: threading.Event) -> None:
-    """Beat from a thread beside the handler, for as long as there is a lease."""
+    """Send heartbeats from a thread beside the handler, until the lease is lost or the handler returned."""
     with suppress(StoreUnavailable):
         while context.heartbeat() and not returned.wait(BEAT_SECONDS):
             pass
@@ -157,25 +157,27 @@ def _work(configuration: ProcessConfiguration, queue: Queue, log: TextIO) -> Non
         key = job.payload
         _say(log, "ran", key, context.attempt)
         drawn, beats, returned = chance.random(), chance.random(), threading.Event()
-        if configuration.fault is None and beats < BEATING:  # under a fault leases are to run out
+        if configuration.fault is None and beats < BEATING:  # with a fault, leases should run out
             threading.Thread(target=_beat, args=(context, returned), daemon=True).start()
         try:
             work_on(drawn, key)
         finally:
-            if beats < BEATING / 2:  # else the thread is left behind, and ends when its lease is gone
+            if beats < BEATING / 2:  # else the thread goes on until the lease is lost
                 returned.set()
         context.write(key)
 
     def work_on(drawn: float, key: str) -> None:
         if drawn < 0.001:
-            CLOCK.sleep(configuration.lease_seconds * 1.5)  # too long: another will have the job
+            CLOCK.sleep(
+                configuration.lease_seconds * 1.5
+            )  # longer than the lease: another worker gets the job
         elif drawn < 0.03 or key.endswith(HOPELESS):
-            raise ValueError("as it happens")
+            raise ValueError("a random failure of the handler")
         else:
             CLOCK.sleep(chance.uniform(0, 2 * WORK_SECONDS))
 
     Worker(
-        cast(Queue, _Telling(queue, log)),
+        cast(Queue, _LoggingQueue(queue, log)),
         handle,
         name=configuration.name,
         clock=CLOCK,

@@ -1,4 +1,4 @@
-"""Where the store of a run with real processes is, and what can be done to it from outside."""
+"""The location of the database of a run with real processes, and the faults that can be injected there."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -11,29 +11,29 @@ from system.store import Store
 
 
 @frozen(kw_only=True)
-class Place:
-    """A database for one queue, as the commands of the queue name one."""
+class DatabaseLocation:
+    """A database for one queue, and the operations of its server."""
 
     db: str = field(repr=False)
-    """A file, or an address, which may hold a password."""
+    """The path or address, as `--db` of the queue's commands. An address may have a password."""
 
     about: str | None = None
-    """What server it is on."""
+    """A description of the server; None for a file."""
 
     cut: Callable[[float], bool] | None = None
-    """Cut one of the connections there are, which a number from 0 to 1 points out. False if there is none."""
+    """Cut one connection, chosen by a number from 0 to 1. Returns False if there is none."""
 
     restart: Callable[[], None] | None = None
-    """Let the server crash, and recover. Raises NoWorld."""
+    """Crash the server, and let it recover. Raises NoWorld."""
 
-    alone: Callable[[], bool] | None = None
-    """Whether a process has left a transaction alone just now."""
+    idle: Callable[[], bool] | None = None
+    """Returns True if a transaction is idle now: its process sends no statement."""
 
-    alone_seconds: float = 0
-    """After so long the server ends such a transaction."""
+    idle_seconds: float = 0
+    """The idle timeout, after which the server ends such a transaction."""
 
     log: Path | None = None
-    """What the server has to say."""
+    """The log of the server."""
 
     @property
     def database(self) -> Database:

@@ -1,8 +1,7 @@
-"""Is what the checker simulates what happens to real processes? The same schedule, run both ways, compared.
+"""Fidelity: the same schedule is run in the simulation and with real processes, and both runs are compared.
 
-Compared are the statement that each action ran, in order, what it committed or waited for, where each process
-then stands, and what is left: every row of every table, the audit among them, and the last ids that were
-given.
+The comparison covers, for each action in order, its statement, its commit or wait, and the pause point of
+each process afterwards; and, at the end, every row of every table and the last ids that were given out.
 """
 
 import random
@@ -25,14 +24,14 @@ from failure_modes.checker.subject.worlds import world_of
 from failure_modes.checker.traces.database import all_kept
 from model.actions import Action, Crash
 
-TO_ITS_END = "to its end"
+NO_VIOLATION = "no violation"
 
 MakeWorld = Callable[[Scope, Fault], World]
 
 
 @frozen(kw_only=True)
 class Schedule:
-    """What is run both ways: actions, on which system."""
+    """A run to compare: the actions, and the system that they run on."""
 
     name: str
     scope: Scope
@@ -42,29 +41,30 @@ class Schedule:
 
 
 @frozen(kw_only=True)
-class Left:
-    """What a run did, and what it left."""
+class RunRecord:
+    """The record of a run: its steps, the rows at its end, and the `sometimes` properties that it reached."""
 
     steps: tuple[object, ...]
     rows: object
-    met: tuple[tuple[str, int], ...]
+    reached: tuple[tuple[str, int], ...]
 
 
 @frozen(kw_only=True)
-class Compared:
-    """A schedule that was run both ways. `difference` is None where there is none."""
+class Comparison:
+    """The result of a comparison. `difference` is None if both runs are equal."""
 
     schedule: Schedule
     difference: str | None
     steps: int
     crashes: int
-    met: Counter[str]
+    reached: Counter[str]
 
 
 def schedules(number: int, seed: int, store: StoreKind = StoreKind.SQLITE) -> Iterator[Schedule]:
-    """Random schedules of the guarded system: both granularities in turn, crashes in half of them.
+    """Random schedules of the guarded system.
 
-    In every tenth power may be lost besides, on SQLite.
+    The granularities alternate, and half of the schedules have crashes. On SQLite, every tenth may lose
+    power.
     """
     for at in range(number):
         granularity = Granularity.STATEMENT if at % 2 else Granularity.TRANSACTION
@@ -87,7 +87,7 @@ def schedules(number: int, seed: int, store: StoreKind = StoreKind.SQLITE) -> It
 
 
 def kept_schedules(store: StoreKind = StoreKind.SQLITE) -> Iterator[Schedule]:
-    """Each trace that was kept on that store, on the broken system and on the guarded one."""
+    """Each kept trace of that store, on the broken system and on the guarded one."""
     for path, trace in all_kept():
         if trace.scope.store is not store:
             continue
@@ -110,22 +110,22 @@ def kept_schedules(store: StoreKind = StoreKind.SQLITE) -> Iterator[Schedule]:
         )
 
 
-def compare(schedule: Schedule, real: MakeWorld = real_world_of) -> Compared:
-    """Run it both ways."""
-    simulated, happened = _run(schedule, world_of), _run(schedule, real)
-    met = Counter(dict(happened.met))
-    crashes = sum(isinstance(action, Crash) for action in schedule.actions) + met[OF_POISON]
-    return Compared(
+def compare(schedule: Schedule, other: MakeWorld = real_world_of) -> Comparison:
+    """Run a schedule in the simulation and in the other world, and compare."""
+    simulated, real = _run(schedule, world_of), _run(schedule, other)
+    reached = Counter(dict(real.reached))
+    crashes = sum(isinstance(action, Crash) for action in schedule.actions) + reached[OF_POISON]
+    return Comparison(
         schedule=schedule,
-        difference=_difference(schedule, simulated, happened),
-        steps=len(happened.steps),
+        difference=_difference(schedule, simulated, real),
+        steps=len(real.steps),
         crashes=crashes,
-        met=met,
+        reached=reached,
     )
 
 
 def _drawn(scope: Scope, strategy: Strategy, chance: random.Random) -> tuple[Action, ...]:
-    """Actions that can happen one after the other: drawn while the simulated world runs them."""
+    """Draw possible actions, while the simulated world runs them."""
     bursts = strategy.bursts(scope)
     with Lockstep(scope) as lockstep:
         for _ in range(strategy.steps_max(scope)):
@@ -136,15 +136,17 @@ def _drawn(scope: Scope, strategy: Strategy, chance: random.Random) -> tuple[Act
         return tuple(lockstep.ledger.actions)
 
 
-def _run(schedule: Schedule, make: MakeWorld) -> Left:
+def _run(schedule: Schedule, make: MakeWorld) -> RunRecord:
     world = make(schedule.scope, schedule.fault)
-    ended, places = TO_ITS_END, list[object]()
+    ended, pause_points = NO_VIOLATION, list[object]()
     with Lockstep(schedule.scope, schedule.fault, target=schedule.target, world=world) as lockstep:
         try:
             for action in schedule.actions:
                 if lockstep.possible(action):
                     lockstep.apply(action)
-                    places.append(tuple([(one.at, one.in_transaction) for one in world.processes.values()]))
+                    pause_points.append(
+                        tuple([(process.at, process.in_transaction) for process in world.processes.values()])
+                    )
             if not lockstep.over:
                 lockstep.finish()
         except Found as found:
@@ -157,27 +159,27 @@ def _run(schedule: Schedule, make: MakeWorld) -> Left:
                 record.blocked,
                 record.events,
                 record.after,
-                place,
+                points,
             )
-            for record, place in zip_longest(lockstep.ledger.records, places)
+            for record, points in zip_longest(lockstep.ledger.records, pause_points)
         ]
-        return Left(
+        return RunRecord(
             steps=(*steps, ended),
-            rows=world.left(),
-            met=tuple(sorted(lockstep.ledger.sometimes.items())),
+            rows=world.content.everything(),
+            reached=tuple(sorted(lockstep.ledger.sometimes.items())),
         )
 
 
-def _difference(schedule: Schedule, simulated: Left, happened: Left) -> str | None:
-    if schedule.target is None and simulated.steps[-1] != TO_ITS_END:
+def _difference(schedule: Schedule, simulated: RunRecord, real: RunRecord) -> str | None:
+    if schedule.target is None and simulated.steps[-1] != NO_VIOLATION:
         return f"the guarded system broke: {simulated.steps[-1]}"
-    if schedule.target is not None and simulated.steps[-1] == TO_ITS_END:
+    if schedule.target is not None and simulated.steps[-1] == NO_VIOLATION:
         return "the broken system did not break"
-    for number, (one, other) in enumerate(zip(simulated.steps, happened.steps, strict=False), start=1):
-        if one != other:
-            return f"step {number}: simulated {one}, real {other}"
-    if len(simulated.steps) != len(happened.steps):
-        return f"{len(simulated.steps)} steps simulated, {len(happened.steps)} real"
-    if simulated.rows != happened.rows:
-        return f"the rows that are left: simulated {simulated.rows}, real {happened.rows}"
+    for number, (step, real_step) in enumerate(zip(simulated.steps, real.steps, strict=False), start=1):
+        if step != real_step:
+            return f"step {number}: simulated {step}, real {real_step}"
+    if len(simulated.steps) != len(real.steps):
+        return f"{len(simulated.steps)} steps simulated, {len(real.steps)} real"
+    if simulated.rows != real.rows:
+        return f"rows at the end: simulated {simulated.rows}, real {real.rows}"
     return None

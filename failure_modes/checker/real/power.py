@@ -1,10 +1,10 @@
-"""What a loss of power leaves: a run's file operations are recorded, and the disks that they allow looked at.
+"""Power: record the file operations of a run, and check the disk images that a loss of power may leave.
 
-After each operation power may fail. The disk then has kept all that was written, or only what it was told to
-keep, or anything between (`disk/volatile.py`). Each such image is opened as the store opens a database, and
-must hold what was there after one of the run's commits: the last that was acknowledged, or the one that was
-under way. An older one means that an acknowledged commit is lost; anything else that the database is corrupt.
-What is found is then recovered by the real queue and a real worker, and the invariants are judged.
+Power may fail after each operation. The disk has then kept all writes, or only the synced ones, or any part
+of the others (`disk/volatile.py`). The store opens each such image. The image must have the content after a
+commit of the run: the last acknowledged commit, or the commit in progress. An older content means that an
+acknowledged commit is lost; any other content means that the database is corrupt. Then the real queue and a
+real worker recover each content, and the invariants are judged.
 """
 
 import random
@@ -20,11 +20,17 @@ from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.oracle.liveness import PATIENCE_MS, ROUNDS_MAX, next_time
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.simulation.content import Content
-from failure_modes.checker.simulation.disk.images import clear_away, complete_content, lay_out
+from failure_modes.checker.simulation.disk.images import complete_content, remove_files, write_files
 from failure_modes.checker.simulation.disk.operations import Operation, Sync
-from failure_modes.checker.simulation.disk.volatile import Disk, Image, nothing, some_of, torn
-from failure_modes.checker.simulation.disk.volatile import everything as all_of_it
-from failure_modes.checker.simulation.powered import PoweredWorld
+from failure_modes.checker.simulation.disk.volatile import (
+    Disk,
+    Image,
+    keep_all,
+    keep_sectors_of,
+    keep_some_of,
+    keep_synced_only,
+)
+from failure_modes.checker.simulation.power_loss_world import PowerLossWorld
 from failure_modes.checker.simulation.sqlite_database import new_path
 from failure_modes.checker.subject.abstraction import AuditCursor, read
 from failure_modes.checker.subject.pragmas import with_pragmas
@@ -40,29 +46,29 @@ from system.worker import Context, Worker
 SCOPE = Scope(power_loss=True)
 STEPS = 60
 EACH = 3
-"""Images after each operation of those drawn at random: whole writes lost, and sectors."""
+"""The number of random images of each kind after each operation: lost writes, and lost sectors."""
 
 CHECKPOINT = "wal_autocheckpoint = 12"
-"""In every second run the log is copied back after so many pages, and not after 1,000: a run is too short."""
+"""The pragma of every second run: a checkpoint after 12 pages. No run writes the default, 1,000 pages."""
 
 
 @frozen(kw_only=True)
 class Setting:
-    """How SQLite keeps a database."""
+    """The durability settings of SQLite."""
 
     journal: str
     synchronous: str
 
     @property
     def pragmas(self) -> tuple[str, ...]:
-        """What makes it so; nothing where the store does."""
+        """The pragmas that make these settings; none for the settings of the store."""
         return (
             () if self == STORE else (f"journal_mode = {self.journal}", f"synchronous = {self.synchronous}")
         )
 
 
 STORE = Setting(journal="WAL", synchronous="FULL")
-"""The store's own."""
+"""The settings of the store."""
 
 SETTINGS = (
     *[Setting(journal="WAL", synchronous=level) for level in ("OFF", "NORMAL", "FULL", "EXTRA")],
@@ -73,47 +79,48 @@ SETTINGS = (
 
 
 @frozen(kw_only=True)
-class Looked:
-    """What came of the images of a run, or of several."""
+class PowerReport:
+    """The counts of the images of one or more runs."""
 
     runs: int = 0
     commits: int = 0
     checkpoints: int = 0
-    """Times that the log was copied back to the database."""
+    """The number of checkpoints: the log was copied to the database."""
     images: int = 0
     at_risk: int = 0
-    """Images of moments at which something had been written and not been synced."""
-    different: int = 0
-    """Images that are not the same as another of the run, byte for byte."""
+    """Images of moments with unsynced writes."""
+    distinct: int = 0
+    """Images that differ from every other image of their run."""
     lost: int = 0
     """Images in which an acknowledged commit is missing."""
     corrupt: int = 0
+    """Images that are no database, or have the content after no commit."""
     recovered: int = 0
-    """Different contents that were recovered, and the invariants judged."""
-    breaches: tuple[str, ...] = ()
-    """What the invariants say of what was recovered."""
-    first: str = ""
-    """The first that was lost or corrupt, in words."""
+    """Distinct contents that were recovered and judged."""
+    violations: tuple[str, ...] = ()
+    """The violations after the recovery."""
+    first_problem: str = ""
+    """A description of the first image that was lost or corrupt."""
 
-    def __add__(self, other: "Looked") -> "Looked":
-        return Looked(
+    def __add__(self, other: "PowerReport") -> "PowerReport":
+        return PowerReport(
             runs=self.runs + other.runs,
             commits=self.commits + other.commits,
             checkpoints=self.checkpoints + other.checkpoints,
             images=self.images + other.images,
             at_risk=self.at_risk + other.at_risk,
-            different=self.different + other.different,
+            distinct=self.distinct + other.distinct,
             lost=self.lost + other.lost,
             corrupt=self.corrupt + other.corrupt,
             recovered=self.recovered + other.recovered,
-            breaches=(*self.breaches, *other.breaches),
-            first=self.first or other.first,
+            violations=(*self.violations, *other.violations),
+            first_problem=self.first_problem or other.first_problem,
         )
 
 
 @frozen(kw_only=True)
 class _Run:
-    """What was done to the files, and what was in the store after each commit: (operations done, content)."""
+    """The file operations of a run, and its commits: the number of operations before, and the content."""
 
     first: Disk
     operations: tuple[Operation, ...]
@@ -121,23 +128,23 @@ class _Run:
 
 
 @frozen
-class _Found:
-    """What an image holds; `wrong` says why it cannot be used."""
+class _ImageContent:
+    """The content of an image. `problem` is the reason if it has none."""
 
     content: Content | None = None
-    wrong: str = ""
+    problem: str = ""
 
 
 @frozen
-class _Looker:
-    """Opens images, each that differs once."""
+class _ImageChecker:
+    """Opens images. Equal images are opened once."""
 
     run: _Run
     path: Path
-    known: dict[bytes, _Found] = field(factory=dict)
+    known: dict[bytes, _ImageContent] = field(factory=dict)
     recovered: dict[Content, str | None] = field(factory=dict)
 
-    def found(self, image: Image) -> _Found:
+    def found(self, image: Image) -> _ImageContent:
         digest = blake2b(digest_size=16)
         for suffix, content in sorted(image.items()):
             digest.update(f"{suffix} {len(content)} ".encode() + content)
@@ -146,93 +153,94 @@ class _Looker:
             self.known[key] = self._open(image)
         return self.known[key]
 
-    def _open(self, image: Image) -> _Found:
-        lay_out(self.path, image)
+    def _open(self, image: Image) -> _ImageContent:
+        write_files(self.path, image)
         try:
             SQLiteStore(self.path, clock=ManualClock()).close()
-            content, wrong = complete_content(self.path)
-            one_of_it = content in [committed for _, committed in self.run.commits]
-            if content is not None and one_of_it and content not in self.recovered:
-                self.recovered[content] = _breach(self.path)
-            return _Found(content, wrong.replace("\n", " "))
+            content, problem = complete_content(self.path)
+            known = content in [committed for _, committed in self.run.commits]
+            if content is not None and known and content not in self.recovered:
+                self.recovered[content] = _recover_and_judge(self.path)
+            return _ImageContent(content, problem.replace("\n", " "))
         except StoreError as error:
-            return _Found(wrong=str(error))
+            return _ImageContent(problem=str(error))
         finally:
-            clear_away(self.path)
+            remove_files(self.path)
 
 
-def look(setting: Setting, seed: int, steps: int = STEPS) -> Looked:
-    """Run once with these settings, and look at what power losses would leave. Raises NoVFS.
+def check_images(setting: Setting, seed: int, steps: int = STEPS) -> PowerReport:
+    """Run once with these settings, and check the images that losses of power may leave. Raises NoVFS.
 
-    `steps` are the draws of the run, at most one action each.
+    `steps` is the number of draws of the run; a draw is at most one action.
     """
     run = _recorded(setting, seed, steps)
-    looker = _Looker(run, new_path())
+    checker = _ImageChecker(run, new_path())
     images = at_risk = lost = corrupt = 0
-    first = ""
+    first_problem = ""
     for at, risk, kind, image in _images(run, random.Random(f"{seed}:images")):
         images += 1
         at_risk += risk
-        found = looker.found(image)
+        found = checker.found(image)
         acknowledged = [content for done, content in run.commits if done <= at]
-        place_at_server = [content for done, content in run.commits if done > at][:1]
-        if found.content in (acknowledged[-1], *place_at_server):
+        in_progress = [content for done, content in run.commits if done > at][:1]
+        if found.content in (acknowledged[-1], *in_progress):
             continue
         lost += found.content in acknowledged
         corrupt += found.content not in acknowledged
-        what = found.wrong or f"commit {_place(run, found.content)} of {len(acknowledged) - 1} acknowledged"
-        first = first or f"seed {seed}, after operation {at}, {kind}: {what}"
-    return Looked(
+        number = _commit_number(run, found.content)
+        problem = found.problem or f"commit {number} of {len(acknowledged) - 1} acknowledged"
+        first_problem = first_problem or f"seed {seed}, after operation {at}, {kind}: {problem}"
+    return PowerReport(
         runs=1,
         commits=len(run.commits) - 1,
         checkpoints=sum(operation == Sync("") for operation in run.operations),
         images=images,
         at_risk=at_risk,
-        different=len(looker.known),
+        distinct=len(checker.known),
         lost=lost,
         corrupt=corrupt,
-        recovered=len(looker.recovered),
-        breaches=tuple([breach for breach in looker.recovered.values() if breach]),
-        first=first,
+        recovered=len(checker.recovered),
+        violations=tuple([violation for violation in checker.recovered.values() if violation]),
+        first_problem=first_problem,
     )
 
 
-def _place(run: _Run, content: Content | None) -> str:
-    places = [str(place) for place, (_, known) in enumerate(run.commits) if known == content]
-    return places[-1] if places else "that never was"
+def _commit_number(run: _Run, content: Content | None) -> str:
+    numbers = [str(number) for number, (_, known) in enumerate(run.commits) if known == content]
+    return numbers[-1] if numbers else "unknown"
 
 
-def _swap(queue: Queue, pragmas: tuple[str, ...]) -> Queue:
+def _with_settings(queue: Queue, pragmas: tuple[str, ...]) -> Queue:
     return with_pragmas(queue, *pragmas) if pragmas else queue
 
 
 def _recorded(setting: Setting, seed: int, steps: int) -> _Run:
-    """A random schedule without a loss of power, in lock-step with the model."""
+    """Run a random schedule without a loss of power, in lock-step with the model, and record it."""
     pragmas = (*setting.pragmas, *([CHECKPOINT] if seed % 2 else []))
-    fault = partial(_swap, pragmas=pragmas)
+    fault = partial(_with_settings, pragmas=pragmas)
     chance = random.Random(f"{seed}:schedule")
     bursts = UNRESTRICTED.bursts(SCOPE)
-    world = PoweredWorld(QueueSubject(SCOPE, fault), granularity=SCOPE.granularity)
-    first = world.database.at_first
+    world = PowerLossWorld(QueueSubject(SCOPE, fault), granularity=SCOPE.granularity)
+    first = world.database.initial_disk
     with Lockstep(SCOPE, fault, world=world) as lockstep:
-        commits = [(0, world.left())]
+        commits = [(0, world.content.everything())]
         for _ in range(steps):
             for action in chance.choice(bursts):
                 committed = lockstep.possible(action) and lockstep.apply(action).committed
-                commits += [(len(world.database.operations), world.left())] * committed
+                commits += [(len(world.database.operations), world.content.everything())] * committed
         return _Run(first=first, operations=tuple(world.database.operations), commits=tuple(commits))
 
 
 def _images(run: _Run, chance: random.Random) -> Iterator[tuple[int, bool, str, Image]]:
-    """After each operation: what a loss of power may leave."""
+    """Images that a loss of power may leave after each operation, some of them drawn at random."""
     disk = run.first
     for at in range(len(run.operations) + 1):
         risk = not disk.all_kept
-        yield at, risk, "all of it kept", disk.image(all_of_it)
-        yield at, risk, "only what was synced", disk.image(nothing)
+        yield at, risk, "all writes kept", disk.image(keep_all)
+        yield at, risk, "only synced writes", disk.image(keep_synced_only)
         for _ in range(EACH * risk):
-            yield at, risk, "some writes", disk.image(some_of(chance))
-            yield at, risk, "some sectors", disk.image(torn(chance))
+            yield at, risk, "some writes", disk.image(keep_some_of(chance))
+            yield at, risk, "some sectors", disk.image(keep_sectors_of(chance))
         if at < len(run.operations):
             disk = disk.after(run.operations[at])
 
@@ -241,8 +249,8 @@ def _handle(job: Job, context: Context) -> None:
     context.write(job.payload)
 
 
-def _breach(path: Path) -> str | None:
-    """Recover what is there, by the real queue, until nothing changes; what the invariants say then."""
+def _recover_and_judge(path: Path) -> str | None:
+    """Let the real queue recover the database until nothing changes. Returns the violation, if any."""
     clock = ManualClock()
     store = SQLiteStore(path, clock=clock)
     try:
@@ -264,10 +272,10 @@ def _breach(path: Path) -> str | None:
         ending = Ending(final=durable, events=events, accepted=accepted, faults=(), settled=settled)
         still = Change(before=durable, after=durable, events=(), actor="time", at=clock.now())
         for rule in INVARIANTS:
-            breach = rule.at_end(ending) if rule.at_end else None
-            breach = breach or (rule.on_change(still) if rule.on_change else None)
-            if breach:
-                return f"{rule.id}: {breach}"
+            violation = rule.at_end(ending) if rule.at_end else None
+            violation = violation or (rule.on_change(still) if rule.on_change else None)
+            if violation:
+                return f"{rule.id}: {violation}"
         return None
     finally:
         store.close()

@@ -1,11 +1,11 @@
 """The world with real processes: the same programs, paused at the same boundaries, and killed by SIGKILL.
 
-Each process of a run is one of the operating system, with a connection of its own to the database file. It
-runs its program as the simulated world does; at a boundary it says through a pipe where it stands, and waits
-to be told to go on. What dies with it is what the operating system takes from it, and no more.
+Each process of a run is a process of the operating system, with its own connection to the database file. It
+runs the same program as in the simulated world. At a boundary it reports its pause point through a pipe, and
+waits for the next message. When it is killed, it loses only what the operating system takes from a process.
 
-The processes are forked from a server that has no database open: what SQLite knows of a file that is open
-must not be inherited (SQLite, "How To Corrupt An SQLite Database File", 2.6).
+The processes are forked from a fork server that has no database open: a child must not inherit an open SQLite
+connection (SQLite, "How To Corrupt An SQLite Database File", 2.6).
 """
 
 import multiprocessing
@@ -18,7 +18,7 @@ from attrs import frozen
 
 from failure_modes.checker.experiment.scope import Fault, Scope
 from failure_modes.checker.simulation.disk.operations import Operation
-from failure_modes.checker.simulation.powered import PoweredWorld
+from failure_modes.checker.simulation.power_loss_world import PowerLossWorld
 from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_snapshot import Intent, StepResult
 from failure_modes.checker.simulation.sqlite_stepping import SQLiteStepping
@@ -31,16 +31,16 @@ from failure_modes.checker.support import child_processes
 from failure_modes.checker.support.errors import SubjectError
 
 PATIENCE_SECONDS = 60.0
-"""How long a process may take to come to its next boundary."""
+"""The time limit for a process to reach its next boundary."""
 
 
 class ProcessLost(SubjectError):
-    """A real process ended, or did not answer, where it should have come to a boundary."""
+    """A real process ended or did not answer before it reached its next boundary."""
 
 
 @frozen(kw_only=True)
 class _Reached:
-    """What a process says when it has come to a boundary."""
+    """The report of a process that has reached a boundary."""
 
     moved: StepResult
     lock_releases: int
@@ -50,7 +50,7 @@ class _Reached:
     current_job: int | None
     read_at: int | None
     operations: tuple[Operation, ...]
-    """What it did to the files, where that is watched."""
+    """Its file operations, if the world records them."""
 
 
 class RealWorld(World):
@@ -61,8 +61,8 @@ class RealWorld(World):
         self.fault = fault
         super().__init__(QueueSubject(scope, fault), granularity=scope.granularity, **options)
 
-    def process(self, name: str, program: Program) -> "RealProcess":
-        """A process of that name, not yet started."""
+    def make_process(self, name: str, program: Program) -> "RealProcess":
+        """A process of that name. It starts with its first step."""
         del program  # it runs elsewhere
         return RealProcess(self, name)
 
@@ -72,17 +72,17 @@ class RealWorld(World):
         return Path(self.database.location)
 
 
-class RealPoweredWorld(PoweredWorld, RealWorld):
-    """One whose power may fail, besides: every process is killed, and the files are cut to what was kept."""
+class RealPowerLossWorld(PowerLossWorld, RealWorld):
+    """A real world with losses of power: every process is killed, and the files lose the unsynced writes."""
 
 
 def real_world_of(scope: Scope, fault: Fault) -> World:
-    """The world of real processes that a scope asks for."""
-    return (RealPoweredWorld if scope.power_loss else RealWorld)(scope, fault)
+    """The world with real processes for a scope."""
+    return (RealPowerLossWorld if scope.power_loss else RealWorld)(scope, fault)
 
 
 class RealProcess(Process):
-    """A process of the operating system. It is started when it first moves."""
+    """A process of the operating system. It starts with its first step."""
 
     def __init__(self, world: RealWorld, name: str) -> None:
         super().__init__(world, name, _never)
@@ -93,36 +93,35 @@ class RealProcess(Process):
 
     @property
     def pid(self) -> int | None:
-        """Its number, while it lives."""
+        """The process id, while it runs."""
         return None if self._child is None else self._child.pid
 
     @property
     def in_transaction(self) -> bool:
-        """Whether it holds a transaction open."""
+        """True if it has an open transaction."""
         return self._in_transaction
 
     def resume(self, intent: Intent) -> StepResult:
-        """Run on to the next boundary. Raises ProcessLost."""
+        """Run to the next boundary. Raises ProcessLost."""
         pipe = self._started()
         try:
             pipe.send((intent, self.world.clock.now()))
             if not pipe.poll(PATIENCE_SECONDS):
-                raise ProcessLost(f"process {self.name} did not come to a boundary in {PATIENCE_SECONDS:g} s")
+                raise ProcessLost(f"process {self.name} reached no boundary in {PATIENCE_SECONDS:g} s")
             reached: _Reached = pipe.recv()
         except (EOFError, ConnectionError):
             raise ProcessLost(f"process {self.name} ended by itself") from None
-        if isinstance(self.world, PoweredWorld):
-            self.world.database.note(reached.operations)
+        if isinstance(self.world, PowerLossWorld):
+            self.world.database.apply(reached.operations)
         self.world.release_locks(reached.lock_releases)
-        self.context.report(
-            at=reached.at, at_rest=reached.at_rest, current_job=reached.current_job, read_at=reached.read_at
-        )
+        self.boundaries.report(at=reached.at, read_at=reached.read_at)
+        self.context.report(at_rest=reached.at_rest, current_job=reached.current_job)
         self._in_transaction = reached.in_transaction
-        self.context.wait(waits=reached.moved.blocked)
+        self.wait(waits=reached.moved.blocked)
         return reached.moved
 
     def kill(self) -> None:
-        """SIGKILL. The operating system lets go of its locks."""
+        """Send SIGKILL. The operating system releases its locks."""
         held = self._in_transaction
         if self._child is not None and self._pipe is not None:
             self.end(self._child, self._pipe)
@@ -133,9 +132,10 @@ class RealProcess(Process):
         self._child = self._pipe = None
         self._in_transaction = False
         self.context.reset()
+        self.boundaries.reset()
 
     def end(self, child: multiprocessing.process.BaseProcess, pipe: Connection) -> None:
-        """Make an end of it."""
+        """End the child process."""
         del pipe
         child.kill()
 
@@ -152,9 +152,9 @@ class RealProcess(Process):
 
 
 def _run(pipe: Connection, name: str, path: str, scope: Scope, fault: Fault) -> None:
-    """What the child does: the program of that name, from boundary to boundary, as it is told to.
+    """The main function of the child: run the program from boundary to boundary, one for each message.
 
-    Where nobody is left to tell it, it ends without a word.
+    It returns when the pipe is closed.
     """
     with suppress(EOFError, ConnectionError):
         _serve(pipe, name, path, scope, fault)
@@ -180,39 +180,39 @@ def _serve(pipe: Connection, name: str, path: str, scope: Scope, fault: Fault) -
                 in_transaction=process.in_transaction,
                 current_job=process.current_job,
                 read_at=process.transaction.read_at,
-                operations=_done(world),
+                operations=_file_operations(world),
             )
         )
 
 
-def _done(world: World) -> tuple[Operation, ...]:
-    return world.database.taken() if isinstance(world, PoweredWorld) else ()
+def _file_operations(world: World) -> tuple[Operation, ...]:
+    return world.database.take_operations() if isinstance(world, PowerLossWorld) else ()
 
 
 def _let_finally_commit(process: Process) -> None:
-    """What no crash does: what was begun is made durable by a `finally`. See `SoftProcess`."""
+    """Commit the open transaction, as a `finally` block could. A real crash does not. For the canary only."""
     if isinstance(process.connection, SQLiteStepping) and process.in_transaction:
-        process.connection.commit_what_was_begun()
+        process.connection.commit_open_transaction()
 
 
-class SoftWorld(RealWorld):
-    """A world that is unlike a real one, so that the comparison has something to find: a canary."""
+class CommittingCrashWorld(RealWorld):
+    """A canary: a world with a wrong crash, which the comparison must notice."""
 
-    def process(self, name: str, program: Program) -> "RealProcess":
-        """A process whose crash is none."""
+    def make_process(self, name: str, program: Program) -> "RealProcess":
+        """A process whose crash commits."""
         del program
-        return SoftProcess(self, name)
+        return CommittingCrashProcess(self, name)
 
 
-class SoftProcess(RealProcess):
-    """Its crash is not SIGKILL: it is asked to end, and commits what it had begun."""
+class CommittingCrashProcess(RealProcess):
+    """A process with a wrong crash: it is not killed; it gets a message, and commits its open transaction."""
 
     def end(self, child: multiprocessing.process.BaseProcess, pipe: Connection) -> None:
-        """Ask it to end."""
+        """Send the message to end."""
         del child
-        with suppress(BrokenPipeError):  # it has ended by itself
+        with suppress(BrokenPipeError):  # the process has ended by itself
             pipe.send((None, 0))
 
 
 def _never(process: Process) -> None:
-    raise AssertionError(f"process {process.name} runs elsewhere")
+    raise AssertionError(f"process {process.name} runs in a child process")

@@ -1,1 +1,1 @@
-"""What people read: traces as text, summaries, documents, progress."""
+"""Output for people: traces as text, summaries, documents, progress."""

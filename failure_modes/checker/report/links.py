@@ -1,7 +1,7 @@
-"""Links to failure modes in documents that people write: a document says `[FM_001]`, its end says where.
+"""Links to failure modes in hand-written documents: the text has `[FM_001]`, and the end has the address.
 
-The end is generated from the catalogue. A failure mode that is gone has no link there, and the text that
-names it stands as it was written.
+The end is generated from the catalogue. If a failure mode was removed, the end has no link to it, and the
+text stays as it is.
 """
 
 import os
@@ -15,12 +15,12 @@ _NAMED = re.compile(r"\[(FM_\d{3})\](?![(\[])")
 
 
 def names_failure_modes(text: str) -> bool:
-    """Whether a document says `[FM_001]`, or has an end that was generated for what it once said."""
+    """True if a document has a reference such as `[FM_001]`, or a generated end."""
     return NOTICE in text or _NAMED.search(text) is not None
 
 
 def with_links(path: Path, text: str, modes: tuple[FailureMode, ...]) -> str:
-    """The document at that path with the links of all failure modes that it names at its end."""
+    """The document at that path, with an end that has the address of each failure mode in its text."""
     body = text.partition(NOTICE)[0].rstrip() + "\n"
     named = set(_NAMED.findall(body))
     links = [

@@ -1,4 +1,4 @@
-"""Progress of a search: a live line on a terminal, a plain line now and then elsewhere. On standard error."""
+"""Progress on standard error: one live line on a terminal; elsewhere a plain line every few seconds."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -14,10 +14,10 @@ PLAIN_EVERY_SECONDS = 5.0
 
 
 @contextmanager
-def shown(what: str, examples: int) -> Iterator[Report]:
-    """Gives the function to call after each example."""
+def shown(label: str, examples: int) -> Iterator[Report]:
+    """A context that gives the function to call after each example."""
     if not sys.stderr.isatty():
-        yield _Plain(what, examples)
+        yield _Plain(label, examples)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -30,36 +30,36 @@ def shown(what: str, examples: int) -> Iterator[Report]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=examples, detail="")
+        task = progress.add_task(label, total=examples, detail="")
 
         def report(statistics: SearchStatistics) -> None:
-            doing = what if statistics.seconds_to_first is None else "found one, making it shorter"
+            phase = label if statistics.seconds_to_first is None else "found a break, shrinking"
             detail = f"{statistics.steps:,} steps"
-            progress.update(task, completed=statistics.examples, description=doing, detail=detail)
+            progress.update(task, completed=statistics.examples, description=phase, detail=detail)
 
         yield report
 
 
 @contextmanager
-def proof_shown(what: str) -> Iterator[ProofReport]:
-    """Gives the function to call after each round of a proof."""
+def proof_shown(label: str) -> Iterator[ProofReport]:
+    """A context that gives the function to call after each round of a proof."""
     if not sys.stderr.isatty():
-        yield _PlainProof(what)
+        yield _PlainProof(label)
         return
     from rich.console import Console
     from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), TextColumn("{task.fields[detail]}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=None, detail="")
+        task = progress.add_task(label, total=None, detail="")
 
         def report(counts: Counts, depth: int, seconds: float) -> None:
-            progress.update(task, detail=_come_to(counts, depth, seconds))
+            progress.update(task, detail=_progress_text(counts, depth, seconds))
 
         yield report
 
 
-def _come_to(counts: Counts, depth: int, seconds: float) -> str:
+def _progress_text(counts: Counts, depth: int, seconds: float) -> str:
     rate = counts.transitions / seconds if seconds else 0.0
     return (
         f"{counts.states:,} states, {counts.frontier:,} left at depth {depth}, "
@@ -67,49 +67,49 @@ def _come_to(counts: Counts, depth: int, seconds: float) -> str:
     )
 
 
-class Lines:
-    """A line every few seconds, so that a log stays short."""
+class ProgressLines:
+    """One line every few seconds, so that a log stays short."""
 
-    def __init__(self, what: str) -> None:
-        self._what = what
+    def __init__(self, label: str) -> None:
+        self._label = label
         self._stopwatch = Stopwatch()
         self._next = PLAIN_EVERY_SECONDS
 
     def say(self, text: Callable[[], str]) -> None:
-        """Say it, if it is time."""
+        """Print the text if the last line is old enough."""
         if self._stopwatch.seconds < self._next:
             return
         self._next = self._stopwatch.seconds + PLAIN_EVERY_SECONDS
-        print(f"{self._what}: {text()}", file=sys.stderr, flush=True)  # noqa: T201 (this is the output)
+        print(f"{self._label}: {text()}", file=sys.stderr, flush=True)  # noqa: T201 (this is the output)
 
     def note(self, text: str) -> None:
-        """As `say`, for a text that costs nothing to make."""
+        """Like `say`, for a text that is cheap to make."""
         self.say(lambda: text)
 
 
 class _PlainProof:
-    """How far a proof has come, in lines."""
+    """The progress of a proof, in lines."""
 
-    def __init__(self, what: str) -> None:
-        self._lines = Lines(what)
+    def __init__(self, label: str) -> None:
+        self._lines = ProgressLines(label)
 
     def __call__(self, counts: Counts, depth: int, seconds: float) -> None:
-        self._lines.say(lambda: _come_to(counts, depth, seconds))
+        self._lines.say(lambda: _progress_text(counts, depth, seconds))
 
 
 class _Plain:
-    """How far a search has come, in lines."""
+    """The progress of a search, in lines."""
 
-    def __init__(self, what: str, examples: int) -> None:
-        self._lines = Lines(what)
+    def __init__(self, label: str, examples: int) -> None:
+        self._lines = ProgressLines(label)
         self._examples = examples
 
     def __call__(self, statistics: SearchStatistics) -> None:
-        self._lines.say(lambda: self._come_to(statistics))
+        self._lines.say(lambda: self._progress_text(statistics))
 
-    def _come_to(self, statistics: SearchStatistics) -> str:
-        doing = "" if statistics.seconds_to_first is None else ", found one, making it shorter"
+    def _progress_text(self, statistics: SearchStatistics) -> str:
+        phase = "" if statistics.seconds_to_first is None else ", found a break, shrinking"
         done = (
             f"{statistics.examples:,} examples tried ({self._examples:,} wanted), {statistics.steps:,} steps"
         )
-        return f"{done}{doing}"
+        return f"{done}{phase}"

@@ -1,7 +1,7 @@
-"""The text form of a run: the same on a terminal, in a test's output and in a document.
+"""The text form of a run: the same on a terminal, in the output of a test and in a document.
 
-Only what changed; `>` marks the first bad step; the model and the system side by side; the last line of a
-violation can be run.
+It shows only changes, with the model and the system side by side. `>` marks the first bad step. The last line
+of a violation is a command that replays it.
 """
 
 from failure_modes.checker.experiment.findings import Finding
@@ -24,7 +24,7 @@ _COLUMNS = ("", "step", "time", "action", "worker", "model", "system", "changed"
 
 
 def rendered(replayed: Replayed, *, command: str | None = None, shortest: bool = False) -> str:
-    """A replayed trace. `command` replays it, and is printed last; `shortest` if that was proved."""
+    """The text of a replay. `command` is the last line; `shortest` is true if that was proved."""
     mode, run, finding = replayed.mode, replayed.run, replayed.finding
     name = f"{mode.id} {mode.title}" if mode else "the guarded system"
     lines = [
@@ -42,7 +42,7 @@ def rendered(replayed: Replayed, *, command: str | None = None, shortest: bool =
 
 
 def headline(name: str, finding: Finding | None, lockstep: Lockstep, *, shortest: bool = False) -> str:
-    """What was run, and what came of it, in one line."""
+    """The system of a run and its result, in one line."""
     count = len(lockstep.ledger.actions)
     scope = f"{lockstep.scope.store} · {lockstep.scope.granularity} · {steps_described(count)}"
     if shortest:
@@ -59,7 +59,7 @@ def headline(name: str, finding: Finding | None, lockstep: Lockstep, *, shortest
 
 
 def table(lockstep: Lockstep, finding: Finding | None) -> str:
-    """The run, a line a step; the liveness run only where it ended badly."""
+    """The run, one line for each step. The liveness run is shown only if it found a violation."""
     ended_badly = finding is not None and finding.step is None
     shown = [record for record in lockstep.ledger.records if ended_badly or not record.recovering]
     rows: list[tuple[str, ...]] = [_COLUMNS]
@@ -71,7 +71,7 @@ def table(lockstep: Lockstep, finding: Finding | None) -> str:
 
 
 def verdict(finding: Finding, lockstep: Lockstep, policy: str | None) -> str:
-    """What was expected, what came, and which policy would have prevented it."""
+    """The expected and the actual result, and the policy that is missing."""
     lines = []
     if finding.expected:
         lines.append(f" expected: {finding.expected}")
@@ -80,9 +80,9 @@ def verdict(finding: Finding, lockstep: Lockstep, policy: str | None) -> str:
     if diverged is not None and diverged.step != finding.step:
         where = f"step {diverged.step}" if diverged.step else "the recovery"
         lines.append(f" diverged at {where}: {contrast(diverged.expected, diverged.got)}")
-    for passed in lockstep.judge.tolerated.values():
-        where = f"step {passed.step}" if passed.step else "the end"
-        lines.append(f" on the way {passed.invariant} broke, at {where}: {passed.got}")
+    for tolerated in lockstep.judge.tolerated.values():
+        where = f"step {tolerated.step}" if tolerated.step else "the end"
+        lines.append(f" tolerated: {tolerated.invariant} broke at {where}: {tolerated.got}")
     if policy:
         lines.append(f" policy missing: {policy}")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What a search came to: as JSON, and as lines for people."""
+"""The result of a search, as JSON and as lines of text."""
 
 import json
 from collections import Counter
@@ -13,7 +13,7 @@ from failure_modes.checker.traces.trace import Breaks, Trace, to_json
 
 
 def trace_of(mode: FailureMode | None, scope: Scope, result: Result | ProofResult, why: str) -> Trace | None:
-    """The trace of what a search or a proof found; None when it found nothing."""
+    """The trace of the finding of a search or a proof; None if there is no finding."""
     finding = result.finding
     if finding is None:
         return None
@@ -26,18 +26,20 @@ def trace_of(mode: FailureMode | None, scope: Scope, result: Result | ProofResul
     )
 
 
-def not_as_said(mode: FailureMode, broken: ProofResult | None, held: ProofResult | None) -> tuple[str, ...]:
-    """Where the answers are not what the scenario says of its scope."""
+def differences_from_expected(
+    mode: FailureMode, broken: ProofResult | None, held: ProofResult | None
+) -> tuple[str, ...]:
+    """The differences between the proof results and the expected numbers of the scenario."""
     wrong, expected = [], mode.expected
     if broken is not None and broken.finding is not None and broken.shortest != expected.shortest:
-        wrong.append(f"shortest={expected.shortest}, and it is {broken.shortest}")
+        wrong.append(f"shortest={expected.shortest}, but the proof found {broken.shortest}")
     if held is not None and held.complete and held.finding is None and held.counts.states != expected.states:
-        wrong.append(f"states={expected.states}, and there are {held.counts.states}")
+        wrong.append(f"states={expected.states}, but the proof found {held.counts.states}")
     return tuple(wrong)
 
 
 def as_json(result: Result, trace: Trace | None) -> dict[str, Any]:
-    """One object that says it all."""
+    """The result as a JSON object."""
     statistics = result.statistics
     return {
         "found": result.finding is not None,
@@ -53,7 +55,7 @@ def as_json(result: Result, trace: Trace | None) -> dict[str, Any]:
 
 
 def explored(result: Result) -> dict[str, Any]:
-    """What `explore` adds: what was reached, and how long ago anything was new."""
+    """The further keys of `explore`: the counts of what was reached, and the age of the last new state."""
     statistics = result.statistics
     return {
         "actions": dict(sorted(statistics.actions.items())),
@@ -63,22 +65,22 @@ def explored(result: Result) -> dict[str, Any]:
     }
 
 
-def met(result: Result) -> str:
-    """How much a search has met."""
+def totals(result: Result) -> str:
+    """The number of examples, steps and states of a search."""
     statistics = result.statistics
     states = f"{len(statistics.states):,} distinct states"
     return f"{statistics.examples:,} examples, {statistics.steps:,} steps, {states}"
 
 
 def unreached(wanted: tuple[str, ...], result: Result) -> tuple[str, ...]:
-    """Those of the wanted properties that the search never met."""
+    """The wanted properties that the search never reached."""
     return tuple([name for name in wanted if not result.statistics.sometimes[name]])
 
 
 def properties(scope: Scope, *, random_settings: bool = False) -> tuple[str, ...]:
-    """Every `sometimes` property that can be reached at the granularity of the scope.
+    """All `sometimes` properties that are possible at the granularity of the scope.
 
-    `random_settings`: with those, too, that only some settings allow.
+    `random_settings`: with those that only some settings make possible.
     """
     at_statements = scope.granularity is Granularity.STATEMENT
     of_settings = (*OF_LIMITS, OF_GATEWAY, *OF_SETTINGS) if random_settings else ()
@@ -86,12 +88,12 @@ def properties(scope: Scope, *, random_settings: bool = False) -> tuple[str, ...
 
 
 def reached(wanted: tuple[str, ...], result: Result) -> str:
-    """How often each of the wanted properties was met."""
+    """The number of times that each of the wanted properties was reached."""
     return _counts("reached", Counter({name: result.statistics.sometimes[name] for name in wanted}))
 
 
 def everything_reached(wanted: tuple[str, ...], result: Result) -> str:
-    """All that a search met, the wanted properties among it, and how long ago anything was new."""
+    """All counts of a search, those of the wanted properties too, and the age of its last new state."""
     statistics = result.statistics
     since = statistics.examples - statistics.last_new_state
     return "\n".join(

@@ -1,9 +1,11 @@
-"""A last, local shrinking of a trace: no stretch, and no one, two or three of its actions, can be left out.
+"""Local edits that shorten a trace.
 
-Nor one or two of them if another worker makes one of the steps, or all from one on.
+An edit removes a stretch of actions, or up to three single actions. Another edit gives one step, or all steps
+after a point, to the other worker, and removes one or two actions. The result is a trace that no such edit
+shortens.
 
-Hypothesis shrinks the choices that made a trace, and may stop where a shorter trace needs several far
-apart changes at once. This works on the actions themselves, and costs some hundred short runs.
+Hypothesis shrinks the choices that made a trace, and may miss a shorter trace that needs several distant
+changes at once. The edits work on the actions, and cost some hundred short runs.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,19 +15,20 @@ from failure_modes.checker.experiment.scope import WORKER_NAMES
 from model.actions import Action, Step, actor_of
 
 Attempt = Callable[[tuple[Action, ...]], tuple[Action, ...] | None]
-"""Runs the actions, leaving out what cannot happen. Gives those up to the violation, or None."""
+"""Runs the actions and skips impossible ones. Returns the actions up to the violation, or None."""
 
 STRETCH_MAX = 12
-TOGETHER_MAX = 3
-HANDED_OVER_MAX = 2
+REMOVED_TOGETHER_MAX = 3
+REASSIGNED_MAX = 2
 RUNS_MAX = 2_000
 RUNS_MAX_AT_SERVER = 500
 
 
 def minimise(actions: tuple[Action, ...], attempt: Attempt, *, at_server: bool = False) -> tuple[Action, ...]:
-    """The actions without what is not needed. Stops at `RUNS_MAX` runs, with what it has by then.
+    """Apply edits until no edit shortens the trace, or `RUNS_MAX` runs were made.
 
-    `at_server`: a run costs ten times as much, and has many small steps: single ones are left out first.
+    `at_server` is true for PostgreSQL. A run costs ten times as much there and has many small steps, so
+    single actions are removed first.
     """
     runs, runs_max = 0, RUNS_MAX_AT_SERVER if at_server else RUNS_MAX
     tried = _candidates_at_server if at_server else _candidates
@@ -41,8 +44,8 @@ def minimise(actions: tuple[Action, ...], attempt: Attempt, *, at_server: bool =
             candidates = tried(actions)
 
 
-def leave_out(actions: tuple[Action, ...], attempt: Attempt) -> tuple[Action, ...]:
-    """The actions without any stretch of them, or any one, that is not needed."""
+def remove_unneeded(actions: tuple[Action, ...], attempt: Attempt) -> tuple[Action, ...]:
+    """Remove stretches and single actions until no such edit shortens the trace."""
     candidates = _stretches(actions)
     while (candidate := next(candidates, None)) is not None:
         shorter = attempt(candidate)
@@ -53,7 +56,7 @@ def leave_out(actions: tuple[Action, ...], attempt: Attempt) -> tuple[Action, ..
 
 
 def _stretches(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
-    """The actions without a stretch, long ones first."""
+    """The actions without one stretch; long stretches come first."""
     length = len(actions)
     for size in range(min(STRETCH_MAX, length - 1), 0, -1):
         for start in range(length - size, -1, -1):
@@ -61,34 +64,34 @@ def _stretches(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
 
 
 def _candidates(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
-    """Long stretches left out first; then a few actions wherever they stand; then with another worker."""
+    """Remove a stretch; then remove two or three actions; then give steps to the other worker."""
     length = len(actions)
     yield from _stretches(actions)
-    for together in range(2, TOGETHER_MAX + 1):
+    for together in range(2, REMOVED_TOGETHER_MAX + 1):
         for chosen in combinations(reversed(range(length)), together):
-            yield _without(actions, chosen)
-    for together in range(1, HANDED_OVER_MAX + 1):
-        for handed_over in _handed_over(actions):
+            yield _removed(actions, chosen)
+    for together in range(1, REASSIGNED_MAX + 1):
+        for reassigned in _reassigned(actions):
             for chosen in combinations(reversed(range(length)), together):
-                yield _without(handed_over, chosen)
+                yield _removed(reassigned, chosen)
 
 
 def _candidates_at_server(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
-    """One action left out; one moved to where its process moved before; then stretches, and two at a time."""
+    """Remove one action; move one to an earlier step of its process; then remove stretches and pairs."""
     length = len(actions)
     for at in reversed(range(length)):
-        yield _without(actions, (at,))
+        yield _removed(actions, (at,))
     yield from _moved(actions)
     for size in range(min(STRETCH_MAX, length - 1), 1, -1):
         for start in range(length - size, -1, -1):
             yield (*actions[:start], *actions[start + size :])
-    yield from _handed_over(actions)
+    yield from _reassigned(actions)
     for chosen in combinations(reversed(range(length)), 2):
-        yield _without(actions, chosen)
+        yield _removed(actions, chosen)
 
 
 def _moved(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
-    """A process that comes to move again takes its first step already where it moved last."""
+    """Move the first step after a pause of a process to the point before the pause."""
     last: dict[str | None, int] = {}
     for at, action in enumerate(actions):
         name = actor_of(action)
@@ -98,20 +101,20 @@ def _moved(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
         last[name] = at
 
 
-def _without(actions: tuple[Action, ...], chosen: tuple[int, ...]) -> tuple[Action, ...]:
+def _removed(actions: tuple[Action, ...], chosen: tuple[int, ...]) -> tuple[Action, ...]:
     return tuple([action for at, action in enumerate(actions) if at not in chosen])
 
 
-def _handed_over(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
-    """One step, or all from it on, by the other of the first two workers: who need not first be done."""
+def _reassigned(actions: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
+    """Give one step, or all steps from it on, to the other of the first two workers."""
     for at, action in enumerate(actions):
-        by_other = _by_other(action)
-        if by_other is not action:
-            yield (*actions[:at], by_other, *actions[at + 1 :])
-            yield (*actions[:at], *[_by_other(later) for later in actions[at:]])
+        reassigned_action = _by_other_worker(action)
+        if reassigned_action is not action:
+            yield (*actions[:at], reassigned_action, *actions[at + 1 :])
+            yield (*actions[:at], *[_by_other_worker(later) for later in actions[at:]])
 
 
-def _by_other(action: Action) -> Action:
+def _by_other_worker(action: Action) -> Action:
     first, other = WORKER_NAMES[0], WORKER_NAMES[1]
     if isinstance(action, Step) and action.worker in (first, other):
         return Step(worker=other if action.worker == first else first)

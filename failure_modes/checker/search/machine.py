@@ -1,8 +1,8 @@
 """The Hypothesis state machine over a run, and a search with it.
 
-One rule draws the action; what cannot happen is skipped, so that leaving out a step does not change what
-another says. The invariants are judged by the run, after each action. The exception that ends a
-search carries the actions as data.
+One rule draws the next actions. Impossible actions are skipped, so that Hypothesis can remove one step
+without changing the others. The run judges the invariants after each action. The exception that ends a search
+has the actions as data.
 """
 
 from collections import Counter
@@ -18,21 +18,21 @@ from failure_modes.checker.experiment.scope import Fault, Scope
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Target, needs_ending
 from failure_modes.checker.oracle.lockstep import Lockstep, run_actions
-from failure_modes.checker.search.draws import by_seed_alone
 from failure_modes.checker.search.minimise import shrink
-from failure_modes.checker.search.searched import RunCounts, Searched
+from failure_modes.checker.search.search_spec import RunCounts, SearchSpec
+from failure_modes.checker.search.seeding import without_source_constants
 from failure_modes.checker.support import interrupts, temporary
 from model.actions import Action
 from model.events import Event
 from system.clock import Stopwatch
 
 
-class BoundHit(BaseException):
-    """The time allowed for a search is over. Not an Exception, so that no search takes it for a finding."""
+class TimeLimitReached(BaseException):
+    """The time limit of a search was reached. Not an Exception: Hypothesis must not take it for a failure."""
 
 
 class SearchStatistics:
-    """What a search has met so far. Shared by all its examples; read by the progress display."""
+    """The counts of a search so far, over all its examples. The progress display reads them."""
 
     def __init__(self) -> None:
         self.stopwatch = Stopwatch()
@@ -41,17 +41,17 @@ class SearchStatistics:
         self.actions: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
         self.sometimes: Counter[str] = Counter()
-        self.asides: Counter[str] = Counter()
+        self.off_target: Counter[str] = Counter()
         self.states: set[object] = set()
         self.last_new_state = 0
         self.seconds_to_first: float | None = None
         self.examples_to_first: int | None = None
         self.shortest: Found | None = None
-        self.bound_hit = False
+        self.stopped_early = False
         self.interrupted = False
 
     def add(self, counts: RunCounts, *, first_found: bool) -> None:
-        """Count one example. Those after the first finding only shrink it, and are not counted."""
+        """Count one example. Examples after the first finding only shrink it; they are not counted."""
         if self.seconds_to_first is not None:
             return
         self.examples += 1
@@ -60,23 +60,23 @@ class SearchStatistics:
         self.actions.update(counts.actions)
         self.outcomes.update(counts.outcomes)
         if counts.off_target:
-            self.asides[counts.off_target] += 1
+            self.off_target[counts.off_target] += 1
         if first_found:
             self.seconds_to_first = self.stopwatch.seconds
             self.examples_to_first = self.examples
 
     def see(self, state: object) -> None:
-        """Count a state, and note when the last new one was met."""
+        """Count a state, and note the example of the last new state."""
         if state not in self.states:
             self.states.add(state)
             self.last_new_state = self.examples
 
 
 Progress = Callable[[SearchStatistics], None]
-"""Called after each example with what has been met so far."""
+"""A function that is called after each example, with the statistics so far."""
 
 
-def _silent(_: SearchStatistics) -> None:
+def _no_progress(_: SearchStatistics) -> None:
     """Show nothing."""
 
 
@@ -87,7 +87,7 @@ def _outcome(event: Event) -> str:
 
 @frozen(kw_only=True)
 class Search:
-    """What to look for, where, and for how long. `target` is None where nothing should be found."""
+    """The parameters of a search. `target` is None if the search should find nothing."""
 
     scope: Scope = field(factory=Scope)
     strategy: Strategy
@@ -99,19 +99,19 @@ class Search:
 
     @property
     def needs_ending(self) -> bool:
-        """True if an example must be run to its end."""
+        """True if an example must have its liveness run."""
         return needs_ending(self.target)
 
     def begin(self) -> Lockstep:
-        """A fresh run: the queue beside its model."""
+        """A new run of the queue and its model in lock-step."""
         return Lockstep(self.scope, self.fault, target=self.target)
 
     def state_of(self, run: Lockstep) -> object | None:
-        """The state of the model, where nothing should be found: how many there are says how much was met."""
-        return relative(run) if self.target is None and run.reference.state is not None else None
+        """The state of the model, if the search has no target. Their number measures the coverage."""
+        return relative_state(run) if self.target is None and run.reference.state is not None else None
 
     def counts_of(self, run: Lockstep) -> RunCounts:
-        """What a run met."""
+        """The counts of a run."""
         records = run.ledger.records
         return RunCounts(
             steps=len(run.ledger.actions),
@@ -122,7 +122,7 @@ class Search:
         )
 
     def minimise(self, found: Found) -> tuple[Found, bool]:
-        """The shortest trace that breaks the same, and whether it is sure that no shorter one does."""
+        """The shortest trace with the same violation, and `is_minimal` of `minimise.Shortest`."""
         shortest = shrink(self.scope, self.fault, self.target, found)
         again = run_actions(self.scope, self.fault, self.target, shortest.actions)
         return again or found, shortest.is_minimal
@@ -130,26 +130,26 @@ class Search:
 
 @frozen(kw_only=True)
 class Result:
-    """What a search found, if anything, and what it met on the way."""
+    """The result of a search: its finding, if any, and its statistics."""
 
     finding: Finding | None
     actions: tuple[Action, ...]
     statistics: SearchStatistics
-    bound_hit: bool
+    stopped_early: bool
     is_minimal: bool = False
-    """Whether no trace with no more of anything is shorter."""
+    """True if every shorter trace with at most as many of each event was tried, and none fails."""
 
 
 def run(
-    search: Searched,
-    progress: Progress = _silent,
+    search: SearchSpec,
+    progress: Progress = _no_progress,
     *,
     shrinking: bool = True,
     statistics: SearchStatistics | None = None,
 ) -> Result:
-    """Search; shrink what is found as far as it goes. `progress` is called after each example.
+    """Run a search, and minimise the trace of its finding. `progress` is called after each example.
 
-    `statistics` are those of the searches before this one, if it goes on where they ended.
+    `statistics`: those of the searches before this one, if it continues them.
     """
     statistics = SearchStatistics() if statistics is None else statistics
     machine = machine_of(search, statistics, progress)
@@ -159,31 +159,33 @@ def run(
         _run(search, machine, shrinking=shrinking)
     except Found as error:
         found = error
-    except (BoundHit, KeyboardInterrupt) as stopped:
-        statistics.bound_hit, statistics.interrupted = True, isinstance(stopped, KeyboardInterrupt)
+    except (TimeLimitReached, KeyboardInterrupt) as stopped:
+        statistics.stopped_early, statistics.interrupted = True, isinstance(stopped, KeyboardInterrupt)
         found = statistics.shortest
     except Exception:
-        if not statistics.bound_hit:  # else Hypothesis wonders why an example ended before it drew anything
+        if (
+            not statistics.stopped_early
+        ):  # else Hypothesis wonders why an example ended before it drew anything
             raise
         found = statistics.shortest
     if found is None:
-        return Result(finding=None, actions=(), statistics=statistics, bound_hit=statistics.bound_hit)
-    if shrinking and not statistics.bound_hit:
+        return Result(finding=None, actions=(), statistics=statistics, stopped_early=statistics.stopped_early)
+    if shrinking and not statistics.stopped_early:
         try:
             found, is_minimal = search.minimise(found)
         except KeyboardInterrupt:
-            statistics.bound_hit = statistics.interrupted = True
+            statistics.stopped_early = statistics.interrupted = True
     return Result(
         finding=found.finding,
         actions=found.actions,
         statistics=statistics,
-        bound_hit=statistics.bound_hit,
+        stopped_early=statistics.stopped_early,
         is_minimal=is_minimal,
     )
 
 
-@by_seed_alone()
-def _run(search: Searched, machine: type[RuleBasedStateMachine], *, shrinking: bool) -> None:
+@without_source_constants()
+def _run(search: SearchSpec, machine: type[RuleBasedStateMachine], *, shrinking: bool) -> None:
     run_state_machine_as_test(
         seed(search.seed)(machine),
         settings=settings(
@@ -201,7 +203,7 @@ def _run(search: Searched, machine: type[RuleBasedStateMachine], *, shrinking: b
 
 
 def machine_of(
-    search: Searched, statistics: SearchStatistics, progress: Progress = _silent
+    search: SearchSpec, statistics: SearchStatistics, progress: Progress = _no_progress
 ) -> type[RuleBasedStateMachine]:
     """The state machine of a search."""
     bursts = search.strategy.bursts(search.scope)
@@ -211,8 +213,8 @@ def machine_of(
             super().__init__()
             interrupts.check()
             if search.seconds_max is not None and statistics.stopwatch.seconds > search.seconds_max:
-                statistics.bound_hit = True
-                raise BoundHit
+                statistics.stopped_early = True
+                raise TimeLimitReached
             with temporary.room():
                 self.run = search.begin()
             self.found = False
@@ -223,7 +225,7 @@ def machine_of(
             for action in burst:
                 if run.over or not run.possible(action):
                     return
-                with _remembering(self), temporary.room():
+                with _recording(self), temporary.room():
                     run.apply(action)
                 state = search.state_of(run)
                 if state is not None:
@@ -235,14 +237,14 @@ def machine_of(
             run = self.run
             try:
                 if not self.found and not run.over and search.needs_ending:
-                    with _remembering(self), temporary.room():
+                    with _recording(self), temporary.room():
                         run.finish()
             finally:
                 statistics.add(search.counts_of(run), first_found=self.found)
                 run.close()
                 progress(statistics)
 
-    class _remembering:  # noqa: N801 (reads as a statement)
+    class _recording:  # noqa: N801 (reads as a statement)
         def __init__(self, machine: Machine) -> None:
             self.machine = machine
 
@@ -258,8 +260,8 @@ def machine_of(
     return Machine
 
 
-def relative(lockstep: Lockstep) -> object:
-    """The model's state with times counted from now, so that the same situation later is the same state."""
+def relative_state(lockstep: Lockstep) -> object:
+    """The model's state with times relative to now, so that the same situation at a later time is equal."""
     state = lockstep.reference.state
     assert state is not None, "a guarded run has a model"
     now = state.now

@@ -1,9 +1,8 @@
-"""A found trace made as short as it can be.
+"""Minimise: make the trace of a finding as short as possible.
 
-What is not needed is left out. Then the explorer is asked whether any trace with no more enqueues, ticks,
-crashes and so on than this one breaks the same in fewer steps: each of them is tried, in every order and by
-every worker. Only where that would take too long is it left to a local search, which may stop at a trace from
-which no small change leads to a shorter one.
+First, unneeded actions are removed. Then the explorer tries every shorter trace with at most as many
+enqueues, ticks, crashes and so on, in every order and by every worker. If that takes too long, local edits
+(`edits.py`) shorten the trace; their result may not be the shortest.
 """
 
 from collections import Counter
@@ -19,14 +18,14 @@ from failure_modes.checker.oracle.lockstep import run_actions
 from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import Limits, prove
 from failure_modes.checker.proof.result import Disagreement
-from failure_modes.checker.search.edits import leave_out, minimise
+from failure_modes.checker.search.edits import minimise, remove_unneeded
 from failure_modes.checker.simulation.content import Unexplorable
-from failure_modes.checker.simulation.stepping import NotTheSame
+from failure_modes.checker.simulation.stepping import NotDeterministic
 from failure_modes.checker.support import interrupts
 from model.actions import Action, Crash, Enqueue, Fail, Heartbeat, PowerLoss, Reconcile, Tick
 
 STATES_MAX = 10_000
-"""States in which a shorter trace is looked for: some seconds."""
+"""The number of states in which the explorer looks for a shorter trace: some seconds."""
 
 STATES_MAX_AT_SERVER = 1_000
 
@@ -54,10 +53,10 @@ def shrink(scope: Scope, fault: Fault, target: Target | None, found: Found) -> S
     at_server = scope.store is not StoreKind.SQLITE
     if (
         at_server and scope.granularity is Granularity.STATEMENT
-    ):  # there each state is walked to from the start
+    ):  # the explorer is too slow there: it restores each state by replaying its actions
         shortest = Shortest(actions=found.actions, is_minimal=False)
     else:
-        shortest = _shortest(scope, fault, target, found, leave_out(found.actions, same))
+        shortest = _shortest(scope, fault, target, found, remove_unneeded(found.actions, same))
     actions = shortest.actions
     if not shortest.is_minimal:
         actions = minimise(actions, same, at_server=at_server)
@@ -68,21 +67,26 @@ def shrink(scope: Scope, fault: Fault, target: Target | None, found: Found) -> S
 def _shortest(
     scope: Scope, fault: Fault, target: Target | None, found: Found, actions: tuple[Action, ...]
 ) -> Shortest:
-    """What the explorer finds with no more of anything than these actions have."""
+    """The shortest trace that the explorer finds with at most as many of each event as these actions have."""
     unknown = Shortest(actions=actions, is_minimal=False)
     proof = Proof(
         scope=scope,
         bounds=bounds_of(actions),
         fault=fault,
         target=target,
-        reductions=Reductions(symmetry=False),  # nobody says whether the fault tells workers apart
+        reductions=Reductions(symmetry=False),  # the fault may treat workers differently
         depth_max=max(len(actions) - 1, 1),
     )
     few = STATES_MAX if scope.store is StoreKind.SQLITE else STATES_MAX_AT_SERVER
     limits = Limits(states_max=few)
     try:
         answer = prove(proof, limits=limits)
-    except (Unexplorable, NotTheSame, Disagreement, ValueError):  # nothing can be proved of such a queue
+    except (
+        Unexplorable,
+        NotDeterministic,
+        Disagreement,
+        ValueError,
+    ):  # it cannot be explored
         return unknown
     if answer.bound == "interrupted":
         raise KeyboardInterrupt
@@ -94,7 +98,7 @@ def _shortest(
 
 
 def bounds_of(actions: tuple[Action, ...]) -> Bounds:
-    """Bounds that allow what these actions do, in any order."""
+    """The bounds that allow exactly the events of these actions, in any order."""
     kinds = Counter([type(action) for action in actions])
     enqueues = [action for action in actions if isinstance(action, Enqueue)]
     first = {enqueue.key: enqueue for enqueue in reversed(enqueues)}

@@ -1,4 +1,4 @@
-"""What is asked of a failure mode: its search, and its proof, on the broken system and on the guarded one."""
+"""The searches and proofs of a failure mode, on the broken system and on its control."""
 
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.proof.proof import Proof, Reductions
@@ -7,11 +7,11 @@ from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.search.machine import Result, Search, run
 
 EXAMPLES_MAX = 5_000
-"""How many examples a search for a break tries."""
+"""The number of examples of a search for a break, at most."""
 
 
 def search_of(mode: FailureMode, seed: int, *, broken: bool, examples: int = EXAMPLES_MAX) -> Search:
-    """Its search; on the guarded system nothing should be found."""
+    """The search of a failure mode. On the control it should find nothing."""
     return Search(
         scope=mode.scope,
         strategy=mode.strategy,
@@ -23,7 +23,7 @@ def search_of(mode: FailureMode, seed: int, *, broken: bool, examples: int = EXA
 
 
 def proof_of(mode: FailureMode, *, broken: bool) -> Proof:
-    """Its proof: of the shortest trace, or that nothing breaks."""
+    """The proof of a failure mode: of its shortest trace, or that its control holds."""
     return Proof(
         scope=mode.scope,
         bounds=mode.bounds,
@@ -34,29 +34,30 @@ def proof_of(mode: FailureMode, *, broken: bool) -> Proof:
 
 
 def find(mode: FailureMode, seed: int = 0) -> Result:
-    """Search the broken system, and minimise what is found."""
+    """Search the broken system, and minimise the trace of the break."""
     return run(search_of(mode, seed, broken=True))
 
 
 def prevent(mode: FailureMode, seed: int = 0, *, examples: int | None = None) -> Result:
-    """The same search of the right system: nothing should be found."""
+    """Search the control, which should hold."""
     return run(search_of(mode, seed, broken=False, examples=examples or mode.expected.examples))
 
 
 def prove(mode: FailureMode, *, broken: bool) -> ProofResult:
-    """Every reachable state of the broken system, to the first that breaks; or of the right system."""
+    """Visit every reachable state of the control, or of the broken system until the invariant breaks."""
     return explore_all(proof_of(mode, broken=broken))
 
 
 def guards_of(mode: FailureMode) -> tuple[FailureMode, ...]:
-    """Of all that it breaks what is to be tried with the fault put right: no question twice."""
-    asked: list[FailureMode] = []
-    for one in mode.each:
-        if _question(one) not in [_question(other) for other in asked]:
-            asked.append(one)
-    return tuple(asked)
+    """The entries of `mode.each` whose controls must be checked. Entries with the same check occur once."""
+    different: list[FailureMode] = []
+    for candidate in mode.each:
+        if _control_check(candidate) not in [_control_check(other) for other in different]:
+            different.append(candidate)
+    return tuple(different)
 
 
-def _question(mode: FailureMode) -> tuple[object, ...]:
+def _control_check(mode: FailureMode) -> tuple[object, ...]:
+    """The values on which the check of the control depends."""
     expected = mode.expected
     return mode.scope, mode.strategy, mode.bounds, mode.control, expected.must_reach, expected.states

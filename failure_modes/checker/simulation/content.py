@@ -1,8 +1,8 @@
-"""The content of a SQLite database, as a value: how a world is restored to a state that it was in.
+"""The content of a SQLite database, as a value from which the database is restored.
 
-The subject declares which tables make up its state. The audit is left out: it is read after each action and
-then taken away, since it would make every history a state of its own. So a system that reads or rewrites its
-audit cannot be explored, and is refused.
+The subject declares which tables make up its state. The audit is no part of it: with the audit, each history
+would be a state of its own. The audit is read after each action and emptied by `write_content`. So a system
+that reads or rewrites its audit cannot be explored, and is refused.
 """
 
 import re
@@ -17,23 +17,23 @@ from failure_modes.checker.support.errors import SubjectError
 _SEQUENCE = "sqlite_sequence"
 
 Content = tuple[tuple[str, tuple[Row, ...]], ...]
-"""The rows of each table of the state, by its name. The first column of each is its id."""
+"""The name and the rows of each table of the state. The first column of a row is its id."""
 
 
 class Unexplorable(SubjectError):
-    """The system does what the explorer cannot account for. The message says what."""
+    """The explorer cannot explore this system correctly. The message says why."""
 
 
 def read_content(connection: sqlite3.Connection, layout: Layout) -> Content:
-    """What is in the database now: the tables of the state, and the last ids that were given."""
-    found = [(table, tuple(connection.execute(_reading(table)).fetchall())) for table in layout.tables]
+    """The present rows of the tables of the state, and the last id of each numbered table."""
+    found = [(table, tuple(connection.execute(_select(table)).fetchall())) for table in layout.tables]
     if layout.numbered:
-        found.append((_SEQUENCE, tuple(connection.execute(_GIVEN, (layout.audit,)).fetchall())))
+        found.append((_SEQUENCE, tuple(connection.execute(_LAST_IDS, (layout.audit,)).fetchall())))
     return tuple(found)
 
 
 def everything(connection: sqlite3.Connection) -> Content:
-    """The rows of every table, the audit and the last ids that were given among them, by its name."""
+    """The name and the rows of every table, with the audit and the last ids."""
     tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
     return tuple(
         [
@@ -52,20 +52,25 @@ def columns_of(connection: sqlite3.Connection, layout: Layout) -> dict[str, tupl
 
 
 def write_content(
-    connection: sqlite3.Connection, layout: Layout, wanted: Content, present: Content, *, audited: bool = True
+    connection: sqlite3.Connection,
+    layout: Layout,
+    wanted: Content,
+    present: Content,
+    *,
+    empty_audit: bool = True,
 ) -> None:
-    """Make the content what is wanted, by the rows that differ from what is present.
+    """Change the present content to the wanted one. Only the rows that differ are written.
 
-    Empty the audit, if it is `audited` that something happened.
+    Empty the audit if `empty_audit` is true.
 
-    Rows that refer to others come after these, and go before them. Where two rows have exchanged their key
-    no order will do, and the constraints wait for the end; that is left to the second try, being slower.
+    A row is inserted after the rows that it refers to, and deleted before them. If two rows have exchanged
+    their keys, no order works: a second, slower try lets SQLite check the constraints at the end.
     """
     try:
-        _write(connection, layout, wanted, present, audited=audited, deferred=False)
+        _write(connection, layout, wanted, present, empty_audit=empty_audit, deferred=False)
     except sqlite3.IntegrityError:
         connection.execute("ROLLBACK")
-        _write(connection, layout, wanted, present, audited=audited, deferred=True)
+        _write(connection, layout, wanted, present, empty_audit=empty_audit, deferred=True)
 
 
 def _write(
@@ -74,10 +79,10 @@ def _write(
     wanted: Content,
     present: Content,
     *,
-    audited: bool,
+    empty_audit: bool,
     deferred: bool,
 ) -> None:
-    audit = layout.audit if audited else None
+    audit = layout.audit if empty_audit else None
     tables = len(layout.tables)
     pairs = [(table, rows, old) for (table, rows), (_, old) in zip(wanted, present, strict=True)][:tables]
     connection.execute("BEGIN IMMEDIATE")
@@ -90,42 +95,42 @@ def _write(
             known = set(old)
             for row in rows:
                 if row not in known:
-                    connection.execute(_writing(table, len(row)), row)
+                    connection.execute(_insert(table, len(row)), row)
     for table, rows, old in reversed(pairs):
         if rows != old:
             kept = {row[0] for row in rows}
             for row in old:
                 if row[0] not in kept:
-                    connection.execute(_removing(table), row[:1])
+                    connection.execute(_delete(table), row[:1])
     if layout.numbered:
         if audit is not None:
-            connection.execute(_FORGETTING, (audit,))
-        given: dict[Any, Any] = dict(present[-1][1])
-        wants: dict[Any, Any] = dict(wanted[-1][1])  # the inserts above may have moved some on
-        for table in given | wants:
-            if given.get(table) != wants.get(table):
-                connection.execute(_FORGETTING, (table,))
+            connection.execute(_DELETE_LAST_ID, (audit,))
+        last_ids: dict[Any, Any] = dict(present[-1][1])
+        wants: dict[Any, Any] = dict(wanted[-1][1])  # the inserts above may have raised some last ids
+        for table in last_ids | wants:
+            if last_ids.get(table) != wants.get(table):
+                connection.execute(_DELETE_LAST_ID, (table,))
                 if table in wants:
-                    connection.execute(_writing(_SEQUENCE, 2), (table, wants[table]))
+                    connection.execute(_insert(_SEQUENCE, 2), (table, wants[table]))
     connection.execute("COMMIT")
 
 
-_GIVEN = f"SELECT name, seq FROM {_SEQUENCE} WHERE name IS NOT ? ORDER BY name"
-_FORGETTING = f"DELETE FROM {_SEQUENCE} WHERE name = ?"
+_LAST_IDS = f"SELECT name, seq FROM {_SEQUENCE} WHERE name IS NOT ? ORDER BY name"
+_DELETE_LAST_ID = f"DELETE FROM {_SEQUENCE} WHERE name = ?"
 
 
 @cache
-def _reading(table: str) -> str:
+def _select(table: str) -> str:
     return f"SELECT * FROM {table} ORDER BY rowid"
 
 
 @cache
-def _writing(table: str, width: int) -> str:
+def _insert(table: str, width: int) -> str:
     return f"INSERT OR REPLACE INTO {table} VALUES ({', '.join(['?'] * width)})"
 
 
 @cache
-def _removing(table: str) -> str:
+def _delete(table: str) -> str:
     return f"DELETE FROM {table} WHERE rowid = ?"
 
 
@@ -135,7 +140,7 @@ def _uses(audit: str, sql: str) -> bool:
 
 
 def unexplorable(ran: StatementResult, layout: Layout) -> Unexplorable | None:
-    """Why a system that ran this cannot be explored: it depends on what was taken away. Else None."""
+    """The error for a statement that uses the audit, which `write_content` empties; else None."""
     if layout.audit is not None and _uses(layout.audit, ran.sql):
         return Unexplorable(f"the system reads or rewrites its audit: {ran.sql[:80]}")
     return None

@@ -1,25 +1,25 @@
-"""The database of a world: what the world asks of it, on whatever engine it is."""
+"""The database of a world, as the world uses it. Each engine implements this protocol."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from failure_modes.checker.simulation.content import Content
-from failure_modes.checker.simulation.host import VirtualClock
-from failure_modes.checker.simulation.stepping import Connecting, SteppingConnection
+from failure_modes.checker.simulation.stepping import ConnectingProcess, SteppingConnection
+from failure_modes.checker.simulation.virtual_clock import VirtualClock
 
 
 class Database(Protocol):
-    """A database that no other world uses. The content of it is what the subject declares."""
+    """A database that no other world uses. The layout of the subject says which tables are its content."""
 
     location: str
-    """What a subject opens: a path, or an address."""
+    """The path or the address that a subject opens."""
 
     observer: Any
-    """What reads the rows for an oracle, once the world has opened it."""
+    """The reader of the rows for an oracle. `observe` sets it."""
 
     @property
     def gateway_target(self) -> str:
-        """Where the gateway of the world keeps its charges."""
+        """The file in which the gateway keeps its charges, or `:memory:`."""
         ...
 
     @property
@@ -28,31 +28,31 @@ class Database(Protocol):
         ...
 
     def observe(self, clock: VirtualClock) -> None:
-        """Open it for the world itself."""
+        """Open the database for the world itself, and set `observer`."""
         ...
 
-    def connection(self, process: Connecting, target: str) -> SteppingConnection:
+    def connection(self, process: ConnectingProcess, target: str) -> SteppingConnection:
         """A connection that pauses the process."""
         ...
 
     def is_lost(self, connection: SteppingConnection) -> bool:
-        """True if no later process of the same name can have this connection."""
+        """True if a later process of the same name cannot reuse the connection."""
         ...
 
     def read(self) -> Content:
         """The rows of the state."""
         ...
 
-    def write(self, wanted: Content, present: Callable[[], Content], *, audited: bool) -> None:
-        """Make the rows what is wanted. Empty the audit, if it is `audited` that something happened."""
+    def write(self, wanted: Content, present: Callable[[], Content], *, empty_audit: bool) -> None:
+        """Change the present rows to the wanted ones. Empty the audit if `empty_audit` is true."""
         ...
 
     def audit_end(self, content: Content) -> int:
-        """The id of the last audit row when the database has been restored to this content."""
+        """The id of the last audit row after this content was restored."""
         ...
 
     def everything(self) -> Content:
-        """Every row of every table there is."""
+        """Every row of every table."""
         ...
 
     def columns(self) -> dict[str, tuple[str, ...]]:
@@ -60,5 +60,5 @@ class Database(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of it, after each process and the gateway have."""
+        """Close the database. The processes and the gateway must be closed before."""
         ...

@@ -1,7 +1,7 @@
-"""A payment gateway: a second system with a durable store of its own, out of reach of any transaction.
+"""A payment gateway: a second system with a durable store of its own, which no transaction covers.
 
-It honours idempotency keys when it is told one: what was charged under a key is not charged again, and the
-charge that there is comes back.
+The gateway honours idempotency keys: a second charge with the same key adds nothing and returns the first
+charge.
 """
 
 import sqlite3
@@ -13,10 +13,10 @@ COLUMNS = ("id", "key", "value")
 
 
 class Gateway:
-    """The gateway of one run; `close` it."""
+    """The gateway of one run. `close` must be called."""
 
     def __init__(self, target: str = ":memory:") -> None:
-        """`target` is a file, or memory: a file may be opened by many processes at once."""
+        """`target` is a file, which many processes may open at once, or `:memory:`."""
         self._connection = sqlite3.connect(target, isolation_level=None)
         self._connection.execute(
             f"CREATE TABLE IF NOT EXISTS {CHARGES}"
@@ -24,7 +24,7 @@ class Gateway:
         )
 
     def charge(self, value: str, key: str | None) -> int:
-        """Charge, or find the charge that was made under this key. Returns its id."""
+        """Make a charge, or find the charge with this key. Returns the id of the charge."""
         known = self._connection.execute(f"SELECT id FROM {CHARGES} WHERE key = ?", (key,)).fetchall()
         if known:
             return int(known[0][0])
@@ -37,7 +37,7 @@ class Gateway:
         return tuple(self._connection.execute(f"SELECT * FROM {CHARGES} ORDER BY id").fetchall())
 
     def restore(self, rows: tuple[Row, ...]) -> None:
-        """Hold these charges and no others."""
+        """Restore the charges of a snapshot."""
         if rows == self.rows():
             return
         self._connection.execute(f"DELETE FROM {CHARGES}")
@@ -45,5 +45,5 @@ class Gateway:
             self._connection.execute(f"INSERT INTO {CHARGES} VALUES (?, ?, ?)", row)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the store."""
         self._connection.close()

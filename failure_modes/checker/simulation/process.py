@@ -1,8 +1,8 @@
-"""A virtual process: a greenlet that runs the real code to its next boundary, and stands there.
+"""A virtual process: a greenlet that runs the real code to its next boundary, and pauses there.
 
-Here is what the world does with a process: start, move, kill and restore it. What runs in it has its
-`ProcessContext`. What is recorded of its step and of its transaction is in `recording.py`; what it was asked
-and told, from which it is restored, in `process_log.py`.
+This module holds what the world does with a process: start, resume, kill and restore it. The program of the
+process has a `ProcessContext`; its connection reports to the `ProcessBoundaries`. `recording.py` has the
+records of its step and of its transaction, and `process_log.py` the log from which it is restored.
 """
 
 from typing import NoReturn
@@ -11,8 +11,8 @@ from greenlet import getcurrent, greenlet
 
 from failure_modes.checker.simulation.content import Unexplorable
 from failure_modes.checker.simulation.host import Host
+from failure_modes.checker.simulation.process_boundaries import ProcessBoundaries
 from failure_modes.checker.simulation.process_context import ProcessContext
-from failure_modes.checker.simulation.process_log import ProcessLog
 from failure_modes.checker.simulation.process_snapshot import AT_REST, Intent, ProcessSnapshot, StepResult
 from failure_modes.checker.simulation.recording import StepRecord, TransactionRecord
 from failure_modes.checker.simulation.stepping import Crashed, PausePoint, SteppingConnection
@@ -25,86 +25,88 @@ class Process:
     def __init__(self, world: Host, name: str, program: Program) -> None:
         self.name = name
         self.world = world
-        self.context = ProcessContext(world, name, self.refuse)
-        self.log: ProcessLog = self.context.log
-        self.transaction: TransactionRecord = self.context.transaction
-        self.step: StepRecord = self.context.step
+        self.boundaries = ProcessBoundaries(world, name, self.refuse)
+        self.context = ProcessContext(world, name, self.boundaries)
+        self.transaction: TransactionRecord = self.boundaries.transaction
+        self.step: StepRecord = self.boundaries.step
         self._program = program
         self._greenlet: greenlet | None = None
         self._known: ProcessSnapshot | None = AT_REST
+        """The current snapshot; None if it must be taken."""
         self._refused: BaseException | None = None
 
-    # Where it stands.
+    # The current state.
 
     @property
     def at(self) -> PausePoint:
-        """What it is about to do."""
-        return self.context.at
+        """The boundary at which the process is paused."""
+        return self.boundaries.at
 
     @property
     def at_rest(self) -> bool:
-        """True if nothing has happened since it started, slept, or was done with what it was asked."""
+        """True if nothing has happened since the process started, slept, or finished an intent."""
         return self.context.at_rest
 
     @property
     def current_job(self) -> int | None:
-        """What its program says it works on."""
+        """The id of the job that the program works on."""
         return self.context.current_job
 
     @property
     def connection(self) -> SteppingConnection | None:
-        """Its connection to the database, once it has one."""
+        """The connection to the database; None until the program has opened it."""
         return self.context.connection
 
     @property
     def pid(self) -> int | None:
-        """Its number, where it is a process of the operating system."""
+        """The process id at the operating system; None for a virtual process."""
         return None
 
     @property
     def waits(self) -> bool:
-        """True if it waits for a lock that nobody has let go of since."""
-        since = self.context.blocked_since
+        """True if the process waits for a lock, and no lock was released since."""
+        since = self.boundaries.blocked_since
         return since is not None and since == self.world.lock_releases
 
     @property
     def place_at_server(self) -> int:
-        """Its place among those whose statement lies at a server; 0 if none does."""
+        """The place among the processes whose statement is at the server; 0 if this one has none there."""
         return 0
 
     @property
     def in_transaction(self) -> bool:
-        """True if it holds a transaction open."""
+        """True if the process has a transaction open."""
         connection = self.context.connection
         return connection is not None and connection.holds
 
-    # What the world does with it.
+    # The world's commands.
 
     def start(self) -> None:
-        """Run to the first boundary that is not in the log."""
-        self.world.settle()
+        """Replay the log in a fresh greenlet, and run to the first boundary after it."""
+        self.world.content.write_pending()
         self.context.start()
         self._greenlet = greenlet(self._main, parent=getcurrent())
         self._switch()
         if self.world.restorable and not self.context.rested:
             self.refuse(Unexplorable(f"process {self.name} does something before it first rests"))
-        self.log.end()
+        self.boundaries.log.end()
 
     def resume(self, intent: Intent) -> StepResult:
-        """Run on to the next boundary. The intent is what its program is told, where it takes one."""
-        self.world.settle()
+        """Run to the next boundary. A program that asks for an intent gets this one."""
+        self.world.content.write_pending()
         if self._greenlet is None:
             self.start()
         self._known = None
-        self.context.move(intent)
+        self.context.begin_step()
+        self.boundaries.begin_step(intent)
         self._switch()
         if self._greenlet is None or self._greenlet.dead:
             self.kill()
-        return self.step.result(blocked=self.context.blocked_since is not None)
+        return self.step.result(blocked=self.boundaries.blocked_since is not None)
 
     def kill(self) -> None:
-        """Die here. Nothing durable happens from now on; a fresh process may be started."""
-        self.context.die()
+        """Kill the process at its boundary. Its open transaction is rolled back; it may be started again."""
+        self.boundaries.die()
         if self._greenlet is not None and not self._greenlet.dead:
             self._greenlet.throw(Crashed)
         connection = self.context.connection
@@ -112,36 +114,41 @@ class Process:
             self.world.release_locks()
         self._greenlet = None
         self.context.reset()
+        self.boundaries.reset()
         self._known = AT_REST
 
     def snapshot(self) -> ProcessSnapshot:
-        """Where it stands."""
+        """The state of the process, as a value."""
         known, waits = self._known, self.waits
         if known is None or known.waits is not waits or known.place_at_server != self.place_at_server:
             known = self._known = AT_REST if self.at_rest else self._take_snapshot(waits=waits)
         return known
 
     def remember(self, snapshot: ProcessSnapshot) -> None:
-        """Say that where it stands is this very value, so that it is not restored to where it is."""
+        """Take this value, which equals the current snapshot, as the current one.
+
+        A world compares snapshots by identity, and so does not restore a process that is there already.
+        """
         self._known = snapshot
 
     def restore(self, snapshot: ProcessSnapshot) -> None:
-        """Come to stand there; its log is fed to it when it is next moved."""
+        """Restore a snapshot. The log is replayed when the process is next resumed."""
         self.kill()
         self.context.restore(snapshot)
+        self.boundaries.restore(snapshot)
         self._known = snapshot
 
     def repeat_transaction(self) -> None:
-        """Run the statements of the transaction that it holds open once more: they hold locks."""
-        self.log.repeat_transaction()
+        """Run the statements of the open transaction again, so that it holds its locks again."""
+        self.boundaries.log.repeat_transaction()
         self.start()
 
     def wait(self, *, waits: bool) -> None:
-        """Wait for a lock from now on, or for none: as it did where it stands."""
-        self.context.wait(waits=waits)
+        """Set whether the process waits for a lock, as its snapshot says."""
+        self.boundaries.wait(waits=waits)
 
     def refuse(self, error: BaseException) -> NoReturn:
-        """Stop: nothing that is found from here on can be trusted. Raised to whoever moves the process."""
+        """Stop the process: no later result of it can be trusted. `resume` raises the error."""
         self._refused = error
         raise error
 
@@ -150,7 +157,7 @@ class Process:
             self._program(self.context)
         except Crashed:
             pass
-        except Exception as error:  # the system raised where it should not: an oracle says so
+        except Exception as error:  # the system raised where it must not: an oracle reports that
             self.step.fail(error)
 
     def _switch(self) -> None:
@@ -167,7 +174,7 @@ class Process:
             in_transaction=self.in_transaction,
             current_job=self.current_job,
             pending=self.transaction.pending,
-            log=self.log.snapshot(),
+            log=self.boundaries.log.snapshot(),
             place_at_server=self.place_at_server,
-            looks=self.transaction.looks,
+            visible=self.transaction.visible,
         )

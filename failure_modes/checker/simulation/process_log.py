@@ -1,50 +1,52 @@
-"""What a process was asked and told since it was last at rest, and how much of that it has been fed.
+"""The log of a process since it was last at rest: intents, results of statements, times and answers.
 
-A process that is restored is fed its log, entry by entry, and must ask for each entry again. A process that
-asks for something else is not deterministic: it is refused, since nothing found from there on can be trusted.
+A restored process replays its log: each time that it asks for an entry, it gets the next one. A process that
+asks for another entry than its log has is not deterministic. It is refused, since no later result of it can
+be trusted.
 """
 
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from failure_modes.checker.simulation.process_snapshot import Entry, Intent, Returned
-from failure_modes.checker.simulation.stepping import NotTheSame, StatementResult
+from failure_modes.checker.simulation.stepping import NotDeterministic, StatementResult
 
 _NO_INTENTS = (StatementResult, int, Returned)
 
 
 class ProcessLog:
-    """A log that a process writes, or is fed from when it is restored."""
+    """A log that a process writes, and replays when it is restored."""
 
     def __init__(self, name: str, refuse: Callable[[Exception], NoReturn]) -> None:
-        """`name` is that of the process; `refuse` stops it."""
+        """`name` is the name of the process; `refuse` stops it."""
         self._name = name
         self._refuse = refuse
         self._entries: list[Entry] = []
-        self._fed = 0
-        self._again_from: int | None = None
-        """Where the transaction begins whose statements run once more; None if none do."""
+        self._next_index = 0
+        """The index of the entry that is replayed next."""
+        self._repeat_from: int | None = None
+        """The index of the BEGIN whose transaction runs again; None if none runs again."""
 
-    # What the process does with it.
+    # The process reads and writes.
 
     @property
     def length(self) -> int:
-        """How much of it the process has been fed, or has written."""
-        return self._fed
+        """The number of entries that the process has replayed or written."""
+        return self._next_index
 
     @property
     def at_end(self) -> bool:
-        """True if the process is on its own."""
-        return self._fed == len(self._entries)
+        """True if no entry is left to replay."""
+        return self._next_index == len(self._entries)
 
     @property
     def repeats(self) -> bool:
-        """True if the statement fed last belongs to a transaction that is still open: it holds locks."""
-        return self._again_from is not None and self._fed > self._again_from
+        """True if the last replayed statement belongs to the open transaction, which must lock again."""
+        return self._repeat_from is not None and self._next_index > self._repeat_from
 
     def intent(self, at: str) -> Intent | None:
-        """What the process was asked when it paused there; None if it is on its own."""
-        if self._fed == len(self._entries):
+        """The recorded intent of this pause; None if no entry is left."""
+        if self._next_index == len(self._entries):
             return None
         entry = self._next()
         if isinstance(entry, _NO_INTENTS):
@@ -52,17 +54,17 @@ class ProcessLog:
         return entry
 
     def statement(self, sql: str, parameters: tuple[Any, ...]) -> StatementResult | None:
-        """What this statement gave when it ran before; None if it never ran."""
-        if self._fed == len(self._entries):
+        """The recorded result of this statement; None if no entry is left."""
+        if self._next_index == len(self._entries):
             return None
         entry = self._next()
         if not isinstance(entry, StatementResult) or (entry.sql, entry.parameters) != (sql, parameters):
-            self._differs(f"asked for {sql!r}, which it had not asked for")
+            self._differs(f"ran {sql!r}, which it had not run")
         return entry
 
     def time(self) -> int | None:
-        """The time that the process read here; None if it is on its own."""
-        if self._fed == len(self._entries):
+        """The recorded time; None if no entry is left."""
+        if self._next_index == len(self._entries):
             return None
         entry = self._next()
         if not isinstance(entry, int):
@@ -70,69 +72,69 @@ class ProcessLog:
         return entry
 
     def answer(self, operation: str) -> Returned | None:
-        """What the operation that begins here gave when it came back; None if it never did."""
-        if self.at_end or not isinstance(back := self._entries[self._fed], Returned):
+        """The recorded answer of this operation; None if the next entry is not an answer."""
+        if self.at_end or not isinstance(answer := self._entries[self._next_index], Returned):
             return None
-        self._fed += 1
-        if back.operation != operation:
+        self._next_index += 1
+        if answer.operation != operation:
             self._differs(f"called {operation}, which it had not called")
-        return back
+        return answer
 
     def append(self, entry: Entry) -> None:
-        """The process writes."""
+        """Write an entry."""
         self._entries.append(entry)
-        self._fed += 1
+        self._next_index += 1
 
-    def take_back(self) -> None:
-        """The entry that was written last leaves no mark."""
+    def drop_last(self) -> None:
+        """Remove the last entry."""
         self._entries.pop()
-        self._fed -= 1
+        self._next_index -= 1
 
     def condense(self, began: int, entry: Entry) -> None:
-        """One entry stands for all from there on."""
+        """Replace all entries from index `began` on by one."""
         self._entries[began:] = [entry]
-        self._fed = len(self._entries)
+        self._next_index = len(self._entries)
 
     def clear(self) -> None:
-        """Forget it."""
+        """Remove all entries."""
         self._entries.clear()
-        self._fed = 0
+        self._next_index = 0
 
-    # How it is restored.
+    # The world restores.
 
     def snapshot(self) -> tuple[Entry, ...]:
-        """All of it, as a value."""
+        """All entries, as a value."""
         return tuple(self._entries)
 
     def restore(self, entries: tuple[Entry, ...]) -> None:
-        """Be this log. The process is fed it from the start, when it next moves."""
+        """Restore the entries of a snapshot. The process replays them from the first when it next moves."""
         self._entries = list(entries)
-        self._fed = 0
+        self._next_index = 0
 
-    def begin(self) -> None:
-        """A fresh process is fed from here on."""
-        self._fed = 0
+    def rewind(self) -> None:
+        """Let a fresh process replay from the first entry."""
+        self._next_index = 0
 
     def end(self) -> None:
-        """The process was fed all of it. One that stopped before the end is refused."""
-        self._again_from = None
+        """End the replay. Refuses a process that paused before the last entry."""
+        self._repeat_from = None
         if not self.at_end:
-            self._differs("stopped before it came to where it stood")
+            self._differs("paused before the end of its log")
 
     def repeat_transaction(self) -> None:
-        """Let the statements of the transaction that was open run once more, when they are fed."""
+        """Let the replay run the statements of the open transaction again."""
         begins = [at for at, entry in enumerate(self._entries) if _begins(entry)]
         if not begins:
             self._differs("holds a transaction that it never began")
-        self._again_from = begins[-1]
+        self._repeat_from = begins[-1]
 
     def _next(self) -> Entry:
-        entry = self._entries[self._fed]
-        self._fed += 1
+        entry = self._entries[self._next_index]
+        self._next_index += 1
         return entry
 
     def _differs(self, how: str) -> NoReturn:
-        self._refuse(NotTheSame(f"process {self._name} {how}"))
+        self._refuse(NotDeterministic(f"process {self._name} {how}"))
 
 
 def _begins(entry: Entry) -> bool:

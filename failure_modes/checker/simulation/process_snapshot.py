@@ -1,8 +1,9 @@
-"""Where a process stands, and how it came there.
+"""The state of a process, as a value from which the process is restored.
 
-Its code is a function of what it was asked, what its statements gave and what it read from its clock. All
-of that is its *log*. If its system keeps nothing between two operations, an operation that has come back is
-in the log by its answer alone: what its statements gave it was in variables that are gone.
+The code of a process is a function of its intents, of the results of its statements and of the times that it
+read. All of these are its *log*. If its system keeps nothing in memory between two operations, the log has
+only the answer of an operation that has returned: the results of its statements were in variables that are
+gone.
 """
 
 from collections.abc import Hashable
@@ -15,35 +16,35 @@ from failure_modes.checker.simulation.stepping import PausePoint, StatementResul
 
 @frozen
 class Returned:
-    """An operation of the system came back with a value."""
+    """An operation of the system returned a value."""
 
     operation: str
     value: object
-    asked: bool
-    """Whether what the process was last asked to do has yet to begin its transaction."""
+    expected: bool
+    """True if the process has taken an intent whose transaction has not begun."""
 
 
 Intent = Hashable
-"""What a process is told when it is moved: an action of the schedule, which only its program reads."""
+"""The action with which the schedule resumes a process. Only the program of the process reads it."""
 
 Entry = Intent | StatementResult | int | Returned
-"""What a process was asked, what a statement gave it, a time that it read, or what an operation answered."""
+"""An entry of a log: an intent, the result of a statement, a time, or the answer of an operation."""
 
 
 @frozen
-class Look:
-    """The rows that nobody held when a process looked for some, by id; and the time that it had read."""
+class SkipLockedRead:
+    """A read with SKIP LOCKED: the ids of the rows that no transaction locked, and the time last read."""
 
-    unheld: tuple[int, ...]
-    at: int | None
+    unlocked: tuple[int, ...]
+    read_at: int | None
 
 
 @frozen(kw_only=True)
 class StepResult:
-    """What a process did between two boundaries. At most one transaction ended in it."""
+    """The result of a step from one boundary to the next. At most one transaction ends in a step."""
 
     ran: str | None = None
-    """The statement that ran; None when only code did."""
+    """The statement that ran; None if only code ran."""
     committed: bool = False
     changed: bool = False
     rolled_back: bool = False
@@ -51,13 +52,13 @@ class StepResult:
     error: Exception | None = None
     problem: str | None = None
     """Why the statement failed."""
-    look: "Look | None" = None
-    """Where it looked for rows that nobody holds."""
+    skip_locked: "SkipLockedRead | None" = None
+    """The read with SKIP LOCKED in this step."""
 
 
 @frozen(kw_only=True)
 class ProcessSnapshot:
-    """Where a process stands, and how it came there: `log` is all it has seen since it last was at rest."""
+    """The state of a process. `log` has everything that happened since the process was last at rest."""
 
     at: PausePoint = PausePoint.IDLE
     at_rest: bool = True
@@ -67,29 +68,29 @@ class ProcessSnapshot:
     pending: Intent | None = None
     log: tuple[Entry, ...] = ()
     place_at_server: int = 0
-    """Its place among those whose statement lies at a server; 0 if none does."""
-    looks: tuple[frozenset[int], ...] = ()
-    """What its transaction could see each time that it looked for rows that nobody holds."""
+    """The place among the processes whose statement is at the server; 0 if this one has none there."""
+    visible: tuple[frozenset[int], ...] = ()
+    """The ids that were visible at each read with SKIP LOCKED of the transaction."""
 
 
-class Place(Protocol):
-    """Where a process stands: the process itself, or its `ProcessSnapshot`."""
+class ProcessState(Protocol):
+    """The boundary of a process: the process itself has it, and so does its `ProcessSnapshot`."""
 
     @property
     def at(self) -> PausePoint:
-        """What it is about to do."""
+        """The boundary at which the process is paused."""
         ...
 
     @property
     def at_rest(self) -> bool:
-        """Whether it has nothing in hand."""
+        """True if nothing has happened since the process started, slept, or finished an intent."""
         ...
 
     @property
     def waits(self) -> bool:
-        """Whether it waits for a lock."""
+        """True if the process waits for a lock."""
         ...
 
 
 AT_REST = ProcessSnapshot()
-"""Where a fresh process stands."""
+"""The snapshot of a fresh process."""

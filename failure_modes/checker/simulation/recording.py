@@ -1,120 +1,126 @@
-"""What is recorded of a process while it runs: its current transaction, and its current step.
+"""Records of a process while it runs: its current transaction, and its current step.
 
-A step is what a process does from one boundary to the next; at most one transaction ends in it. Only the
-process writes these records, by their methods; the oracles read them.
+A step goes from one boundary to the next; at most one transaction ends in it. The process writes these
+records through their methods; the oracles read them.
 """
 
-from failure_modes.checker.simulation.process_snapshot import Intent, Look, StepResult
+from failure_modes.checker.simulation.process_snapshot import Intent, SkipLockedRead, StepResult
 from failure_modes.checker.simulation.stepping import StatementResult
 
 
 class TransactionRecord:
-    """The transaction that a process has open, or had open last."""
+    """The current or last transaction of a process."""
 
     def __init__(self) -> None:
         self.read_at: int | None = None
-        """The time that it read last."""
+        """The last time that the process read in the transaction."""
         self.first_read_at: int | None = None
-        """The time that it read first."""
-        self.looks: tuple[frozenset[int], ...] = ()
-        """For each time that it looked for rows that nobody holds: those it could have got."""
+        """The first time that the process read in the transaction."""
+        self.visible: tuple[frozenset[int], ...] = ()
+        """The ids that were visible at each read with SKIP LOCKED."""
         self.pending: Intent | None = None
-        """What it will have been, once it commits. It outlives the rollback of a first try."""
+        """The intent that the transaction carries out. A retry after a rollback keeps it."""
+        self.expected = False
+        """True if the process has taken an intent whose transaction has not begun."""
+
+    def expect(self, expected: bool = True) -> None:
+        """Expect the first transaction of an intent."""
+        self.expected = expected
 
     def begin(self) -> None:
-        """A new one begins; what it is for was said before."""
-        self.read_at, self.first_read_at, self.looks = None, None, ()
+        """Begin a new transaction. Its intent stays."""
+        self.expected = False
+        self.read_at, self.first_read_at, self.visible = None, None, ()
 
     def read(self, now: int) -> None:
-        """It read the clock."""
+        """Record that the process read the clock."""
         self.read_at = now
         if self.first_read_at is None:
             self.first_read_at = now
 
-    def saw(self, visible: frozenset[int]) -> None:
-        """It looked for rows that nobody holds, and could have got these."""
-        self.looks += (visible,)
+    def add_visible(self, rows: frozenset[int]) -> None:
+        """Add the ids that were visible at a read with SKIP LOCKED."""
+        self.visible += (rows,)
 
-    def take_looks(self) -> tuple[frozenset[int], ...]:
-        """What it could see each time that it looked; asked for once."""
-        looks, self.looks = self.looks, ()
-        return looks
+    def take_visible(self) -> tuple[frozenset[int], ...]:
+        """Return the visible ids of each read, and remove them."""
+        visible, self.visible = self.visible, ()
+        return visible
 
     def intend(self, intent: Intent) -> Intent:
-        """It is for this, unless what it is for was said before. Returns what it is for."""
+        """Set the intent if there is none. Returns the intent of the transaction."""
         if self.pending is None:
             self.pending = intent
         return self.pending
 
-    def settle(self) -> None:
-        """What it was for is done, or given up."""
+    def clear_intent(self) -> None:
+        """Remove the intent, which is done or given up."""
         self.pending = None
 
     def report(self, read_at: int | None) -> None:
-        """A process that runs elsewhere says what time it read last."""
+        """Take over the time that a real process read last."""
         self.read_at = read_at
 
     def restore(self, pending: Intent | None) -> None:
-        """Be for this, where a process once stood; the rest is read again when the process is fed its log."""
-        self.read_at, self.looks, self.pending = None, (), pending
+        """Restore the intent of a snapshot. The replay of the log restores the rest."""
+        self.read_at, self.visible, self.pending, self.expected = None, (), pending, False
 
 
 class StepRecord:
-    """The step that a process is in, or took last."""
+    """The current or last step of a process."""
 
     def __init__(self) -> None:
         self.statements: list[StatementResult] = []
-        """What ran in it."""
         self.called_gateway = False
         self.read_clock = False
         self.sleeps = 0
         self._ran: str | None = None
-        self._looked: Look | None = None
+        self._skip_locked: SkipLockedRead | None = None
         self._ended: tuple[bool, bool] | None = None
         self._error: Exception | None = None
 
     def begin(self) -> None:
-        """A new one begins."""
+        """Begin a new step."""
         self.statements = []
         self.called_gateway = self.read_clock = False
         self.sleeps = 0
-        self._ran = self._looked = self._ended = self._error = None
+        self._ran = self._skip_locked = self._ended = self._error = None
 
     def reach(self, statement: str) -> None:
-        """The process goes on with this statement."""
+        """Record the statement that runs next."""
         self._ran = statement
 
     def run(self, ran: StatementResult) -> None:
-        """A statement ran."""
+        """Record the result of a statement."""
         self.statements.append(ran)
 
     def read(self) -> None:
-        """The process read its clock."""
+        """Record that the process read its clock."""
         self.read_clock = True
 
     def call(self, operation: str) -> None:
-        """The process called the gateway, which answered."""
+        """Record that the process called the gateway, and the gateway answered."""
         self.called_gateway, self._ran = True, operation
 
     def sleep(self) -> int:
-        """The process sleeps. Returns how often it has slept in this step."""
+        """Record that the process sleeps. Returns the number of sleeps in this step."""
         self.sleeps += 1
         return self.sleeps
 
-    def look(self, look: Look) -> None:
-        """The process is about to look for rows that nobody holds."""
-        self._looked = look
+    def skip_locked(self, read: SkipLockedRead) -> None:
+        """Record a read with SKIP LOCKED."""
+        self._skip_locked = read
 
     def end(self, *, committed: bool, changed: bool) -> None:
-        """Its transaction ended."""
+        """Record the end of the transaction."""
         self._ended = committed, changed
 
     def fail(self, error: Exception) -> None:
-        """The program raised where it should not."""
+        """Record an error that the program raised and must not raise."""
         self._error = error
 
     def result(self, *, blocked: bool) -> StepResult:
-        """What the process did in it."""
+        """The result of the step."""
         committed, changed = self._ended or (False, False)
         return StepResult(
             ran=self._ran,
@@ -123,6 +129,6 @@ class StepRecord:
             rolled_back=self._ended is not None and not committed,
             blocked=blocked,
             error=self._error,
-            look=self._looked,
+            skip_locked=self._skip_locked,
             problem=next((ran.problem for ran in reversed(self.statements) if ran.problem), None),
         )

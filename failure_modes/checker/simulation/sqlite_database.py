@@ -1,4 +1,4 @@
-"""A SQLite database for one world: a file of its own, or one in memory that all its processes share."""
+"""A SQLite database for one world: a file, or a database in memory that all processes of the world share."""
 
 import itertools
 import shutil
@@ -16,10 +16,10 @@ from failure_modes.checker.simulation.content import (
     read_content,
     write_content,
 )
-from failure_modes.checker.simulation.host import VirtualClock
 from failure_modes.checker.simulation.sqlite_stepping import SQLiteStepping, open_sqlite
-from failure_modes.checker.simulation.stepping import Connecting, SteppingConnection
+from failure_modes.checker.simulation.stepping import ConnectingProcess, SteppingConnection
 from failure_modes.checker.simulation.subject import Subject
+from failure_modes.checker.simulation.virtual_clock import VirtualClock
 from failure_modes.checker.support import temporary
 
 _OBSERVER = "observer"
@@ -27,16 +27,16 @@ _GATEWAY = "-gateway"
 
 
 class SQLiteDatabase:
-    """A database, a connection to observe it by, and those of the processes."""
+    """A database, the connection of its observer, and the connections of the processes."""
 
     overlaps = False
 
     def __init__(
         self, subject: Subject, *, path: Path | None = None, in_memory: bool = False, restorable: bool = False
     ) -> None:
-        """`path` is that of a database made elsewhere, which is not removed at the end.
+        """`path` is a database that was made elsewhere, and that `close` does not remove.
 
-        `restorable`: a connection is kept for the next process of the same name.
+        `restorable`: the next process of the same name reuses the connection.
         """
         self.subject = subject
         self.restorable = restorable
@@ -50,11 +50,11 @@ class SQLiteDatabase:
 
     @property
     def gateway_target(self) -> str:
-        """A file beside the database; or memory, where the database is there."""
+        """A file beside the database, or `:memory:` for a database in memory."""
         return ":memory:" if self._in_memory else f"{self.path}{_GATEWAY}"
 
     def observe(self, clock: VirtualClock) -> None:
-        """Open it for the world itself."""
+        """Open the database for the world itself, and set `observer`."""
         self.observer = self.subject.observe(
             self.location,
             clock=clock,
@@ -63,13 +63,13 @@ class SQLiteDatabase:
         )
         self._observing, _ = self._pool[_OBSERVER]
 
-    def connection(self, process: Connecting, target: str) -> SteppingConnection:
+    def connection(self, process: ConnectingProcess, target: str) -> SteppingConnection:
         """A connection that pauses the process."""
         connection, set_up = self._open(process.name, target)
         return SQLiteStepping(connection, process, set_up)
 
     def is_lost(self, connection: SteppingConnection) -> bool:
-        """No connection is: what a dead process had not committed was rolled back."""
+        """Always false: the open transaction of a dead process was rolled back."""
         del connection
         return False
 
@@ -77,17 +77,17 @@ class SQLiteDatabase:
         """The rows of the state."""
         return read_content(self._observing, self.subject.layout)
 
-    def write(self, wanted: Content, present: Callable[[], Content], *, audited: bool) -> None:
-        """Make the rows what is wanted, by those that differ from what is present."""
-        write_content(self._observing, self.subject.layout, wanted, present(), audited=audited)
+    def write(self, wanted: Content, present: Callable[[], Content], *, empty_audit: bool) -> None:
+        """Change the present rows to the wanted ones."""
+        write_content(self._observing, self.subject.layout, wanted, present(), empty_audit=empty_audit)
 
     def audit_end(self, content: Content) -> int:
-        """The audit was emptied, and its ids begin again."""
+        """Always 0: `write` emptied the audit, and its ids begin again."""
         del content
         return 0
 
     def everything(self) -> Content:
-        """Every row of every table there is."""
+        """Every row of every table."""
         return everything(self._observing)
 
     def columns(self) -> dict[str, tuple[str, ...]]:
@@ -95,8 +95,8 @@ class SQLiteDatabase:
         return columns_of(self._observing, self.subject.layout)
 
     def close(self) -> None:
-        """Close each connection, and remove the file; whatever becomes of the others."""
-        with ExitStack() as ends:  # the last comes first
+        """Close each connection and remove the file, even if closing one of them fails."""
+        with ExitStack() as ends:  # the last one runs first
             if self._owns_path:
                 for suffix in ("", "-wal", "-shm", _GATEWAY):
                     ends.callback(Path(f"{self.path}{suffix}").unlink, missing_ok=True)
@@ -105,7 +105,7 @@ class SQLiteDatabase:
             ends.callback(self.observer.close)
 
     def _open(self, name: str, target: str) -> tuple[sqlite3.Connection, set[str]]:
-        """A connection for that process, and what was set on it before."""
+        """A connection for a process, and the set-up statements that ran on it before."""
         if not self.restorable and name != _OBSERVER:
             return open_sqlite(self._target(target)), set()
         name = _OBSERVER if self._in_memory else name
@@ -114,11 +114,11 @@ class SQLiteDatabase:
         return self._pool[name]
 
     def _target(self, target: str) -> str:
-        """What connections open."""
+        """The target that `sqlite3` opens."""
         return ":memory:" if self._in_memory else target
 
     def _close_connections(self) -> None:
-        """Close each, the observer's among them: the file is about to be another."""
+        """Close each connection, also that of the observer: another file is about to replace this one."""
         self.observer.close()
         for connection, _ in self._pool.values():
             connection.close()
@@ -134,7 +134,7 @@ def _template_of(database: str) -> Path:
 
 
 def _template(subject: Subject) -> Path:
-    """A database of that kind, made once in this process and never changed: whole, or not there."""
+    """An empty database for the subject. It is made once in this process, by a rename, and never changed."""
     path = _template_of(subject.database)
     if not path.exists():
         made = new_path()
@@ -144,12 +144,12 @@ def _template(subject: Subject) -> Path:
 
 
 def new_path() -> Path:
-    """A path at which there is no file, and which is given once."""
+    """A new path, at which there is no file."""
     return temporary.own() / f"run-{next(_numbers)}.db"
 
 
 def fresh_database(subject: Subject) -> Path:
-    """The path of an empty database that no other world has."""
+    """The path of a new empty database that no other world uses."""
     path = new_path()
     with temporary.room():
         shutil.copyfile(_template(subject), path)

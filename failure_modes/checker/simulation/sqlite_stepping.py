@@ -1,4 +1,4 @@
-"""A SQLite connection that pauses the process that uses it."""
+"""A SQLite connection that pauses its process at each boundary."""
 
 import sqlite3
 from typing import Any
@@ -7,7 +7,7 @@ from failure_modes.checker.simulation.stepping import (
     Row,
     RowsOfStatement,
     StatementResult,
-    Stepped,
+    SteppedProcess,
     SteppingConnection,
     verb_of,
 )
@@ -15,9 +15,9 @@ from failure_modes.checker.support import temporary
 
 
 def open_sqlite(target: str) -> sqlite3.Connection:
-    """Open a connection in autocommit, which waits for no lock: whoever meets one is paused.
+    """Open a connection in autocommit mode that waits for no lock: the caller pauses the process instead.
 
-    `target` is a URI. Text that is none is read as it is: what stands in a file may be anything.
+    `target` is a path or a URI. Text in the database need not be valid UTF-8.
     """
     connection = sqlite3.connect(target, timeout=0, isolation_level=None, uri=True, check_same_thread=False)
     connection.text_factory = _text
@@ -29,23 +29,23 @@ def _text(raw: bytes) -> str:
 
 
 class SQLiteStepping(SteppingConnection):
-    """A SQLite connection of one virtual process. PRAGMAs set up."""
+    """A SQLite connection of one virtual process. Its set-up statements are the PRAGMAs."""
 
     def __init__(
-        self, connection: sqlite3.Connection, process: Stepped, set_up: set[str] | None = None
+        self, connection: sqlite3.Connection, process: SteppedProcess, set_up: set[str] | None = None
     ) -> None:
-        """`set_up` are the settings that were made on the connection; they are not made again."""
+        """`set_up` has the set-up statements that ran on the connection before: they do not run again."""
         super().__init__(process)
         self._connection = connection
-        self._made = set() if set_up is None else set_up
+        self._ran_before = set() if set_up is None else set_up
         self._changes_before = 0
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the connection."""
         self._connection.close()
 
     def kill(self, *, close: bool) -> bool:
-        """End as a dead process does: what it had not committed is gone. Returns whether it held a lock."""
+        """Roll back, as the death of the process does. Returns True if a transaction was open."""
         held = self.holds
         if held:
             self._connection.rollback()
@@ -53,19 +53,19 @@ class SQLiteStepping(SteppingConnection):
             self._connection.close()
         return held
 
-    def commit_what_was_begun(self) -> None:
-        """What no crash does."""
+    def commit_open_transaction(self) -> None:
+        """Commit the open transaction. No crash does this: a canary needs it."""
         self._connection.execute("COMMIT")
 
     def _sets_up(self, sql: str) -> bool:
         return verb_of(sql) == "PRAGMA"
 
     def _set_up(self, sql: str, parameters: tuple[Any, ...]) -> Any:
-        """Each setting costs every prepared statement, so it is made once a connection."""
-        if sql in self._made:
+        """Run a PRAGMA once for each connection: each one makes SQLite prepare all statements again."""
+        if sql in self._ran_before:
             return RowsOfStatement(StatementResult(sql, ()))
         if "=" in sql:
-            self._made.add(sql)
+            self._ran_before.add(sql)
         return self._connection.execute(sql, parameters)
 
     def _begins(self) -> None:
@@ -75,7 +75,7 @@ class SQLiteStepping(SteppingConnection):
         return self._connection.total_changes != self._changes_before
 
     def _run(self, sql: str, parameters: tuple[Any, ...]) -> StatementResult | None:
-        """Run it to its end. None when another process holds a lock that it needs."""
+        """Run the statement to its end. Returns None if another process holds a lock that it needs."""
         columns: tuple[str, ...] = ()
         rows: tuple[Row, ...] = ()
         lastrowid, problem = None, None

@@ -1,8 +1,8 @@
-"""What a system keeps in memory: nothing from one operation to the next, or a proof could not see it.
+"""Checks that a system keeps nothing in memory between two operations.
 
-A proof takes a process at rest for one that has just been started. A system that remembers (a counter, a
-cache) would make that wrong, so it is refused. What is kept in a global variable, a class or a closure is not
-seen.
+A proof assumes that a process at rest equals a process that has just been started. A system that keeps a
+counter or a cache in memory breaks that assumption, so it is refused. The check does not see values in a
+global variable, a class or a closure.
 """
 
 from collections.abc import Callable
@@ -13,35 +13,40 @@ from typing import Any
 from attrs import fields, has
 
 from failure_modes.checker.simulation.content import Unexplorable
-from failure_modes.checker.simulation.stepping import OfSimulation
+from failure_modes.checker.simulation.stepping import SimulationPart
 
 KeepsNothing = Callable[[Any], bool]
-"""Says of an object that it is known to keep nothing between two transactions. The subject says so."""
+"""Returns True for an object that is known to keep nothing between two transactions. See `Subject`."""
 
 
-def kept(part: Any, keeps_nothing: KeepsNothing) -> object:
-    """The values that an object holds, and what it holds holds; an object that keeps nothing has none.
+def held_values(part: Any, keeps_nothing: KeepsNothing) -> object:
+    """The values that an object holds, also through other objects; an object that keeps nothing has none.
 
-    Raises Unexplorable for an object that does not show what it holds.
+    Raises Unexplorable for an object whose attributes cannot be read.
     """
     if part is None or isinstance(part, int | float | str | bytes):
         return part
     if isinstance(part, list | tuple | set | frozenset):
-        return tuple([kept(item, keeps_nothing) for item in part])
+        return tuple([held_values(item, keeps_nothing) for item in part])
     if isinstance(part, dict):
-        return tuple([(kept(key, keeps_nothing), kept(value, keeps_nothing)) for key, value in part.items()])
+        return tuple(
+            [
+                (held_values(key, keeps_nothing), held_values(value, keeps_nothing))
+                for key, value in part.items()
+            ]
+        )
     name = type(part).__qualname__
-    if keeps_nothing(part) or isinstance(part, OfSimulation | FunctionType | type):
+    if keeps_nothing(part) or isinstance(part, SimulationPart | FunctionType | type):
         return name
     if not has(type(part)) and not hasattr(part, "__dict__"):
-        raise Unexplorable(f"nobody can see what the system keeps in its {name}")
+        raise Unexplorable(f"the system keeps a {name}, whose attributes cannot be read")
     slots = {one.name: getattr(part, one.name) for one in fields(type(part))} if has(type(part)) else {}
     held = slots | getattr(part, "__dict__", {})
-    return name, tuple([(key, kept(value, keeps_nothing)) for key, value in held.items()])
+    return name, tuple([(key, held_values(value, keeps_nothing)) for key, value in held.items()])
 
 
 def never_changes(part: Any, keeps_nothing: KeepsNothing) -> bool:
-    """Whether nothing can be kept in it, so that it need not be watched: a frozen value of such values."""
+    """True for a frozen value of frozen values: it cannot change, so it need not be watched."""
     if part is None or isinstance(part, int | float | str | bytes) or keeps_nothing(part):
         return True
     if not _is_frozen(type(part).__mro__):
@@ -51,27 +56,27 @@ def never_changes(part: Any, keeps_nothing: KeepsNothing) -> bool:
 
 @cache
 def _is_frozen(bases: tuple[type, ...]) -> bool:
-    """Whether no attribute can be set on what has these base classes, itself the first."""
+    """True if no attribute can be set on an object of a class with this method resolution order."""
     own = bases[:-1]
-    refuses = any("__setattr__" in vars(base) for base in own)  # as attrs has it
+    refuses = any("__setattr__" in vars(base) for base in own)  # attrs makes frozen classes so
     return refuses and has(own[0]) and all("__slots__" in vars(base) for base in own)
 
 
 def watched(system: Any, keeps_nothing: KeepsNothing) -> "Watched | None":
-    """The system to be watched; None if there is no need to."""
+    """Watch the system; None if it can never change."""
     return None if never_changes(system, keeps_nothing) else Watched(system, keeps_nothing)
 
 
 class Watched:
-    """A system that is being watched: it must not keep anything that it had not when it was made."""
+    """A watched system: it must hold the same values at rest as when it was made."""
 
     def __init__(self, system: Any, keeps_nothing: KeepsNothing) -> None:
         self._system = system
         self._keeps_nothing = keeps_nothing
-        self._at_first = kept(system, keeps_nothing)
+        self._initial_values = held_values(system, keeps_nothing)
 
     def unexplorable(self) -> Unexplorable | None:
-        """Why a process with this system cannot be restored; None if it can."""
-        if kept(self._system, self._keeps_nothing) == self._at_first:
+        """The error if the system has kept something in memory; else None."""
+        if held_values(self._system, self._keeps_nothing) == self._initial_values:
             return None
         return Unexplorable("the system keeps something in memory between two operations")

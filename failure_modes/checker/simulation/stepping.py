@@ -1,11 +1,11 @@
 """A connection that pauses the process that uses it.
 
-Every statement passes through `execute`, so every statement is a place to switch to another process or to
-crash, and none is placed by hand. The code above does not know. When the process is dead, each call raises
-`Crashed` again: no `finally` and no `except` can make anything durable.
+Every statement passes through `execute`, so at every statement the schedule can switch to another process
+or let this one crash. No pause is placed by hand, and the system does not know of them. When the process is
+dead, each call raises `Crashed` again: no `finally` and no `except` can make anything durable.
 
-What a statement gave is put on record. A process that is brought back to where it stood is given what its
-statements gave then, and they are not run again.
+The log keeps the result of each statement. A restored process gets the results from its log, and the
+statements do not run again.
 """
 
 import re
@@ -22,33 +22,33 @@ from failure_modes.checker.support.errors import SubjectError
 Row = tuple[Any, ...]
 
 
-LOOKS = ("BEGIN", "SELECT", "COMMIT", "ROLLBACK")
-
+READ_ONLY_VERBS = ("BEGIN", "SELECT", "COMMIT", "ROLLBACK")
+"""The verbs of the statements that change no row."""
 
 CALL = "CALL"
-"""What the books call a call of a gateway, as they call a statement by its verb."""
+"""The name of a gateway call in records, where a statement has its verb."""
 
 
 class Crashed(BaseException):
-    """The process is dead. Never caught by the system: nothing after this point runs."""
+    """The process is dead. The system never catches this, so no code after it runs."""
 
 
 class PausePoint(StrEnum):
-    """What a paused process is about to do."""
+    """The boundary at which a process is paused."""
 
     BEGIN = "before a transaction"
     STATEMENT = "before a statement"
-    COMMITTED = "after COMMIT, before the process learns of it"
+    COMMITTED = "after COMMIT, before the process knows"
     HANDLER = "in the handler"
     REPLY = "after the gateway's work, before its reply"
-    IDLE = "waiting to be asked"
+    IDLE = "waiting for an intent"
 
 
 @frozen
 class StatementResult:
-    """A statement, and what it gave: its rows, the id of the row it inserted, or the error it raised.
+    """A statement and its result: its rows, the id of the inserted row, or the error that it raised.
 
-    `status` is the server's word for what it did, where there is one.
+    `status` is the server's command status, where there is one.
     """
 
     sql: str
@@ -59,12 +59,12 @@ class StatementResult:
     error: tuple[str, int | str] | None = None
     """The text and the code."""
     in_transaction: bool = False
-    """Whether a transaction is open after it."""
+    """True if a transaction is open after the statement."""
     status: str | None = None
 
     @property
     def problem(self) -> str | None:
-        """Why it failed, in one line."""
+        """Why the statement failed, in one line."""
         return None if self.error is None else self.error[0].splitlines()[0]
 
 
@@ -73,22 +73,22 @@ class StatementLog(Protocol):
 
     @property
     def repeats(self) -> bool:
-        """True if the statement fed last belongs to a transaction that is still open."""
+        """True if the last replayed statement belongs to the open transaction, which must lock again."""
         ...
 
     def statement(self, sql: str, parameters: tuple[Any, ...]) -> StatementResult | None:
-        """What this statement gave when it ran before; None if it never ran."""
+        """The recorded result of this statement; None if no entry is left."""
         ...
 
 
-class Stepped(Protocol):
+class SteppedProcess(Protocol):
     """The process, as its connection sees it."""
 
     dead: bool
 
     @property
     def log(self) -> "StatementLog":
-        """What its statements gave when they ran before."""
+        """The recorded results of the statements."""
         ...
 
     def reached(self, at: PausePoint, statement: str) -> None:
@@ -96,42 +96,42 @@ class Stepped(Protocol):
         ...
 
     def record(self, ran: StatementResult) -> None:
-        """Put on record what a statement gave."""
+        """Write the result of a statement to the log."""
         ...
 
     def refuse(self, error: BaseException) -> NoReturn:
-        """Stop: nothing that is found from here on can be trusted."""
+        """Stop the process with an error: no later result of it can be trusted."""
         ...
 
     def blocked(self, statement: str) -> None:
-        """Pause until another process has let go of a lock."""
+        """Pause until another process releases a lock."""
         ...
 
     def began(self) -> None:
-        """A transaction began."""
+        """Record that a transaction began."""
         ...
 
-    def looks_for(self, unheld: tuple[int, ...]) -> None:
-        """It is about to look for rows that nobody holds: these are the ones."""
+    def skips_locked(self, unlocked: tuple[int, ...]) -> None:
+        """Record a read with SKIP LOCKED, and the ids of the rows that no transaction locks at that time."""
         ...
 
-    def let_go(self) -> None:
-        """Its transaction failed, and its locks are gone before it has been rolled back."""
+    def failed(self) -> None:
+        """Record that the transaction failed: its locks are released before its rollback."""
         ...
 
-    def ended(self, *, committed: bool, changed: bool, looked: bool) -> None:
-        """The transaction ended; `looked` when all its statements were ones that only look."""
+    def ended(self, *, committed: bool, changed: bool, read_only: bool) -> None:
+        """Record that the transaction ended. `read_only`: none of its statements can change a row."""
         ...
 
 
-class Connecting(Stepped, Protocol):
-    """A process that asks for a connection."""
+class ConnectingProcess(SteppedProcess, Protocol):
+    """A process that opens a connection."""
 
     name: str
 
 
 class RowsOfStatement:
-    """The rows of a statement, which has run to its end: it holds no lock."""
+    """The rows of a statement that has run to its end, and so holds no lock."""
 
     def __init__(self, ran: StatementResult) -> None:
         self._rows = iter(ran.rows)
@@ -140,7 +140,7 @@ class RowsOfStatement:
         self.statusmessage = ran.status
 
     def nextset(self) -> None:
-        """Of several statements in one the last one's rows are here."""
+        """Do nothing: of several statements in one, only the last one has rows."""
 
     def fetchall(self) -> list[Row]:
         """The rows that are left."""
@@ -154,50 +154,50 @@ class RowsOfStatement:
         return self._rows
 
 
-class NotTheSame(SubjectError):
-    """A process that was brought back to where it stood did not come there by the same way."""
+class NotDeterministic(SubjectError):
+    """A restored process did not do the same things in its replay."""
 
 
-class OfSimulation:
-    """A part of the simulation that a system may hold: what it remembers is no secret of the system's."""
+class SimulationPart:
+    """A part of the simulation that a system may hold. Its memory is not memory of the system."""
 
 
-class SteppingConnection(OfSimulation):
-    """A connection of one virtual process. What sets a connection up passes without a pause: it does no work.
+class SteppingConnection(SimulationPart):
+    """A connection of one virtual process. A statement that only sets the connection up makes no pause.
 
-    Only `execute` and `close` are there: all else would pass every boundary by.
+    The system can call `execute` and `close` only: any other method would bypass the boundaries.
     """
 
-    def __init__(self, process: Stepped) -> None:
+    def __init__(self, process: SteppedProcess) -> None:
         self._process = process
-        self._looked = True
+        self._read_only = True
         self.holds = False
-        """Whether a transaction is open, as the process sees it."""
+        """True if a transaction is open, as the process sees it."""
 
     @property
     def in_transaction(self) -> bool:
-        """The same, to the code that is run: a dead process has nothing to roll back."""
+        """True if a transaction is open, as the system sees it: a dead process has nothing to roll back."""
         return self.holds and not self._process.dead
 
     def execute(self, sql: str, parameters: tuple[Any, ...] = (), /) -> Any:
-        """Run one statement, at the boundaries that it makes."""
+        """Run one statement, with a pause at each of its boundaries."""
         process = self._process
         if process.dead:
             raise Crashed
         if self._sets_up(sql):
             return self._set_up(sql, parameters)
-        alone = verb_of(sql) == "BEGIN" or not self.holds
-        process.reached(PausePoint.BEGIN if alone else PausePoint.STATEMENT, sql)
-        if alone:
+        begins = verb_of(sql) == "BEGIN" or not self.holds
+        process.reached(PausePoint.BEGIN if begins else PausePoint.STATEMENT, sql)
+        if begins:
             self._begins()
-            self._looked = True
+            self._read_only = True
             process.began()
-        self._looked = self._looked and verb_of(sql) in LOOKS
+        self._read_only = self._read_only and verb_of(sql) in READ_ONLY_VERBS
         ran = process.log.statement(sql, parameters)
         if ran is None:
             ran = self._live(sql, parameters)
         elif process.log.repeats and self._run(sql, parameters) != ran:
-            process.refuse(NotTheSame(f"{label(sql)} gave something else when it was run again"))
+            process.refuse(NotDeterministic(f"{label(sql)} gave another result when it ran again"))
         self.holds = ran.in_transaction
         if ran.error is None and not ran.in_transaction:
             process.reached(PausePoint.COMMITTED, sql)
@@ -206,46 +206,46 @@ class SteppingConnection(OfSimulation):
         return RowsOfStatement(ran)
 
     def reopen(self) -> None:
-        """Be the connection of a fresh process: no transaction is open."""
+        """Become the connection of a fresh process: no transaction is open."""
         self.holds = False
 
-    def is_set_up(self) -> None:
-        """From now on each statement is a place to pause, where the set-up is not known by its statements."""
+    def end_set_up(self) -> None:
+        """End the set-up, where set-up statements look like others: from now on each statement can pause."""
 
     def __getattr__(self, name: str) -> Any:
-        raise RuntimeError(f"under the checker every statement goes through execute, and not {name}")
+        raise RuntimeError(f"under the checker every statement must go through execute, not through {name}")
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the connection."""
 
     @abstractmethod
     def kill(self, *, close: bool) -> bool:
-        """End as a dead process does: what it had not committed is gone. Returns whether it held a lock."""
+        """Roll back, as the death of the process does. Returns True if a transaction was open."""
 
     @abstractmethod
     def _sets_up(self, sql: str) -> bool:
-        """Whether the statement only sets the connection up."""
+        """True if the statement only sets the connection up."""
 
     @abstractmethod
     def _set_up(self, sql: str, parameters: tuple[Any, ...]) -> Any:
-        """Run a statement that does so. What was set on the connection before is not set again."""
+        """Run a set-up statement, unless it ran on the connection before."""
 
     @abstractmethod
     def _begins(self) -> None:
-        """A transaction is about to begin."""
+        """Prepare for a transaction that is about to begin."""
 
     @abstractmethod
     def _changed(self) -> bool:
-        """Whether the transaction that has ended changed a row."""
+        """True if the transaction that ended changed a row."""
 
     @abstractmethod
     def _run(self, sql: str, parameters: tuple[Any, ...]) -> StatementResult | None:
-        """Run it to its end. None when another process holds a lock that it needs, and it is not waiting."""
+        """Run the statement to its end. Returns None if another process holds a lock that it needs."""
 
     @abstractmethod
     def _error(self, text: str, code: int | str) -> Exception:
-        """The error that a statement on record raised."""
+        """The error that a recorded statement raised."""
 
     def _live(self, sql: str, parameters: tuple[Any, ...]) -> StatementResult:
         process = self._process
@@ -255,13 +255,13 @@ class SteppingConnection(OfSimulation):
         if not ran.in_transaction:
             rolled_back = "ROLLBACK" in (verb_of(sql), ran.status)
             changed = not rolled_back and self._changed()
-            process.ended(committed=not rolled_back, changed=changed, looked=self._looked)
+            process.ended(committed=not rolled_back, changed=changed, read_only=self._read_only)
         return ran
 
 
 @cache
 def verb_of(sql: str) -> str:
-    """The word that a statement begins with; of several in one (WITH) the first that changes something."""
+    """The first word of a statement; after WITH, the first verb that changes rows."""
     verb = sql.split(None, 1)[0].upper()
     if verb != "WITH":
         return verb
@@ -271,7 +271,7 @@ def verb_of(sql: str) -> str:
 
 @cache
 def label(sql: str) -> str:
-    """A statement in a word or two: its verb and its table."""
+    """A statement in one or two words: its verb and its table."""
     verb = verb_of(sql)
     if verb in ("BEGIN", "COMMIT", "ROLLBACK"):
         return verb
@@ -281,6 +281,6 @@ def label(sql: str) -> str:
 
 @cache
 def table_of(sql: str) -> str | None:
-    """The table that a statement names first."""
+    """The first table that a statement names."""
     found = re.search(r"\b(?:FROM|INTO|UPDATE)\s+(\w+)", sql)
     return found.group(1) if found else None

@@ -1,13 +1,13 @@
-"""The port: all that the simulation knows of what is under test.
+"""The port: all that the simulation knows of the system under test.
 
-A queue is a `Subject`: the programs of its processes, how its database is made, what makes up its state, and
-what reads its rows for an oracle. Nothing here is of one queue, and no name here is a word of one queue.
+A queue is a `Subject`: it has the programs of its processes, makes its database, declares the tables of its
+state, and opens a reader of its rows for an oracle. Nothing in this module belongs to one queue only.
 
-The port lies in `simulation/`, the lowest package that works: it speaks of processes and connections, which
-`experiment/` must not know, and `subject/` lies below, where the simulation cannot import it.
+The port is in `simulation/`, because it uses processes and connections. The package `experiment/` must not
+know these, and the simulation cannot import the package `subject/`.
 
-A subject says these things and does them for the world; it never calls the world. An action of a schedule is
-none of the simulation's business either: a process is resumed with an *intent*, which its program reads.
+The world calls the subject; a subject never calls the world. The simulation does not read the actions of a
+schedule: it resumes a process with an *intent*, which only the program of the process reads.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,14 +16,15 @@ from typing import Any, Protocol
 from attrs import field, frozen
 
 Program = Callable[[Any], None]
-"""What a process runs. It is given a `ProcessContext`, and takes its intents from there.
+"""The program of a process. Its argument is a `ProcessContext`, from which it takes its intents.
 
-It rests before it does anything, and whenever it is done. At rest it must be as if it had just been started.
+A program rests before it does anything else, and whenever it has finished an intent. At rest it must equal a
+program that has just been started.
 """
 
 
 class Client(Protocol):
-    """A process, as the system that it runs sees it: its clock, and its way to the database."""
+    """A process, as its system sees it: the clock, and the connections to the database."""
 
     name: str
 
@@ -31,8 +32,8 @@ class Client(Protocol):
         """A connection that pauses the process."""
         ...
 
-    def is_set_up(self) -> None:
-        """From now on each statement of the connection is a place to pause."""
+    def end_set_up(self) -> None:
+        """End the set-up: from now on each statement of the connection can pause."""
         ...
 
     def now(self) -> int:
@@ -40,36 +41,36 @@ class Client(Protocol):
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Return at once: time passes when the schedule says so."""
+        """Return at once: only the schedule lets time pass."""
         ...
 
 
 @frozen(kw_only=True, eq=False)
 class Layout:
-    """Which rows make up the state of a subject, and what their columns mean. Declared, never guessed."""
+    """Declares the tables of a subject's state, and the meaning of their columns."""
 
     tables: tuple[str, ...]
-    """The tables of the state, in an order in which none refers to a later one. Each begins with its id."""
+    """The tables of the state. None refers to a later one, and the first column of each is its id."""
     numbered: tuple[str, ...] = ()
-    """Those for which the database remembers the last id it gave: that id is part of the state."""
+    """The tables whose last id the database remembers: that id is part of the state."""
     audit: str | None = None
-    """The table of what has happened, which only grows. It is read after each action, and is no state."""
+    """The table of events, which only grows. It is read after each action, and is no part of the state."""
     times: frozenset[str] = frozenset()
-    """The columns, of tables and of answers, that hold a time in milliseconds."""
+    """The columns, of tables and of answers, with a time in milliseconds."""
     ids: Mapping[str, str] = field(factory=dict)
-    """The columns, of tables and of answers, that hold the id of a row of another table; and that table."""
+    """The columns, of tables and of answers, with the id of a row of another table; and that table."""
     skips_locked: str | None = None
-    """On a server: the table whose rows a statement with SKIP LOCKED passes over, if others hold them."""
+    """On a server: the table that statements with SKIP LOCKED read."""
     records: Mapping[str, str] = field(factory=dict)
-    """The classes, by name, whose objects an operation answers with; and the table that each is read from."""
+    """The names of the classes of answers; and the table from which each is read."""
 
 
 class Subject(Protocol):
-    """What is under test, made for one scope and with one fault at most."""
+    """The system under test, in one scope and with one fault at most."""
 
     @property
     def layout(self) -> Layout:
-        """Which rows make up its state."""
+        """The tables of its state."""
         ...
 
     @property
@@ -79,7 +80,7 @@ class Subject(Protocol):
 
     @property
     def calls_gateway(self) -> bool:
-        """True if its programs call the world's gateway."""
+        """True if its programs call the gateway of the world."""
         ...
 
     def programs(self) -> Mapping[str, Program]:
@@ -87,28 +88,28 @@ class Subject(Protocol):
         ...
 
     def create(self, location: str) -> None:
-        """Make an empty database there: a file that is not there yet, or an address with no table."""
+        """Make an empty database at a path without a file, or at an address without tables."""
         ...
 
     def prepare(self, location: str) -> None:
-        """Make the settings that a file keeps, in a database of its own before any process opens it."""
+        """Make the settings that the database file keeps, before any process opens the file."""
         ...
 
     def observe(self, location: str, *, clock: Any, connect: Callable[[str], Any], create: bool) -> Any:
-        """What reads the rows for an oracle, by a connection that `connect` gives.
+        """Open a reader of the rows for an oracle, with a connection from `connect`.
 
-        `create`: the connection is to an empty database, whatever lies at the location.
+        `create`: make the tables first, since the connection has a new database in memory.
         """
         ...
 
     def open(self, process: Client, location: str) -> Any:
-        """The system as that process has it: new objects, and connections that the process gives."""
+        """Open the system for a process: new objects, with connections from `process.connect`."""
         ...
 
     def keeps_nothing(self, part: Any) -> bool:
-        """True for an object that is known to keep nothing between two transactions: it is not watched."""
+        """True for an object that is known to keep nothing in memory between two transactions."""
         ...
 
-    def remembers_answers_only(self, observer: Any) -> bool:
-        """True if a process may forget of an operation that came back all but its answer."""
+    def allows_answers_only(self, observer: Any) -> bool:
+        """True if the log of a process may keep only the answer of an operation that has returned."""
         ...

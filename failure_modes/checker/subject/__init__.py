@@ -1,1 +1,1 @@
-"""What is under test, behind the port: our queue, its programs, and how its rows are read."""
+"""The system under test, behind the port: our queue, its programs, and the reader of its rows."""

@@ -1,7 +1,7 @@
-"""Our queue with one of its policies left out, or several.
+"""Our queue without one of its policies, or without several.
 
-Each policy has its own way to be absent. A failure mode may show the same fault with a class of its own: no
-class is shared, so that a failure mode can be removed, and here nothing changes.
+Here each policy has a class that replaces it. A failure mode may have a class of its own for the same fault:
+no class is shared, so removing a failure mode changes nothing here.
 """
 
 from collections.abc import Callable
@@ -50,7 +50,7 @@ class NoKey(Idempotency):
 
 
 class NoLease(Leasing):
-    """A job that was handed out has left the queue: the end of its lease does not bring it back."""
+    """A leased job leaves the queue: the end of its lease does not make it available again."""
 
     def _hand_out(self, tx: Transaction, job: Job, attempt: int, *, worker: str, lease_ms: int) -> Lease:
         lease = super()._hand_out(tx, job, attempt, worker=worker, lease_ms=lease_ms)
@@ -59,10 +59,10 @@ class NoLease(Leasing):
 
 
 class NoBoundary(CommitBoundary):
-    """Every commit is accepted, and none closes the job."""
+    """Each commit is accepted, and none closes the job."""
 
     def commit(self, store: Store, fence: Fence, held: Execution, value: str) -> bool:
-        """Write the effect and the COMMITTED record, whatever happened meanwhile."""
+        """Write the effect and the COMMITTED record without any check."""
         del fence
         with store.transaction() as tx:
             execution = tx.execution(held.id)
@@ -78,16 +78,16 @@ class NoBoundary(CommitBoundary):
 
 
 class NoFence(Fence):
-    """Every worker may go on, whether it holds the lease or not."""
+    """Each worker may continue, with or without the lease."""
 
     def refusal(self, execution: Execution, now: int) -> Reason | None:
-        """No reason ever."""
+        """Never refuse."""
         del execution, now
         return None
 
 
 class NoEnd(Retry):
-    """A job is retried at once and for ever."""
+    """A job is retried at once, without a limit."""
 
     def backoff_ms(self, attempt: int) -> int:
         """Do not wait."""
@@ -101,7 +101,7 @@ class NoEnd(Retry):
 
 
 class NoReconciliation(Reconciliation):
-    """What dead workers left behind stays as it is."""
+    """The executions of dead workers are never recovered."""
 
     def run(self, store: Store, retry: Retry, actor: str) -> Reconciled:
         """Do nothing."""
@@ -110,10 +110,10 @@ class NoReconciliation(Reconciliation):
 
 
 class NoExternalKey(ExternalKeys):
-    """Each attempt calls a gateway under a key of its own, so the gateway recognises none."""
+    """Each attempt calls the gateway with a new key, so the gateway recognises no repeated call."""
 
     def key(self, lease: Lease) -> str:
-        """The key of this attempt alone."""
+        """A key for this attempt only."""
         return f"attempt-{lease.execution.id}"
 
 
@@ -128,15 +128,15 @@ _ABSENT: dict[str, Callable[[Policies], Any]] = {
     "reconcile": lambda _: NoReconciliation(),
     "external": lambda _: NoExternalKey(),
 }
-"""For each policy, by its name in `Policies`, the policy that stands in its place."""
+"""The replacement of each policy, by the name of the policy in `Policies`."""
 
 
 def without(names: tuple[str, ...], queue: Queue) -> Queue:
-    """The queue with these policies left out, and all else as it was."""
+    """The queue without these policies, otherwise unchanged."""
     for name in names:
         queue = evolve(queue, policies=evolve(queue.policies, **{name: _ABSENT[name](queue.policies)}))
     return queue
 
 
 ABSENT: dict[str, Callable[[Queue], Queue]] = {name: partial(without, (name,)) for name in _ABSENT}
-"""For each policy, in the order of `Policies`, the fault that leaves it out alone."""
+"""The fault that removes one policy, by its name, in the order of `Policies`."""

@@ -1,4 +1,4 @@
-"""The abstraction function: the store's rows, read as the model's values. Nothing is interpreted."""
+"""The abstraction function: reads the rows of the store as values of the model, without interpretation."""
 
 import json
 from collections import Counter
@@ -16,18 +16,18 @@ def read(
     cursor: "AuditCursor",
     known: state.Durable | None = None,
 ) -> tuple[state.Durable, tuple[Event, ...]]:
-    """The store's rows, and the audit rows that the cursor has not read yet.
+    """The rows of the store, and the audit rows that the cursor has not read yet.
 
-    `known` are the rows, if they were read before.
+    `known`: the rows, if they were read before.
     """
     return known or _rows(store, gateway), cursor.new(store)
 
 
 class AuditCursor:
-    """Remembers which audit rows were read."""
+    """Knows which audit rows were read."""
 
     def __init__(self, after: int = 0, *, in_order: bool = True) -> None:
-        """Rows up to the id `after` were read. `in_order`: no later row has a lower id."""
+        """The rows up to the id `after` were read. `in_order`: no later row has a lower id."""
         self._after = after
         self._in_order = in_order
         self._above: set[int] = set()

@@ -1,7 +1,7 @@
-"""The handler of every job in a world: it does what the schedule asks of it.
+"""The handler of each job in a world. The schedule decides what it does.
 
-Where there is a gateway the handler calls it before it returns. The call is a boundary of its own: the
-gateway has done its work, and the process may wait, fail, or die before the reply reaches it.
+If the world has a gateway, the handler calls it. The call is a boundary: the gateway has made the charge, and
+the process may wait, fail or die before the reply arrives.
 """
 
 from failure_modes.checker.simulation.gateway import Gateway
@@ -13,12 +13,12 @@ from system.worker import Context
 
 
 class HandlerFailed(Exception):
-    """What a handler raises when the schedule says `Fail`."""
+    """The handler fails, because the schedule says `Fail`."""
 
 
 def handle(process: ProcessContext, job: Job, context: Context) -> None:
-    """Write the payload as the effect, after as many heartbeats as are asked for; or raise."""
-    process.works_on(job.id)
+    """Send a heartbeat for each `Heartbeat` intent, then write the payload as the effect, or raise."""
+    process.set_current_job(job.id)
     while isinstance(intent := process.ask(PausePoint.HANDLER), Heartbeat):
         context.heartbeat()
     if isinstance(intent, Fail):
@@ -33,6 +33,6 @@ def handle(process: ProcessContext, job: Job, context: Context) -> None:
 
 
 def _charge(process: ProcessContext, gateway: Gateway, value: str, key: str | None) -> None:
-    """Call the gateway. A process that is brought back has called it already, and has its answer."""
-    if process.answered(CALL) is None:
+    """Call the gateway. A restored process has the answer of its call in the log."""
+    if process.recorded(CALL) is None:
         process.called(CALL, gateway.charge(value, key))

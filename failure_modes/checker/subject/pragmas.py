@@ -1,4 +1,4 @@
-"""Settings that are not those of the store: how a fault of the disk's is put into a queue."""
+"""Replaces the connection settings of a store: a fault of the disk is a queue with other settings."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,14 +11,14 @@ from system.sqlite import SQLiteStore
 
 
 def with_pragmas(queue: Queue, *pragmas: str) -> Queue:
-    """The queue, its store's connection set otherwise. Raises TypeError if the store is not on SQLite."""
+    """The queue with these PRAGMAs on each connection. Raises TypeError if the store is not on SQLite."""
     if not isinstance(queue.store, SQLiteStore):
-        raise TypeError(f"{type(queue.store).__name__} has no settings of SQLite's")
+        raise TypeError(f"{type(queue.store).__name__} has no SQLite settings")
     return _set(queue, *[f"PRAGMA {pragma}" for pragma in pragmas])
 
 
 def unsynced(queue: Queue) -> Queue:
-    """The queue whose commits are answered before the disk was told to keep them, on either store."""
+    """The queue whose commits return before the disk is synced, on either store."""
     on_sqlite = isinstance(queue.store, SQLiteStore)
     return _set(queue, "PRAGMA synchronous = OFF" if on_sqlite else "SET synchronous_commit = off")
 

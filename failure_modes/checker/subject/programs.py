@@ -1,6 +1,6 @@
-"""The programs that the virtual processes run, and the actions that each can take where it stands.
+"""The programs of the virtual processes, and the actions that are possible at each boundary.
 
-They are the real worker, a producer and a reconciler.
+The programs are the real worker, a producer and a reconciler.
 """
 
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, cast
 
 from failure_modes.checker.simulation.process_context import ProcessContext
-from failure_modes.checker.simulation.process_snapshot import Place
+from failure_modes.checker.simulation.process_snapshot import ProcessState
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.subject.handler import handle
 from model.actions import PRODUCER, RECONCILERS, Action, Crash, Enqueue, Fail, Heartbeat, Reconcile
@@ -17,15 +17,15 @@ from system.worker import Worker
 
 
 def work(process: ProcessContext) -> None:
-    """The worker."""
+    """Run the worker."""
     queue: Queue = process.open()
-    if process.world.forgets:
-        queue = cast(Queue, _Noted(queue, process))
-    _Resting(queue, partial(handle, process), name=process.name, process=process).run()
+    if process.world.records_answers:
+        queue = cast(Queue, _RecordingQueue(queue, process))
+    _RestingWorker(queue, partial(handle, process), name=process.name, process=process).run()
 
 
-class _Noted:
-    """The queue; its operations' answers are put on record, and given from there."""
+class _RecordingQueue:
+    """The queue, with a log of its answers. A replay takes the answers from the log."""
 
     def __init__(self, queue: Queue, process: ProcessContext) -> None:
         self._queue = queue
@@ -34,8 +34,8 @@ class _Noted:
     def __getattr__(self, name: str) -> Any:
         operation = getattr(self._queue, name)
 
-        def noted(*arguments: Any, **options: Any) -> Any:
-            known = self._process.answered(name)
+        def call(*arguments: Any, **options: Any) -> Any:
+            known = self._process.recorded(name)
             if known is not None:
                 return known.value
             began = self._process.log.length
@@ -43,11 +43,11 @@ class _Noted:
             self._process.returned(name, value, began)
             return value
 
-        return noted
+        return call
 
 
-class _Resting(Worker):
-    """The worker; it says when it has no job in hand."""
+class _RestingWorker(Worker):
+    """The worker, which rests when it has no job."""
 
     def __init__(self, *arguments: Any, process: ProcessContext, **options: Any) -> None:
         super().__init__(*arguments, clock=process, **options)
@@ -58,24 +58,24 @@ class _Resting(Worker):
         return super().run_once()
 
     def _persist(self, operation: Callable[[], bool], *, or_ambiguous: bool = False) -> bool:
-        with self._process.insisting():
+        with self._process.retrying():
             return super()._persist(operation, or_ambiguous=or_ambiguous)
 
 
 def produce(process: ProcessContext) -> None:
-    """The producer: it enqueues what it is asked to."""
+    """Run the producer: it enqueues the job of each intent."""
     queue: Queue = process.open()
     while True:
         process.rest()
         intent = process.ask(PausePoint.IDLE)
-        assert isinstance(intent, Enqueue), "the producer is asked to enqueue"
+        assert isinstance(intent, Enqueue), "the producer gets Enqueue intents only"
         job = queue.enqueue(intent.key, key=intent.key, actor=process.name)
         if (job.key, job.payload) != (intent.key, intent.key):
-            raise RuntimeError(f"enqueue of key {intent.key} was answered with the job of key {job.key}")
+            raise RuntimeError(f"enqueue of key {intent.key} returned the job of key {job.key}")
 
 
 def reconcile(process: ProcessContext) -> None:
-    """The reconciler: it runs once whenever it is asked to."""
+    """Run the reconciler: it runs once for each intent."""
     queue: Queue = process.open()
     while True:
         process.rest()
@@ -83,8 +83,8 @@ def reconcile(process: ProcessContext) -> None:
         queue.reconcile(actor=process.name)
 
 
-def can(name: str, place: Place, action: Action) -> bool:
-    """True if the action can happen to the process of that name, where it stands."""
+def can(name: str, place: ProcessState, action: Action) -> bool:
+    """True if the action is possible for the process of that name at its boundary."""
     match action:
         case Enqueue() | Reconcile():
             return place.at is PausePoint.IDLE

@@ -1,7 +1,7 @@
 """Our queue, as the first subject of the simulation: see the port in `simulation/subject.py`.
 
-What is said here of the queue's tables must hold for its schema; a test compares the two. The queue that runs
-is the one that a user has, with the fault of the scope's swap put in, and nothing else.
+The layouts declared here must agree with the schema of the queue; a test compares them. The queue that runs
+is the queue of a user, changed only by the fault.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,13 +27,13 @@ LAYOUT = Layout(
     ids={"job_id": "jobs", "execution_id": "executions"},
     records={"Job": "jobs", "Execution": "executions", "Effect": "effects"},
 )
-"""On SQLite."""
+"""The layout on SQLite."""
 
 LAYOUT_AT_SERVER = evolve(LAYOUT, numbered=("jobs", "executions", "effects", "retries"), skips_locked="jobs")
-"""On PostgreSQL, which remembers the last id of one more table, and whose transactions may overlap."""
+"""The layout on PostgreSQL: one more table has a last id, and transactions may overlap."""
 
 _STORES = ("system.sqlite.store.SQLiteStore", "system.postgresql.store.PostgreSQLStore")
-"""By name, since the driver of one need not be installed."""
+"""The stores by name, since the driver of PostgreSQL need not be installed."""
 
 
 @frozen
@@ -50,12 +50,12 @@ class QueueSubject:
 
     @property
     def database(self) -> str:
-        """With the unique indexes of the schema, or without."""
+        """The kind of database: with the unique indexes of the schema, or without."""
         return "queue" if self.scope.constraints else "queue-loose"
 
     @property
     def calls_gateway(self) -> bool:
-        """True if the handlers call it."""
+        """True if the handlers call the gateway."""
         return self.scope.settings.external
 
     def programs(self) -> Mapping[str, Program]:
@@ -64,7 +64,7 @@ class QueueSubject:
         return dict.fromkeys(workers, work) | {PRODUCER: produce} | dict.fromkeys(reconcilers, reconcile)
 
     def create(self, location: str) -> None:
-        """Make an empty queue there."""
+        """Make an empty queue."""
         store: Any
         if self._on_sqlite:
             store = SQLiteStore(location, clock=ManualClock(), create=True)
@@ -75,13 +75,13 @@ class QueueSubject:
         store.close()
 
     def prepare(self, location: str) -> None:
-        """Let a fault of the disk's make its settings."""
+        """Build the queue once, so that a fault of the disk makes its settings in the file."""
         store = SQLiteStore(location, clock=ManualClock())
         build_queue(store, self.scope.settings, self.fault)
         store.close()
 
     def observe(self, location: str, *, clock: Any, connect: Callable[[str], Any], create: bool) -> Store:
-        """A store that reads the rows."""
+        """Open a store that reads the rows."""
         if not self._on_sqlite:
             at_server: Store = _store_at_server()(location, connect=connect)
             return at_server
@@ -91,18 +91,18 @@ class QueueSubject:
         return store
 
     def open(self, process: Client, location: str) -> Queue:
-        """The queue as that process has it."""
-        options: dict[str, Any] = {"clock": process, "connect": process.connect, "tokens": same_token}
+        """Open the queue for a process."""
+        options: dict[str, Any] = {"clock": process, "connect": process.connect, "tokens": constant_token}
         store: Store = (SQLiteStore if self._on_sqlite else _store_at_server())(location, **options)
-        process.is_set_up()
+        process.end_set_up()
         return build_queue(store, self.scope.settings_of(process.name), self.fault)
 
     def keeps_nothing(self, part: Any) -> bool:
         """True for the stores, which keep nothing between two transactions."""
         return f"{type(part).__module__}.{type(part).__qualname__}" in _STORES
 
-    def remembers_answers_only(self, observer: Store) -> bool:
-        """True if the store is one of ours, so that nothing is held between two operations of a job."""
+    def allows_answers_only(self, observer: Store) -> bool:
+        """True if the store is one of ours: it keeps nothing in memory between two operations of a job."""
         return self.keeps_nothing(build_queue(observer, self.scope.settings, self.fault).store)
 
     @property
@@ -111,14 +111,14 @@ class QueueSubject:
 
 
 def drop_constraints_of(store: Any) -> None:
-    """Drop the unique indexes of an open queue: they refuse some faults, which do no harm then."""
+    """Drop the unique indexes of an open queue: with them, some faults do no harm."""
     with store._connections.one() as connection:  # noqa: SLF001 (a store runs no statement of others)
         for name in UNIQUE:
             connection.execute(f"DROP INDEX {name}")
 
 
-def same_token() -> str:
-    """The token of each job and execution in a world: there is one timeline, and no restored backup."""
+def constant_token() -> str:
+    """The token of all jobs and executions in a world: a world has no restored backup to tell apart."""
     return "token"
 
 

@@ -1,25 +1,25 @@
-"""The world that a scope asks for: which store, and whether power may fail."""
+"""Makes the world of a scope: with its store, and with power loss or without."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from failure_modes.checker.experiment.scope import Fault, Scope, StoreKind, guarded
-from failure_modes.checker.simulation.powered import PoweredWorld
+from failure_modes.checker.simulation.power_loss_world import PowerLossWorld
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.queue_subject import QueueSubject
 from failure_modes.checker.support.errors import NotInstalled
 
 
 class NoWorld(NotInstalled):
-    """There is no such world here. The message says what is missing, and what to do.
+    """Such a world cannot be made on this machine. The message says what is missing and what to do.
 
-    A test that needs one is skipped with that reason; in CI a test of its own fails.
+    A test that needs it is skipped with that reason; in CI one test fails instead.
     """
 
 
 def why_not_here(store: StoreKind) -> str | None:
-    """Why nothing can be run on that store here; None if it can."""
+    """The reason why that store cannot be used on this machine; None if it can."""
     try:
         world_of(Scope(store=store), guarded).close()
     except NoWorld as error:
@@ -28,14 +28,14 @@ def why_not_here(store: StoreKind) -> str | None:
 
 
 def world_of(scope: Scope, fault: Fault, **options: Any) -> World:
-    """The world of our queue that a scope asks for. Raises NoWorld."""
+    """Make the world of our queue for a scope. Raises NoWorld."""
     subject = QueueSubject(scope, fault)
     options["granularity"] = scope.granularity
     if scope.store is StoreKind.POSTGRESQL:
         if scope.power_loss:
-            raise NoWorld("power is lost on sqlite only: what a server tells its disk is not watched")
+            raise NoWorld("power loss works on sqlite only: the disk of a server is not watched")
         return _on_postgresql(subject, **options)
-    return (PoweredWorld if scope.power_loss else World)(subject, **options)
+    return (PowerLossWorld if scope.power_loss else World)(subject, **options)
 
 
 def _on_postgresql(subject: QueueSubject, **options: Any) -> World:
@@ -47,7 +47,7 @@ def _on_postgresql(subject: QueueSubject, **options: Any) -> World:
 
 @contextmanager
 def needs_server() -> Iterator[None]:
-    """For what needs a PostgreSQL server, and the driver to import it with. Raises NoWorld."""
+    """Raise NoWorld if the block needs a PostgreSQL server or its driver, and there is none."""
     try:
         from failure_modes.checker.support.postgresql.server import NoServer
     except ModuleNotFoundError as error:

@@ -1,5 +1,5 @@
-"""What knows nothing of queues.
+"""Tools that know nothing of queues.
 
-In it: errors by whose fault, files that are written whole, pools and child processes, signals, folders, a
-server.
+They are: the classes of errors, atomic files, a process pool, child processes, signals, temporary folders and
+a PostgreSQL server.
 """

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and JSON that was written so."""
+"""Atomic files: a file is written completely or not at all. Also JSON in such files."""
 
 import json
 import os
@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from failure_modes.checker.support.errors import FileError
-from failure_modes.checker.support.interrupts import held_back
+from failure_modes.checker.support.interrupts import signals_blocked
 
 
 class Damaged(FileError):
-    """The file is not as it was written. The message says which file, and what to do."""
+    """A file was changed or cut after it was written. The message names the file and says what to do."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path}: damaged; remove the file, or restore it from the repository")
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write the file; until it is whole, what was there before stays. Raises OSError."""
+    """Write a file. Its old content stays until the new one is complete. Raises OSError."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    with held_back():  # a second signal would leave the unfinished file
+    with signals_blocked():  # a second signal would leave the unfinished file
         try:
             unfinished.write_text(text, encoding="utf-8")
             unfinished.replace(path)
@@ -29,7 +29,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def write_lines(path: Path, values: Mapping[str, object]) -> None:
-    """Write a JSON object, a line for each key; whole or not at all. Raises OSError."""
+    """Write a JSON object with one line for each key, atomically. Raises OSError."""
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in values.items()]
     write_atomically(path, "{\n" + ",\n".join(lines) + "\n}\n")
 

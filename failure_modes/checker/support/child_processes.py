@@ -1,11 +1,11 @@
 """Processes that a command starts. None outlives its parent, and only the parent is interrupted.
 
-A child is killed when its parent is gone, also when the parent was killed itself. A thread in the child waits
+A child is killed when its parent ends, even when the parent was killed. A thread in the child waits
 for the end of a pipe that only the parent holds. On Linux the kernel kills the child as well, even one that
-is stopped; but the kernel takes a child that a server forked for a child of that server.
+is stopped; but the kernel takes a child that a fork server started for a child of that server.
 
-SIGINT and SIGTERM often go to the whole group of processes. They are held back while a child is started, so
-that it never receives them, not even while it imports. Its parent decides when it ends.
+SIGINT and SIGTERM often go to the whole group of processes. Both are blocked while a child is started, so the
+child never receives them, not even while it imports. Its parent decides when it ends.
 """
 
 import ctypes
@@ -23,7 +23,7 @@ from threading import Thread
 from typing import IO, NoReturn
 
 from failure_modes.checker.support import temporary
-from failure_modes.checker.support.interrupts import SIGNALS, held_back
+from failure_modes.checker.support.interrupts import SIGNALS, signals_blocked
 
 _LINUX = sys.platform == "linux"
 _PR_SET_PDEATHSIG = 1
@@ -32,11 +32,11 @@ _PR_SET_PDEATHSIG = 1
 def start(
     context: SpawnContext | ForkServerContext, target: Callable[..., object], *arguments: object, daemon: bool
 ) -> SpawnProcess | ForkServerProcess:
-    """Start a process that runs the function. One that is no `daemon` may start processes itself."""
+    """Start a process that runs the function. Only a process that is no `daemon` may start others."""
     process = context.Process(target=_begun, args=(target, arguments), daemon=daemon)
     _kill_all_at_the_end()
-    resource_tracker.ensure_running()  # before the signals are held back: it lets them through again
-    with held_back():
+    resource_tracker.ensure_running()  # before the signals are blocked: it unblocks them
+    with signals_blocked():
         process.start()
     return process
 
@@ -53,7 +53,7 @@ def fork_server(module: str) -> ForkServerContext:
     finally:
         tempfile.tempdir = before
     resource_tracker.ensure_running()
-    with held_back():
+    with signals_blocked():
         forkserver.ensure_running()
     return context
 
@@ -61,8 +61,8 @@ def fork_server(module: str) -> ForkServerContext:
 def popen(
     command: list[str], *, stdout: int | None = None, stderr: IO[bytes] | None = None
 ) -> "subprocess.Popen[bytes]":
-    """Start a program that calls `die_with_input`. On Linux it may be stopped before it does so."""
-    with held_back():
+    """Start a program that calls `die_with_input`. On Linux it dies with its parent even before that call."""
+    with signals_blocked():
         return subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -73,35 +73,35 @@ def popen(
 
 
 def die_with_input() -> None:
-    """Be killed when the parent is gone: at the end of the input, a pipe that only the parent holds."""
+    """Kill this process at the end of its input, a pipe that only its parent holds."""
     Thread(target=_read_to_the_end, daemon=True).start()
 
 
 def _begun(target: Callable[..., object], arguments: tuple[object, ...]) -> None:
-    """What a child runs first."""
+    """Prepare a child. Each child runs this first."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     parent = parent_process()
     assert parent is not None, "only multiprocessing starts a process here"
     if _LINUX:
         _let_the_kernel_kill(os.getppid())
-    Thread(target=_outlast, args=(parent,), daemon=True).start()
+    Thread(target=_kill_after, args=(parent,), daemon=True).start()
     try:
         target(*arguments)
     except Exception:
-        if not parent.is_alive():  # its files may be gone, too: that is no error to report
+        if not parent.is_alive():  # its files may be gone, too: not an error to report
             _end()
         raise
 
 
 def _let_the_kernel_kill(parent: int) -> None:
-    """Be killed by the kernel when the parent of that number is gone, or its thread that started this one."""
+    """Let the kernel kill this process when its parent ends, or the thread that started it."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         _end()
 
 
-def _outlast(parent: BaseProcess) -> NoReturn:
+def _kill_after(parent: BaseProcess) -> NoReturn:
     parent.join()
     _end()
 
@@ -119,7 +119,7 @@ def _end() -> NoReturn:
 
 @cache
 def _kill_all_at_the_end() -> None:
-    """Leave no child when this process ends: multiprocessing would send SIGTERM, and wait for ever."""
+    """Kill all children when this process ends: multiprocessing would send SIGTERM and wait for ever."""
     util.Finalize(None, _kill_all, exitpriority=10)
 
 

@@ -1,11 +1,11 @@
 """SIGINT and SIGTERM ask a command to stop. A second one ends it at once.
 
-Python's own KeyboardInterrupt falls between any two instructions. In a virtual process it would run `except`
-and `finally` blocks that no schedule asked for, and the search would take what they do for a violation. So a
-signal is only noted here, and the command looks where nothing is half done: between two examples, two rounds,
-two answers.
+Python raises its own KeyboardInterrupt between any two instructions. In a virtual process it would run
+`except` and `finally` blocks that no schedule asked for, and the search would report a false violation. So a
+signal is only noted here. The command checks for it where no work is incomplete: between two examples, two
+rounds or two answers.
 
-This module imports next to nothing: `__main__` calls `listen` before it imports the rest.
+This module imports very little: `__main__` calls `listen` before it imports the rest.
 """
 
 import atexit
@@ -17,16 +17,16 @@ from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-LOOK_EVERY_SECONDS = 0.1
-"""How often a command that waits for something else looks whether it was asked to stop."""
+CHECK_EVERY_SECONDS = 0.1
+"""The time between two checks for a signal while a command waits for something else."""
 
 _SHOW_CURSOR = b"\x1b[?25h"
 _received: list[int] = []
 
 
 def listen() -> None:
-    """From now on note both signals. A signal that this process was started to ignore stays ignored."""
-    atexit.register(_ignore)  # the first to be registered is the last to be called
+    """Note both signals from now on. A signal that was ignored when this process started stays ignored."""
+    atexit.register(_ignore)  # registered first, so called last
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _note)
@@ -49,12 +49,12 @@ def check() -> None:
 
 
 def exit_code() -> int:
-    """The exit code of a command that was interrupted, as shells count: 128 and the number of the signal."""
+    """The exit code of an interrupted command, as in a shell: 128 plus the number of the signal."""
     return 128 + (_received[0] if _received else signal.SIGINT)
 
 
 @contextmanager
-def held_back() -> Iterator[None]:
+def signals_blocked() -> Iterator[None]:
     """Receive both signals after the block. A process that is started in the block never receives them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
@@ -64,7 +64,7 @@ def held_back() -> Iterator[None]:
 
 
 def _ignore() -> None:
-    """All is done, and the exit code is to be what the command said, also while Python ends."""
+    """Ignore both signals: the command is done, and a signal must not change its exit code."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
@@ -77,7 +77,7 @@ def _note(number: int, frame: FrameType | None) -> None:
 
 
 def _leave_at_once(number: int) -> None:
-    """End without any clean-up. The children end with this process; the next command removes its folders."""
+    """End at once, without a clean-up. The children die, too; the next command removes the folders."""
     cursor = _SHOW_CURSOR if os.isatty(2) else b""
     with suppress(OSError):
         os.write(2, cursor + b"interrupted twice: stopped at once\n")

@@ -1,10 +1,10 @@
-"""How long something may take before it counts as stuck. No result depends on it."""
+"""A time limit after which something counts as stuck. No result of the checker depends on it."""
 
 from system.clock import Stopwatch
 
 
 class Patience:
-    """So many seconds from now on."""
+    """A time limit that starts now."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -12,5 +12,5 @@ class Patience:
 
     @property
     def is_over(self) -> bool:
-        """True once they have passed."""
+        """True if the time has passed."""
         return self._stopwatch.seconds >= self._seconds

@@ -1,4 +1,4 @@
-"""Work that is shared out among processes, and comes back in its order."""
+"""A pool of processes that share work. The answers come in the order of the work."""
 
 import traceback
 from collections import deque
@@ -10,24 +10,24 @@ from typing import Any, TypeVar
 
 from failure_modes.checker.support import child_processes, temporary
 from failure_modes.checker.support.errors import MachineError
-from failure_modes.checker.support.interrupts import LOOK_EVERY_SECONDS, check
+from failure_modes.checker.support.interrupts import CHECK_EVERY_SECONDS, check
 
-Asked = TypeVar("Asked")
+Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 END_SECONDS = 10.0
-"""How long a process that has nothing to do may take to end, before it is killed."""
+"""The time that an idle process gets to end before it is killed."""
 
 
 class WorkerLost(MachineError):
-    """A process of the pool ended by itself, and its work is lost."""
+    """A process of the pool died, and its answer is lost."""
 
     def __init__(self) -> None:
         super().__init__("a process that shares the work died, so there is no answer")
 
 
 class Pool:
-    """Processes that share work, started when there is something to do. The `with` block leaves none."""
+    """Processes that share work. Each starts when there is work for it; all end with the `with` block."""
 
     def __init__(self, processes: int) -> None:
         self._processes = processes
@@ -39,36 +39,36 @@ class Pool:
 
     def __exit__(self, *_: object) -> None:
         for worker in self._workers:
-            worker.let_go()
+            worker.stop()
         for worker in self._workers:
             worker.join()
         self._workers.clear()
         temporary.sweep()  # a process that was killed leaves its folder
 
     def in_order(
-        self, work: Callable[[Asked], Answer], wanted: Iterable[Asked], ahead_max: int | None = None
+        self, work: Callable[[Item], Answer], items: Iterable[Item], unused_max: int | None = None
     ) -> Iterator[Answer]:
-        """The answers, in order. At most `ahead_max` of what is wanted is taken before its answer is used.
+        """The answers, in the order of the items. At most `unused_max` answers are not used yet.
 
-        Raises KeyboardInterrupt between two answers, WorkerLost, and what the work raises.
+        Raises KeyboardInterrupt between two answers, WorkerLost, and the error of the work.
         """
-        most = ahead_max or 2 * self._processes
-        left, waiting, order = iter(wanted), deque[tuple[int, Asked]](), deque[int]()
+        most = unused_max or 2 * self._processes
+        items_left, waiting, order = iter(items), deque[tuple[int, Item]](), deque[int]()
         answers: dict[int, Answer] = {}
         more = True
         while more or order:
             check()
             draws = more and len(order) < most
             idle = self._idle() if waiting else None
-            heard = self._heard(0 if draws or idle else LOOK_EVERY_SECONDS)
+            heard = self._heard(0 if draws or idle else CHECK_EVERY_SECONDS)
             answers |= {number: answer for number, answer in heard if number in order}
             while order and order[0] in answers:
                 yield answers.pop(order.popleft())
             if idle is not None:
-                number, asked = waiting.popleft()
-                idle.ask(number, work, asked)
+                number, item = waiting.popleft()
+                idle.ask(number, work, item)
             elif draws:
-                drawn = [(next(self._numbers), asked) for asked in islice(left, 1)]
+                drawn = [(next(self._numbers), item) for item in islice(items_left, 1)]
                 waiting += drawn
                 order += [number for number, _ in drawn]
                 more = bool(drawn)
@@ -83,15 +83,15 @@ class Pool:
         return self._workers[-1]
 
     def _heard(self, seconds: float) -> Iterator[tuple[int, Any]]:
-        """What the processes have answered, waiting so long for the first."""
+        """The answers that have arrived, after a wait of at most `seconds` for the first."""
         busy = {worker.pipe: worker for worker in self._workers if worker.busy}
         for pipe in wait(list(busy), seconds):
-            assert isinstance(pipe, Connection), "nothing else is waited for"
+            assert isinstance(pipe, Connection), "the pool waits for pipes only"
             yield busy[pipe].answer()
 
 
 class _Worker:
-    """One process, and what it is doing."""
+    """One process of the pool."""
 
     def __init__(self) -> None:
         context = get_context("spawn")
@@ -100,16 +100,16 @@ class _Worker:
         far.close()
         self.busy = False
 
-    def ask(self, number: int, work: Callable[[Any], object], asked: object) -> None:
-        """Give it something to do. Raises WorkerLost."""
+    def ask(self, number: int, work: Callable[[Any], object], item: object) -> None:
+        """Send an item of work. Raises WorkerLost."""
         try:
-            self.pipe.send((number, work, asked))
+            self.pipe.send((number, work, item))
         except OSError:
             raise WorkerLost from None
         self.busy = True
 
     def answer(self) -> tuple[int, Any]:
-        """The number of what it was given, and the answer. Raises WorkerLost, and what the work raised."""
+        """The number of the item and its answer. Raises WorkerLost, and the error of the work."""
         try:
             number, error, answer = self.pipe.recv()
         except (EOFError, OSError):
@@ -119,29 +119,29 @@ class _Worker:
             raise error
         return number, answer
 
-    def let_go(self) -> None:
-        """Let it end; kill it if it is in the middle of something."""
+    def stop(self) -> None:
+        """Let the process end; kill it if it works."""
         self.pipe.close()
         if self.busy:
             self._process.kill()
 
     def join(self) -> None:
-        """Wait until it is gone."""
+        """Wait until the process has ended."""
         self._process.join(END_SECONDS)
         self._process.kill()
         self._process.join()
 
 
 def _serve(pipe: "Connection[Any, Any]") -> None:
-    """Answer one request after the other, until nobody asks any more."""
+    """Answer each request until the pipe is closed."""
     while True:
         try:
-            number, work, asked = pipe.recv()
+            number, work, item = pipe.recv()
         except (EOFError, OSError):
             return
         error = answer = None
         try:
-            answer = work(asked)
+            answer = work(item)
         except (Exception, temporary.NoRoom) as failed:
             failed.add_note(f"In a process of the pool:\n{traceback.format_exc()}")
             error = failed

@@ -1,15 +1,15 @@
-"""Temporary folders. Each belongs to one process, and is removed when that process ends, or soon after.
+"""Temporary folders. A folder belongs to one process and is removed when the process ends, or soon after.
 
-A folder holds a file, its mark, which the owner keeps locked. The kernel unlocks it when the owner ends,
-however it ends, so a mark that can be locked has no owner any more. The number of a process would not do: it
-may be used again, or mean another process in another container. The owner removes its folder when it ends;
+A folder has a file, its mark, which the owner keeps locked. The kernel unlocks it in any case when the owner
+ends, so a mark that can be locked has no owner any more. A process id would not be enough: it may be used
+again, or mean another process in another container. The owner removes its folder when it ends;
 `sweep` removes the folders of owners that were killed.
 
 The temporary databases are in memory where there is a memory file system, or in the folder that the
-environment variable NAMED names. When there is no more room, `NoRoom` says so: it is never a finding.
+environment variable NAMED names. If there is no room left, `NoRoom` is raised, which is never a finding.
 
 A folder is never removed if its owner lives, if it has no mark, or if it belongs to another user. The mark
-gets its name when it is locked already, and is removed last, so two processes never disagree about a folder.
+gets its name after it is locked, and is removed last, so two processes never disagree about a folder.
 """
 
 import errno
@@ -31,36 +31,36 @@ _TEXT = b"A temporary folder of the failure modes' checker. Its owner holds a lo
 _AT_ONCE = fcntl.LOCK_EX | fcntl.LOCK_NB
 
 MEMORY = Path("/dev/shm")
-"""A memory file system, where there is one."""
+"""The memory file system; not every machine has one."""
 
 NAMED = "QUEUE_TEST_FOLDER"
-"""The environment variable that names another folder for what is in memory otherwise."""
+"""The environment variable that names another folder for the temporary databases."""
 
 NAME_LENGTH_MAX = 50
-"""A longer path leaves too little room for the name of a socket: the system allows about 100 bytes."""
+"""The longest path that leaves enough room for the name of a socket: the system allows about 100 bytes."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SQLITE_NO_ROOM = (13, 10)
-"""SQLITE_FULL, and SQLITE_IOERR: of some writes SQLite says only that they failed."""
+"""SQLITE_FULL, and SQLITE_IOERR, which SQLite raises for some writes to a full disk."""
 
 _LAST = -200
-"""When a process ends, multiprocessing first removes what it keeps in such a folder (at -100)."""
+"""The priority of the clean-up, after that of multiprocessing (-100), which has files in such a folder."""
 
 _marks: dict[Path, int | None] = {}
-"""The folders of this process, each with its locked mark, where files can be locked."""
+"""The folders of this process, each with its locked mark; None if files cannot be locked."""
 
 
 class NoRoom(BaseException):
     """A temporary database could not be written. Not an Exception, so that no search takes it for a finding.
 
-    The message says in which folder, and what to do.
+    The message names the folder and says what to do.
     """
 
 
 def create(above: Path, prefix: str = PREFIX) -> Path:
     """Make a folder that is removed when this process ends. Raises OSError.
 
-    The prefix starts with PREFIX: `sweep` looks at no other folder.
+    The prefix must start with PREFIX: `sweep` looks only at such folders.
     """
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=above))
     try:
@@ -76,9 +76,9 @@ def create(above: Path, prefix: str = PREFIX) -> Path:
 
 @cache
 def own() -> Path:
-    """The folder of this process. Its path is short, and it is in memory where that is possible.
+    """The folder of this process. Its path is short, and it is in memory if possible.
 
-    Raises NoRoom, and OSError if it cannot be made for another reason.
+    Raises NoRoom, and OSError if the folder cannot be made for another reason.
     """
     try:
         return create(named() or _usual())
@@ -89,7 +89,7 @@ def own() -> Path:
 
 
 def named() -> Path | None:
-    """The folder that the environment names, or None. Raises OSError if it cannot be used."""
+    """The folder that the environment names, or None. Raises OSError if the folder cannot be used."""
     name = os.environ.get(NAMED)
     if not name:
         return None
@@ -102,7 +102,7 @@ def named() -> Path | None:
 
 @contextmanager
 def room() -> Iterator[None]:
-    """Raise NoRoom in the block for an error that says that a temporary database could not be written."""
+    """Inside, raise NoRoom instead of an error that means that a temporary database could not be written."""
     try:
         yield
     except Exception as error:
@@ -113,7 +113,7 @@ def room() -> Iterator[None]:
 
 
 def no_room_in(error: BaseException) -> NoRoom | None:
-    """The NoRoom that this error of a temporary database comes to; None if it says something else."""
+    """The NoRoom for an error of a temporary database; None if the error has another reason."""
     code = getattr(error, "sqlite_errorcode", None)
     if isinstance(code, int):
         if code & 0xFF not in _SQLITE_NO_ROOM:
@@ -146,28 +146,28 @@ def _usual() -> Path:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder of this process, with all that is in it, unless it is to stay."""
+    """Remove a folder of this process and its content, unless `keep_for_user` was called for it."""
     if folder in _marks:
         _clear(folder)
     if not folder.exists():
         _unlock(folder)
 
 
-def let_stay(folder: Path) -> None:
-    """Leave a folder of this process to the user: nobody removes it."""
+def keep_for_user(folder: Path) -> None:
+    """Leave a folder of this process to the user: no process removes it."""
     if folder in _marks:
         (folder / MARK).unlink(missing_ok=True)
         _unlock(folder)
 
 
 def places() -> list[Path]:
-    """Where the folders of the checker are."""
+    """The places where the folders of the checker are."""
     chosen = [Path(os.environ[NAMED]).absolute()] if os.environ.get(NAMED) else []
     return [*dict.fromkeys([*chosen, MEMORY, Path(tempfile.gettempdir()), Path("/var/tmp"), Path("/tmp")])]
 
 
 def sweep() -> None:
-    """Remove the folders of processes that are gone."""
+    """Remove the folders of processes that have ended."""
     for above in places():
         with suppress(OSError):
             for folder in sorted(above.glob(f"{PREFIX}*")):
@@ -185,7 +185,7 @@ def _usable(folder: Path) -> bool:
 
 
 def _marked(folder: Path) -> int | None:
-    """The locked mark of a new folder. None where files cannot be locked: nobody sweeps that folder."""
+    """The locked mark of a new folder; None if files cannot be locked: then no sweep removes the folder."""
     unfinished = folder / f"{MARK}.new"
     mark = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -200,7 +200,7 @@ def _marked(folder: Path) -> int | None:
 
 
 def _remove_if_left(folder: Path) -> None:
-    """Remove the folder if it is ours and its owner is gone."""
+    """Remove the folder if this user made it and its owner has ended."""
     try:
         mark = os.open(folder / MARK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
@@ -229,7 +229,7 @@ def _is_ours(folder: Path, mark: int) -> bool:
 
 
 def _clear(folder: Path) -> None:
-    """Remove what is in the folder, and the mark and the folder itself only when all else is gone."""
+    """Remove the content of the folder, then the mark, then the folder."""
     with suppress(OSError):
         for entry in folder.iterdir():
             if entry.name == MARK:

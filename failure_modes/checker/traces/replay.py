@@ -1,4 +1,4 @@
-"""A kept trace, run again: on the broken system, and on the guarded one."""
+"""Replay: run a trace again, with the fault or without it."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from attrs import frozen
 from failure_modes.checker.experiment.catalogue import FailureMode, failure_mode
 from failure_modes.checker.experiment.findings import Finding
 from failure_modes.checker.experiment.scope import Fault, Scope
-from failure_modes.checker.experiment.scope import guarded as nothing_swapped
+from failure_modes.checker.experiment.scope import guarded as no_fault
 from failure_modes.checker.experiment.target import needs_ending
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.oracle.run import play
@@ -19,12 +19,12 @@ from model.actions import Action
 
 @frozen(kw_only=True)
 class Replayed:
-    """What came of it. `skipped` are the actions that could not happen on this system."""
+    """The result of a replay. `skipped` are the actions that were impossible on this system."""
 
     mode: FailureMode | None
     guarded: bool
     run: Lockstep
-    """The run, which is closed: what it recorded can still be read."""
+    """The run. It is closed, and its records can still be read."""
     finding: Finding | None
     skipped: tuple[Action, ...]
     as_expected: bool
@@ -35,23 +35,21 @@ def replay(
     *,
     guarded: bool = False,
     world: Callable[[Scope, Fault], World] = world_of,
-    base: Fault = nothing_swapped,
+    control: Fault = no_fault,
 ) -> Replayed:
-    """Run a trace.
+    """Run a trace. `world` makes the world of the run; `control` is the system without the fault.
 
-    `world` makes the world that it is run in; `base` is the system where no fault is put in.
+    On the broken system the result is as expected if no action is skipped and the same invariant breaks at
+    the same step. On the guarded system it is as expected if nothing breaks. A trace without a failure mode
+    was found on the guarded system; a replay is expected to break it again.
 
     Raises UnknownFailureMode.
-
-    As expected means: the broken system breaks the same invariant at the same step, with every action of
-    the trace; the guarded one breaks nothing. A trace of no failure mode was found on the guarded system,
-    and is expected to break it.
     """
     mode = failure_mode(trace.failure_mode) if trace.failure_mode else None
     broken = mode is not None and not guarded
     if mode is not None and trace.breaks.invariant is not None:
         mode = mode.breaking(trace.breaks.invariant)
-    fault = mode.fault if mode is not None and not guarded else base
+    fault = mode.fault if mode is not None and not guarded else control
     target = mode.target if mode is not None and broken and trace.breaks.invariant else None
     lockstep = Lockstep(trace.scope, fault, target=target, world=world(trace.scope, fault))
     played = play(lockstep, trace.actions, ending=needs_ending(target))

@@ -1,4 +1,4 @@
-"""A scope in the JSON form of a trace. Seconds in the file are milliseconds in the program."""
+"""The JSON form of a scope in a trace. Times are seconds in the file and milliseconds in the program."""
 
 import json
 from typing import Any, NoReturn
@@ -28,30 +28,30 @@ _BESIDES: dict[str, type] = {
     "external": bool,
     "reconcile_batch": int,
 }
-"""What is written where it is not what it is by default."""
+"""Settings that are written only if they differ from the default."""
 
 _POWER = "power_loss"
 _STORE = "store"
 _CONSTRAINTS = "constraints"
 _PROCESSES: dict[str, type] = {"reconcilers": int, "worker_attempts_max": int}
 _OF_WORLD: dict[str, type] = {_POWER: bool, _STORE: str, _CONSTRAINTS: bool, **_PROCESSES}
-"""What is no setting of a policy, written where it is not what it is by default."""
+"""Keys that are no settings of a policy, written only if they differ from the default."""
 
 _KIND_NAMES = {int: "whole number", float: "number", str: "string", bool: "true or false"}
-_TOLD_MAX = 120
-"""How much of a wrong value a message repeats, in characters."""
+_SHOWN_MAX = 120
+"""The number of characters of a wrong value that a message repeats."""
 
 
 class BadScope(FileError, ValueError):
-    """The value is not a scope: what is wrong, and what would be right."""
+    """The value is not a scope. The exception has the problem and the correct form."""
 
-    def __init__(self, what: str, right: str) -> None:
-        super().__init__(what, right)
-        self.what, self.right = what, right
+    def __init__(self, problem: str, correct: str) -> None:
+        super().__init__(problem, correct)
+        self.problem, self.correct = problem, correct
 
 
 def scope_to_json(scope: Scope) -> dict[str, Any]:
-    """The scope as an object."""
+    """The scope as a JSON object."""
     found: dict[str, Any] = {"workers": scope.workers, "granularity": scope.granularity.value}
     for name in (*list(_ALWAYS)[2:], *_BESIDES):
         value = getattr(scope.settings, _setting(name))
@@ -68,7 +68,7 @@ def scope_to_json(scope: Scope) -> dict[str, Any]:
 
 
 def scope_from_json(value: Any) -> Scope:
-    """The scope that an object says. Raises BadScope."""
+    """The scope that a JSON object describes. Raises BadScope."""
     if not isinstance(value, dict) or set(value) - {*_BESIDES, *_OF_WORLD} != set(_ALWAYS):
         raise BadScope(f"'scope' is {description(value)}", f"it is an object of {', '.join(_ALWAYS)}")
     for key in value:
@@ -78,8 +78,8 @@ def scope_from_json(value: Any) -> Scope:
     if value.get("reconcilers", 1) > len(RECONCILERS):
         raise BadScope(f"'reconcilers' is {value['reconcilers']}", f"it is at most {len(RECONCILERS)}")
     if value["granularity"] not in list(Granularity):
-        right = f"it is {' or '.join(Granularity)}"
-        raise BadScope(f"'granularity' is {description(value['granularity'])}", right)
+        correct = f"it is {' or '.join(Granularity)}"
+        raise BadScope(f"'granularity' is {description(value['granularity'])}", correct)
     store = value.get(_STORE, StoreKind.SQLITE)
     if store not in list(StoreKind):
         raise BadScope(f"'store' is {description(store)}", f"it is {' or '.join(StoreKind)}")
@@ -100,8 +100,8 @@ def scope_from_json(value: Any) -> Scope:
 
 
 def _check(key: str, value: Any, kind: Any) -> None:
-    def refuse(right: str) -> NoReturn:
-        raise BadScope(f"{key!r} is {description(value)}", right)
+    def refuse(correct: str) -> NoReturn:
+        raise BadScope(f"{key!r} is {description(value)}", correct)
 
     if isinstance(value, bool) is not (kind is bool):
         refuse(f"it is {_KIND_NAMES[kind] if kind is bool else f'a {_KIND_NAMES[kind]}'}")
@@ -109,7 +109,7 @@ def _check(key: str, value: Any, kind: Any) -> None:
         refuse(f"it is a {_KIND_NAMES[kind]}")
     if key == "jitter_seed":
         if not WHOLE_LEAST <= value <= WHOLE_MAX:
-            refuse("it is of at most 64 bits")
+            refuse("it has at most 64 bits")
         return
     if kind in (int, float) and not 0 < value <= 1e9:
         refuse("it is positive, and at most 1e9")
@@ -118,9 +118,9 @@ def _check(key: str, value: Any, kind: Any) -> None:
 
 
 def description(value: Any) -> str:
-    """A value as it stands in the file, in one line that is not too long."""
+    """A value as JSON, on one line, cut after `_SHOWN_MAX` characters."""
     text = json.dumps(value)
-    return text if len(text) <= _TOLD_MAX else f"{text[:_TOLD_MAX]}…"
+    return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}…"
 
 
 _DEFAULTS = {field.name: field.default for field in fields(Settings)}

@@ -72,7 +72,7 @@ def test_a_set_is_new_where_no_smaller_set_in_it_breaks() -> None:
 
 
 def _row(off: tuple[str, ...], answers: tuple[ProofResult, ...]) -> Row:
-    return Row(off=off, answers=answers, later=(None,) * len(INVARIANTS))
+    return Row(off=off, results=answers, tolerant_results=(None,) * len(INVARIANTS))
 
 
 def test_what_breaks_only_later_is_hunted_past_the_others() -> None:

@@ -6,13 +6,19 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.campaigns.measured import Measured, Searched, file_of, keep, measured
+from failure_modes.checker.campaigns.measurements import (
+    Measurements,
+    SeedResults,
+    file_of,
+    keep,
+    measurements_of,
+)
 from failure_modes.checker.cli import seeds as cli_seeds
 from failure_modes.checker.cli import times as cli_times
 from failure_modes.checker.experiment.catalogue import FailureMode, catalogue, failure_mode
 from tests.checker.commands import invoke
 
-SEARCHED = Searched(seeds=12, found=12, lengths=(8,), first=3, last=9)
+SEARCHED = SeedResults(seeds=12, found=12, lengths=(8,), first=3, last=9)
 
 
 @pytest.fixture
@@ -58,10 +64,10 @@ def test_a_session_that_goes_wrong_or_takes_too_long_is_told(
 
 def test_what_was_searched_is_kept_beside_the_time(mode_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each invariant has its searches, and a later command asks for at least as many seeds."""
-    keep(failure_mode(mode_id), Measured(session_seconds=2.5, searched={"INV_001": SEARCHED}))
+    keep(failure_mode(mode_id), Measurements(session_seconds=2.5, searched={"INV_001": SEARCHED}))
     asked: list[int] = []
 
-    def search(_: object, seeds: int, __: object) -> Searched:
+    def search(_: object, seeds: int, __: object) -> SeedResults:
         asked.append(seeds)
         return SEARCHED
 
@@ -70,7 +76,7 @@ def test_what_was_searched_is_kept_beside_the_time(mode_id: str, monkeypatch: py
     mode = failure_mode(mode_id)
     before = SEARCHED.seeds if mode.breaks == "INV_001" else cli_seeds.SEEDS_MIN
     assert asked[0] == before
-    known = measured(mode)
+    known = measurements_of(mode)
     assert known.session_seconds == 2.5
     assert tuple(known.searched) == mode.invariants
 
@@ -79,17 +85,17 @@ def test_what_was_searched_is_kept_beside_the_time(mode_id: str, monkeypatch: py
 def test_what_is_kept_is_written_as_it_was_read(mode: FailureMode, tmp_path: Path) -> None:
     """The file of each failure mode is in the one form there is."""
     moved = evolve(mode, folder=tmp_path)
-    keep(moved, measured(mode))
+    keep(moved, measurements_of(mode))
     assert file_of(moved).read_text() == file_of(mode).read_text()
 
 
 def test_an_invariant_that_is_no_longer_broken_is_left_out(mode_id: str) -> None:
     """What was measured of it is of no use to anybody."""
     mode = failure_mode(mode_id)
-    keep(mode, Measured(searched={"INV_999": SEARCHED}))
-    assert measured(mode) == Measured()
+    keep(mode, Measurements(searched={"INV_999": SEARCHED}))
+    assert measurements_of(mode) == Measurements()
 
 
 def test_a_failure_mode_that_was_not_measured_has_no_time(mode_id: str) -> None:
     """The index says so, and names the command."""
-    assert measured(failure_mode(mode_id)) == Measured()
+    assert measurements_of(failure_mode(mode_id)) == Measurements()

@@ -10,8 +10,8 @@ from attrs import evolve
 
 from failure_modes.checker.cli import chaos as cli_chaos
 from failure_modes.checker.experiment.catalogue import catalogue
-from failure_modes.checker.real.chaos import Plan
 from failure_modes.checker.real.chaos_audit import AuditReport
+from failure_modes.checker.real.running_processes import Plan
 from system.store import StoreError
 from tests.checker.commands import invoke, results_of
 
@@ -25,10 +25,10 @@ def _finished(**wrong: Any) -> AuditReport:
         lost=(),
         duplicated=(),
         stuck=(),
-        strange=(),
+        inconsistent=(),
         died=(),
-        audit=Counter(dict.fromkeys(cli_chaos.MUST_MEET, 1)),
-        struck=Counter(kills=cli_chaos.KILLS_MIN),
+        audit=Counter(dict.fromkeys(cli_chaos.MUST_REACH, 1)),
+        injected=Counter(kills=cli_chaos.KILLS_MIN),
     )
     return evolve(report, **{"jobs": cli_chaos.JOBS_MIN, **wrong})
 
@@ -36,15 +36,15 @@ def _finished(**wrong: Any) -> AuditReport:
 EXITS: tuple[tuple[AuditReport, tuple[str, ...], int], ...] = (
     (_finished(), (), 0),
     (_finished(lost=("job-1",)), (), 1),
-    (_finished(strange=("job-1",)), (), 1),
+    (_finished(inconsistent=("job-1",)), (), 1),
     (_finished(died=("worker1",)), (), 1),
     (evolve(_finished(), audit=Counter[str]()), (), 3),
     (_finished(jobs=cli_chaos.JOBS_MIN - 1), (), 3),
-    (_finished(struck=Counter(kills=cli_chaos.KILLS_MIN - 1)), (), 3),
+    (_finished(injected=Counter(kills=cli_chaos.KILLS_MIN - 1)), (), 3),
     (_finished(jobs=1), ("--minutes", "1"), 0),
     (_finished(), ("--fault", "FM_001"), 1),
     (_finished(duplicated=("job-1",)), ("--fault", "FM_001"), 0),
-    (_finished(strange=("job-1",)), ("--fault", "FM_001"), 1),
+    (_finished(inconsistent=("job-1",)), ("--fault", "FM_001"), 1),
     (_finished(duplicated=("job-1",), died=("worker1",)), ("--fault", "FM_001"), 1),
 )
 
@@ -98,8 +98,8 @@ def test_a_fault_has_the_schema_that_it_needs(
     assert [plan.constraints for plan in plans] == [constraints]
 
 
-def test_books_that_cannot_be_read_are_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message says why, and where the history is; the exit code is that of books that do not balance."""
+def test_an_audit_that_fails_has_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says why, and where the history is; the exit code is that of an audit with defects."""
 
     def run(plan: Plan, say: object) -> AuditReport:
         del say
@@ -108,8 +108,6 @@ def test_books_that_cannot_be_read_are_no_traceback(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(cli_chaos, "run", run)
     said = invoke("chaos")
     assert said.exit_code == 1
-    told = re.fullmatch(
-        r"the books cannot be balanced: (.+)/queue\.db: the .+; the history is in \1\n", said.stderr
-    )
+    told = re.fullmatch(r"the audit failed: (.+)/queue\.db: the .+; the history is in \1\n", said.stderr)
     assert told is not None
     Path(told.group(1)).rmdir()

@@ -78,8 +78,8 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _nothing_happened() -> AuditReport:
     counts: dict[str, Any] = dict.fromkeys(("jobs", "accepted", "succeeded", "failed"), 0)
-    wrong: dict[str, Any] = dict.fromkeys(("lost", "duplicated", "stuck", "strange", "died"), ())
-    return AuditReport(**counts, **wrong, audit=Counter(), struck=Counter())
+    wrong: dict[str, Any] = dict.fromkeys(("lost", "duplicated", "stuck", "inconsistent", "died"), ())
+    return AuditReport(**counts, **wrong, audit=Counter(), injected=Counter())
 
 
 def _commands() -> dict[str, click.Command]:
@@ -170,7 +170,7 @@ def test_an_error_has_the_exit_code_of_its_class(
 
 def test_every_error_of_the_checker_is_under_one_root() -> None:
     """No module of the checker defines an error of its own kind; what only ends an example is no error."""
-    ends_an_example = {"Found", "Crashed", "BoundHit", "HandlerFailed", "NoRoom", "_Twice"}
+    ends_an_example = {"Found", "Crashed", "TimeLimitReached", "HandlerFailed", "NoRoom", "_Twice"}
     found = set()
     for path in sorted((ROOT / "failure_modes" / "checker").rglob("*.py")):
         for line in path.read_text(encoding="utf-8").splitlines():

@@ -13,7 +13,8 @@ from failure_modes.checker.experiment.strategy import ACTION_NAMES
 from failure_modes.checker.search import machine
 from failure_modes.checker.search.machine import Search, SearchStatistics
 from failure_modes.checker.traces.database import all_kept, kept
-from failure_modes.checker.traces.trace import FORMAT, load, to_json
+from failure_modes.checker.traces.trace import FORMAT, to_json
+from failure_modes.checker.traces.trace_reader import load
 from tests.checker.commands import ROOT, found, invoke, results_of, run
 from tests.checker.sample_traces import SMALL_TEXT
 
@@ -59,7 +60,7 @@ def test_finding_nothing_is_not_as_expected() -> None:
     result = invoke("find", "FM_001", "--weight", "Tick=0", "--examples", "30")
     assert result.exit_code == EXIT.NOT_AS_EXPECTED
     assert result.stdout == (
-        "FM_001 duplicate retry: INV_001 was not broken in 30 examples; try more --steps or --examples\n"
+        "FM_001 duplicate retry: INV_001 did not break in 30 examples; try more --steps or --examples\n"
     )
 
 
@@ -67,7 +68,7 @@ def test_running_out_of_time_is_an_answer_of_its_own() -> None:
     """A search that was stopped by its bound of time says so, and exits with 3."""
     result = invoke("find", "FM_001", "--seconds", "0.000001")
     assert result.exit_code == EXIT.INCONCLUSIVE
-    assert result.stdout.startswith("FM_001 duplicate retry: INV_001 was not broken in ")
+    assert result.stdout.startswith("FM_001 duplicate retry: INV_001 did not break in ")
 
 
 class _Watch:
@@ -99,7 +100,7 @@ def test_what_was_found_is_kept_when_the_time_runs_out_before_it_is_short(
     assert result.finding is not None
     assert result.finding.invariant == "INV_001"
     assert result.finding.step == len(result.actions)
-    assert result.bound_hit
+    assert result.stopped_early
 
 
 @pytest.mark.parametrize("name", ["FM_001", "fm_001", "fm1", "1", "001", "FM_001_duplicate_retry"])
@@ -185,7 +186,7 @@ def test_the_same_violation_is_not_kept_twice(folder: Path) -> None:
     assert result.exit_code == EXIT.REFUSED
     assert (
         result.stderr
-        == "error: the same violation is kept already, as one.json; to rename it, remove that file first\n"
+        == "error: one.json already keeps the same violation; to rename it, remove that file first\n"
     )
     assert list(one.parent.iterdir()) == [one]
     assert one.read_text() == before
@@ -199,7 +200,7 @@ def test_a_name_that_is_taken_is_refused(folder: Path) -> None:
     result = invoke("find", "FM_001", "--keep", "taken")
     assert result.exit_code == EXIT.REFUSED
     assert result.stderr == (
-        "error: --keep taken: a trace of that name exists already; choose another name\n"
+        "error: --keep taken: there is already a trace of that name; choose another name\n"
     )
     assert result.stdout == ""
     assert taken.read_text() == SMALL_TEXT
@@ -210,7 +211,9 @@ def test_a_bad_name_is_refused_before_the_search(folder: Path, name: str) -> Non
     """A name that could be anything but a file in the folder is refused, and nothing is written."""
     result = invoke("find", "FM_001", "--keep", name)
     assert (result.exit_code, result.stdout) == (EXIT.REFUSED, "")
-    assert result.stderr == f"error: {name!r} is not a name for a trace; use small letters, digits and _\n"
+    assert (
+        result.stderr == f"error: {name!r} cannot be the name of a trace; use small letters, digits and _\n"
+    )
     assert not list(folder.iterdir())
 
 
@@ -263,7 +266,7 @@ def test_a_trace_that_breaks_something_else_is_not_as_expected(
     assert result.exit_code == EXIT.NOT_AS_EXPECTED
     where = f"step {breaks['step']}" if breaks["step"] else "the end"
     assert result.stdout.splitlines()[-1] == (
-        f" not as expected: the trace was to break {breaks['invariant']} at {where}"
+        f" not as expected: the trace should break {breaks['invariant']} at {where}"
     )
 
 
@@ -276,8 +279,8 @@ def test_an_action_that_could_not_happen_is_not_as_expected(tmp_path: Path) -> N
     result = invoke("replay", str(file))
     assert result.exit_code == EXIT.NOT_AS_EXPECTED
     assert result.stdout.splitlines()[-1] == (
-        f" not as expected: the trace was to break {breaks['invariant']} at step {breaks['step']}"
-        "; 1 actions could not happen"
+        f" not as expected: the trace should break {breaks['invariant']} at step {breaks['step']}"
+        "; 1 actions were impossible"
     )
 
 
@@ -300,7 +303,7 @@ def test_prevention_that_met_nothing_proves_nothing() -> None:
     assert (result.exit_code, said["verdict"]) == (EXIT.INCONCLUSIVE, "inconclusive")
     assert set(said) == {*KEYS, "unreached"}
     assert said["unreached"] == list(MODE.expected.must_reach)
-    missed = f"never reached: {', '.join(MODE.expected.must_reach)}; it proves nothing: "
+    missed = f"never reached: {', '.join(MODE.expected.must_reach)}; so the search proves nothing: "
     assert result.stderr == (
         f"{missed}try more --examples, or a higher --weight of the actions that lead there\n"
     )
@@ -339,6 +342,6 @@ def test_a_process_exits_with_the_code_and_colours_nothing() -> None:
 def test_the_exit_codes_are_in_the_help() -> None:
     """The help says what each of the four codes means."""
     text = " ".join(invoke("--help").stdout.split())
-    assert "Exit codes: 0 as expected; 1 not as expected: a violation" in text
+    assert "Exit codes: 0 as expected; 1 not as expected: an unexpected violation" in text
     for code in EXIT:
         assert f"{code.value} " in text

@@ -65,7 +65,7 @@ def test_a_signal_that_was_switched_off_stays_so() -> None:
         running.signal(signal.SIGINT, group=False)
         code, output, errors = running.ended()
     assert (code, output) == (EXIT.REFUSED, "")
-    assert errors.startswith("error: FM_001 is there already: ")
+    assert errors.startswith("error: FM_001 already exists: ")
 
 
 INSIDE = """

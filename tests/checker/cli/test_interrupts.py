@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
-from failure_modes.checker.campaigns.measured import file_of
+from failure_modes.checker.campaigns.measurements import file_of
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.experiment.catalogue import catalogue
 from failure_modes.checker.experiment.scope import StoreKind
@@ -68,7 +68,7 @@ COMMANDS = {
         ("explore", "--off", "3", "--examples", "1000000", "--processes", "2"),
         "interrupted",
         EXIT.INCONCLUSIVE,
-        "0 of 3 sets: 0 breaks; 0 that no policy shows alone\n",
+        "0 of 3 sets: 0 breaks; 0 of them need more than one policy off\n",
         2,
     ),
     "prove": Command(
@@ -81,7 +81,7 @@ COMMANDS = {
     "run": Command(("run",), "interrupted", EXIT.INCONCLUSIVE, ".*: find inconclusive; .*\n", "looking"),
     "seeds": Command(
         ("seeds", "FM_001", "--seeds", "1000"),
-        "interrupted: 0 of 1 breaks were searched for with all seeds, and are kept",
+        "interrupted: the results of 0 of 1 breaks are complete and kept",
         works="seed 0",
     ),
     "times": Command(("times", "FM_009"), "interrupted: 0 of 1 sessions were measured and are kept"),
@@ -97,12 +97,12 @@ COMMANDS = {
     ),
     "power": Command(
         ("power", "--images", "10000000", "--processes", "2"),
-        "interrupted: 0 of 10 settings were looked at; nothing is shown",
+        "interrupted: 0 of 10 settings were checked; nothing is shown",
         works=2,
     ),
     "replay": Command(("replay", *TRACES * 3, "--real"), "interrupted", output=SHOWN, works=3),
     "chaos": Command(
-        ("chaos", "--minutes", "9"), "interrupted: the books were not balanced; the history is in .*", works=6
+        ("chaos", "--minutes", "9"), "interrupted: nothing was audited; the history is in .*", works=6
     ),
 }
 

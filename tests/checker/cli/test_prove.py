@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from failure_modes.checker.cli import proof_options, proof_text
+from failure_modes.checker.cli import proof_options, proof_output
 from failure_modes.checker.cli import prove as cli_prove
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.experiment.catalogue import failure_mode
@@ -16,10 +16,10 @@ from failure_modes.checker.proof.proof import Counts
 from failure_modes.checker.proof.result import Disagreement
 from failure_modes.checker.report import progress
 from failure_modes.checker.simulation.content import Unexplorable
-from failure_modes.checker.simulation.stepping import NotTheSame
+from failure_modes.checker.simulation.stepping import NotDeterministic
 from failure_modes.checker.traces import replay
 from failure_modes.checker.traces.database import kept
-from failure_modes.checker.traces.trace import load
+from failure_modes.checker.traces.trace_reader import load
 from tests.checker.commands import invoke, proved_json, run
 from tests.checker.sample_traces import SMALL_TEXT
 
@@ -64,7 +64,7 @@ def test_the_text_says_how_short_it_is_and_that_the_fix_holds() -> None:
     assert (result.exit_code, result.stderr) == (EXIT.AS_EXPECTED, "")
     assert result.stdout.startswith("FM_001 duplicate retry: 1 job, 2 ticks of 30 s, 1 crash; 2 workers, ")
     assert "shortest possible" in result.stdout
-    assert " no trace of fewer than 8 steps breaks INV_001: " in result.stdout
+    assert " no trace with fewer than 8 steps breaks INV_001: " in result.stdout
     assert " prevented by commit boundary: complete, nothing breaks in any rea" in result.stdout
 
 
@@ -106,7 +106,7 @@ def test_a_scope_in_which_it_cannot_break_is_not_as_expected() -> None:
     """Without time no lease runs out: that is known for sure, and the exit code is 1."""
     result = invoke("prove", "FM_001", "--ticks", "0")
     assert result.exit_code == EXIT.NOT_AS_EXPECTED
-    assert " the broken system: INV_001 is broken in no reachable state of this scope: " in result.stdout
+    assert " the broken system: INV_001 breaks in no reachable state of this scope: " in result.stdout
     code, (broken, _) = proved_json("FM_001", "--ticks", "0")
     assert (code, broken["verdict"], broken["complete"]) == (EXIT.NOT_AS_EXPECTED, "held", True)
 
@@ -114,8 +114,8 @@ def test_a_scope_in_which_it_cannot_break_is_not_as_expected() -> None:
 def test_a_guarded_system_that_breaks_is_not_as_expected(monkeypatch: pytest.MonkeyPatch) -> None:
     """The trace is printed, and it is the shortest."""
     monkeypatch.setattr(cli_prove, "guarded", MODE.fault)
-    monkeypatch.setattr(proof_text, "guarded", MODE.fault)
-    monkeypatch.setattr(replay, "nothing_swapped", MODE.fault)
+    monkeypatch.setattr(proof_output, "guarded", MODE.fault)
+    monkeypatch.setattr(replay, "no_fault", MODE.fault)
     result = invoke("prove", *SMALL, "--processes", "1")
     assert result.exit_code == EXIT.NOT_AS_EXPECTED
     assert "shortest possible" in result.stdout
@@ -149,7 +149,7 @@ def test_the_shortest_trace_is_kept(folder: Path, json_: tuple[str, ...]) -> Non
     assert invoke("replay", str(path)).exit_code == EXIT.AS_EXPECTED
     again = invoke("prove", "FM_001", "--keep", "another")
     assert (again.exit_code, again.stdout) == (EXIT.REFUSED, "")
-    assert again.stderr.startswith("error: the same violation is kept already, as shortest.json; ")
+    assert again.stderr.startswith("error: shortest.json already keeps the same violation; ")
 
 
 COUNTED = [kind.replace("_", "-") for kind in proof_options.COUNTED]
@@ -160,7 +160,7 @@ COUNTED = [kind.replace("_", "-") for kind in proof_options.COUNTED]
     [
         (("FM_999",), "there is no failure mode 'FM_999'; known are FM_001"),
         (("--keep", "name"), "--keep is for the trace of a failure mode; name one"),
-        (("FM_001", "--keep", "../up"), "error: '../up' is not a name for a trace"),
+        (("FM_001", "--keep", "../up"), "error: '../up' cannot be the name of a trace"),
         (("--workers", "0"), "Invalid value for '--workers'"),
         (("--workers", "9"), "Invalid value for '--workers'"),
         (("--processes", "0"), "Invalid value for '--processes'"),
@@ -194,7 +194,7 @@ def test_a_name_that_is_taken_is_refused(folder: Path) -> None:
     result = invoke("prove", "FM_001", "--keep", "taken")
     assert (result.exit_code, result.stdout) == (EXIT.REFUSED, "")
     assert result.stderr == (
-        "error: --keep taken: a trace of that name exists already; choose another name\n"
+        "error: --keep taken: there is already a trace of that name; choose another name\n"
     )
     assert taken.read_text() == SMALL_TEXT
 
@@ -215,7 +215,7 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:
     [
         (CheckpointError("It is so."), EXIT.REFUSED),
         (Unexplorable("It is so."), EXIT.REFUSED),
-        (NotTheSame("It is so."), EXIT.REFUSED),
+        (NotDeterministic("It is so."), EXIT.REFUSED),
         (Disagreement("It is so."), EXIT.NOT_AS_EXPECTED),
     ],
 )

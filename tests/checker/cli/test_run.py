@@ -9,8 +9,8 @@ import pytest
 
 from failure_modes.checker.cli import run as cli_run
 from failure_modes.checker.cli.exits import EXIT
-from failure_modes.checker.cli.keeping import NOX, as_typed
 from failure_modes.checker.cli.output import Verdict, output
+from failure_modes.checker.cli.paths import NOX, command_line
 from failure_modes.checker.experiment.catalogue import catalogue
 from failure_modes.checker.support.errors import NotInstalled
 from failure_modes.checker.traces.database import kept
@@ -70,7 +70,7 @@ def test_a_search_that_ends_at_a_longer_trace_is_not_as_expected(monkeypatch: py
     result = invoke("run", MODE.id)
     assert result.exit_code == EXIT.NOT_AS_EXPECTED
     ends = f"shortest={MODE.expected.shortest}, and the search ends at {MODE.expected.shortest + 1}"
-    assert f" not as its scenario.py says: {ends}\n" in result.stdout
+    assert f" different from its scenario.py: {ends}\n" in result.stdout
     assert result.stdout.splitlines()[-1].startswith(f"{NAMED}: find not as expected; ")
 
 
@@ -104,10 +104,10 @@ def test_what_is_not_installed_is_said_and_the_next_is_run(monkeypatch: pytest.M
 
 def test_a_printed_command_is_one_that_its_reader_can_type(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a session of nox it is a session, for nothing else may be installed. Words are quoted."""
-    assert as_typed("find", "FM_001", "--seed", "0") == "python -m failure_modes find FM_001 --seed 0"
+    assert command_line("find", "FM_001", "--seed", "0") == "python -m failure_modes find FM_001 --seed 0"
     monkeypatch.setenv(NOX, "1")
-    assert as_typed("find", "FM_001", "--seed", "0") == "nox -s find -- FM_001 --seed 0"
-    assert as_typed("replay", "a b.json") == "nox -s replay -- 'a b.json'"
+    assert command_line("find", "FM_001", "--seed", "0") == "nox -s find -- FM_001 --seed 0"
+    assert command_line("replay", "a b.json") == "nox -s replay -- 'a b.json'"
 
 
 def test_a_printed_command_does_the_same_again() -> None:

@@ -35,11 +35,11 @@ def test_the_folder_is_laid_out_under_its_number_and_name(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("number", "name", "told"),
     [
-        ("FM_0", "lost_write", "'FM_0' is no number of a failure mode; FM_015, fm15 and 15 are"),
-        ("fifteen", "lost_write", "'fifteen' is no number of a failure mode"),
-        ("FM_015", "Lost-Write", "'Lost-Write' is no name: small letters"),
-        ("FM_015", "../up", "'../up' is no name"),
-        ("FM_1", "other", "FM_001 is there already: FM_001_duplicate_retry"),
+        ("FM_0", "lost_write", "'FM_0' is not the number of a failure mode; write it as FM_015, fm15 or 15"),
+        ("fifteen", "lost_write", "'fifteen' is not the number of a failure mode"),
+        ("FM_015", "Lost-Write", "'Lost-Write' cannot be a name; use small letters"),
+        ("FM_015", "../up", "'../up' cannot be a name"),
+        ("FM_1", "other", "FM_001 already exists: FM_001_duplicate_retry"),
     ],
 )
 def test_what_cannot_be_laid_out_is_refused(number: str, name: str, told: str, tmp_path: Path) -> None:
@@ -65,11 +65,11 @@ def test_the_tests_of_a_new_failure_mode_fail_until_it_is_filled_in(tmp_path: Pa
     assert "passed" not in ran.stdout
     sought = _python(copy, "-m", "failure_modes", "find", "FM_099")
     assert (sought.returncode, sought.stdout) == (2, "")
-    assert "gives the queue back as it is; put the fault in first" in sought.stderr
+    assert "does not change the queue; write the fault first" in sought.stderr
     refused = _python(copy, "-m", "failure_modes", "new", "FM_099", "again")
     assert (refused.returncode, refused.stderr) == (
         2,
-        "error: FM_099 is there already: FM_099_lost_write\n",
+        "error: FM_099 already exists: FM_099_lost_write\n",
     )
 
 

@@ -10,7 +10,7 @@ from failure_modes.checker.cli import scaffold
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.experiment.catalogue import catalogue
 from failure_modes.checker.experiment.strategy import ACTION_NAMES
-from failure_modes.checker.report.progress import Lines
+from failure_modes.checker.report.progress import ProgressLines
 from tests.checker.commands import invoke, run
 from tests.checker.sample_traces import SMALL_TEXT
 
@@ -38,7 +38,7 @@ from tests.checker.sample_traces import SMALL_TEXT
         (("find", "FM_001", "--weight", "Tick=²"), "'Tick=²': the weight is a whole number from 0 to 100"),
         (
             ("find", "FM_001", "--weight", "Step=0", "--weight", "Enqueue=0", "--weight", "Tick=0"),
-            "every action has weight 0: there is nothing to try",
+            "every action has weight 0, so no action can be drawn",
         ),
         (("find", "FM_001", "--examples", "0"), "Invalid value for '--examples'"),
         (("find", "FM_001", "--seconds", "0"), "Invalid value for '--seconds'"),
@@ -146,7 +146,7 @@ def test_a_process_of_a_pool_that_dies_is_one_line(monkeypatch: pytest.MonkeyPat
     def kill_one(*_: object) -> None:
         active_children()[0].kill()
 
-    monkeypatch.setattr(Lines, "note", kill_one)
+    monkeypatch.setattr(ProgressLines, "note", kill_one)
     result = invoke("power", "--images", "1000000", "--processes", "2", "--steps", "1")
     assert (result.exit_code, result.stdout) == (EXIT.INCONCLUSIVE, "")
     assert result.stderr == "error: a process that shares the work died, so there is no answer\n"

@@ -8,7 +8,8 @@ from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.oracle.sometimes import OF_POISON
 from failure_modes.checker.search.minimise import bounds_of
-from failure_modes.checker.traces.trace import load, to_json
+from failure_modes.checker.traces.trace import to_json
+from failure_modes.checker.traces.trace_reader import load
 from model.actions import Action, Enqueue, Step
 from tests.checker.sample_traces import SMALL_TEXT
 

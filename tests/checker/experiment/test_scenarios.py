@@ -53,7 +53,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
             'breaks="INV_001",',
             'breaks="INV_001", also_breaks=(AlsoBreaks(breaks="INV_001", '
             "expected=Expected(shortest=1, states=1, must_reach=())),),",
-            "ValueError: it breaks INV_001 and INV_001: each invariant is said once",
+            "ValueError: it breaks INV_001 and INV_001: an invariant is listed twice",
         ),
     ],
     ids=["name", "syntax", "missing", "kind", "invariant", "action", "power", "ticks", "tolerates", "twice"],
@@ -91,8 +91,8 @@ def test_a_danger_that_nothing_is_called_is_refused(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"shortest": 7}, "shortest=7, and it is 6"),
-        ({"states": 1_272}, "states=1272, and there are 1271"),
+        ({"shortest": 7}, "shortest=7, but the proof found 6"),
+        ({"states": 1_272}, "states=1272, but the proof found 1271"),
     ],
     ids=["shortest", "states"],
 )
@@ -103,9 +103,9 @@ def test_a_number_that_is_not_as_said_is_told(
     mode_id = in_catalogue(evolve(MODE, expected=evolve(MODE.expected, **wrong)), monkeypatch)
     result = invoke("prove", mode_id, "--breaks", "INV_003")
     assert result.exit_code == 1
-    assert result.stdout.splitlines()[-1] == f" not as its scenario.py says: {said}"
+    assert result.stdout.splitlines()[-1] == f" different from its scenario.py: {said}"
     other = invoke("prove", mode_id, "--breaks", "INV_003", "--crashes", "0")
-    assert (other.exit_code, "not as its scenario" in other.stdout) == (0, False)
+    assert (other.exit_code, "different from its scenario" in other.stdout) == (0, False)
 
 
 def test_a_fault_that_gives_back_an_equal_queue_is_none() -> None:

@@ -3,6 +3,8 @@
 The queue with one of them has another policy, or another class of its own, and all else as it was.
 """
 
+from typing import Any
+
 from attrs import evolve
 
 from failure_modes.checker.experiment.scope import Fault
@@ -165,7 +167,7 @@ def alone_with_workers(queue: Queue) -> Queue:
     return _with(queue, reconcile=AloneWithWorkers(batch=queue.policies.reconcile.batch))
 
 
-def _with(queue: Queue, **changes: object) -> Queue:
+def _with(queue: Queue, **changes: Any) -> Queue:
     return evolve(queue, policies=evolve(queue.policies, **changes))
 
 

@@ -89,7 +89,7 @@ def test_find_shows_all_that_a_failure_mode_breaks() -> None:
     assert result.exit_code == EXIT.AS_EXPECTED
     heads = [line.split(" (")[0] for line in result.stdout.splitlines() if line.startswith("FM_002")]
     assert heads == ["FM_002 torn commit breaks INV_002", "FM_002 torn commit breaks INV_001"]
-    assert " on the way INV_002 broke, at step 4: exec-1 is IN_PROGRESS and has an effect\n" in result.stdout
+    assert " tolerated: INV_002 broke at step 4: exec-1 is IN_PROGRESS and has an effect\n" in result.stdout
     assert " replay: python -m failure_modes find FM_002 --seed 0\n" in result.stdout
     assert " replay: python -m failure_modes find FM_002 --breaks INV_001 --seed 0\n" in result.stdout
 

@@ -17,7 +17,7 @@ from failure_modes.checker.proof.endings import Endings
 from failure_modes.checker.proof.explorer import renamed
 from failure_modes.checker.proof.state_change import DeadEnd
 from failure_modes.checker.proof.successors import Successors
-from failure_modes.checker.simulation.process_snapshot import Place
+from failure_modes.checker.simulation.process_snapshot import ProcessState
 from failure_modes.checker.simulation.stepping import PausePoint
 from model.actions import Action, Crash, Enqueue, Heartbeat, Reconcile, Step, Tick
 from tests.checker.oracle.test_breakages import BREAKAGES
@@ -218,7 +218,7 @@ def test_a_state_that_is_put_back_is_the_state(granularity: Granularity, *, answ
     assert not wanted - set(met)
 
 
-def _where(place: Place) -> tuple[PausePoint | None, bool]:
+def _where(place: ProcessState) -> tuple[PausePoint | None, bool]:
     """Where a process stands; where it waits to be moved while at rest is nobody's business."""
     return None if place.at_rest else place.at, place.waits
 

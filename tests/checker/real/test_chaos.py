@@ -1,4 +1,4 @@
-"""The chaos run: what it strikes, and that its books notice whatever is wrong."""
+"""The chaos run: the faults that it injects, and the defects that its audit reports."""
 
 import json
 import os
@@ -15,11 +15,12 @@ import pytest
 
 from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.scope import StoreKind
-from failure_modes.checker.real.chaos import Plan, run
+from failure_modes.checker.real.chaos import run
 from failure_modes.checker.real.chaos_audit import AuditReport, audit_report
-from failure_modes.checker.real.chaos_process import ProcessConfiguration, build, said
-from failure_modes.checker.real.database_location import Place
-from failure_modes.checker.real.new_location import new_place
+from failure_modes.checker.real.chaos_process import ProcessConfiguration, build, read_log
+from failure_modes.checker.real.database_location import DatabaseLocation
+from failure_modes.checker.real.new_location import new_location
+from failure_modes.checker.real.running_processes import Plan
 from failure_modes.checker.subject.worlds import NoWorld
 from system.clock import SystemClock
 from system.queue import Queue
@@ -72,14 +73,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _books(folder: Path, *died: str, settled: bool = True) -> AuditReport:
+def _audited(folder: Path, *died: str, settled: bool = True) -> AuditReport:
     with closing(SQLiteStore(folder / "queue.db", clock=SystemClock())) as store:
         return audit_report(store, folder, Counter(), died=[*died], settled=settled)
 
 
-def test_books_that_balance(folder: Path) -> None:
+def test_an_audit_without_defects(folder: Path) -> None:
     """One job succeeded and one failed; nothing is wrong."""
-    report = _books(folder)
+    report = _audited(folder)
     assert report.clean
     assert (report.jobs, report.accepted, report.succeeded, report.failed) == (2, 2, 1, 1)
     assert report.audit["failed"] == 5
@@ -111,8 +112,8 @@ WRONG = {
         "duplicated",
     ),
     "a commit that was answered and is not there": (_log('["committed", 99]'), "lost"),
-    "an effect of an execution that failed": (_sql("UPDATE effects SET execution_id = 3"), "strange"),
-    "an effect of another job's execution": (_sql("UPDATE effects SET execution_id = 2"), "strange"),
+    "an effect of an execution that failed": (_sql("UPDATE effects SET execution_id = 3"), "inconsistent"),
+    "an effect of another job's execution": (_sql("UPDATE effects SET execution_id = 2"), "inconsistent"),
     "an accepted job that is gone": (_log('["accepted", "p-9", 9]'), "lost"),
     "a success without an effect": (_sql("DELETE FROM effects"), "lost"),
     "two effects": (
@@ -126,19 +127,19 @@ WRONG = {
         _sql("UPDATE executions SET status = 'COMMITTED' WHERE status = 'DONE'"),
         "stuck",
     ),
-    "an effect of another value": (_sql("UPDATE effects SET value = '\"p-1\"'"), "strange"),
-    "an effect nobody worked for": (_sql("UPDATE effects SET value = '\"p-7\"'"), "strange"),
-    "a job nobody asked for": (_sql("UPDATE jobs SET key = 'q' WHERE id = 2"), "strange"),
-    "a failure in silence": (_sql("DELETE FROM audit WHERE event = 'buried'"), "strange"),
+    "an effect of another value": (_sql("UPDATE effects SET value = '\"p-1\"'"), "inconsistent"),
+    "an effect nobody worked for": (_sql("UPDATE effects SET value = '\"p-7\"'"), "inconsistent"),
+    "a job nobody asked for": (_sql("UPDATE jobs SET key = 'q' WHERE id = 2"), "inconsistent"),
+    "a failure in silence": (_sql("DELETE FROM audit WHERE event = 'buried'"), "inconsistent"),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_books_that_do_not_balance(folder: Path, name: str) -> None:
-    """Each thing that can be wrong is noticed, under its name."""
+def test_an_audit_with_a_defect(folder: Path, name: str) -> None:
+    """Each kind of defect is reported under its name."""
     tamper, kind = WRONG[name]
     tamper(folder)
-    report = _books(folder)
+    report = _audited(folder)
     assert not report.clean
     assert getattr(report, kind)
 
@@ -147,50 +148,58 @@ def test_a_line_that_was_cut_short_is_left_out(tmp_path: Path) -> None:
     """Its process died in the midst of it; the next one of that name begins on a line of its own."""
     log = tmp_path / "producer1.log"
     log.write_text('["asked", "p-0"]\n["accep\n["accepted", "p-0", 1]\n\n["asked", "p-1"]\n["ac')
-    assert said(log) == [["asked", "p-0"], ["accepted", "p-0", 1], ["asked", "p-1"]]
+    assert read_log(log) == [["asked", "p-0"], ["accepted", "p-0", 1], ["asked", "p-1"]]
 
 
-def test_who_dies_unasked_or_is_not_done_is_strange(folder: Path) -> None:
-    """A process that ended by itself, and work that is left, are told."""
-    report = _books(folder, "worker1 ended by itself", settled=False)
+def test_a_process_that_ended_and_a_job_that_is_left_are_reported(folder: Path) -> None:
+    """A process that ended by itself, and a job that has not ended, are in the audit report."""
+    report = _audited(folder, "worker1 ended by itself", settled=False)
     assert report.died == ("worker1 ended by itself",)
-    assert report.strange == ("something is still to be done after all the time there was",)
+    assert report.inconsistent == ("a job is still pending or running after the time limit",)
     assert not report.clean
 
 
 @pytest.fixture(params=list(StoreKind))
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """Each place that a run can have; a server is one that nobody else uses."""
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> DatabaseLocation:
+    """Each location that a run can have; a server is one that nobody else uses."""
     try:
-        return new_place(request.param, tmp_path)
+        return new_location(request.param, tmp_path)
     except NoWorld as error:
         not_at_hand(f"PostgreSQL: {error}")
 
 
-def test_a_short_run_strikes_and_balances(place: Place, tmp_path: Path) -> None:
-    """Some seconds: whatever can fall does, jobs are done, and nothing is wrong."""
-    report = run(Plan(folder=tmp_path, place=place, seconds=6, seed=1), lambda _: None)
-    assert report.clean, (report.lost, report.duplicated, report.stuck, report.strange, report.died)
+def test_a_short_run_injects_each_fault_and_holds(location: DatabaseLocation, tmp_path: Path) -> None:
+    """In some seconds each possible fault is injected, all jobs end, and the audit finds no defect."""
+    report = run(Plan(folder=tmp_path, location=location, seconds=6, seed=1), lambda _: None)
+    assert report.clean, (report.lost, report.duplicated, report.stuck, report.inconsistent, report.died)
     fell = (
-        {"kills", "stops"} | ({"cuts"} if place.cut else set()) | ({"restarts"} if place.restart else set())
+        {"kills", "stops"}
+        | ({"cuts"} if location.cut else set())
+        | ({"restarts"} if location.restart else set())
     )
-    assert {blow for blow, count in report.struck.items() if count} >= fell
+    assert {kind for kind, count in report.injected.items() if count} >= fell
     assert report.succeeded + report.failed == report.jobs > 0
     assert not (tmp_path / "audit.jsonl").exists()
 
 
-def test_a_fault_is_noticed_and_the_history_is_kept(place: Place, tmp_path: Path) -> None:
+def test_a_fault_is_noticed_and_the_history_is_kept(location: DatabaseLocation, tmp_path: Path) -> None:
     """Leases run out under the handler, and nothing admits one commit only: jobs have two effects."""
     fault = f"failure_modes.{failure_mode('FM_001').folder.name}.scenario"
     plan = Plan(
-        folder=tmp_path, place=place, seconds=3, seed=1, lease_seconds=0.02, fault=fault, constraints=False
+        folder=tmp_path,
+        location=location,
+        seconds=3,
+        seed=1,
+        lease_seconds=0.02,
+        fault=fault,
+        constraints=False,
     )
     report = run(plan, lambda _: None)
     assert report.duplicated
     assert not report.died
     effects = [json.loads(line) for line in (tmp_path / "effects.jsonl").read_text().splitlines()]
     assert len(effects) > len({effect["job_id"] for effect in effects})
-    assert (tmp_path / "server.txt").exists() is (place.log is not None)
+    assert (tmp_path / "server.txt").exists() is (location.log is not None)
 
 
 def test_a_server_of_others_is_not_restarted(postgresql_server: "Server", tmp_path: Path) -> None:
@@ -203,17 +212,17 @@ def test_a_server_of_others_is_not_restarted(postgresql_server: "Server", tmp_pa
         check=False,
     )
     assert told.returncode in (0, 3), told
-    struck, server = told.stdout.splitlines()[:2]
-    assert re.search(r" [1-9]\d* cuts, 0 restarts", struck)
+    injected, server = told.stdout.splitlines()[:2]
+    assert re.search(r" [1-9]\d* cuts, 0 restarts", injected)
     assert server.endswith("named by QUEUE_TEST_POSTGRESQL, which cannot be restarted from here")
 
 
 def test_an_address_is_not_repeated() -> None:
     """It may hold a password."""
-    place = Place(db="postgresql://user:secret@host/queue")
-    assert "secret" not in repr(place)
-    assert "secret" not in repr(Plan(folder=Path(), place=place, seconds=1, seed=0))
-    assert "secret" not in repr(_configuration(Path(), place.db))
+    location = DatabaseLocation(db="postgresql://user:secret@host/queue")
+    assert "secret" not in repr(location)
+    assert "secret" not in repr(Plan(folder=Path(), location=location, seconds=1, seed=0))
+    assert "secret" not in repr(_configuration(Path(), location.db))
 
 
 def test_no_process_outlives_the_run(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from failure_modes.checker.oracle.sometimes import OF_POWER
 from failure_modes.checker.proof.alphabet import Alphabet
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
-from failure_modes.checker.real.power import STORE, Setting, look
+from failure_modes.checker.real.power import STORE, Setting, check_images
 from failure_modes.checker.search.machine import Search, run
 from failure_modes.checker.simulation.disk import vfs, volatile
 from failure_modes.checker.simulation.disk.operations import Operation, Sync, SyncFolder
@@ -42,11 +42,11 @@ def kept_as(journal: str, synchronous: str) -> Fault:
 
 def test_nothing_that_the_store_acknowledged_is_lost() -> None:
     """In any image after any operation; with the log copied back, and with something at risk."""
-    looked = look(STORE, 1, steps=30)
-    assert (looked.lost, looked.corrupt, looked.breaches, looked.first) == (0, 0, (), "")
+    looked = check_images(STORE, 1, steps=30)
+    assert (looked.lost, looked.corrupt, looked.violations, looked.first_problem) == (0, 0, (), "")
     assert looked.checkpoints > 0
     assert looked.at_risk > 100
-    assert looked.different > 100
+    assert looked.distinct > 100
     assert looked.recovered > 5
 
 
@@ -56,10 +56,10 @@ def test_nothing_that_the_store_acknowledged_is_lost() -> None:
 )
 def test_other_settings_lose_what_they_acknowledged(journal: str, synchronous: str, corrupts: bool) -> None:
     """SQLite's own default among them; not all of them corrupt the database."""
-    looked = look(Setting(journal=journal, synchronous=synchronous), 1, steps=16)
+    looked = check_images(Setting(journal=journal, synchronous=synchronous), 1, steps=16)
     assert looked.lost > 0
     assert (looked.corrupt > 0) is corrupts
-    assert looked.first.startswith("seed 1, after operation ")
+    assert looked.first_problem.startswith("seed 1, after operation ")
 
 
 @pytest.mark.parametrize("deaf_to", [Sync, SyncFolder])
@@ -73,12 +73,12 @@ def test_a_disk_that_does_not_do_as_it_is_told_is_noticed(
         return disk if isinstance(operation, deaf_to) else does(disk, operation)
 
     monkeypatch.setattr(volatile.Disk, "after", after)
-    assert look(STORE, 1, steps=12).lost > 0
+    assert check_images(STORE, 1, steps=12).lost > 0
 
 
 def test_the_same_seed_gives_the_same_images() -> None:
     """Nothing but the seed decides what is looked at."""
-    assert look(STORE, 2, steps=8) == look(STORE, 2, steps=8)
+    assert check_images(STORE, 2, steps=8) == check_images(STORE, 2, steps=8)
 
 
 def test_power_is_lost_only_where_the_disk_is_watched() -> None:
@@ -173,7 +173,7 @@ def test_where_nothing_can_be_watched_the_reason_is_said(
     monkeypatch.setattr("ctypes.CDLL", library)
     said = invoke(*command)
     assert (said.exit_code, said.stdout) == (3, "")
-    assert said.stderr == "error: this Python keeps SQLite's functions to itself\n"
+    assert said.stderr == "error: the functions of SQLite are not visible in this Python\n"
 
 
 def test_the_command_says_what_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind, guarded
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.real.fidelity import Schedule, compare, kept_schedules, schedules
-from failure_modes.checker.real.real import ProcessLost, RealWorld, SoftWorld, real_world_of
+from failure_modes.checker.real.real import CommittingCrashWorld, ProcessLost, RealWorld, real_world_of
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.traces.database import all_kept
@@ -48,7 +48,7 @@ def _torn() -> Schedule:
 def test_a_crash_that_lets_finally_commit_is_noticed() -> None:
     """The canary: a job that was never accepted is there. SIGKILL leaves none."""
     assert compare(_torn()).difference is None
-    difference = compare(_torn(), SoftWorld).difference
+    difference = compare(_torn(), CommittingCrashWorld).difference
     assert difference is not None
     assert difference.startswith("step 6: ")
 

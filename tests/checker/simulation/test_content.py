@@ -1,4 +1,4 @@
-"""The content of a store: put back whatever was there, and refuse what cannot be put back."""
+"""The content of a store: any content can be restored, and a system that cannot be restored is refused."""
 
 import random
 
@@ -21,8 +21,8 @@ from system.store import Execution, Store
 
 
 @pytest.mark.parametrize("granularity", list(Granularity))
-def test_a_store_can_be_put_back_to_any_state_from_any_other(granularity: Granularity) -> None:
-    """From each of many states to each other: the rows, the ids given so far, and no audit row."""
+def test_any_state_of_a_store_can_be_restored_from_any_other(granularity: Granularity) -> None:
+    """Many states are restored from each other: with their rows and last ids, and without audit rows."""
     scope = Scope(workers=2, granularity=granularity)
     alphabet = Alphabet(scope, Bounds(jobs=3, ticks=3, crashes=2, failures=1, reconciles=2))
     walker = Successors(scope, guarded, None)
@@ -39,40 +39,40 @@ def test_a_store_can_be_put_back_to_any_state_from_any_other(granularity: Granul
     for _ in range(150):
         there = chance.choice(met)
         world.restore(there.system.content, there.system.now, there.system.processes)
-        assert world.content() == there.system.content
-        assert list(world.observer.audit()) == []
+        assert world.content.now() == there.system.content
+        assert list(world.database.observer.audit()) == []
     assert len({there.system.content for there in met}) > 5
     walker.close()
 
 
 class ReadsAudit(Queue):
-    """Looks for its own traces before it leases."""
+    """Reads its own audit before it leases."""
 
     def lease(self, worker: str) -> Lease | None:
-        """Count what was done before."""
+        """Read the audit, then lease."""
         list(self.store.audit())
         return super().lease(worker)
 
 
 class Counting(Fence):
-    """Counts how often it was asked, in memory."""
+    """Counts its calls in memory."""
 
     asked = 0
 
     def refusal(self, execution: Execution, now: int) -> Reason | None:
-        """Count, and judge as ever."""
+        """Count the call, and decide as usual."""
         object.__setattr__(self, "asked", self.asked + 1)
         return super().refusal(execution, now)
 
 
 @frozen
 class Remembering(CommitBoundary):
-    """Keeps a list of what it committed, in memory."""
+    """Keeps a list of its commits in memory."""
 
     done: list[int]
 
     def commit(self, store: Store, fence: Fence, held: Execution, value: str) -> bool:
-        """Commit, and remember."""
+        """Commit, and add to the list."""
         self.done.append(held.id)
         return super().commit(store, fence, held, value)
 
@@ -90,15 +90,15 @@ def _remembering(queue: Queue) -> Queue:
 
 
 @pytest.mark.parametrize("fault", [_reads_audit, _counting, _remembering])
-def test_a_system_that_cannot_be_put_back_is_refused(fault: Fault) -> None:
-    """One that reads its audit, or keeps something in memory from one operation to the next."""
+def test_a_system_that_cannot_be_restored_is_refused(fault: Fault) -> None:
+    """The explorer refuses a system that reads its audit or keeps something in memory between operations."""
     proof = Proof(scope=Scope(workers=1), bounds=Bounds(jobs=2), fault=fault)
     with pytest.raises(Unexplorable):
         prove(proof)
 
 
 def test_two_jobs_may_have_exchanged_their_keys() -> None:
-    """A producer that dies half way enqueues k1 after k2: then no order of rows keeps all constraints."""
+    """Two jobs with exchanged keys can be restored, though no order of writes keeps all constraints."""
     bounds = Bounds(jobs=2, retries=1, crashes=1)
     proof = Proof(
         scope=Scope(workers=1, granularity=Granularity.STATEMENT), bounds=bounds, fault=guarded, depth_max=40

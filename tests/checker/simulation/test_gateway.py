@@ -1,4 +1,4 @@
-"""The gateway: a second system, whose calls are boundaries, and which no transaction of the queue undoes."""
+"""The gateway: a second system. Each call is a boundary, and no transaction of the queue undoes it."""
 
 from contextlib import closing
 
@@ -18,16 +18,16 @@ BOTH = pytest.mark.parametrize("granularity", list(Granularity))
 SETTINGS = Settings(external=True)
 
 
-def test_what_was_charged_under_a_key_is_not_charged_again() -> None:
-    """The charge that there is comes back; without a key, and under another, each call is a charge."""
+def test_a_key_is_charged_once() -> None:
+    """A second call with the same key returns the first charge; without a key, each call is a charge."""
     with closing(Gateway()) as gateway:
         charges = [gateway.charge("k1", key) for key in ("a", "a", "b", None, None)]
         assert charges == [1, 1, 2, 3, 4]
         assert gateway.rows() == ((1, "a", "k1"), (2, "b", "k1"), (3, None, "k1"), (4, None, "k1"))
 
 
-def test_a_gateway_can_be_put_back() -> None:
-    """It then holds the charges that it held, and goes on from them."""
+def test_a_gateway_can_be_restored() -> None:
+    """A restored gateway has the charges of the snapshot, and continues from them."""
     with closing(Gateway()) as gateway:
         gateway.charge("k1", "a")
         once = gateway.rows()
@@ -41,7 +41,7 @@ def test_a_gateway_can_be_put_back() -> None:
 
 
 def _to(lockstep: Lockstep, at: PausePoint) -> None:
-    """Enqueue a job, and step worker A to that place."""
+    """Enqueue a job, and step worker A to that boundary."""
     lockstep.apply(Enqueue(key="k1"))
     while lockstep.possible(Step(worker=PRODUCER)):
         lockstep.apply(Step(worker=PRODUCER))
@@ -51,8 +51,8 @@ def _to(lockstep: Lockstep, at: PausePoint) -> None:
 
 @BOTH
 @pytest.mark.parametrize("loses", [Crash(worker="A"), Fail(worker="A")], ids=["crash", "reply lost"])
-def test_a_charge_outlives_the_worker_that_asked_for_it(granularity: Granularity, loses: Action) -> None:
-    """The worker dies, or never gets its reply, after the call: the charge stands, and stays the only one."""
+def test_a_charge_survives_its_worker(granularity: Granularity, loses: Action) -> None:
+    """If the worker dies or loses the reply after the call, the charge stays the only one."""
     with Lockstep(Scope(granularity=granularity, settings=SETTINGS)) as lockstep:
         _to(lockstep, PausePoint.REPLY)
         assert lockstep.durable.charges == ("k1",)
@@ -68,15 +68,15 @@ def test_a_charge_outlives_the_worker_that_asked_for_it(granularity: Granularity
 @BOTH
 @pytest.mark.parametrize("loses", [Crash(worker="A"), Fail(worker="A")], ids=["crash", "request lost"])
 def test_before_the_call_nothing_is_charged(granularity: Granularity, loses: Action) -> None:
-    """In the handler, before it has called, a crash or a failure leaves the gateway as it was."""
+    """A crash or a failure before the call leaves the gateway unchanged."""
     with Lockstep(Scope(granularity=granularity, settings=SETTINGS)) as lockstep:
         _to(lockstep, PausePoint.HANDLER)
         lockstep.apply(loses)
         assert lockstep.durable.charges == ()
 
 
-def test_without_a_gateway_nobody_is_charged() -> None:
-    """Handlers return as they are."""
+def test_without_a_gateway_nothing_is_charged() -> None:
+    """A world without a gateway makes no call."""
     with Lockstep(Scope()) as lockstep:
         _to(lockstep, PausePoint.HANDLER)
         assert lockstep.world.gateway is None
@@ -93,7 +93,7 @@ def test_without_a_gateway_nobody_is_charged() -> None:
     ],
 )
 def test_no_reduction_hides_a_state(granularity: Granularity, workers: int, bounds: Bounds) -> None:
-    """With sleep sets and without the same states are reached, and without a memory of steps too."""
+    """The explorer reaches the same states with and without sleep sets, and without its cache of steps."""
     scope = Scope(workers=workers, granularity=granularity, settings=SETTINGS)
     counted = set()
     for reductions in (Reductions(sleep=True), Reductions(sleep=False), Reductions(memory=False)):

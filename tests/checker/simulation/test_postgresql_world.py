@@ -1,4 +1,4 @@
-"""The world on PostgreSQL: it does what the one on SQLite does, and sees what only a server has."""
+"""The world on PostgreSQL: it does the same as on SQLite, and handles waits, deadlocks and ghosts."""
 
 import os
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.campaigns.hunting import LIMITED
+from failure_modes.checker.campaigns.policy_search import LIMITED
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
@@ -37,8 +37,8 @@ MOVED = [
 ]
 
 
-def test_a_server_is_at_hand_in_ci() -> None:
-    """Elsewhere tests that need one are skipped, with the reason; in CI there must be one."""
+def test_ci_has_a_server() -> None:
+    """CI has a server; on other machines the tests that need one are skipped, with the reason."""
     if os.environ.get("CI"):
         assert why_not_here(StoreKind.POSTGRESQL) is None
 
@@ -46,7 +46,7 @@ def test_a_server_is_at_hand_in_ci() -> None:
 @pytest.mark.parametrize(("name", "trace"), MOVED, ids=[name for name, _ in MOVED])
 @pytest.mark.parametrize("on_guarded", [False, True], ids=["broken", "guarded"])
 def test_a_kept_trace_prints_the_same_on_both_stores(name: str, trace: Trace, *, on_guarded: bool) -> None:
-    """Transaction by transaction nothing differs but the name of the store."""
+    """At granularity `transaction` the printed traces differ only in the name of the store."""
     del name
     moved = evolve(trace, scope=evolve(trace.scope, store=StoreKind.POSTGRESQL))
     there, here = replay(moved, guarded=on_guarded), replay(trace, guarded=on_guarded)
@@ -55,7 +55,7 @@ def test_a_kept_trace_prints_the_same_on_both_stores(name: str, trace: Trace, *,
 
 
 def test_every_state_is_the_same_on_both_stores() -> None:
-    """The guarded system in one scope: as many states and transitions, at the same depth, and complete."""
+    """The proof of the guarded system has the same states, transitions and depth on both stores."""
     bounds = Bounds(jobs=1, ticks=2, crashes=1, reconciles=1)
     here, there = (
         prove(Proof(scope=Scope(store=store), bounds=bounds, fault=guarded)) for store in StoreKind
@@ -67,7 +67,7 @@ def test_every_state_is_the_same_on_both_stores() -> None:
 
 
 def test_the_guarded_system_holds_statement_by_statement() -> None:
-    """Nothing breaks; locks were waited for, jobs passed over, workers killed inside a transaction."""
+    """Nothing breaks, while processes wait for locks, skip locked jobs and die inside a transaction."""
     search = Search(scope=STATEMENTS, strategy=UNRESTRICTED, fault=guarded, target=None, seed=3, examples=100)
     result = run(search, shrinking=False)
     assert result.finding is None
@@ -81,7 +81,7 @@ def test_the_guarded_system_holds_statement_by_statement() -> None:
 
 
 def test_limits_and_a_gateway_hold_statement_by_statement() -> None:
-    """The retry budget and the breaker are tables that transactions lock: nobody waits in a circle."""
+    """Transactions that lock the retry budget and the breaker never deadlock."""
     scope = evolve(STATEMENTS, settings=LIMITED)
     search = Search(scope=scope, strategy=UNRESTRICTED, fault=guarded, target=None, seed=1, examples=60)
     result = run(search, shrinking=False)
@@ -91,14 +91,14 @@ def test_limits_and_a_gateway_hold_statement_by_statement() -> None:
     assert not result.statistics.sometimes["a deadlock was broken"]
 
 
-def test_the_same_schedule_does_the_same_again() -> None:
-    """Each step, each row and each id that was given: the server's own timing shows nowhere."""
+def test_the_same_schedule_gives_the_same_run() -> None:
+    """Two runs have the same steps, rows and ids: the speed of the server has no effect."""
     for schedule in schedules(20, 1, StoreKind.POSTGRESQL):
         assert compare(schedule, world_of).difference is None
 
 
 def test_a_dead_workers_statement_still_runs_once_it_gets_its_lock() -> None:
-    """Until then it is a ghost, which holds what it has locked; then it is gone, and leaves nothing."""
+    """A dead worker's statement is a ghost with its locks until it gets its lock; then it leaves nothing."""
     with Lockstep(STATEMENTS, target=Target("INV_001")) as lockstep:
         lockstep.apply(Enqueue(key="k1"))
         while not lockstep.rests(PRODUCER):
@@ -113,15 +113,15 @@ def test_a_dead_workers_statement_still_runs_once_it_gets_its_lock() -> None:
             pass
         session = world.processes["A"].connection
         lockstep.apply(Crash(worker="A"))
-        assert world.database.backends.lingers(session.ghost)
+        assert world.database.backends.is_ghost(session.ghost)
         blocker.execute("COMMIT")
-        world.settle_sessions()
-        assert not world.database.backends.lingers(session.ghost)
+        world.database.backends.wait_until_settled()
+        assert not world.database.backends.is_ghost(session.ghost)
         assert lockstep.durable.effects == ()
 
 
 class LocksNothing(PostgreSQLTransaction):
-    """The next job is read as anyone may read it."""
+    """Reads the next job without a lock."""
 
     def next_available(self, *, retries: bool) -> Job | None:
         """Without FOR UPDATE SKIP LOCKED."""
@@ -134,7 +134,7 @@ class LocksNothing(PostgreSQLTransaction):
 
 
 class ReadsTooEarly(PostgreSQLTransaction):
-    """An execution is read before its job is locked, and may have changed when it is."""
+    """Reads an execution before it locks the job, so the execution may change in between."""
 
     def find_execution(self, execution_id: int) -> Execution | None:
         """Read, then lock."""
@@ -144,7 +144,7 @@ class ReadsTooEarly(PostgreSQLTransaction):
 
 
 class RecoversUnlocked(PostgreSQLTransaction):
-    """Recovery reads what has expired, and locks nothing of it."""
+    """Reads the expired executions without a lock."""
 
     def expired(self, limit: int) -> tuple[Execution, ...]:
         """Without FOR UPDATE."""
@@ -159,18 +159,18 @@ class RecoversUnlocked(PostgreSQLTransaction):
 
 
 class LocksTheExecutionOnly(PostgreSQLTransaction):
-    """An execution is locked, and its job is not: who leases the job reads the execution meanwhile."""
+    """Locks an execution but not its job, so that another worker may lease the job meanwhile."""
 
     def find_execution(self, execution_id: int) -> Execution | None:
-        """Lock the one row that it is about."""
+        """Lock the execution only."""
         _ = self.now
         rows = self._rows(f"SELECT {EXECUTION} FROM executions WHERE id = ? FOR UPDATE", execution_id)
         return read_execution(rows[0])
 
 
 @pytest.mark.parametrize("kind", [LocksNothing, ReadsTooEarly, RecoversUnlocked, LocksTheExecutionOnly])
-def test_a_store_that_locks_wrongly_does_not_pass(kind: type[PostgreSQLTransaction]) -> None:
-    """Statement by statement the search of the guarded system finds that it is not."""
+def test_a_store_that_locks_wrongly_is_found(kind: type[PostgreSQLTransaction]) -> None:
+    """The search at granularity `statement` finds that the store locks wrongly."""
     search = Search(
         scope=STATEMENTS,
         strategy=UNRESTRICTED,

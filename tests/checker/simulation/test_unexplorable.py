@@ -1,4 +1,4 @@
-"""The explorer refuses a system whose next step depends on what is no part of a state, or on chance."""
+"""The explorer refuses a system whose next step depends on chance or on data outside of its state."""
 
 import sys
 from itertools import count
@@ -11,7 +11,7 @@ from failure_modes.checker.experiment.scope import Fault, Granularity, Scope
 from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.simulation.content import Unexplorable
-from failure_modes.checker.simulation.stepping import NotTheSame
+from failure_modes.checker.simulation.stepping import NotDeterministic
 from system.audit import Reason
 from system.policies import CommitBoundary, Fence
 from system.policies.lease import Lease
@@ -24,7 +24,7 @@ BOTH = pytest.mark.parametrize("granularity", list(Granularity))
 
 
 class ReadsAudit(Queue):
-    """Whoever leases looks up what has happened."""
+    """Reads the audit before each lease."""
 
     def lease(self, worker: str) -> Lease | None:
         """Read the audit first."""
@@ -44,10 +44,10 @@ _calls = count()
 
 
 class LooksTwice(SQLiteTransaction):
-    """Every third lease, of whatever process, looks for a job twice."""
+    """Looks for a job twice in every third lease, counted over all processes."""
 
     def next_available(self, *, retries: bool) -> Job | None:
-        """Look, and look again if it is the third."""
+        """Look once, or twice in every third call."""
         if next(_calls) % 3 == 0:
             super().next_available(retries=retries)
         return super().next_available(retries=retries)
@@ -55,7 +55,7 @@ class LooksTwice(SQLiteTransaction):
 
 @frozen
 class AsksTwice(CommitBoundary):
-    """Every third commit, of whatever process, looks for the job in vain."""
+    """Reads a missing job in every third commit, counted over all processes."""
 
     def _refusal(self, tx: Transaction, fence: Fence, execution: Execution) -> Reason | None:
         if next(_calls) % 3 == 0:
@@ -70,9 +70,9 @@ class AsksTwice(CommitBoundary):
 def test_a_system_that_is_not_deterministic_is_refused(
     granularity: Granularity, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process must come again to where it stood; what it remembers by its answer is not asked again."""
+    """A restored process must do the same things in its replay; a recorded answer is not computed again."""
     monkeypatch.setattr(sys.modules[__name__], "_calls", count())
     bounds = Bounds(jobs=1, ticks=1, crashes=1, reconciles=1)
     switches = Reductions(answers=False)
-    with pytest.raises(NotTheSame):
+    with pytest.raises(NotDeterministic):
         prove(Proof(scope=Scope(granularity=granularity), bounds=bounds, fault=fault, reductions=switches))

@@ -1,4 +1,4 @@
-"""The world: a crash is a crash, wherever it falls, and a run is a function of its actions."""
+"""The world: a crash at any boundary loses only uncommitted work, and a run is a function of its actions."""
 
 import random
 import sqlite3
@@ -18,7 +18,7 @@ from failure_modes.checker.search.machine import Search, run
 from failure_modes.checker.simulation.process_log import ProcessLog
 from failure_modes.checker.simulation.sqlite_stepping import SQLiteStepping
 from failure_modes.checker.simulation.stepping import (
-    LOOKS,
+    READ_ONLY_VERBS,
     Crashed,
     PausePoint,
     StatementResult,
@@ -38,7 +38,7 @@ BOTH = pytest.mark.parametrize("granularity", list(Granularity))
 
 
 def _work(lockstep: Lockstep, steps: int) -> int:
-    """Enqueue a job and let A work on it for so many steps. Returns how many there were to take."""
+    """Enqueue a job and let A work on it for at most `steps` steps. Returns the number of steps."""
     lockstep.apply(Enqueue(key="k1"))
     while lockstep.possible(Step(worker=PRODUCER)):
         lockstep.apply(Step(worker=PRODUCER))
@@ -53,7 +53,7 @@ def _work(lockstep: Lockstep, steps: int) -> int:
 
 @BOTH
 def test_a_crash_at_any_boundary_is_recovered_from(granularity: Granularity) -> None:
-    """Wherever the worker dies, the job ends with its one effect, and the model agrees at each commit."""
+    """After a crash at any boundary the job ends with one effect, and the model agrees at each commit."""
     scope = Scope(workers=2, granularity=granularity)
     with Lockstep(scope) as lockstep:
         boundaries = _work(lockstep, 1_000)
@@ -68,7 +68,7 @@ def test_a_crash_at_any_boundary_is_recovered_from(granularity: Granularity) -> 
 
 
 def test_a_crash_after_commit_hides_it_from_the_worker_and_not_from_the_store() -> None:
-    """COMMIT ran, the worker never learnt it: the rows are there, and the job goes on from them."""
+    """After a crash between COMMIT and its answer, the rows are durable and the job continues from them."""
     scope = Scope(workers=1, granularity=Granularity.STATEMENT)
     with Lockstep(scope) as lockstep:
         _work(lockstep, 7)
@@ -81,46 +81,46 @@ def test_a_crash_after_commit_hides_it_from_the_worker_and_not_from_the_store() 
 
 
 class _Recorder:
-    """A process that pauses nowhere."""
+    """A process that never pauses."""
 
     dead = False
 
     def __init__(self) -> None:
-        self.looked: list[bool] = []
+        self.read_only: list[bool] = []
         self.log = ProcessLog("recorder", self.refuse)
-        """Nothing has run before."""
+        """An empty log."""
 
     def reached(self, at: PausePoint, statement: str) -> None:
-        """Go on."""
+        """Do not pause."""
 
     def blocked(self, statement: str) -> None:
-        """Nobody will let go."""
+        """Fail: no other process releases a lock."""
         raise AssertionError(f"blocked: {statement}")
 
     def record(self, ran: StatementResult) -> None:
-        """Forget it."""
+        """Do nothing."""
 
     def refuse(self, error: BaseException) -> NoReturn:
-        """There is no reason to."""
+        """Raise the error."""
         raise error
 
     def began(self) -> None:
-        """Go on."""
+        """Do not pause."""
 
-    def looks_for(self, unheld: tuple[int, ...]) -> None:
-        """Nobody asks."""
+    def skips_locked(self, unlocked: tuple[int, ...]) -> None:
+        """Do nothing: no other process locks a row."""
 
-    def let_go(self) -> None:
-        """Nobody waits."""
+    def failed(self) -> None:
+        """Do nothing: no other process waits for a lock."""
 
-    def ended(self, *, committed: bool, changed: bool, looked: bool) -> None:
-        """Remember whether it only looked."""
+    def ended(self, *, committed: bool, changed: bool, read_only: bool) -> None:
+        """Record if the transaction was read-only."""
         del committed, changed
-        self.looked.append(looked)
+        self.read_only.append(read_only)
 
 
 def test_a_dead_process_makes_nothing_durable_and_keeps_no_lock(tmp_path: object) -> None:
-    """After death `finally` and `except` run in vain, and an unfinished SELECT holds nothing."""
+    """After death, `finally` and `except` blocks have no durable effect, and an open SELECT holds no lock."""
     path = f"{tmp_path}/store.db"
     process = _Recorder()
     connection = SQLiteStepping(sqlite3.connect(path, isolation_level=None, timeout=0), process)
@@ -145,7 +145,7 @@ def test_a_dead_process_makes_nothing_durable_and_keeps_no_lock(tmp_path: object
 
 @BOTH
 def test_the_same_actions_give_the_same_run(granularity: Granularity) -> None:
-    """Every example is reproducible from its actions alone: the records of a second run are equal."""
+    """Two runs of the same actions have equal records."""
     scope = Scope(workers=2, granularity=granularity)
     alphabet = UNRESTRICTED.alphabet(Scope())
     for seed in range(20):
@@ -166,7 +166,7 @@ def _run(scope: Scope, actions: tuple[Action, ...]) -> list[Record]:
 
 
 def test_what_cannot_happen_is_not_possible() -> None:
-    """A handler that does not run cannot fail, a process at rest cannot crash, and no stranger moves."""
+    """A handler that does not run cannot fail, a process at rest cannot crash, and no other one moves."""
     with Lockstep(Scope(workers=1)) as lockstep:
         assert not lockstep.possible(Fail(worker="A"))
         assert not lockstep.possible(Heartbeat(worker="A"))
@@ -177,8 +177,8 @@ def test_what_cannot_happen_is_not_possible() -> None:
         assert lockstep.possible(Tick(seconds=1))
 
 
-def test_a_process_that_meets_a_lock_waits_until_it_is_let_go() -> None:
-    """At granularity `statement` the second writer waits, and goes on when the first has committed."""
+def test_a_blocked_process_waits_until_the_lock_is_released() -> None:
+    """At granularity `statement` the second writer waits, and continues when the first has committed."""
     scope = Scope(workers=2, granularity=Granularity.STATEMENT)
     with Lockstep(scope) as lockstep:
         lockstep.apply(Step(worker="A"))
@@ -192,7 +192,7 @@ def test_a_process_that_meets_a_lock_waits_until_it_is_let_go() -> None:
 
 
 def test_a_divergence_on_the_guarded_system_is_a_trace_that_replays() -> None:
-    """A queue that parts from the model without breaking an invariant leaves a trace, and it can be kept."""
+    """A queue that diverges from the model without breaking an invariant gives a trace that can be kept."""
 
     class Longer(Retry):
         def backoff_ms(self, attempt: int) -> int:
@@ -211,8 +211,8 @@ def test_a_divergence_on_the_guarded_system_is_a_trace_that_replays() -> None:
     assert replay(trace).finding is None, "the real queue does not part"
 
 
-def test_a_history_that_is_rewritten_parts_from_the_model() -> None:
-    """Audit rows that were read once must still be there at the end."""
+def test_a_rewritten_history_is_a_divergence() -> None:
+    """An audit row that changes after it was read is a divergence."""
 
     class Forgetful(Queue):
         def finish(self, held: Execution) -> bool:
@@ -227,24 +227,24 @@ def test_a_history_that_is_rewritten_parts_from_the_model() -> None:
 
     with Lockstep(Scope(workers=1), fault) as lockstep:
         lockstep.apply(Enqueue(key="k1"))
-        with pytest.raises(Divergence, match="earlier rows of it changed or gone"):
+        with pytest.raises(Divergence, match="without earlier rows, or has changed ones"):
             lockstep.finish()
 
 
-def test_a_transaction_that_changed_no_row_may_have_done_more_than_look() -> None:
-    """An INSERT that is ignored changes no row, and yet moves the last id on."""
+def test_a_transaction_that_changed_no_row_may_not_be_read_only() -> None:
+    """An ignored INSERT changes no row but raises the last id, so its transaction is not read-only."""
     process = _Recorder()
     database = sqlite3.connect(":memory:", isolation_level=None)
     connection = SQLiteStepping(database, process)
     connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT UNIQUE)")
     connection.execute("INSERT INTO t (key) VALUES ('k1')")
-    changes, process.looked = database.total_changes, []
+    changes, process.read_only = database.total_changes, []
     for statement in ("SELECT * FROM t", "INSERT OR IGNORE INTO t (key) VALUES ('k1')", "SELECT * FROM t"):
         for sql in ("BEGIN IMMEDIATE", statement, "COMMIT"):
             connection.execute(sql)
     assert database.total_changes == changes
     assert database.execute("SELECT seq FROM sqlite_sequence").fetchall() == [(2,)]
-    assert process.looked == [True, False, True]
+    assert process.read_only == [True, False, True]
     connection.close()
 
 
@@ -258,24 +258,24 @@ def test_a_transaction_that_changed_no_row_may_have_done_more_than_look() -> Non
         ("WITH x AS (SELECT 1 FROM jobs FOR UPDATE) DELETE FROM audit", "DELETE jobs", False),
     ],
 )
-def test_a_statement_that_locks_rows_only_looks(sql: str, told: str, *, looks: bool) -> None:
-    """What it locks is free again after it: the store is as it was."""
+def test_a_statement_that_only_locks_rows_is_read_only(sql: str, told: str, *, looks: bool) -> None:
+    """A SELECT that locks rows counts as read-only: after it the store is unchanged."""
     assert label(sql) == told
-    assert (verb_of(sql) in LOOKS) is looks
+    assert (verb_of(sql) in READ_ONLY_VERBS) is looks
 
 
-def test_a_statement_cannot_pass_by_the_boundaries() -> None:
-    """The ways round `execute` are refused, rather than missed."""
+def test_a_statement_cannot_bypass_the_boundaries() -> None:
+    """Every method that would bypass `execute` is refused."""
     connection = SQLiteStepping(sqlite3.connect(":memory:", isolation_level=None), _Recorder())
     for way in ("cursor", "commit", "rollback", "executemany", "executescript"):
-        with pytest.raises(RuntimeError, match="every statement goes through execute"):
+        with pytest.raises(RuntimeError, match="every statement must go through execute"):
             getattr(connection, way)
     connection.close()
 
 
 @BOTH
-def test_a_failure_of_a_handler_is_in_the_books(granularity: Granularity) -> None:
-    """Wherever a process may pause on the way to the commit of it."""
+def test_a_failure_of_a_handler_is_in_the_ledger(granularity: Granularity) -> None:
+    """The ledger has a failure of a handler at any boundary before the commit of the failure."""
     with Lockstep(Scope(workers=1, granularity=granularity)) as lockstep:
         lockstep.apply(Enqueue(key="k1"))
         while lockstep.possible(Step(worker=PRODUCER)):

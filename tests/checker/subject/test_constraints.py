@@ -1,4 +1,4 @@
-"""The unique indexes of the schema refuse each fault whose scope leaves them out."""
+"""The unique indexes of the schema stop each fault whose scope runs without them."""
 
 import re
 
@@ -23,7 +23,7 @@ from model.state import Settings
 
 LOOSE = [one for mode in catalogue() for one in mode.each if not one.scope.constraints]
 PROVED = [mode for mode in LOOSE if mode.scope.store is StoreKind.SQLITE]
-"""At a server a proof takes minutes; there the traces have to do."""
+"""On a server a proof takes minutes, so only the traces are tested there."""
 
 TRACES = [(path.stem, trace) for path, trace in all_kept() if not trace.scope.constraints]
 EACH = pytest.mark.parametrize(("name", "trace"), TRACES, ids=[name for name, _ in TRACES])
@@ -35,14 +35,14 @@ REFUSED = re.compile(
 
 
 class NotingJudge(Judge):
-    """Notes each thing in which the system differs from the model."""
+    """Collects each difference between the system and the model."""
 
     def __init__(self, target: Target | None, settings: Settings, ledger: Ledger) -> None:
         super().__init__(target, settings, ledger)
         self.differences: list[str] = []
 
     def diverge(self, expected: str, got: str) -> None:
-        """Note the difference, and judge it as ever."""
+        """Collect the difference, and judge as usual."""
         self.differences.append(got)
         super().diverge(expected, got)
 
@@ -53,7 +53,7 @@ def _with_constraints(trace: Trace) -> Trace:
 
 @EACH
 def test_with_the_constraints_the_fault_is_refused(name: str, trace: Trace) -> None:
-    """The same actions break nothing: a statement fails, by a rule of the schema, and is shown."""
+    """With the constraints the same actions break nothing: a statement fails, and the trace shows it."""
     del name
     assert trace.failure_mode is not None
     assert trace.breaks.invariant is not None
@@ -73,7 +73,7 @@ def test_with_the_constraints_the_fault_is_refused(name: str, trace: Trace) -> N
 
 @EACH
 def test_the_guarded_system_holds_with_and_without_them(name: str, trace: Trace) -> None:
-    """The policies do not need the constraints."""
+    """The guarded system holds with and without the constraints."""
     del name
     for one in (trace, _with_constraints(trace)):
         replayed = replay(one, guarded=True)
@@ -82,7 +82,7 @@ def test_the_guarded_system_holds_with_and_without_them(name: str, trace: Trace)
 
 @pytest.mark.parametrize("mode", PROVED, ids=[f"{mode.id}-{mode.breaks}" for mode in PROVED])
 def test_a_scope_without_them_has_a_reason(mode: FailureMode) -> None:
-    """With the constraints no state breaks the invariant; and the guarded system has as many states."""
+    """With the constraints no state breaks the invariant, and the guarded system has as many states."""
     tight = evolve(mode, scope=evolve(mode.scope, constraints=True))
     broken, guarded = prove(proof_of(tight, broken=True)), prove(proof_of(tight, broken=False))
     assert (broken.complete, broken.finding) == (True, None)
@@ -90,14 +90,14 @@ def test_a_scope_without_them_has_a_reason(mode: FailureMode) -> None:
 
 
 def test_scopes_have_the_constraints_unless_policies_are_judged() -> None:
-    """The matrix leaves them out, since they would do the work of a policy; what is usual has them."""
+    """Scopes have the constraints; only the matrix has none, since they could hide a missing policy."""
     assert not any(group.scope.constraints for group in GROUPS)
     assert Scope().constraints
     assert LOOSE
 
 
-def test_a_trace_is_kept_in_the_scope_that_it_is_hunted_in() -> None:
-    """With the constraints or without, as its failure mode says."""
+def test_a_trace_is_kept_in_the_scope_of_its_search() -> None:
+    """Each kept trace has the constraints, or not, as its failure mode says."""
     for path, trace in all_kept():
         assert trace.failure_mode is not None
         assert trace.breaks.invariant is not None

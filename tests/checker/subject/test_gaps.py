@@ -1,4 +1,4 @@
-"""A store that leaves gaps in its ids: states that differ in them are one, unless ids are made use of."""
+"""A store with gaps in its ids: states that differ only in gaps are equal, unless the system uses the ids."""
 
 from pathlib import Path
 
@@ -21,12 +21,12 @@ from system.store import Store
 
 @frozen
 class BurnsAnId(Idempotency):
-    """An enqueue of a key that is there takes an id, and gives it up again."""
+    """An enqueue of a known key uses up an id."""
 
     def accept(
         self, store: Store, *, key: str | None, payload_json: str, attempts_max: int, actor: str
     ) -> Accepted:
-        """As ever; but a duplicate inserts first, and is ignored."""
+        """Find the job as usual; but a duplicate first tries an insert that is ignored."""
         with store.transaction() as tx:
             tx._rows(  # type: ignore[attr-defined]  # noqa: SLF001
                 "INSERT OR IGNORE INTO jobs (id, key, payload, attempts_max, enqueued_at)"
@@ -39,7 +39,7 @@ class BurnsAnId(Idempotency):
 
 
 def burning(queue: Queue) -> Queue:
-    """The queue whose ids have gaps."""
+    """A queue whose ids have gaps."""
     return evolve(queue, policies=evolve(queue.policies, idempotency=BurnsAnId()))
 
 
@@ -52,7 +52,9 @@ def _fingerprint(settings: Settings, *keys: str) -> tuple[bytes, tuple[int, ...]
             while not lockstep.rests("producer"):
                 lockstep.apply(Enqueue(key=key))
         there = evolve(lockstep.snapshot(), ledger=LedgerSnapshot(), state=None)
-        digest, _ = Fingerprints(scope, world.columns(), world.subject.layout, symmetry=True).of(there)
+        digest, _ = Fingerprints(scope, world.content.columns(), world.subject.layout, symmetry=True).of(
+            there
+        )
         return digest, tuple([row[0] for row in dict(there.system.content)["jobs"]])
 
 
@@ -61,16 +63,16 @@ def _fingerprint(settings: Settings, *keys: str) -> tuple[bytes, tuple[int, ...]
     [(Settings(), True), (Settings(jitter_seed=1), False), (Settings(external=True), False)],
     ids=["only compared", "jitter", "external keys"],
 )
-def test_ids_count_as_they_are_where_something_is_made_of_them(settings: Settings, *, one: bool) -> None:
-    """Jobs 1 and 3, or 1 and 2: the same future if ids are only compared, else another."""
+def test_ids_are_compared_exactly_if_the_system_uses_them(settings: Settings, *, one: bool) -> None:
+    """Jobs 1 and 3 have the same future as jobs 1 and 2 only if the system just compares ids."""
     late, late_ids = _fingerprint(settings, "k1", "k2", "k2")
     early, early_ids = _fingerprint(settings, "k1", "k1", "k2")
     assert late_ids != early_ids
     assert (late == early) is one
 
 
-def test_a_world_leaves_a_database_that_is_not_its_own() -> None:
-    """A child of a real world has the file of its parent, and does not remove it."""
+def test_a_world_does_not_remove_a_database_of_another() -> None:
+    """The world of a child process does not remove the file of its parent."""
     parent = world_of(Scope(), guarded)
     file = Path(parent.database.location)
     child = world_of(Scope(), guarded, path=file)

@@ -1,4 +1,4 @@
-"""Our queue as a subject: what it declares of its tables holds for its schema, and is made use of."""
+"""Our queue as a subject: its layout agrees with its schema, and the checker uses the layout."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,13 +20,13 @@ from system import store
 def schema() -> Iterator[Any]:
     """A connection to an empty queue."""
     world = world_of(Scope(), guarded, restorable=True)
-    with world.observer._connections.one() as connection:  # noqa: SLF001
+    with world.database.observer._connections.one() as connection:  # noqa: SLF001
         yield connection
     world.close()
 
 
 def test_every_table_is_declared_in_an_order_in_which_none_refers_to_a_later_one(schema: Any) -> None:
-    """What is not declared would be no part of a state: two states that differ in it would be one."""
+    """The layout declares every table: an undeclared table would be no part of a state."""
     asked = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'sqlite_sequence' ORDER BY rowid"
     tables = [name for (name,) in schema.execute(asked).fetchall()]
     assert (*LAYOUT.tables, LAYOUT.audit) == tuple(tables)
@@ -37,7 +37,7 @@ def test_every_table_is_declared_in_an_order_in_which_none_refers_to_a_later_one
 
 
 def test_every_time_and_every_id_is_declared(schema: Any) -> None:
-    """By their names, which our schema keeps to: a column that is new is not forgotten here."""
+    """The layout declares every column whose name is that of a time or an id."""
     columns = {
         row[1] for table in LAYOUT.tables for row in schema.execute(f"PRAGMA table_info({table})").fetchall()
     }
@@ -47,7 +47,7 @@ def test_every_time_and_every_id_is_declared(schema: Any) -> None:
 
 
 def test_every_record_that_is_read_from_a_table_is_declared() -> None:
-    """The table is part of the state, and each id and time of the record is declared."""
+    """Each record comes from a table of the state, and its ids and times are declared."""
     for record, table in LAYOUT.records.items():
         names = {field.name for field in fields(getattr(store, record))}
         assert table in LAYOUT.tables
@@ -57,7 +57,7 @@ def test_every_record_that_is_read_from_a_table_is_declared() -> None:
 
 
 def test_tables_with_ids_of_their_own_are_declared(schema: Any) -> None:
-    """The last id that was given is part of the state."""
+    """The last id of each numbered table is part of the state."""
     asked = "SELECT name FROM sqlite_schema WHERE sql LIKE '%AUTOINCREMENT%' ORDER BY rowid"
     counted = [name for (name,) in schema.execute(asked).fetchall()]
     assert (*LAYOUT.numbered, LAYOUT.audit) == tuple(counted)
@@ -67,7 +67,7 @@ def test_tables_with_ids_of_their_own_are_declared(schema: Any) -> None:
     ("layout", "one"), [(LAYOUT, True), (evolve(LAYOUT, times=frozenset()), False)], ids=["times", "none"]
 )
 def test_times_count_from_now_because_they_are_declared(layout: Layout, *, one: bool) -> None:
-    """The same second, a minute later: one state where the columns are said to hold times, else two."""
+    """The same state a minute later has the same fingerprint only if the time columns are declared."""
     assert (_fingerprint(layout, 0) == _fingerprint(layout, 60)) is one
 
 
@@ -78,5 +78,7 @@ def _fingerprint(layout: Layout, seconds: int) -> bytes:
             lockstep.apply(Tick(seconds=seconds))
         lockstep.apply(Enqueue(key="k1"))
         lockstep.apply(Step(worker="A"))
-        digest, _ = Fingerprints(Scope(), world.columns(), layout, symmetry=True).of(lockstep.snapshot())
+        digest, _ = Fingerprints(Scope(), world.content.columns(), layout, symmetry=True).of(
+            lockstep.snapshot()
+        )
         return digest

@@ -14,7 +14,7 @@ from failure_modes.checker.oracle.run import play
 from failure_modes.checker.search.machine import run
 from failure_modes.checker.simulation.content import Unexplorable
 from failure_modes.checker.simulation.disk.vfs import require
-from failure_modes.checker.simulation.powered import PoweredWorld
+from failure_modes.checker.simulation.power_loss_world import PowerLossWorld
 from model.actions import Action, Crash, Step
 from tests.subjects.judged import IN_VAIN, NONE_LOST, ONE_OWNER, WAITED, Reached, TasksRun, TasksSearch
 from tests.subjects.one_table import (
@@ -42,7 +42,7 @@ STATES = {
     (InOneTransaction, TRANSACTION): 92,
     (InOneTransaction, STATEMENT): 1_015,
 }
-"""All that can be reached, with as many crashes as there may be."""
+"""The actions of the exhaustive search, with its largest number of crashes."""
 
 Trace = tuple[Action, ...]
 
@@ -50,7 +50,7 @@ Trace = tuple[Action, ...]
 def _walk(
     subject: OneTable, granularity: Granularity, *, ending: bool = True
 ) -> tuple[Violation | None, int]:
-    """Every reachable state, breadth first: the first violation, and how many states there are.
+    """Visit every reachable state, breadth first. Returns the first violation and the number of states.
 
     A state is judged as soon as it is reached, with its `ending`, so the first violation is a shortest one.
     """
@@ -80,7 +80,7 @@ def _walk(
 
 @BOTH
 def test_the_search_finds_that_two_workers_take_one_task(granularity: Granularity) -> None:
-    """It is shrunk to a trace as short as any, by an exhaustive walk, and played again it breaks the same."""
+    """The minimised trace is as short as the exhaustive search finds, and breaks the same invariant."""
     search = TasksSearch(
         subject=OneTable(), granularity=granularity, seed=0, examples=300, needs_ending=False
     )
@@ -97,8 +97,8 @@ def test_the_search_finds_that_two_workers_take_one_task(granularity: Granularit
 
 
 @pytest.mark.parametrize(("queue", "granularity"), STATES)
-def test_a_take_that_is_right_holds_where_workers_meet(queue: type[Tasks], granularity: Granularity) -> None:
-    """The search finds nothing, and workers met in it; nothing breaks in any reachable state, either."""
+def test_a_correct_take_holds_when_workers_meet(queue: type[Tasks], granularity: Granularity) -> None:
+    """The search finds nothing although workers meet, and no reachable state breaks an invariant."""
     result = run(TasksSearch(subject=OneTable(queue), granularity=granularity, seed=0, examples=100))
     assert result.finding is None
     met = result.statistics.sometimes
@@ -110,7 +110,7 @@ def test_a_take_that_is_right_holds_where_workers_meet(queue: type[Tasks], granu
 
 @BOTH
 def test_the_search_finds_that_a_dead_worker_keeps_its_task(granularity: Granularity) -> None:
-    """The other invariant can break, too: it is judged when the workers have gone on to the end."""
+    """The search finds a lost task, which is judged when the run is finished."""
     search = TasksSearch(subject=OneTable(KeptByTheDead), granularity=granularity, seed=0, examples=300)
     result = run(search)
     assert result.finding is not None
@@ -119,7 +119,7 @@ def test_the_search_finds_that_a_dead_worker_keeps_its_task(granularity: Granula
 
 
 def test_a_crash_in_the_midst_of_a_transaction_undoes_it() -> None:
-    """The tiny queue is stepped statement by statement, and what a dead worker had begun is not there."""
+    """A crash in a transaction of the tiny queue rolls the transaction back."""
     one = TasksRun(OneTable(InOneTransaction), STATEMENT)
     owners = "SELECT owner FROM tasks ORDER BY id"
     process = one.world.processes["A"]
@@ -127,50 +127,50 @@ def test_a_crash_in_the_midst_of_a_transaction_undoes_it() -> None:
         one.apply(A)
     assert process.in_transaction
     one.apply(Crash(worker="A"))
-    assert one.world.observer.execute(owners).fetchall() == [(None,), (None,)]
+    assert one.world.database.observer.execute(owners).fetchall() == [(None,), (None,)]
     one.close()
 
 
 class Counting(InOneStatement):
-    """A queue that remembers how often it was asked."""
+    """A queue that counts its calls in memory."""
 
     asked = 0
 
     def take(self, worker: str) -> int | None:
-        """Count, and take."""
+        """Count the call, and take a task."""
         self.asked += 1
         return super().take(worker)
 
 
-def test_what_a_foreign_queue_keeps_in_memory_is_refused() -> None:
-    """A worker at rest would not be as one that was just started: no walk can account for it."""
+def test_a_foreign_queue_with_memory_is_refused() -> None:
+    """A queue that keeps something in memory is refused: its worker at rest differs from a new one."""
     with pytest.raises(Unexplorable, match="keeps something in memory"):
         _walk(OneTable(Counting), TRANSACTION)
 
 
 class GivesBackOnce(InOneStatement):
-    """A queue that gives back when it is made, and never again."""
+    """A queue that frees tasks only when it is made."""
 
     def __init__(self, connection: object) -> None:
         super().__init__(connection)
         self.connection.execute("UPDATE tasks SET owner = NULL WHERE owner IS NULL")
 
 
-def test_what_is_done_before_the_first_rest_only_is_refused() -> None:
-    """A worker at rest would not do what one does that was just started: it would never be found to move."""
+def test_work_before_the_first_rest_is_refused() -> None:
+    """The explorer refuses a worker that does something before its first rest, and never again."""
     with pytest.raises(Unexplorable, match="does something before it first rests"):
         _walk(OneTable(GivesBackOnce), TRANSACTION)
 
 
-def test_a_loss_of_power_falls_on_a_foreign_queue() -> None:
-    """SQLite's defaults do not tell the folder that the journal is gone: what was done is undone."""
+def test_power_loss_works_for_a_foreign_queue() -> None:
+    """With SQLite's defaults the removal of the journal is not synced, so a power loss undoes the commit."""
     require()
-    world = PoweredWorld(OneTable(InOneStatement))
+    world = PowerLossWorld(OneTable(InOneStatement))
     worker = world.processes["A"]
     finished = "SELECT finished FROM tasks WHERE id = 1"
-    while not world.observer.execute(finished).fetchone()[0]:
+    while not world.database.observer.execute(finished).fetchone()[0]:
         worker.resume(A)
     assert world.lose_power() == 0
     assert worker.at_rest
-    assert world.observer.execute(finished).fetchone() == (0,)
+    assert world.database.observer.execute(finished).fetchone() == (0,)
     world.close()

@@ -1,4 +1,4 @@
-"""No process outlives the one that started it, however that one ends."""
+"""A child process ends with its parent, for whatever reason the parent ends."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ AT_SERVER = {
 
 
 def _kill(command: Started) -> None:
-    """SIGKILL the command, and nothing else. All that it started is gone before long."""
+    """Kill the command only, and wait until all its children have ended."""
     assert command.popen.poll() is None, command.ended()
     assert len(command.all()) > 1
     command.signal(signal.SIGKILL, group=False)
@@ -46,7 +46,7 @@ def _kill(command: Started) -> None:
 @needs_proc
 @pytest.mark.parametrize("name", COMMANDS)
 def test_nothing_is_left_of_a_command_that_was_killed(name: str, tmp_path: Path) -> None:
-    """SIGKILL, when all are at work: its workers, their fork servers and what these forked end with it."""
+    """The workers of a killed command, their fork servers and the children of these end with the command."""
     arguments, number = COMMANDS[name]
     with started("-m", "failure_modes", *arguments, TMPDIR=str(tmp_path)) as command:
         eventually(lambda: command.at_work() >= number or command.popen.poll() is not None)
@@ -57,7 +57,7 @@ def test_nothing_is_left_of_a_command_that_was_killed(name: str, tmp_path: Path)
 @needs_binaries
 @pytest.mark.parametrize("name", AT_SERVER)
 def test_no_server_is_left_of_a_command_that_was_killed(name: str, tmp_path: Path) -> None:
-    """A PostgreSQL server that a command has started, or one of its processes, ends with it, too."""
+    """A PostgreSQL server that a command or one of its children has started ends with the command."""
     arguments = (*AT_SERVER[name], "--store", "postgresql")
     environment = {"TMPDIR": str(tmp_path), "QUEUE_TEST_POSTGRESQL": ""}
     with started("-m", "failure_modes", *arguments, **environment) as command:
@@ -89,16 +89,16 @@ signal.pause()
 
 @needs_proc
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the kernel does not kill it")
-def test_a_program_that_is_stopped_while_it_starts_is_killed_all_the_same() -> None:
-    """The chaos run stops processes at any moment, also before they could look after themselves."""
+def test_a_program_that_is_stopped_while_it_starts_is_killed() -> None:
+    """A program that is stopped before it calls `die_with_input` still ends with its parent."""
     with started("-c", STOPPED) as parent:
         parent.read_until("runs")
         _kill(parent)
 
 
 @needs_proc
-def test_a_pipe_is_enough_where_the_kernel_does_not_help() -> None:
-    """The end of its input ends a process that is busy with something else."""
+def test_a_pipe_is_enough_without_the_kernel() -> None:
+    """The end of its input ends a busy process, without the help of the kernel."""
     with started("-c", INPUT) as child:
         child.read_until("runs")
         assert child.popen.poll() is None
@@ -111,7 +111,7 @@ BOTH = {signal.SIGINT, signal.SIGTERM}
 
 
 def _report(path: Path) -> None:
-    """Write whether the signals were blocked when the process began, and that it goes on when they arrive."""
+    """Write if the signals were blocked at the start, and that the process continues when they arrive."""
     blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, BOTH)
     for number in BOTH:
         os.kill(os.getpid(), number)
@@ -119,8 +119,8 @@ def _report(path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
-def test_a_child_takes_no_notice_of_interrupts(method: str, tmp_path: Path) -> None:
-    """SIGINT and SIGTERM are for its parent, from the first moment on: it would have no handler yet."""
+def test_a_child_ignores_interrupts(method: str, tmp_path: Path) -> None:
+    """A child ignores SIGINT and SIGTERM from its first moment: they are for its parent."""
     server = partial(child_processes.fork_server, "failure_modes.checker.real.real")
     context = get_context("spawn") if method == "spawn" else server()
     child = child_processes.start(context, _report, tmp_path / "report", daemon=True)
@@ -142,7 +142,7 @@ if __name__ == "__main__":
 
 @needs_proc
 def test_a_child_that_a_server_forked_ends_with_its_parent(tmp_path: Path) -> None:
-    """The kernel takes it for a child of the server, which lives as long as it does."""
+    """A child that a fork server started ends with its real parent, although the fork server lives."""
     script = tmp_path / "forked.py"
     script.write_text(FORKED)
     with started(str(script)) as parent:
@@ -162,7 +162,7 @@ if __name__ == "__main__":
 
 @needs_proc
 def test_a_process_that_ends_ends_its_children(tmp_path: Path) -> None:
-    """It does not wait for them, though nothing but SIGKILL reaches them."""
+    """A process that ends kills its children and does not wait for them."""
     script = tmp_path / "forgets.py"
     script.write_text(FORGETS)
     with started(str(script)) as parent:

@@ -1,4 +1,4 @@
-"""No room for the temporary databases: one line says where, and how to choose another folder."""
+"""No room for the temporary databases: one line names the folder, and says how to choose another one."""
 
 import errno
 import os
@@ -31,13 +31,13 @@ COMMANDS = (
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder whose path is short."""
+    """A folder with a short path."""
     with tempfile.TemporaryDirectory(prefix="room-", dir="/tmp") as name:
         yield Path(name)
 
 
 def _ran(folder: Path, bytes_max: int, *command: str) -> "subprocess.CompletedProcess[str]":
-    """A command of the checker in that folder, whose files may not be larger than that."""
+    """Run a command of the checker with its databases in that folder, and a limit on the size of files."""
     return subprocess.run(
         [sys.executable, "-m", "failure_modes", *command],
         cwd=ROOT,
@@ -54,10 +54,10 @@ def _ran(folder: Path, bytes_max: int, *command: str) -> "subprocess.CompletedPr
 def test_a_command_without_room_says_so_in_one_line(
     command: tuple[str, ...], begun: bool, folder: Path
 ) -> None:
-    """It names the folder and the variable, ends with exit code 3, and reports no finding."""
+    """Without room a command names the folder and the variable, has exit code 3, and reports no finding."""
     empty = (
         fresh_database(QueueSubject(Scope(), guarded)).stat().st_size
-    )  # of some pages; the log of a run soon has more than these
+    )  # a few pages; the log of a run soon needs more
     bytes_max = empty * 4 // 3 if begun else empty // 8
     done = _ran(folder, bytes_max, *command)
     assert (done.returncode, done.stdout) == (3, "")
@@ -69,7 +69,7 @@ def test_a_command_without_room_says_so_in_one_line(
 
 
 def test_a_command_has_its_databases_in_the_folder_that_is_named(folder: Path) -> None:
-    """A folder that cannot be used is refused, with what would be right; the other one is swept, too."""
+    """A folder that cannot be used is refused with a hint; the usual folder is swept, too."""
     done = run("replay", TRACE, **{NAMED: str(folder / "missing")})
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
@@ -86,7 +86,7 @@ def test_a_command_has_its_databases_in_the_folder_that_is_named(folder: Path) -
 def test_a_path_that_is_too_long_for_a_socket_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Up to the limit it is taken."""
+    """A path of the greatest length is accepted, and a longer one is refused."""
     at_most = folder / ("x" * (NAME_LENGTH_MAX - len(str(folder)) - 1))
     longer = at_most.with_name(at_most.name + "x")
     at_most.mkdir()
@@ -133,16 +133,16 @@ ANOTHER = (
 
 
 @pytest.mark.parametrize("error", NO_ROOM)
-def test_what_a_full_file_system_raises_is_known(error: Exception) -> None:
-    """Whichever layer reports it; and it is no Exception, so that no search counts it as a finding."""
+def test_an_error_of_a_full_file_system_is_no_room(error: Exception) -> None:
+    """A full file system raises NoRoom, whatever layer reports it; no search counts it as a finding."""
     with pytest.raises(temporary.NoRoom, match=str(own().parent)) as raised, room():
         raise error
     assert not isinstance(raised.value, Exception)
 
 
 @pytest.mark.parametrize("error", ANOTHER)
-def test_what_says_something_else_stays_what_it_is(error: Exception) -> None:
-    """An error of another folder, or for another reason, is not hidden."""
+def test_another_error_is_unchanged(error: Exception) -> None:
+    """An error of another folder, or with another reason, is not changed."""
     assert no_room_in(error) is None
     with pytest.raises(type(error)) as raised, room():
         raise error

@@ -1,4 +1,4 @@
-"""A server is gone with who asked for it, and only then."""
+"""A server ends with the process that started it, and not before."""
 
 import json
 import os
@@ -29,7 +29,7 @@ CHILDREN = {
 
 @needs_binaries
 def test_a_committed_row_outlives_an_immediate_restart_and_a_connection_does_not() -> None:
-    """What was committed is recovered, on the same DSN; what was not is gone."""
+    """After an immediate restart the committed rows are there on the same DSN, and the others are not."""
     one = start(FOUND[0])
     try:
         dsn, before = fresh_database(one), one.postmaster_pid
@@ -53,8 +53,8 @@ def test_a_committed_row_outlives_an_immediate_restart_and_a_connection_does_not
 @needs_binaries
 @needs_linux
 @pytest.mark.parametrize("hurt", ["stopped", "killed"])
-def test_a_server_that_was_hurt_is_started_again(hurt: str) -> None:
-    """Its first process stopped or killed, with a stopped one behind it: what stays is killed."""
+def test_a_damaged_server_is_started_again(hurt: str) -> None:
+    """A server whose first process was stopped or killed is started again, even if another one is stopped."""
     one = start(FOUND[0])
     try:
         with closing(psycopg.connect(one.dsn)) as connection:
@@ -71,8 +71,8 @@ def test_a_server_that_was_hurt_is_started_again(hurt: str) -> None:
 @needs_binaries
 @needs_linux
 @pytest.mark.parametrize("with_", CHILDREN)
-def test_it_is_gone_when_the_one_that_asked_is_killed(with_: str) -> None:
-    """SIGKILL to the asking process ends it, also while a child of that one lives and holds its files."""
+def test_a_server_ends_when_its_client_is_killed(with_: str) -> None:
+    """SIGKILL to the client ends the server, even while a child of the client holds its files open."""
     script = TELL + CHILDREN[with_] + SAY
     with subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, encoding="ascii", env=environment()
@@ -92,8 +92,8 @@ def test_it_is_gone_when_the_one_that_asked_is_killed(with_: str) -> None:
 
 
 @needs_binaries
-def test_a_process_that_ends_has_stopped_it() -> None:
-    """When the process is over, so is the server: nothing has to be waited for."""
+def test_a_process_that_ends_has_stopped_its_server() -> None:
+    """When a client has ended, its server has ended, too."""
     done = python(TELL + SAY.replace("signal.pause()", ""))
     said = json.loads(done.stdout)
     assert not alive(said["pid"])
@@ -103,7 +103,7 @@ def test_a_process_that_ends_has_stopped_it() -> None:
 
 @needs_binaries
 def test_a_forked_process_that_ends_stops_nothing() -> None:
-    """The server is its parent's. If it asks, it is given one of its own."""
+    """A forked process does not stop the server of its parent, and gets a server of its own if it asks."""
     script = """
 if not os.fork():
     assert server().folder != one.folder
@@ -121,8 +121,8 @@ print(server().postmaster_pid)
 
 @needs_binaries
 @needs_linux
-def test_it_can_be_stopped_when_its_keeper_was_killed() -> None:
-    """Then the asking process does what the keeper would have done."""
+def test_a_server_whose_keeper_was_killed_can_be_stopped() -> None:
+    """If its keeper was killed, the client stops the server."""
     one = start(FOUND[0])
     status = Path(f"/proc/{one.postmaster_pid}/status").read_text(encoding="utf-8")
     keeper = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("PPid:"))

@@ -1,4 +1,4 @@
-"""A PostgreSQL server is there when it is asked for: which one, how it is set, what is said if none is."""
+"""A PostgreSQL server: how it is found, its settings, and the messages if there is none."""
 
 import json
 import os
@@ -31,7 +31,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to beco
 
 @pytest.fixture(scope="module")
 def ours() -> Iterator[Server]:
-    """A server of our own, whatever the environment names."""
+    """A server that the test starts, whatever the environment names."""
     one = start(FOUND[0])
     yield one
     one.stop()
@@ -55,8 +55,8 @@ def _fake(folder: Path, *, initdb: str, postgres: str) -> Binaries:
 
 
 @pytest.mark.parametrize("binaries", list(_each()))
-def test_it_starts_answers_and_is_gone_when_it_is_stopped(binaries: Binaries) -> None:
-    """With all the binaries there are: it says what it is, on its own socket, and leaves nothing."""
+def test_a_server_starts_answers_and_stops(binaries: Binaries) -> None:
+    """With any binaries on this machine a server answers on its own socket, and leaves nothing behind."""
     one = start(binaries)
     try:
         assert one.own
@@ -76,8 +76,8 @@ def test_it_starts_answers_and_is_gone_when_it_is_stopped(binaries: Binaries) ->
 
 
 @needs_binaries
-def test_a_durable_one_waits_for_the_disk() -> None:
-    """It has the settings that a real one has."""
+def test_a_durable_server_waits_for_the_disk() -> None:
+    """A durable server has the settings of a real server."""
     one = start(FOUND[0], durable=True)
     try:
         settings = ("fsync", "full_page_writes", "autovacuum", "deadlock_timeout")
@@ -89,7 +89,7 @@ def test_a_durable_one_waits_for_the_disk() -> None:
 
 @needs_binaries
 def test_there_is_one_server_a_process_with_many_databases() -> None:
-    """It is started when first asked for; a database in it is a new one, and compares text by its bytes."""
+    """A process has one server; each database in it is new, and compares text by its bytes."""
     one = server()
     assert server() is one
     first, second = fresh_database(one), fresh_database(one)
@@ -104,8 +104,8 @@ def test_there_is_one_server_a_process_with_many_databases() -> None:
 
 
 @needs_binaries
-def test_the_one_that_the_environment_names_is_taken_and_left_as_it_was(ours: Server) -> None:
-    """Nothing is started, and a database made in it is dropped at exit, whoever is connected to it."""
+def test_a_named_server_is_used_and_left_as_it_was(ours: Server) -> None:
+    """If the environment names a server, none is started; its new databases are dropped at exit."""
     script = """
 print(json.dumps([one.dsn, one.own, one.describe(), fresh_database(one)]))
 import psycopg
@@ -113,7 +113,7 @@ held = psycopg.connect(fresh_database(one))
 """
     count = "SELECT count(*) FROM pg_database"
     before = ask(ours.dsn, count)
-    named = make_conninfo(ours.dsn)  # as words, and no URL
+    named = make_conninfo(ours.dsn)  # as key=value pairs, not as a URL
     done = python(TELL + script, **{NAMED: named})
     dsn, own, described, database = json.loads(done.stdout)
     assert (dsn, own) == (named, False)
@@ -125,7 +125,7 @@ held = psycopg.connect(fresh_database(one))
 
 @needs_binaries
 def test_a_named_server_is_not_ours_to_end_and_may_refuse_databases(ours: Server) -> None:
-    """Both are said in a line."""
+    """A named server cannot be stopped, and may refuse new databases: one line says so."""
     ask(ours.dsn, "DROP ROLE IF EXISTS lowly; CREATE ROLE lowly LOGIN")
     named = Server(
         dsn=ours.dsn.replace("user=queue", "user=lowly"), version=ours.version, found=f"named by {NAMED}"
@@ -146,8 +146,8 @@ def test_a_named_server_is_not_ours_to_end_and_may_refuse_databases(ours: Server
     ],
     ids=["nothing", "no binaries", "no server", "no DSN"],
 )
-def test_what_is_missing_is_told_in_one_line(environment: dict[str, str], missing: str, said: str) -> None:
-    """What was looked for, and what to do."""
+def test_a_missing_server_is_one_line(environment: dict[str, str], missing: str, said: str) -> None:
+    """If there is no server, one line says what was searched and what to do."""
     script = f"""
 from failure_modes.checker.support.postgresql import server as module
 {missing}
@@ -161,8 +161,8 @@ except module.NoServer as error:
     assert done.stdout.count("\n") == 1
 
 
-def test_a_server_that_does_not_start_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
-    """Whether its data cannot be made, or it ends at once; and its folder is removed."""
+def test_a_server_that_does_not_start_gives_the_end_of_its_log(tmp_path: Path) -> None:
+    """A server that does not start gives the end of its log, and its folder is removed."""
     wrong = _fake(tmp_path, initdb="echo the disk is full; exit 1", postgres="")
     with pytest.raises(NoServer, match="initdb ended with exit code 1:\nthe disk is full"):
         start(wrong, way=Unprivileged())
@@ -175,7 +175,7 @@ def test_a_server_that_does_not_start_is_told_with_the_end_of_its_log(tmp_path: 
 def test_binaries_are_found_behind_links_and_where_they_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A link on the PATH leads to the folder with the rest of the server; one that is named is the one."""
+    """Binaries are found behind a link on the PATH; a named folder is the only one used."""
     real, links = tmp_path / "real", tmp_path / "links"
     real.mkdir()
     links.mkdir()
@@ -190,7 +190,7 @@ def test_binaries_are_found_behind_links_and_where_they_are_named(
 
 
 def test_a_socket_has_a_path_that_is_short_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the temporary folder is too deep, and memory is no folder, the server lies elsewhere."""
+    """If the path of the temporary folder is too long for a socket, the server uses another folder."""
     if not FOUND:
         pytest.skip("no PostgreSQL binaries are at hand")
     deep = tmp_path / ("d" * 90)
@@ -206,7 +206,7 @@ def test_a_socket_has_a_path_that_is_short_enough(tmp_path: Path, monkeypatch: p
 @needs_root
 @pytest.mark.parametrize("way", [by_namespace, by_user], ids=["namespace", "user"])
 def test_root_can_run_it_both_ways(way: object) -> None:
-    """In a namespace of its own, and as another user."""
+    """Root can run a server in a user namespace and as another user."""
     assert callable(way)
     how = way()
     if how is None:
@@ -221,6 +221,6 @@ def test_root_can_run_it_both_ways(way: object) -> None:
 
 
 def test_the_checker_does_not_need_psycopg() -> None:
-    """Whoever does not ask for a server can do without what speaks to it."""
+    """The checker can be imported without psycopg."""
     done = python("import sys; sys.modules['psycopg'] = None; import failure_modes.checker.cli.main")
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,4 +1,4 @@
-"""The pool of processes: its answers come in order, and what goes wrong in it is told."""
+"""The pool of processes: its answers come in order, and its errors are raised."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from system.clock import SystemClock
 
 
 def _square(number: int) -> int:
-    """The small numbers take longest."""
+    """Square a number; small numbers take longest."""
     SystemClock().sleep(max(0, 5 - number) * 0.02)
     return number * number
 
@@ -32,7 +32,7 @@ def _dies(_: int) -> None:
 
 @pytest.mark.parametrize("processes", [1, 2, 5])
 def test_answers_come_in_order(processes: int) -> None:
-    """Whichever process is done first; and afterwards no process is left."""
+    """The answers come in the order of the items, whichever is done first; afterwards no process is left."""
     with Pool(processes) as pool:
         assert list(pool.in_order(_square, range(8))) == [number * number for number in range(8)]
         assert list(pool.in_order(_square, [])) == []
@@ -40,8 +40,8 @@ def test_answers_come_in_order(processes: int) -> None:
     assert active_children() == []
 
 
-def test_no_more_is_taken_than_is_needed_soon() -> None:
-    """What is wanted may have no end."""
+def test_no_more_items_are_taken_than_needed() -> None:
+    """An endless sequence of items is taken only as far as needed."""
     taken: list[int] = []
 
     def wanted() -> Iterator[int]:
@@ -55,15 +55,15 @@ def test_no_more_is_taken_than_is_needed_soon() -> None:
         assert len(taken) <= 4 + 3
 
 
-def test_a_caller_may_lose_interest_and_ask_for_something_else() -> None:
-    """What is still being worked on is not taken for an answer to the next question."""
+def test_a_caller_may_abandon_answers() -> None:
+    """The answers of abandoned work are not returned for the next work."""
     with Pool(2) as pool:
         assert next(pool.in_order(_square, range(100), 20)) == 0
         assert list(pool.in_order(_square, [10, 11])) == [100, 121]
 
 
-def test_an_error_is_raised_where_the_answer_would_be() -> None:
-    """With a note of where it was raised."""
+def test_an_error_is_raised_in_place_of_its_answer() -> None:
+    """An error of the work is raised in the place of its answer, with a note of its origin."""
     with Pool(2) as pool:
         answers = pool.in_order(_divided, [1, 2, 0, 4])
         with pytest.raises(ZeroDivisionError) as raised:
@@ -72,15 +72,15 @@ def test_an_error_is_raised_where_the_answer_would_be() -> None:
     assert active_children() == []
 
 
-def test_a_process_that_dies_is_no_answer() -> None:
-    """Nobody waits for it for ever, and the others end as well."""
+def test_a_process_that_dies_is_an_error() -> None:
+    """The death of a process of the pool raises WorkerLost, and the other processes end."""
     with pytest.raises(WorkerLost, match="a process that shares the work died"), Pool(2) as pool:
         list(pool.in_order(_dies, range(3)))
     assert active_children() == []
 
 
-def test_what_is_under_way_is_not_waited_for() -> None:
-    """A process that is in the middle of something is killed when the block ends."""
+def test_a_busy_process_is_killed() -> None:
+    """A busy process is killed when the block ends."""
     with Pool(2) as pool:
         answers = pool.in_order(_stays, range(2))
         interrupts._received.append(signal.SIGTERM)  # noqa: SLF001 (a signal, received)

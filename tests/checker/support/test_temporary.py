@@ -1,4 +1,4 @@
-"""Temporary folders: a folder goes with its owner, also when the owner was killed; no other folder goes."""
+"""Temporary folders: a folder is removed after its owner, even a killed one; no other folder is."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from failure_modes.checker.support import temporary
-from failure_modes.checker.support.temporary import MARK, create, let_stay, own, remove, sweep
+from failure_modes.checker.support.temporary import MARK, create, keep_for_user, own, remove, sweep
 from tests.checker.commands import ROOT, run
 from tests.checker.processes import eventually, needs_proc, started
 
@@ -28,18 +28,18 @@ folder = create(Path(sys.argv[1]))
 print(folder, flush=True)
 signal.pause() if sys.argv[2] == "stays" else None
 """
-"""A process that has a folder, and stays or ends."""
+"""A process that has a folder, and then waits or ends."""
 
 
 @pytest.fixture(autouse=True)
 def _here_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look into one folder only, and not into those of this machine."""
+    """Let a sweep look into one folder only, not into those of this machine."""
     monkeypatch.setattr(temporary, "places", lambda: [tmp_path])
 
 
 @pytest.fixture
 def owner(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
-    """A process that lives, and has a folder."""
+    """A running process that has a folder."""
     command = [sys.executable, "-c", OWNER, str(tmp_path), "stays"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8") as process:
         yield process
@@ -54,7 +54,7 @@ def _folder_of(owner: "subprocess.Popen[str]") -> Path:
 def test_the_folder_of_a_killed_owner_goes_and_that_of_a_living_one_stays(
     owner: "subprocess.Popen[str]",
 ) -> None:
-    """With all that is in it, and only once the owner is gone."""
+    """A sweep removes the folder of a killed owner with its content, and not that of a running one."""
     folder = _folder_of(owner)
     sweep()
     assert (folder / "data" / "deeper" / "file").read_text() == "rows"
@@ -66,14 +66,14 @@ def test_the_folder_of_a_killed_owner_goes_and_that_of_a_living_one_stays(
 
 
 def test_an_owner_that_ends_removes_its_folder(tmp_path: Path) -> None:
-    """Nobody has to sweep."""
+    """An owner that ends removes its folder without a sweep."""
     command = [sys.executable, "-c", OWNER, str(tmp_path), "ends"]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
     assert (ended.returncode, ended.stderr, list(tmp_path.iterdir())) == (0, "", [])
 
 
-def test_ones_own_folder_stays_until_it_is_removed(tmp_path: Path) -> None:
-    """The owner may sweep, too."""
+def test_a_sweep_keeps_the_folder_of_its_own_process(tmp_path: Path) -> None:
+    """A sweep of the owner does not remove its own folder."""
     folder = create(tmp_path)
     sweep()
     assert (folder / MARK).exists()
@@ -83,27 +83,27 @@ def test_ones_own_folder_stays_until_it_is_removed(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_left_to_the_user_stays(tmp_path: Path) -> None:
-    """Nothing of ours is left in it, and nobody removes it: not its owner, and not the next."""
+    """A folder that is left to the user has no mark, and no process removes it."""
     script = """
 import sys
 from pathlib import Path
-from failure_modes.checker.support.temporary import create, let_stay
+from failure_modes.checker.support.temporary import create, keep_for_user
 
 folder = create(Path(sys.argv[1]))
 (folder / "history").write_text("rows")
-let_stay(folder)
+keep_for_user(folder)
 """
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT, check=True)
     sweep()
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["history"]
     folder = create(tmp_path)
-    let_stay(folder)
+    keep_for_user(folder)
     remove(folder)
     assert folder.exists()
 
 
 def _left(tmp_path: Path) -> Path:
-    """A folder whose owner is gone."""
+    """A folder whose owner has ended."""
     subprocess.run(
         [sys.executable, "-c", OWNER + "\nimport os\nos._exit(0)", str(tmp_path), "ends"],
         cwd=ROOT,
@@ -171,7 +171,7 @@ FOREIGN = (
 
 @pytest.mark.parametrize("made", FOREIGN, ids=lambda made: made.__name__.strip("_"))
 def test_a_folder_that_is_not_ours_stays(made: object, tmp_path: Path) -> None:
-    """However much it looks like one of ours."""
+    """A sweep does not remove a folder that only looks like one of ours."""
     folder = _left(tmp_path)
     assert callable(made)
     made(folder)
@@ -181,7 +181,7 @@ def test_a_folder_that_is_not_ours_stays(made: object, tmp_path: Path) -> None:
 
 
 def test_the_folder_of_another_user_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even where this user could remove it."""
+    """A sweep does not remove the folder of another user, even if it could."""
     folder = _left(tmp_path)
     with monkeypatch.context() as other:
         other.setattr(os, "geteuid", lambda: folder.stat().st_uid + 1)
@@ -192,7 +192,7 @@ def test_the_folder_of_another_user_stays(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_the_folder_that_root_gave_to_the_user_of_a_server_goes(tmp_path: Path) -> None:
-    """PostgreSQL does not run as root: root gives it a folder of its own, and keeps the mark."""
+    """A sweep of root removes a folder that root gave to the user of a server."""
     if os.geteuid() != 0:
         pytest.skip("only root gives a folder away")
     folder = _left(tmp_path)
@@ -219,7 +219,7 @@ for _ in range(100):
 
 
 def test_processes_that_start_and_sweep_at_once_do_no_harm(tmp_path: Path) -> None:
-    """Each keeps its own folder while it lives, whoever sweeps; and what was left is gone."""
+    """Processes that start and sweep at once keep their own folders, and remove the abandoned ones."""
     for number in range(5):
         _left(tmp_path).rename(tmp_path / f"left-{number}")
     for number in range(5):
@@ -230,8 +230,8 @@ def test_processes_that_start_and_sweep_at_once_do_no_harm(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_removed_keeps_its_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next one tries again."""
+def test_a_folder_that_stays_keeps_its_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that cannot be removed keeps its mark, so the next sweep tries again."""
     folder = _left(tmp_path)
     with monkeypatch.context() as stuck:
         stuck.setattr(shutil, "rmtree", lambda *_, **__: None)
@@ -244,7 +244,7 @@ def test_what_cannot_be_removed_keeps_its_mark(tmp_path: Path, monkeypatch: pyte
 def test_a_folder_without_room_is_an_error_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The disk is full when the mark is written."""
+    """A full disk raises an error when the mark is written, and no folder is left."""
 
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
@@ -256,8 +256,8 @@ def test_a_folder_without_room_is_an_error_and_leaves_nothing(
 
 
 @needs_proc
-def test_a_command_sweeps_what_a_killed_one_has_left(tmp_path: Path) -> None:
-    """The history of a chaos run that was killed, with its database."""
+def test_a_command_sweeps_the_folder_of_a_killed_one(tmp_path: Path) -> None:
+    """A command removes the folder of a killed chaos run."""
     with started("-m", "failure_modes", "chaos", "--minutes", "9", TMPDIR=str(tmp_path)) as chaos:
         eventually(lambda: chaos.at_work() >= 6)
         chaos.popen.kill()
@@ -268,7 +268,7 @@ def test_a_command_sweeps_what_a_killed_one_has_left(tmp_path: Path) -> None:
 
 
 def test_the_folder_of_this_process_is_one_that_a_sweep_finds() -> None:
-    """It is in one of the places, and short enough for a socket."""
+    """The folder of this process is where a sweep searches, and its path is short enough for a socket."""
     assert own().parent in PLACES
     assert len(str(own())) < 70
     assert (own() / MARK).exists()

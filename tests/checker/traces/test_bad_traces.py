@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from failure_modes.checker.traces.trace import TraceError, load
+from failure_modes.checker.traces.trace import TraceError
+from failure_modes.checker.traces.trace_reader import load
 from tests.checker.sample_traces import SMALL_TEXT
 
 KEYS = "a trace has format, failure_mode, scope, breaks, why, actions"
@@ -12,7 +13,7 @@ ONE_OBJECT = "a trace is one JSON object"
 INVARIANTS = "known are INV_001, INV_002, INV_003, INV_004, INV_005, INV_006, or null for a divergence"
 KNOWN = "known are Step, Enqueue, Tick, Crash, Fail, Heartbeat, Reconcile, PowerLoss"
 SECONDS = "'seconds' must be from 0.001 to 1e9, in whole milliseconds, not "
-ONCE = "each key is there once"
+ONCE = "each key occurs once"
 WORKERS = "this scope has A, B, producer, reconciler"
 POSITIVE = "it is positive, and at most 1e9"
 HUGE = "1" * 5_000
@@ -47,8 +48,8 @@ HEAD = [
     ('"why"', '"wy"', f"1: 'why' is missing; {KEYS}"),
     ('"format": 2,', '"format": 1,\n"extra": 0,', f'3: unknown key "extra"; {KEYS}'),
     ('"format": 2,', '"format": 1,\n"a\\nb": 0,', f'3: unknown key "a\\nb"; {KEYS}'),
-    ('"format": 2,', '"format": 1,\n"format": 1,', f'3: "format" is there twice; {ONCE}'),
-    ('"why": "Noth', '"why": 3, "wh\\u0079": "Noth', f'6: "why" is there twice; {ONCE}'),
+    ('"format": 2,', '"format": 1,\n"format": 1,', f'3: "format" occurs twice; {ONCE}'),
+    ('"why": "Noth', '"why": 3, "wh\\u0079": "Noth', f'6: "why" occurs twice; {ONCE}'),
     ('"Nothing in particular."', "7", "6: 'why' is 7; it is a string"),
     ('"Nothing in particular."', '{"actions": []}', "6: 'why' is {\"actions\": []}; it is a string"),
     ('"FM_001"', "1", "3: 'failure_mode' is 1; it is FM_ and three digits, or null"),
@@ -62,7 +63,7 @@ HEAD = [
 ]
 
 SCOPE = [
-    ('"workers": 2, ', '"workers": 2, "workers": 2, ', f'4: "workers" is there twice; {ONCE}'),
+    ('"workers": 2, ', '"workers": 2, "workers": 2, ', f'4: "workers" occurs twice; {ONCE}'),
     ('"workers": 2', '"workers": true', "4: 'workers' is true; it is a whole number"),
     ('"workers": 2', '"workers": 2.0', "4: 'workers' is 2.0; it is a whole number"),
     ('"workers": 2', '"workers": "2"', "4: 'workers' is \"2\"; it is a whole number"),
@@ -96,7 +97,7 @@ SCOPE = [
     (
         '"workers": 2',
         f'"workers": 2, "jitter_seed": {2**63}',
-        f"4: 'jitter_seed' is {2**63}; it is of at most 64 bits",
+        f"4: 'jitter_seed' is {2**63}; it has at most 64 bits",
     ),
     ('"attempts_max": 3', '"attempts_max": 0', f"4: 'attempts_max' is 0; {POSITIVE}"),
     ('"attempts_max": 3', '"attempts_max": 1.5', "4: 'attempts_max' is 1.5; it is a whole number"),
@@ -145,22 +146,22 @@ ACTIONS = [
         '"action": 1',
         '9: {"action": 1, "worker": "A"} is not an action; write {"action": NAME, …}',
     ),
-    ('"Step", "worker": "A"', '"Step"', "9: Step got no arguments; it takes worker"),
-    ('"Step", "worker"', '"Step", "name"', '9: Step got "name"; it takes worker'),
-    ('"Step", "worker"', '"Step", "a\\nb"', '9: Step got "a\\nb"; it takes worker'),
+    ('"Step", "worker": "A"', '"Step"', "9: Step has no arguments; it takes worker"),
+    ('"Step", "worker"', '"Step", "name"', '9: Step has "name"; it takes worker'),
+    ('"Step", "worker"', '"Step", "a\\nb"', '9: Step has "a\\nb"; it takes worker'),
     (
         '"Reconcile"',
         '"Reconcile", "worker": "A"',
-        '11: Reconcile got "worker"; it takes no arguments, and may have process',
+        '11: Reconcile has "worker"; it takes no arguments, and may have process',
     ),
-    ('"Tick", ', '"Tick", "worker": "A", ', '10: Tick got "worker", "seconds"; it takes seconds'),
-    ('"Step", ', '"Step", "worker": "B", ', f'9: "worker" is there twice; {ONCE}'),
+    ('"Tick", ', '"Tick", "worker": "A", ', '10: Tick has "worker", "seconds"; it takes seconds'),
+    ('"Step", ', '"Step", "worker": "B", ', f'9: "worker" occurs twice; {ONCE}'),
     ('"worker": "A"', '"worker": 1', '9: Step: bad argument {"worker": 1}; worker is a non-empty string'),
     ('"worker": "A"', '"worker": ""', '9: Step: bad argument {"worker": ""}; worker is a non-empty string'),
     ('"worker": "A"', '"worker": "C"', f'9: there is no worker "C"; {WORKERS}'),
     ('"worker": "A"', '"worker": "A\\n"', f'9: there is no worker "A\\n"; {WORKERS}'),
     ('"key": "k1"', '"key": ""', '8: Enqueue: bad argument {"key": ""}; key is a non-empty string'),
-    ('"key": "k1"', '"name": "k1"', '8: Enqueue got "name"; it takes key, and may have poison'),
+    ('"key": "k1"', '"name": "k1"', '8: Enqueue has "name"; it takes key, and may have poison'),
     (
         '"key": "k1"',
         '"key": "k1", "poison": 1',
@@ -226,10 +227,10 @@ WHOLE_FILES = [
     pytest.param("null", f"1: the file holds a NoneType; {ONE_OBJECT}", id="null"),
     pytest.param(HUGE, f"1: the file holds a float; {ONE_OBJECT}", id="a number of 5,000 digits"),
     pytest.param("{}", f"1: 'format' is missing; {KEYS}", id="an object without keys"),
-    pytest.param(DEEP, "1: it is nested too deeply; a trace is three deep", id="nested 100,000 deep"),
+    pytest.param(DEEP, "1: too many levels of nesting; a trace has three levels", id="nested 100,000 deep"),
     pytest.param(
         SMALL_TEXT.replace('"A"', DEEP),
-        "9: it is nested too deeply; a trace is three deep",
+        "9: too many levels of nesting; a trace has three levels",
         id="an argument nested",
     ),
     pytest.param(

@@ -15,7 +15,8 @@ from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle.lockstep import run_actions
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.traces.replay import replay
-from failure_modes.checker.traces.trace import Trace, load, to_json
+from failure_modes.checker.traces.trace import Trace, to_json
+from failure_modes.checker.traces.trace_reader import load
 from model.actions import Step, Tick
 from system.clock import ManualClock
 from system.policies import Leasing
@@ -90,7 +91,7 @@ def test_it_holds_on_the_guarded_system(name: str, trace: Trace) -> None:
 @EACH
 def test_it_breaks_where_the_mistake_is_made_again(name: str, trace: Trace) -> None:
     """The trace still leads to the danger: the model takes no operation that read a time before that."""
-    replayed = replay(trace, base=MISTAKES[name])
+    replayed = replay(trace, control=MISTAKES[name])
     assert replayed.as_expected, rendered(replayed)
     assert replayed.finding is not None
     assert replayed.finding.expected == "rejected (the operation read a time before the last change)"

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from failure_modes.checker.experiment.canonical import canonical
 from failure_modes.checker.traces.database import all_kept
-from failure_modes.checker.traces.trace import Trace, TraceError, load, to_json
+from failure_modes.checker.traces.trace import Trace, TraceError, to_json
+from failure_modes.checker.traces.trace_reader import load
 from model.actions import (
     PRODUCER,
     RECONCILER,

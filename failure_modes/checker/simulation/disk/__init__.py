@@ -1,1 +1,1 @@
-"""What is on the disk: every file operation of SQLite seen, and what a loss of power would leave of them."""
+"""The disk: each file operation of SQLite is watched, so that the result of a power loss is known."""

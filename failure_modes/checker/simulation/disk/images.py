@@ -1,4 +1,4 @@
-"""Images of a disk as files: laid out for SQLite to find, read as it finds them, and cleared away."""
+"""Images of a disk as files: written for SQLite to open, read through SQLite, and removed."""
 
 import sqlite3
 from pathlib import Path
@@ -8,45 +8,45 @@ from failure_modes.checker.simulation.disk.volatile import Image
 from failure_modes.checker.simulation.sqlite_stepping import open_sqlite
 
 SUFFIXES = ("", "-wal", "-journal")
-_ALL = (*SUFFIXES, "-shm")  # an index of the log that the processes share: no power loss leaves one
+_ALL = (*SUFFIXES, "-shm")  # the index of the log in shared memory: a power loss leaves none
 
 
-def lay_out(path: Path, image: Image) -> None:
-    """Make the files of the database be these, and no others."""
-    clear_away(path)
+def write_files(path: Path, image: Image) -> None:
+    """Write the files of the image, and remove all other files of the database."""
+    remove_files(path)
     for suffix, content in image.items():
         Path(f"{path}{suffix}").write_bytes(content)
 
 
 def files_of(path: Path) -> Image:
-    """The files of the database that are there."""
+    """The present files of the database."""
     files = {suffix: Path(f"{path}{suffix}") for suffix in SUFFIXES}
     return {suffix: file.read_bytes() for suffix, file in files.items() if file.exists()}
 
 
-def clear_away(path: Path) -> None:
+def remove_files(path: Path) -> None:
     """Remove the files of the database."""
     for suffix in _ALL:
         Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
 def read_image(path: Path, image: Image) -> Content:
-    """Every row of every table that SQLite finds in the image; it is laid out at that path meanwhile.
+    """Every row of every table that SQLite finds in the image. The files lie at `path` meanwhile.
 
-    Raises DatabaseError if the image is no database, or a damaged one.
+    Raises DatabaseError if the image is damaged, or no database.
     """
-    lay_out(path, image)
+    write_files(path, image)
     try:
-        content, wrong = complete_content(path)
+        content, damage = complete_content(path)
     finally:
-        clear_away(path)
+        remove_files(path)
     if content is None:
-        raise sqlite3.DatabaseError(wrong)
+        raise sqlite3.DatabaseError(damage)
     return content
 
 
 def complete_content(path: Path) -> tuple[Content | None, str]:
-    """Every row of every table of the database there; or none, and why it is damaged."""
+    """Every row of every table of the database; or None and the damage."""
     connection = open_sqlite(path.absolute().as_uri() + "?mode=rw")
     try:
         ((sound,),) = connection.execute("PRAGMA integrity_check(1)").fetchall()

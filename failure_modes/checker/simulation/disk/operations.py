@@ -1,6 +1,6 @@
-"""What SQLite does to the files of one database, as values.
+"""The operations of SQLite on the files of one database, as values.
 
-A file goes by what its name adds to that of the database: nothing, `-wal`, `-journal`.
+A file is named by its suffix to the name of the database: nothing, `-wal` or `-journal`.
 """
 
 from collections.abc import Callable
@@ -10,14 +10,14 @@ from attrs import frozen
 
 @frozen
 class Create:
-    """A file that was not there is made, empty."""
+    """Create an empty file."""
 
     file: str
 
 
 @frozen
 class Write:
-    """Bytes are written."""
+    """Write bytes."""
 
     file: str
     offset: int
@@ -26,7 +26,7 @@ class Write:
 
 @frozen
 class Truncate:
-    """The file is cut, or made longer."""
+    """Set the size of a file."""
 
     file: str
     size: int
@@ -34,24 +34,24 @@ class Truncate:
 
 @frozen
 class Sync:
-    """The disk is told to keep what was written to the file."""
+    """Sync a file: its bytes survive a power loss."""
 
     file: str
 
 
 @frozen
 class Unlink:
-    """The file is removed from its folder."""
+    """Remove a file from its folder."""
 
     file: str
 
 
 @frozen
 class SyncFolder:
-    """The disk is told to keep which files the folder has."""
+    """Sync the folder: the names of its files survive a power loss."""
 
 
 Operation = Create | Write | Truncate | Sync | Unlink | SyncFolder
 
 Watch = Callable[[Operation], int]
-"""Is told of an operation before it is carried out: 0 to carry it out, or SQLite's number of an error."""
+"""Is called before each operation. Returns 0 to carry it out, or the SQLite error code to fail with."""

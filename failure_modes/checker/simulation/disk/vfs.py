@@ -1,10 +1,11 @@
-"""Sees SQLite's file operations, by a VFS of its own inside the very library that the `sqlite3` module uses.
+"""Watches SQLite's file operations with a VFS inside the library that the `sqlite3` module uses.
 
-The VFS is SQLite's usual one but for the operations that change files: they are told to whoever watches the
-database, then carried out by the usual one (SQLite, "The SQLite OS Interface or VFS"). That a folder is
-synced shows in the system call by which the usual VFS opens it, which is watched, too.
+The VFS calls the watcher of the database before each operation that changes a file, and then lets the usual
+VFS carry it out (SQLite, "The SQLite OS Interface or VFS"). The sync of a folder is seen by the system call
+with which the usual VFS opens the folder.
 
-Only a Python whose `sqlite3` module lets SQLite's functions be found can do this; `require` says why not.
+This needs a Python whose `sqlite3` module makes the functions of SQLite visible. `require` raises the reason
+if it does not.
 """
 
 import _sqlite3
@@ -32,11 +33,11 @@ from failure_modes.checker.support.errors import NotInstalled
 NAME = "watched"
 _OPEN_CREATE = 0x4
 _CALLS = 11, 12
-"""Where `xSetSystemCall` and `xGetSystemCall` stand among the other functions of a VFS."""
+"""The indices of `xSetSystemCall` and `xGetSystemCall` among the other functions of a VFS."""
 
 
 class NoVFS(NotInstalled):
-    """SQLite's file operations cannot be seen here. The message says why; a test of them is skipped."""
+    """SQLite's file operations cannot be watched here. The message says why; tests of them are skipped."""
 
 
 class _VFS(ctypes.Structure):
@@ -70,7 +71,7 @@ class _Methods(ctypes.Structure):
 
 
 class _File(ctypes.Structure):
-    """`sqlite3_file`: what follows its methods is the VFS's own."""
+    """`sqlite3_file`. The fields after the methods belong to the VFS."""
 
     _fields_ = (("methods", c_void_p),)
 
@@ -87,13 +88,13 @@ _SetCall = CFUNCTYPE(c_int, c_void_p, c_char_p, c_void_p)
 
 
 class _Watched:
-    """The VFS. There is one in a process, and it is never taken away: files may be open through it."""
+    """The VFS. A process has one, and never unregisters it, since files may be open through it."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
         library.sqlite3_vfs_find.restype = POINTER(_VFS)
         usual = library.sqlite3_vfs_find(None)
         if usual.contents.version < 3:
-            raise NoVFS("this SQLite's way to its files is too old to be watched")
+            raise NoVFS("the VFS of this SQLite is too old: its version is below 3")
         self.watching: dict[str, Watch] = {}
         self.errors: list[Exception] = []
         self._files: dict[int, tuple[str, Watch]] = {}
@@ -109,7 +110,7 @@ class _Watched:
         self._usual_open_folder = _OpenFolder(_GetCall(get_call)(self._usual_vfs, b"openDirectory"))
         _SetCall(set_call)(self._usual_vfs, b"openDirectory", ctypes.cast(self._callbacks[2], c_void_p))
         if library.sqlite3_vfs_register(ctypes.byref(self._vfs), 0) != 0:
-            raise NoVFS("SQLite does not take another way to its files")
+            raise NoVFS("SQLite does not accept another VFS")
 
     def _watch(self, path: str) -> tuple[str, Watch] | None:
         for suffix in ("", "-wal", "-journal"):
@@ -123,7 +124,7 @@ class _Watched:
         watched = self._watch(path)
         new = watched is not None and bool(flags & _OPEN_CREATE) and not os.path.exists(path)  # noqa: PTH110
         if watched is not None and new:
-            error = self._tell(watched[1], Create(watched[0]))
+            error = self._call(watched[1], Create(watched[0]))
             if error:
                 _File.from_address(file).methods = None
                 return error
@@ -145,15 +146,15 @@ class _Watched:
                 return int(close(file))
 
             def written(file: int, data: int, size: int, offset: int) -> int:
-                return self._described(file, Write, offset, ctypes.string_at(data, size)) or int(
+                return self._call_for(file, Write, offset, ctypes.string_at(data, size)) or int(
                     write(file, data, size, offset)
                 )
 
             def truncated(file: int, size: int) -> int:
-                return self._described(file, Truncate, size) or int(truncate(file, size))
+                return self._call_for(file, Truncate, size) or int(truncate(file, size))
 
             def synced(file: int, flags: int) -> int:
-                return self._described(file, Sync) or int(sync(file, flags))
+                return self._call_for(file, Sync) or int(sync(file, flags))
 
             callbacks = _Close(closed), _Write(written), _Truncate(truncated), _Sync(synced)
             copy = _Methods.from_buffer_copy(methods)
@@ -161,12 +162,12 @@ class _Watched:
             self._methods[usual] = copy, callbacks
         return self._methods[usual][0]
 
-    def _described(self, file: int, kind: type[Any], *arguments: Any) -> int:
+    def _call_for(self, file: int, kind: type[Any], *arguments: Any) -> int:
         suffix, watch = self._files[file]
-        return self._tell(watch, kind(suffix, *arguments))
+        return self._call(watch, kind(suffix, *arguments))
 
-    def _tell(self, watch: Watch, operation: Operation) -> int:
-        """An error of who watches cannot pass through SQLite: it is kept, and the operation fails."""
+    def _call(self, watch: Watch, operation: Operation) -> int:
+        """Call the watcher. Its error cannot pass through SQLite: it is kept, and the operation fails."""
         try:
             return watch(operation)
         except Exception as error:
@@ -177,7 +178,7 @@ class _Watched:
         path = name.decode()
         watched = self._watch(path)
         if watched is not None and os.path.exists(path):  # noqa: PTH110
-            error = self._tell(watched[1], Unlink(watched[0]))
+            error = self._call(watched[1], Unlink(watched[0]))
             if error:
                 return error
         return int(self._usual_delete(self._usual_vfs, name, sync_folder))
@@ -185,7 +186,7 @@ class _Watched:
     def _open_folder(self, name: bytes, descriptor: Any) -> int:
         watched = self._watch(name.decode())
         if watched is not None:
-            self._tell(watched[1], SyncFolder())
+            self._call(watched[1], SyncFolder())
         return int(self._usual_open_folder(name, descriptor))
 
 
@@ -193,7 +194,7 @@ _known: list[_Watched] = []
 
 
 def require() -> None:
-    """Make sure that file operations can be seen. Raises NoVFS."""
+    """Make sure that file operations can be watched. Raises NoVFS."""
     if _known:
         return
     library = ctypes.CDLL(_sqlite3.__file__)
@@ -201,22 +202,25 @@ def require() -> None:
         library.sqlite3_libversion.restype = c_char_p
         version = library.sqlite3_libversion().decode()
     except AttributeError:
-        raise NoVFS("this Python keeps SQLite's functions to itself") from None
+        raise NoVFS("the functions of SQLite are not visible in this Python") from None
     if version != sqlite3.sqlite_version:
-        raise NoVFS(f"SQLite {version} was found, and the sqlite3 module uses {sqlite3.sqlite_version}")
+        raise NoVFS(
+            f"the functions are of SQLite {version}, but the sqlite3 module uses {sqlite3.sqlite_version}"
+        )
     _known.append(_Watched(library))
 
 
 def watched_target(target: str) -> str:
-    """The target of a connection, so that it goes by the watched VFS."""
+    """The target of a connection through the watching VFS."""
     return f"{target}{'&' if '?' in target else '?'}vfs={NAME}"
 
 
 @contextmanager
 def watching(path: Path, watch: Watch) -> Iterator[None]:
-    """While inside, `watch` is told what connections with a watched target do to the files of the database.
+    """Inside, call `watch` before each operation of a connection with a watched target on the database.
 
-    All that is opened inside is closed inside. Raises NoVFS; and at the end what `watch` raised, if it did.
+    Each connection that is opened inside must be closed inside. Raises NoVFS, and at the end the first error
+    of `watch`.
     """
     require()
     known = _known[0]

@@ -1,9 +1,9 @@
-"""What of a database's files is on the disk for good, and what is not yet: what a loss of power may leave.
+"""The durable and the volatile part of a database's files: the volatile part may be lost with the power.
 
-A write is kept for good once its file is synced; that a file is there, or is not, once its folder is. Until
-then the disk may have kept it or not, in any order, a write also in part: a sector of 512 bytes is kept whole
-or not at all. (After Thanumalayan Sankaranarayana Pillai and others, "All File Systems Are Not Created
-Equal", OSDI 2014.)
+A write is durable when its file is synced; the creation or removal of a file, when its folder is synced.
+Until then the disk may keep any of these changes, in any order, and may keep a write in part: a sector of 512
+bytes is kept completely or not at all. (After Thanumalayan Sankaranarayana Pillai and others, "All File
+Systems Are Not Created Equal", OSDI 2014.)
 """
 
 import random
@@ -24,12 +24,12 @@ from failure_modes.checker.simulation.disk.operations import (
 SECTOR_BYTES = 512
 
 Image = Mapping[str, bytes]
-"""The files that are there when power is back."""
+"""The files after a loss of power."""
 
 
 @frozen
 class _Inode:
-    """A file, by whatever name. `unsynced` is what was written to it since it was last synced, in order."""
+    """A file without its name. `unsynced` has the writes since the last sync, in order."""
 
     kept: bytes
     unsynced: tuple[Write | Truncate, ...] = ()
@@ -37,30 +37,30 @@ class _Inode:
 
 @frozen
 class Entry:
-    """A change of the folder: this name now is that file, or none."""
+    """A change of the folder: the name now belongs to this inode, or to none."""
 
     file: str
     inode: int | None
 
 
 Change = Write | Truncate | Entry
-"""What may be lost."""
+"""A change that may be lost."""
 
 Keep = Callable[[tuple[Change, ...]], Iterable[Change]]
-"""Which of these changes the disk has kept."""
+"""Chooses which of these changes the disk keeps."""
 
 
 @frozen(kw_only=True)
 class Disk:
-    """The state of the disk, as a value. `after` an operation it is another."""
+    """The state of the disk, as a value."""
 
     inodes: tuple[_Inode, ...] = ()
     kept: Mapping[str, int] = field(factory=dict)
-    """The folder, as it is on the disk for good."""
+    """The durable folder."""
     seen: Mapping[str, int] = field(factory=dict)
     """The folder, as programs see it."""
     entries: tuple[Entry, ...] = ()
-    """What was changed in the folder since it was last synced."""
+    """The changes of the folder since it was last synced."""
 
     def after(self, operation: Operation) -> "Disk":
         """The state after the operation."""
@@ -91,14 +91,14 @@ class Disk:
 
     @property
     def all_kept(self) -> bool:
-        """Whether nothing can be lost."""
+        """True if nothing can be lost."""
         return not self.entries and not any(self.inodes[at].unsynced for at in self.kept.values())
 
     def image(self, keep: Keep) -> Image:
-        """What is left when the disk has kept these changes, and no other."""
+        """The files after a loss of power, if the disk keeps these changes and no others."""
         folder = dict(self.kept)
         for entry in keep(self.entries):
-            assert isinstance(entry, Entry), "what is kept is one of what was asked for"
+            assert isinstance(entry, Entry), "a kept change is one of the changes that were passed"
             if entry.inode is None:
                 folder.pop(entry.file, None)
             else:
@@ -110,7 +110,7 @@ class Disk:
 
 
 def disk_of(files: Image) -> Disk:
-    """A disk that has these files for good."""
+    """A disk on which these files are durable."""
     folder = {file: at for at, file in enumerate(sorted(files))}
     return Disk(inodes=tuple([_Inode(files[file]) for file in sorted(files)]), kept=folder, seen=folder)
 
@@ -128,19 +128,19 @@ def _changed(content: bytes, changes: Iterable[Change]) -> bytes:
     return bytes(found)
 
 
-def everything(changes: tuple[Change, ...]) -> Iterable[Change]:
-    """The disk had kept all, though it was not told to."""
+def keep_all(changes: tuple[Change, ...]) -> Iterable[Change]:
+    """Keep all changes."""
     return changes
 
 
-def nothing(changes: tuple[Change, ...]) -> Iterable[Change]:
-    """The disk had kept only what it was told to."""
+def keep_synced_only(changes: tuple[Change, ...]) -> Iterable[Change]:
+    """Keep no change that was not synced."""
     del changes
     return ()
 
 
-def some_of(chance: random.Random) -> Keep:
-    """The disk had kept some changes, in any order. A name in the folder is as it once was."""
+def keep_some_of(chance: random.Random) -> Keep:
+    """Keep some changes, each by chance. A name in the folder then has one of its former files."""
 
     def keep(changes: tuple[Change, ...]) -> Iterable[Change]:
         return [change for change in changes if chance.random() < 0.5]
@@ -148,8 +148,8 @@ def some_of(chance: random.Random) -> Keep:
     return keep
 
 
-def torn(chance: random.Random) -> Keep:
-    """The disk had kept some sectors."""
+def keep_sectors_of(chance: random.Random) -> Keep:
+    """Keep some sectors, each by chance."""
 
     def keep(changes: tuple[Change, ...]) -> Iterable[Change]:
         pieces = [piece for change in changes for piece in _pieces(change)]

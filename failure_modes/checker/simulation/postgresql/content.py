@@ -14,32 +14,32 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 def read_content(connection: Connection, layout: Layout, *, audit: bool = False) -> Content:
-    """What is in the database now: the tables of the state, and the last ids that were given.
+    """The present rows of the tables of the state, and the last id of each numbered table.
 
-    `audit`: and the audit, before those.
+    `audit`: read the audit, too, before the last ids.
     """
     tables = (*layout.tables, layout.audit) if audit and layout.audit is not None else layout.tables
-    given = " UNION ALL ".join(
+    last_ids = " UNION ALL ".join(
         [f"SELECT '{table}', last_value, is_called FROM {table}_id_seq" for table in layout.numbered]
     )
-    asked = {table: f"SELECT * FROM {table} ORDER BY id" for table in tables}
-    if given:
-        asked[SEQUENCES] = given
-    cursor = connection.execute(";".join(asked.values()))
+    queries = {table: f"SELECT * FROM {table} ORDER BY id" for table in tables}
+    if last_ids:
+        queries[SEQUENCES] = last_ids
+    cursor = connection.execute(";".join(queries.values()))
     found = []
-    for table in asked:
+    for table in queries:
         found.append((table, tuple(cursor.fetchall())))
         cursor.nextset()
     return tuple(found)
 
 
 def everything(connection: Connection, layout: Layout) -> Content:
-    """The rows of every table, the audit and the last ids that were given among them."""
+    """The rows of every table, with the audit and the last ids."""
     return read_content(connection, layout, audit=True)
 
 
 def columns_of(connection: Connection, layout: Layout) -> dict[str, tuple[str, ...]]:
-    """The columns of each table, in their order."""
+    """The columns of each table of the state, in their order."""
     return {
         table: tuple(
             [column.name for column in connection.execute(f"SELECT * FROM {table} LIMIT 0").description or ()]
@@ -49,14 +49,15 @@ def columns_of(connection: Connection, layout: Layout) -> dict[str, tuple[str, .
 
 
 def write_content(
-    connection: Connection, layout: Layout, wanted: Content, present: Content, *, audited: bool
+    connection: Connection, layout: Layout, wanted: Content, present: Content, *, empty_audit: bool
 ) -> None:
-    """Make the content what is wanted, by the rows that differ from what is present. Empty the audit.
+    """Change the present content to the wanted one. Only the rows that differ are written.
 
-    What rows refer to is not checked meanwhile, for which the role must be a superuser: no order would do.
+    Empty the audit if `empty_audit` is true. The foreign keys are not checked meanwhile, since no order of
+    the statements would satisfy them; so the role must be a superuser.
     """
     cursor = psycopg.ClientCursor(connection)
-    removed = [f"DELETE FROM {layout.audit}"] if audited and layout.audit is not None else []
+    removed = [f"DELETE FROM {layout.audit}"] if empty_audit and layout.audit is not None else []
     added: list[str] = []
     for (table, rows), (_, old) in zip(wanted, present, strict=True):
         if rows == old:
@@ -66,12 +67,12 @@ def write_content(
             continue
         kept, known = set(rows), set(old)
         removed += [f"DELETE FROM {table} WHERE id = {row[0]}" for row in old if row not in kept]
-        added += [cursor.mogrify(_writing(table, len(row)), row) for row in rows if row not in known]
+        added += [cursor.mogrify(_insert(table, len(row)), row) for row in rows if row not in known]
     if removed or added:
-        description = ["BEGIN", "SET LOCAL session_replication_role = replica", *removed, *added, "COMMIT"]
-        connection.execute(";".join(description))
+        statements = ["BEGIN", "SET LOCAL session_replication_role = replica", *removed, *added, "COMMIT"]
+        connection.execute(";".join(statements))
 
 
 @cache
-def _writing(table: str, width: int) -> str:
+def _insert(table: str, width: int) -> str:
     return f"INSERT INTO {table} VALUES ({', '.join(['%s'] * width)})"

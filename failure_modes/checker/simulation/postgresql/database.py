@@ -1,4 +1,4 @@
-"""The databases of this process of the checker: made once, emptied for each run."""
+"""The databases of this process of the checker: each is made once, and emptied for each run."""
 
 import atexit
 import os
@@ -20,19 +20,19 @@ SetUp = dict[tuple[str, tuple[Any, ...]], StatementResult]
 
 @define
 class ServerDatabase:
-    """A database at the server, a connection to watch it by, and one for each virtual process."""
+    """A database at a server, a control connection, and a connection for each virtual process."""
 
     dsn: str
     control: psycopg.Connection[tuple[Any, ...]]
-    """The same one for every world: it watches the rows, and asks the server."""
+    """The connection that reads the rows and asks the server who waits. Each world in turn uses it."""
     kind: str
-    """What made it, as the subject calls that."""
+    """The kind of database, as `Subject.database` says."""
     layout: Layout
     _pool: dict[str, tuple[PausingConnection, SetUp]] = field(factory=dict)
     _emptied: int = 0
 
     def connection(self, name: str) -> tuple[PausingConnection, SetUp]:
-        """The connection of that name, opened anew if it was closed, and what was set on it."""
+        """The open connection of that name, and the set-up statements that ran on it before."""
         known = self._pool.get(name)
         if known is None or known[0].closed:
             opened = PausingConnection.connect(self.dsn, autocommit=True, client_encoding="utf8")
@@ -40,13 +40,13 @@ class ServerDatabase:
         return known
 
     def close(self) -> None:
-        """Let go of the server."""
+        """Close all connections."""
         self.control.close()
         for connection, _ in self._pool.values():
             connection.close()
 
     def empty(self) -> None:
-        """As it was when it was made."""
+        """Remove all rows, and let the ids begin again."""
         self._emptied += 1
         audit = () if self.layout.audit is None else (self.layout.audit,)
         tables = (*self.layout.tables, *audit)
@@ -59,7 +59,7 @@ class ServerDatabase:
 
 @cache
 def _free(process: int, kind: str) -> list[ServerDatabase]:  # noqa: ARG001 (a list for each)
-    """Those of that process: what one has open is no use to its child."""
+    """The unused databases of that process: a child process cannot use the connections of its parent."""
     free: list[ServerDatabase] = []
     atexit.register(_close, free, process)
     return free
@@ -71,8 +71,8 @@ def _close(databases: list[ServerDatabase], process: int) -> None:
             database.close()
 
 
-def take(subject: Subject) -> ServerDatabase:
-    """An empty database that no other world uses. Raises NoServer."""
+def acquire(subject: Subject) -> ServerDatabase:
+    """Acquire an empty database that no other world uses. Raises NoServer."""
     free = _free(os.getpid(), subject.database)
     while free:
         database = free.pop()
@@ -87,6 +87,6 @@ def take(subject: Subject) -> ServerDatabase:
     return ServerDatabase(dsn=dsn, control=control, kind=subject.database, layout=subject.layout)
 
 
-def give_back(database: ServerDatabase) -> None:
-    """Nobody uses it any more."""
+def release(database: ServerDatabase) -> None:
+    """Let the next world use the database."""
     _free(os.getpid(), database.kind).append(database)

@@ -1,7 +1,7 @@
-"""A PostgreSQL connection that pauses the process that uses it, also where the server makes it wait.
+"""A PostgreSQL connection that pauses its process at each boundary, and while the server blocks a statement.
 
-All that psycopg waits for, it waits for in `Connection.wait`. There a statement that the server makes wait
-for a lock becomes a process that is paused.
+psycopg waits for the server in `Connection.wait` and nowhere else. There, if the statement waits for a lock,
+the process is paused.
 """
 
 import select
@@ -20,14 +20,14 @@ from failure_modes.checker.simulation.stepping import (
     Row,
     RowsOfStatement,
     StatementResult,
-    Stepped,
+    SteppedProcess,
     SteppingConnection,
 )
 
 T = TypeVar("T")
 
-LOOKING_MS = 2
-"""How long an answer is waited for before the server is asked whether the statement waits for a lock."""
+ANSWER_WAIT_MS = 2
+"""The time to wait for an answer before asking the server if the statement waits for a lock."""
 
 _CHANGES = ("INSERT", "UPDATE", "DELETE")
 _NO_TIMEOUTS = (
@@ -38,27 +38,27 @@ _DEADLOCK = "deadlock detected", "40P01"
 
 
 class PausingConnection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection that tells, in the middle of a statement, that the server makes it wait."""
+    """A connection that reports, during a statement, that the statement waits for a lock."""
 
     _is_blocked: Callable[[], bool] | None = None
-    """Asks whether it waits for a lock. None: nobody can hold one."""
+    """Returns True if the statement waits for a lock. None if no other transaction can hold one."""
     _pauses: Callable[[], None]
 
     def pause_by(self, pauses: Callable[[], None], is_blocked: Callable[[], bool] | None) -> None:
-        """Let `pauses` be called where `is_blocked` says that it waits for a lock; never, if that is None."""
+        """Call `pauses` whenever `is_blocked` returns True; never if `is_blocked` is None."""
         self._is_blocked, self._pauses = is_blocked, pauses
 
     @contextmanager
     def without_pauses(self) -> Iterator[None]:
-        """Inside, nobody is told that it waits."""
-        asks, self._is_blocked = self._is_blocked, None
+        """Inside, the connection reports no wait."""
+        is_blocked, self._is_blocked = self._is_blocked, None
         try:
             yield
         finally:
-            self._is_blocked = asks
+            self._is_blocked = is_blocked
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        """Run the exchange with the server to its end, with pauses where it waits for a lock."""
+        """Run the exchange with the server to its end, and report each wait for a lock."""
         if self._is_blocked is None:
             return super().wait(gen, interval, timeout)
         poll = select.poll()
@@ -66,7 +66,7 @@ class PausingConnection(psycopg.Connection[tuple[Any, ...]]):
             wanted = next(gen)
             while True:
                 poll.register(self.pgconn.socket, wanted_of(wanted))
-                ready = poll.poll(LOOKING_MS)
+                ready = poll.poll(ANSWER_WAIT_MS)
                 if ready:
                     wanted = gen.send(_ready_of(ready[0][1]))
                 elif self._is_blocked():
@@ -76,14 +76,14 @@ class PausingConnection(psycopg.Connection[tuple[Any, ...]]):
             return answer
 
     def has_answer(self) -> bool:
-        """Whether something has arrived."""
+        """True if the server has sent something."""
         poll = select.poll()
         poll.register(self.pgconn.socket, select.POLLIN)
         return bool(poll.poll(0))
 
 
 def wanted_of(wait: int) -> int:
-    """What psycopg waits for, as `poll` has it."""
+    """The events of `poll` for a wait of psycopg."""
     return (select.POLLIN if wait & 1 else 0) | (select.POLLOUT if wait & 2 else 0)
 
 
@@ -96,101 +96,102 @@ class PostgreSQLStepping(SteppingConnection):
     """A PostgreSQL connection of one virtual process."""
 
     closed = False
-    """As the process sees it."""
+    """False, as the process sees it: psycopg's own flag is on the real connection."""
 
     def __init__(
         self,
         connection: PausingConnection,
-        process: Stepped,
+        process: SteppedProcess,
         backends: Backends,
         set_up: dict[tuple[str, tuple[Any, ...]], StatementResult],
         *,
         alone: bool,
     ) -> None:
-        """`set_up`: what was asked to set the connection up; `alone`: no other transaction can be open."""
+        """`set_up`: the set-up statements that ran before; `alone`: no other transaction can be open."""
         super().__init__(process)
         self._connection = connection
         self._backends = backends
-        self._made = set_up
+        self._ran_before = set_up
         self._alone = alone
         self._statement = ""
         self._rows_changed = 0
-        self._is_victim = self._under_way = False
+        self._is_victim = self._is_running = False
         self.ghost: int | None = None
-        """The number of the server's process, if a statement was left under way in it."""
+        """The process id of the session at the server, if its process died during a statement."""
         self._is_new = True
-        """Whether it is still being set up."""
+        """True until `end_set_up` is called."""
         connection.pause_by(self._pauses, None if alone else self._is_blocked)
 
     def execute(self, sql: str, parameters: tuple[Any, ...] = (), /) -> Any:
-        """Run one statement, at the boundaries that it makes. What is put on record never changes."""
+        """Run one statement, with a pause at each of its boundaries. Lists become tuples, for the log."""
         return super().execute(
             sql, tuple([tuple(one) if isinstance(one, list) else one for one in parameters])
         )
 
-    def is_set_up(self) -> None:
-        """From now on each statement is a place to pause, for as long as the schedule says."""
+    def end_set_up(self) -> None:
+        """End the set-up: from now on each statement can pause, without a timeout at the server."""
         self._set_up(_NO_TIMEOUTS, ())
         self._is_new = False
 
     @property
     def pid(self) -> int:
-        """The number of the server's process for it."""
+        """The process id of the session at the server."""
         return self._connection.info.backend_pid
 
     def has_answer(self) -> bool:
-        """Whether the answer to its statement has arrived."""
+        """True if the answer to the statement has arrived."""
         return self._connection.has_answer()
 
     @property
     def place_at_server(self) -> int:
-        """Its place among those whose statement lies at the server; 0 if its does not."""
+        """The place among the sessions whose statement is at the server; 0 if this one has none there."""
         return self._backends.place_of(self)
 
     @property
     def waits(self) -> bool:
-        """Whether its statement waits for a lock, and others can change that."""
+        """True if the statement waits for a lock that another process can release."""
         return self._backends.waits(self)
 
     def close(self) -> None:
-        """Let go of the server."""
+        """Close the connection."""
         self._connection.close()
 
     def kill(self, *, close: bool) -> bool:
-        """End as a dead process does: what it had not committed is gone. Returns whether it held a lock.
+        """Roll back, as the death of the process does. Returns True if a transaction was open.
 
-        The server rolls back when it notices; a statement that waits for a lock still runs once it gets it.
+        The server rolls back when it notices the death. A statement that waits for a lock becomes a ghost: it
+        still runs when it gets the lock.
         """
         del close
         held = self.holds
-        if self._under_way:
-            self._under_way, self.ghost = False, self.pid
+        if self._is_running:
+            self._is_running, self.ghost = False, self.pid
             self._backends.abandon(self)
             self._connection.close()
         elif not self._connection.closed and self._is_open:
             with self._connection.without_pauses():
                 self._connection.execute("ROLLBACK")
-        self._backends.settle()
+        self._backends.wait_until_settled()
         return held
 
     @property
     def _is_open(self) -> bool:
-        """Whether a transaction is open, or has failed and is not yet rolled back."""
+        """True if a transaction is open, or has failed and is not rolled back yet."""
         return self._connection.info.transaction_status is not TransactionStatus.IDLE
 
     def _is_blocked(self) -> bool:
-        """A victim is not asked: until the server has cancelled its statement it seems to wait as before."""
+        """Ask the server, but not for a victim: it seems to wait until the server has cancelled it."""
         return not self._is_victim and self._backends.is_blocked(self)
 
     def _pauses(self) -> None:
-        """Pause, with the statement under way. Whoever is moved while it waits for itself is the victim."""
-        self._under_way = True
+        """Pause during the statement. If the process moves while it is in a deadlock, it is the victim."""
+        self._is_running = True
         self._process.blocked(self._statement)
-        self._under_way = False
+        self._is_running = False
         if self._backends.is_deadlocked(self):
             self._is_victim = True
             self._backends.cancel(self)
-        self._backends.goes_on(self)
+        self._backends.remove(self)
 
     def _sets_up(self, sql: str) -> bool:
         del sql
@@ -198,11 +199,11 @@ class PostgreSQLStepping(SteppingConnection):
 
     def _set_up(self, sql: str, parameters: tuple[Any, ...]) -> Any:
         key = sql, parameters
-        if key not in self._made:
+        if key not in self._ran_before:
             cursor = self._connection.execute(sql, parameters)
             rows = tuple(cursor.fetchall()) if cursor.description else ()
-            self._made[key] = StatementResult(sql, parameters, rows=rows)
-        return RowsOfStatement(self._made[key])
+            self._ran_before[key] = StatementResult(sql, parameters, rows=rows)
+        return RowsOfStatement(self._ran_before[key])
 
     def _begins(self) -> None:
         self._rows_changed = 0
@@ -211,9 +212,9 @@ class PostgreSQLStepping(SteppingConnection):
         return self._rows_changed > 0
 
     def _run(self, sql: str, parameters: tuple[Any, ...]) -> StatementResult | None:
-        """Run it to its end; it may pause on the way."""
+        """Run the statement to its end. The process may pause meanwhile."""
         if "SKIP LOCKED" in sql and not self._alone:
-            self._process.looks_for(self._backends.unheld())
+            self._process.skips_locked(self._backends.unlocked())
         columns: tuple[str, ...] = ()
         rows: tuple[Row, ...] = ()
         problem: tuple[str, int | str] | None = None
@@ -236,8 +237,8 @@ class PostgreSQLStepping(SteppingConnection):
             if error.sqlstate is None:
                 raise
             problem = _DEADLOCK if self._is_victim else (str(error).strip(), error.sqlstate)
-        if problem is not None:  # the server has rolled back by now, and so let go of its locks
-            self._process.let_go()
+        if problem is not None:  # the server has released the locks of a failed transaction
+            self._process.failed()
         return StatementResult(sql, parameters, columns, rows, None, problem, self._is_open, status)
 
     def _error(self, text: str, code: int | str) -> Exception:

@@ -1,8 +1,8 @@
 """The world on PostgreSQL: the same virtual processes, each with a session at a real server.
 
-At granularity `transaction` no two transactions overlap, and all processes may share one session; such a
-world can be put back to where it once was. At granularity `statement` each has its own, and may wait for a
-lock.
+At granularity `transaction` no two transactions overlap, and all processes share one session; such a world
+is restored by its content. At granularity `statement` each process has a session of its own and may wait for
+a lock; such a world is restored by replaying its actions.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,6 @@ from typing import Any
 
 from failure_modes.checker.experiment.granularity import Granularity
 from failure_modes.checker.simulation.content import Content
-from failure_modes.checker.simulation.host import VirtualClock
 from failure_modes.checker.simulation.postgresql.backends import Backends
 from failure_modes.checker.simulation.postgresql.content import (
     columns_of,
@@ -19,26 +18,27 @@ from failure_modes.checker.simulation.postgresql.content import (
     read_content,
     write_content,
 )
-from failure_modes.checker.simulation.postgresql.database import give_back, take
+from failure_modes.checker.simulation.postgresql.database import acquire, release
 from failure_modes.checker.simulation.postgresql.stepping import PostgreSQLStepping
 from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
-from failure_modes.checker.simulation.stepping import Connecting, SteppingConnection
+from failure_modes.checker.simulation.replayed_world import ReplayedWorld
+from failure_modes.checker.simulation.stepping import ConnectingProcess, SteppingConnection
 from failure_modes.checker.simulation.subject import Program, Subject
-from failure_modes.checker.simulation.world import World
+from failure_modes.checker.simulation.virtual_clock import VirtualClock
 
 _SHARED = "shared"
 
 
 class PostgreSQLDatabase:
-    """A database at the server, and the sessions of the processes."""
+    """A database at a server, and the sessions of the processes."""
 
     gateway_target = ":memory:"
 
     def __init__(self, subject: Subject, *, shares: bool) -> None:
-        """`shares`: no two transactions overlap, and one session is enough. Raises NoServer."""
+        """`shares`: all processes share one session, since no two transactions overlap. Raises NoServer."""
         self.subject = subject
-        self.server = take(subject)
+        self.server = acquire(subject)
         self.location = self.server.dsn
         self.backends = Backends(self.server.control, subject.layout.skips_locked)
         self.observer: Any = None
@@ -50,36 +50,36 @@ class PostgreSQLDatabase:
         return not self._shares
 
     def observe(self, clock: VirtualClock) -> None:
-        """Open it for the world itself."""
+        """Open the database for the world itself, and set `observer`."""
         self.observer = self.subject.observe(
             self.location, clock=clock, connect=lambda _: self.server.control, create=False
         )
 
-    def connection(self, process: Connecting, target: str) -> SteppingConnection:
+    def connection(self, process: ConnectingProcess, target: str) -> SteppingConnection:
         """A connection that pauses the process."""
         del target
         connection, set_up = self.server.connection(_SHARED if self._shares else process.name)
         return PostgreSQLStepping(connection, process, self.backends, set_up, alone=self._shares)
 
     def is_lost(self, connection: SteppingConnection) -> bool:
-        """True if a process died with its statement under way in it."""
+        """True if a process died while its statement ran in this session."""
         return isinstance(connection, PostgreSQLStepping) and bool(connection.ghost)
 
     def read(self) -> Content:
         """The rows of the state."""
         return read_content(self.server.control, self.subject.layout)
 
-    def write(self, wanted: Content, present: Callable[[], Content], *, audited: bool) -> None:
-        """Make the rows what is wanted, by those that differ from what is present."""
-        write_content(self.server.control, self.subject.layout, wanted, present(), audited=audited)
+    def write(self, wanted: Content, present: Callable[[], Content], *, empty_audit: bool) -> None:
+        """Change the present rows to the wanted ones."""
+        write_content(self.server.control, self.subject.layout, wanted, present(), empty_audit=empty_audit)
 
     def audit_end(self, content: Content) -> int:
-        """The audit was emptied: whatever id comes next is new."""
+        """Always 0: `write` emptied the audit, and each later id is new."""
         del content
         return 0
 
     def everything(self) -> Content:
-        """Every row of every table there is."""
+        """Every row of every table."""
         return everything(self.server.control, self.subject.layout)
 
     def columns(self) -> dict[str, tuple[str, ...]]:
@@ -87,19 +87,19 @@ class PostgreSQLDatabase:
         return columns_of(self.server.control, self.subject.layout)
 
     def empty(self) -> None:
-        """Be as it was at first: no session goes on."""
+        """End all statements at the server, and empty the database."""
         self.backends.forget()
         self.server.empty()
 
     def close(self) -> None:
-        """End what is left under way. The database is there for the next run."""
+        """End all statements at the server. The next run reuses the database."""
         try:
             self.backends.forget()
         finally:
-            give_back(self.server)
+            release(self.server)
 
 
-class PostgreSQLWorld(World):
+class PostgreSQLWorld(ReplayedWorld):
     """One run: a database, a clock, and the processes."""
 
     database: PostgreSQLDatabase
@@ -107,29 +107,25 @@ class PostgreSQLWorld(World):
     def __init__(self, subject: Subject, **options: Any) -> None:
         """Raises NoServer."""
         self._ghosts: dict[int, ProcessSnapshot] = {}
-        """Of each dead process that lingers at the server: where it stood."""
+        """The last snapshot of each dead process whose statement is still at the server, by its pid there."""
         super().__init__(subject, **options)
 
     def open_database(self, path: Path | None) -> PostgreSQLDatabase:
-        """One that is empty, at the server."""
+        """Open an empty database at the server."""
         del path
         return PostgreSQLDatabase(self.subject, shares=self.granularity is Granularity.TRANSACTION)
 
-    def process(self, name: str, program: Program) -> Process:
-        """A process of that name, not yet started."""
+    def make_process(self, name: str, program: Program) -> Process:
+        """Make a process, not yet started."""
         return PostgreSQLProcess(self, name, program)
 
     def release_locks(self, times: int = 1) -> None:
-        """Whoever waits for a lock may get it: the server is let come to rest."""
+        """Let the statements at the server get the released locks."""
         super().release_locks(times)
-        self.settle_sessions()
-
-    def settle_sessions(self) -> None:
-        """Wait until the server is at rest."""
-        self.database.backends.settle()
+        self.database.backends.wait_until_settled()
 
     def start_over(self) -> None:
-        """Be a fresh world."""
+        """Restore the state of a fresh world."""
         for process in self.processes.values():
             process.kill()
         self.database.empty()
@@ -138,37 +134,37 @@ class PostgreSQLWorld(World):
         self._ghosts.clear()
         self.clock.restore(0)
         self.lock_releases = 0
-        self.note_change()
+        self.content.note_change()
 
-    def dies(self, session: PostgreSQLStepping, snapshot: ProcessSnapshot) -> None:
-        """A process dies with its statement at the server."""
+    def add_ghost(self, session: PostgreSQLStepping, snapshot: ProcessSnapshot) -> None:
+        """Keep the snapshot of a process that dies while its statement is at the server."""
         self._ghosts[session.pid] = snapshot
 
     def extra_state(self) -> tuple[object, ...]:
-        """The ghosts: what they hold is held, and what they wait for they will get."""
-        lingers = self.database.backends.lingers
-        return tuple([snapshot for pid, snapshot in self._ghosts.items() if lingers(pid)])
+        """The ghosts: they hold locks, and will get the locks that they wait for."""
+        is_ghost = self.database.backends.is_ghost
+        return tuple([snapshot for pid, snapshot in self._ghosts.items() if is_ghost(pid)])
 
 
 class PostgreSQLProcess(Process):
-    """One virtual process, whose statement may lie at the server."""
+    """One virtual process, whose statement may be at the server while it is paused."""
 
     @property
     def waits(self) -> bool:
-        """Whether its statement waits for a lock, and others can change that."""
+        """True if its statement waits for a lock that another process can release."""
         return isinstance(self.connection, PostgreSQLStepping) and self.connection.waits
 
     @property
     def place_at_server(self) -> int:
-        """Its place among those whose statement lies at the server; 0 if its does not."""
+        """The place among the processes whose statement is at the server; 0 if this one has none there."""
         return self.connection.place_at_server if isinstance(self.connection, PostgreSQLStepping) else 0
 
     def kill(self) -> None:
-        """Die here. What was rolled back may have used up ids."""
+        """Kill the process at its boundary. The rolled back transaction may have used up ids."""
         if isinstance(self.connection, PostgreSQLStepping) and self.place_at_server:
-            assert isinstance(self.world, PostgreSQLWorld), "it is of that world"
-            self.world.dies(self.connection, self.snapshot())
+            assert isinstance(self.world, PostgreSQLWorld), "a PostgreSQL process is in a PostgreSQL world"
+            self.world.add_ghost(self.connection, self.snapshot())
         if self.in_transaction:
-            assert isinstance(self.world, PostgreSQLWorld), "it is of that world"
-            self.world.note_change()
+            assert isinstance(self.world, PostgreSQLWorld), "a PostgreSQL process is in a PostgreSQL world"
+            self.world.content.note_change()
         super().kill()

@@ -1,4 +1,4 @@
 """A PostgreSQL server for tests and runs.
 
-In it: found on the machine or brought by a package, and ended with its asker.
+The binaries are found on the machine or come with a package. The server ends with the process that uses it.
 """

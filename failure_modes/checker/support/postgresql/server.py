@@ -1,7 +1,7 @@
-"""A PostgreSQL server to test and check with: the one that the environment names, or one that is started.
+"""A PostgreSQL server for tests and runs: the environment names one, or this module starts one.
 
-What is started is a child of a keeper (`keeper.py`), lies in a fresh folder, listens on a socket in it and
-nowhere else, and is gone with its folder when the process that asked for it is, however that went.
+A started server is a child of a keeper (`keeper.py`). It has a fresh folder, and listens only on a socket in
+that folder. Server and folder go when the process that started them ends, for whatever reason.
 """
 
 import contextlib
@@ -25,75 +25,81 @@ from failure_modes.checker.support import temporary
 from failure_modes.checker.support.errors import NotInstalled
 from failure_modes.checker.support.postgresql.binaries import NAMED as NAMED_BINARIES
 from failure_modes.checker.support.postgresql.binaries import PACKAGE, WHERE, Binaries, all_binaries
-from failure_modes.checker.support.postgresql.keeper import PORT, USER, KeeperConfiguration, Refused, end_of
-from failure_modes.checker.support.postgresql.kept_server import Kept, alive, stop_all
+from failure_modes.checker.support.postgresql.keeper import (
+    PORT,
+    USER,
+    KeeperConfiguration,
+    Refused,
+    end_of_log,
+)
+from failure_modes.checker.support.postgresql.kept_server import KeptServer, alive, stop_all
 from failure_modes.checker.support.postgresql.unprivileged import Unprivileged, unprivileged
 from system.clock import Stopwatch, SystemClock
 from system.postgresql.errors import of_connection
 
 NAMED = "QUEUE_TEST_POSTGRESQL"
-"""The environment variable that names a server, as a DSN. Then none is started."""
+"""The environment variable with the DSN of a server. If set, no server is started."""
 
 READY_SECONDS = 30.0
-"""How long a server may take until it accepts connections."""
+"""The time that a server gets to accept connections."""
 
 MEMORY = Path("/dev/shm")
 MEMORY_BYTES = 500_000_000
-"""So much has to be free in memory for a server's folder to be made there."""
+"""The free memory that a server's folder in memory needs."""
 
 SOCKET_LENGTH_MAX = 99
 _CLOCK = SystemClock()
 
 
 class NoServer(NotInstalled):
-    """There is no PostgreSQL server to be had. The message says what was tried, and what to do."""
+    """There is no PostgreSQL server. The message says what was tried and what to do."""
 
 
 @frozen(kw_only=True)
 class Server:
     """A server that accepts connections."""
 
-    dsn: str = field(repr=False)  # it may hold a password
+    dsn: str = field(repr=False)  # may have a password
     version: str
     found: str
-    """How it was found, to stand after a version and a comma."""
+    """The source of the server, as text that follows a version and a comma."""
 
-    _kept: Kept | None = field(default=None, repr=False, eq=False)
+    _kept: KeptServer | None = field(default=None, repr=False, eq=False)
 
     @property
     def own(self) -> bool:
-        """Whether it was started here, and so may be restarted and stopped."""
+        """True if this process started the server, and so may restart and stop it."""
         return self._kept is not None
 
     @property
     def runs(self) -> bool:
-        """Whether it was not stopped; a server that is not our own is taken to run."""
+        """True if the server was not stopped. A named server counts as running."""
         return self._kept is None or self._kept.runs
 
     @property
     def postmaster_pid(self) -> int:
-        """The number of its first process, which is another one after a restart. Our own servers only."""
+        """The process id of its first process, which a restart changes. Started servers only."""
         return self._ours.pid
 
     @property
     def folder(self) -> Path:
-        """What holds its data, its socket and its log. Our own servers only."""
+        """The folder with its data, its socket and its log. Started servers only."""
         return self._ours.folder
 
     @property
-    def _ours(self) -> Kept:
+    def _ours(self) -> KeptServer:
         if self._kept is None:
             raise ValueError(f"the server is {self.found}: it can be neither looked into nor ended from here")
         return self._kept
 
     def describe(self) -> str:
-        """What it is and where it is from, in a line."""
+        """The version and the source of the server, in one line."""
         return f"PostgreSQL {self.version}, {self.found}"
 
     def restart(self, mode: Literal["immediate", "fast"] = "immediate") -> None:
-        """End it, start it again on the same data and socket, and wait for it.
+        """End the server, start it again on the same data and socket, and wait for it.
 
-        After `immediate` it has to recover, as after a crash. The connections there are do not outlive it.
+        After `immediate` the server recovers as after a crash. All connections to it end.
         """
         try:
             self._ours.restart(mode)
@@ -102,7 +108,7 @@ class Server:
         _wait_until_ready(self.dsn, self._ours)
 
     def stop(self) -> None:
-        """End it for good, and remove its folder. Once is enough; and each is stopped at exit."""
+        """End the server and remove its folder. A second call does nothing. Each is stopped at exit."""
         self._ours.stop()
 
 
@@ -113,9 +119,9 @@ _LOCK = threading.Lock()
 
 
 def server(*, durable: bool = False) -> Server:
-    """The server of this process: the one that the environment names, or one started when first asked for.
+    """The server of this process: the environment names it, or the first call starts one.
 
-    One that is `durable` keeps its data on a disk, waits for the disk, and has the settings of a real one.
+    A `durable` server has its data on a disk, waits for the disk, and has the settings of a real server.
     """
     with _LOCK:
         known = _SERVERS.get(durable)
@@ -145,10 +151,10 @@ def _server(durable: bool) -> Server:
 
 
 def start(binaries: Binaries, *, durable: bool = False, way: Unprivileged | None = None) -> Server:
-    """Start a server of these binaries, whatever runs already. Root runs it that `way`, or finds one."""
+    """Start a server from these binaries. Root runs it that `way`, or finds a way."""
     _clean_up_at_exit()
     try:
-        kept = Kept(
+        kept = KeptServer(
             KeeperConfiguration(
                 asker=os.getpid(),
                 binaries=str(binaries.folder),
@@ -169,9 +175,9 @@ def start(binaries: Binaries, *, durable: bool = False, way: Unprivileged | None
 
 
 def fresh_database(server: Server) -> str:
-    """The DSN of a new, empty database. It goes with our own server; from another, when this process exits.
+    """The DSN of a new, empty database. It goes with a started server, or when this process exits.
 
-    It is in UTF-8 and compares text by its bytes, whatever the server's other databases do. Raises NoServer.
+    The database is in UTF-8 and compares text by its bytes. Raises NoServer.
     """
     _clean_up_at_exit()
     try:
@@ -196,7 +202,7 @@ def _new_database(server: Server) -> str:
                 connection.execute(command.format(sql.Identifier(name), how, libc))
                 return name
             except errors.DuplicateDatabase:
-                continue  # from another machine, or a process that was killed
+                continue  # left by another machine, or by a process that was killed
             except errors.InsufficientPrivilege as error:
                 raise NoServer(
                     f"the role in {NAMED} may not create databases: give it CREATEDB, or name another one"
@@ -219,24 +225,24 @@ def _line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def _wait_until_ready(dsn: str, kept: Kept) -> None:
-    """Try until it accepts a connection. Raises NoServer when it has ended, or takes too long."""
+def _wait_until_ready(dsn: str, kept: KeptServer) -> None:
+    """Try until the server accepts a connection. Raises NoServer if it has ended or takes too long."""
     watch = Stopwatch()
     while True:
-        lives = alive(kept.pid)  # asked before the attempt: none is made after the last
+        lives = alive(kept.pid)  # read before the attempt, so that one attempt follows the end
         try:
             psycopg.connect(dsn, connect_timeout=5).close()
             return
         except psycopg.OperationalError as error:
             if not lives or watch.seconds > READY_SECONDS:
                 how = "ended at once" if not lives else f"was not ready after {READY_SECONDS:.0f} s"
-                said = f"{_line(error)}\nThe end of its log:\n{end_of(kept.folder / 'log')}"
+                said = f"{_line(error)}\nThe end of its log:\n{end_of_log(kept.folder / 'log')}"
                 raise NoServer(f"a PostgreSQL server {how}: {said}") from error
         _CLOCK.sleep(0.02)
 
 
 def _in_memory() -> Path:
-    """The folder that the environment names; else memory, where that is a folder with room in it."""
+    """The folder that the environment names; else the memory file system, if it has room."""
     chosen = temporary.named()
     if chosen is not None:
         return chosen
@@ -246,26 +252,26 @@ def _in_memory() -> Path:
 
 
 def _on_disk() -> Path:
-    """What outlives a reboot is on a disk; a folder named by the user is where the user wants it."""
+    """The folder that TMPDIR names; else a folder whose files survive a reboot."""
     lasting = Path("/var/tmp")
     named = "TMPDIR" in os.environ or not os.access(lasting, os.W_OK)
     return _short(Path(tempfile.gettempdir()) if named else lasting)
 
 
 def _short(folder: Path) -> Path:
-    """The folder, unless the path of a socket in it would be longer than the system can take."""
+    """The folder; another one if the path of a socket in it would be too long for the system."""
     longest = folder / "queue-pg-12345678" / f".s.PGSQL.{PORT}.lock"
     return folder if len(os.fsencode(longest)) <= SOCKET_LENGTH_MAX else Path("/tmp")
 
 
 @cache
 def _clean_up_at_exit() -> None:
-    """When this process ends, clean up. A child of multiprocessing runs no `atexit`."""
+    """Clean up when this process ends. A child of multiprocessing runs no `atexit`."""
     Finalize(None, _clean_up, exitpriority=5)
 
 
 def _clean_up() -> None:
-    """Stop what this process started, and drop what it made."""
+    """Stop the servers that this process started, and drop the databases that it made."""
     for server, name in _DATABASES:
         command = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
         with contextlib.suppress(psycopg.Error), psycopg.connect(server.dsn, autocommit=True) as connection:
@@ -274,7 +280,7 @@ def _clean_up() -> None:
 
 
 def _after_fork() -> None:
-    """A forked process has no server and no database until it asks for one."""
+    """Let a forked process start without a server and a database."""
     global _LOCK
     _LOCK = threading.Lock()
     _SERVERS.clear()

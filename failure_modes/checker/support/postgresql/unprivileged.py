@@ -11,7 +11,7 @@ from attrs import frozen
 
 @frozen(kw_only=True)
 class Unprivileged:
-    """How to run a program without the rights of root: what to put before it, or whom to run it as."""
+    """A way to run a program without the rights of root: a command prefix, or another user."""
 
     prefix: tuple[str, ...] = ()
     user: int | None = None
@@ -19,7 +19,7 @@ class Unprivileged:
 
 
 def unprivileged() -> Unprivileged:
-    """The way to take here; nothing to do for anyone but root. Raises OSError if there is no way."""
+    """The way for this process; an empty one if it is not root. Raises OSError if there is no way."""
     if os.geteuid() != 0:
         return Unprivileged()
     way = by_namespace() or by_user()
@@ -29,12 +29,12 @@ def unprivileged() -> Unprivileged:
 
 
 def by_namespace() -> Unprivileged | None:
-    """In a user namespace where root has another number: it can read all that root can. Linux, if allowed."""
+    """A user namespace in which root has another id, and still reads root's files. Linux only, if allowed."""
     unshare = shutil.which("unshare")
     if unshare is None:
         return None
     for one in _users():
-        for group in ((f"--map-group={one.pw_gid}",), ()):  # older ones know no groups
+        for group in ((f"--map-group={one.pw_gid}",), ()):  # older versions have no --map-group
             prefix = (unshare, "--user", f"--map-user={one.pw_uid}", *group)
             probe = subprocess.run([*prefix, "id", "-u"], capture_output=True, encoding="ascii", check=False)
             if probe.returncode == 0 and probe.stdout.strip() == str(one.pw_uid):
@@ -43,14 +43,14 @@ def by_namespace() -> Unprivileged | None:
 
 
 def by_user() -> Unprivileged | None:
-    """As another user of this machine, who has to be able to read the binaries."""
+    """Another user of this machine, who must be able to read the binaries."""
     for one in _users():
         return Unprivileged(user=one.pw_uid, group=one.pw_gid)
     return None
 
 
 def _users() -> Iterator[pwd.struct_passwd]:
-    """Users that are no root. They have to have a name: `initdb` looks it up."""
+    """The users other than root that have a name: `initdb` looks it up."""
     for name in ("postgres", "nobody"):
         try:
             yield pwd.getpwnam(name)

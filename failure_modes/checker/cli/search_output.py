@@ -1,4 +1,4 @@
-"""What the commands that search share: the search itself, its exit code, and what it says."""
+"""Common functions of the commands that search: the search, its exit code and its output."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from failure_modes.checker.campaigns.stretches import run_in_stretches
 from failure_modes.checker.cli.exits import EXIT, worst
 from failure_modes.checker.cli.output import Verdict, output, warn
 from failure_modes.checker.cli.settings_options import with_settings
-from failure_modes.checker.experiment.scope import Fault, Scope
+from failure_modes.checker.experiment.scope import Fault, Scope, guarded
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.report.progress import shown
@@ -18,22 +18,42 @@ from failure_modes.checker.traces.trace import Trace
 
 
 @frozen(kw_only=True)
-class Searched:
-    """What came of one search."""
+class SearchOutcome:
+    """The result of one search, with its exit code."""
 
     result: Result
     code: EXIT
 
     @property
     def interrupted(self) -> bool:
-        """True if it was interrupted: then no other search is begun."""
+        """True if the search was interrupted. Then no further search begins."""
         return self.result.statistics.interrupted
 
 
-def search_of(
+def run_search(
+    label: str, scope: Scope, strategy: Strategy, fault: Fault, target: Target | None, options: dict[str, Any]
+) -> Result:
+    """Run a search, and show its progress."""
+    search = _search(scope, strategy, fault, target, options)
+    with shown(label, search.examples) as progress:
+        return run(search, progress)
+
+
+def run_stretches(
+    label: str, scope: Scope, strategy: Strategy, options: dict[str, Any]
+) -> tuple[Result, Scope]:
+    """Search the guarded system with random settings, except those that the options give.
+
+    Returns the scope of the last stretch, too: a finding was found in it.
+    """
+    search = _search(scope, strategy, guarded, None, options)
+    with shown(label, search.examples) as progress:
+        return run_in_stretches(search, lambda drawn: with_settings(drawn, options), progress)
+
+
+def _search(
     scope: Scope, strategy: Strategy, fault: Fault, target: Target | None, options: dict[str, Any]
 ) -> Search:
-    """The search that the options ask for."""
     return Search(
         scope=scope,
         strategy=strategy,
@@ -45,44 +65,29 @@ def search_of(
     )
 
 
-def search_shown(what: str, search: Search) -> Result:
-    """Search, and show how far it has come."""
-    with shown(what, search.examples) as progress:
-        return run(search, progress)
-
-
-def stretches_shown(what: str, search: Search, options: dict[str, Any]) -> tuple[Result, Scope]:
-    """Search with random settings, but for those that the options give.
-
-    Returns the scope of the last stretch, too: what was found was found there.
-    """
-    with shown(what, search.examples) as progress:
-        return run_in_stretches(search, lambda scope: with_settings(scope, options), progress)
-
-
-def add_search(result: Result, scope: Scope, trace: Trace | None, code: EXIT, **said: Any) -> None:
-    """Add the result of a search to what the command says."""
+def add_search(result: Result, scope: Scope, trace: Trace | None, code: EXIT, **values: Any) -> None:
+    """Add the result of a search to the output."""
     verdict = Verdict.BROKEN if result.finding is not None else Verdict.HELD
-    if verdict is Verdict.HELD and (code is EXIT.INCONCLUSIVE or result.bound_hit):
+    if verdict is Verdict.HELD and (code is EXIT.INCONCLUSIVE or result.stopped_early):
         verdict = Verdict.INCONCLUSIVE
-    output().add(verdict, **said, store=scope.store.value, **as_json(result, trace))
+    output().add(verdict, **values, store=scope.store.value, **as_json(result, trace))
 
 
 def guarded_code(result: Result, missing: tuple[str, ...]) -> EXIT:
-    """The exit code of a search that should find nothing. Warns of what the search never met."""
+    """The exit code of a search that should find nothing. Warns of properties that were not reached."""
     if result.finding is not None:
         return EXIT.NOT_AS_EXPECTED
     if result.statistics.interrupted:
         return EXIT.INCONCLUSIVE
     if missing:
         warn(
-            f"never reached: {', '.join(missing)}; it proves nothing: try more --examples, or "
+            f"never reached: {', '.join(missing)}; so the search proves nothing: try more --examples, or "
             "a higher --weight of the actions that lead there"
         )
-    return EXIT.INCONCLUSIVE if result.bound_hit or missing else EXIT.AS_EXPECTED
+    return EXIT.INCONCLUSIVE if result.stopped_early or missing else EXIT.AS_EXPECTED
 
 
-def code_of_all(searched: list[Searched]) -> EXIT:
+def code_of_all(searched: list[SearchOutcome]) -> EXIT:
     """The exit code of several searches. Warns if the last was interrupted."""
     if any(one.interrupted for one in searched):
         warn("interrupted")
@@ -90,7 +95,7 @@ def code_of_all(searched: list[Searched]) -> EXIT:
 
 
 def skipped_described(result: Result, before: str) -> str:
-    """How many examples were skipped because another invariant broke first; begins with `before`."""
-    skipped = sorted(result.statistics.asides.items())
+    """The numbers of examples that broke another invariant first, in words after `before`; else nothing."""
+    skipped = sorted(result.statistics.off_target.items())
     description = " and ".join([f"{count} examples broke {name} first" for name, count in skipped])
     return f"{before}{description} and were skipped" if skipped else ""

@@ -1,4 +1,4 @@
-"""What a search asks of what it searches: our queue, or any other subject with a run that judges it."""
+"""The protocol of a search. `Search` implements it for our queue; another subject may implement it."""
 
 from collections import Counter
 from typing import Any, Protocol
@@ -13,22 +13,22 @@ from failure_modes.checker.oracle.run import Run
 
 @frozen(kw_only=True)
 class RunCounts:
-    """What one run met, for the statistics of a search."""
+    """The counts of one run, for the statistics of a search."""
 
     steps: int
     actions: Counter[str] = field(factory=Counter)
     outcomes: Counter[str] = field(factory=Counter)
     sometimes: Counter[str] = field(factory=Counter)
     off_target: str | None = None
-    """The invariant that broke instead of the one that is searched for."""
+    """The invariant that broke instead of the target."""
 
 
-class Searched(Protocol):
-    """What to look for, where, and for how long."""
+class SearchSpec(Protocol):
+    """The parameters of a search, and the operations on its runs."""
 
     @property
     def scope(self) -> Scope:
-        """Which processes there are, and where they pause."""
+        """The processes, and the points at which they pause."""
         ...
 
     @property
@@ -38,36 +38,36 @@ class Searched(Protocol):
 
     @property
     def seed(self) -> int:
-        """What the draws depend on."""
+        """The seed of the draws."""
         ...
 
     @property
     def examples(self) -> int:
-        """How many runs are tried."""
+        """The number of runs, at most."""
         ...
 
     @property
     def seconds_max(self) -> float | None:
-        """How long the search may take."""
+        """The time limit of the search."""
         ...
 
     @property
     def needs_ending(self) -> bool:
-        """True if each run must be finished: only then can it be judged."""
+        """True if a run can be judged only after its liveness run."""
         ...
 
     def begin(self) -> Run:
-        """A fresh run."""
+        """A new run."""
         ...
 
     def state_of(self, run: Any) -> object | None:
-        """The state that a run of this search has come to, as a value to be counted; None if none counts."""
+        """The current state of a run, as a value to count; None if states are not counted."""
         ...
 
     def counts_of(self, run: Any) -> RunCounts:
-        """What a run of this search met."""
+        """The counts of a run of this search."""
         ...
 
     def minimise(self, found: Found) -> tuple[Found, bool]:
-        """The shortest trace that breaks the same; True if every shorter one was tried."""
+        """The shortest trace with the same violation, and `is_minimal` of `minimise.Shortest`."""
         ...

@@ -1,11 +1,11 @@
-"""What `prove` says of a proof: as text, and as results in the JSON object."""
+"""The output of `prove`: text, and results in the JSON object."""
 
 import json
 
 from attrs import frozen
 
-from failure_modes.checker.cli.keeping import as_typed, shown_path
 from failure_modes.checker.cli.output import Verdict, output, show
+from failure_modes.checker.cli.paths import command_line, shown_path
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.scope import Scope, StoreKind, guarded
@@ -19,8 +19,8 @@ from failure_modes.checker.traces.trace import to_json
 
 
 @frozen(kw_only=True)
-class Proved:
-    """What was asked, and the answers: of the broken system, and with the fault put right."""
+class ProofPair:
+    """The proof of the broken system and the proof of its control, in one scope."""
 
     mode: FailureMode | None
     scope: Scope
@@ -28,16 +28,16 @@ class Proved:
     broken: ProofResult | None
     held: ProofResult | None
     wrong: tuple[str, ...]
-    """Where the answers differ from what the scenario says of its own scope."""
+    """The differences from the expected numbers of the scenario."""
 
     @property
     def answers(self) -> tuple[ProofResult, ...]:
-        """Those that there are."""
+        """The results of both proofs, without a missing one."""
         return tuple([answer for answer in (self.broken, self.held) if answer is not None])
 
     @property
     def interrupted(self) -> bool:
-        """True if a proof was interrupted: then no other is begun."""
+        """True if a proof was interrupted. Then no further proof begins."""
         return "interrupted" in [answer.bound for answer in self.answers]
 
     @property
@@ -48,22 +48,22 @@ class Proved:
         return f"{self.bounds.description}; {scope}"
 
 
-def tell(proved: Proved, keep_as: str | None, why: str) -> None:
-    """Show it, and add its results."""
+def show_proof(proved: ProofPair, keep_as: str | None, why: str) -> None:
+    """Show both proofs, and add their results to the output."""
     mode, scope = proved.mode, proved.scope
     show(f"{'guarded system' if mode is None else f'{mode.id} {mode.title}'}: {proved.description}")
     if mode is not None and proved.broken is not None:
-        _tell_broken(mode, scope, proved.broken, keep_as, why)
+        _show_broken(mode, scope, proved.broken, keep_as, why)
         _add(proved, proved.broken, mode, "broken")
     if proved.held is not None:
-        _tell_held(mode, scope, proved.held)
+        _show_held(mode, scope, proved.held)
         _add(proved, proved.held, None, "guarded")
     for wrong in proved.wrong:
-        show(f" not as its scenario.py says: {wrong}")
+        show(f" different from its scenario.py: {wrong}")
 
 
-def _add(proved: Proved, answer: ProofResult, broken: FailureMode | None, system: str) -> None:
-    """Add a result. `broken` is the failure mode where its fault was put in."""
+def _add(proved: ProofPair, answer: ProofResult, broken: FailureMode | None, system: str) -> None:
+    """Add a result. `broken` is the failure mode if the proof is of the broken system."""
     held = Verdict.HELD if answer.complete else Verdict.INCONCLUSIVE
     trace = trace_of(broken, proved.scope, answer, "")
     output().add(
@@ -78,23 +78,23 @@ def _add(proved: Proved, answer: ProofResult, broken: FailureMode | None, system
     )
 
 
-def _tell_broken(mode: FailureMode, scope: Scope, answer: ProofResult, keep_as: str | None, why: str) -> None:
+def _show_broken(mode: FailureMode, scope: Scope, answer: ProofResult, keep_as: str | None, why: str) -> None:
     trace = trace_of(mode, scope, answer, why)
     if trace is None:
-        said = "is broken in no reachable state of this scope" if answer.complete else _stopped(answer)
-        show(f" the broken system: {mode.breaks} {said}: {_counts(answer)}")
+        result = "breaks in no reachable state of this scope" if answer.complete else _stopped(answer)
+        show(f" the broken system: {mode.breaks} {result}: {_counts(answer)}")
         return
-    again = as_typed("replay", shown_path(path_of(mode, keep_as))) if keep_as else None
+    again = command_line("replay", shown_path(path_of(mode, keep_as))) if keep_as else None
     show(rendered(replay(trace), command=again, shortest=True))
     steps = steps_described(len(answer.actions))
-    show(f" no trace of fewer than {steps} breaks {mode.breaks}: {_counts(answer)}")
+    show(f" no trace with fewer than {steps} breaks {mode.breaks}: {_counts(answer)}")
 
 
-def _tell_held(mode: FailureMode | None, scope: Scope, answer: ProofResult) -> None:
+def _show_held(mode: FailureMode | None, scope: Scope, answer: ProofResult) -> None:
     trace = trace_of(None, scope, answer, "")
     if trace is not None:
-        base = mode.control if mode else guarded
-        show(rendered(replay(trace, base=base), shortest=True))
+        control = mode.control if mode else guarded
+        show(rendered(replay(trace, control=control), shortest=True))
         show(f" {_control(mode)} breaks: {_counts(answer)}")
     elif answer.complete:
         without = f"{mode.control_note}: " if mode and mode.control_note else ""
@@ -105,13 +105,13 @@ def _tell_held(mode: FailureMode | None, scope: Scope, answer: ProofResult) -> N
 
 
 def _control(mode: FailureMode | None) -> str:
-    """The system in which no fault is put in, in words."""
-    return f"the right system, {mode.control_note}," if mode and mode.control_note else "the guarded system"
+    """The control, in words."""
+    return f"the control, {mode.control_note}," if mode and mode.control_note else "the guarded system"
 
 
 def _stopped(answer: ProofResult) -> str:
     if answer.bound == "depth":
-        return f"not broken by any trace of up to {answer.depth} steps; not complete, --depth was reached"
+        return f"holds for every trace of up to {answer.depth} steps; not complete, --depth was reached"
     if answer.bound == "interrupted":
         return f"not complete: interrupted at depth {answer.depth}"
     return f"not complete: --{answer.bound} was reached at depth {answer.depth}"
@@ -119,7 +119,9 @@ def _stopped(answer: ProofResult) -> str:
 
 def _counts(answer: ProofResult) -> str:
     counts = answer.counts
-    skipped = f", {counts.off_target:,} ways ended where another invariant broke" if counts.off_target else ""
+    skipped = (
+        f", {counts.off_target:,} paths ended because another invariant broke" if counts.off_target else ""
+    )
     return (
         f"{counts.states:,} states, {counts.transitions:,} transitions, {answer.seconds:.1f} s, "
         f"{answer.peak_memory_mb:,.0f} MB{skipped}"

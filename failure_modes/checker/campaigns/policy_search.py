@@ -1,7 +1,7 @@
-"""The hunt for new failure modes: policies are switched off at random, and each invariant is searched for.
+"""Search for new failure modes: switch off random sets of policies, and search for a break of each invariant.
 
-For each trace that is found, the hunt computes which policies must be off for it. A trace that needs more
-than one of them shows a failure that no policy shows alone.
+For each trace, the module computes which policies must be off for it. If a trace needs more than one, it
+shows a failure that no policy alone shows.
 """
 
 import random
@@ -25,18 +25,18 @@ from model.invariants import INVARIANTS
 from model.state import Settings
 
 SET_MAX = 4
-"""At most so many policies are switched off at once."""
+"""The number of policies that are switched off together, at most."""
 
 ATTEMPTS_MAX = 3
-"""A job has at most so many attempts: the number is drawn for each set."""
+"""The largest number of attempts of a job. The number is drawn for each set."""
 
 LIMITED = Settings(jitter_seed=1, retries_max=2, failures_max=2, external=True)
-"""Settings under which every policy has something to do."""
+"""Settings with which every policy has an effect."""
 
 
 @frozen(kw_only=True)
 class Break:
-    """An invariant that broke with the policies `off`. It breaks only if all that are `needed` are off."""
+    """An invariant that broke with the policies `off`. Its trace needs all of `needed` to be off."""
 
     off: tuple[str, ...]
     invariant: str
@@ -46,7 +46,7 @@ class Break:
 
 @frozen(kw_only=True)
 class Trial:
-    """Policies to switch off, and how many attempts a job has then."""
+    """The policies to switch off, and the number of attempts of a job."""
 
     off: tuple[str, ...]
     attempts_max: int
@@ -54,29 +54,29 @@ class Trial:
 
 
 def trials(number: int, seed: int, *, random_settings: bool = False) -> Iterator[Trial]:
-    """So many random trials, no two of the same policies; fewer if there are fewer sets.
+    """Draw random trials with different policies; fewer than `number` if there are fewer sets.
 
     `random_settings`: each has settings of its own, too, under which every policy has something to do.
     """
     chance, names = random.Random(seed), tuple(ABSENT)
-    met: set[tuple[str, ...]] = set()
+    seen: set[tuple[str, ...]] = set()
     for _ in range(number * 20):
-        if len(met) == number:
+        if len(seen) == number:
             return
         chosen = chance.sample(names, chance.randint(1, SET_MAX))
         drawn = tuple([name for name in names if name in chosen])
-        if drawn not in met:
-            met.add(drawn)
+        if drawn not in seen:
+            seen.add(drawn)
             trial = Trial(off=drawn, attempts_max=chance.randint(1, ATTEMPTS_MAX))
-            yield evolve(trial, settings=with_all_limits(seed, len(met))) if random_settings else trial
+            yield evolve(trial, settings=with_all_limits(seed, len(seen))) if random_settings else trial
 
 
-def hunt(
+def search_without(
     scope: Scope, strategy: Strategy, trial: Trial, *, seed: int, examples: int, say: Callable[[str], None]
 ) -> Iterator[Break]:
-    """Yield what breaks with these policies off. Each invariant is the target of a search of its own.
+    """Search with these policies off, once for each invariant, and yield the breaks.
 
-    The schema has no unique indexes: the policies are judged, and the indexes would do their work.
+    The schema has no unique indexes, because an index would hide that a policy is missing.
     """
     names, settings = trial.off, evolve(trial.settings, attempts_max=trial.attempts_max)
     scope = evolve(scope, settings=settings, constraints=False)
@@ -84,11 +84,11 @@ def hunt(
         strategy = evolve(strategy, tick_seconds=ticks_of(settings))
     for rule in INVARIANTS:
         target = Target(rule.id)
-        fault, what = partial(without, names), f"{', '.join(names)} off: {rule.id}"
+        fault, label = partial(without, names), f"{', '.join(names)} off: {rule.id}"
         search = Search(
             scope=scope, strategy=strategy, fault=fault, target=target, seed=seed, examples=examples
         )
-        result = run(search, partial(_come_to, say, what), shrinking=False)
+        result = run(search, partial(_progress, say, label), shrinking=False)
         if result.finding is None:
             continue
         actions = shrink(scope, fault, target, Found(result.finding, result.actions)).actions
@@ -97,14 +97,14 @@ def hunt(
         )
 
 
-def _come_to(say: Callable[[str], None], what: str, statistics: SearchStatistics) -> None:
-    say(f"{what}, {statistics.examples:,} examples")
+def _progress(say: Callable[[str], None], label: str, statistics: SearchStatistics) -> None:
+    say(f"{label}, {statistics.examples:,} examples")
 
 
 def _needed(
     scope: Scope, names: tuple[str, ...], target: Target, actions: tuple[Action, ...]
 ) -> tuple[str, ...]:
-    """The policies that must be off so that these actions break the invariant."""
+    """The policies that must be off for these actions to break the invariant."""
     needed = names
     for name in names:
         fewer = tuple([other for other in needed if other != name])

@@ -1,4 +1,4 @@
-"""Searches and proofs whose answer counts only as a whole: an interrupted one raises KeyboardInterrupt."""
+"""Searches and proofs that run to completion, or raise KeyboardInterrupt without a result."""
 
 from failure_modes.checker.proof import proving
 from failure_modes.checker.proof.proof import Proof
@@ -8,7 +8,7 @@ from failure_modes.checker.search.machine import Result, Search
 
 
 def search(wanted: Search) -> Result:
-    """Search to the end. Raises KeyboardInterrupt."""
+    """Run a search. Raises KeyboardInterrupt."""
     result = machine.run(wanted)
     if result.statistics.interrupted:
         raise KeyboardInterrupt
@@ -16,7 +16,7 @@ def search(wanted: Search) -> Result:
 
 
 def prove(wanted: Proof, *, processes: int = 1) -> ProofResult:
-    """Prove to the end. Raises KeyboardInterrupt, and what `proving.prove` raises."""
+    """Run a proof. Raises KeyboardInterrupt, and the exceptions of `proving.prove`."""
     answer = proving.prove(wanted, processes=processes)
     if answer.bound == "interrupted":
         raise KeyboardInterrupt

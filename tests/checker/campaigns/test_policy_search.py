@@ -8,7 +8,7 @@ import sys
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.campaigns.hunting import SET_MAX, Trial, hunt, trials
+from failure_modes.checker.campaigns.policy_search import SET_MAX, Trial, search_without, trials
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import UNRESTRICTED, Strategy
 from failure_modes.checker.subject.absent_policies import ABSENT
@@ -31,7 +31,8 @@ def test_what_takes_two_policies_is_told_from_what_takes_one() -> None:
     """A masked loss needs lease and retry off; with the fence off besides, that is still what it needs."""
     trial = Trial(off=("lease", "fence", "retry"), attempts_max=1)
     found = {
-        one.invariant: one for one in hunt(SCOPE, STRATEGY, trial, seed=1, examples=100, say=lambda _: None)
+        one.invariant: one
+        for one in search_without(SCOPE, STRATEGY, trial, seed=1, examples=100, say=lambda _: None)
     }
     assert found["INV_005"].needed == ("lease", "retry")
     assert len(found["INV_005"].actions) == 3
@@ -41,14 +42,16 @@ def test_a_trial_with_more_attempts_hides_it() -> None:
     """A job that is not given up is stuck, for want of the lease alone."""
     strategy = evolve(STRATEGY, steps=10)
     trial = Trial(off=("lease", "retry"), attempts_max=2)
-    needed = [one.needed for one in hunt(SCOPE, strategy, trial, seed=1, examples=100, say=lambda _: None)]
+    needed = [
+        one.needed for one in search_without(SCOPE, strategy, trial, seed=1, examples=100, say=lambda _: None)
+    ]
     assert needed == [("lease",)]
 
 
 def test_a_job_without_a_key_is_charged_all_the_same() -> None:
     """With idempotency off no job has a key; each is charged for what it asked for, and INV_004 holds."""
     trial = Trial(off=("idempotency",), attempts_max=3)
-    found = hunt(SCOPE, UNRESTRICTED, trial, seed=0, examples=30, say=lambda _: None)
+    found = search_without(SCOPE, UNRESTRICTED, trial, seed=0, examples=30, say=lambda _: None)
     assert "INV_004" not in [one.invariant for one in found]
 
 
@@ -88,12 +91,15 @@ def test_a_hunt_that_is_ended_ends_at_once() -> None:
     )
     try:
         assert hunt_.stderr is not None
-        assert hunt_.stderr.readline().startswith("hunting, set ")
+        assert hunt_.stderr.readline().startswith("searching, set ")
         hunt_.terminate()  # as Ctrl-C, which a test's own parent may have switched off
         stdout, stderr = hunt_.communicate(timeout=60)
-        assert (hunt_.returncode, stdout) == (3, "0 of 2 sets: 0 breaks; 0 that no policy shows alone\n")
-        told = [line for line in stderr.splitlines() if not line.startswith("hunting, set ")]
-        assert told == ["interrupted"]
+        assert (hunt_.returncode, stdout) == (
+            3,
+            "0 of 2 sets: 0 breaks; 0 of them need more than one policy off\n",
+        )
+        messages = [line for line in stderr.splitlines() if not line.startswith("searching, set ")]
+        assert messages == ["interrupted"]
         with pytest.raises(ProcessLookupError):
             _until_none_is_left(hunt_.pid)
     finally:
