@@ -127,9 +127,9 @@ def explore(session: nox.Session) -> None:
 
 @nox.session
 def guarded(session: nox.Session) -> None:
-    """The long search: 20,000 examples at each granularity, and everything must have been reached."""
+    """The long search: 20,000 examples at each granularity, with random settings; all must be reached."""
     for granularity in ("transaction", "statement"):
-        options = ("--granularity", granularity, "--examples", "20000", "--reach-all")
+        options = ("--granularity", granularity, "--examples", "20000", "--reach-all", "--random-settings")
         _checker(session, "explore", *options, *session.posargs)
 
 

@@ -10,6 +10,8 @@ from attrs import field, frozen, validators
 
 PRODUCER = "producer"
 RECONCILER = "reconciler"
+RECONCILERS = (RECONCILER, "reconciler2", "reconciler3")
+"""The names of the reconcilers that there may be."""
 
 
 def _unicode(_: object, __: object, text: Any) -> None:
@@ -76,7 +78,9 @@ class Tick:
 
 @frozen(kw_only=True)
 class Reconcile:
-    """The recovery policy runs once."""
+    """The recovery policy runs once, in that reconciler."""
+
+    process: str = field(default=RECONCILER, validator=validators.in_(RECONCILERS))
 
 
 @frozen(kw_only=True)
@@ -94,7 +98,7 @@ def actor_of(action: Action) -> str | None:
         case Enqueue():
             return PRODUCER
         case Reconcile():
-            return RECONCILER
+            return action.process
         case Tick() | PowerLoss():
             return None
         case _:

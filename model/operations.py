@@ -68,17 +68,24 @@ def _bury_if_spent(draft: Draft, last: Execution) -> Draft:
 
 
 def reconcile(draft: Draft) -> Draft:
-    """End what dead workers left: each execution that was seen, whose lease has run out, by its row."""
+    """End what dead workers left: the executions that were seen, whose lease has run out, each by its row.
+
+    A run ends `reconcile_batch` of them at most: those whose lease ran out first. It ends them by their ids.
+    """
     seen = {job.id for job in draft.visible_jobs()}
-    for execution in draft.durable.executions:
+    left = [one for one in draft.durable.executions if one.job in seen and _is_left(draft, one)]
+    oldest = sorted(left, key=lambda one: (one.lease_expires_at, one.id))[: draft.settings.reconcile_batch]
+    for execution in sorted(oldest, key=lambda one: one.id):
         row = transition(draft.operation, execution.status)
-        if row is None or execution.job not in seen:
-            continue
-        if row.lease is Lease.EXPIRED and execution.lease_expires_at > draft.now:
-            continue
-        aborted = row.after is Status.ABORTED
+        aborted = row is not None and row.after is Status.ABORTED
         draft = _expire(draft, execution) if aborted else draft.move(execution)
     return draft
+
+
+def _is_left(draft: Draft, execution: Execution) -> bool:
+    """True if the operation has a row for the execution, and its lease is as the row requires."""
+    row = transition(draft.operation, execution.status)
+    return row is not None and (row.lease is not Lease.EXPIRED or execution.lease_expires_at <= draft.now)
 
 
 def by_holder(draft: Draft, execution: Execution) -> Draft:

@@ -51,7 +51,8 @@ class Settings:
 
     `jitter_seed`: full jitter, from that seed. `retries_max` in `window_ms`: the retry budget. The circuit
     breaker opens for `open_ms` after `failures_max` failures in a row. None: there is no such limit.
-    `external`: the handlers call a payment gateway, which is no part of the queue.
+    `external`: the handlers call a payment gateway, which is no part of the queue. `reconcile_batch`: so many
+    executions are ended by one run of the reconciliation, at most.
     """
 
     lease_ms: int = 30_000
@@ -64,6 +65,7 @@ class Settings:
     failures_max: int | None = None
     open_ms: int = 30_000
     external: bool = False
+    reconcile_batch: int = 500
 
 
 @frozen(kw_only=True)

@@ -13,7 +13,7 @@ from attrs import evolve
 
 from model.actions import (
     PRODUCER,
-    RECONCILER,
+    RECONCILERS,
     Action,
     Crash,
     Enqueue,
@@ -53,7 +53,7 @@ def step(
             draft = Draft(state.durable, at, state.settings, Operation.ENQUEUE, PRODUCER, visibility)
             return _committed(state, enqueue(draft, action.key))
         case Reconcile():
-            draft = Draft(state.durable, at, state.settings, Operation.RECONCILE, RECONCILER, visibility)
+            draft = Draft(state.durable, at, state.settings, Operation.RECONCILE, action.process, visibility)
             return _committed(state, reconcile(draft))
         case PowerLoss():  # what was acknowledged is kept: it takes no more than a crash of each process
             fresh = tuple([Worker(name=worker.name) for worker in state.workers])
@@ -87,8 +87,8 @@ def _remember(state: State, worker: Worker) -> State:
 
 
 def _crash(state: State, name: str) -> tuple[State, Outcome]:
-    """The process forgets everything. The producer and the reconciler have nothing to forget."""
-    if name not in (PRODUCER, RECONCILER):
+    """The process forgets everything. The producer and the reconcilers have nothing to forget."""
+    if name not in (PRODUCER, *RECONCILERS):
         if state.worker(name) is None:
             return _rejected(state, f"there is no worker {name}")
         state = _remember(state, Worker(name=name))

@@ -63,4 +63,4 @@ def _has_room(change: Change) -> bool:
     if settings.retries_max is None:
         return True
     asked_at = change.at if change.asked_at is None else change.asked_at
-    return len(change.load.left(asked_at, settings).retries) < settings.retries_max
+    return len(change.load.still_counted(asked_at, settings).retries) < settings.retries_max

@@ -6,7 +6,7 @@ from failure_modes.checker.experiment.scope import WORKER_NAMES, Granularity, Sc
 from failure_modes.checker.traces.trace import Breaks, Trace
 from model.actions import (
     PRODUCER,
-    RECONCILER,
+    RECONCILERS,
     Action,
     Crash,
     Enqueue,
@@ -61,7 +61,10 @@ def traces(draw: st.DrawFn) -> Trace:
                 attempts_max=st.integers(1, 10**9),
                 backoff_ms=_MILLISECONDS,
                 backoff_max_ms=_MILLISECONDS,
+                reconcile_batch=st.integers(1, 10**9),
             ),
+            reconcilers=st.integers(1, len(RECONCILERS)),
+            worker_attempts_max=st.none() | st.integers(1, 10**9),
         )
     )
     actions = tuple(draw(st.lists(_actions(scope), max_size=12)))
@@ -79,12 +82,12 @@ def traces(draw: st.DrawFn) -> Trace:
 
 
 def _actions(scope: Scope) -> st.SearchStrategy[Action]:
-    workers = st.sampled_from((*scope.names, PRODUCER, RECONCILER))
+    workers = st.sampled_from((*scope.names, PRODUCER, *scope.reconciler_names))
     moves = [st.builds(kind, worker=workers) for kind in (Step, Fail, Heartbeat, Crash)]
     return st.one_of(
         *moves,
         st.builds(Enqueue, key=st.text(st.characters(codec="utf-8"), min_size=1), poison=st.booleans()),
         st.builds(Tick, seconds=_MILLISECONDS.map(lambda milliseconds: milliseconds / 1000)),
         st.builds(Tick, seconds=st.integers(1, 10**9)),
-        st.just(Reconcile()),
+        st.builds(Reconcile, process=st.sampled_from(scope.reconciler_names)),
     )

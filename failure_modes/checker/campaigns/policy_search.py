@@ -11,9 +11,11 @@ from functools import partial
 from attrs import evolve, frozen
 
 from failure_modes.checker.experiment.findings import Found
+from failure_modes.checker.experiment.random_settings import with_all_limits
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Target
+from failure_modes.checker.experiment.ticks import ticks_of
 from failure_modes.checker.oracle.lockstep import run_actions
 from failure_modes.checker.search.machine import Search, SearchStatistics, run
 from failure_modes.checker.search.minimise import shrink
@@ -48,10 +50,14 @@ class Trial:
 
     off: tuple[str, ...]
     attempts_max: int
+    settings: Settings = LIMITED
 
 
-def trials(number: int, seed: int) -> Iterator[Trial]:
-    """Draw random trials with different policies; fewer than `number` if there are fewer sets."""
+def trials(number: int, seed: int, *, random_settings: bool = False) -> Iterator[Trial]:
+    """Draw random trials with different policies; fewer than `number` if there are fewer sets.
+
+    `random_settings`: each has settings of its own, too, under which every policy has something to do.
+    """
     chance, names = random.Random(seed), tuple(ABSENT)
     seen: set[tuple[str, ...]] = set()
     for _ in range(number * 20):
@@ -61,7 +67,8 @@ def trials(number: int, seed: int) -> Iterator[Trial]:
         drawn = tuple([name for name in names if name in chosen])
         if drawn not in seen:
             seen.add(drawn)
-            yield Trial(off=drawn, attempts_max=chance.randint(1, ATTEMPTS_MAX))
+            trial = Trial(off=drawn, attempts_max=chance.randint(1, ATTEMPTS_MAX))
+            yield evolve(trial, settings=with_all_limits(seed, len(seen))) if random_settings else trial
 
 
 def search_without(
@@ -71,8 +78,10 @@ def search_without(
 
     The schema has no unique indexes, because an index would hide that a policy is missing.
     """
-    names, settings = trial.off, evolve(LIMITED, attempts_max=trial.attempts_max)
+    names, settings = trial.off, evolve(trial.settings, attempts_max=trial.attempts_max)
     scope = evolve(scope, settings=settings, constraints=False)
+    if trial.settings != LIMITED:
+        strategy = evolve(strategy, tick_seconds=ticks_of(settings))
     for rule in INVARIANTS:
         target = Target(rule.id)
         fault, label = partial(without, names), f"{', '.join(names)} off: {rule.id}"

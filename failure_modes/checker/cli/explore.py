@@ -10,7 +10,8 @@ from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.explore_policies import search_policies
 from failure_modes.checker.cli.options import processes, scoped, tuned, tuning
 from failure_modes.checker.cli.output import show, warn
-from failure_modes.checker.cli.search_output import add_search, guarded_code, run_search
+from failure_modes.checker.cli.search_output import add_search, guarded_code, run_search, run_stretches
+from failure_modes.checker.cli.settings_options import settings, ticking, with_settings
 from failure_modes.checker.experiment.scope import Scope, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.report.rendering import rendered
@@ -30,34 +31,44 @@ EXPLORE_EXAMPLES = 2_000
 
 @command()
 @tuning(examples=EXPLORE_EXAMPLES)
+@settings
+@click.option("--random-settings", is_flag=True, help="Draw the settings of each 25 examples from --seed.")
 @click.option("--reach-all", is_flag=True, help="Exit with 3 unless every `sometimes` property was reached.")
 @click.option("--save", "file", type=click.Path(path_type=Path), help="Write the trace of a violation here.")
 @click.option(
     "--off", type=click.IntRange(1, 200), help="Instead, switch off this number of random sets of policies."
 )
 @processes("With --off: processes that share the sets.")
-def explore(file: Path | None, *, reach_all: bool, off: int | None, **options: Any) -> EXIT:
+def explore(
+    file: Path | None, *, reach_all: bool, off: int | None, random_settings: bool, **options: Any
+) -> EXIT:
     """Search the guarded system with every action allowed, and show what was reached.
 
     With --off: switch off random sets of policies, and show which invariants break and which policies must be
-    off for each break.
+    off for each break. With --random-settings, the settings that the options give stay as they are.
     """
-    scope, strategy = scoped(Scope(), options), tuned(UNRESTRICTED, options)
+    scope = with_settings(scoped(Scope(), options), options)
+    strategy = ticking(tuned(UNRESTRICTED, options), Scope(), scope)
     if off is not None:
         if reach_all or file is not None:
             raise click.UsageError("--off cannot be used with --reach-all or --save: it searches for breaks")
-        return search_policies(scope, strategy, off, options)
-    result = run_search("exploring the guarded system", scope, strategy, guarded, None, options)
+        return search_policies(scope, strategy, off, options, random_settings=random_settings)
+    label = "exploring the guarded system"
+    if random_settings:
+        result, scope = run_stretches(label, scope, strategy, options)
+    else:
+        result = run_search(label, scope, strategy, guarded, None, options)
     trace = trace_of(None, scope, result, "found by exploring the guarded system")
     if trace is not None:
         show(rendered(replay(trace)))
     show(f"explored the guarded system: {totals(result)}")
-    show(everything_reached(scope, result))
+    wanted = properties(scope, random_settings=random_settings)
+    show(everything_reached(wanted, result))
     if trace is not None and file is not None:
         save(file, trace)
     if result.statistics.interrupted:
         warn("interrupted")
-    missing = unreached(properties(scope) if reach_all else (), result)
+    missing = unreached(wanted if reach_all else (), result)
     code = guarded_code(result, missing)
     add_search(result, scope, trace, code, unreached=list(missing), **explored(result))
     return code

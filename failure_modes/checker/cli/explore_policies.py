@@ -4,7 +4,7 @@ from typing import Any
 
 from attrs import frozen
 
-from failure_modes.checker.campaigns.policy_search import Break, Trial, search_without, trials
+from failure_modes.checker.campaigns.policy_search import LIMITED, Break, Trial, search_without, trials
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import processes_for
 from failure_modes.checker.cli.output import Verdict, output, show, warn
@@ -29,13 +29,15 @@ class _SetSearch:
     label: str
 
 
-def search_policies(scope: Scope, strategy: Strategy, number: int, options: dict[str, Any]) -> EXIT:
+def search_policies(
+    scope: Scope, strategy: Strategy, number: int, options: dict[str, Any], *, random_settings: bool = False
+) -> EXIT:
     """Search with random sets of policies switched off.
 
     As expected unless the guarded system breaks. Inconclusive if the search ended before all sets were tried.
     """
     seed, watch, limit = options["seed"], Stopwatch(), options["seconds"]
-    chosen = tuple(trials(number, seed))
+    chosen = tuple(trials(number, seed, random_settings=random_settings))
     searches = [
         _SetSearch(
             trial=trial,
@@ -79,7 +81,8 @@ def _found(search: _SetSearch) -> tuple[Break, ...]:
 def _show(search: _SetSearch, breaks: tuple[Break, ...]) -> None:
     trial = search.trial
     attempts = f"{trial.attempts_max} attempt{'s' * (trial.attempts_max > 1)} a job"
-    show(f"off: {', '.join(trial.off)}; {attempts}")
+    drawn = "" if trial.settings == LIMITED else f"; {Scope(settings=trial.settings).description}"
+    show(f"off: {', '.join(trial.off)}; {attempts}{drawn}")
     for one in breaks:
         show(f"   {one.invariant} in {steps_described(len(one.actions))}, {_described(one)}")
 

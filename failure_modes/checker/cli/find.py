@@ -27,6 +27,7 @@ from failure_modes.checker.cli.search_output import (
     run_search,
     skipped_described,
 )
+from failure_modes.checker.cli.settings_options import as_given, settings, ticking, with_settings
 from failure_modes.checker.experiment.catalogue import FailureMode, failure_mode
 from failure_modes.checker.experiment.target import DIVERGENCE, Target
 from failure_modes.checker.report.rendering import rendered
@@ -44,6 +45,7 @@ FIND_EXAMPLES = 5_000
 @BREAKS
 @click.option("--diverges", is_flag=True, help="Look for the first divergence from the model instead.")
 @tuning(examples=FIND_EXAMPLES)
+@settings
 @KEEP
 @WHY
 def find(
@@ -81,7 +83,8 @@ def find_each(
 
 def _find_one(mode: FailureMode, keep_as: str | None, why: str, options: dict[str, Any]) -> SearchOutcome:
     """Search for the target, show the result, and keep the trace if `keep_as` is a name."""
-    scope, strategy = scoped(mode.scope, options), tuned(mode.strategy, options)
+    scope = with_settings(scoped(mode.scope, options), options)
+    strategy = ticking(tuned(mode.strategy, options), mode.scope, scope)
     check_store(mode, scope)
     target = DIVERGENCE if options["diverges"] else mode.target
     label = f"{mode.id}: searching for {f'a break of {target}' if target.invariant else target}"
@@ -153,4 +156,4 @@ def _again(mode: FailureMode, options: dict[str, Any]) -> str:
             given += [f"--{key}", str(options[key])]
     for action, weight in options["weights"]:
         given += ["--weight", f"{action}={weight}"]
-    return command_line("find", mode.id, *given)
+    return command_line("find", mode.id, *given, *as_given(options))

@@ -15,6 +15,7 @@ from failure_modes.checker.cli.search_output import (
     guarded_code,
     run_search,
 )
+from failure_modes.checker.cli.settings_options import settings, ticking, with_settings
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.oracle.sometimes import unknown_of
 from failure_modes.checker.report.rendering import rendered
@@ -29,6 +30,7 @@ from failure_modes.checker.traces.trace import Trace
 @click.argument("mode", metavar="FM", type=Mode())
 @BREAKS
 @tuning(examples=None)
+@settings
 def prevent(mode: FailureMode, breaks: str | None, **options: Any) -> EXIT:
     """Run FM's search without the fault: nothing may break, and the danger must be reached."""
     return code_of_all(
@@ -51,7 +53,8 @@ def _try_one(mode: FailureMode, options: dict[str, Any]) -> SearchOutcome:
     """Search the control for any break, and show the result."""
     if (unknown := unknown_of(mode.expected.must_reach)) is not None:
         fail(f"{mode.id}: must_reach in its scenario.py: {unknown}")
-    scope, strategy = scoped(mode.scope, options), tuned(mode.strategy, options)
+    scope = with_settings(scoped(mode.scope, options), options)
+    strategy = ticking(tuned(mode.strategy, options), mode.scope, scope)
     check_store(mode, scope)
     label = f"{mode.id}: searching without the fault"
     result = run_search(label, scope, strategy, mode.control, None, options)

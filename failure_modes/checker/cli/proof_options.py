@@ -46,7 +46,7 @@ def tick_seconds(command: Command) -> Command:
         "--tick-seconds",
         type=Seconds(0.001, 1e9),
         multiple=True,
-        help="The length of a tick; may be given more than once.",
+        help="The length of a tick; may be given more than once. Default: it follows from the settings.",
     )(command)
 
 

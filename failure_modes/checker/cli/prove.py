@@ -35,9 +35,11 @@ from failure_modes.checker.cli.proof_options import (
     tick_seconds,
 )
 from failure_modes.checker.cli.proof_output import ProofPair, show_proof
+from failure_modes.checker.cli.settings_options import settings, with_settings
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.scope import Scope, guarded
+from failure_modes.checker.experiment.ticks import waits_of
 from failure_modes.checker.proof.alphabet import Alphabet
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove as explore_all
@@ -55,6 +57,7 @@ from failure_modes.checker.traces.database import keep
 @WORKERS
 @counted
 @tick_seconds
+@settings
 @GRANULARITY
 @STORE
 @click.option("--depth", type=click.IntRange(1), help="Stop after traces of this length.")
@@ -102,10 +105,13 @@ def prove_each(mode: FailureMode | None, breaks: str | None, options: dict[str, 
 
 def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> ProofPair:
     """Prove one break, and show the result. If `held` is true, prove its control, too."""
-    scope = scoped(Scope() if mode is None else mode.scope, options)
+    usual = Scope() if mode is None else mode.scope
+    scope = with_settings(scoped(usual, options), options)
     if mode is not None:
         check_store(mode, scope)
     bounds = bounds_of(mode, options)
+    if scope.settings != usual.settings and not options["tick_seconds"]:
+        bounds = evolve(bounds, tick_seconds=waits_of(scope.settings))
     if bounds.power_losses:
         scope = evolve(scope, power_loss=True)
     if scope.power_loss:

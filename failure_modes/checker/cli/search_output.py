@@ -4,10 +4,12 @@ from typing import Any
 
 from attrs import frozen
 
+from failure_modes.checker.campaigns.stretches import run_in_stretches
 from failure_modes.checker.cli.exits import EXIT, code_of_finding, worst
 from failure_modes.checker.cli.output import Verdict, output, warn
+from failure_modes.checker.cli.settings_options import with_settings
 from failure_modes.checker.experiment.findings import Finding
-from failure_modes.checker.experiment.scope import Fault, Scope
+from failure_modes.checker.experiment.scope import Fault, Scope, guarded
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.report.progress import shown
@@ -34,7 +36,27 @@ def run_search(
     label: str, scope: Scope, strategy: Strategy, fault: Fault, target: Target | None, options: dict[str, Any]
 ) -> Result:
     """Run a search, and show its progress."""
-    search = Search(
+    search = _search(scope, strategy, fault, target, options)
+    with shown(label, search.examples) as progress:
+        return run(search, progress)
+
+
+def run_stretches(
+    label: str, scope: Scope, strategy: Strategy, options: dict[str, Any]
+) -> tuple[Result, Scope]:
+    """Search the guarded system with random settings, except those that the options give.
+
+    Returns the scope of the last stretch, too: a finding was found in it.
+    """
+    search = _search(scope, strategy, guarded, None, options)
+    with shown(label, search.examples) as progress:
+        return run_in_stretches(search, lambda drawn: with_settings(drawn, options), progress)
+
+
+def _search(
+    scope: Scope, strategy: Strategy, fault: Fault, target: Target | None, options: dict[str, Any]
+) -> Search:
+    return Search(
         scope=scope,
         strategy=strategy,
         fault=fault,
@@ -43,8 +65,6 @@ def run_search(
         examples=options["examples"],
         seconds_max=options["seconds"],
     )
-    with shown(label, search.examples) as progress:
-        return run(search, progress)
 
 
 def add_search(result: Result, scope: Scope, trace: Trace | None, code: EXIT, **values: Any) -> None:

@@ -1,14 +1,15 @@
-"""Canonical names: two traces that differ only in the names of workers and keys are one trace."""
+"""Canonical names: two traces that differ only in the names of processes and keys are one trace."""
 
 from attrs import evolve
 
 from failure_modes.checker.experiment.scope import WORKER_NAMES
-from model.actions import Action, Crash, Enqueue, Fail, Heartbeat, Step
+from model.actions import RECONCILERS, Action, Crash, Enqueue, Fail, Heartbeat, Reconcile, Step
 
 
 def canonical(actions: tuple[Action, ...]) -> tuple[Action, ...]:
-    """Rename workers and keys in the order in which they first appear."""
+    """Rename workers, reconcilers and keys in the order in which they first appear."""
     workers: dict[str, str] = {}
+    reconcilers: dict[str, str] = {}
     keys: dict[str, str] = {}
     renamed: list[Action] = []
     for action in actions:
@@ -19,6 +20,12 @@ def canonical(actions: tuple[Action, ...]) -> tuple[Action, ...]:
         elif isinstance(action, Step | Fail | Heartbeat | Crash) and action.worker in WORKER_NAMES:
             new = workers.setdefault(action.worker, WORKER_NAMES[len(workers)])
             renamed.append(type(action)(worker=new))
+        elif isinstance(action, Reconcile):
+            name = reconcilers.setdefault(action.process, RECONCILERS[len(reconcilers)])
+            renamed.append(Reconcile(process=name))
+        elif isinstance(action, Step | Crash) and action.worker in RECONCILERS:
+            name = reconcilers.setdefault(action.worker, RECONCILERS[len(reconcilers)])
+            renamed.append(type(action)(worker=name))
         else:
             renamed.append(action)
     return tuple(renamed)

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from enum import StrEnum
 
-from attrs import field, frozen, validators
+from attrs import evolve, field, frozen, validators
 
 from failure_modes.checker.experiment.granularity import Granularity as Granularity
+from model.actions import PRODUCER, RECONCILERS
 from model.state import Settings
-from system.policies import CircuitBreaker, Policies, Retry, RetryBudget
+from system.policies import CircuitBreaker, Policies, Reconciliation, Retry, RetryBudget
 from system.queue import Queue
 from system.store import Store
 
@@ -33,6 +34,12 @@ class Scope:
     """True if writes and syncs are recorded, so that power may fail."""
     constraints: bool = True
     """True if the schema has its unique indexes. They make the effects of some faults impossible."""
+    reconcilers: int = field(default=1, validator=[validators.ge(1), validators.le(len(RECONCILERS))])
+    worker_attempts_max: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
+    """The attempts in the policies of all processes but the producer; None: as in the settings.
+
+    A job has the number that its producer gave it, so this number must change nothing.
+    """
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -40,24 +47,53 @@ class Scope:
         return tuple(WORKER_NAMES[: self.workers])
 
     @property
+    def reconciler_names(self) -> tuple[str, ...]:
+        """The reconcilers' names."""
+        return RECONCILERS[: self.reconcilers]
+
+    def settings_of(self, process: str) -> Settings:
+        """The settings of the policies that the process of that name has."""
+        if self.worker_attempts_max is None or process == PRODUCER:
+            return self.settings
+        return evolve(self.settings, attempts_max=self.worker_attempts_max)
+
+    @property
     def description(self) -> str:
         """The workers, and the settings that differ from the defaults: `2 workers, 1 retry in 60 s`."""
         settings, usual = self.settings, Settings()
         words = [_counted(self.workers, "worker", "workers")]
+        if self.reconcilers > 1:
+            words.append(f"{self.reconcilers} reconcilers")
+        if settings.lease_ms != usual.lease_ms:
+            words.append(f"leases of {_seconds(settings.lease_ms)}")
         if settings.attempts_max != usual.attempts_max:
             words.append(f"{_counted(settings.attempts_max, 'attempt', 'attempts')} a job")
+        if self.worker_attempts_max is not None:
+            words.append(f"{self.worker_attempts_max} in the policies of the workers")
+        backoff = settings.backoff_ms, settings.backoff_max_ms
+        if backoff != (usual.backoff_ms, usual.backoff_max_ms):
+            words.append(f"backoff from {_seconds(backoff[0])} to {_seconds(backoff[1])}")
         if settings.jitter_seed is not None:
             words.append("backoff with jitter")
         if settings.retries_max is not None:
             retries = _counted(settings.retries_max, "retry", "retries")
-            words.append(f"{retries} in {settings.window_ms / 1000:g} s")
+            words.append(f"{retries} in {_seconds(settings.window_ms)}")
         if settings.failures_max is not None:
-            words.append(f"a breaker that opens at failure {settings.failures_max}")
+            opens = f"a breaker that opens at failure {settings.failures_max}"
+            usually = settings.open_ms == usual.open_ms
+            words.append(opens if usually else f"{opens} for {_seconds(settings.open_ms)}")
+        if settings.reconcile_batch != usual.reconcile_batch:
+            batch = _counted(settings.reconcile_batch, "execution", "executions")
+            words.append(f"{batch} in a run of the reconciliation")
         if settings.external:
             words.append("handlers that call a gateway")
         if not self.constraints:
             words.append("no unique indexes")
         return ", ".join(words)
+
+
+def _seconds(milliseconds: int) -> str:
+    return f"{milliseconds / 1000:.12g} s"
 
 
 def _counted(number: int, one: str, many: str) -> str:
@@ -83,5 +119,6 @@ def build_queue(store: Store, settings: Settings, fault: Fault) -> Queue:
     )
     budget = RetryBudget(retries_max=settings.retries_max, window_seconds=settings.window_ms / 1000)
     breaker = CircuitBreaker(failures_max=settings.failures_max, open_seconds=settings.open_ms / 1000)
-    policies = Policies(retry=retry, budget=budget, breaker=breaker)
+    reconcile = Reconciliation(batch=settings.reconcile_batch)
+    policies = Policies(retry=retry, budget=budget, breaker=breaker, reconcile=reconcile)
     return fault(Queue(store=store, policies=policies, lease_seconds=settings.lease_ms / 1000))

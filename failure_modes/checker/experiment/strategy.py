@@ -13,7 +13,6 @@ from failure_modes.checker.experiment.scope import Granularity, Scope
 from model.actions import (
     ACTIONS,
     PRODUCER,
-    RECONCILER,
     Action,
     Crash,
     Enqueue,
@@ -110,22 +109,17 @@ class Strategy:
             case "Heartbeat":
                 yield from (Heartbeat(worker=worker) for worker in workers)
             case "Reconcile":
-                yield Reconcile()
+                yield from (Reconcile(process=name) for name in scope.reconciler_names)
             case "PowerLoss":
                 yield PowerLoss()
 
     def _helpers(self, scope: Scope) -> tuple[str, ...]:
-        """The producer and the reconciler, if they can pause in an operation; else they need no `Step`."""
+        """The producer and the reconcilers, if they can pause in an operation; else they need no `Step`."""
         if scope.granularity is Granularity.TRANSACTION and not self.helpers_pause:
             return ()
         weights = dict(self.weights)
-        return tuple(
-            [
-                name
-                for name, action in ((PRODUCER, "Enqueue"), (RECONCILER, "Reconcile"))
-                if weights.get(action)
-            ]
-        )
+        producers = (PRODUCER,) if weights.get("Enqueue") else ()
+        return (*producers, *(scope.reconciler_names if weights.get("Reconcile") else ()))
 
 
 def _continues(action: Action) -> str | None:

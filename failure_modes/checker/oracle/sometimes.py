@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from failure_modes.checker.simulation.stepping import CALL
+from model.actions import RECONCILER
 from model.events import EventKind, Operation, Reason
 from model.limits import has_room
-from model.state import Settings
+from model.state import HELD, Settings, Status
 
 if TYPE_CHECKING:
     from failure_modes.checker.oracle.records import Record
@@ -32,9 +33,10 @@ OF_POISON = "a poison job killed its worker"
 OF_GATEWAY = "the gateway recognised a key"
 OF_POWER = "power was lost"
 OF_LIMITS = ("a retry was passed over", "the breaker opened", "the breaker closed")
+OF_SETTINGS = ("a reconciliation left some to the next", "a second reconciler ended an execution")
 OF_ROWS = ("a lease passed over a job", "a deadlock was broken")
-SOMEWHERE = (OF_POISON, OF_GATEWAY, OF_POWER, *OF_LIMITS, *OF_ROWS)
-"""Situations that need poison jobs, a gateway, a loss of power, limits, or locks on rows."""
+SOMEWHERE = (OF_POISON, OF_GATEWAY, OF_POWER, *OF_LIMITS, *OF_SETTINGS, *OF_ROWS)
+"""Situations that need poison jobs, a gateway, a loss of power, settings, or locks on rows."""
 
 AT_STATEMENTS = (
     "a crash fell inside a transaction",
@@ -54,6 +56,8 @@ def reached(record: "Record", settings: Settings) -> Iterator[str]:
     """The situations that one action met."""
     if _passed_over_a_retry(record, settings):
         yield "a retry was passed over"
+    if _left_some(record, settings):
+        yield OF_SETTINGS[0]
     if record.moved.ran == CALL and record.after == record.before:
         yield OF_GATEWAY
     if record.passed_over:
@@ -63,6 +67,8 @@ def reached(record: "Record", settings: Settings) -> Iterator[str]:
     if record.blocked:
         yield "a process waited for a lock"
     for event in record.events:
+        if event.operation == Operation.RECONCILE and event.after and event.actor != RECONCILER:
+            yield OF_SETTINGS[1]
         match event.event, event.operation, event.reason:
             case EventKind.EXPIRED, operation, _:
                 yield "a lease expired"
@@ -89,6 +95,16 @@ def reached(record: "Record", settings: Settings) -> Iterator[str]:
                     yield "recovery finished a commit"
                 if event.execution and record.after.execution(event.execution).attempt > 1:
                     yield "a retry succeeded"
+
+
+def _left_some(record: "Record", settings: Settings) -> bool:
+    """True if a reconciliation ended as many executions as it may, and there were more."""
+    if record.model is None or record.model.operation is not Operation.RECONCILE:
+        return False
+    ended = sum(event.after is not None for event in record.events)
+    held = (*HELD, Status.COMMITTED)
+    left = [one for one in record.after.executions if one.status in held]
+    return ended == settings.reconcile_batch and any(one.lease_expires_at <= record.now for one in left)
 
 
 def _passed_over_a_retry(record: "Record", settings: Settings) -> bool:

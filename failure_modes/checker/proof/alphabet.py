@@ -6,7 +6,6 @@ from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.subject.programs import can
 from model.actions import (
     PRODUCER,
-    RECONCILER,
     Action,
     Crash,
     Enqueue,
@@ -27,7 +26,7 @@ class Alphabet:
     """The actions of a scope in a fixed order, and what each of them spends."""
 
     def __init__(self, scope: Scope, bounds: Bounds) -> None:
-        self.names = (*scope.names, PRODUCER, RECONCILER)
+        self.names = (*scope.names, PRODUCER, *scope.reconciler_names)
         self._bounds = bounds
         self.actions: tuple[Action, ...] = (
             *[Step(worker=name) for name in self.names],
@@ -37,7 +36,7 @@ class Alphabet:
             *[Crash(worker=name) for name in self.names],
             *[Fail(worker=name) for name in scope.names],
             *[Heartbeat(worker=name) for name in scope.names],
-            Reconcile(),
+            *[Reconcile(process=name) for name in scope.reconciler_names],
             PowerLoss(),
         )
         if bounds.power_losses and not scope.power_loss:

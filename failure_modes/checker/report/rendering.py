@@ -6,6 +6,7 @@ replays the trace.
 """
 
 from failure_modes.checker.experiment.findings import Finding
+from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.oracle.describe import (
     changes,
     contrast,
@@ -30,6 +31,9 @@ def rendered(replayed: Replayed, *, command: str | None = None, shortest: bool =
     lines = [
         headline(f"{name}, guarded" if replayed.guarded and mode else name, finding, run, shortest=shortest)
     ]
+    usual = mode.scope if mode else Scope()
+    if run.scope.description != usual.description:
+        lines.append(f" scope: {run.scope.description}")
     lines.append(table(run, finding))
     if finding is not None:
         lines.append(verdict(finding, run, None if replayed.guarded or mode is None else mode.policy))

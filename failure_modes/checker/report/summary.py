@@ -6,7 +6,7 @@ from typing import Any
 
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.scope import Granularity, Scope
-from failure_modes.checker.oracle.sometimes import ANYWHERE, AT_STATEMENTS
+from failure_modes.checker.oracle.sometimes import ANYWHERE, AT_STATEMENTS, OF_GATEWAY, OF_LIMITS, OF_SETTINGS
 from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.search.machine import Result
 from failure_modes.checker.traces.trace import Breaks, Trace, to_json
@@ -77,10 +77,14 @@ def unreached(wanted: tuple[str, ...], result: Result) -> tuple[str, ...]:
     return tuple([name for name in wanted if not result.statistics.sometimes[name]])
 
 
-def properties(scope: Scope) -> tuple[str, ...]:
-    """All `sometimes` properties that are possible at the granularity of the scope."""
+def properties(scope: Scope, *, random_settings: bool = False) -> tuple[str, ...]:
+    """All `sometimes` properties that are possible at the granularity of the scope.
+
+    `random_settings`: with those that only some settings make possible.
+    """
     at_statements = scope.granularity is Granularity.STATEMENT
-    return ANYWHERE + (AT_STATEMENTS if at_statements else ())
+    of_settings = (*OF_LIMITS, OF_GATEWAY, *OF_SETTINGS) if random_settings else ()
+    return ANYWHERE + of_settings + (AT_STATEMENTS if at_statements else ())
 
 
 def reached(wanted: tuple[str, ...], result: Result) -> str:
@@ -88,15 +92,15 @@ def reached(wanted: tuple[str, ...], result: Result) -> str:
     return _counts("reached", Counter({name: result.statistics.sometimes[name] for name in wanted}))
 
 
-def everything_reached(scope: Scope, result: Result) -> str:
-    """All counts of a search, and the age of its last new state."""
+def everything_reached(wanted: tuple[str, ...], result: Result) -> str:
+    """All counts of a search, those of the wanted properties too, and the age of its last new state."""
     statistics = result.statistics
     since = statistics.examples - statistics.last_new_state
     return "\n".join(
         [
             _counts("actions", statistics.actions),
             _counts("outcomes", statistics.outcomes),
-            _counts("sometimes", Counter({name: statistics.sometimes[name] for name in properties(scope)})),
+            _counts("sometimes", Counter({name: statistics.sometimes[name] for name in wanted})),
             f" last new state: {since:,} examples before the end",
         ]
     )

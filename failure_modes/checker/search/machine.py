@@ -140,9 +140,18 @@ class Result:
     """True if every shorter trace with at most as many of each event was tried, and none fails."""
 
 
-def run(search: SearchSpec, progress: Progress = _no_progress, *, shrinking: bool = True) -> Result:
-    """Run a search, and minimise the trace of its finding. `progress` is called after each example."""
-    statistics = SearchStatistics()
+def run(
+    search: SearchSpec,
+    progress: Progress = _no_progress,
+    *,
+    shrinking: bool = True,
+    statistics: SearchStatistics | None = None,
+) -> Result:
+    """Run a search, and minimise the trace of its finding. `progress` is called after each example.
+
+    `statistics`: those of the searches before this one, if it continues them.
+    """
+    statistics = SearchStatistics() if statistics is None else statistics
     machine = machine_of(search, statistics, progress)
     found: Found | None = None
     is_minimal = False

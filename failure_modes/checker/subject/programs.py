@@ -12,7 +12,7 @@ from failure_modes.checker.simulation.process_snapshot import ProcessState
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.subject.abstraction import read_answer
 from failure_modes.checker.subject.handler import handle
-from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Fail, Heartbeat, Reconcile
+from model.actions import PRODUCER, RECONCILERS, Action, Crash, Enqueue, Fail, Heartbeat, Reconcile
 from system.queue import Queue
 from system.worker import Worker
 
@@ -120,5 +120,5 @@ def can(name: str, place: ProcessState, action: Action) -> bool:
         case Heartbeat():
             return place.at is PausePoint.HANDLER
         case _:
-            idle = place.at is PausePoint.IDLE and name in (PRODUCER, RECONCILER)
+            idle = place.at is PausePoint.IDLE and name in (PRODUCER, *RECONCILERS)
             return not idle and not place.waits

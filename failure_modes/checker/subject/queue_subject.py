@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 from failure_modes.checker.experiment.scope import Fault, Scope, StoreKind, build_queue
 from failure_modes.checker.simulation.subject import Client, Layout, Program
 from failure_modes.checker.subject.programs import produce, reconcile, work
-from model.actions import PRODUCER, RECONCILER
+from model.actions import PRODUCER
 from system.clock import ManualClock
 from system.queue import Queue
 from system.schema import UNIQUE
@@ -59,8 +59,9 @@ class QueueSubject:
         return self.scope.settings.external
 
     def programs(self) -> Mapping[str, Program]:
-        """The workers, the producer and the reconciler."""
-        return dict.fromkeys(self.scope.names, work) | {PRODUCER: produce, RECONCILER: reconcile}
+        """The workers, the producer and the reconcilers."""
+        workers, reconcilers = self.scope.names, self.scope.reconciler_names
+        return dict.fromkeys(workers, work) | {PRODUCER: produce} | dict.fromkeys(reconcilers, reconcile)
 
     def create(self, location: str) -> None:
         """Make an empty queue."""
@@ -94,7 +95,7 @@ class QueueSubject:
         options: dict[str, Any] = {"clock": process, "connect": process.connect, "tokens": constant_token}
         store: Store = (SQLiteStore if self._on_sqlite else _store_at_server())(location, **options)
         process.end_set_up()
-        return build_queue(store, self.scope.settings, self.fault)
+        return build_queue(store, self.scope.settings_of(process.name), self.fault)
 
     def keeps_nothing(self, part: Any) -> bool:
         """True for the stores, which keep nothing between two transactions."""

@@ -7,6 +7,7 @@ from attrs import fields
 
 from failure_modes.checker.experiment.scope import WORKER_NAMES, Granularity, Scope, StoreKind
 from failure_modes.checker.support.errors import FileError
+from model.actions import RECONCILERS
 from model.state import Settings
 from system.settings import WHOLE_LEAST, WHOLE_MAX
 
@@ -25,13 +26,15 @@ _BESIDES: dict[str, type] = {
     "failures_max": int,
     "open_seconds": float,
     "external": bool,
+    "reconcile_batch": int,
 }
 """Settings that are written only if they differ from the default."""
 
 _POWER = "power_loss"
 _STORE = "store"
 _CONSTRAINTS = "constraints"
-_OF_WORLD: dict[str, type] = {_POWER: bool, _STORE: str, _CONSTRAINTS: bool}
+_PROCESSES: dict[str, type] = {"reconcilers": int, "worker_attempts_max": int}
+_OF_WORLD: dict[str, type] = {_POWER: bool, _STORE: str, _CONSTRAINTS: bool, **_PROCESSES}
 """Keys that are no settings of a policy, written only if they differ from the default."""
 
 _KIND_NAMES = {int: "whole number", float: "number", str: "string", bool: "true or false"}
@@ -54,6 +57,9 @@ def scope_to_json(scope: Scope) -> dict[str, Any]:
         value = getattr(scope.settings, _setting(name))
         if name in _ALWAYS or value != _DEFAULTS[_setting(name)]:
             found[name] = _seconds(value) if name.endswith("_seconds") else value
+    for name in _PROCESSES:
+        if (value := getattr(scope, name)) != getattr(fields(Scope), name).default:
+            found[name] = value
     if scope.store is not StoreKind.SQLITE:
         found[_STORE] = scope.store.value
     if not scope.constraints:
@@ -69,6 +75,8 @@ def scope_from_json(value: Any) -> Scope:
         _check(key, value[key], (_ALWAYS | _BESIDES | _OF_WORLD)[key])
     if value["workers"] > len(WORKER_NAMES):
         raise BadScope(f"'workers' is {value['workers']}", f"it is at most {len(WORKER_NAMES)}")
+    if value.get("reconcilers", 1) > len(RECONCILERS):
+        raise BadScope(f"'reconcilers' is {value['reconcilers']}", f"it is at most {len(RECONCILERS)}")
     if value["granularity"] not in list(Granularity):
         correct = f"it is {' or '.join(Granularity)}"
         raise BadScope(f"'granularity' is {description(value['granularity'])}", correct)
@@ -87,6 +95,7 @@ def scope_from_json(value: Any) -> Scope:
         store=StoreKind(store),
         power_loss=value.get(_POWER, False),
         constraints=value.get(_CONSTRAINTS, True),
+        **{name: value[name] for name in _PROCESSES if name in value},
     )
 
 

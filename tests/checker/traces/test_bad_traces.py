@@ -149,7 +149,11 @@ ACTIONS = [
     ('"Step", "worker": "A"', '"Step"', "9: Step has no arguments; it takes worker"),
     ('"Step", "worker"', '"Step", "name"', '9: Step has "name"; it takes worker'),
     ('"Step", "worker"', '"Step", "a\\nb"', '9: Step has "a\\nb"; it takes worker'),
-    ('"Reconcile"', '"Reconcile", "worker": "A"', '11: Reconcile has "worker"; it takes no arguments'),
+    (
+        '"Reconcile"',
+        '"Reconcile", "worker": "A"',
+        '11: Reconcile has "worker"; it takes no arguments, and may have process',
+    ),
     ('"Tick", ', '"Tick", "worker": "A", ', '10: Tick has "worker", "seconds"; it takes seconds'),
     ('"Step", ', '"Step", "worker": "B", ', f'9: "worker" occurs twice; {ONCE}'),
     ('"worker": "A"', '"worker": 1', '9: Step: bad argument {"worker": 1}; worker is a non-empty string'),

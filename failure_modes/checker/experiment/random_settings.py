@@ -1,0 +1,65 @@
+"""Settings at random: a constant in the place of a setting shows, and so do two settings that are swapped.
+
+All is a function of a seed and a number, and of nothing else. Each drawn time is another one, and none is the
+default of a setting. The budget and the breaker are there alone, together, or not at all, in turn: the lock
+of one hides that the other has none.
+"""
+
+import random
+
+from attrs import evolve
+
+from failure_modes.checker.experiment.scope import Scope
+from model.state import Settings
+
+TIMES = (2, 3, 5, 7, 11, 13)
+"""Seconds. None is the default of a setting, and none is the double of another."""
+
+ATTEMPTS = (2, 4)
+LIMITS = (1, 2, 3)
+BATCHES = (1, 2)
+RECONCILERS = (1, 2)
+OF_WORKERS = (None, 1, 3)
+JITTER_MAX = 9
+
+_LIMITED = ((True, False), (False, True), (True, True), (False, False))
+"""Whether there is a budget, and whether there is a breaker."""
+
+
+def drawn(scope: Scope, seed: int, number: int) -> Scope:
+    """The scope with settings that are drawn from the seed. `number` (0, 1, …) is that of the drawing."""
+    chance = random.Random(f"{seed}:{number}")
+    budget, breaker = _LIMITED[number % len(_LIMITED)]
+    settings = _settings(chance, budget=budget, breaker=breaker)
+    return evolve(
+        scope,
+        settings=settings,
+        reconcilers=chance.choice(RECONCILERS),
+        worker_attempts_max=chance.choice(OF_WORKERS),
+    )
+
+
+def with_all_limits(seed: int, number: int) -> Settings:
+    """Settings at random under which every policy has something to do."""
+    chance = random.Random(f"{seed}:{number}")
+    limited = _settings(chance, budget=True, breaker=True)
+    return evolve(limited, jitter_seed=chance.randint(1, JITTER_MAX), external=True)
+
+
+def _settings(chance: random.Random, *, budget: bool, breaker: bool) -> Settings:
+    lease, window, opened, *backoffs = chance.sample(TIMES, 5)
+    attempts = chance.choice(ATTEMPTS)
+    retries, failures = chance.sample([limit for limit in LIMITS if limit != attempts], 2)
+    return Settings(
+        lease_ms=lease * 1000,
+        attempts_max=attempts,
+        backoff_ms=min(backoffs) * 1000,
+        backoff_max_ms=max(backoffs) * 1000,
+        jitter_seed=chance.choice((None, chance.randint(1, JITTER_MAX))),
+        retries_max=retries if budget else None,
+        window_ms=window * 1000,
+        failures_max=failures if breaker else None,
+        open_ms=opened * 1000,
+        external=chance.choice((False, False, False, True)),
+        reconcile_batch=chance.choice(BATCHES),
+    )
