@@ -55,7 +55,7 @@ this:
    model rejects the action, that is a divergence at once.
 6. **Two oracles judge.** `oracle/ledger.py` keeps a `Record` of the step. *Violation*: `oracle/judge.py`
    makes a `Change` of the record and asks each invariant (`model/invariants/`), without the model.
-   *Divergence*: `oracle/reference.py` compares rows, audit and phase with the model.
+   *Divergence*: `oracle/reference.py` compares rows, audit, answers and phase with the model.
    A run may have a *target*, the invariant to break (`experiment/target.py`). Then the judge notes a
    divergence and continues without the model; an invariant that the target tolerates may break before it; any
    other one ends the run *off target*.

@@ -10,13 +10,14 @@ from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.strategy import ACTION_NAMES
 from failure_modes.checker.search import machine
 from failure_modes.checker.search.machine import Search, SearchStatistics
-from failure_modes.checker.traces.database import kept
+from failure_modes.checker.traces.database import all_kept, kept
 from failure_modes.checker.traces.trace import FORMAT, to_json
 from failure_modes.checker.traces.trace_reader import load
 from tests.checker.commands import found, invoke, results_of, run
 from tests.checker.sample_traces import SMALL_TEXT
 
 MODE = failure_mode("FM_001")
+KEPT = [path for path, _ in all_kept()]
 TIMES = {"seconds_to_first", "seconds_total"}
 ABOUT = {"verdict", "failure_mode", "target", "store"}
 KEYS = {*ABOUT, "found", "breaks", "examples", "steps", *TIMES, "length", "trace", "sometimes"}

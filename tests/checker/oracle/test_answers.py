@@ -4,9 +4,8 @@ Each queue here leaves the rows, the executions and the order of things as they 
 what it answers or in a column that no operation reads.
 
 With `SystemSide.answers` and `Lockstep._compare_counts` replaced by nothing, and without the columns payload,
-enqueued_at and detail, 300 examples find none of `ANSWERS` and none of the first three of `COLUMNS`: each
-run takes about 9 s. With them each is found in 0.1 to 2 s. The audit's reason, actor and time were compared
-before.
+enqueued_at and detail, 300 examples find none of `ANSWERS` and none of the first three of `COLUMNS`, each in
+about 9 s. With them each is found in 0.1 to 2 s. Reason, actor and time of the audit were compared before.
 """
 
 from contextlib import suppress

@@ -3,7 +3,7 @@
 import random
 import sqlite3
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from attrs import evolve
@@ -31,8 +31,9 @@ from model.invariants import InjectedFault
 from model.state import JobState
 from system.policies import Retry
 from system.queue import Queue
-from system.sqlite import SQLiteStore
+from system.sqlite import SQLiteTransaction
 from system.store import Execution
+from tests.checker.oracle.test_breakages import transactions
 
 BOTH = pytest.mark.parametrize("granularity", list(Granularity))
 
@@ -214,18 +215,12 @@ def test_a_divergence_on_the_guarded_system_is_a_trace_that_replays() -> None:
 def test_a_rewritten_history_is_a_divergence() -> None:
     """An audit row that changes after it was read is a divergence."""
 
-    class Forgetful(Queue):
-        def finish(self, held: Execution) -> bool:
-            done = super().finish(held)
-            assert isinstance(self.store, SQLiteStore)
-            with self.store._connections.one() as connection:  # noqa: SLF001
-                connection.execute("UPDATE audit SET actor = 'nobody' WHERE event = 'leased'")
-            return done
+    class Rewrites(SQLiteTransaction):
+        def move(self, execution: Execution, **options: Any) -> None:
+            super().move(execution, **options)
+            self._run("UPDATE audit SET actor = 'nobody' WHERE event = 'leased'")
 
-    def fault(queue: Queue) -> Queue:
-        return Forgetful(store=queue.store, policies=queue.policies, lease_seconds=queue.lease_seconds)
-
-    with Lockstep(Scope(workers=1), fault) as lockstep:
+    with Lockstep(Scope(workers=1), transactions(Rewrites)) as lockstep:
         lockstep.apply(Enqueue(key="k1"))
         with pytest.raises(Divergence, match="without earlier rows, or has changed ones"):
             lockstep.finish()

@@ -6,11 +6,12 @@ import pytest
 
 from failure_modes.checker.traces.trace import TraceError
 from failure_modes.checker.traces.trace_reader import load
+from model import invariants
 from tests.checker.sample_traces import SMALL_TEXT
 
 KEYS = "a trace has format, failure_mode, scope, breaks, why, actions"
 ONE_OBJECT = "a trace is one JSON object"
-INVARIANTS = "known are INV_001, INV_002, INV_003, INV_004, INV_005, INV_006, or null for a divergence"
+INVARIANTS = f"known are {', '.join([rule.id for rule in invariants.INVARIANTS])}, or null for a divergence"
 KNOWN = "known are Step, Enqueue, Tick, Crash, Fail, Heartbeat, Reconcile, PowerLoss"
 SECONDS = "'seconds' must be from 0.001 to 1e9, in whole milliseconds, not "
 ONCE = "each key occurs once"
