@@ -7,7 +7,7 @@ transactions exclude each other.
 
 from attrs import evolve, field, frozen
 
-from model.events import Event, EventKind, Operation, Reason
+from model.events import Event, EventKind, Failure, Operation, Reason
 from model.state import Durable, Execution, Job, Settings
 from model.transitions import transition
 
@@ -44,9 +44,11 @@ class Draft:
     operation: Operation
     actor: str
     visibility: Visibility
+    failure: Failure | None = None
+    """What the handler raised, if it did."""
     events: list[Event] = field(factory=list)
 
-    def look(self) -> tuple[Job, ...]:
+    def visible_jobs(self) -> tuple[Job, ...]:
         """The jobs that a lease or a reconciliation sees. A transaction looks for jobs once."""
         jobs = self.durable.jobs
         seen = self.visibility.jobs_seen
@@ -58,7 +60,14 @@ class Draft:
         """The draft with one more job, which is due now."""
         jobs = self.durable.jobs
         number = self.visibility.job or max([job.id for job in jobs], default=0) + 1
-        new = Job(id=number, key=key, attempts_max=attempts_max, available_at=self.now)
+        new = Job(
+            id=number,
+            key=key,
+            payload=key,
+            attempts_max=attempts_max,
+            enqueued_at=self.now,
+            available_at=self.now,
+        )
         self.record(EventKind.ENQUEUED, job=number)
         return self.with_(evolve(self.durable, jobs=tuple(sorted([*jobs, new], key=lambda job: job.id))))
 
@@ -132,6 +141,7 @@ class Draft:
                 before=execution.status,
                 after=row.after,
                 reason=row.reason,
+                detail=self.failure,
                 at=self.now,
             )
         )

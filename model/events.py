@@ -75,13 +75,20 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"
 
 
+class Failure(StrEnum):
+    """The text of a handler's failure. The handlers of a run raise nothing else."""
+
+    SCHEDULED = "as the schedule says"
+    REPLY_LOST = "the gateway's reply was lost"
+
+
 @frozen(kw_only=True)
 class Event:
     """One audit row: which process did what to which execution, and how it was answered.
 
     `event`, `operation` and `reason` are text: the model writes words of the enums, and a system that is
     observed may write others. `before` and `after` are the execution's statuses where it changed (or was
-    extended), else None. `at` is a time in milliseconds.
+    extended), else None. `detail` is the text of the failure. `at` is a time in milliseconds.
     """
 
     event: str
@@ -92,6 +99,7 @@ class Event:
     before: Status | None = None
     after: Status | None = None
     reason: str | None = None
+    detail: str | None = None
     at: int = 0
 
 

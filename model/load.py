@@ -21,7 +21,7 @@ class Load:
             load = load._with(event, durable, settings)
         return load
 
-    def left(self, now: int, settings: Settings) -> "Load":
+    def still_counted(self, now: int, settings: Settings) -> "Load":
         """The part that still matters, without the times that are out of the window."""
         recent = tuple([at for at in self.retries if at > now - settings.window_ms])
         open_still = self.failed_at is not None and now < self.failed_at + settings.open_ms

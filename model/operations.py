@@ -30,7 +30,7 @@ def lease(draft: Draft) -> Draft:
     asked_at = now if draft.visibility.asked_at is None else draft.visibility.asked_at
     if limits.is_open(durable, asked_at):
         return draft
-    due = [job for job in draft.look() if job.is_due(now)]
+    due = [job for job in draft.visible_jobs() if job.is_due(now)]
     if not limits.has_room(settings, durable, asked_at):
         due = [job for job in due if not job.timed]
     job = min(due, key=_turn, default=None)
@@ -72,7 +72,7 @@ def reconcile(draft: Draft) -> Draft:
 
     A run ends `reconcile_batch` of them at most: those whose lease ran out first. It ends them by their ids.
     """
-    seen = {job.id for job in draft.look()}
+    seen = {job.id for job in draft.visible_jobs()}
     left = [one for one in draft.durable.executions if one.job in seen and _is_left(draft, one)]
     oldest = sorted(left, key=lambda one: (one.lease_expires_at, one.id))[: draft.settings.reconcile_batch]
     for execution in sorted(oldest, key=lambda one: one.id):

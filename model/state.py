@@ -73,12 +73,14 @@ class Job:
     """A job. `available_at` is None once it may not be leased again.
 
     If the job is `timed`, it is a due time: the job was leased before, and waits for the end of a lease or of
-    a backoff. A job that was never leased is due at any time.
+    a backoff. A job that was never leased is due at any time. `payload` is the value that the JSON text says.
     """
 
     id: int
     key: str | None
+    payload: object
     attempts_max: int
+    enqueued_at: int
     available_at: int | None
     timed: bool = False
 

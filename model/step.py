@@ -107,7 +107,7 @@ def _move(
     line = next_in_program(worker.phase, action)
     if line is None:
         return _rejected(state, f"worker {worker.name} is not running a handler")
-    draft = Draft(state.durable, at, state.settings, line.operation, worker.name, visibility)
+    draft = Draft(state.durable, at, state.settings, line.operation, worker.name, visibility, line.failure)
     if line.operation is Operation.LEASE:
         draft = lease(draft)
     else:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from attrs import frozen
 
 from model.actions import Action, Fail, Heartbeat, Step
-from model.events import EventKind, Operation, Reason
+from model.events import EventKind, Failure, Operation, Reason
 from model.state import HELD, Execution, JobState, Phase, Status
 
 
@@ -160,7 +160,7 @@ class ProgramStep:
     """One line of the program that each worker runs.
 
     In this phase the action makes the worker do the operation. `after` is its next phase; if it was refused,
-    or no job was leased, the next phase is `refused`.
+    or no job was leased, the next phase is `refused`. `failure` is what the handler raised, if it did.
     """
 
     phase: Phase
@@ -168,6 +168,7 @@ class ProgramStep:
     operation: Operation
     after: Phase
     refused: Phase = Phase.IDLE
+    failure: Failure | None = None
 
 
 PROGRAM: tuple[ProgramStep, ...] = (
@@ -181,9 +182,21 @@ PROGRAM: tuple[ProgramStep, ...] = (
         refused=Phase.RUNNING,
     ),
     ProgramStep(phase=Phase.RUNNING, action=Step, operation=Operation.COMMIT, after=Phase.COMMITTED),
-    ProgramStep(phase=Phase.RUNNING, action=Fail, operation=Operation.FAIL, after=Phase.IDLE),
+    ProgramStep(
+        phase=Phase.RUNNING,
+        action=Fail,
+        operation=Operation.FAIL,
+        after=Phase.IDLE,
+        failure=Failure.SCHEDULED,
+    ),
     ProgramStep(phase=Phase.CALLED, action=Step, operation=Operation.COMMIT, after=Phase.COMMITTED),
-    ProgramStep(phase=Phase.CALLED, action=Fail, operation=Operation.FAIL, after=Phase.IDLE),
+    ProgramStep(
+        phase=Phase.CALLED,
+        action=Fail,
+        operation=Operation.FAIL,
+        after=Phase.IDLE,
+        failure=Failure.REPLY_LOST,
+    ),
     ProgramStep(phase=Phase.COMMITTED, action=Step, operation=Operation.FINISH, after=Phase.IDLE),
 )
 """The program. A handler that calls a gateway goes from RUNNING to CALLED, by no operation of the queue."""

@@ -75,7 +75,7 @@ FAILURE_MODE = FailureMode(
     also_breaks=(
         AlsoBreaks(
             breaks="INV_001",
-            tolerates=("INV_003",),
+            tolerates=("INV_003", "INV_007"),
             fault=read_then_leased_and_charged,
             scope=Scope(settings=Settings(external=True), constraints=False),
             strategy=Strategy(weights=(("Step", 4), ("Enqueue", 1)), steps=15),

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from failure_modes.checker.experiment.scope import StoreKind as StoreKind
     from failure_modes.checker.experiment.scope import guarded as guarded
     from failure_modes.checker.experiment.strategy import Strategy as Strategy
+    from failure_modes.checker.experiment.target import DIVERGENCE as DIVERGENCE
     from failure_modes.checker.experiment.target import Target as Target
     from failure_modes.checker.report.rendering import rendered as rendered
     from failure_modes.checker.report.summary import trace_of as trace_of
@@ -75,7 +76,7 @@ _HOME = {
     "failure_modes.checker.experiment.granularity": "Granularity",
     "failure_modes.checker.experiment.scope": "Scope StoreKind guarded",
     "failure_modes.checker.experiment.strategy": "Strategy",
-    "failure_modes.checker.experiment.target": "Target",
+    "failure_modes.checker.experiment.target": "DIVERGENCE Target",
     "failure_modes.checker.report.rendering": "rendered",
     "failure_modes.checker.report.summary": "trace_of",
     "failure_modes.checker.search.plans": "find prevent prove",

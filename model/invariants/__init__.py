@@ -1,4 +1,4 @@
-"""INV_001 to INV_006, as predicates over what was observed.
+"""INV_001 to INV_008, as predicates over what was observed.
 
 An invariant never looks at the model's own state. It is judged on durable rows and audit rows alone, so it
 holds or breaks for any queue whose rows can be read into these values.
@@ -13,6 +13,7 @@ from model.invariants.changes import explicit_transitions
 from model.invariants.effects import effect_at_most_once, nothing_half_done
 from model.invariants.endings import condensed, failures_are_detectable, recovery_restores_correctness
 from model.invariants.observed import Change, Ending, InjectedFault
+from model.invariants.turns import due_jobs_take_turns, leases_wait_for_due_times
 
 
 @frozen(kw_only=True)
@@ -67,6 +68,20 @@ INVARIANTS: tuple[Invariant, ...] = (
         promise="After failures no more attempts begin within a time than the retry budget and the circuit "
         "breaker allow.",
         on_change=attempts_are_bounded,
+    ),
+    Invariant(
+        id="INV_007",
+        title="due times",
+        promise="No job is leased before its due time: the end of its lease, or of its backoff.",
+        on_change=leases_wait_for_due_times,
+    ),
+    Invariant(
+        id="INV_008",
+        title="fairness",
+        promise="A due job is not passed over: a lease takes the retry that has been due longest, else the "
+        "new job that was enqueued first. Only a job that another transaction holds, and a retry beyond the "
+        "retry budget, may wait.",
+        on_change=due_jobs_take_turns,
     ),
 )
 

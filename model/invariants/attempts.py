@@ -23,7 +23,7 @@ def attempts_are_bounded(change: Change) -> str | None:
 
 
 def _breach(load: Load, lease: Event, durable: Durable, settings: Settings) -> str | None:
-    now = load.left(lease.at, settings)
+    now = load.still_counted(lease.at, settings)
     if settings.retries_max is not None and is_retry(lease, durable):
         number = len(now.retries) + 1
         if number > settings.retries_max:

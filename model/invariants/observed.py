@@ -15,7 +15,9 @@ from model.state import Durable, Settings
 class Change:
     """One durable commit: the rows before and after, its audit rows, the process and the time it read.
 
-    `load` is the load of retries and failures before it, under the limits of the `settings`.
+    `load` is the load of retries and failures before it, under the limits of the `settings`. `jobs_seen` are
+    the jobs that no other transaction held when it looked for one; None if transactions exclude each other.
+    `asked_at` is the time at which it read the limits, if that was before `at`.
     """
 
     before: Durable
@@ -25,6 +27,8 @@ class Change:
     at: int
     load: Load = field(factory=Load)
     settings: Settings = field(factory=Settings)
+    jobs_seen: frozenset[int] | None = None
+    asked_at: int | None = None
 
 
 @frozen(kw_only=True)

@@ -10,7 +10,9 @@ import pytest
 from attrs import evolve
 
 from failure_modes.checker import AlsoBreaks, Bounds, Expected, FailureMode, Queue, Strategy
+from failure_modes.checker.cli import find as cli_find
 from failure_modes.checker.cli import options
+from failure_modes.checker.cli import replay as cli_replay
 from failure_modes.checker.traces import replay
 from system.policies import EventKind, Operation, Reason, Reconciled, Reconciliation, Retry, Status, Store
 
@@ -69,6 +71,6 @@ TORN_RECOVERY = FailureMode(
 
 def in_catalogue(mode: FailureMode, monkeypatch: pytest.MonkeyPatch) -> str:
     """Let the command line and replay find it under its id, which is returned, and under any other."""
-    for module in (options, replay):
+    for module in (options, cli_find, cli_replay, replay):
         monkeypatch.setattr(module, "failure_mode", lambda _: mode)
     return mode.id

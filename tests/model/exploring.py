@@ -3,7 +3,7 @@
 from collections import deque
 from functools import cache
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from model.actions import Action
 from model.events import Outcome
@@ -53,20 +53,28 @@ class Explored:
         return tuple([taken for taken in self.taken if taken.outcome.rejected is not None])
 
 
+def _future(state: State) -> State:
+    """What the steps of a state depend on: no step reads when a job was enqueued."""
+    jobs = tuple([evolve(job, enqueued_at=0) for job in state.durable.jobs])
+    return evolve(state, durable=evolve(state.durable, jobs=jobs))
+
+
 @cache
 def explore(
     *, workers: tuple[str, ...], alphabet: tuple[Action, ...], now_max: int, settings: Settings
 ) -> Explored:
     """Explore until nothing is new. States past `now_max` (ms) are answered for, and not gone on from."""
     start = initial(settings=settings, workers=workers)
-    states, taken = {start}, []
+    states, taken, seen = [start], [], {_future(start)}
     frontier = deque([start])
     while frontier:
         before = frontier.popleft()
         for action in alphabet:
             after, outcome = step(before, action)
             taken.append(Taken(before=before, action=action, after=after, outcome=outcome))
-            if after not in states and after.now <= now_max:
-                states.add(after)
+            future = _future(after)
+            if future not in seen and after.now <= now_max:
+                seen.add(future)
+                states.append(after)
                 frontier.append(after)
     return Explored(states=tuple(states), taken=tuple(taken))

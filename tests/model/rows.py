@@ -7,7 +7,7 @@ from model.state import Durable, Effect, Execution, Job, Status
 
 AT = 10_000
 EXPIRES = 30_000
-JOB = Job(id=1, key="k1", attempts_max=3, available_at=None)
+JOB = Job(id=1, key="k1", payload="k1", attempts_max=3, enqueued_at=0, available_at=None)
 EXEC = Execution(id=1, job=1, attempt=1, worker="A", status=Status.LEASED, lease_expires_at=EXPIRES)
 COMMITTED = evolve(EXEC, status=Status.COMMITTED)
 DONE = evolve(EXEC, status=Status.DONE)

@@ -182,10 +182,29 @@ LOST = [
     ),
 ]
 
+DUE_LATER = evolve(JOB, available_at=AT + 1_000, timed=True)
+SECOND = evolve(JOB, id=2, key="k2", available_at=0)
+LEASED_1_ROW = audit("leased", "lease", None, Status.LEASED)
+LEASED_2_OF_2 = evolve(LEASED_1_ROW, job=2, execution=2)
+EARLY = [
+    (
+        change(rows(DUE_LATER, ABORTED), rows(JOB, ABORTED, LEASED_2), LEASED_2_ROW),
+        "exec-2 was leased 1s before job-1 is due",
+    ),
+]
+OUT_OF_TURN = [
+    (
+        change(rows(evolve(JOB, available_at=0), SECOND), rows(JOB, SECOND), LEASED_2_OF_2),
+        "exec-2 of job-2 was leased, and it was the turn of job-1",
+    ),
+]
+
 ON_CHANGE = [
     *[("INV_001", *case) for case in EFFECT_TWICE],
     *[("INV_002", *case) for case in HALF_DONE],
     *[("INV_003", *case) for case in (*UNTABLED, *UNAUDITED, *UNHELD, *LOST)],
+    *[("INV_007", *case) for case in EARLY],
+    *[("INV_008", *case) for case in OUT_OF_TURN],
 ]
 
 
@@ -275,9 +294,9 @@ def test_a_stale_execution_is_aborted_and_a_new_one_leased_in_one_commit() -> No
 # The list of them.
 
 
-def test_the_invariants_are_six_each_with_a_predicate_and_a_promise() -> None:
-    """INV_001 to INV_006, in order; each is judged on commits or at the end, and promised."""
-    assert [rule.id for rule in INVARIANTS] == [f"INV_00{number}" for number in range(1, 7)]
+def test_the_invariants_are_eight_each_with_a_predicate_and_a_promise() -> None:
+    """INV_001 to INV_008, in order; each is judged on commits or at the end, and promised."""
+    assert [rule.id for rule in INVARIANTS] == [f"INV_00{number}" for number in range(1, 9)]
     for rule in INVARIANTS:
         judged = (rule.on_change is not None, rule.at_end is not None)
         assert judged == {"INV_004": (False, True), "INV_005": (False, True)}.get(rule.id, (True, False))
@@ -286,8 +305,8 @@ def test_the_invariants_are_six_each_with_a_predicate_and_a_promise() -> None:
         assert invariant(rule.id) is rule
 
 
-@pytest.mark.parametrize("unknown", ["INV_007", "inv_001"])
+@pytest.mark.parametrize("unknown", ["INV_009", "inv_001"])
 def test_an_unknown_invariant_is_a_key_error(unknown: str) -> None:
-    """Only the six ids are known."""
+    """Only the eight ids are known."""
     with pytest.raises(KeyError, match=unknown):
         invariant(unknown)

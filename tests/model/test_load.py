@@ -141,7 +141,7 @@ def test_a_storm_is_a_lease_beyond_the_limits(load: Load, events: list[Event], s
 def test_what_is_past_does_not_matter_any_more() -> None:
     """At the end of its window a retry is left out, and of a breaker that is due the time of the failure."""
     load = Load(retries=(0, 100), failures=2, failed_at=200)
-    assert load.left(699, LIMITS) == load
-    assert load.left(700, LIMITS) == Load(retries=(0, 100), failures=2)
-    assert load.left(1_050, LIMITS) == Load(retries=(100,), failures=2)
+    assert load.still_counted(699, LIMITS) == load
+    assert load.still_counted(700, LIMITS) == Load(retries=(0, 100), failures=2)
+    assert load.still_counted(1_050, LIMITS) == Load(retries=(100,), failures=2)
     assert load.after((_event("failed", 300),), Durable(), NO_LIMITS) is load

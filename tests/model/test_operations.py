@@ -215,8 +215,12 @@ def test_retries_are_leased_by_their_due_time_and_then_by_number() -> None:
 @pytest.mark.parametrize("enqueued_at", [0, 86_400_000])
 def test_a_job_that_was_enqueued_while_the_clock_was_ahead_is_due_at_once(enqueued_at: int) -> None:
     """What the clock said at its enqueue does not count: new jobs go by number; a retry has to wait."""
+    times = {1: enqueued_at, 2: enqueued_at, 3: 0}
     jobs = tuple(
-        [Job(id=n, key=f"k{n}", attempts_max=3, available_at=enqueued_at * (n < 3)) for n in (1, 2, 3)]
+        [
+            Job(id=n, key=f"k{n}", payload=f"k{n}", attempts_max=3, enqueued_at=at, available_at=at)
+            for n, at in times.items()
+        ]
     )
     state = evolve(START, durable=Durable(jobs=jobs))
     assert [job.is_due(0) for job in jobs] == [True] * 3

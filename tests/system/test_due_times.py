@@ -75,7 +75,15 @@ def order_in_store(tx: Transaction) -> list[int]:
 
 def modelled(job: Job) -> ModelJob:
     """The job as the model knows it."""
-    return ModelJob(id=job.id, key=None, attempts_max=3, available_at=job.available_at, timed=job.timed)
+    return ModelJob(
+        id=job.id,
+        key=None,
+        payload=job.payload,
+        attempts_max=3,
+        enqueued_at=job.enqueued_at,
+        available_at=job.available_at,
+        timed=job.timed,
+    )
 
 
 def order_in_model(jobs: tuple[ModelJob, ...], now: int) -> list[int]:

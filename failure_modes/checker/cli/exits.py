@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from enum import IntEnum
 
+from failure_modes.checker.experiment.findings import Finding
 from failure_modes.checker.support.errors import (
     CallerError,
     CheckerError,
@@ -21,11 +22,13 @@ class EXIT(IntEnum):
 
     AS_EXPECTED = 0
     NOT_AS_EXPECTED = 1
-    """A violation that was not expected, or no violation although one was expected."""
+    """A violation that was not expected, or no violation or divergence although one was expected."""
     REFUSED = 2
     """Bad usage, or a file, a scenario or a system that cannot be used."""
     INCONCLUSIVE = 3
     """No result: a limit was reached, the danger was never reached, or this machine lacks something."""
+    DIVERGED = 4
+    """A divergence that was not expected, and no violation."""
 
     @property
     def description(self) -> str:
@@ -51,6 +54,11 @@ ERRORS = tuple([kind for kind, _ in _CODES])
 """The errors that end a command in one line. Any other error is a defect of the checker, with a traceback."""
 
 
+def code_of_finding(finding: Finding) -> EXIT:
+    """The exit code where nothing should have been found: a violation and a divergence have one each."""
+    return EXIT.DIVERGED if finding.invariant is None else EXIT.NOT_AS_EXPECTED
+
+
 def code_of(error: BaseException) -> EXIT:
     """The exit code of an error of one of these classes."""
     return next(code for kind, code in _CODES if isinstance(error, kind))
@@ -65,7 +73,7 @@ def describe(error: BaseException) -> str:
 
 
 def worst(codes: Iterable[EXIT]) -> EXIT:
-    """The worst of several exit codes: `not as expected`, then `refused`, then `inconclusive`."""
-    order = (EXIT.NOT_AS_EXPECTED, EXIT.REFUSED, EXIT.INCONCLUSIVE)
+    """The worst of several exit codes: `not as expected`, `diverged`, `refused`, then `inconclusive`."""
+    order = (EXIT.NOT_AS_EXPECTED, EXIT.DIVERGED, EXIT.REFUSED, EXIT.INCONCLUSIVE)
     given = set(codes)
     return next((code for code in order if code in given), EXIT.AS_EXPECTED)

@@ -96,6 +96,9 @@ def _code(chosen: tuple[Trial, ...], tried: list[tuple[Break, ...]]) -> EXIT:
     show(f"{sets}: {len(found)} breaks; {len(together)} of them need more than one policy off")
     if not all(one.needed for one in found):
         return EXIT.NOT_AS_EXPECTED
+    if tried and not found:
+        warn("no set broke anything; so the searches prove nothing: try more --examples or --steps")
+        return EXIT.INCONCLUSIVE
     return EXIT.AS_EXPECTED if len(tried) == len(chosen) else EXIT.INCONCLUSIVE
 
 

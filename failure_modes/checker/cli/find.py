@@ -17,17 +17,19 @@ from failure_modes.checker.cli.options import (
     tuned,
     tuning,
 )
-from failure_modes.checker.cli.output import fail, output, show
+from failure_modes.checker.cli.output import fail, output, show, warn
 from failure_modes.checker.cli.paths import check_new, command_line, shown_path
 from failure_modes.checker.cli.search_output import (
     SearchOutcome,
     add_search,
     code_of_all,
+    idle_described,
     run_search,
     skipped_described,
 )
 from failure_modes.checker.cli.settings_options import as_given, settings, ticking, with_settings
 from failure_modes.checker.experiment.catalogue import FailureMode, failure_mode
+from failure_modes.checker.experiment.target import DIVERGENCE, Target
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.report.summary import trace_of
 from failure_modes.checker.search.machine import Result
@@ -41,19 +43,27 @@ FIND_EXAMPLES = 5_000
 @command()
 @click.argument("mode", metavar="FM", type=Mode())
 @BREAKS
+@click.option("--diverges", is_flag=True, help="Look for the first divergence from the model instead.")
 @tuning(examples=FIND_EXAMPLES)
 @settings
 @KEEP
 @WHY
-def find(mode: FailureMode, breaks: str | None, keep_as: str | None, why: str, **options: Any) -> EXIT:
+def find(
+    mode: FailureMode, breaks: str | None, *, diverges: bool, keep_as: str | None, why: str, **options: Any
+) -> EXIT:
     """Search the broken system until FM breaks its invariant, and shrink the trace.
+
+    With --diverges, until it differs from the model, whatever invariants break on the way.
 
     If FM breaks more than one invariant, each has a search. --keep and --why are for the first of them,
     unless --breaks names one.
     """
     if keep_as is not None:
         check_new(mode, keep_as)
-    return code_of_all(find_each(modes_to_try(mode, breaks), options, keep_as, why))
+    if diverges and breaks is not None:
+        raise click.UsageError("--diverges searches for no invariant; leave out --breaks")
+    modes = (mode,) if diverges else modes_to_try(mode, breaks)
+    return code_of_all(find_each(modes, {**options, "diverges": diverges}, keep_as, why))
 
 
 def find_each(
@@ -76,23 +86,33 @@ def _find_one(mode: FailureMode, keep_as: str | None, why: str, options: dict[st
     scope = with_settings(scoped(mode.scope, options), options)
     strategy = ticking(tuned(mode.strategy, options), mode.scope, scope)
     check_store(mode, scope)
-    label = f"{mode.id}: searching for a break of {mode.breaks}"
-    result = run_search(label, scope, strategy, mode.fault, mode.target, options)
+    target = DIVERGENCE if options["diverges"] else mode.target
+    label = f"{mode.id}: searching for {f'a break of {target}' if target.invariant else target}"
+    result = run_search(label, scope, strategy, mode.fault, target, options)
     trace = trace_of(mode, scope, result, why)
     if trace is not None and keep_as:
         keep(mode, keep_as, trace)
-    _show(mode, result, trace, keep_as, options)
+    _show(mode, target, result, trace, keep_as, options)
     if trace is not None and keep_as:
         click.echo(f" kept: {shown_path(path_of(mode, keep_as))}", err=output().json)
     code = EXIT.AS_EXPECTED if trace else EXIT.INCONCLUSIVE if result.stopped_early else EXIT.NOT_AS_EXPECTED
+    idle = None if trace or result.stopped_early else idle_described(result)
+    if idle is not None:
+        warn(f"{mode.id}: {idle}")
+        code = EXIT.INCONCLUSIVE
     if result.statistics.interrupted:  # the trace may not be the shortest, and other searches are missing
         code = EXIT.INCONCLUSIVE
-    add_search(result, scope, trace, code, failure_mode=mode.id, target=mode.breaks)
+    add_search(result, scope, trace, code, failure_mode=mode.id, target=target.invariant or "divergence")
     return SearchOutcome(result=result, code=code)
 
 
 def _show(
-    mode: FailureMode, result: Result, trace: Trace | None, keep_as: str | None, options: dict[str, Any]
+    mode: FailureMode,
+    target: Target,
+    result: Result,
+    trace: Trace | None,
+    keep_as: str | None,
+    options: dict[str, Any],
 ) -> None:
     if trace is not None:
         kept_at = shown_path(path_of(mode, keep_as)) if keep_as else None
@@ -100,7 +120,8 @@ def _show(
         show(rendered(replay(trace), command=again))
         show(_found_line(result))
         return
-    tried = f"{mode.id} {mode.title}: {mode.breaks} did not break in {result.statistics.examples:,} examples"
+    what = f"{target} did not break" if target.invariant else "the system did not diverge from the model"
+    tried = f"{mode.id} {mode.title}: {what} in {result.statistics.examples:,} examples"
     more = "try more --steps or --examples"
     if result.stopped_early:
         more = "the search was interrupted" if result.statistics.interrupted else "--seconds ended the search"
@@ -126,6 +147,7 @@ def _found_line(result: Result) -> str:
 def _again(mode: FailureMode, options: dict[str, Any]) -> str:
     """The command that repeats the search."""
     given = ["--breaks", mode.breaks] if mode.breaks != failure_mode(mode.id).breaks else []
+    given += ["--diverges"] * options["diverges"]
     given += ["--seed", str(options["seed"])]
     if options["examples"] != FIND_EXAMPLES:
         given += ["--examples", str(options["examples"])]

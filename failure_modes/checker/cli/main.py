@@ -43,7 +43,9 @@ def main() -> None:
     python -m failure_modes matrix                      switch off each policy, and show what breaks
     python -m failure_modes new FM_099 name             make the folder of a new failure mode
 
-    \b Exit codes: 0 as expected; 1 not as expected: an unexpected violation, or no violation although one was
+    \b
+    Exit codes: 0 as expected; 1 not as expected: an unexpected violation, or no violation although one was
     expected; 2 refused: bad usage, or a file that cannot be used; 3 inconclusive: no result, or not the
-    complete result; 130 interrupted by SIGINT, 143 by SIGTERM.
+    complete result; 4 diverged: an unexpected divergence, and no violation; 130 interrupted by SIGINT, 143 by
+    SIGTERM.
     """

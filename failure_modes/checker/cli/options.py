@@ -179,6 +179,10 @@ def check_store(mode: FailureMode, scope: Scope) -> None:
         raise click.UsageError(f"{mode.id} {mode.title} does not happen on {scope.store}: {why}")
 
 
+NEEDED = {"Step": "no worker would move in any example", "Enqueue": "there would be no job"}
+"""The actions without which a search has nothing to judge, and why."""
+
+
 def tuned(strategy: Strategy, options: dict[str, Any]) -> Strategy:
     """The strategy with the changes of the options. Raises click.UsageError."""
     strategy = evolve(
@@ -192,4 +196,8 @@ def tuned(strategy: Strategy, options: dict[str, Any]) -> Strategy:
         strategy.alphabet(Scope())
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    for action, weight in options["weights"]:
+        if not weight and action in NEEDED:
+            why = f"{NEEDED[action]}, so nothing is shown"
+            raise click.UsageError(f"--weight {action}=0: {why}; give it 1 or more")
     return strategy

@@ -14,7 +14,7 @@ import click
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.support import interrupts
 
-FORMAT = 1
+FORMAT = 2
 """The number of the JSON format. A change that an old reader would misunderstand gets a new number."""
 
 
@@ -22,6 +22,7 @@ class Verdict(StrEnum):
     """The result of a command. The exit code tells if it was expected."""
 
     BROKEN = "broken"
+    DIVERGED = "diverged"
     HELD = "held"
     INCONCLUSIVE = "inconclusive"
     REFUSED = "refused"
@@ -82,7 +83,7 @@ class Output:
 
     def _verdict(self) -> Verdict | None:
         found = {result["verdict"] for result in self._results}
-        order = (Verdict.BROKEN, Verdict.INCONCLUSIVE, Verdict.HELD)
+        order = (Verdict.BROKEN, Verdict.DIVERGED, Verdict.INCONCLUSIVE, Verdict.HELD)
         return next((verdict for verdict in order if verdict in found), None)
 
 

@@ -70,7 +70,12 @@ def bounds_of(mode: FailureMode | None, options: dict[str, Any]) -> Bounds:
             raise click.UsageError(f"--tick-seconds {seconds}: whole milliseconds only")
     if options["tick_seconds"]:
         changes["tick_seconds"] = tuple(dict.fromkeys(options["tick_seconds"]))
-    return evolve(bounds, **changes)
+    bounds = evolve(bounds, **changes)
+    if not bounds.jobs + bounds.poisons:
+        raise click.UsageError(
+            "no job is enqueued, so nothing is proved; give --jobs 1 or more, or --poisons"
+        )
+    return bounds
 
 
 def limits_of(options: dict[str, Any]) -> Limits:

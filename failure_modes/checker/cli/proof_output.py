@@ -6,6 +6,7 @@ from attrs import frozen
 
 from failure_modes.checker.cli.output import Verdict, output, show
 from failure_modes.checker.cli.paths import command_line, shown_path
+from failure_modes.checker.cli.search_output import verdict_of
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.scope import Scope, StoreKind, guarded
@@ -67,7 +68,7 @@ def _add(proved: ProofPair, answer: ProofResult, broken: FailureMode | None, sys
     held = Verdict.HELD if answer.complete else Verdict.INCONCLUSIVE
     trace = trace_of(broken, proved.scope, answer, "")
     output().add(
-        held if answer.finding is None else Verdict.BROKEN,
+        held if answer.finding is None else verdict_of(answer.finding),
         failure_mode=proved.mode.id if proved.mode else None,
         system=system,
         target=broken.breaks if broken else None,

@@ -7,7 +7,7 @@ import click
 from attrs import evolve
 
 from failure_modes.checker.cli.command import command
-from failure_modes.checker.cli.exits import EXIT, worst
+from failure_modes.checker.cli.exits import EXIT, code_of_finding, worst
 from failure_modes.checker.cli.options import (
     BREAKS,
     GRANULARITY,
@@ -175,7 +175,7 @@ def _explored(label: str, proof: Proof, options: dict[str, Any]) -> ProofResult:
 def _code(proved: ProofPair) -> EXIT:
     broken, held = proved.broken, proved.held
     if held is not None and held.finding is not None:
-        return EXIT.NOT_AS_EXPECTED
+        return code_of_finding(held.finding)
     if not all(answer.complete for answer in proved.answers):
         return EXIT.INCONCLUSIVE
     if (broken is not None and broken.finding is None) or proved.wrong:

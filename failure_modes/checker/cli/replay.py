@@ -3,51 +3,107 @@
 from pathlib import Path
 
 import click
-from attrs import evolve
+from attrs import evolve, frozen
 
 from failure_modes.checker.cli.command import command
-from failure_modes.checker.cli.exits import EXIT
+from failure_modes.checker.cli.exits import EXIT, worst
 from failure_modes.checker.cli.options import STORE
-from failure_modes.checker.cli.output import Verdict, output, show
+from failure_modes.checker.cli.output import Verdict, output, show, warn
 from failure_modes.checker.cli.paths import command_line, shown_path
-from failure_modes.checker.experiment.catalogue import UnknownFailureMode, failure_mode
-from failure_modes.checker.experiment.scope import StoreKind
+from failure_modes.checker.experiment.catalogue import UnknownFailureMode, catalogue, failure_mode
+from failure_modes.checker.experiment.scope import Granularity, StoreKind
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.subject.worlds import world_of
 from failure_modes.checker.support import interrupts
+from failure_modes.checker.support.errors import NotInstalled
+from failure_modes.checker.traces.database import kept
 from failure_modes.checker.traces.replay import Replayed
 from failure_modes.checker.traces.replay import replay as run_again
 from failure_modes.checker.traces.trace import Trace, TraceError
 from failure_modes.checker.traces.trace_reader import load
 
 
+@frozen(kw_only=True)
+class How:
+    """How traces are run again: on which system, by which processes, and on which store, if not their own."""
+
+    guarded: bool
+    real: bool = False
+    store: StoreKind | None = None
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options that say the same."""
+        store = ["--store", str(self.store)] if self.store else []
+        return (*["--guarded"] * self.guarded, *["--real"] * self.real, *store)
+
+
 @command("replay")
-@click.argument("paths", metavar="TRACE...", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.argument("paths", metavar="[TRACE]...", type=click.Path(path_type=Path), nargs=-1)
 @click.option("--guarded", "on_guarded", is_flag=True, help="On the guarded system: nothing may break.")
 @click.option("--real", is_flag=True, help="With real processes, which a crash kills by SIGKILL.")
 @STORE
 def replay(paths: tuple[Path, ...], *, on_guarded: bool, real: bool, store: str | None) -> EXIT:
-    """Run kept traces again: each must break the same invariant at the same step."""
-    right = [_replay_one(path, on_guarded=on_guarded, real=real, store=store) for path in paths]
-    return EXIT.AS_EXPECTED if all(right) else EXIT.NOT_AS_EXPECTED
+    """Run kept traces again: each must break the same invariant, or diverge, at the same step.
+
+    Without TRACE: every kept trace of every failure mode, one line each.
+    """
+    how = How(guarded=on_guarded, real=real, store=StoreKind(store) if store else None)
+    return worst([_replay_one(path, how) for path in paths]) if paths else _replay_all(how)
 
 
-def _replay_one(path: Path, *, on_guarded: bool, real: bool, store: str | None) -> bool:
-    """Replay one trace, and show it. True if the result is as expected. Raises KeyboardInterrupt."""
+def _replay_one(path: Path, how: How) -> EXIT:
+    """Replay one trace, and show it. Raises KeyboardInterrupt."""
     interrupts.check()
     trace = load(path)
-    if store is not None:
-        trace = evolve(trace, scope=evolve(trace.scope, store=StoreKind(store)))
-    if real and trace.scope.store is not StoreKind.SQLITE:
+    if how.store is not None:
+        trace = evolve(trace, scope=evolve(trace.scope, store=how.store))
+    if how.real and trace.scope.store is not StoreKind.SQLITE:
         raise click.UsageError("--real is for the store sqlite")
     if trace.failure_mode is not None:
         _check_known(path, trace.failure_mode)
-    options = ["--guarded"] * on_guarded + ["--real"] * real + (["--store", store] if store else [])
-    replayed = replay_and_add(path, trace, on_guarded=on_guarded, real=real)
-    show(rendered(replayed, command=command_line("replay", shown_path(path), *options)))
+    replayed = replay_and_add(path, trace, on_guarded=how.guarded, real=how.real)
+    show(rendered(replayed, command=command_line("replay", shown_path(path), *how.options)))
     if not replayed.as_expected:
         show(f" not as expected: {wanted(trace, replayed)}")
-    return replayed.as_expected
+    return code_of_replay(replayed)
+
+
+def _replay_all(how: How) -> EXIT:
+    """Show every kept trace that can be run so, in a line each, and how many were as expected."""
+    codes: list[EXIT] = []
+    for mode in catalogue():
+        for path, trace in kept(mode):
+            interrupts.check()
+            moved = moved_to(trace, how.store)
+            at_server = (how.store or trace.scope.store) is not StoreKind.SQLITE
+            if moved is None or (how.store and how.store in mode.not_on) or (how.real and at_server):
+                continue
+            codes.append(_replay_in_a_line(path, moved, how))
+    right = codes.count(EXIT.AS_EXPECTED)
+    on = "the guarded system" if how.guarded else "the broken systems"
+    show(f"{len(codes)} kept traces on {on}: {right} as expected")
+    return worst(codes)
+
+
+def _replay_in_a_line(path: Path, trace: Trace, how: How) -> EXIT:
+    name = f"{trace.failure_mode} {path.stem}"
+    try:
+        replayed = replay_and_add(path, trace, on_guarded=how.guarded, real=how.real)
+    except NotInstalled as error:
+        warn(f"error: {name}: {error}")
+        return EXIT.INCONCLUSIVE
+    show(f"{name}: {ended(trace, replayed)}")
+    return code_of_replay(replayed)
+
+
+def moved_to(trace: Trace, store: StoreKind | None) -> Trace | None:
+    """The trace on that store. A trace made statement by statement is of one store alone: None."""
+    if store is None or store is trace.scope.store:
+        return trace
+    if trace.scope.granularity is not Granularity.TRANSACTION:
+        return None
+    return evolve(trace, scope=evolve(trace.scope, store=store))
 
 
 def replay_and_add(path: Path, trace: Trace, *, on_guarded: bool, real: bool = False) -> Replayed:
@@ -60,12 +116,13 @@ def replay_and_add(path: Path, trace: Trace, *, on_guarded: bool, real: bool = F
         replayed = run_again(trace, guarded=on_guarded, world=world_of)
     finding = replayed.finding
     output().add(
-        Verdict.HELD if finding is None else Verdict.BROKEN,
+        _verdict(replayed),
         trace=shown_path(path),
         failure_mode=trace.failure_mode,
         system="guarded" if on_guarded else "broken",
         store=trace.scope.store.value,
-        breaks=None if finding is None else finding.invariant,
+        breaks=replayed.breaks,
+        diverges=replayed.diverges,
         step=None if finding is None else finding.step,
         skipped=len(replayed.skipped),
         as_expected=replayed.as_expected,
@@ -73,13 +130,38 @@ def replay_and_add(path: Path, trace: Trace, *, on_guarded: bool, real: bool = F
     return replayed
 
 
+def _verdict(replayed: Replayed) -> Verdict:
+    if replayed.breaks is not None:
+        return Verdict.BROKEN
+    return Verdict.DIVERGED if replayed.diverges else Verdict.HELD
+
+
+def code_of_replay(replayed: Replayed) -> EXIT:
+    """The exit code of one replay: of what is not as expected, a divergence alone has a code of its own."""
+    if replayed.as_expected:
+        return EXIT.AS_EXPECTED
+    return EXIT.DIVERGED if _verdict(replayed) is Verdict.DIVERGED else EXIT.NOT_AS_EXPECTED
+
+
+def ended(trace: Trace, replayed: Replayed) -> str:
+    """What came of a replay, in a few words."""
+    finding = replayed.finding
+    if not replayed.as_expected:
+        return f"not as expected: {wanted(trace, replayed)}"
+    if finding is None:
+        return "holds"
+    what = f"breaks {finding.invariant}" if finding.invariant else "diverges from the model"
+    return f"{what} at {f'step {finding.step}' if finding.step else 'the end'}"
+
+
 def wanted(trace: Trace, replayed: Replayed) -> str:
-    """The expected result of a replay that is not as expected, in words."""
+    """The actual and the expected result of a replay that is not as expected, in words."""
     verb = f"break {trace.breaks.invariant}" if trace.breaks.invariant else "diverge from the model"
     where = f"step {trace.breaks.step}" if trace.breaks.step else "the end"
     expected = "hold" if replayed.guarded else f"{verb} at {where}"
     skipped = f"; {len(replayed.skipped)} actions were impossible" if replayed.skipped else ""
-    return f"the trace should {expected}{skipped}"
+    alone = "; it only diverges from the model"
+    return f"the trace should {expected}{alone * (_verdict(replayed) is Verdict.DIVERGED)}{skipped}"
 
 
 def _check_known(path: Path, mode_id: str) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 
 import click
-from attrs import evolve
 
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT, worst
@@ -12,13 +11,12 @@ from failure_modes.checker.cli.options import STORE, Mode, seed_of
 from failure_modes.checker.cli.output import output, show, warn
 from failure_modes.checker.cli.prevent import prevent
 from failure_modes.checker.cli.prove import prove
-from failure_modes.checker.cli.replay import replay_and_add, wanted
+from failure_modes.checker.cli.replay import code_of_replay, ended, moved_to, replay_and_add
 from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
-from failure_modes.checker.experiment.scope import Granularity, StoreKind
+from failure_modes.checker.experiment.scope import StoreKind
 from failure_modes.checker.support.errors import NotInstalled
 from failure_modes.checker.support.interrupts import check, received
 from failure_modes.checker.traces.database import kept
-from failure_modes.checker.traces.trace import Trace
 from system.clock import Stopwatch
 
 TITLES = {
@@ -116,23 +114,11 @@ def _replay(mode: FailureMode, store: str | None) -> EXIT:
     codes = [EXIT.AS_EXPECTED]
     for path, trace in kept(mode):
         check()
-        on = StoreKind(store) if store else trace.scope.store
-        if trace.scope.store is not on and trace.scope.granularity is not Granularity.TRANSACTION:
+        moved = moved_to(trace, StoreKind(store) if store else None)
+        if moved is None:
             continue
-        moved = evolve(trace, scope=evolve(trace.scope, store=on))
         for guarded in (False, True):
             replayed = replay_and_add(path, moved, on_guarded=guarded)
-            ended = _ended(moved, guarded=guarded)
-            if not replayed.as_expected:
-                ended = f"not as expected: {wanted(moved, replayed)}"
-                codes.append(EXIT.NOT_AS_EXPECTED)
-            show(f" {path.name}{', guarded' if guarded else ''}: {ended}")
+            codes.append(code_of_replay(replayed))
+            show(f" {path.name}{', guarded' if guarded else ''}: {ended(moved, replayed)}")
     return worst(codes)
-
-
-def _ended(trace: Trace, *, guarded: bool) -> str:
-    """The result of a replay that is as expected, in words."""
-    if guarded:
-        return "holds"
-    verb = f"breaks {trace.breaks.invariant}" if trace.breaks.invariant else "diverges from the model"
-    return f"{verb} at {f'step {trace.breaks.step}' if trace.breaks.step else 'the end'}"

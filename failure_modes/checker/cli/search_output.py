@@ -5,9 +5,10 @@ from typing import Any
 from attrs import frozen
 
 from failure_modes.checker.campaigns.stretches import run_in_stretches
-from failure_modes.checker.cli.exits import EXIT, worst
+from failure_modes.checker.cli.exits import EXIT, code_of_finding, worst
 from failure_modes.checker.cli.output import Verdict, output, warn
 from failure_modes.checker.cli.settings_options import with_settings
+from failure_modes.checker.experiment.findings import Finding
 from failure_modes.checker.experiment.scope import Fault, Scope, guarded
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Target
@@ -15,6 +16,7 @@ from failure_modes.checker.report.progress import shown
 from failure_modes.checker.report.summary import as_json
 from failure_modes.checker.search.machine import Result, Search, run
 from failure_modes.checker.traces.trace import Trace
+from model.events import EventKind, Operation
 
 
 @frozen(kw_only=True)
@@ -67,17 +69,27 @@ def _search(
 
 def add_search(result: Result, scope: Scope, trace: Trace | None, code: EXIT, **values: Any) -> None:
     """Add the result of a search to the output."""
-    verdict = Verdict.BROKEN if result.finding is not None else Verdict.HELD
+    verdict = verdict_of(result.finding)
     if verdict is Verdict.HELD and (code is EXIT.INCONCLUSIVE or result.stopped_early):
         verdict = Verdict.INCONCLUSIVE
     output().add(verdict, **values, store=scope.store.value, **as_json(result, trace))
 
 
+def verdict_of(finding: Finding | None) -> Verdict:
+    """What was seen: a violation, a divergence, or neither."""
+    if finding is None:
+        return Verdict.HELD
+    return Verdict.DIVERGED if finding.invariant is None else Verdict.BROKEN
+
+
 def guarded_code(result: Result, missing: tuple[str, ...]) -> EXIT:
     """The exit code of a search that should find nothing. Warns of properties that were not reached."""
     if result.finding is not None:
-        return EXIT.NOT_AS_EXPECTED
+        return code_of_finding(result.finding)
     if result.statistics.interrupted:
+        return EXIT.INCONCLUSIVE
+    if (idle := idle_described(result)) is not None:
+        warn(idle)
         return EXIT.INCONCLUSIVE
     if missing:
         warn(
@@ -85,6 +97,14 @@ def guarded_code(result: Result, missing: tuple[str, ...]) -> EXIT:
             "a higher --weight of the actions that lead there"
         )
     return EXIT.INCONCLUSIVE if result.stopped_early or missing else EXIT.AS_EXPECTED
+
+
+def idle_described(result: Result) -> str | None:
+    """The reason why a search shows nothing, if no example leased a job; else None."""
+    leased = f"{Operation.LEASE}: {EventKind.LEASED}"
+    if any(outcome.startswith(leased) for outcome in result.statistics.outcomes):
+        return None
+    return "no job was leased; so the search proves nothing: try more --examples or --steps"
 
 
 def code_of_all(searched: list[SearchOutcome]) -> EXIT:

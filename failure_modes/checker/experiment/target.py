@@ -1,4 +1,4 @@
-"""The target of a search: the invariant to break, and the invariants that may break before it."""
+"""The target of a search: the invariant to break, or a divergence; and what may break before it."""
 
 from attrs import frozen
 
@@ -13,27 +13,33 @@ _NEVER_TOLERATED = {"INV_005": ("INV_003",)}
 class Target:
     """The invariant to break. The run goes on if an invariant in `tolerates` breaks; any other break ends it.
 
+    An `invariant` of None stands for a divergence from the model: see `DIVERGENCE`.
+
     Raises ValueError if an invariant is unknown, if the target tolerates itself, or if INV_005 tolerates
     INV_003: the check of INV_005 relies on INV_003 (`model.invariants.condensed`).
     """
 
-    invariant: str
+    invariant: str | None
     tolerates: tuple[str, ...] = ()
 
     def __attrs_post_init__(self) -> None:
-        for named in (self.invariant, *self.tolerates):
+        for named in filter(None, (self.invariant, *self.tolerates)):
             if named not in _KNOWN:
                 raise ValueError(f"there is no invariant {named!r}; there are {', '.join(_KNOWN)}")
         if self.invariant in self.tolerates:
             raise ValueError(f"{self.invariant} is the target, and a target does not tolerate itself")
-        for named in _NEVER_TOLERATED.get(self.invariant, ()):
+        for named in _NEVER_TOLERATED.get(self.invariant or "", ()):
             if named in self.tolerates:
                 raise ValueError(
                     f"{self.invariant} cannot tolerate {named}, because its check relies on {named}"
                 )
 
     def __str__(self) -> str:
-        return self.invariant
+        return self.invariant or "a divergence"
+
+
+DIVERGENCE = Target(None, _KNOWN)
+"""The first divergence from the model, whatever invariants break before it."""
 
 
 def tolerating_others(invariant: str) -> Target:
@@ -46,6 +52,6 @@ def needs_ending(target: Target | None) -> bool:
     """True if an example must have its liveness run.
 
     INV_004 and INV_005 are judged only at the end. INV_006 is judged on each change, and the liveness run
-    makes changes.
+    makes changes. A divergence may happen in any change.
     """
-    return target is None or target.invariant in ("INV_004", "INV_005", "INV_006")
+    return target is None or target.invariant in (None, "INV_004", "INV_005", "INV_006")

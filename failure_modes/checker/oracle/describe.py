@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from attrs import asdict
 
+from model.answers import Accepted, Answer, Counts, Reconciled
 from model.events import Environment, Event, EventKind, Outcome, Reason
 from model.state import Breaker, Durable, Effect, Execution, Job
 
@@ -56,6 +57,58 @@ def _describe(event: Event) -> str:
         case EventKind.BURIED:
             return f"bury job-{event.job}"
     return f"{_VERBS.get(event.event, event.event)} exec-{event.execution}"
+
+
+def events_differ(model: tuple[Event, ...], system: tuple[Event, ...]) -> tuple[str, str]:
+    """How the audit rows of one action differ: by what they did, or by the first column that differs."""
+    expected, got = describe(model), describe(system)
+    if expected != got or len(model) != len(system):
+        return expected, got
+    for one, other in zip(model, system, strict=True):
+        for name, value in asdict(one).items():
+            if getattr(other, name) != value:
+                row = f"{name} of the audit row ({_describe(one)})"
+                return f"{row} is {_value(name, value)}", f"{row} is {_value(name, getattr(other, name))}"
+    raise AssertionError("audit rows that differ in no column are equal")
+
+
+def answers_differ(model: Answer | None, system: Answer) -> tuple[str, str]:
+    """How what the queue answered differs from what the model answered at the commit."""
+    if model is None:
+        return f"{system.operation} has committed nothing", f"{system.operation} answered {_answer(system)}"
+    name = f"answer of {system.operation}"
+    if model.operation is not system.operation:
+        return f"answer of {model.operation} is {_answer(model)}", f"{name} is {_answer(system)}"
+    return f"{name} is {_answer(model)}", f"{name} is {_answer(system)}"
+
+
+def counts_differ(model: Counts, system: Counts) -> tuple[str, str]:
+    """The first of the counts that differs."""
+    for name, value in asdict(model).items():
+        if getattr(system, name) != value:
+            return (
+                f"status.{name} is {_value(name, value)}",
+                f"status.{name} is {_value(name, getattr(system, name))}",
+            )
+    raise AssertionError("counts that differ in no value are equal")
+
+
+def _answer(answer: Answer) -> str:
+    match answer.value:
+        case None:
+            return "no job"
+        case Accepted(job=job, existed=existed, same_payload=same):
+            return f"job-{job}{', a duplicate' * existed}{', of another payload' * (not same)}"
+        case Execution() as one:
+            until = _seconds(one.lease_expires_at)
+            return (
+                f"exec-{one.id} of job-{one.job}, attempt {one.attempt} by {one.worker}, "
+                f"{one.status}, lease to {until}"
+            )
+        case Reconciled(finished=finished, aborted=aborted):
+            return f"{finished} finished and {aborted} aborted"
+        case done:
+            return str(done).lower()
 
 
 def changes(before: Durable, after: Durable) -> str:
@@ -142,7 +195,9 @@ def _values(durable: Durable) -> dict[str, str]:
 
 
 def _value(key: str, value: object) -> str:
-    return _seconds(value) if key.endswith("_at") and isinstance(value, int) else str(value)
+    if key == "payload":
+        return repr(value)
+    return _seconds(value) if (key == "at" or key.endswith("_at")) and isinstance(value, int) else str(value)
 
 
 def _seconds(milliseconds: int) -> str:

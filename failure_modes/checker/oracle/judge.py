@@ -3,8 +3,9 @@
 There are two oracles, reported apart. A `Divergence` says that the system is not where the model is. A
 `Violation` says that an invariant does not hold on what the system did; the model plays no part in it.
 
-A run without a target ends at the first of either. A run with a target looks for one invariant. It notes a
-divergence and goes on without the model. It notes what the target tolerates, and goes on. Any other broken
+A run without a target ends at the first of either. A run whose target is a divergence notes what breaks, and
+ends at the divergence. A run with another target looks for one invariant. It notes a divergence and goes on
+without the model. It notes what the target tolerates, and goes on. Any other broken
 invariant puts the run off target, and the run is over.
 """
 
@@ -26,7 +27,9 @@ class Judge:
     def __init__(self, target: Target | None, settings: Settings, ledger: Ledger) -> None:
         self.target = target
         self.diverged: Finding | None = None
-        """The first divergence, in a run with a target."""
+        """The first divergence, in a run that looks for an invariant."""
+        self.diverged_record: int | None = None
+        """The number of the record after which it was seen; the first is 1."""
         self.tolerated: dict[str, Finding] = {}
         """What broke on the way, by its invariant."""
         self.off_target: str | None = None
@@ -35,11 +38,12 @@ class Judge:
         self._ledger = ledger
 
     def diverge(self, expected: str, got: str) -> None:
-        """The system is not where the model is. Raises Divergence in a run without a target."""
+        """The system is not where the model is. Raises Divergence unless the run looks for an invariant."""
         finding = Finding(invariant=None, step=self._ledger.step, expected=expected, got=got)
-        if self.target is None:
+        if self.target is None or self.target.invariant is None:
             raise Divergence(finding, tuple(self._ledger.actions))
-        self.diverged = self.diverged or finding
+        if self.diverged is None:
+            self.diverged, self.diverged_record = finding, len(self._ledger.records)
 
     def judge_change(self, record: Record, load: Load) -> None:
         """Judge what an action did, if it did anything. `load` is what came before it. Raises Violation."""
@@ -53,6 +57,8 @@ class Judge:
             at=record.now if record.read_at is None else record.read_at,
             load=load,
             settings=self._settings,
+            jobs_seen=record.visibility.jobs_seen,
+            asked_at=record.visibility.asked_at,
         )
         breaches = [(rule.id, rule.on_change(change)) for rule in INVARIANTS if rule.on_change]
         self._judge(breaches, record)
@@ -67,17 +73,18 @@ class Judge:
 
     def restore(self, diverged: Finding | None) -> None:
         """Go on from there."""
-        self.diverged, self.off_target = diverged, None
+        self.diverged, self.diverged_record, self.off_target = diverged, None, None
         self.tolerated.clear()
 
     def _judge(self, breaches: list[tuple[str, str | None]], record: Record | None) -> None:
         broken = {invariant: text for invariant, text in breaches if text}
         if not broken:
             return
-        if self.target is not None and self.target.invariant not in broken:
+        wanted = self.target.invariant if self.target else next(iter(broken))
+        if self.target is not None and (wanted is None or wanted not in broken):
             self._note_others(broken, self.target)
             return
-        invariant = self.target.invariant if self.target else next(iter(broken))
+        invariant = wanted or next(iter(broken))
         expected = describe_outcome(record.model) if record and record.model and not self.diverged else ""
         finding = Finding(
             invariant=invariant, step=self._ledger.step, expected=expected, got=broken[invariant]

@@ -118,11 +118,13 @@ class Lockstep:
             now=system.now,
             read_at=done.read_at,
             model=outcome,
+            answers=system.answers(done, reference.answer(outcome)),
             moved=done.moved,
             events=done.events,
             before=done.before,
             after=done.after,
             recovering=ledger.recovering,
+            visibility=done.visibility,
         )
         load_before = ledger.load
         ledger.keep(record)
@@ -138,6 +140,7 @@ class Lockstep:
 
         Raises Violation or Divergence.
         """
+        self._compare_counts()
         self.ledger.start_recovery()
         self._order = order
         settled = recover(self)
@@ -156,6 +159,7 @@ class Lockstep:
         same = same_history(history, noted, in_order=not self.world.database.overlaps)
         if not same and self.reference.state is not None:
             self._diverge(("the audit is complete", "the audit is without earlier rows, or has changed ones"))
+        self._compare_counts()
         self.judge.judge_ending(
             Ending(
                 final=self.durable,
@@ -215,6 +219,12 @@ class Lockstep:
         name = actor_of(record.action)
         if name is not None and judge.off_target is None and not isinstance(record.action, Crash):
             self._diverge(reference.phase_difference(name, self.world.processes[name].at))
+
+    def _compare_counts(self) -> None:
+        """Compare what `status` counts. A restorable world keeps no audit, so there is less to count."""
+        if not self.world.restorable:
+            counts, events = self.system.counts(), tuple(self.ledger.events)
+            self._diverge(self.reference.counts_difference(counts, events, self.now))
 
     def _diverge(self, difference: Difference | None) -> None:
         if difference is not None:

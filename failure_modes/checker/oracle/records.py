@@ -5,8 +5,18 @@ from attrs import frozen
 from failure_modes.checker.simulation.process_snapshot import StepResult
 from failure_modes.checker.simulation.stepping import label
 from model.actions import Action
+from model.answers import Answer
+from model.draft import SERIAL, Visibility
 from model.events import Event, Outcome
 from model.state import Durable
+
+
+@frozen
+class Answers:
+    """One answer of the queue, and that of the model; None if no operation was committed that it answers."""
+
+    model: Answer | None
+    system: Answer
 
 
 @frozen(kw_only=True)
@@ -14,18 +24,21 @@ class Record:
     """What one action did to the system, and what the model answered.
 
     `model` is None where the model took no step. `read_at` is the time that the transaction read, if it read
-    one. `recovering`: the action belongs to the liveness run.
+    one; `visibility` is what the database chose for it. `recovering`: the action belongs to the liveness run.
+    `answers`: what the queue answered in it.
     """
 
     action: Action
     now: int
     read_at: int | None
     model: Outcome | None
+    answers: tuple[Answers, ...] = ()
     moved: StepResult
     events: tuple[Event, ...]
     before: Durable
     after: Durable
     recovering: bool
+    visibility: Visibility = SERIAL
 
     @property
     def statement(self) -> str | None:

@@ -1,15 +1,17 @@
 """The model's side of a run: the model takes each action that took effect, and is compared with the system.
 
-The comparison is exact: the audit rows of the one action, all durable rows after it, and whether the handler
-of a worker runs. Nothing is judged here: a difference is returned in words.
+The comparison is exact: the audit rows of the one action, all durable rows after it, what the queue answered
+to its caller, and whether the handler of a worker runs. Nothing is judged here: a difference is returned in
+words.
 """
 
 from failure_modes.checker.experiment.scope import Granularity, Scope
-from failure_modes.checker.oracle.describe import describe, difference
+from failure_modes.checker.oracle.describe import answers_differ, counts_differ, difference, events_differ
 from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.oracle.system_side import SystemStep
 from failure_modes.checker.simulation.stepping import PausePoint
-from model.events import Outcome
+from model.answers import Answer, Counts, answer, count
+from model.events import Event, Operation, Outcome
 from model.state import Phase, State, Worker, initial
 from model.step import step
 
@@ -31,6 +33,12 @@ class Reference:
         self.state, outcome = step(self.state, done.operation, at=done.read_at, visibility=done.visibility)
         return outcome
 
+    def answer(self, outcome: Outcome | None) -> Answer | None:
+        """What the model answers to the caller. None: no operation, or another transaction answers."""
+        if self.state is None or outcome is None or not isinstance(outcome.operation, Operation):
+            return None
+        return answer(outcome.operation, outcome.events, self.state.durable)
+
     def abandon(self) -> None:
         """Go on without the model."""
         self.state = None
@@ -44,15 +52,24 @@ class Reference:
         self.state = initial(settings=self._scope.settings, workers=self._scope.names)
 
     def difference(self, record: Record) -> Difference | None:
-        """How the audit rows of the action, or the durable rows after it, differ from the model's."""
+        """How the audit rows of the action, the durable rows or the answers differ from the model's."""
         if self.state is None:
             return None
         expected = record.model.events if record.model else ()
         if record.events != expected:
-            return describe(expected), describe(record.events)
+            return events_differ(expected, record.events)
         if record.after != self.state.durable:
             return difference(self.state.durable, record.after)
+        for answers in record.answers:
+            if answers.system != answers.model:
+                return answers_differ(answers.model, answers.system)
         return None
+
+    def counts_difference(self, counts: Counts, events: tuple[Event, ...], now: int) -> Difference | None:
+        """How what `status` counts differs from the model's. `events` is the whole audit."""
+        if self.state is None or counts == (expected := count(self.state.durable, events, now)):
+            return None
+        return counts_differ(expected, counts)
 
     def phase_difference(self, name: str, at: PausePoint) -> Difference | None:
         """How the process differs from the model's worker of that name, given where it is paused."""

@@ -9,6 +9,7 @@ from typing import cast
 
 from attrs import frozen
 
+from failure_modes.checker.oracle.records import Answers
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.power_loss_world import PowerLossWorld
 from failure_modes.checker.simulation.process import Process
@@ -16,9 +17,10 @@ from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot, S
 from failure_modes.checker.simulation.replayed_world import ReplayedWorld
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.simulation.world import World
-from failure_modes.checker.subject.abstraction import AuditCursor, read
+from failure_modes.checker.subject.abstraction import AuditCursor, read, read_counts
 from failure_modes.checker.subject.programs import can
 from model.actions import Action, Crash, PowerLoss, Step, Tick, actor_of
+from model.answers import Answer, Counts
 from model.draft import SERIAL, Visibility
 from model.events import Event
 from model.state import Durable
@@ -130,6 +132,21 @@ class SystemSide:
             case _:
                 return self._move(action)
 
+    def answers(self, done: SystemStep, expected: Answer | None) -> tuple[Answers, ...]:
+        """What the queue answered, each beside what the model answered at the commit before it.
+
+        `expected` is what the model answers to the operation that has just been committed. At granularity
+        `statement` the queue answers some steps after its commit.
+        """
+        name = actor_of(done.action)
+        if name is None:
+            return ()
+        transaction = self.world.processes[name].transaction
+        if done.moved.committed:
+            transaction.set_due_answer(expected)
+        given = cast(tuple[Answer, ...], done.moved.answers)
+        return tuple([Answers(cast(Answer | None, transaction.take_due_answer()), one) for one in given])
+
     def snapshot(self) -> SystemSnapshot:
         """Where the system is."""
         extra: tuple[object, ...] = ()
@@ -161,6 +178,10 @@ class SystemSide:
     def is_at(self, snapshot: SystemSnapshot) -> bool:
         """True if the processes and the durable rows are as the snapshot says."""
         return (self._processes(), self.durable) == (snapshot.processes, snapshot.durable)
+
+    def counts(self) -> Counts:
+        """What `status` counts."""
+        return read_counts(self.world.database.observer)
 
     def history(self) -> tuple[Event, ...]:
         """The audit from its first row on, read again."""

@@ -138,7 +138,7 @@ class Fingerprints:
             model = ("in step", since)
         faults = tuple(sorted([(fault.kind, fault.job, fault.execution or 0) for fault in ledger.faults]))
         events = tuple(sorted([(event.event, event.operation, event.job) for event in ledger.events]))
-        load = ledger.load.left(now, self._settings)
+        load = ledger.load.still_counted(now, self._settings)
         failed_ago = None if load.failed_at is None else now - load.failed_at
         recent = [now - at for at in load.retries], load.failures, failed_ago
         extra = (snapshot.system.extra,) if snapshot.system.extra else ()

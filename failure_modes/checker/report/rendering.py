@@ -1,7 +1,8 @@
 """The text form of a run: the same on a terminal, in the output of a test and in a document.
 
-It shows only changes, with the model and the system side by side. `>` marks the first bad step. The last line
-of a violation is a command that replays it.
+It shows only changes, with the model and the system side by side. `>` marks the first bad step, and `~` the
+first step at which the system differs from the model, if that is another one. The last line is a command that
+replays the trace.
 """
 
 from failure_modes.checker.experiment.findings import Finding
@@ -36,6 +37,8 @@ def rendered(replayed: Replayed, *, command: str | None = None, shortest: bool =
     lines.append(table(run, finding))
     if finding is not None:
         lines.append(verdict(finding, run, None if replayed.guarded or mode is None else mode.policy))
+    else:
+        lines += noted(None, run)
     if command:
         lines.append(f" replay: {command}")
     return "\n".join(lines)
@@ -51,6 +54,8 @@ def headline(name: str, finding: Finding | None, lockstep: Lockstep, *, shortest
         return (
             f"{name} breaks {lockstep.judge.off_target} first, and not {lockstep.judge.target}      {scope}"
         )
+    if finding is None and lockstep.judge.diverged is not None:
+        return f"{name} diverges from the model, and does not break {lockstep.judge.target}      {scope}"
     if finding is None:
         return f"{name}: holds      {scope}"
     if finding.invariant is None:
@@ -59,13 +64,16 @@ def headline(name: str, finding: Finding | None, lockstep: Lockstep, *, shortest
 
 
 def table(lockstep: Lockstep, finding: Finding | None) -> str:
-    """The run, one line for each step. The liveness run is shown only if it found a violation."""
+    """The run, one line for each step. The liveness run is shown only if a finding is in it."""
     ended_badly = finding is not None and finding.step is None
-    shown = [record for record in lockstep.ledger.records if ended_badly or not record.recovering]
+    diverged = lockstep.judge.diverged
+    to_end = ended_badly or (finding is None and diverged is not None and diverged.step is None)
+    shown = [record for record in lockstep.ledger.records if to_end or not record.recovering]
     rows: list[tuple[str, ...]] = [_COLUMNS]
     for number, record in enumerate(shown, start=1):
         bad = finding is not None and (finding.step == number or (ended_badly and number == len(shown)))
-        rows.append(_row(number, record, bad=bad))
+        differs = number == lockstep.judge.diverged_record
+        rows.append(_row(number, record, mark=">" if bad else "~" if differs else " "))
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     return "\n".join([_line(row, widths) for row in rows])
 
@@ -76,22 +84,29 @@ def verdict(finding: Finding, lockstep: Lockstep, policy: str | None) -> str:
     if finding.expected:
         lines.append(f" expected: {finding.expected}")
     lines.append(f" got: {finding.got}")
-    diverged = lockstep.judge.diverged
-    if diverged is not None and diverged.step != finding.step:
-        where = f"step {diverged.step}" if diverged.step else "the recovery"
-        lines.append(f" diverged at {where}: {contrast(diverged.expected, diverged.got)}")
-    for tolerated in lockstep.judge.tolerated.values():
-        where = f"step {tolerated.step}" if tolerated.step else "the end"
-        lines.append(f" tolerated: {tolerated.invariant} broke at {where}: {tolerated.got}")
+    lines += noted(finding, lockstep)
     if policy:
         lines.append(f" policy missing: {policy}")
     return "\n".join(lines)
 
 
-def _row(number: int, record: Record, *, bad: bool) -> tuple[str, ...]:
+def noted(finding: Finding | None, lockstep: Lockstep) -> list[str]:
+    """The first divergence and the tolerated breaks of a run, in words."""
+    lines = []
+    diverged = lockstep.judge.diverged
+    if diverged is not None and (finding is None or diverged.step != finding.step):
+        where = f"step {diverged.step}" if diverged.step else "the recovery"
+        lines.append(f" diverged at {where}: {contrast(diverged.expected, diverged.got)}")
+    for tolerated in lockstep.judge.tolerated.values():
+        where = f"step {tolerated.step}" if tolerated.step else "the end"
+        lines.append(f" tolerated: {tolerated.invariant} broke at {where}: {tolerated.got}")
+    return lines
+
+
+def _row(number: int, record: Record, *, mark: str) -> tuple[str, ...]:
     step = "end" if record.recovering else str(number)
     return (
-        ">" if bad else " ",
+        mark,
         step,
         f"{record.now / 1000:g}s",
         type(record.action).__name__,

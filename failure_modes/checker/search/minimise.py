@@ -44,7 +44,7 @@ class Shortest:
 def shrink(scope: Scope, fault: Fault, target: Target | None, found: Found) -> Shortest:
     """The shortest trace that breaks the same invariant, with canonical names."""
 
-    def same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
+    def fails_same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
         interrupts.check()
         again = run_actions(scope, fault, target, actions)
         same_kind = again is not None and again.finding.invariant == found.finding.invariant
@@ -56,12 +56,14 @@ def shrink(scope: Scope, fault: Fault, target: Target | None, found: Found) -> S
     ):  # the explorer is too slow there: it restores each state by replaying its actions
         shortest = Shortest(actions=found.actions, is_minimal=False)
     else:
-        shortest = _shortest(scope, fault, target, found, remove_unneeded(found.actions, same))
+        shortest = _shortest(scope, fault, target, found, remove_unneeded(found.actions, fails_same))
     actions = shortest.actions
     if not shortest.is_minimal:
-        actions = minimise(actions, same, at_server=at_server)
+        actions = minimise(actions, fails_same, at_server=at_server)
     renamed = canonical(actions)
-    return Shortest(actions=renamed if same(renamed) == renamed else actions, is_minimal=shortest.is_minimal)
+    return Shortest(
+        actions=renamed if fails_same(renamed) == renamed else actions, is_minimal=shortest.is_minimal
+    )
 
 
 def _shortest(

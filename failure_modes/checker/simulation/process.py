@@ -177,4 +177,5 @@ class Process:
             log=self.boundaries.log.snapshot(),
             place_at_server=self.place_at_server,
             visible=self.transaction.visible,
+            due_answer=self.transaction.due_answer,
         )

@@ -56,7 +56,7 @@ class ProcessBoundaries:
     def restore(self, snapshot: ProcessSnapshot) -> None:
         """Restore the boundary and the log of a snapshot. The next step replays the log to the program."""
         self.at = snapshot.at
-        self.transaction.restore(snapshot.pending)
+        self.transaction.restore(snapshot.pending, snapshot.due_answer)
         self.log.restore(snapshot.log)
 
     def wait(self, *, waits: bool) -> None:

@@ -4,7 +4,7 @@ What the connection of the process reports is in `process_boundaries.py`. How th
 and restores a process is in `process.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -157,6 +157,10 @@ class ProcessContext(SimulationPart):
         self._boundaries.ended(committed=True, changed=True, read_only=False)
         self._step.call(operation)
         self.log.append(Returned(operation, answer, expected=False))
+
+    def report_answer(self, answer: Hashable) -> None:
+        """Report an answer of the system to its program, for an oracle."""
+        self._step.answer(answer)
 
     def returned(self, operation: str, value: object, began: int) -> None:
         """Replace the log entries of an operation, from index `began` on, by its answer."""

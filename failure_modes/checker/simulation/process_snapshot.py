@@ -54,6 +54,8 @@ class StepResult:
     """Why the statement failed."""
     skip_locked: "SkipLockedRead | None" = None
     """The read with SKIP LOCKED in this step."""
+    answers: tuple[Hashable, ...] = ()
+    """The answers of the system to its program, as the program reports them."""
 
 
 @frozen(kw_only=True)
@@ -71,6 +73,8 @@ class ProcessSnapshot:
     """The place among the processes whose statement is at the server; 0 if this one has none there."""
     visible: tuple[frozenset[int], ...] = ()
     """The ids that were visible at each read with SKIP LOCKED of the transaction."""
+    due_answer: Hashable | None = None
+    """The answer that the system owes for the transaction that was committed."""
 
 
 class ProcessState(Protocol):

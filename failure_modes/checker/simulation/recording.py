@@ -4,6 +4,8 @@ A step goes from one boundary to the next; at most one transaction ends in it. T
 records through their methods; the oracles read them.
 """
 
+from collections.abc import Hashable
+
 from failure_modes.checker.simulation.process_snapshot import Intent, SkipLockedRead, StepResult
 from failure_modes.checker.simulation.stepping import StatementResult
 
@@ -22,6 +24,8 @@ class TransactionRecord:
         """The intent that the transaction carries out. A retry after a rollback keeps it."""
         self.expected = False
         """True if the process has taken an intent whose transaction has not begun."""
+        self.due_answer: Hashable | None = None
+        """The answer that the system owes, from the commit until it answers. The process does not know it."""
 
     def expect(self, expected: bool = True) -> None:
         """Expect the first transaction of an intent."""
@@ -53,6 +57,15 @@ class TransactionRecord:
             self.pending = intent
         return self.pending
 
+    def set_due_answer(self, answer: Hashable | None) -> None:
+        """Set the answer to the committed operation. None: another transaction will answer."""
+        self.due_answer = answer
+
+    def take_due_answer(self) -> Hashable | None:
+        """Return the answer that is due, and remove it. None if no operation was committed."""
+        answer, self.due_answer = self.due_answer, None
+        return answer
+
     def clear_intent(self) -> None:
         """Remove the intent, which is done or given up."""
         self.pending = None
@@ -61,9 +74,10 @@ class TransactionRecord:
         """Take over the time that a real process read last."""
         self.read_at = read_at
 
-    def restore(self, pending: Intent | None) -> None:
-        """Restore the intent of a snapshot. The replay of the log restores the rest."""
+    def restore(self, pending: Intent | None, due_answer: Hashable | None = None) -> None:
+        """Restore the intent and the due answer of a snapshot. The replay of the log restores the rest."""
         self.read_at, self.visible, self.pending, self.expected = None, (), pending, False
+        self.due_answer = due_answer
 
 
 class StepRecord:
@@ -74,6 +88,7 @@ class StepRecord:
         self.called_gateway = False
         self.read_clock = False
         self.sleeps = 0
+        self.answers: tuple[Hashable, ...] = ()
         self._ran: str | None = None
         self._skip_locked: SkipLockedRead | None = None
         self._ended: tuple[bool, bool] | None = None
@@ -84,6 +99,7 @@ class StepRecord:
         self.statements = []
         self.called_gateway = self.read_clock = False
         self.sleeps = 0
+        self.answers = ()
         self._ran = self._skip_locked = self._ended = self._error = None
 
     def reach(self, statement: str) -> None:
@@ -106,6 +122,10 @@ class StepRecord:
         """Record that the process sleeps. Returns the number of sleeps in this step."""
         self.sleeps += 1
         return self.sleeps
+
+    def answer(self, answer: Hashable) -> None:
+        """Record an answer of the system."""
+        self.answers += (answer,)
 
     def skip_locked(self, read: SkipLockedRead) -> None:
         """Record a read with SKIP LOCKED."""
@@ -130,5 +150,6 @@ class StepRecord:
             blocked=blocked,
             error=self._error,
             skip_locked=self._skip_locked,
+            answers=self.answers,
             problem=next((ran.problem for ran in reversed(self.statements) if ran.problem), None),
         )

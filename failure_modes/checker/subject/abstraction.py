@@ -2,11 +2,24 @@
 
 import json
 from collections import Counter
+from typing import Any
+
+from attrs import evolve, fields
 
 from failure_modes.checker.simulation.gateway import Gateway
-from model import state
-from model.events import Event
+from failure_modes.checker.subject.handler import HandlerFailed
+from model import answers, state
+from model.answers import Answer
+from model.events import Event, Operation
+from system.policies.idempotency import Accepted
+from system.policies.lease import Lease
+from system.policies.reconcile import Reconciled
 from system.store import AuditRow, Effect, Execution, Job, Store
+
+_RAISED = f"{HandlerFailed.__name__}: "
+"""What the queue puts before the text of the failure."""
+
+_COUNTED = tuple([field.name for field in fields(answers.Counts)])
 
 
 def read(
@@ -47,6 +60,32 @@ def same_history(one: tuple[Event, ...], other: tuple[Event, ...], *, in_order: 
     return one == other if in_order else Counter(one) == Counter(other)
 
 
+def read_answer(operation: str, value: Any) -> Answer | None:
+    """What the queue answered, as the model says it. None for what is no operation."""
+    match operation, value:
+        case "accept", Accepted():
+            existed, same = value.existed, value.same_payload
+            answer = answers.Accepted(job=value.job.id, existed=existed, same_payload=same)
+            return Answer(Operation.ENQUEUE, answer)
+        case "lease", Lease():
+            execution = _execution(value.execution)
+            return Answer(Operation.LEASE, evolve(execution, job=value.job.id))
+        case "reconcile", Reconciled():
+            ended = answers.Reconciled(finished=value.finished, aborted=value.aborted)
+            return Answer(Operation.RECONCILE, ended)
+        case "commit_json", _:
+            return Answer(Operation.COMMIT, value)
+        case "lease" | "start" | "heartbeat" | "finish" | "fail", _:
+            return Answer(Operation(operation), value)
+    return None
+
+
+def read_counts(store: Store) -> answers.Counts:
+    """What `status` counts."""
+    counts = store.counts()
+    return answers.Counts(**{name: getattr(counts, name) for name in _COUNTED})
+
+
 def _rows(store: Store, gateway: Gateway | None) -> state.Durable:
     breaker = store.breaker()
     effects = [_effect(effect) for effect in store.effects()]
@@ -64,7 +103,9 @@ def _job(job: Job) -> state.Job:
     return state.Job(
         id=job.id,
         key=job.key,
+        payload=job.payload,
         attempts_max=job.attempts_max,
+        enqueued_at=job.enqueued_at,
         available_at=job.available_at,
         timed=job.timed,
     )
@@ -95,5 +136,6 @@ def _event(row: AuditRow) -> Event:
         before=None if row.before is None else state.Status(row.before.value),
         after=None if row.after is None else state.Status(row.after.value),
         reason=row.reason,
+        detail=None if row.detail is None else row.detail.removeprefix(_RAISED),
         at=row.at,
     )

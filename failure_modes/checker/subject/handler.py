@@ -8,6 +8,7 @@ from failure_modes.checker.simulation.gateway import Gateway
 from failure_modes.checker.simulation.process_context import ProcessContext
 from failure_modes.checker.simulation.stepping import CALL, PausePoint
 from model.actions import Fail, Heartbeat
+from model.events import Failure
 from system.store import Job
 from system.worker import Context
 
@@ -22,13 +23,13 @@ def handle(process: ProcessContext, job: Job, context: Context) -> None:
     while isinstance(intent := process.ask(PausePoint.HANDLER), Heartbeat):
         context.heartbeat()
     if isinstance(intent, Fail):
-        raise HandlerFailed("as the schedule says")
+        raise HandlerFailed(Failure.SCHEDULED)
     value = job.payload
     gateway = process.world.gateway
     if gateway is not None:
         _charge(process, gateway, value, context.idempotency_key)
         if isinstance(process.ask(PausePoint.REPLY), Fail):
-            raise HandlerFailed("the gateway's reply was lost")
+            raise HandlerFailed(Failure.REPLY_LOST)
     context.write(value)
 
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 from failure_modes.checker.simulation.process_context import ProcessContext
 from failure_modes.checker.simulation.process_snapshot import ProcessState
 from failure_modes.checker.simulation.stepping import PausePoint
+from failure_modes.checker.subject.abstraction import read_answer
 from failure_modes.checker.subject.handler import handle
 from model.actions import PRODUCER, RECONCILERS, Action, Crash, Enqueue, Fail, Heartbeat, Reconcile
 from system.queue import Queue
@@ -18,10 +19,34 @@ from system.worker import Worker
 
 def work(process: ProcessContext) -> None:
     """Run the worker."""
-    queue: Queue = process.open()
+    queue = _open(process)
     if process.world.records_answers:
         queue = cast(Queue, _RecordingQueue(queue, process))
     _RestingWorker(queue, partial(handle, process), name=process.name, process=process).run()
+
+
+def _open(process: ProcessContext) -> Queue:
+    return cast(Queue, _ReportingQueue(process.open(), process))
+
+
+class _ReportingQueue:
+    """The queue. It reports each answer to the step in which the operation returns."""
+
+    def __init__(self, queue: Queue, process: ProcessContext) -> None:
+        self._queue = queue
+        self._process = process
+
+    def __getattr__(self, name: str) -> Any:
+        operation = getattr(self._queue, name)
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            value = operation(*arguments, **options)
+            answer = read_answer(name, value)
+            if answer is not None:
+                self._process.report_answer(answer)
+            return value
+
+        return call
 
 
 class _RecordingQueue:
@@ -64,19 +89,19 @@ class _RestingWorker(Worker):
 
 def produce(process: ProcessContext) -> None:
     """Run the producer: it enqueues the job of each intent."""
-    queue: Queue = process.open()
+    queue = _open(process)
     while True:
         process.rest()
         intent = process.ask(PausePoint.IDLE)
         assert isinstance(intent, Enqueue), "the producer gets Enqueue intents only"
-        job = queue.enqueue(intent.key, key=intent.key, actor=process.name)
+        job = queue.accept(intent.key, key=intent.key, actor=process.name).job
         if (job.key, job.payload) != (intent.key, intent.key):
             raise RuntimeError(f"enqueue of key {intent.key} returned the job of key {job.key}")
 
 
 def reconcile(process: ProcessContext) -> None:
     """Run the reconciler: it runs once for each intent."""
-    queue: Queue = process.open()
+    queue = _open(process)
     while True:
         process.rest()
         process.ask(PausePoint.IDLE)

@@ -8,7 +8,7 @@ from failure_modes.checker.experiment.catalogue import FailureMode, failure_mode
 from failure_modes.checker.experiment.findings import Finding
 from failure_modes.checker.experiment.scope import Fault, Scope
 from failure_modes.checker.experiment.scope import guarded as no_fault
-from failure_modes.checker.experiment.target import needs_ending
+from failure_modes.checker.experiment.target import DIVERGENCE, needs_ending
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.oracle.run import play
 from failure_modes.checker.simulation.world import World
@@ -29,6 +29,18 @@ class Replayed:
     skipped: tuple[Action, ...]
     as_expected: bool
 
+    @property
+    def breaks(self) -> str | None:
+        """The invariant that broke: the one that the trace is for, or another that broke first."""
+        found = None if self.finding is None else self.finding.invariant
+        return found or self.run.judge.off_target
+
+    @property
+    def diverges(self) -> bool:
+        """True if the system left the model somewhere, whether an invariant broke or not."""
+        found = self.finding is not None and self.finding.invariant is None
+        return found or self.run.judge.diverged is not None
+
 
 def replay(
     trace: Trace,
@@ -39,9 +51,9 @@ def replay(
 ) -> Replayed:
     """Run a trace. `world` makes the world of the run; `control` is the system without the fault.
 
-    On the broken system the result is as expected if no action is skipped and the same invariant breaks at
-    the same step. On the guarded system it is as expected if nothing breaks. A trace without a failure mode
-    was found on the guarded system; a replay is expected to break it again.
+    On the broken system the result is as expected if no action is skipped and the same invariant breaks, or
+    the system diverges, at the same step. On the guarded system it is as expected if nothing is found. A
+    trace without a failure mode was found on the guarded system; a replay is expected to break it again.
 
     Raises UnknownFailureMode.
     """
@@ -50,7 +62,9 @@ def replay(
     if mode is not None and trace.breaks.invariant is not None:
         mode = mode.breaking(trace.breaks.invariant)
     fault = mode.fault if mode is not None and not guarded else control
-    target = mode.target if mode is not None and broken and trace.breaks.invariant else None
+    target = None
+    if mode is not None and broken:
+        target = mode.target if trace.breaks.invariant else DIVERGENCE
     lockstep = Lockstep(trace.scope, fault, target=target, world=world(trace.scope, fault))
     played = play(lockstep, trace.actions, ending=needs_ending(target))
     finding = played.found.finding if played.found else None

@@ -69,7 +69,7 @@ def test_a_search_that_ends_at_a_longer_trace_is_not_as_expected(monkeypatch: py
     monkeypatch.setattr(cli_run, "_call", _calls(length=MODE.expected.shortest + 1))
     result = invoke("run", MODE.id)
     assert result.exit_code == EXIT.NOT_AS_EXPECTED
-    ends = f"shortest={MODE.expected.shortest}, and the search ends at {MODE.expected.shortest + 1}"
+    ends = f"shortest={MODE.expected.shortest}, but the search ends at {MODE.expected.shortest + 1}"
     assert f" different from its scenario.py: {ends}\n" in result.stdout
     assert result.stdout.splitlines()[-1].startswith(f"{NAMED}: find not as expected; ")
 

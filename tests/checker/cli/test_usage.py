@@ -44,7 +44,6 @@ from tests.checker.sample_traces import SMALL_TEXT
         (("find", "FM_001", "--seconds", "0"), "Invalid value for '--seconds'"),
         (("find", "FM_001", "--workers", "9"), "Invalid value for '--workers'"),
         (("find", "FM_001", "--granularity", "row"), "Invalid value for '--granularity'"),
-        (("replay",), "Missing argument 'TRACE...'"),
         (("nonsense",), "No such command 'nonsense'"),
     ],
 )

@@ -9,7 +9,9 @@ from attrs import evolve, fields
 from failure_modes.checker.oracle.describe import contrast, difference
 from model.state import Breaker, Durable, Effect, Execution, Job, Status
 
-JOB = Job(id=1, key="k1", attempts_max=3, available_at=10_000_000_000, timed=False)
+JOB = Job(
+    id=1, key="k1", payload="k1", attempts_max=3, enqueued_at=0, available_at=10_000_000_000, timed=False
+)
 EXECUTION = Execution(
     id=1, job=1, attempt=1, worker="A", status=Status.LEASED, lease_expires_at=10_000_000_000
 )

@@ -74,13 +74,13 @@ def _shrunk(fault: Fault = MODE.fault) -> tuple[Action, ...]:
 def test_a_trace_that_no_small_change_shortens_becomes_the_shortest() -> None:
     """The explorer tries every trace with no more of anything; a local search stays where it is."""
 
-    def same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
+    def fails_same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
         again = run_actions(SCOPE, MODE.fault, MODE.target, actions)
         return None if again is None else again.actions
 
-    assert minimise(ABORTS_A_COMMIT, same) == ABORTS_A_COMMIT
+    assert minimise(ABORTS_A_COMMIT, fails_same) == ABORTS_A_COMMIT
     assert len(_shrunk()) == len(ABORTS_TWICE) == 6
-    assert same(ABORTS_TWICE) == ABORTS_TWICE
+    assert fails_same(ABORTS_TWICE) == ABORTS_TWICE
 
 
 def test_where_there_are_too_many_states_the_local_search_is_left(monkeypatch: pytest.MonkeyPatch) -> None:

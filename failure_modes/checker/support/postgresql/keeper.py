@@ -136,7 +136,7 @@ class Keeper:
                 preexec_fn=_end_with_keeper,
             )
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Wait for a server that has ended by itself, so that its process id is free."""
         if self._postmaster is not None:
             self._postmaster.poll()
@@ -239,7 +239,7 @@ def _next(keeper: Keeper, asker: int, signals: list[int]) -> str | None:
     asked = select.poll()
     asked.register(0, select.POLLIN)
     while not signals and os.getppid() == asker:
-        keeper.look()
+        keeper.poll()
         if asked.poll(CHECK_EVERY_SECONDS * 1000):
             return os.read(0, 100).decode("ascii").strip() or None
     return None

@@ -1,9 +1,7 @@
 """The command line of the checker: what it prints, what it exits with, and what it keeps."""
 
 import json
-import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,15 +10,13 @@ from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.strategy import ACTION_NAMES
 from failure_modes.checker.search import machine
 from failure_modes.checker.search.machine import Search, SearchStatistics
-from failure_modes.checker.traces.database import all_kept, kept
+from failure_modes.checker.traces.database import kept
 from failure_modes.checker.traces.trace import FORMAT, to_json
 from failure_modes.checker.traces.trace_reader import load
-from tests.checker.commands import ROOT, found, invoke, results_of, run
+from tests.checker.commands import found, invoke, results_of, run
 from tests.checker.sample_traces import SMALL_TEXT
 
 MODE = failure_mode("FM_001")
-KEPT = [path for path, _ in all_kept()]
-EACH = pytest.mark.parametrize("path", KEPT, ids=[path.stem for path in KEPT])
 TIMES = {"seconds_to_first", "seconds_total"}
 ABOUT = {"verdict", "failure_mode", "target", "store"}
 KEYS = {*ABOUT, "found", "breaks", "examples", "steps", *TIMES, "length", "trace", "sometimes"}
@@ -234,59 +230,6 @@ def test_the_list_names_each_failure_mode_and_each_kept_trace() -> None:
     ]
 
 
-@EACH
-@pytest.mark.parametrize("options", [(), ("--guarded",)], ids=["broken", "guarded"])
-def test_a_kept_trace_replays_as_expected(path: Path, options: tuple[str, ...]) -> None:
-    """Broken it breaks and guarded it holds; both are as expected, and the last line runs it again."""
-    result = invoke("replay", str(path), *options)
-    assert (result.exit_code, result.stderr) == (EXIT.AS_EXPECTED, "")
-    shown = path.relative_to(ROOT) if path.is_relative_to(Path.cwd()) else path
-    assert result.stdout.splitlines()[-1] == " ".join(
-        [f" replay: python -m failure_modes replay {shown}", *options]
-    )
-
-
-def edited(path: Path, tmp_path: Path, **changes: Any) -> Path:
-    """A copy of a kept trace, with some keys changed."""
-    file = tmp_path / path.name
-    shutil.copy(path, file)
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
-    return file
-
-
-@EACH
-@pytest.mark.parametrize(
-    "breaks", [{"invariant": "INV_001", "step": 1}, {"invariant": "INV_002", "step": None}]
-)
-def test_a_trace_that_breaks_something_else_is_not_as_expected(
-    path: Path, tmp_path: Path, breaks: dict[str, Any]
-) -> None:
-    """Another step or invariant than the file says is exit code 1, and the output says what was due."""
-    result = invoke("replay", str(edited(path, tmp_path, breaks=breaks)))
-    assert result.exit_code == EXIT.NOT_AS_EXPECTED
-    where = f"step {breaks['step']}" if breaks["step"] else "the end"
-    assert result.stdout.splitlines()[-1] == (
-        f" not as expected: the trace should break {breaks['invariant']} at {where}"
-    )
-
-
-def test_an_action_that_could_not_happen_is_not_as_expected(tmp_path: Path) -> None:
-    """A trace with a step too many still breaks, but is not the run that it says it is."""
-    trace = json.loads(KEPT[0].read_text())
-    impossible = {"action": "Fail", "worker": "A"}
-    breaks = trace["breaks"]
-    file = edited(KEPT[0], tmp_path, actions=[impossible, *trace["actions"]])
-    result = invoke("replay", str(file))
-    assert result.exit_code == EXIT.NOT_AS_EXPECTED
-    assert result.stdout.splitlines()[-1] == (
-        f" not as expected: the trace should break {breaks['invariant']} at step {breaks['step']}"
-        "; 1 actions were impossible"
-    )
-
-
-# prevent, explore
-
-
 def test_prevention_says_what_was_met() -> None:
     """The fix holds, and what it guards against was reached: exit code 0."""
     result = invoke("prevent", "FM_001", "--examples", "200", "--steps", "40")
@@ -340,7 +283,7 @@ def test_a_process_exits_with_the_code_and_colours_nothing() -> None:
 
 
 def test_the_exit_codes_are_in_the_help() -> None:
-    """The help says what each of the four codes means."""
+    """The help says what each of the five codes means."""
     text = " ".join(invoke("--help").stdout.split())
     assert "Exit codes: 0 as expected; 1 not as expected: an unexpected violation" in text
     for code in EXIT:

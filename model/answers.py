@@ -1,0 +1,111 @@
+"""What each operation answers to its caller, and what `status` counts.
+
+Both are pure functions: an answer is one of the audit rows and the durable rows that its transaction leaves,
+and the counts are those of the durable rows, the audit and the time. Nothing here changes a state.
+"""
+
+from attrs import frozen
+
+from model.events import Event, EventKind, Operation, Reason
+from model.state import Durable, Execution, JobState, Status
+
+
+@frozen(kw_only=True)
+class Accepted:
+    """The answer of an enqueue: the job of its key, and whether the job existed already.
+
+    The payload of a job is its key, so a job that existed has the same payload.
+    """
+
+    job: int
+    existed: bool
+    same_payload: bool = True
+
+
+@frozen(kw_only=True)
+class Reconciled:
+    """The answer of a reconciliation: the numbers of executions that it ended."""
+
+    finished: int
+    aborted: int
+
+
+@frozen
+class Answer:
+    """What an operation answered.
+
+    `value` is the execution that a lease gives, or None if it has no job to give. START, HEARTBEAT, COMMIT,
+    FINISH and FAIL answer True, or False if they were refused.
+    """
+
+    operation: Operation
+    value: Accepted | Execution | Reconciled | bool | None
+
+
+def answer(operation: Operation, events: tuple[Event, ...], durable: Durable) -> Answer | None:
+    """The answer after the transaction of these events. None: another transaction will answer.
+
+    `durable` is what the transaction leaves. Only a lease that buries a job needs another transaction.
+    """
+    kinds = [event.event for event in events]
+    match operation:
+        case Operation.ENQUEUE:
+            (event,) = events
+            return Answer(operation, Accepted(job=event.job, existed=event.event == EventKind.DUPLICATE))
+        case Operation.LEASE:
+            leased = [event.execution for event in events if event.event == EventKind.LEASED]
+            if not leased:
+                return None if events else Answer(operation, None)
+            assert leased[0] is not None, "a lease has an execution"
+            return Answer(operation, durable.execution(leased[0]))
+        case Operation.RECONCILE:
+            finished, aborted = kinds.count(EventKind.FINISHED), kinds.count(EventKind.EXPIRED)
+            return Answer(operation, Reconciled(finished=finished, aborted=aborted))
+        case _:
+            return Answer(operation, EventKind.REFUSED not in kinds)
+
+
+@frozen(kw_only=True)
+class Counts:
+    """The answer of `status`, counted at `counted_at`. Times in ms, None where there is no such job.
+
+    `oldest_due_at`: since when the oldest due job waits; for a job that was never leased, since its enqueue.
+    `latest_due_at`: the last due time. `abandoned`: the open executions whose lease ran out.
+    """
+
+    pending: int
+    running: int
+    succeeded: int
+    failed: int
+    oldest_due_at: int | None
+    latest_due_at: int | None
+    enqueued_in_future: int
+    abandoned: int
+    duplicates_refused: int
+    counted_at: int
+
+
+def count(durable: Durable, events: tuple[Event, ...], now: int) -> Counts:
+    """The counts of these rows. `events` is the audit from its first row on."""
+    states = [durable.job_state(job.id) for job in durable.jobs]
+    new = [job.enqueued_at for job in durable.jobs if not job.timed and job.available_at is not None]
+    timed = [job.available_at for job in durable.jobs if job.timed and job.available_at is not None]
+    still_open = [one for one in durable.executions if one.status not in (Status.DONE, Status.ABORTED)]
+    return Counts(
+        pending=states.count(JobState.PENDING),
+        running=states.count(JobState.RUNNING),
+        succeeded=states.count(JobState.SUCCEEDED),
+        failed=states.count(JobState.FAILED),
+        oldest_due_at=min([*new, *[at for at in timed if at <= now]], default=None),
+        latest_due_at=max(timed, default=None),
+        enqueued_in_future=len([at for at in new if at > now]),
+        abandoned=len([one for one in still_open if one.lease_expires_at <= now]),
+        duplicates_refused=len(
+            [
+                event
+                for event in events
+                if event.event == EventKind.DUPLICATE or event.reason == Reason.ALREADY_COMMITTED
+            ]
+        ),
+        counted_at=now,
+    )
