@@ -7,15 +7,26 @@ from pathlib import Path
 
 import click
 
-from system.database import Database
+from system.cli_options import Failure
+from system.database import Database, is_file_name
 from system.output import one_line
 from system.sqlite.backup import Before, back_up
 from system.sqlite.backup import restore as restore_
 from system.store import StoreError
 
 
+def _file_name(_: click.Context, parameter: click.Parameter, text: str) -> Path:
+    """The path, if the text can only be that. Raises Failure, which does not repeat an address."""
+    if not is_file_name(text):
+        raise Failure(
+            f"{parameter.human_readable_name} is not the plain name of a file, and not shown, as it may hold"
+            " a password; put ./ (or /. before a /) in front of a name with : @ = % or 'password' in it"
+        )
+    return Path(text)
+
+
 @click.command()
-@click.argument("target", type=Path)
+@click.argument("target", callback=_file_name)
 @click.pass_obj
 def backup(database: Database, target: Path) -> None:
     """Copy the queue to a new file, while workers go on.
@@ -29,7 +40,7 @@ def backup(database: Database, target: Path) -> None:
 
 
 @click.command()
-@click.argument("backup", type=Path)
+@click.argument("backup", callback=_file_name)
 @click.pass_obj
 def restore(database: Database, backup: Path) -> None:
     """Replace the queue by a backup. The queue as it is now is kept under another name.

@@ -73,9 +73,14 @@ def named(text: str, busy_seconds: float) -> Database:
     """The database of that name. It waits for a lock for `busy_seconds`. Raises StoreError."""
     if text.startswith(_ADDRESSES):
         return _server(text, busy_seconds)
-    if text.startswith(_FILES) or not _LIKE_AN_ADDRESS.search(text):
+    if is_file_name(text):
         return _file(Path(text), busy_seconds)
     raise StoreError(f"the name of the database is {_NEITHER}")
+
+
+def is_file_name(text: str) -> bool:
+    """True if the text can only be the name of a file, so that a message may repeat it."""
+    return text.startswith(_FILES) or not _LIKE_AN_ADDRESS.search(text)
 
 
 def _file(path: Path, busy_seconds: float) -> Database:

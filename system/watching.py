@@ -50,6 +50,8 @@ class _Watched:
     times_out_at: float = inf
     gives_up_at: float | None = None
     """The time at which the process ends; None until the handler has timed out."""
+    ended: bool = False
+    """True once the handler has ended. The worker sets it without the lock, which the store may hold up."""
 
     @property
     def next_at(self) -> float:
@@ -118,10 +120,13 @@ class Watch:
                 self._watched.lease_ends_at = monotonic() + self._queue.lease_seconds
 
     def end(self) -> None:
-        """The handler has ended."""
+        """The handler has ended. The timer stops at once, also while the thread waits for the store."""
+        if self._watched is not None:
+            self._watched.ended = True
+        self._cancel_timer()
         with self._changed:
             self._watched = None
-            self._cancel_timer()
+            self._cancel_timer()  # the thread may have set it between the two
 
     def _set_timer(self, seconds: float) -> None:
         """End the process after `seconds` and three times the grace, unless the thread cancels that."""
@@ -162,6 +167,10 @@ class Watch:
             self._changed.wait(min(self._wakes_at - now, threading.TIMEOUT_MAX))
 
     def _act(self, watched: _Watched, now: float) -> None:
+        if watched.ended:
+            watched.lease_ends_at = watched.times_out_at = inf
+            watched.gives_up_at = None
+            return
         if now < (watched.gives_up_at or watched.times_out_at):
             self._look_at_lease(watched)
             return

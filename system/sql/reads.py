@@ -106,7 +106,7 @@ class SQLReads:
         new, timed, held, committed, effects, failed, set_aside, first_new, first_timed, *rest = row
         latest_due_at, in_future, abandoned, duplicates, counted_at = rest
         return Counts(
-            pending=new + timed - held,
+            pending=max(0, new + timed - held),  # an execution may be of a job that is gone
             running=held + committed,
             succeeded=effects - committed,
             failed=failed,

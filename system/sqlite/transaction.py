@@ -12,7 +12,13 @@ from system.store import Execution, Job, Tokens
 
 _RETRY = f"SELECT {JOB} FROM jobs WHERE timed AND available_at <= ? ORDER BY available_at, id LIMIT 1"
 _NEXT_NEW = f"SELECT {JOB} FROM jobs WHERE NOT timed AND available_at IS NOT NULL ORDER BY id LIMIT 1"
-_NEXT = f"SELECT * FROM ({_RETRY}) UNION ALL SELECT * FROM ({_NEXT_NEW}) LIMIT 1"
+_TIME_MAX = 9_223_372_036_854_775_807
+_NOT_A_TIME = f"SELECT {JOB} FROM jobs WHERE timed AND available_at > {_TIME_MAX} LIMIT 1"
+"""A due time that is no number: SQLite orders text after every number, so it never comes."""
+_NEXT = (
+    f"SELECT * FROM ({_RETRY}) UNION ALL SELECT * FROM ({_NOT_A_TIME})"
+    f" UNION ALL SELECT * FROM ({_NEXT_NEW}) LIMIT 1"
+)
 
 
 @frozen
@@ -69,11 +75,16 @@ class SQLiteTransaction(SQLTransaction):
         )
 
     def expired(self, limit: int) -> tuple[Execution, ...]:
-        """Executions that are LEASED, IN_PROGRESS or COMMITTED and whose lease has run out, by id."""
+        """Executions that are LEASED, IN_PROGRESS or COMMITTED and whose lease has run out, by id.
+
+        An execution whose lease ends at no number raises UnreadableRow, when those before it have ended.
+        """
+        of_a_job = f"SELECT {EXECUTION} FROM executions WHERE {OPEN} AND job_id IN (SELECT id FROM jobs)"
         rows = self._rows(
-            f"SELECT {EXECUTION} FROM executions WHERE {OPEN}"
-            " AND lease_expires_at <= ? ORDER BY lease_expires_at, id LIMIT ?",
+            f"SELECT * FROM ({of_a_job} AND lease_expires_at <= ? ORDER BY lease_expires_at, id LIMIT ?)"
+            f" UNION ALL SELECT * FROM ({of_a_job} AND lease_expires_at > {_TIME_MAX} LIMIT 1) LIMIT ?",
             self.now,
+            limit,
             limit,
         )
         return tuple(sorted([read_execution(row) for row in rows], key=lambda execution: execution.id))

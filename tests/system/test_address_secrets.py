@@ -197,6 +197,10 @@ def test_the_driver_that_tells_all_is_reached(calls: list[dict[str, Any]]) -> No
         ("--busy-seconds", "postgresql://u:Zq7x@h/q", "status"),
         ("enqueue", "postgresql://u:Zq7x@h/q"),
         ("enqueue", "1", "--attempts", "PASSWORD=Zq7x"),
+        ("backup", "postgresql://u:Zq7x@h/q"),
+        ("backup", "u:Zq7x@h"),
+        ("restore", "postgresql://u:Zq7x@h/q"),
+        ("restore", "host=h password=Zq7x"),
     ],
     ids=str,
 )

@@ -45,7 +45,7 @@ def fail(job: system.Job, context: system.Context) -> None:
     raise ValueError(f"no {job.payload}")
 
 
-@pytest.mark.parametrize("document", ["docs/queue.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/queue.md"])
 def test_the_program_in_the_documents_runs_as_printed(document: str, tmp_path: Path) -> None:
     """It prints the result of its job; run again it finds the job done."""
     text = (ROOT / document).read_text(encoding="utf-8")

@@ -1,5 +1,6 @@
 """A watched worker: handlers that run for too long, and handlers whose lease is gone."""
 
+import faulthandler
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,14 +9,18 @@ import pytest
 from attrs import evolve
 
 from system.audit import Reason
+from system.breaking import Breakable
 from system.clock import ManualClock
 from system.policies import CircuitBreaker, Policies
+from system.policies.lease import Lease
 from system.queue import Queue
 from system.settings import InvalidSetting
 from system.signals import breaking_off
 from system.store import Execution, Job, StoreUnavailable
+from system.watching import Watch
 from system.worker import Context, Handler, LeaseLost, TimedOut, Worker
 from tests.system.handler_threads import PATIENCE_SECONDS, Beating
+from tests.system.test_queue import leased
 from tests.system.test_worker import details, write
 
 LONG_SECONDS = 600.0
@@ -236,3 +241,38 @@ def test_a_heartbeat_that_is_refused_does_not_hide_it(queue: Queue, clock: Manua
         wait()
 
     check_lost(queue, losing(queue, body, clock), refused=("heartbeat",))
+
+
+def test_a_handler_that_ends_while_the_store_does_not_answer_keeps_its_process(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The timer that would end the process stops at once, not when the thread has its answer."""
+    asks, answers, stopped = threading.Event(), threading.Event(), threading.Event()
+
+    def ask(_: Watch, __: Lease) -> float:
+        asks.set()
+        answers.wait(2 * PATIENCE_SECONDS)
+        return 1.0
+
+    monkeypatch.setattr(Watch, "_left_seconds", ask)
+    monkeypatch.setattr(faulthandler, "dump_traceback_later", lambda *_, **__: stopped.clear())
+    monkeypatch.setattr(faulthandler, "cancel_dump_traceback_later", stopped.set)
+    watch = Watch(
+        evolve(queue, lease_seconds=0.001),
+        name="A",
+        handler_seconds=LONG_SECONDS,
+        grace_seconds=LONG_SECONDS,
+        poll_seconds=1.0,
+        ends_if_held=True,
+    )
+    queue.enqueue(1)
+    watch.begin(leased(queue), Breakable())
+    assert asks.wait(PATIENCE_SECONDS), "the thread asks the store for the lease"
+    ending = threading.Thread(target=watch.end)
+    ending.start()
+    assert stopped.wait(PATIENCE_SECONDS), "the timer is stopped before the store has answered"
+    assert not answers.is_set()
+    answers.set()
+    ending.join(PATIENCE_SECONDS)
+    assert stopped.is_set()
+    watch.close()

@@ -78,7 +78,7 @@ COMMANDS = {
         "guarded system: .*\n the guarded system: not complete: interrupted at depth .*\n",
         3,
     ),
-    "run": Command(("run",), "interrupted", EXIT.INCONCLUSIVE, ".*: find inconclusive; .*\n", "looking"),
+    "run": Command(("run",), "interrupted", EXIT.INCONCLUSIVE, ".*: find inconclusive; .*\n", "searching"),
     "seeds": Command(
         ("seeds", "FM_001", "--seeds", "1000"),
         "interrupted: the results of 0 of 1 breaks are complete and kept",
@@ -87,7 +87,7 @@ COMMANDS = {
     "times": Command(("times", "FM_009"), "interrupted: 0 of 1 sessions were measured and are kept"),
     "matrix": Command(
         ("matrix", "--together", "3", "--processes", "2"),
-        "interrupted: no table is shown, for its rows are not complete",
+        "interrupted: no table is shown, because its rows are not complete",
         works="switched off",
     ),
     "fidelity": Command(
