@@ -111,18 +111,18 @@ def test_a_scope_in_which_it_cannot_break_is_not_as_expected() -> None:
     assert (code, broken["verdict"], broken["complete"]) == (EXIT.NOT_AS_EXPECTED, "held", True)
 
 
-def test_a_guarded_system_that_breaks_is_not_as_expected(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The trace is printed, and it is the shortest."""
+def test_a_guarded_system_that_diverges_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trace is printed, and it is the shortest. The exit code is that of a divergence."""
     monkeypatch.setattr(cli_prove, "guarded", MODE.fault)
     monkeypatch.setattr(proof_output, "guarded", MODE.fault)
     monkeypatch.setattr(replay, "no_fault", MODE.fault)
     result = invoke("prove", *SMALL, "--processes", "1")
-    assert result.exit_code == EXIT.NOT_AS_EXPECTED
+    assert result.exit_code == EXIT.DIVERGED
     assert "shortest possible" in result.stdout
     assert sum(line.startswith(">") for line in result.stdout.splitlines()) == 1
     assert " the guarded system breaks: " in result.stdout
     code, (said,) = proved_json(*SMALL, "--processes", "1")
-    assert (code, said["verdict"]) == (EXIT.NOT_AS_EXPECTED, "broken")
+    assert (code, said["verdict"]) == (EXIT.DIVERGED, "diverged")
     assert said["shortest"] == len(said["trace"]["actions"])
 
 
