@@ -11,7 +11,7 @@ from attrs import evolve
 
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.scope import Fault, Scope, guarded
-from failure_modes.checker.experiment.target import Target
+from failure_modes.checker.experiment.target import DIVERGENCE, Target
 from failure_modes.checker.oracle.liveness import PATIENCE_MS
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
@@ -96,13 +96,16 @@ def test_the_order_holds_in_every_reachable_state(bounds: Bounds) -> None:
     [(NewJobsFirst, A_RETRY, 6), (NewestFirst, TWO_JOBS, 2), (LatestRetryFirst, TWO_RETRIES, 10)],
     ids=["new jobs first", "newest first", "latest retry first"],
 )
-def test_another_order_parts_from_the_model(
+def test_another_order_breaks_inv_008_and_diverges(
     kind: type[SQLiteTransaction], bounds: Bounds, shortest: int
 ) -> None:
-    """It is found by the first lease that takes another job than the model does."""
+    """The first lease that takes another job is found by both oracles."""
     answer = _proved(transactions(kind), bounds)
     assert answer.finding is not None
-    assert (answer.finding.invariant, answer.shortest) == (None, shortest)
+    assert (answer.finding.invariant, answer.shortest) == ("INV_008", shortest)
+    diverges = _proved(transactions(kind), bounds, DIVERGENCE)
+    assert diverges.finding is not None
+    assert (diverges.finding.invariant, diverges.shortest) == (None, shortest)
 
 
 def test_a_new_job_is_done_though_the_clock_was_ahead() -> None:
