@@ -122,7 +122,7 @@ def test_a_proof_says_it_of_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None
     [
         (("find", "FM_002", "--breaks", "INV_003"), "FM_002 torn commit breaks INV_002 and INV_001"),
         (("find", "FM_002", "--breaks", "INV_1"), "'INV_1' is not one of 'INV_001'"),
-        (("prove", "--breaks", "INV_001"), "--breaks is for what a failure mode breaks; name one"),
+        (("prove", "--breaks", "INV_001"), "--breaks is for an invariant of a failure mode; name one"),
     ],
 )
 def test_what_it_does_not_break_cannot_be_asked_for(arguments: tuple[str, ...], message: str) -> None:
