@@ -75,16 +75,11 @@ class SQLiteTransaction(SQLTransaction):
         )
 
     def expired(self, limit: int) -> tuple[Execution, ...]:
-        """Executions that are LEASED, IN_PROGRESS or COMMITTED and whose lease has run out, by id.
-
-        An execution whose lease ends at no number raises UnreadableRow, when those before it have ended.
-        """
-        of_a_job = f"SELECT {EXECUTION} FROM executions WHERE {OPEN} AND job_id IN (SELECT id FROM jobs)"
+        """Executions that are LEASED, IN_PROGRESS or COMMITTED and whose lease has run out, by id."""
         rows = self._rows(
-            f"SELECT * FROM ({of_a_job} AND lease_expires_at <= ? ORDER BY lease_expires_at, id LIMIT ?)"
-            f" UNION ALL SELECT * FROM ({of_a_job} AND lease_expires_at > {_TIME_MAX} LIMIT 1) LIMIT ?",
+            f"SELECT {EXECUTION} FROM executions WHERE {OPEN}"
+            " AND lease_expires_at <= ? ORDER BY lease_expires_at, id LIMIT ?",
             self.now,
-            limit,
             limit,
         )
         return tuple(sorted([read_execution(row) for row in rows], key=lambda execution: execution.id))
