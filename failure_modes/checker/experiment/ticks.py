@@ -27,8 +27,8 @@ def ticks_of(settings: Settings) -> tuple[float, ...]:
 
 def _seconds(waits: list[int]) -> tuple[float, ...]:
     """In seconds, each once; none for no wait at all."""
-    return tuple(dict.fromkeys([_whole(wait) for wait in waits if wait]))
+    return tuple(dict.fromkeys([_in_seconds(wait) for wait in waits if wait]))
 
 
-def _whole(milliseconds: int) -> float:
+def _in_seconds(milliseconds: int) -> float:
     return milliseconds // 1000 if milliseconds % 1000 == 0 else milliseconds / 1000

@@ -80,7 +80,7 @@ class Ledger:
             self._met[OF_POWER] += 1
 
     def note_crashes(self, processes: tuple[Process, ...], durable: Durable) -> None:
-        """Note whom a crash is about to interrupt."""
+        """Note the executions that a crash is about to interrupt."""
         for process in processes:
             faults, met = crash_faults(process, durable)
             self.faults += faults

@@ -1,4 +1,4 @@
-"""Links to failure modes in hand-written documents: the text has `[FM_001]`, and the end has the address.
+"""Links to failure modes in the documents: the text has `[FM_001]`, and the end has the address.
 
 The end is generated from the catalogue. If a failure mode was removed, the end has no link to it, and the
 text stays as it is.

@@ -240,13 +240,13 @@ APART: dict[str, tuple[Granularity, Trace, Trace]] = {
     "another worker that crashed": (TRANSACTION, (K1, K2, A, B, A_DIES), (K1, K2, A, B, B_DIES)),
     "a fault that nobody was told of": (TRANSACTION, (K1, A, LEASE, A), (K1, A, LEASE, A_DIES)),
     "a fault that was told of": (TRANSACTION, (K1, A, LEASE, A_DIES), (K1, A, LEASE, A_DIES, RECONCILE)),
-    "another job in hand": (TRANSACTION, (K1, K2, A, B, A), (K1, K2, A, B, B)),
+    "another current job": (TRANSACTION, (K1, K2, A, B, A), (K1, K2, A, B, B)),
     "another job accepted": (TRANSACTION, (K1,), (K2,)),
     "a step into a transaction": (STATEMENT, (), (A,)),
     "the time that was read": (STATEMENT, (A, SECOND), (SECOND, A)),
     "a wait for a lock": (STATEMENT, (A,), (A, B)),
     "a commit that is not known of": (STATEMENT, (A, A, A), (A, A, A, A)),
-    "the key in hand": (STATEMENT, (K1,), (K2,)),
+    "another key of the current enqueue": (STATEMENT, (K1,), (K2,)),
 }
 ONE: dict[str, tuple[Granularity, Trace, Trace]] = {
     "another worker": (TRANSACTION, (K1, A, A), (K1, B, B)),
