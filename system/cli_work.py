@@ -106,7 +106,7 @@ def work(
 
     A handler whose lease is gone gets system.worker.LeaseLost, and the worker goes on. One that runs past
     --handler-seconds gets system.worker.TimedOut. If it does not end, its process does, with exit code 4;
-    or with a traceback and exit code 1, if a C function keeps Python from running at all. Let a supervisor
+    or with a traceback and exit code 44, if a C function keeps Python from running at all. Let a supervisor
     start the worker again.
 
     The jitter, the retry budget and the circuit breaker are the queue's: give every worker the same.

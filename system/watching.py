@@ -5,14 +5,13 @@
 - A handler whose lease is gone is broken off with `LeaseLost`. Only the store knows whether a lease is gone.
   The thread asks it when the lease has run out by the clock of this process.
 
-While a C function holds the interpreter no thread runs, and no exception is raised. For this case there is a
-timer of `faulthandler`: it ends the process without Python, with exit code 1.
+While a C function holds the interpreter no thread runs, and no exception is raised. For this case there is
+another timer (`system.exit_timer`): it ends the process without Python, with an exit code of its own.
 
 The thread starts when it is first needed, and ends when it had nothing to watch for a while. It never runs in
 a process that a handler forked: such a process does not come back from its handler.
 """
 
-import faulthandler
 import os
 import signal
 import threading
@@ -26,6 +25,7 @@ from attrs import define
 from system.breaking import WAKE, Breakable, LeaseLost, TimedOut
 from system.calling import describe
 from system.clock import monotonic
+from system.exit_timer import cancel_exit_timer, set_exit_timer
 from system.output import one_line
 from system.policies.lease import Lease
 from system.queue import Queue
@@ -76,7 +76,7 @@ class Watch:
     ) -> None:
         """A handler that has run for `handler_seconds` has `grace_seconds` to end. None: no limit.
 
-        `ends_if_held` asks for the timer of `faulthandler`, of which a process has only one.
+        `ends_if_held` asks for the timer of `system.exit_timer`, of which a process has only one.
         """
         if handler_seconds is not None:
             check_seconds("handler_seconds", handler_seconds)
@@ -131,11 +131,11 @@ class Watch:
     def _set_timer(self, seconds: float) -> None:
         """End the process after `seconds` and three times the grace, unless the thread cancels that."""
         if self._has_timer:
-            faulthandler.dump_traceback_later(seconds + 3 * self._grace_seconds, exit=True, file=2)
+            set_exit_timer(seconds + 3 * self._grace_seconds)
 
     def _cancel_timer(self) -> None:
         if self._has_timer:
-            faulthandler.cancel_dump_traceback_later()
+            cancel_exit_timer()
 
     def close(self) -> None:
         """The worker has ended, for now. The thread ends, too."""

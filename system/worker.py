@@ -31,8 +31,8 @@ class Worker:
     - `handler_seconds`: a handler that runs for longer is broken off by TimedOut, and its attempt fails. If
       it has not ended `grace_seconds` later, **the process ends**, with exit code 4. None: no limit.
     - `ends_if_held`: with `handler_seconds`, the process also ends if a C function holds the interpreter, so
-      that nothing in Python can run; with a traceback and exit code 1. It takes the one timer of
-      `faulthandler`.
+      that nothing in Python can run; with a traceback and exit code 44 (1 where there is no Linux). It
+      takes the one timer of `faulthandler`, and signal 44.
     - `watch`: a handler whose lease is gone is broken off by LeaseLost. With `handler_seconds` it always is.
     - `reconcile_seconds`: the worker reconciles so often, between jobs. None: never.
     - `log`: takes each line that the worker has to say.

@@ -1,11 +1,13 @@
 """Handlers that hang, in real processes: each costs its attempt, and at most its process."""
 
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
 from system.clock import ManualClock
+from system.exit_timer import EXIT_HELD
 from system.policies import Policies, Retry
 from system.queue import Queue
 from system.store import Store
@@ -19,6 +21,7 @@ HUNG = """
 import ctypes
 import os
 import select
+import signal
 import sqlite3
 import sys
 import threading
@@ -61,6 +64,15 @@ def hold_interpreter(job, context):
     if context.attempt == 1:
         ctypes.PyDLL(None).sleep(3600)
     context.write(context.attempt)
+
+
+def alarm(job, context):
+    rang = []
+    signal.signal(signal.SIGALRM, lambda *_: rang.append(True))
+    signal.setitimer(signal.ITIMER_REAL, 0.01)
+    while not rang:
+        select.select([], [], [], 0.05)
+    context.write("alarmed")
 
 
 def beat(job, context):
@@ -166,13 +178,20 @@ def test_a_process_ends_also_where_the_store_cannot_be_told(
 
 
 def test_a_process_whose_interpreter_is_held_ends_too(place: Path, queue: Queue) -> None:
-    """A C function that lets no thread run: a traceback says where it hangs, and the exit code is 1."""
+    """A C function that lets no thread run: a traceback says where it hangs, and it has an exit code of its own."""
     limits = ("--handler-seconds", "0.2", "--grace-seconds", "0.2")
     ended = ran(place, "work", "hung:hold_interpreter", *limits)
-    assert ended.returncode == 1
+    assert ended.returncode == (EXIT_HELD if sys.platform == "linux" else 1)
     assert b"Timeout" in ended.stderr
     assert b"in hold_interpreter" in ended.stderr
     assert [row.event for row in queue.store.audit()][-1] == "started"
+
+
+def test_the_timer_of_a_held_interpreter_leaves_a_handler_its_alarms(place: Path, opened: Store) -> None:
+    """A handler that sets SIGALRM for itself gets its own alarm, and its process lives on."""
+    Queue(store=opened).enqueue(1)
+    ended = ran(place, "work", "hung:alarm", "--drain", "--handler-seconds", "60", "--name", "A")
+    assert (ended.returncode, [effect.value for effect in opened.effects()]) == (0, ['"alarmed"'])
 
 
 def test_a_worker_whose_lease_is_gone_goes_on(place: Path, database: Database, queue: Queue) -> None:

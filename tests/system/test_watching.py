@@ -1,6 +1,5 @@
 """A watched worker: handlers that run for too long, and handlers whose lease is gone."""
 
-import faulthandler
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,6 +7,7 @@ from contextlib import suppress
 import pytest
 from attrs import evolve
 
+from system import watching
 from system.audit import Reason
 from system.breaking import Breakable
 from system.clock import ManualClock
@@ -255,8 +255,8 @@ def test_a_handler_that_ends_while_the_store_does_not_answer_keeps_its_process(
         return 1.0
 
     monkeypatch.setattr(Watch, "_left_seconds", ask)
-    monkeypatch.setattr(faulthandler, "dump_traceback_later", lambda *_, **__: stopped.clear())
-    monkeypatch.setattr(faulthandler, "cancel_dump_traceback_later", stopped.set)
+    monkeypatch.setattr(watching, "set_exit_timer", lambda _: stopped.clear())
+    monkeypatch.setattr(watching, "cancel_exit_timer", stopped.set)
     watch = Watch(
         evolve(queue, lease_seconds=0.001),
         name="A",
