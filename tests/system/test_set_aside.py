@@ -239,3 +239,36 @@ def test_a_payload_that_is_no_json_fails_its_attempts(
         assert found.state is JobState.FAILED
         assert found.why is not None
         assert "JSONDecodeError" in found.why
+
+
+@pytest.mark.parametrize("open_job", [True, False], ids=["open", "closed"])
+def test_a_lease_time_that_is_no_number_has_run_out(
+    open_job: bool, store: SQLiteStore, path: Path, clock: ManualClock
+) -> None:
+    """Else an execution that was committed would stay open for ever."""
+    with closing(store):
+        queue = Queue(store=store)
+        lease = queue.lease("A")
+        assert lease is not None
+        assert queue.start(lease.execution)
+        if not open_job:
+            assert queue.commit(lease.execution, "done")
+        spoil(path, "UPDATE executions SET lease_expires_at = 'soon' WHERE job_id = 1")
+        queue.reconcile()
+        [row] = [row for row in store.audit(job_id=1) if row.event == "set_aside"]
+        assert row.detail == "lease_expires_at is of type str"
+        assert store.counts().running == 0
+
+
+def test_an_execution_whose_job_was_deleted_stops_nothing(
+    store: SQLiteStore, path: Path, clock: ManualClock
+) -> None:
+    """No program of ours deletes a job. The others are done, and recovery passes the execution over."""
+    with closing(store):
+        queue = Queue(store=store)
+        assert queue.lease("A") is not None
+        spoil(path, "DELETE FROM jobs WHERE id = 1")
+        clock.advance(30_000)
+        queue.reconcile()
+        work(queue, clock)
+        assert [effect.job_id for effect in store.effects()] == [2, 3]
