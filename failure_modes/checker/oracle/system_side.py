@@ -13,11 +13,11 @@ from failure_modes.checker.oracle.records import Answers
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.power_loss_world import PowerLossWorld
 from failure_modes.checker.simulation.process import Process
-from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot, StepResult
+from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot, ProcessState, StepResult
 from failure_modes.checker.simulation.replayed_world import ReplayedWorld
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.simulation.world import World
-from failure_modes.checker.subject.abstraction import AuditCursor, read, read_counts
+from failure_modes.checker.subject.abstraction import AuditCursor, ContentReader, read, read_counts
 from failure_modes.checker.subject.programs import can
 from model.actions import Action, Crash, PowerLoss, Step, Tick, actor_of
 from model.answers import Answer, Counts
@@ -75,6 +75,7 @@ class SystemSide:
         self.durable = Durable()
         self._audit = AuditCursor(in_order=not world.database.overlaps)
         self._visibility = VisibilityLog(overlaps=world.database.overlaps)
+        self._content_reader = ContentReader(world.content.columns()) if world.restorable else None
         self._known: dict[int, tuple[Content, Durable]] = {}
         """The rows of each content that a restorable world had."""
 
@@ -88,8 +89,11 @@ class SystemSide:
         name = actor_of(action)
         if name is None:
             return self._power_loss or not isinstance(action, PowerLoss)
-        process = self.world.processes.get(name)
-        return process is not None and can(name, process, action)
+        return name in self.world.processes and can(name, self.place(name), action)
+
+    def place(self, name: str) -> ProcessState:
+        """Where the process is paused."""
+        return self.world.processes[name]
 
     def is_choice_point(self, action: Action) -> bool:
         """True if the process that the action moved is at rest or in its handler.
@@ -97,24 +101,23 @@ class SystemSide:
         Only then does a schedule have a choice: to let the handler fail, for example.
         """
         name = actor_of(action)
-        process = self.world.processes[name] if name else None
+        process = self.place(name) if name else None
         return process is None or process.at in (PausePoint.HANDLER, PausePoint.REPLY) or process.at_rest
 
     def effective_action(self, action: Action, is_poison: Callable[[str | None], bool]) -> Action:
         """The action that really happens: the handler of a poison job kills its worker."""
         if isinstance(action, Step) and action.worker in self.world.processes:
-            process = self.world.processes[action.worker]
+            process = self.place(action.worker)
             if process.at is PausePoint.HANDLER:
                 for job in self.durable.jobs:
                     if job.id == process.current_job and is_poison(job.key):
                         return Crash(worker=action.worker)
         return action
 
-    def processes_killed_by(self, action: Crash | PowerLoss) -> tuple[Process, ...]:
-        """The processes that the action kills."""
-        if isinstance(action, Crash):
-            return (self.world.processes[action.worker],)
-        return tuple(self.world.processes.values())
+    def processes_killed_by(self, action: Crash | PowerLoss) -> dict[str, ProcessState]:
+        """The processes that the action kills, by name."""
+        names = (action.worker,) if isinstance(action, Crash) else self.world.processes
+        return {name: self.place(name) for name in names}
 
     def act(self, action: Action) -> SystemStep:
         """Take an effective action, and read what it did."""
@@ -228,16 +231,22 @@ class SystemSide:
         """Read the rows into `durable`. Returns the audit rows that are new."""
         if not moved.changed:
             return ()
-        content = self.world.content.now() if self.world.restorable else None
-        _, known = self._known.get(id(content), (None, None))
-        self.durable, events = read(
-            self.world.database.observer, self.world.gateway, cursor=self._audit, known=known
-        )
-        if content is not None and known is None:
+        database = self.world.database
+        if self._content_reader is None:
+            self.durable = read(database.observer, self.world.gateway)
+        else:
+            self.durable = self.durable_of(self.world.content.now())
+        return self._audit.new(database.observer)
+
+    def durable_of(self, content: Content) -> Durable:
+        """The rows of a content of a restorable world, as values of the model."""
+        assert self._content_reader is not None, "only the content of a restorable world is read"
+        known = self._known.get(id(content))
+        if known is None:
             if len(self._known) > CONTENTS_MAX:
                 self._known.clear()
-            self._known[id(content)] = content, self.durable
-        return events
+            known = self._known[id(content)] = content, self._content_reader.durable(content)
+        return known[1]
 
 
 class VisibilityLog:

@@ -84,6 +84,7 @@ class Shard:
             proof.target,
             symmetry=switches.symmetry,
             memory=switches.memory,
+            rows=switches.rows,
             answers=switches.answers,
             footprints=proof.sleeps,
         )

@@ -14,7 +14,8 @@ from failure_modes.checker.simulation.stepping import Row, StatementResult
 from failure_modes.checker.simulation.subject import Layout
 from failure_modes.checker.support.errors import SubjectError
 
-_SEQUENCE = "sqlite_sequence"
+LAST_IDS = "sqlite_sequence"
+"""The table with the last id of each numbered table."""
 
 Content = tuple[tuple[str, tuple[Row, ...]], ...]
 """The name and the rows of each table of the state. The first column of a row is its id."""
@@ -28,7 +29,7 @@ def read_content(connection: sqlite3.Connection, layout: Layout) -> Content:
     """The present rows of the tables of the state, and the last id of each numbered table."""
     found = [(table, tuple(connection.execute(_select(table)).fetchall())) for table in layout.tables]
     if layout.numbered:
-        found.append((_SEQUENCE, tuple(connection.execute(_LAST_IDS, (layout.audit,)).fetchall())))
+        found.append((LAST_IDS, tuple(connection.execute(_SELECT_LAST_IDS, (layout.audit,)).fetchall())))
     return tuple(found)
 
 
@@ -111,12 +112,12 @@ def _write(
             if last_ids.get(table) != wants.get(table):
                 connection.execute(_DELETE_LAST_ID, (table,))
                 if table in wants:
-                    connection.execute(_insert(_SEQUENCE, 2), (table, wants[table]))
+                    connection.execute(_insert(LAST_IDS, 2), (table, wants[table]))
     connection.execute("COMMIT")
 
 
-_LAST_IDS = f"SELECT name, seq FROM {_SEQUENCE} WHERE name IS NOT ? ORDER BY name"
-_DELETE_LAST_ID = f"DELETE FROM {_SEQUENCE} WHERE name = ?"
+_SELECT_LAST_IDS = f"SELECT name, seq FROM {LAST_IDS} WHERE name IS NOT ? ORDER BY name"
+_DELETE_LAST_ID = f"DELETE FROM {LAST_IDS} WHERE name = ?"
 
 
 @cache

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from failure_modes.checker.simulation.constraints import Constraints, constraints_of
 from failure_modes.checker.simulation.content import (
     Content,
     columns_of,
@@ -93,6 +94,10 @@ class SQLiteDatabase:
     def columns(self) -> dict[str, tuple[str, ...]]:
         """The columns of each table of the state."""
         return columns_of(self._observing, self.subject.layout)
+
+    def constraints(self) -> Constraints | None:
+        """The constraints of each table of the state; None if a trigger could change any row."""
+        return constraints_of(self._observing, self.subject.layout)
 
     def close(self) -> None:
         """Close each connection and remove the file, even if closing one of them fails."""
