@@ -84,29 +84,24 @@ class Fingerprints:
         self._are_times = {
             table: [column in layout.times for column in names] for table, names in columns.items()
         }
-        self._known: dict[tuple[Any, ...], tuple[Snapshot, tuple[bytes, Renaming]]] = {}
         self._parts: dict[tuple[Any, ...], tuple[Any, tuple[bytes, ...]]] = {}
 
-    def of(self, snapshot: Snapshot) -> tuple[bytes, Renaming]:
-        """The digest of a state without what is spent, and the renaming of workers that gave it."""
-        if len(self._parts) + len(self._known) > _REMEMBERED_MAX:
-            self._parts.clear()
-            self._known.clear()
+    def key(self, snapshot: Snapshot) -> tuple[Any, ...]:
+        """A key that only equal snapshots share, as long as their parts are in memory."""
         system, state = snapshot.system, snapshot.state
-        key = (
+        return (
             id(system.content),
             system.now,
             *[id(process) for process in system.processes],
             None if state is None else (state.workers, state.changed_at),
             snapshot.ledger,
-            repr(system.extra),
+            repr(system.extra) if system.extra else None,
         )
-        known = self._known.get(key)
-        if known is None:
-            known = self._known[key] = snapshot, self._of(snapshot)
-        return known[1]
 
-    def _of(self, snapshot: Snapshot) -> tuple[bytes, Renaming]:
+    def of(self, snapshot: Snapshot) -> tuple[bytes, Renaming]:
+        """The digest of a state without what is spent, and the renaming of workers that gave it."""
+        if len(self._parts) > _REMEMBERED_MAX:
+            self._parts.clear()
         system = snapshot.system
         contents = self._content(system.content, system.now)
         processes = [self._process(process, system) for process in system.processes]

@@ -60,9 +60,8 @@ class Successors:
         self.columns = world.content.columns()
         self.fingerprints = Fingerprints(scope, self.columns, world.subject.layout, symmetry=symmetry)
         self.names = self.lockstep.names
-        self._memory = (
-            memory and not world.restores_by_replay
-        )  # there a change depends on the holder of each lock, too
+        self.remembers = memory and not world.restores_by_replay
+        """True if a step is not taken again. In a replayed world it depends on the holder of each lock."""
         self._footprints = footprints
         self._changes: dict[tuple[Any, ...], tuple[Snapshot, StateChange | DeadEnd]] = {}
         self.start = self.own(self.lockstep.snapshot())
@@ -85,7 +84,7 @@ class Successors:
         known = self._changes.get(key)
         if known is None:
             known = (before, self._taken(before, action))
-            if self._memory:
+            if self.remembers:
                 self._changes[key] = known
         return known[1]
 

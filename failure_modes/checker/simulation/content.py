@@ -57,21 +57,22 @@ def write_content(
     layout: Layout,
     wanted: Content,
     present: Content,
+    columns: dict[str, tuple[str, ...]],
     *,
     empty_audit: bool = True,
 ) -> None:
-    """Change the present content to the wanted one. Only the rows that differ are written.
+    """Change the present content to the wanted one. Only the values that differ are written.
 
-    Empty the audit if `empty_audit` is true.
+    Empty the audit if `empty_audit` is true. `columns` are those of each table.
 
     A row is inserted after the rows that it refers to, and deleted before them. If two rows have exchanged
     their keys, no order works: a second, slower try lets SQLite check the constraints at the end.
     """
     try:
-        _write(connection, layout, wanted, present, empty_audit=empty_audit, deferred=False)
+        _write(connection, layout, wanted, present, columns, empty_audit=empty_audit, deferred=False)
     except sqlite3.IntegrityError:
         connection.execute("ROLLBACK")
-        _write(connection, layout, wanted, present, empty_audit=empty_audit, deferred=True)
+        _write(connection, layout, wanted, present, columns, empty_audit=empty_audit, deferred=True)
 
 
 def _write(
@@ -79,6 +80,7 @@ def _write(
     layout: Layout,
     wanted: Content,
     present: Content,
+    columns: dict[str, tuple[str, ...]],
     *,
     empty_audit: bool,
     deferred: bool,
@@ -93,10 +95,15 @@ def _write(
         connection.execute(f"DELETE FROM {audit}")
     for table, rows, old in pairs:
         if rows != old:
-            known = set(old)
+            known = {row[0]: row for row in old}
             for row in rows:
-                if row not in known:
+                before = known.get(row[0])
+                if before is None or deferred:
                     connection.execute(_insert(table, len(row)), row)
+                elif before != row:
+                    differ = tuple([place for place in range(len(row)) if row[place] != before[place]])
+                    values = [row[place] for place in differ]
+                    connection.execute(_update(table, columns[table], differ), (*values, row[0]))
     for table, rows, old in reversed(pairs):
         if rows != old:
             kept = {row[0] for row in rows}
@@ -109,7 +116,10 @@ def _write(
         last_ids: dict[Any, Any] = dict(present[-1][1])
         wants: dict[Any, Any] = dict(wanted[-1][1])  # the inserts above may have raised some last ids
         for table in last_ids | wants:
-            if last_ids.get(table) != wants.get(table):
+            if table in last_ids and table in wants:
+                if last_ids[table] != wants[table]:
+                    connection.execute(_UPDATE_LAST_ID, (wants[table], table))
+            else:
                 connection.execute(_DELETE_LAST_ID, (table,))
                 if table in wants:
                     connection.execute(_insert(LAST_IDS, 2), (table, wants[table]))
@@ -118,6 +128,14 @@ def _write(
 
 _SELECT_LAST_IDS = f"SELECT name, seq FROM {LAST_IDS} WHERE name IS NOT ? ORDER BY name"
 _DELETE_LAST_ID = f"DELETE FROM {LAST_IDS} WHERE name = ?"
+
+
+_UPDATE_LAST_ID = f"UPDATE {LAST_IDS} SET seq = ? WHERE name = ?"
+
+
+@cache
+def _update(table: str, columns: tuple[str, ...], places: tuple[int, ...]) -> str:
+    return f"UPDATE {table} SET {', '.join([f'{columns[at]} = ?' for at in places])} WHERE rowid = ?"
 
 
 @cache

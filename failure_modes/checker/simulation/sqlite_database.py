@@ -47,6 +47,7 @@ class SQLiteDatabase:
         self._owns_path = path is None and not in_memory
         self._pool: dict[str, tuple[sqlite3.Connection, set[str]]] = {}
         self._observing: sqlite3.Connection
+        self._columns: dict[str, tuple[str, ...]] | None = None
         self.observer: Any = None
 
     @property
@@ -80,7 +81,11 @@ class SQLiteDatabase:
 
     def write(self, wanted: Content, present: Callable[[], Content], *, empty_audit: bool) -> None:
         """Change the present rows to the wanted ones."""
-        write_content(self._observing, self.subject.layout, wanted, present(), empty_audit=empty_audit)
+        if self._columns is None:
+            self._columns = self.columns()
+        write_content(
+            self._observing, self.subject.layout, wanted, present(), self._columns, empty_audit=empty_audit
+        )
 
     def audit_end(self, content: Content) -> int:
         """Always 0: `write` emptied the audit, and its ids begin again."""
