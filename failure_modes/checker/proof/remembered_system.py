@@ -6,7 +6,7 @@ The world is restored only when a step must really be taken.
 from collections.abc import Callable
 from typing import cast
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from failure_modes.checker.experiment.granularity import Granularity
 from failure_modes.checker.oracle.records import Answers
@@ -23,6 +23,16 @@ from model.answers import Answer
 Same = Callable[[ProcessSnapshot], ProcessSnapshot]
 
 
+@frozen(kw_only=True, eq=False)
+class _Taking:
+    """A step that is being taken on the real system: from where, and by which action."""
+
+    before: SystemSnapshot
+    action: Action
+    key: Key
+    lock_releases: int
+
+
 class RememberedSystem(SystemSide):
     """The system's side in a world that a proof restores before each step."""
 
@@ -32,6 +42,7 @@ class RememberedSystem(SystemSide):
         self.real_steps = 0
         self.last: SeenStep | None = None
         """The last step."""
+        self._taking: _Taking | None = None
         self._same = same
         self._names = tuple(world.processes)
         self._away: SystemSnapshot | None = None
@@ -91,9 +102,13 @@ class RememberedSystem(SystemSide):
         return evolve(seen.done, before=before.durable, after=after)
 
     def answers(self, done: SystemStep, expected: Answer | None) -> tuple[Answers, ...]:
-        """What the queue answered, each beside what the model answered."""
+        """What the queue answered, each beside what the model answered. A real step is seen whole then."""
         if self._away is None:
-            return super().answers(done, expected)
+            paired = super().answers(done, expected)
+            if self._taking is not None:
+                self._see(self._taking, done)
+                self._taking = None
+            return paired
         given = cast(tuple[Answer, ...], done.moved.answers)
         due = [expected if done.moved.committed else None, *[None] * len(given)]
         return tuple([Answers(model, system) for model, system in zip(due, given, strict=False)])
@@ -102,9 +117,13 @@ class RememberedSystem(SystemSide):
         self.real_steps += 1
         self._away = None
         super().restore(before)
+        self._taking = _Taking(before=before, action=action, key=key, lock_releases=self.world.lock_releases)
+        return super().act(action)
+
+    def _see(self, taking: "_Taking", done: SystemStep) -> None:
+        """Make a value of the step that was taken, and remember it where that is allowed."""
+        before, action = taking.before, taking.action
         world, name = self.world, actor_of(action)
-        lock_releases = world.lock_releases
-        done = super().act(action)
         content, process, step = world.content.now(), None, None
         if name is not None:
             moved = world.processes[name]
@@ -119,7 +138,7 @@ class RememberedSystem(SystemSide):
             done=done,
             process=process,
             elapsed_ms=self.now - before.now,
-            released=world.lock_releases != lock_releases,
+            released=world.lock_releases != taking.lock_releases,
             statements=() if step is None else tuple(step.statements),
             called_gateway=step is not None and step.called_gateway,
             reads=reads,
@@ -127,8 +146,7 @@ class RememberedSystem(SystemSide):
             changes=() if memory is None else changes_between(before.content, content),
         )
         if memory is not None and self._depends_on_rows_only(before, action, seen):
-            memory.add(key, self._mover(before, action), seen, before.content, before.now)
-        return done
+            memory.add(taking.key, self._mover(before, action), seen, before.content, before.now)
 
     def _depends_on_rows_only(self, before: SystemSnapshot, action: Action, seen: SeenStep) -> bool:
         """True if the step depends on the rows that it read, on the time, and on nothing else.

@@ -37,7 +37,10 @@ class StepMemory:
         self._questions: dict[Key, dict[tuple[Reads, bool], _Question]] = {}
         self._held: list[object] = []
         """What the keys identify by `id`: it must not be collected."""
-        self._rows: dict[int, tuple[Content, dict[Read, tuple[Row, ...]]]] = {}
+        self._rows: dict[int, tuple[Content, dict[Read, int]]] = {}
+        """For each content the rows of each read, as a number."""
+        self._numbers: dict[tuple[Row, ...], int] = {}
+        """Equal rows have one number."""
         self._steps = 0
 
     def add(self, key: Key, holds: object, seen: SeenStep, content: Content, now: int) -> None:
@@ -70,14 +73,17 @@ class StepMemory:
                 self._rows.clear()
             known = self._rows[id(content)] = content, {}
         found = known[1]
-        rows = []
+        numbers = [now if question.read_clock else None]
         for read in question.reads:
-            if read not in found:
-                found[read] = self._read(read, content)
-            rows.append(found[read])
-        return tuple(rows), now if question.read_clock else None
+            number = found.get(read)
+            if number is None:
+                rows = self._read(read, content)
+                number = found[read] = self._numbers.setdefault(rows, len(self._numbers))
+            numbers.append(number)
+        return tuple(numbers)
 
     def _read(self, read: Read, content: Content) -> tuple[Row, ...]:
+        """The rows of the content that the read names."""
         table, column, value = read
         rows = next((rows for name, rows in content if name == table), ())
         if column is None:
