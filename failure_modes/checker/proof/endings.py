@@ -113,8 +113,12 @@ class Endings:
 
 
 def _with_order(node: Node, order: tuple[str, ...]) -> bytes:
-    """The state and the order of the workers, both in the names of the fingerprint."""
-    return node.base + "".join([node.renaming[name] for name in order]).encode()
+    """The state and the order of the workers, both in the names of the fingerprint.
+
+    Of the orders that differ only by workers that may change places, the least stands for all.
+    """
+    found = node.fingerprint
+    return found.base + min(["".join([names[name] for name in order]) for names in found.renamings]).encode()
 
 
 class GraphRun:

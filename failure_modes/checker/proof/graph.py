@@ -4,12 +4,13 @@ Many states differ only in what is spent: a reconciliation that found nothing to
 has changed. They share one node, so each action is taken once from it, and its ending is judged once.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
 
 from failure_modes.checker.oracle.lockstep import Snapshot
-from failure_modes.checker.proof.fingerprint import Renaming
+from failure_modes.checker.proof.fingerprint import Fingerprint, Renaming
 from failure_modes.checker.proof.footprint import Footprint
 from failure_modes.checker.proof.state_change import DeadEnd
 from failure_modes.checker.proof.successors import Successors
@@ -19,13 +20,40 @@ NODES_MAX = 400_000
 """Nodes whose edges are kept in memory. When there are more, all are forgotten, and followed again."""
 
 
-@frozen(eq=False)
-class Node:
-    """A state without what is spent. `base` is its fingerprint, and `renaming` the renaming that gave it."""
+Take = Callable[[Snapshot], Fingerprint]
 
-    snapshot: Snapshot
-    base: bytes
-    renaming: Renaming
+
+class Node:
+    """A state without what is spent. Its fingerprint is taken when it is first asked for."""
+
+    __slots__ = ("_fingerprint", "_take", "snapshot")
+
+    def __init__(self, snapshot: Snapshot, take: Take | None, fingerprint: Fingerprint | None = None) -> None:
+        """`take` takes the fingerprint of a snapshot."""
+        self.snapshot = snapshot
+        self._take = take
+        self._fingerprint = fingerprint
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """The fingerprint, and the renamings that give it."""
+        if self._fingerprint is None:
+            assert self._take is not None, "a node has a fingerprint, or takes it"
+            self._fingerprint = self._take(self.snapshot)
+        return self._fingerprint
+
+    @property
+    def base(self) -> bytes:
+        """The fingerprint."""
+        return self.fingerprint.base
+
+    @property
+    def renaming(self) -> Renaming:
+        """The first renaming that gives the fingerprint."""
+        return self.fingerprint.renamings[0]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Node, (self.snapshot, None, self.fingerprint)
 
 
 @frozen(eq=False)
@@ -63,14 +91,14 @@ class Graph:
             if len(self._nodes) > NODES_MAX:
                 self._nodes.clear()
                 self._edges.clear()
-            known = self._nodes[key] = Node(snapshot, *self._fingerprints.of(snapshot))
+            known = self._nodes[key] = Node(snapshot, self._fingerprints.taken)
         return known
 
     def adopt(self, node: Node) -> Node:
         """The same node, of the graph of another process."""
         snapshot = self._successors.own(node.snapshot)
         return self._nodes.setdefault(
-            self._fingerprints.key(snapshot), Node(snapshot, node.base, node.renaming)
+            self._fingerprints.key(snapshot), Node(snapshot, None, node.fingerprint)
         )
 
     def follow(self, node: Node, action: Action) -> Edge | DeadEnd:

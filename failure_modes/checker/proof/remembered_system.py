@@ -6,7 +6,7 @@ The world is restored only when a step must really be taken.
 from collections.abc import Callable
 from typing import cast
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from failure_modes.checker.experiment.granularity import Granularity
 from failure_modes.checker.oracle.records import Answers
@@ -99,7 +99,18 @@ class RememberedSystem(SystemSide):
             processes=self._moved(before, action, seen),
         )
         self.durable = after
-        return evolve(seen.done, before=before.durable, after=after)
+        done = seen.done
+        return SystemStep(
+            action=action,
+            moved=done.moved,
+            operation=done.operation,
+            visibility=done.visibility,
+            current_job=done.current_job,
+            read_at=done.read_at,
+            before=before.durable,
+            after=after,
+            events=done.events,
+        )
 
     def answers(self, done: SystemStep, expected: Answer | None) -> tuple[Answers, ...]:
         """What the queue answered, each beside what the model answered. A real step is seen whole then."""
@@ -110,8 +121,8 @@ class RememberedSystem(SystemSide):
                 self._taking = None
             return paired
         given = cast(tuple[Answer, ...], done.moved.answers)
-        due = [expected if done.moved.committed else None, *[None] * len(given)]
-        return tuple([Answers(model, system) for model, system in zip(due, given, strict=False)])
+        due = expected if done.moved.committed else None
+        return tuple([Answers(None if place else due, one) for place, one in enumerate(given)])
 
     def _act_really(self, before: SystemSnapshot, action: Action, key: Key) -> SystemStep:
         self.real_steps += 1
