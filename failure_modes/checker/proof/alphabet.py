@@ -45,10 +45,12 @@ class Alphabet:
             raise ValueError("power can only be lost in a scope in which the disk is watched")
         if len(self.actions) > ACTIONS_MAX:
             raise ValueError(f"{len(self.actions)} different actions, and {ACTIONS_MAX} are the most")
-        self._possible: dict[tuple[Any, ...], list[tuple[Action, Spent]]] = {}
+        self._possible: dict[tuple[Any, ...], tuple[tuple[Action, Spent], ...]] = {}
         self.index = {action: number for number, action in enumerate(self.actions)}
 
-    def possible(self, processes: tuple[ProcessSnapshot, ...], spent: Spent) -> list[tuple[Action, Spent]]:
+    def possible(
+        self, processes: tuple[ProcessSnapshot, ...], spent: Spent
+    ) -> tuple[tuple[Action, Spent], ...]:
         """Each action that can happen where the processes are, with what is spent after it.
 
         It depends on the boundaries of the processes and on what is spent, so most calls were made before.
@@ -61,7 +63,7 @@ class Alphabet:
 
     def _possible_now(
         self, processes: tuple[ProcessSnapshot, ...], spent: Spent
-    ) -> list[tuple[Action, Spent]]:
+    ) -> tuple[tuple[Action, Spent], ...]:
         found = []
         for action in self.actions:
             kind = self.kind(action, spent)
@@ -71,7 +73,7 @@ class Alphabet:
             if name is not None and not can(name, processes[self.names.index(name)], action):
                 continue
             found.append((action, _spend(spent, kind)))
-        return found
+        return tuple(found)
 
     def kind(self, action: Action, spent: Spent) -> str | None:
         """The bound that the action spends of; empty for none, and None if an earlier key comes first."""
