@@ -1,21 +1,22 @@
 """The end of a state: recovery and a fair schedule run from it, and what is left is judged.
 
 This is a question about the graph. The fair schedule of `liveness.py` chooses its next action from the state
-alone. So each state, with an order of the workers, has one successor in the liveness run, and its end is the
-end of that successor. A walk goes from successor to successor until it meets a state whose end is known, or a
-state where nothing is left to do. That last state is judged, once. A walk that meets one of its own states
+alone. So each state, with an order of the workers, has one successor in the liveness run, and the end of the
+successor is its own end. A walk goes from successor to successor. It stops at a state whose end is known, or
+where nothing is left to do: that last state is judged, once. A walk that comes back to one of its own states
 goes round for ever: recovery never ends, and that is judged as such. Only good ends are remembered, so each
 state with a bad end is found.
 
-**Why this is sound under symmetry.** Other checkers have been unsound here, for two reasons. Neither is so:
+**Why this is sound while workers are interchangeable.** Other checkers were unsound here, for two reasons:
 
-- A renaming of workers may turn a path into a circle, when a state and its twin are taken for one: the walk
-  A, B, A, B, … is then two steps of one state. A state is remembered with the *order* of the workers, in the
-  names of its fingerprint. Two states meet only if one renaming maps state and order alike. The schedule looks
-  at names through that order only. So it does the same in both, and a circle of renamed states is one of states.
-- A state stands for its twins, and a schedule treats twins differently, since it asks workers in an order.
-  So each state is judged in *every* order of the workers: its twin in the plain order A, B, … is that state in
-  another order.
+- A renaming makes a circle of a path that is none: a state and its twin count as one, but the schedule goes
+  on in another way. Here a state is remembered together with the *order* of the workers, both in the names of
+  the fingerprint. Two of these are equal only if one renaming maps the state and the order of one to those of
+  the other. The schedule sees names only by their place in that order. So it takes the same way in both, and
+  a circle of renamed states can be gone round for ever.
+- A state stands for its twins, but a schedule asks the workers in an order, and so treats twins differently.
+  Here each state is judged in *every* order. To judge a twin in the plain order A, B, … is to judge the state
+  in another order.
 """
 
 from collections.abc import Iterator

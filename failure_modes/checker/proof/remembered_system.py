@@ -1,4 +1,4 @@
-"""The system's side of a proof. It takes a step on the real system, or remembers one with the same rows.
+"""The system's side of a proof: it takes a step on the real system, or remembers one that read the same rows.
 
 The world is restored only when a step must really be taken.
 """
@@ -37,7 +37,7 @@ class RememberedSystem(SystemSide):
     """The system's side in a world that a proof restores before each step."""
 
     def __init__(self, world: World, *, power_loss: bool, remembers: bool, same: Same) -> None:
-        """`remembers`: a step is not taken where one is remembered. `same` is the one object of equal ones."""
+        """`remembers`: a step is not taken where one is remembered. `same` gives the one object of equals."""
         super().__init__(world, power_loss=power_loss)
         self.real_steps = 0
         self.last: SeenStep | None = None

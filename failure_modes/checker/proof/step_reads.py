@@ -61,10 +61,9 @@ class StepReads:
             if old is None:
                 numbered = table in self._layout.numbered
                 found.add((LAST_IDS, "name", table) if numbered else (table, None, None))
-            elif new is None and referred:
-                return False
-            elif new is not None and any(
-                _value(old, columns, at) != _value(new, columns, at) for at in referred
+            elif (new is None and referred) or (
+                new is not None
+                and any(_value(old, columns, at) != _value(new, columns, at) for at in referred)
             ):
                 return False
             if new is None or rules is None:

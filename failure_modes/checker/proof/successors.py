@@ -75,6 +75,11 @@ class Successors:
         """The steps that were taken on the real system."""
         return self._system.real_steps
 
+    @property
+    def last(self) -> SeenStep | None:
+        """The last step, which was taken or remembered."""
+        return self._system.last
+
     def step(self, before: Snapshot, action: Action) -> StateChange | DeadEnd:
         """What the action changes in this state."""
         if len(self._changes) > REMEMBERED_MAX:
@@ -140,6 +145,7 @@ class Successors:
         if lockstep.judge.off_target:
             return DeadEnd(off_target=lockstep.judge.off_target)
         ledger, state, seen = lockstep.ledger, lockstep.reference.state, self._system.last
+        assert seen is not None, "a step was taken or remembered"
         worker = None
         if state is not None and name in lockstep.scope.names:
             worker = state.workers[self.names.index(name)]

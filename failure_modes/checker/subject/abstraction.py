@@ -38,7 +38,14 @@ ROWS_MAX = 100_000
 _COUNTED = tuple([field.name for field in fields(answers.Counts)])
 
 
-def read(store: Store, gateway: Gateway | None) -> state.Durable:
+def read(
+    store: Store, gateway: Gateway | None, *, cursor: "AuditCursor"
+) -> tuple[state.Durable, tuple[Event, ...]]:
+    """The rows of the store, and the audit rows that the cursor has not read yet."""
+    return read_rows(store, gateway), cursor.new(store)
+
+
+def read_rows(store: Store, gateway: Gateway | None) -> state.Durable:
     """The rows of the store and of the gateway."""
     return state.Durable(
         jobs=tuple([_job(job) for job in store.jobs()]),
@@ -51,7 +58,7 @@ def read(store: Store, gateway: Gateway | None) -> state.Durable:
 
 
 class ContentReader:
-    """Gives the rows of a content as `read` gives them, without a second read. Each row is converted once."""
+    """Gives the rows of a content as `read_rows` does, without a second read. It converts each row once."""
 
     def __init__(self, columns: dict[str, tuple[str, ...]]) -> None:
         """`columns` are those of each table of the content."""
