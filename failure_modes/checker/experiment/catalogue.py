@@ -170,9 +170,10 @@ def _check(mode: FailureMode) -> None:
 
 def require_checkout() -> None:
     """Raises NotACheckout if the failure modes belong to an installed package: nothing is written there."""
-    if not (FOLDER.parent / "pyproject.toml").exists():
+    root = Path(__file__).parents[3]
+    if not (root / "pyproject.toml").exists():
         raise NotACheckout(
-            f"this command writes to the project's own files, and {FOLDER} is an installed package; "
+            f"this command writes to the project's own files, and {root} is an installed package; "
             "run the command in a checkout of the project"
         )
 
