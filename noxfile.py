@@ -36,8 +36,9 @@ POSTGRESQL_SCOPES = (
 )
 """In which it is proved on PostgreSQL, where a step costs more."""
 
-IN_PARALLEL = ("-n", "auto", "--dist", "worksteal")
-"""Options of pytest: one process a core, and a process that has nothing to do takes tests of another."""
+IN_PARALLEL = ("-n", "auto", "--dist", "worksteal", "--durations", "20", "--durations-min", "5")
+"""Options of pytest: one process a core; a process that has nothing to do takes tests of another; and the
+slowest tests are listed."""
 
 
 def _requirements(name: str) -> tuple[str, ...]:
