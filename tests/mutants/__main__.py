@@ -31,6 +31,8 @@ ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "mutants.md"
 UNREVIEWED = 1
 """The exit code if a mutant survived that the document does not list."""
+INCONCLUSIVE = 3
+"""The exit code if no mutant has run."""
 
 
 @click.command()
@@ -43,7 +45,7 @@ UNREVIEWED = 1
 def main(patterns: tuple[str, ...], name: str, minutes: float, processes: int) -> None:
     """Run mutants; PATTERNS such as 'system.policies.*' choose them. `--minutes 0` only reports.
 
-    Exit code 0: each survivor is listed in docs/mutants.md, with its reason. 1: one is not.
+    Exit code 0: each survivor is listed in docs/mutants.md, with its reason. 1: one is not. 3: none has run.
     """
     [plan] = [plan for plan in PLANS if plan.name == name]
     folder = ROOT / ".nox" / "mutants" / plan.name
@@ -100,6 +102,9 @@ def _run(folder: Path, patterns: tuple[str, ...], *, minutes: float, processes: 
             click.echo(f"\nstopped after {minutes:g} min; the next run continues from here")
             running.send_signal(signal.SIGINT)
             running.wait(60)
+            return
+    if running.returncode:
+        raise click.ClickException(f"mutmut ended with exit code {running.returncode}; nothing is known")
 
 
 def _report(folder: Path) -> int:
@@ -124,6 +129,8 @@ def _report(folder: Path) -> int:
         click.echo(f"{row}: noticed by a test now, or changed; remove it from docs/mutants.md")
     not_run = sum([status in NOT_RUN for status in statuses.values()])
     click.echo(f"{len(open_)} survivors without a review; {not_run:,} mutants have not run")
+    if not_run == len(statuses):
+        return INCONCLUSIVE
     return UNREVIEWED if open_ else 0
 
 
