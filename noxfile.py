@@ -216,6 +216,14 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def mutants(session: nox.Session) -> None:
+    """Mutate the code; tests must notice: `nox -s mutants -- --minutes 30 'system.policies.*'`."""
+    for tool in nox.project.dependency_groups(PYPROJECT, "mutants"):
+        session.run(_environment(session, "dev"), "-m", "pip", "install", "--quiet", tool, external=True)
+    _python(session, "-m", "tests.mutants", *session.posargs)
+
+
+@nox.session
 def new(session: nox.Session) -> None:
     """Make the folder of a new failure mode: `nox -s new -- FM_099 name`."""
     _checker(session, "new", *session.posargs)
