@@ -61,7 +61,7 @@ def _replay_one(path: Path, how: How) -> EXIT:
     if how.real and trace.scope.store is not StoreKind.SQLITE:
         raise click.UsageError("--real is for the store sqlite")
     if trace.failure_mode is not None:
-        _check_known(path, trace.failure_mode)
+        check_known(path, trace.failure_mode)
     replayed = replay_and_add(path, trace, on_guarded=how.guarded, real=how.real)
     show(rendered(replayed, command=command_line("replay", shown_path(path), *how.options)))
     if not replayed.as_expected:
@@ -164,7 +164,8 @@ def wanted(trace: Trace, replayed: Replayed) -> str:
     return f"the trace should {expected}{alone * (_verdict(replayed) is Verdict.DIVERGED)}{skipped}"
 
 
-def _check_known(path: Path, mode_id: str) -> None:
+def check_known(path: Path, mode_id: str) -> None:
+    """Raise TraceError if there is no such failure mode."""
     try:
         failure_mode(mode_id)
     except UnknownFailureMode as error:
