@@ -6,10 +6,14 @@ import click
 
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT, worst
+from failure_modes.checker.cli.options import Mode
 from failure_modes.checker.cli.output import output, show, warn
 from failure_modes.checker.cli.paths import command_line, shown_path
 from failure_modes.checker.cli.replay import check_known, code_of_replay
-from failure_modes.checker.experiment.catalogue import catalogue
+from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
+from failure_modes.checker.proof.graph import state_graph
+from failure_modes.checker.proof.proof import Proof
+from failure_modes.checker.report.pages.graph import write_graph
 from failure_modes.checker.report.pages.index import Entry, entry_of, write_index
 from failure_modes.checker.report.pages.page import write_page
 from failure_modes.checker.support import interrupts
@@ -24,6 +28,7 @@ INDEX = "index.html"
 
 @command("page")
 @click.argument("paths", metavar="[TRACE]...", type=click.Path(path_type=Path), nargs=-1)
+@click.option("--graph", "modes", metavar="FM", type=Mode(), multiple=True, help="Every state of FM's scope.")
 @click.option("--all", "every", is_flag=True, help="Every kept trace, and an index of them.")
 @click.option(
     "--output",
@@ -33,14 +38,16 @@ INDEX = "index.html"
     show_default=True,
     help="The folder of the pages.",
 )
-def page(paths: tuple[Path, ...], *, every: bool, folder: Path) -> EXIT:
+def page(paths: tuple[Path, ...], *, modes: tuple[FailureMode, ...], every: bool, folder: Path) -> EXIT:
     """Write the page of each TRACE: an HTML file that a browser opens from the disk.
 
     A page shows the trace on the broken and on the guarded system, with the statements, the rows, the audit
-    and the model of each step.
+    and the model of each step. With --graph a page shows the reachable states of a small scope.
     """
-    if every is bool(paths):
-        raise click.UsageError("give TRACE or --all")
+    if (every and paths) or not (every or paths or modes):
+        raise click.UsageError("give TRACE, --all or --graph FM")
+    for mode in modes:
+        _draw_states(mode, folder)
     traces = all_kept() if every else tuple([(path, load(path)) for path in paths])
     codes, entries = list[EXIT](), list[Entry]()
     for path, trace in traces:
@@ -59,6 +66,22 @@ def page(paths: tuple[Path, ...], *, every: bool, folder: Path) -> EXIT:
         write_index(folder / INDEX, entries, catalogue())
         show(f"{len(entries)} pages and their index: {shown_path(folder / INDEX)}")
     return worst(codes)
+
+
+def _draw_states(mode: FailureMode, folder: Path) -> None:
+    """Write the page of the states of a failure mode: broken, and without the fault. Raises TooManyStates."""
+    path = folder / f"{mode.id}_states.html"
+    proofs = (
+        Proof(scope=mode.scope, bounds=mode.bounds, fault=mode.fault, target=mode.target),
+        Proof(scope=mode.scope, bounds=mode.bounds, fault=mode.control),
+    )
+    graphs = tuple([state_graph(proof) for proof in proofs])
+    write_graph(path, mode, graphs)
+    counts = " and ".join([f"{graph.reached:,}" for graph in graphs])
+    show(f"{mode.id} {mode.title}: {counts} states, broken and guarded: {shown_path(path)}")
+    output().add(
+        None, failure_mode=mode.id, page=shown_path(path), states=[graph.reached for graph in graphs]
+    )
 
 
 def _write(path: Path, trace: Trace, folder: Path, *, home: str) -> tuple[Entry, EXIT]:

@@ -46,6 +46,7 @@ CASES: dict[str, tuple[tuple[str, ...], EXIT, Verdict | None]] = {
     "prove": (("FM_001",), EXIT.AS_EXPECTED, Verdict.BROKEN),
     "replay": ((TRACE,), EXIT.AS_EXPECTED, Verdict.BROKEN),
     "list": ((), EXIT.AS_EXPECTED, None),
+    "page": ((TRACE,), EXIT.AS_EXPECTED, None),
     "explore": (FEW, EXIT.AS_EXPECTED, Verdict.HELD),
     "matrix": (("--processes", "1"), EXIT.AS_EXPECTED, None),
     "fidelity": (("--processes", "1"), EXIT.INCONCLUSIVE, Verdict.INCONCLUSIVE),
@@ -61,8 +62,9 @@ CASES: dict[str, tuple[tuple[str, ...], EXIT, Verdict | None]] = {
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No command takes long, and none writes to the project."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cli_run, "_call", lambda *_: EXIT.AS_EXPECTED)
     monkeypatch.setattr(cli_matrix, "GROUPS", ())
     for compares in (cli_fidelity, cli_repeat):
