@@ -10,6 +10,7 @@ from failure_modes.checker.cli.options import Mode
 from failure_modes.checker.cli.output import output, show, warn
 from failure_modes.checker.cli.paths import command_line, shown_path
 from failure_modes.checker.cli.replay import check_known, code_of_replay
+from failure_modes.checker.cli.saving import place
 from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
 from failure_modes.checker.proof.graph import state_graph
 from failure_modes.checker.proof.proof import Proof
@@ -18,7 +19,7 @@ from failure_modes.checker.report.pages.index import Entry, entry_of, write_inde
 from failure_modes.checker.report.pages.page import write_page
 from failure_modes.checker.support import interrupts
 from failure_modes.checker.support.errors import NotInstalled
-from failure_modes.checker.traces.database import PLACE, all_kept
+from failure_modes.checker.traces.database import all_kept
 from failure_modes.checker.traces.replay import replay
 from failure_modes.checker.traces.trace import Trace
 from failure_modes.checker.traces.trace_reader import load
@@ -34,8 +35,8 @@ INDEX = "index.html"
     "--output",
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
-    default=PLACE / "pages",
-    show_default=True,
+    default=lambda: place() / "pages",
+    show_default=".failure_modes/pages",
     help="The folder of the pages.",
 )
 def page(paths: tuple[Path, ...], *, modes: tuple[FailureMode, ...], every: bool, folder: Path) -> EXIT:

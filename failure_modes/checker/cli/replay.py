@@ -10,6 +10,7 @@ from failure_modes.checker.cli.exits import EXIT, worst
 from failure_modes.checker.cli.options import STORE
 from failure_modes.checker.cli.output import Verdict, output, show, warn
 from failure_modes.checker.cli.paths import command_line, shown_path
+from failure_modes.checker.cli.saving import as_code, only_code, print_code
 from failure_modes.checker.experiment.catalogue import UnknownFailureMode, catalogue, failure_mode
 from failure_modes.checker.experiment.scope import Granularity, StoreKind
 from failure_modes.checker.report.rendering import rendered
@@ -30,6 +31,8 @@ class How:
     guarded: bool
     real: bool = False
     store: StoreKind | None = None
+    form: str | None = None
+    """The form in which a trace is printed as code; None for text."""
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -43,12 +46,18 @@ class How:
 @click.option("--guarded", "on_guarded", is_flag=True, help="On the guarded system: nothing may break.")
 @click.option("--real", is_flag=True, help="With real processes, which a crash kills by SIGKILL.")
 @STORE
-def replay(paths: tuple[Path, ...], *, on_guarded: bool, real: bool, store: str | None) -> EXIT:
+@as_code
+def replay(
+    paths: tuple[Path, ...], *, on_guarded: bool, real: bool, store: str | None, form: str | None
+) -> EXIT:
     """Run kept traces again: each must break the same invariant, or diverge, at the same step.
 
     Without TRACE: every kept trace of every failure mode, one line each.
     """
-    how = How(guarded=on_guarded, real=real, store=StoreKind(store) if store else None)
+    if form is not None and not paths:
+        raise click.UsageError(f"--{form} is for one TRACE or more")
+    only_code(form)
+    how = How(guarded=on_guarded, real=real, store=StoreKind(store) if store else None, form=form)
     return worst([_replay_one(path, how) for path in paths]) if paths else _replay_all(how)
 
 
@@ -63,6 +72,7 @@ def _replay_one(path: Path, how: How) -> EXIT:
     if trace.failure_mode is not None:
         check_known(path, trace.failure_mode)
     replayed = replay_and_add(path, trace, on_guarded=how.guarded, real=how.real)
+    print_code(how.form, replayed)
     show(rendered(replayed, command=command_line("replay", shown_path(path), *how.options)))
     if not replayed.as_expected:
         show(f" not as expected: {wanted(trace, replayed)}")

@@ -9,9 +9,6 @@ from failure_modes.checker.support.errors import CallerError
 from failure_modes.checker.traces.trace import Trace, to_json
 from failure_modes.checker.traces.trace_reader import load
 
-PLACE = Path(".failure_modes")
-"""The folder, in the current one, of what the commands write and nobody checks in: found traces, pages."""
-
 
 class NotKept(CallerError):
     """The trace was not kept. The message has the reason."""
