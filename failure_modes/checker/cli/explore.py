@@ -9,7 +9,7 @@ from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.explore_policies import search_policies
 from failure_modes.checker.cli.options import processes, scoped, tuned, tuning
-from failure_modes.checker.cli.output import show, warn
+from failure_modes.checker.cli.output import output, show, warn
 from failure_modes.checker.cli.saving import SAVE, check_free, saved, say_saved
 from failure_modes.checker.cli.search_output import add_search, guarded_code, run_search, run_stretches
 from failure_modes.checker.cli.settings_options import settings, ticking, with_settings
@@ -62,7 +62,7 @@ def explore(
     trace = trace_of(None, scope, result, "found by exploring the guarded system")
     at = saved(trace, file) if trace else None
     if trace is not None:
-        show(rendered(replay(trace)))
+        show(rendered(replay(trace), look=output().look))
         say_saved(at)
     show(f"explored the guarded system: {totals(result)}")
     wanted = properties(scope, random_settings=random_settings)

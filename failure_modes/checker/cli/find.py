@@ -154,7 +154,7 @@ def _show(
         replayed = replay(trace)
         if print_code(options["form"], replayed):
             return
-        show(rendered(replayed, command=again))
+        show(rendered(replayed, command=again, look=output().look))
         show(_found_line(result))
         return
     what = f"{target} did not break" if target.invariant else "the system did not diverge from the model"

@@ -7,7 +7,7 @@ import click
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import BREAKS, Mode, check_store, modes_to_try, scoped, tuned, tuning
-from failure_modes.checker.cli.output import fail, show
+from failure_modes.checker.cli.output import fail, output, show
 from failure_modes.checker.cli.saving import saved, say_saved
 from failure_modes.checker.cli.search_output import (
     SearchOutcome,
@@ -72,7 +72,7 @@ def _try_one(mode: FailureMode, options: dict[str, Any]) -> SearchOutcome:
 
 def _show(mode: FailureMode, result: Result, trace: Trace | None) -> None:
     if trace is not None:
-        show(rendered(replay(trace, control=mode.control)))
+        show(rendered(replay(trace, control=mode.control), look=output().look))
         return
     without = f", {mode.control_note}" if mode.control_note else ""
     show(f"{mode.id} {mode.title}{without}: prevented by {mode.policy}; {totals(result)}")

@@ -1,5 +1,6 @@
 """The command `replay`: kept traces, run again."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from failure_modes.checker.cli.saving import as_code, only_code, print_code
 from failure_modes.checker.experiment.catalogue import UnknownFailureMode, catalogue, failure_mode
 from failure_modes.checker.experiment.scope import Granularity, StoreKind
 from failure_modes.checker.report.rendering import rendered
+from failure_modes.checker.report.table import styled
 from failure_modes.checker.subject.worlds import world_of
 from failure_modes.checker.support import interrupts
 from failure_modes.checker.support.errors import NotInstalled
@@ -31,6 +33,8 @@ class How:
     guarded: bool
     real: bool = False
     store: StoreKind | None = None
+    sql: bool = False
+    """True if the statements of each step are shown."""
     form: str | None = None
     """The form in which a trace is printed as code; None for text."""
 
@@ -38,32 +42,41 @@ class How:
     def options(self) -> tuple[str, ...]:
         """The options that say the same."""
         store = ["--store", str(self.store)] if self.store else []
-        return (*["--guarded"] * self.guarded, *["--real"] * self.real, *store)
+        flags = [*["--guarded"] * self.guarded, *["--real"] * self.real, *["--sql"] * self.sql]
+        return (*flags, *store)
 
 
 @command("replay")
 @click.argument("paths", metavar="[TRACE]...", type=click.Path(path_type=Path), nargs=-1)
 @click.option("--guarded", "on_guarded", is_flag=True, help="On the guarded system: nothing may break.")
 @click.option("--real", is_flag=True, help="With real processes, which a crash kills by SIGKILL.")
+@click.option("--sql", is_flag=True, help="Show the statements of each step.")
 @STORE
 @as_code
 def replay(
-    paths: tuple[Path, ...], *, on_guarded: bool, real: bool, store: str | None, form: str | None
+    paths: tuple[Path, ...], *, on_guarded: bool, real: bool, sql: bool, store: str | None, form: str | None
 ) -> EXIT:
     """Run kept traces again: each must break the same invariant, or diverge, at the same step.
 
-    Without TRACE: every kept trace of every failure mode, one line each.
+    Without TRACE: every kept trace of every failure mode. Of several traces each has a line; those that
+    are not as expected are shown whole, too.
     """
     if form is not None and not paths:
         raise click.UsageError(f"--{form} is for one TRACE or more")
+    if sql and real:
+        raise click.UsageError("--sql shows what virtual processes do: leave out --real")
     only_code(form)
-    how = How(guarded=on_guarded, real=real, store=StoreKind(store) if store else None, form=form)
-    return worst([_replay_one(path, how) for path in paths]) if paths else _replay_all(how)
+    how = How(guarded=on_guarded, real=real, sql=sql, store=StoreKind(store) if store else None, form=form)
+    if not paths:
+        return _replay_each(_all_kept(how), how, "kept trace")
+    traces = [(path, _loaded(path, how)) for path in paths]
+    if len(traces) > 1 and form is None:
+        return _replay_each(traces, how, "trace")
+    return worst([_replay_one(path, trace, how) for path, trace in traces])
 
 
-def _replay_one(path: Path, how: How) -> EXIT:
-    """Replay one trace, and show it. Raises KeyboardInterrupt."""
-    interrupts.check()
+def _loaded(path: Path, how: How) -> Trace:
+    """The trace of a file, on the store of the options. Raises TraceError, click.UsageError."""
     trace = load(path)
     if how.store is not None:
         trace = evolve(trace, scope=evolve(trace.scope, store=how.store))
@@ -71,39 +84,66 @@ def _replay_one(path: Path, how: How) -> EXIT:
         raise click.UsageError("--real is for the store sqlite")
     if trace.failure_mode is not None:
         check_known(path, trace.failure_mode)
+    return trace
+
+
+def _replay_one(path: Path, trace: Trace, how: How) -> EXIT:
+    """Replay one trace, and show it. Raises KeyboardInterrupt."""
+    interrupts.check()
     replayed = replay_and_add(path, trace, on_guarded=how.guarded, real=how.real)
     print_code(how.form, replayed)
-    show(rendered(replayed, command=command_line("replay", shown_path(path), *how.options)))
+    show(_text(path, replayed, how))
     if not replayed.as_expected:
         show(f" not as expected: {wanted(trace, replayed)}")
     return code_of_replay(replayed)
 
 
-def _replay_all(how: How) -> EXIT:
-    """Show every kept trace that can be run so, in a line each, and how many were as expected."""
-    codes: list[EXIT] = []
+def _text(path: Path, replayed: Replayed, how: How) -> str:
+    again = command_line("replay", shown_path(path), *how.options)
+    return rendered(replayed, command=again, sql=how.sql, look=output().look)
+
+
+def _all_kept(how: How) -> Iterator[tuple[Path, Trace]]:
+    """Every kept trace that can be run so."""
     for mode in catalogue():
         for path, trace in kept(mode):
-            interrupts.check()
             moved = moved_to(trace, how.store)
             at_server = (how.store or trace.scope.store) is not StoreKind.SQLITE
             if moved is None or (how.store and how.store in mode.not_on) or (how.real and at_server):
                 continue
-            codes.append(_replay_in_a_line(path, moved, how))
+            yield path, moved
+
+
+def _replay_each(traces: Iterable[tuple[Path, Trace]], how: How, noun: str) -> EXIT:
+    """Show each trace in a line, those that are not as expected also whole, and how many were as expected.
+
+    `noun` names a trace in the last line.
+    """
+    codes: list[EXIT] = []
+    for path, trace in traces:
+        interrupts.check()
+        codes.append(_replay_in_a_line(path, trace, how))
     right = codes.count(EXIT.AS_EXPECTED)
     on = "the guarded system" if how.guarded else "the broken systems"
-    show(f"{len(codes)} kept traces on {on}: {right} as expected")
+    style = "held" if right == len(codes) else "broken"
+    show(
+        styled(
+            f"{len(codes)} {noun}{'s' * (len(codes) != 1)} on {on}: {right} as expected", style, output().look
+        )
+    )
     return worst(codes)
 
 
 def _replay_in_a_line(path: Path, trace: Trace, how: How) -> EXIT:
-    name = f"{trace.failure_mode} {path.stem}"
+    name = f"{trace.failure_mode or 'guarded'} {path.stem}"
     try:
         replayed = replay_and_add(path, trace, on_guarded=how.guarded, real=how.real)
     except NotInstalled as error:
         warn(f"error: {name}: {error}")
         return EXIT.INCONCLUSIVE
     show(f"{name}: {ended(trace, replayed)}")
+    if not replayed.as_expected:
+        show(_text(path, replayed, how))
     return code_of_replay(replayed)
 
 
