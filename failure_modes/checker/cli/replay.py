@@ -14,12 +14,14 @@ from failure_modes.checker.cli.paths import command_line, shown_path
 from failure_modes.checker.cli.saving import as_code, only_code, print_code
 from failure_modes.checker.experiment.catalogue import UnknownFailureMode, catalogue, failure_mode
 from failure_modes.checker.experiment.scope import Granularity, StoreKind
+from failure_modes.checker.oracle.describe import steps_described
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.report.table import styled
 from failure_modes.checker.subject.worlds import world_of
 from failure_modes.checker.support import interrupts
 from failure_modes.checker.support.errors import NotInstalled
 from failure_modes.checker.traces.database import kept
+from failure_modes.checker.traces.debugging import Debugger, LeftRun
 from failure_modes.checker.traces.replay import Replayed
 from failure_modes.checker.traces.replay import replay as run_again
 from failure_modes.checker.traces.trace import Trace, TraceError
@@ -37,12 +39,16 @@ class How:
     """True if the statements of each step are shown."""
     form: str | None = None
     """The form in which a trace is printed as code; None for text."""
+    until: int | None = None
+    """The step before which the run ends, or stops in a debugger."""
+    pdb: bool = False
 
     @property
     def options(self) -> tuple[str, ...]:
         """The options that say the same."""
         store = ["--store", str(self.store)] if self.store else []
         flags = [*["--guarded"] * self.guarded, *["--real"] * self.real, *["--sql"] * self.sql]
+        flags += ["--until", str(self.until)] if self.until and not self.pdb else []
         return (*flags, *store)
 
 
@@ -51,10 +57,20 @@ class How:
 @click.option("--guarded", "on_guarded", is_flag=True, help="On the guarded system: nothing may break.")
 @click.option("--real", is_flag=True, help="With real processes, which a crash kills by SIGKILL.")
 @click.option("--sql", is_flag=True, help="Show the statements of each step.")
+@click.option("--until", type=click.IntRange(1), metavar="STEP", help="Run the steps before this one only.")
+@click.option("--pdb", is_flag=True, help="With --until: stop there in pdb, inside the system's code.")
 @STORE
 @as_code
 def replay(
-    paths: tuple[Path, ...], *, on_guarded: bool, real: bool, sql: bool, store: str | None, form: str | None
+    paths: tuple[Path, ...],
+    *,
+    on_guarded: bool,
+    real: bool,
+    sql: bool,
+    store: str | None,
+    form: str | None,
+    until: int | None,
+    pdb: bool,
 ) -> EXIT:
     """Run kept traces again: each must break the same invariant, or diverge, at the same step.
 
@@ -65,8 +81,20 @@ def replay(
         raise click.UsageError(f"--{form} is for one TRACE or more")
     if sql and real:
         raise click.UsageError("--sql shows what virtual processes do: leave out --real")
+    if until is not None and (len(paths) != 1 or real or form is not None):
+        raise click.UsageError("--until is for one TRACE, and not for --real, --pytest or --python")
+    if pdb and (until is None or output().json):
+        raise click.UsageError("--pdb needs --until STEP, and cannot be used with --json")
     only_code(form)
-    how = How(guarded=on_guarded, real=real, sql=sql, store=StoreKind(store) if store else None, form=form)
+    how = How(
+        guarded=on_guarded,
+        real=real,
+        sql=sql,
+        store=StoreKind(store) if store else None,
+        form=form,
+        until=until,
+        pdb=pdb,
+    )
     if not paths:
         return _replay_each(_all_kept(how), how, "kept trace")
     traces = [(path, _loaded(path, how)) for path in paths]
@@ -90,7 +118,20 @@ def _loaded(path: Path, how: How) -> Trace:
 def _replay_one(path: Path, trace: Trace, how: How) -> EXIT:
     """Replay one trace, and show it. Raises KeyboardInterrupt."""
     interrupts.check()
-    replayed = replay_and_add(path, trace, on_guarded=how.guarded, real=how.real)
+    if how.until is not None and how.until > len(trace.actions):
+        raise click.UsageError(f"--until {how.until}: the trace has {steps_described(len(trace.actions))}")
+    try:
+        replayed = replay_and_add(
+            path,
+            trace,
+            on_guarded=how.guarded,
+            real=how.real,
+            until=how.until,
+            debugger=Debugger() if how.pdb else None,
+        )
+    except LeftRun:
+        show(f"left before the end of step {how.until}")
+        return EXIT.AS_EXPECTED
     print_code(how.form, replayed)
     show(_text(path, replayed, how))
     if not replayed.as_expected:
@@ -156,14 +197,22 @@ def moved_to(trace: Trace, store: StoreKind | None) -> Trace | None:
     return evolve(trace, scope=evolve(trace.scope, store=store))
 
 
-def replay_and_add(path: Path, trace: Trace, *, on_guarded: bool, real: bool = False) -> Replayed:
-    """Replay a trace, and add the result to the output."""
+def replay_and_add(
+    path: Path,
+    trace: Trace,
+    *,
+    on_guarded: bool,
+    real: bool = False,
+    until: int | None = None,
+    debugger: Debugger | None = None,
+) -> Replayed:
+    """Replay a trace, or the steps before `until`, and add the result to the output. Raises LeftRun."""
     if real:
         from failure_modes.checker.real.real import real_world_of
 
         replayed = run_again(trace, guarded=on_guarded, world=real_world_of)
     else:
-        replayed = run_again(trace, guarded=on_guarded, world=world_of)
+        replayed = run_again(trace, guarded=on_guarded, world=world_of, until=until, debugger=debugger)
     finding = replayed.finding
     output().add(
         _verdict(replayed),
