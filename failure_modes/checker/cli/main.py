@@ -11,6 +11,7 @@ COMMANDS = {
     "prove": "prove:prove",
     "replay": "replay:replay",
     "list": "listing:list_",
+    "traces": "traces:traces",
     "page": "page:page",
     "explore": "explore:explore",
     "matrix": "matrix:matrix_",
