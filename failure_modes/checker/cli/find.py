@@ -123,10 +123,9 @@ def _find_one(
         at = saved(trace, file)
     if trace is not None and keep_as:
         keep(mode, keep_as, trace)
-    _show(mode, target, result, trace, keep_as, options)
+    _show(mode, target, result, trace, at, keep_as, options)
     if trace is not None and keep_as:
         click.echo(f" kept: {shown_path(path_of(mode, keep_as))}", err=output().json or output().quiet)
-    say_saved(at)
     code = EXIT.AS_EXPECTED if trace else EXIT.INCONCLUSIVE if result.stopped_early else EXIT.NOT_AS_EXPECTED
     idle = None if trace or result.stopped_early else idle_described(result)
     if idle is not None:
@@ -145,6 +144,7 @@ def _show(
     target: Target,
     result: Result,
     trace: Trace | None,
+    at: Path | None,
     keep_as: str | None,
     options: dict[str, Any],
 ) -> None:
@@ -155,6 +155,7 @@ def _show(
         if print_code(options["form"], replayed):
             return
         show(rendered(replayed, command=again, look=output().look))
+        say_saved(at)
         show(_found_line(result))
         return
     what = f"{target} did not break" if target.invariant else "the system did not diverge from the model"
