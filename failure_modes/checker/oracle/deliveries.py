@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from attrs import define, field, frozen
 
+from failure_modes.checker.experiment.moves import WORKERS
 from failure_modes.checker.subject.adapter import Adapter, Claim, Status, Topic
 
 
@@ -36,6 +37,40 @@ class Verdict(StrEnum):
 
 
 @frozen(kw_only=True)
+class Hunt:
+    """What a search looks for: one kind of trouble, and one topic of it; or each topic."""
+
+    kind: Kind
+    topic: Topic | None = None
+
+    def wants(self, trouble: "Trouble") -> bool:
+        """True if this is the trouble."""
+        return trouble.kind is self.kind and self.topic in (None, trouble.topic)
+
+    @property
+    def text(self) -> str:
+        """The hunt in words."""
+        return self.kind if self.topic is None else f"{self.kind} ({self.topic})"
+
+
+HUNTS = (
+    Hunt(kind=Kind.AT_ONCE, topic=Topic.MULTI_PROCESS),
+    Hunt(kind=Kind.AT_ONCE, topic=Topic.FENCED),
+    Hunt(kind=Kind.AGAIN, topic=Topic.MULTI_PROCESS),
+    Hunt(kind=Kind.AGAIN, topic=Topic.FENCED),
+    Hunt(kind=Kind.LOST, topic=Topic.KEEPS_WAITING),
+    Hunt(kind=Kind.LOST, topic=Topic.KEEPS_JOBS),
+    Hunt(kind=Kind.STUCK),
+    Hunt(kind=Kind.NEVER_RUN),
+    Hunt(kind=Kind.BEYOND, topic=Topic.MAX_ATTEMPTS),
+    Hunt(kind=Kind.BEYOND, topic=Topic.COUNTS_CRASHES),
+    Hunt(kind=Kind.FAILED),
+    Hunt(kind=Kind.DIED),
+)
+"""All hunts. If a kind is found without a lease that ran out, its hunt for FENCED says no more."""
+
+
+@frozen(kw_only=True)
 class Trouble:
     """What the weak model found. `topic` is what a claim about it would be about."""
 
@@ -54,6 +89,8 @@ class _Job:
     returned: int = 0
     raised: int = 0
     crashed: int = 0
+    succeeded: int = 0
+    """How often a worker returned, and went on to its next work before its lease could have run out."""
     recorded: bool = False
     """True if the queue has recorded the success: it says that the job is done, or has forgotten it."""
     running: dict[str, int] = field(factory=dict)
@@ -68,11 +105,15 @@ class _Job:
         self.starts += 1
         self.running[process] = since
 
-    def end(self, process: str, *, raised: bool) -> None:
-        """The handler has ended."""
-        self.running.pop(process, None)
+    def end(self, process: str, *, raised: bool) -> int:
+        """The handler has ended. Returns since when the process may hold a lease."""
         self.raised += raised
         self.returned += not raised
+        return self.running.pop(process)
+
+    def succeed(self) -> None:
+        """A worker that has returned went on in time."""
+        self.succeeded += 1
 
     def lose(self, process: str) -> None:
         """The process is dead."""
@@ -90,6 +131,9 @@ class Deliveries:
         self._attempts_max = attempts_max
         self._lease_ms = round(lease_seconds * 1000)
         self._jobs: dict[str, _Job] = {}
+        self._workers_died = False
+        self._returned: dict[str, tuple[str, int]] = {}
+        """For each process that has returned from a job: that job, and since when it may hold a lease."""
         self._free_since: dict[str, int] = {}
         """For each process, the last time at which it surely held no job."""
 
@@ -107,15 +151,20 @@ class Deliveries:
         self._jobs[key].accept()
 
     def free(self, process: str, now: int) -> None:
-        """The process holds no job now."""
+        """The process holds no job now: it has recorded the end of its last one, if it still could."""
+        key, since = self._returned.pop(process, (None, 0))
+        if key is not None and now - since < self._lease_ms:
+            self._jobs[key].succeed()
         self._free_since[process] = now
 
     def started(self, key: str, process: str, now: int) -> Iterator[Trouble]:
         """A process has called the handler of the job."""
         job = self._jobs.setdefault(key, _Job(accepted=True))
+        free_since = self._free_since.get(process, 0)
+        self.free(process, now)
         topic = Topic.FENCED if now >= self._lease_ms else Topic.MULTI_PROCESS
         others = [name for name, since in job.running.items() if now - since < self._lease_ms]
-        job.start(process, self._free_since.get(process, 0))
+        job.start(process, free_since)
         if others:
             text = f"{process} runs {key} while {others[0]} runs it, and the lease has not run out"
             yield Trouble(kind=Kind.AT_ONCE, topic=topic, key=key, text=text)
@@ -129,13 +178,17 @@ class Deliveries:
 
     def ended(self, key: str, process: str, now: int, *, raised: bool) -> None:
         """The handler has returned, or raised an error."""
-        self._jobs[key].end(process, raised=raised)
-        self.free(process, now)
+        since = self._jobs[key].end(process, raised=raised)
+        self._free_since[process] = now
+        if not raised:
+            self._returned[process] = key, since
 
     def killed(self, process: str, now: int) -> None:
         """The process is dead."""
+        self._workers_died = self._workers_died or process in WORKERS
         for job in self._jobs.values():
             job.lose(process)
+        self._returned.pop(process, None)
         self.free(process, now)
 
     def died(self, process: str, error: str) -> Trouble:
@@ -158,7 +211,8 @@ class Deliveries:
             status = statuses.get(key)
             if status is None and job.accepted and not job.returned and not self._dead(job):
                 how = "was started and is gone" if job.starts else "is gone and was never started"
-                yield Trouble(kind=Kind.LOST, topic=Topic.KEEPS_JOBS, key=key, text=f"{key} {how}")
+                topic = Topic.KEEPS_JOBS if self._workers_died else Topic.KEEPS_WAITING
+                yield Trouble(kind=Kind.LOST, topic=topic, key=key, text=f"{key} {how}")
             if status in (Status.WAITING, Status.RUNNING) and job.accepted:
                 if job.starts or status is Status.RUNNING:
                     text = f"{key} is {status} for ever, after {job.starts} executions"
@@ -166,8 +220,8 @@ class Deliveries:
                 else:
                     text = f"{key} waits for ever"
                     yield Trouble(kind=Kind.NEVER_RUN, topic=Topic.RECOVERY, key=key, text=text)
-            if status is Status.FAILED and job.returned and not job.raised:
-                text = f"{key} is recorded as failed, although it returned and never raised an error"
+            if status is Status.FAILED and job.succeeded and not job.raised:
+                text = f"{key} is recorded as failed, although it returned in time and never raised an error"
                 yield Trouble(kind=Kind.FAILED, topic=Topic.OUTCOME, key=key, text=text)
 
     def _dead(self, job: _Job) -> bool:

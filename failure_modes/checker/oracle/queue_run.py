@@ -20,7 +20,7 @@ from failure_modes.checker.experiment.moves import (
     Work,
     mover,
 )
-from failure_modes.checker.oracle.deliveries import Deliveries, Kind, Trouble
+from failure_modes.checker.oracle.deliveries import Deliveries, Hunt, Trouble
 from failure_modes.checker.simulation.foreign import Arrival, Guest, Task, Where
 from failure_modes.checker.simulation.foreign_world import ForeignWorld
 from failure_modes.checker.simulation.seams.stepped import outside
@@ -84,10 +84,10 @@ def virtual_world(adapter: Adapter) -> ForeignWorld:
 
 
 class QueueRun:
-    """One run. `close` must be called. `target` is the wanted kind of trouble; None for any."""
+    """One run. `close` must be called. `target` is the wanted trouble; None for any."""
 
     def __init__(
-        self, adapter: Adapter, *, target: Kind | None = None, make_world: MakeWorld = virtual_world
+        self, adapter: Adapter, *, target: Hunt | None = None, make_world: MakeWorld = virtual_world
     ) -> None:
         self.adapter = adapter
         self.target = target
@@ -158,17 +158,16 @@ class QueueRun:
         if not self._let_all_finish():
             self.sometimes["a process waits for ever"] += 1
             return
+        statuses = self._observe()
         for fresh in (False, True):
-            if fresh:
+            if fresh and not self._settled(statuses):
                 for name in self.world.processes:
                     self._kill(name)
             for _ in range(ROUNDS_MAX):
+                if self._settled(statuses):
+                    break
                 self._recover()
                 statuses = self._observe()
-                if statuses is not None and self.deliveries.settled(statuses):
-                    break
-            if statuses is not None and self.deliveries.settled(statuses):
-                break
         if statuses is not None:
             self._judge(self.deliveries.at_end(statuses))
 
@@ -187,7 +186,7 @@ class QueueRun:
             given = self._tasks[name] if before.where is Where.REST else None
             arrival = self.world.resume(name, task=given, fails=fails)
             self._steps += 1
-            self._note(name, arrival)
+            self._note(name, arrival, before.where)
             if arrival.where in (Where.REST, Where.DEAD, Where.BLOCKED):
                 return
             if until is not None and arrival.label == until:
@@ -205,7 +204,7 @@ class QueueRun:
         self.sometimes["a job failed"] += fails
         return fails
 
-    def _note(self, name: str, arrival: Arrival) -> None:
+    def _note(self, name: str, arrival: Arrival, before: Where) -> None:
         """Tell the weak model where a process has arrived."""
         now = self.world.now
         if name in WORKERS and arrival.label is not None:
@@ -226,6 +225,9 @@ class QueueRun:
                 self.deliveries.accepted(task.key)
         elif arrival.where is Where.DEAD:
             self.deliveries.killed(name, now)
+            if before is Where.BLOCKED and "locked" in (arrival.error or ""):
+                self.sometimes["a process waited too long for a lock, and died"] += 1
+                return  # of a lock that another process held for longer than the timeout: no fault of its own
             self._judge([self.deliveries.died(name, arrival.error or "no error")])
 
     def _kill(self, name: str) -> None:
@@ -260,6 +262,9 @@ class QueueRun:
             self._go(name, Task(name="drain"))
         self._let_all_finish()
 
+    def _settled(self, statuses: Mapping[str, Status] | None) -> bool:
+        return statuses is not None and self.deliveries.settled(statuses)
+
     def _observe(self) -> Mapping[str, Status] | None:
         """What the queue records; None if it cannot be read now."""
         with outside():
@@ -273,12 +278,12 @@ class QueueRun:
     def _judge(self, troubles: Iterable[Trouble]) -> None:
         for trouble in troubles:
             self.sometimes[f"found: {trouble.kind}"] += 1
-            if self.target in (None, trouble.kind):
+            if self.target is None or self.target.wants(trouble):
                 raise Troubled(trouble, self.moves, at_end=self._finishing)
 
 
 def play(
-    adapter: Adapter, moves: Moves, *, target: Kind | None = None, make_world: MakeWorld = virtual_world
+    adapter: Adapter, moves: Moves, *, target: Hunt | None = None, make_world: MakeWorld = virtual_world
 ) -> Troubled | None:
     """Take the moves from the start, leaving out what cannot happen, and judge the end."""
     run = QueueRun(adapter, target=target, make_world=make_world)

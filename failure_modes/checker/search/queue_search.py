@@ -10,7 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from failure_modes.checker.experiment.moves import (
     HOUSEKEEPER,
@@ -21,9 +21,9 @@ from failure_modes.checker.experiment.moves import (
     Moves,
     Work,
 )
-from failure_modes.checker.oracle.deliveries import Kind
+from failure_modes.checker.oracle.deliveries import Hunt, Kind
 from failure_modes.checker.oracle.queue_run import QueueRun, Troubled
-from failure_modes.checker.simulation.foreign import HANDLE
+from failure_modes.checker.simulation.foreign import HANDLE, OPENING
 from failure_modes.checker.subject.adapter import Adapter
 from failure_modes.checker.support import interrupts
 from model.actions import Crash, Enqueue, Tick
@@ -31,6 +31,9 @@ from system.clock import Stopwatch
 
 LABELS_OFTEN_MAX = 4
 """A boundary that is reached more often than this in one task is not learned: it belongs to a loop."""
+
+INNER = 0.85
+"""How often a process stops after it has opened its queue."""
 
 Progress = Callable[[int], None]
 
@@ -53,7 +56,8 @@ class Mix:
     work: int = 2
     enqueue: int = 2
     housekeep: int = 1
-    housekeep_stall: int = 2
+    housekeep_stall: int = 4
+    housekeep_kill: int = 2
     fail: int = 1
     tick: int = 1
     bursts: int = 5
@@ -119,19 +123,8 @@ class Draw:
         self._chance = chance
         self._lease = Tick(seconds=_lease(adapter))
         self._keys = 0
-        names = (
-            "stall",
-            "kill",
-            "interleave",
-            "work",
-            "enqueue",
-            "housekeep",
-            "housekeep_stall",
-            "fail",
-            "tick",
-        )
-        self._names = names
-        self._weights = [getattr(mix, name) for name in names]
+        self._names = [each.name for each in fields(Mix) if each.name not in ("bursts", "jobs")]
+        self._weights = [getattr(mix, name) for name in self._names]
 
     def moves(self) -> Moves:
         """The moves of one run: some jobs first, then bursts."""
@@ -149,7 +142,14 @@ class Draw:
         return one, next(name for name in WORKERS if name != one)
 
     def _label(self) -> str | None:
-        return self._chance.choice(self._labels.work) if self._labels.work else None
+        return self._of(self._labels.work)
+
+    def _of(self, labels: tuple[str, ...]) -> str | None:
+        """One of the labels; seldom one at which a fresh process opens its queue."""
+        inner = [label for label in labels if not label.startswith(OPENING)]
+        if not labels:
+            return None
+        return self._chance.choice(inner if inner and self._chance.random() < INNER else labels)
 
     def _second(self) -> str | None:
         """Where the second worker stops: in a job, anywhere, or nowhere."""
@@ -190,14 +190,21 @@ class Draw:
         one, other = self._pair()
         if not self._labels.housekeeping:
             return self._stall()
-        until = self._chance.choice(self._labels.housekeeping)
+        until = self._of(self._labels.housekeeping)
         then: list[Move] = [Work(worker=self._chance.choice((one, other))), Housekeep()]
         if self._chance.random() < 0.3:
             then = [Crash(worker=HOUSEKEEPER)]
         return [Work(worker=one, until=self._label()), self._lease, Housekeep(until=until), *then]
 
+    def _housekeep_kill(self) -> list[Move]:
+        until = self._of(self._labels.housekeeping)
+        return [self._lease, Housekeep(until=until), Crash(worker=HOUSEKEEPER)]
+
     def _fail(self) -> list[Move]:
-        return [FailJob(key=f"job-{self._chance.randint(1, max(self._keys, 1))}")]
+        """A job fails: a new one, or one that waits already."""
+        new = self._enqueue()
+        key = f"job-{self._keys if new else self._chance.randint(1, max(self._keys, 1))}"
+        return [*new, FailJob(key=key), *self._work()]
 
     def _tick(self) -> list[Move]:
         return [self._chance.choice((self._lease, Tick(seconds=1)))]
@@ -205,7 +212,7 @@ class Draw:
 
 def search(
     adapter: Adapter,
-    kind: Kind | None,
+    hunt: Hunt | None,
     *,
     seed: int,
     runs: int,
@@ -213,14 +220,14 @@ def search(
     labels: Labels | None = None,
     progress: Progress | None = None,
 ) -> SearchResult:
-    """Run random moves until trouble of this kind is found, or the runs or the seconds are used up."""
+    """Run random moves until the wanted trouble is found, or the runs or the seconds are used up."""
     labels = learn(adapter) if labels is None else labels
-    mix = Mix() if kind is None else Mix().restricted(kind)
+    mix = Mix() if hunt is None else Mix().restricted(hunt.kind)
     stopwatch, sometimes = Stopwatch(), Counter[str]()
     for number in range(1, runs + 1):
         interrupts.check()
         chance = random.Random(f"{seed}:{number}")
-        run = QueueRun(adapter, target=kind)
+        run = QueueRun(adapter, target=hunt)
         try:
             for move in Draw(adapter, labels, mix, chance).moves():
                 if run.possible(move):

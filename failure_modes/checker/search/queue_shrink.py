@@ -11,7 +11,7 @@ from typing import Any, cast
 from attrs import evolve
 
 from failure_modes.checker.experiment.moves import WORKERS, Housekeep, Move, Moves, Work
-from failure_modes.checker.oracle.deliveries import Verdict, claim_of, verdict_of
+from failure_modes.checker.oracle.deliveries import Hunt
 from failure_modes.checker.oracle.queue_run import Troubled, play
 from failure_modes.checker.search.edits import remove_unneeded
 from failure_modes.checker.subject.adapter import Adapter
@@ -22,17 +22,18 @@ RUNS_MAX = 1_500
 
 
 def shrink_moves(adapter: Adapter, found: Troubled, labels: tuple[str, ...] = ()) -> Troubled:
-    """The shortest and simplest run that was found, with trouble of the same kind and verdict.
+    """The shortest and simplest run that was found, with trouble of the same kind and topic.
 
     `labels` are the boundaries at which a process may stop instead.
     """
     best, runs = found, 0
+    hunt = Hunt(kind=found.trouble.kind, topic=found.trouble.topic)
 
     def fails_same(moves: Moves) -> Moves | None:
         nonlocal best, runs
         runs += 1
-        again = play(adapter, moves, target=found.trouble.kind)
-        if again is None or _verdict(adapter, again) is not _verdict(adapter, found):
+        again = play(adapter, moves, target=hunt)
+        if again is None:
             return None
         if _size(again.moves) < _size(best.moves):
             best = again
@@ -43,7 +44,7 @@ def shrink_moves(adapter: Adapter, found: Troubled, labels: tuple[str, ...] = ()
         remove(best.moves, fails_same)
         renamed = _renamed(best.moves)
         if renamed != best.moves and fails_same(renamed) == renamed:
-            best = play(adapter, renamed, target=found.trouble.kind) or best
+            best = play(adapter, renamed, target=hunt) or best
         before = best.moves
         for candidate in _candidates(before, labels):
             if runs >= RUNS_MAX or (fails_same(candidate) is not None and best.moves != before):
@@ -59,15 +60,21 @@ def _size(moves: Moves) -> tuple[int, int]:
 
 def _candidates(moves: Moves, labels: tuple[str, ...]) -> Iterator[Moves]:
     """Edits: no stop; two or three moves fewer; a stop elsewhere, or the other worker, and one move fewer."""
-    for at, move in enumerate(moves):
-        if isinstance(move, Work | Housekeep) and move.until is not None:
-            yield (*moves[:at], evolve(move, until=None), *moves[at + 1 :])
+    yield from _with_fewer_stops(moves)
     for together in (2, 3):
         for chosen in combinations(reversed(range(len(moves))), together):
             yield tuple([move for at, move in enumerate(moves) if at not in chosen])
     for edited in _edited(moves, labels):
+        yield from _with_fewer_stops(edited)
         for left_out in range(len(moves)):
             yield (*edited[:left_out], *edited[left_out + 1 :])
+
+
+def _with_fewer_stops(moves: Moves) -> Iterator[Moves]:
+    """The moves with one process that goes on to its end instead of stopping."""
+    for at, move in enumerate(moves):
+        if isinstance(move, Work | Housekeep) and move.until is not None:
+            yield (*moves[:at], evolve(move, until=None), *moves[at + 1 :])
 
 
 def _edited(moves: Moves, labels: tuple[str, ...]) -> Iterator[Moves]:
@@ -78,10 +85,6 @@ def _edited(moves: Moves, labels: tuple[str, ...]) -> Iterator[Moves]:
             yield (*moves[:at], evolve(move, until=until), *moves[at + 1 :])
         other = next(name for name in WORKERS if name != move.worker)
         yield (*moves[:at], evolve(move, worker=other), *moves[at + 1 :])
-
-
-def _verdict(adapter: Adapter, found: Troubled) -> Verdict:
-    return verdict_of(claim_of(adapter, found.trouble.topic))
 
 
 def _renamed(moves: Moves) -> Moves:

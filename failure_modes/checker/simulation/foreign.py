@@ -7,8 +7,8 @@ run and its judgement do not know which kind they have.
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -28,6 +28,10 @@ SLEEPS_MAX = 1_000
 
 HANDLE = "HANDLE"
 """The label of the boundary inside a job: the handler was called, and has not returned yet."""
+
+
+OPENING = "OPEN "
+"""The label of a boundary at which a fresh process opens its queue begins so."""
 
 
 class JobFailed(Exception):
@@ -95,6 +99,7 @@ class ForeignContext:
         self._salt = f"{name} {salt}"
         self._times: Counter[str] = Counter()
         self._drawn = self._slept_ms = self._sleeps = 0
+        self._prefix = ""
         self._releases: list[Callable[[], None]] = []
         self._task: Task | None = None
         self._fails = False
@@ -108,6 +113,15 @@ class ForeignContext:
         self._sleeps = 0
         assert self._task is not None, "a process at rest is resumed with a task"
         return self._task
+
+    @contextmanager
+    def opening(self) -> Iterator[None]:
+        """Inside, the process opens its queue. The labels begin with `OPEN` and have their own numbers."""
+        self._prefix = OPENING
+        try:
+            yield
+        finally:
+            self._prefix = ""
 
     def handle(self, key: str) -> None:
         """Run the job of this key. Raises JobFailed if the schedule says so."""
@@ -124,7 +138,7 @@ class ForeignContext:
 
     def block(self, label: str) -> None:
         """Pause until another process has moved."""
-        self._times[label] -= 1  # the same boundary again
+        self._times[f"{self._prefix}{label}"] -= 1  # the same boundary again
         self._arrive(Where.BLOCKED, label)
 
     def now(self) -> float:
@@ -173,6 +187,7 @@ class ForeignContext:
         if self.dead:
             raise Crashed
         if label is not None:
+            label = f"{self._prefix}{label}"
             self._times[label] += 1
             label = f"{label}#{self._times[label]}"
         slept, self._slept_ms = self._slept_ms, 0

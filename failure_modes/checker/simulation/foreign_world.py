@@ -5,6 +5,7 @@ anew for each run; the folder is removed when it is closed.
 """
 
 import itertools
+import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -45,6 +46,8 @@ class ForeignWorld:
             self.folder.mkdir()
             starting.callback(shutil.rmtree, self.folder, ignore_errors=True)
             every: tuple[Seam, ...] = (self._clock_seam, ChanceSeam(), *seams)
+            starting.callback(logging.disable, logging.root.manager.disable)
+            logging.disable(logging.CRITICAL)  # a library logs each job that fails, as the schedule asked
             for seam in every:
                 starting.enter_context(seam.installed())
             with outside():

@@ -44,7 +44,9 @@ class Topic(StrEnum):
     FENCED = "fenced"
     """A worker that lost its lease cannot change what a later one has recorded."""
     KEEPS_JOBS = "keeps_jobs"
-    """An accepted job is not lost, also if a process dies."""
+    """An accepted job is not lost, also if the worker that runs it dies."""
+    KEEPS_WAITING = "keeps_waiting"
+    """An accepted job is not lost while no worker dies."""
     RECOVERY = "recovery"
     """A job of a dead worker runs again, and a worker survives what its peers do."""
     MAX_ATTEMPTS = "max_attempts"
@@ -153,7 +155,8 @@ def programs_of(adapter: Adapter, place: Path) -> Mapping[str, ForeignProgram]:
 
     def program(process: ForeignContext) -> None:
         task = process.next_task()
-        session = adapter.open(place, process)
+        with process.opening():
+            session = adapter.open(place, process)
         while True:
             if task.name == "enqueue":
                 assert task.key is not None

@@ -3,10 +3,11 @@
 import pytest
 
 from failure_modes.checker.experiment.moves import Work, describe_move, move_from_json, move_to_json
-from failure_modes.checker.oracle.deliveries import Kind, Verdict, claim_of, verdict_of
+from failure_modes.checker.oracle.deliveries import Hunt, Kind, Verdict, claim_of, verdict_of
 from failure_modes.checker.oracle.queue_run import play
 from failure_modes.checker.search.queue_search import learn, search
 from failure_modes.checker.search.queue_shrink import shrink_moves
+from failure_modes.checker.subject.adapter import Topic
 from model.actions import Enqueue
 from tests.subjects.tables import FAULTY, RIGHT
 
@@ -17,7 +18,7 @@ TWICE = (Enqueue(key="job-1"), Work(worker="A", until="UPDATE job#1"), Work(work
 @pytest.mark.parametrize("seed", range(3))
 def test_the_fault_is_found_shrunk_and_judged(seed: int) -> None:
     """Each seed finds it, and shrinks it to the same three moves, against a claim of the table."""
-    found = search(FAULTY, Kind.AGAIN, seed=seed, runs=300).found
+    found = search(FAULTY, Hunt(kind=Kind.AGAIN, topic=Topic.MULTI_PROCESS), seed=seed, runs=500).found
     assert found is not None
     shortest = shrink_moves(FAULTY, found, learn(FAULTY).work)
     assert shortest.moves == TWICE
@@ -31,7 +32,7 @@ def test_a_replay_is_always_the_same() -> None:
 
 def test_two_at_once_is_found_as_well() -> None:
     """A search for one kind of trouble passes over the easier kind."""
-    found = search(FAULTY, Kind.AT_ONCE, seed=0, runs=400).found
+    found = search(FAULTY, Hunt(kind=Kind.AT_ONCE), seed=0, runs=400).found
     assert found is not None
     assert found.trouble.kind is Kind.AT_ONCE
 
