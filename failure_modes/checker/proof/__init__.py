@@ -6,7 +6,7 @@ The way of a proof through this room:
    `ProofResult` (`result.py`).
 2. The states are shared out among shards, one in each process (`parallel.py`). A `Shard` (`explorer.py`)
    expands its states: it tries each action that the bounds allow (`alphabet.py`).
-3. A `Graph` (`graph.py`) follows the action from a node: a state without what is spent. `Successors`
+3. `Nodes` (`nodes.py`) follow the action from a node: a state without what is spent. `Successors`
    (`successors.py`) takes it in lock-step, and remembers what it changed (`state_change.py`).
 4. `RememberedSystem` (`remembered_system.py`) runs the step on the real system, or finds one that read the
    same rows (`step_reads.py`) in its `StepMemory` (`step_memory.py`). The model takes its own step each time.

@@ -25,7 +25,7 @@ from failure_modes.checker.experiment.findings import Found
 from failure_modes.checker.oracle.liveness import MOVES_MAX, ROUNDS_MAX, advance
 from failure_modes.checker.oracle.lockstep import Snapshot
 from failure_modes.checker.proof.fingerprint import Renaming
-from failure_modes.checker.proof.graph import Graph, Node
+from failure_modes.checker.proof.nodes import Node, Nodes
 from failure_modes.checker.proof.state_change import DeadEnd
 from failure_modes.checker.proof.successors import Successors
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
@@ -37,7 +37,7 @@ from model.state import Durable, Settings
 class Endings:
     """Judges the ends of states. Made once for a proof."""
 
-    def __init__(self, successors: Successors, graph: Graph) -> None:
+    def __init__(self, successors: Successors, graph: Nodes) -> None:
         self._graph = graph
         self._names = successors.names
         self._lockstep = successors.lockstep
@@ -125,7 +125,7 @@ def _with_order(node: Node, order: tuple[str, ...]) -> bytes:
 class GraphRun:
     """A run along the edges of the graph, which `liveness.py` can drive. `node` is where it has come to."""
 
-    def __init__(self, graph: Graph, node: Node, names: tuple[str, ...], settings: Settings) -> None:
+    def __init__(self, graph: Nodes, node: Node, names: tuple[str, ...], settings: Settings) -> None:
         """`names` are the processes, in the order of the schedule."""
         self.node = node
         self.names = names

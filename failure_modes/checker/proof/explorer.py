@@ -25,7 +25,7 @@ from failure_modes.checker.proof.alphabet import Alphabet
 from failure_modes.checker.proof.endings import Endings
 from failure_modes.checker.proof.fingerprint import HOME_BYTES, Renaming
 from failure_modes.checker.proof.footprint import Footprint, independent
-from failure_modes.checker.proof.graph import Graph, Node
+from failure_modes.checker.proof.nodes import Node, Nodes
 from failure_modes.checker.proof.proof import Broken, Counts, Proof
 from failure_modes.checker.proof.state_change import DeadEnd
 from failure_modes.checker.proof.successors import Successors
@@ -97,7 +97,7 @@ class Shard:
             answers=switches.answers,
             footprints=proof.sleeps,
         )
-        self._graph = Graph(self._successors, remembers=self._successors.remembers)
+        self._graph = Nodes(self._successors, remembers=self._successors.remembers)
         self._endings = Endings(self._successors, self._graph)
         self._sleeps = proof.sleeps
         self._judges_endings = needs_ending(proof.target)

@@ -1,121 +1,174 @@
-"""The graph of a proof: a node is a state without what is spent, and an edge is an action.
+"""The reachable states of a small scope as a graph, to look at.
 
-Many states differ only in what is spent: a reconciliation that found nothing to do is spent, and nothing else
-has changed. They share one node, so each action is taken once from it, and its ending is judged once.
+The states are those that a proof of the same scope counts. A proof forgets how they hang together; this
+keeps each transition, and so serves small scopes only. It goes on after a violation, where a proof ends.
 """
-
-from collections.abc import Callable
-from typing import Any
 
 from attrs import frozen
 
+from failure_modes.checker.experiment.bounds import NOTHING_SPENT, Spent
+from failure_modes.checker.experiment.findings import Finding
+from failure_modes.checker.experiment.target import needs_ending
 from failure_modes.checker.oracle.lockstep import Snapshot
-from failure_modes.checker.proof.fingerprint import Fingerprint, Renaming
-from failure_modes.checker.proof.footprint import Footprint
+from failure_modes.checker.proof.alphabet import Alphabet
+from failure_modes.checker.proof.endings import Endings
+from failure_modes.checker.proof.nodes import Nodes
+from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.state_change import DeadEnd
 from failure_modes.checker.proof.successors import Successors
+from failure_modes.checker.support.errors import LimitReached
 from model.actions import Action
+from model.state import Durable
 
-NODES_MAX = 400_000
-"""Nodes whose edges are kept in memory. When there are more, all are forgotten, and followed again."""
-
-
-Take = Callable[[Snapshot], Fingerprint]
+STATES_MAX = 800
+"""The most states of a graph: a picture of more shows nothing."""
 
 
-class Node:
-    """A state without what is spent. Its fingerprint is taken when it is first asked for."""
+class TooManyStates(LimitReached):
+    """The scope has too many states for a picture."""
 
-    __slots__ = ("_fingerprint", "_take", "snapshot")
 
-    def __init__(self, snapshot: Snapshot, take: Take | None, fingerprint: Fingerprint | None = None) -> None:
-        """`take` takes the fingerprint of a snapshot."""
-        self.snapshot = snapshot
-        self._take = take
-        self._fingerprint = fingerprint
+@frozen(kw_only=True)
+class GraphState:
+    """A state, or the place where a path ends at a violation.
+
+    `number` is its place in the graph, `depth` the least number of actions that lead to it, and `came_from`
+    the state before it on such a path. `off_target`: the path ends here because another invariant broke.
+    """
+
+    number: int
+    depth: int
+    came_from: int | None
+    now: int
+    durable: Durable
+    paused: tuple[tuple[str, str], ...]
+    """Each process, and the boundary at which it is paused; `at rest` if it remembers nothing."""
+    finding: Finding | None = None
+    off_target: str | None = None
+    ends: bool = False
+    """True if no path leads on: something broke in the last action, and a proof counts no state here."""
+
+
+@frozen(kw_only=True)
+class Transition:
+    """An action that leads from a state to a state."""
+
+    before: int
+    after: int
+    action: Action
+
+
+@frozen(kw_only=True)
+class StateGraph:
+    """The states in the order in which they are reached, and the transitions between them."""
+
+    states: tuple[GraphState, ...]
+    transitions: tuple[Transition, ...]
 
     @property
-    def fingerprint(self) -> Fingerprint:
-        """The fingerprint, and the renamings that give it."""
-        if self._fingerprint is None:
-            assert self._take is not None, "a node has a fingerprint, or takes it"
-            self._fingerprint = self._take(self.snapshot)
-        return self._fingerprint
+    def reached(self) -> int:
+        """The number of states that a proof counts."""
+        return len([state for state in self.states if not state.ends])
+
+    def path_to(self, number: int) -> tuple[int, ...]:
+        """The states on a shortest path to that state, the first state first."""
+        found: list[int] = []
+        at: int | None = number
+        while at is not None:
+            found.append(at)
+            at = self.states[at].came_from
+        return tuple(reversed(found))
 
     @property
-    def base(self) -> bytes:
-        """The fingerprint."""
-        return self.fingerprint.base
-
-    @property
-    def renaming(self) -> Renaming:
-        """The first renaming that gives the fingerprint."""
-        return self.fingerprint.renamings[0]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Node, (self.snapshot, None, self.fingerprint)
+    def first_broken(self) -> GraphState | None:
+        """The state in which the target breaks after the fewest actions."""
+        return next((state for state in self.states if state.finding is not None), None)
 
 
-@frozen(eq=False)
-class Edge:
-    """An action that leads to a node, and what it touched on its way."""
+def state_graph(proof: Proof, states_max: int = STATES_MAX) -> StateGraph:
+    """The graph of a scope. Raises TooManyStates."""
+    successors = Successors(proof.scope, proof.fault, proof.target, footprints=False)
+    try:
+        return _Exploration(proof, successors, states_max).graph()
+    finally:
+        successors.close()
 
-    node: Node
-    footprint: Footprint
-    committed: bool
 
+class _Exploration:
+    """One breadth-first exploration."""
 
-class Graph:
-    """The nodes that were reached, and the edges that were followed."""
-
-    def __init__(self, successors: Successors, *, remembers: bool) -> None:
-        """`remembers`: an edge is followed once. Otherwise it is followed again each time."""
+    def __init__(self, proof: Proof, successors: Successors, states_max: int) -> None:
         self._successors = successors
-        self._fingerprints = successors.fingerprints
-        self._remembers = remembers
-        self.places = {name: place for place, name in enumerate(successors.names)}
-        """The place of each process in a snapshot."""
-        self._nodes: dict[tuple[Any, ...], Node] = {}
-        self._edges: dict[Node, dict[Action, Edge | DeadEnd]] = {}
+        self._states_max = states_max
+        self._alphabet = Alphabet(proof.scope, proof.bounds)
+        self._nodes = Nodes(successors, remembers=successors.remembers)
+        self._endings = Endings(successors, self._nodes) if needs_ending(proof.target) else None
+        self._numbers: dict[bytes, int] = {}
+        self._states: list[GraphState] = []
+        self._transitions: list[Transition] = []
+        self._frontier: list[tuple[int, Snapshot, Spent]] = []
 
-    @property
-    def start(self) -> Node:
-        """The first state."""
-        return self.node(self._successors.start)
+    def graph(self) -> StateGraph:
+        self._reach(self._successors.start, NOTHING_SPENT, None)
+        while self._frontier:
+            level, self._frontier = self._frontier, []
+            for number, snapshot, spent in level:
+                self._expand(number, snapshot, spent)
+        return StateGraph(states=tuple(self._states), transitions=tuple(self._transitions))
 
-    def node(self, snapshot: Snapshot) -> Node:
-        """The node of a snapshot. Its parts must be those that equal parts share: see `Successors.own`."""
-        key = self._fingerprints.key(snapshot)
-        known = self._nodes.get(key)
-        if known is None:
-            if len(self._nodes) > NODES_MAX:
-                self._nodes.clear()
-                self._edges.clear()
-            known = self._nodes[key] = Node(snapshot, self._fingerprints.taken)
-        return known
+    def _expand(self, number: int, before: Snapshot, spent: Spent) -> None:
+        for action, then_spent in self._alphabet.possible(before.system.processes, spent):
+            change = self._successors.step(before, action)
+            if isinstance(change, DeadEnd):
+                reached = self._end(before, number, change)
+            else:
+                after = self._successors.after(before, action, change)
+                reached = self._reach(after, then_spent, number)
+            self._transitions.append(Transition(before=number, after=reached, action=action))
 
-    def adopt(self, node: Node) -> Node:
-        """The same node, of the graph of another process."""
-        snapshot = self._successors.own(node.snapshot)
-        return self._nodes.setdefault(
-            self._fingerprints.key(snapshot), Node(snapshot, None, node.fingerprint)
+    def _reach(self, snapshot: Snapshot, spent: Spent, came_from: int | None) -> int:
+        node = self._nodes.node(snapshot)
+        digest = self._successors.fingerprints.with_spent(node.base, spent)
+        known = self._numbers.get(digest)
+        if known is not None:
+            return known
+        finding = None
+        if self._endings is not None:
+            ends = [end for end, _ in self._endings.of(node)]
+            finding = next((end.finding for end in ends if end.finding is not None), None)
+        number = self._numbers[digest] = self._add(snapshot, came_from, finding=finding)
+        self._frontier.append((number, snapshot, spent))
+        return number
+
+    def _end(self, before: Snapshot, came_from: int, end: DeadEnd) -> int:
+        return self._add(before, came_from, finding=end.finding, off_target=end.off_target, ends=True)
+
+    def _add(
+        self,
+        snapshot: Snapshot,
+        came_from: int | None,
+        *,
+        finding: Finding | None,
+        off_target: str | None = None,
+        ends: bool = False,
+    ) -> int:
+        if len(self._states) >= self._states_max:
+            most = self._states_max
+            raise TooManyStates(
+                f"more than {most} states are reachable, too many for a picture; `prove` counts them"
+            )
+        processes = zip(self._successors.names, snapshot.system.processes, strict=True)
+        self._states.append(
+            GraphState(
+                number=len(self._states),
+                depth=0 if came_from is None else self._states[came_from].depth + 1,
+                came_from=came_from,
+                now=snapshot.system.now,
+                durable=snapshot.system.durable,
+                paused=tuple([(name, "at rest" if one.at_rest else str(one.at)) for name, one in processes]),
+                finding=finding,
+                off_target=off_target,
+                ends=ends,
+            )
         )
-
-    def follow(self, node: Node, action: Action) -> Edge | DeadEnd:
-        """Where the action leads from that node."""
-        if not self._remembers:
-            return self._followed(node, action)
-        edges = self._edges.get(node)
-        if edges is None:
-            edges = self._edges[node] = {}
-        known = edges.get(action)
-        if known is None:
-            known = edges[action] = self._followed(node, action)
-        return known
-
-    def _followed(self, node: Node, action: Action) -> Edge | DeadEnd:
-        change = self._successors.step(node.snapshot, action)
-        if isinstance(change, DeadEnd):
-            return change
-        after = self._successors.after(node.snapshot, action, change)
-        return Edge(self.node(after), change.footprint, change.committed)
+        return self._states[-1].number

@@ -8,7 +8,7 @@ from failure_modes.checker.experiment.scope import Fault, Scope
 from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.proof import endings
 from failure_modes.checker.proof.endings import Endings
-from failure_modes.checker.proof.graph import Graph, Node
+from failure_modes.checker.proof.nodes import Node, Nodes
 from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.proof.successors import Successors
@@ -89,7 +89,7 @@ def test_endings_that_try_one_order_are_caught(monkeypatch: pytest.MonkeyPatch) 
     """If each state is judged in the plain order only, the fault of another worker is missed."""
     begin = Endings.__init__
 
-    def in_one_order(self: Endings, successors: Successors, graph: Graph) -> None:
+    def in_one_order(self: Endings, successors: Successors, graph: Nodes) -> None:
         begin(self, successors, graph)
         self._orders = self._orders[:1]
 
