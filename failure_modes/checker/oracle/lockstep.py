@@ -115,14 +115,13 @@ class Lockstep:
         done = system.act(effective)
         ledger.note_operation(done)
         outcome = reference.take(done)
-        if outcome is not None and outcome.rejected is not None:
-            self._diverge((f"rejected ({outcome.rejected})", "accepted"))
+        rejected = None if outcome is None else outcome.rejected
         record = Record(
             action=effective,
             now=system.now,
             read_at=done.read_at,
             model=outcome,
-            answers=system.answers(done, reference.answer(outcome)),
+            answers=system.answers(done, reference.answer(None if rejected else outcome)),
             moved=done.moved,
             events=done.events,
             before=done.before,
@@ -132,6 +131,8 @@ class Lockstep:
         )
         load_before = ledger.load
         ledger.keep(record)
+        if rejected is not None:
+            self._diverge((f"rejected ({rejected})", "accepted"))
         self._judge(record, load_before)
         return record
 
