@@ -16,6 +16,7 @@ COMMANDS = {
     "fidelity": "fidelity:fidelity",
     "power": "power:power",
     "chaos": "chaos:chaos",
+    "judge": "judge:judge_",
     "repeat": "repeat:repeat",
     "seeds": "seeds:seeds_",
     "times": "times:times",
@@ -41,6 +42,7 @@ def main() -> None:
     python -m failure_modes replay TRACE                run a kept trace again
     python -m failure_modes explore --examples 5000     search the guarded system with every action
     python -m failure_modes matrix                      switch off each policy, and show what breaks
+    python -m failure_modes judge ADAPTER               judge a queue that somebody else wrote
     python -m failure_modes new FM_099 name             make the folder of a new failure mode
 
     \b

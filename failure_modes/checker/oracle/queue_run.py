@@ -21,7 +21,7 @@ from failure_modes.checker.experiment.moves import (
     mover,
 )
 from failure_modes.checker.oracle.deliveries import Deliveries, Hunt, Trouble
-from failure_modes.checker.simulation.foreign import Arrival, Guest, Task, Where
+from failure_modes.checker.simulation.foreign import Arrival, Guest, JobFailed, Task, Where
 from failure_modes.checker.simulation.foreign_world import ForeignWorld
 from failure_modes.checker.simulation.seams.stepped import outside
 from failure_modes.checker.subject.adapter import Adapter, Status, programs_of
@@ -228,6 +228,9 @@ class QueueRun:
             if before is Where.BLOCKED and "locked" in (arrival.error or ""):
                 self.sometimes["a process waited too long for a lock, and died"] += 1
                 return  # of a lock that another process held for longer than the timeout: no fault of its own
+            if (arrival.error or "").startswith(JobFailed.__name__):
+                self.sometimes["a worker died of a job that failed"] += 1
+                return  # the worker lets the error of a job end it: a crash, and no fault of its own
             self._judge([self.deliveries.died(name, arrival.error or "no error")])
 
     def _kill(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""persist-queue: the acknowledged queue on SQLite, and the plain queue on files."""
+"""persist-queue: the acknowledged queue and the plain queue, both on SQLite."""
 
 from collections.abc import Mapping
 from pathlib import Path
