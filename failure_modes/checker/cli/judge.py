@@ -36,11 +36,13 @@ PROGRESS_SECONDS = 5.0
     help="Hunt this kind of trouble only.",
 )
 @click.option("--keep", is_flag=True, help="Keep the traces and the numbers beside the adapter.")
-def judge_(adapter: str, runs: int, seeds: int, seconds: float | None, keep: bool) -> EXIT:
+def judge_(
+    adapter: str, runs: int, seeds: int, seconds: float | None, only: tuple[str, ...], keep: bool
+) -> EXIT:
     """Judge the queue of ADAPTER, which is MODULE:NAME or PATH.py:NAME.
 
-    Each kind of trouble has a search of its own. What is found is shortened, replayed, and confirmed with real
-    processes. Exit code 1 if a claim of its documents is broken, and that was confirmed.
+    Each kind of trouble has a search of its own. What is found is shortened, replayed, and run again with
+    real processes. Exit code 1 if a claim of its documents is broken, and they confirm it.
     """
     source = source_of(adapter)
     queue = source.load()

@@ -158,7 +158,7 @@ def test_each_kind_is_found_in_a_queue_that_has_it(
     ],
 )
 def test_a_right_queue_is_right_in_every_dangerous_moment(moves: Moves) -> None:
-    """A success that was not recorded in time is no success, and a lease that may have run out is no lease."""
+    """A success that was not recorded in time is none, and nor is a lease that may have run out."""
     assert play(RIGHT, moves) is None
 
 
