@@ -35,6 +35,8 @@ EXPECTED = (
     "glossary.md",
     "proving.md",
     "queue.md",
+    "report_card.md",
+    "your_queue.md",
 )
 
 

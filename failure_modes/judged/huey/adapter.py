@@ -78,10 +78,13 @@ class OnSqlite(Adapter):
         """Read the queue, the schedule and the results."""
         huey, _ = self.open(place, None, create=False)
         waiting = {task.id: Status.WAITING for task in (*huey.pending(), *huey.scheduled())}
-        results = {key: huey.get(key, peek=True) for key in huey.all_results()}
-        ended = {
-            key: Status.FAILED if isinstance(value, Error) else Status.DONE for key, value in results.items()
-        }
+        ended = {}
+        for key in huey.all_results():
+            result = huey.get(key, peek=True)
+            if not isinstance(result, Error):
+                ended[key] = Status.DONE
+            elif not result.metadata["retries"]:  # else it is the error of an attempt that is not the last
+                ended[key] = Status.FAILED
         huey.storage.close()
         return {**ended, **waiting}
 

@@ -54,7 +54,7 @@ class Ours(Adapter):
 
     def observe(self, place: Path) -> Mapping[str, Status]:
         """Ask for each job, until there is no more."""
-        found = {}
+        found: dict[str, Status] = {}
         with system.open(place / "queue.db") as queue:
             for number in count(1):
                 try:

@@ -242,7 +242,7 @@ def test_a_verdict_is_what_the_documents_say_beside_it() -> None:
     """Promised, denied and absent; a claim of the configuration comes before one of all."""
     table = RightTable()
     denied = Claim(topic=Topic.FENCED, promised=False, sentence="", where="", configuration="default")
-    table.claims = (*table.claims, denied)  # type: ignore[misc]
+    table.claims = (*table.claims, denied)
     assert verdict_of(claim_of(RIGHT, Topic.FENCED)) is Verdict.BREAKS
     assert verdict_of(claim_of(table, Topic.FENCED)) is Verdict.LIMIT
     assert verdict_of(None) is Verdict.NOT_STATED

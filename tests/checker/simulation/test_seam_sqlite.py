@@ -119,7 +119,7 @@ def test_executemany_in_autocommit_has_a_boundary_for_each_row(path: Path) -> No
 
 def test_a_dead_process_writes_nothing_more(path: Path) -> None:
     """No `finally` has an effect: neither on its connection, nor on a new one."""
-    tried = []
+    tried: list[str | None] = []
 
     def body(connection: Any) -> None:
         connection.execute("INSERT INTO number VALUES (1)")
