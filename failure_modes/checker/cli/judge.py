@@ -68,7 +68,7 @@ def judge_(
     if unconfirmed:
         warn(f"not confirmed with real processes, and so not published: {', '.join(unconfirmed)}")
     if keep:
-        _keep(source, results, queue.configuration, version)
+        _keep(source, results)
     return EXIT.NOT_AS_EXPECTED if Verdict.BROKEN in map(_verdict, results) else EXIT.AS_EXPECTED
 
 
@@ -97,7 +97,7 @@ def _as_data(result: HuntResult) -> dict[str, Any]:
     }
 
 
-def _keep(source: AdapterSource, results: list[HuntResult], configuration: str, version: str | None) -> None:
+def _keep(source: AdapterSource, results: list[HuntResult]) -> None:
     """Keep what was confirmed, beside the adapter."""
     if source.module.endswith(".py"):
         folder = Path(source.module).resolve().parent
@@ -109,5 +109,5 @@ def _keep(source: AdapterSource, results: list[HuntResult], configuration: str, 
     for result in results:
         if result.confirmed:
             keep_trace(trace_of_hunt(source, result), folder / "traces")
-    keep_numbers(folder, configuration, version, {one.hunt.text: numbers_of(one) for one in results})
+    keep_numbers(folder, source.load(), {one.hunt.text: numbers_of(one) for one in results})
     show(f"kept in {folder}")

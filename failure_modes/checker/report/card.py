@@ -13,6 +13,7 @@ from typing import Any
 from failure_modes.checker.campaigns.judging import HuntResult
 from failure_modes.checker.experiment.catalogue import FOLDER
 from failure_modes.checker.experiment.moves import describe_move
+from failure_modes.checker.subject.adapter import Adapter, version_of
 from failure_modes.checker.support.atomic_files import read_lines, write_lines
 from failure_modes.checker.traces.queue_trace import QueueTrace, load_trace
 
@@ -75,13 +76,14 @@ def numbers_of(result: HuntResult) -> dict[str, Any]:
     }
 
 
-def keep_numbers(folder: Path, configuration: str, version: str | None, hunts: Mapping[str, Any]) -> None:
+def keep_numbers(folder: Path, adapter: Adapter, hunts: Mapping[str, Any]) -> None:
     """Keep the numbers of one configuration in the folder of its queue."""
+    configuration, version = adapter.configuration, version_of(adapter)
     path = folder / NUMBERS
     known = read_lines(path)
     before = known.get(configuration, {"version": None, "hunts": {}})
     kept = {**before["hunts"], **hunts} if before["version"] == version else hunts
-    write_lines(path, {**known, configuration: {"version": version, "hunts": kept}})
+    write_lines(path, {**known, configuration: {"version": version, "note": adapter.note, "hunts": kept}})
 
 
 def report_card() -> str:
@@ -104,6 +106,8 @@ def _section(
 ) -> Iterator[str]:
     version = "" if numbers["version"] is None else f" {numbers['version']}"
     yield f"## {folder.replace('_', '-')}{version}: {configuration}\n"
+    if numbers["note"]:
+        yield f"{numbers['note']}\n"
     quiet = [(text, one) for text, one in numbers["hunts"].items() if not one["found"]]
     for text, one in numbers["hunts"].items():
         if not one["found"]:

@@ -80,6 +80,8 @@ class Adapter(ABC):
     """The names of the seams that it needs; `subject/seams.py` has them."""
     claims: tuple[Claim, ...] = ()
     """What its documents say."""
+    note: str = ""
+    """A remark for the report card."""
     attempts_max: int | None = None
     """How often a job runs at most; None if there is no limit."""
     lease_seconds: float = 60.0

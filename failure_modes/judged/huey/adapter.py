@@ -18,6 +18,10 @@ SHUTDOWN = (
     "currently-executing tasks, those tasks will be lost."
 )
 SAFE = "it can safely be used with a multi-process, multi-thread, or multi-greenlet consumer"
+SCHEDULE = (
+    "It's possible, but unlikely, that huey could read from the schedule and be killed before it has time to "
+    "enqueue the scheduled tasks"
+)
 RETRIES = "This task might fail, in which case it will be retried up to 2 times"
 
 
@@ -29,6 +33,12 @@ class OnSqlite(Adapter):
     attempts_max = 2
     claims = (
         Claim(topic=Topic.KEEPS_JOBS, promised=False, sentence=SHUTDOWN, where="docs, Consumer shutdown"),
+        Claim(
+            topic=Topic.KEEPS_WAITING,
+            promised=False,
+            sentence=SCHEDULE,
+            where="maintainer, https://github.com/coleifer/huey/issues/225; compare issue 915",
+        ),
         Claim(
             topic=Topic.MULTI_PROCESS,
             promised=True,

@@ -21,6 +21,7 @@ CLAIMS = (
         promised=True,
         sentence="queue implementations that survive process crashes and restarts",
         where="README",
+        configuration="SQLiteAckQueue",
     ),
     Claim(
         topic=Topic.KEEPS_WAITING,
