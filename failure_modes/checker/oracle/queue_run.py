@@ -149,6 +149,7 @@ class QueueRun:
                 self._failing.add(key)
             case Tick(seconds=seconds):
                 self.world.advance(round(seconds * 1000))
+                self._steps += 1  # a process that waits for a lock may give up now
                 self.sometimes["a tick while a worker is paused"] += self._paused()
             case Crash(worker=name):
                 self.sometimes[f"killed {self.at(name).where}"] += 1

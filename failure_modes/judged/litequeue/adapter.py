@@ -23,7 +23,7 @@ class Litequeue(Adapter):
 
     name = "litequeue"
     note = (
-        "`retry` frees a message whatever its state is: also one that was ended after `list_locked` had read it. "
+        "`retry` frees a message whatever its state is: also one that ended after `list_locked` had read. "
         'Version 0.13, for Python 3.12, has claims: "Integer claim IDs prevent stale workers from changing '
         'newer message claims" (README). It was not judged.'
     )

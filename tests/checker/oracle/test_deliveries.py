@@ -23,6 +23,8 @@ BEFORE_END = Work(worker="A", until="UPDATE job#2")
 KILL = Crash(worker="A")
 LEASE = Tick(seconds=LEASE_SECONDS + 1)
 KEEP = Housekeep()
+B_IN_JOB = Work(worker="B", until="HANDLE#1")
+TWO_CRASHES: Moves = (*(LEASE, KEEP, B_IN_JOB, Crash(worker="B")) * 2, LEASE, KEEP)
 
 
 class Deletes(RightTable):
@@ -123,43 +125,32 @@ def test_each_kind_is_found_in_a_queue_that_has_it(
     "moves",
     [
         (ONE, BEFORE_END, LEASE, KEEP, B, A),  # a late end is refused
-        (ONE, BEFORE_END, LEASE, KEEP, Work(worker="B", until="HANDLE#1"), A, B),  # two run
-        (ONE, BEFORE_END, LEASE, KEEP, IN_JOB, KILL, LEASE, KEEP, IN_JOB, KILL),
-        (
-            ONE,
-            BEFORE_END,
-            KILL,
-            LEASE,
-            KEEP,
-            IN_JOB,
-            KILL,
-            LEASE,
-            KEEP,
-            IN_JOB,
-            KILL,
-        ),
-        (ONE, Work(worker="A", until="UPDATE job#1"), LEASE, IN_JOB, B, KEEP, A),
-        (
-            ONE,
-            IN_JOB,
-            KILL,
-            LEASE,
-            KEEP,
-            IN_JOB,
-            KILL,
-            LEASE,
-            KEEP,
-            IN_JOB,
-            KILL,
-            LEASE,
-            KEEP,
-        ),
+        (ONE, IN_JOB, LEASE, KEEP, B_IN_JOB, A, B),  # two run it, after the lease
+        (ONE, BEFORE_END, *TWO_CRASHES, A),  # a late end is refused, and no attempt is left
+        (ONE, BEFORE_END, KILL, *TWO_CRASHES),  # killed after the job, before its end was recorded
+        (ONE, IN_JOB, KILL, *TWO_CRASHES),
         (ONE, FailJob(key="job-1"), A, FailJob(key="job-1"), A),
     ],
 )
 def test_a_right_queue_is_right_in_every_dangerous_moment(moves: Moves) -> None:
     """A success that was not recorded in time is none, and nor is a lease that may have run out."""
     assert play(RIGHT, moves) is None
+
+
+class TakesTime(RightTable):
+    """Between the claim and the job there is another statement."""
+
+    def take(self, connection: Any, now: float) -> Any:
+        """Claim a job, and then look at something else."""
+        taken = super().take(connection, now)
+        connection.execute("SELECT 1 FROM job").fetchall()
+        return taken
+
+
+def test_a_lease_may_begin_long_before_its_job() -> None:
+    """A worker that was stopped between its claim and its job may have lost the lease when the job begins."""
+    moves = (ONE, Work(worker="A", until="SELECT job#1"), LEASE, IN_JOB, KEEP, B_IN_JOB)
+    assert play(TakesTime(), moves) is None
 
 
 class FailsAndForgets(RightTable):
@@ -195,12 +186,13 @@ class Waits(RightTable):
             connection.execute("COMMIT")
 
 
-@pytest.mark.parametrize("moves", [(ONE, IN_JOB, B), (ONE, IN_JOB, B, KILL), (ONE, IN_JOB, B, LEASE, A)])
+@pytest.mark.parametrize("moves", [(ONE, IN_JOB, B), (ONE, IN_JOB, B, KILL), (ONE, IN_JOB, B, LEASE, B, A)])
 def test_a_process_that_waits_for_a_lock_is_not_at_rest(moves: Moves) -> None:
     """A queue that serialises its workers by a lock loses nothing, and a lock that is held is no fault."""
     run = QueueRun(Waits())
     try:
         for move in moves:
+            assert run.possible(move)
             run.apply(move)
         run.finish()
         assert run.sometimes["a process waited for a lock"] > 0

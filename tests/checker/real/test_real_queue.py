@@ -9,7 +9,7 @@ from failure_modes.checker.experiment.moves import Housekeep, Moves, Work
 from failure_modes.checker.oracle.deliveries import Hunt, Kind
 from failure_modes.checker.oracle.queue_run import QueueRun, play
 from failure_modes.checker.real.real_queue import confirm, real_world
-from failure_modes.checker.simulation.foreign import Where
+from failure_modes.checker.simulation.foreign import Arrival, Where
 from failure_modes.checker.subject.adapter import source_of, version_of
 from failure_modes.checker.traces.queue_trace import load_trace
 from model.actions import Crash, Enqueue, Tick
@@ -44,7 +44,7 @@ def test_a_killed_process_is_replaced_and_its_job_recovered() -> None:
 def test_both_worlds_reach_the_same_boundaries() -> None:
     """Move by move, each process is at the same place."""
     moves = (Enqueue(key="job-1"), Work(worker="A", until="UPDATE job#2"), *RECOVERED[3:], Work(worker="A"))
-    places = []
+    places: list[list[list[Arrival]]] = []
     for run in (QueueRun(RIGHT.load()), QueueRun(RIGHT.load(), make_world=real_world(RIGHT))):
         places.append([])
         for move in moves:
