@@ -183,6 +183,8 @@ def _module(name: str) -> ModuleType:
         spec = importlib.util.spec_from_file_location(known, path)
         if spec is None or spec.loader is None or not path.is_file():
             raise CallerError(f"{name}: there is no such file")
+        if str(path.parent) not in sys.path:  # the adapter may import what lies beside it
+            sys.path.insert(0, str(path.parent))
         module = sys.modules[known] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     except ModuleNotFoundError as error:
