@@ -22,6 +22,10 @@ SCHEDULE = (
     "It's possible, but unlikely, that huey could read from the schedule and be killed before it has time to "
     "enqueue the scheduled tasks"
 )
+LOCKS = (
+    "it utilizes exclusive locks around all file-system operations. This is done to prevent race-conditions "
+    "when reading from the file-system."
+)
 RETRIES = "This task might fail, in which case it will be retried up to 2 times"
 
 
@@ -45,6 +49,13 @@ class OnSqlite(Adapter):
             sentence=SAFE,
             where="docs/sqlite.rst",
             configuration="SqliteHuey",
+        ),
+        Claim(
+            topic=Topic.MULTI_PROCESS,
+            promised=True,
+            sentence=LOCKS,
+            where="docstring of FileStorage",
+            configuration="FileHuey",
         ),
         Claim(topic=Topic.MAX_ATTEMPTS, promised=True, sentence=RETRIES, where="README"),
     )
