@@ -13,12 +13,21 @@ from typing import Any
 from failure_modes.checker.campaigns.judging import HuntResult
 from failure_modes.checker.experiment.catalogue import FOLDER
 from failure_modes.checker.experiment.moves import describe_move
-from failure_modes.checker.subject.adapter import Adapter, version_of
+from failure_modes.checker.subject.adapter import Adapter, Topic, version_of
 from failure_modes.checker.support.atomic_files import read_lines, write_lines
 from failure_modes.checker.traces.queue_trace import QueueTrace, load_trace
 
 JUDGED = FOLDER / "judged"
 NUMBERS = "judged.json"
+
+_WHEN = {
+    Topic.FENCED: ", after a lease has run out",
+    Topic.KEEPS_JOBS: ", after a worker was killed",
+    Topic.KEEPS_WAITING: ", while no worker was killed",
+    Topic.MAX_ATTEMPTS: ", by errors",
+    Topic.COUNTS_CRASHES: ", by crashes",
+}
+"""What a topic adds to a kind of trouble."""
 
 _OPENING = """\
 # Report card
@@ -116,7 +125,7 @@ def _section(
         trace = next(
             trace for key, trace in traces.items() if key[0] == kind and topic.rstrip(")") in ("", key[1])
         )
-        yield f"### {kind}: {one['verdict']}\n"
+        yield f"### {kind}{_WHEN.get(topic.rstrip(')'), '')}: {one['verdict']}\n"
         if one["sentence"]:
             yield f'The documents: "{one["sentence"]}" ({one["where"]})\n'
         else:
