@@ -1,6 +1,7 @@
 """The judge of any queue: it finds each kind of trouble, and is silent on a queue that is right."""
 # ruff: noqa: ARG002 (a wrong table ignores what the right one needs)
 
+import sqlite3
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -196,6 +197,37 @@ def test_a_process_that_waits_for_a_lock_is_not_at_rest(moves: Moves) -> None:
             run.apply(move)
         run.finish()
         assert run.sometimes["a process waited for a lock"] > 0
+    finally:
+        run.close()
+
+
+class WaitForEachOther(RightTable):
+    """Two workers lock two files in opposite orders, and wait for ever."""
+
+    def open(self, place: Path, process: Any) -> Any:
+        """Open both files."""
+        return [sqlite3.connect(place / name, 1e9, isolation_level=None) for name in ("x", "y")], process
+
+    def enqueue(self, session: Any, key: str) -> None:
+        """Do nothing: no job is needed."""
+
+    def drain(self, session: Any) -> None:
+        """Lock both files."""
+        files, process = session
+        for file in files if process.name == "A" else reversed(files):
+            file.execute("BEGIN IMMEDIATE")
+        for file in files:
+            file.execute("COMMIT")
+
+
+def test_processes_that_wait_for_each_other_are_counted_and_not_judged() -> None:
+    """The simulation cannot tell for how long a real one would wait, so no verdict follows."""
+    run = QueueRun(WaitForEachOther())
+    try:
+        for move in (ONE, Work(worker="A", until="BEGIN#2"), B, A):
+            run.apply(move)
+        run.finish()
+        assert run.sometimes["a process waits for ever"] == 1
     finally:
         run.close()
 
