@@ -64,7 +64,6 @@ def test_traces_are_kept() -> None:
 def test_a_kept_trace_replays_virtually_and_with_real_processes(path: Path) -> None:
     """It shows its trouble with the version that is installed, if that is the version it was found with."""
     trace = load_trace(path)
-    pytest.importorskip({"persist-queue": "persistqueue"}.get(trace.queue, trace.queue.replace("-", "_")))
     source = source_of(trace.adapter)
     adapter = source.load()
     if version_of(adapter) != trace.version:
