@@ -17,7 +17,7 @@ SHUTDOWN = (
     "completed tasks. This means that if you terminate the consumer without letting it finish any "
     "currently-executing tasks, those tasks will be lost."
 )
-SAFE = "it can safely be used with a multi-process, multi-thread, or multi-greenlet consumer"
+SAFE = "huey supports: multi-process, multi-thread or greenlet task execution models"
 SCHEDULE = (
     "It's possible, but unlikely, that huey could read from the schedule and be killed before it has time to "
     "enqueue the scheduled tasks"
@@ -47,7 +47,7 @@ class OnSqlite(Adapter):
             topic=Topic.MULTI_PROCESS,
             promised=True,
             sentence=SAFE,
-            where="docs/sqlite.rst",
+            where="README",
             configuration="SqliteHuey",
         ),
         Claim(
