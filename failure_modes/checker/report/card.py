@@ -13,6 +13,7 @@ from typing import Any
 from failure_modes.checker.campaigns.judging import HuntResult
 from failure_modes.checker.experiment.catalogue import FOLDER
 from failure_modes.checker.experiment.moves import describe_move
+from failure_modes.checker.oracle.deliveries import HUNTS
 from failure_modes.checker.subject.adapter import Adapter, Topic, version_of
 from failure_modes.checker.support.atomic_files import read_lines, write_lines
 from failure_modes.checker.traces.queue_trace import QueueTrace, load_trace
@@ -92,7 +93,8 @@ def keep_numbers(folder: Path, adapter: Adapter, hunts: Mapping[str, Any]) -> No
     known = read_lines(path)
     before = known.get(configuration, {"version": None, "hunts": {}})
     kept = {**before["hunts"], **hunts} if before["version"] == version else hunts
-    write_lines(path, {**known, configuration: {"version": version, "note": adapter.note, "hunts": kept}})
+    ordered = {hunt.text: kept[hunt.text] for hunt in HUNTS if hunt.text in kept}
+    write_lines(path, {**known, configuration: {"version": version, "note": adapter.note, "hunts": ordered}})
 
 
 def report_card() -> str:
