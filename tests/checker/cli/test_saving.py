@@ -77,7 +77,7 @@ def test_a_trace_is_saved_before_it_is_shown(place: Path, monkeypatch: pytest.Mo
 
 
 def test_the_first_finding_is_saved_before_it_is_shrunk(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the program is killed while it shrinks, the longer trace stays; else the minimised one replaces it."""
+    """If the program is killed while it shrinks, the longer trace stays; else it is replaced."""
 
     def killed(*arguments: Any) -> Result:
         *_, first = arguments
