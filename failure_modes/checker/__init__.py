@@ -63,7 +63,14 @@ if TYPE_CHECKING:
     from failure_modes.checker.search.plans import find as find
     from failure_modes.checker.search.plans import prevent as prevent
     from failure_modes.checker.search.plans import prove as prove
+    from failure_modes.checker.search.queue_machine import QueueMachine as QueueMachine
+    from failure_modes.checker.simulation.foreign import ForeignContext as ForeignContext
+    from failure_modes.checker.simulation.foreign import JobFailed as JobFailed
     from failure_modes.checker.subject.absent_policies import without as without
+    from failure_modes.checker.subject.adapter import Adapter as Adapter
+    from failure_modes.checker.subject.adapter import Claim as Claim
+    from failure_modes.checker.subject.adapter import Status as Status
+    from failure_modes.checker.subject.adapter import Topic as Topic
     from failure_modes.checker.subject.pragmas import unsynced as unsynced
     from failure_modes.checker.subject.pragmas import with_pragmas as with_pragmas
     from failure_modes.checker.traces.replay import replay as replay
@@ -88,6 +95,9 @@ _HOME = {
     "failure_modes.checker.search.plans": "find prevent prove",
     "failure_modes.checker.subject.absent_policies": "without",
     "failure_modes.checker.subject.pragmas": "unsynced with_pragmas",
+    "failure_modes.checker.search.queue_machine": "QueueMachine",
+    "failure_modes.checker.simulation.foreign": "ForeignContext JobFailed",
+    "failure_modes.checker.subject.adapter": "Adapter Claim Status Topic",
     "failure_modes.checker.traces.replay": "replay",
     "failure_modes.checker.traces.trace": "Breaks Trace",
     "failure_modes.checker.traces.trace_reader": "load",
