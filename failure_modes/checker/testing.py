@@ -14,7 +14,7 @@ from failure_modes.checker.oracle.sometimes import unknown_of
 from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.report.summary import unreached
 from failure_modes.checker.search import plans
-from failure_modes.checker.search.machine import Result
+from failure_modes.checker.search.search import Result
 
 SEEDS = range(3)
 """The seeds of the searches in the tests. `nox -s seeds` uses ten seeds."""

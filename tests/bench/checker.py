@@ -7,7 +7,7 @@ from attrs import frozen
 from failure_modes.checker.experiment.catalogue import catalogue
 from failure_modes.checker.experiment.scope import Granularity, Scope
 from failure_modes.checker.oracle.lockstep import Lockstep
-from failure_modes.checker.search.machine import Search, run
+from failure_modes.checker.search.search import Search, run
 from model.actions import Enqueue, Step
 from system.clock import Stopwatch
 from tests.bench.output import progress

@@ -10,7 +10,8 @@ from attrs import evolve
 from failure_modes.checker.experiment.random_settings import drawn
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.ticks import ticks_of
-from failure_modes.checker.search.machine import Progress, Result, Search, SearchStatistics, run
+from failure_modes.checker.search.search import Result, Search, run
+from failure_modes.checker.search.statistics import Progress, SearchStatistics
 
 STRETCH = 25
 """Examples under the same settings."""

@@ -32,7 +32,7 @@ from failure_modes.checker.experiment.catalogue import FailureMode, failure_mode
 from failure_modes.checker.experiment.target import DIVERGENCE, Target
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.report.summary import trace_of
-from failure_modes.checker.search.machine import Result
+from failure_modes.checker.search.search import Result
 from failure_modes.checker.traces.database import keep, path_of
 from failure_modes.checker.traces.replay import replay
 from failure_modes.checker.traces.trace import Trace

@@ -20,7 +20,7 @@ from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.oracle.sometimes import unknown_of
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.report.summary import reached, totals, trace_of, unreached
-from failure_modes.checker.search.machine import Result
+from failure_modes.checker.search.search import Result
 from failure_modes.checker.search.plans import guards_of
 from failure_modes.checker.traces.replay import replay
 from failure_modes.checker.traces.trace import Trace

@@ -14,7 +14,7 @@ from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.report.progress import shown
 from failure_modes.checker.report.summary import as_json
-from failure_modes.checker.search.machine import Result, Search, run
+from failure_modes.checker.search.search import Result, Search, run
 from failure_modes.checker.traces.trace import Trace
 from model.events import EventKind, Operation
 

@@ -44,6 +44,19 @@ def minimise(actions: tuple[Action, ...], attempt: Attempt, *, at_server: bool =
             candidates = tried(actions)
 
 
+def remove_events(actions: tuple[Action, ...], attempt: Attempt) -> tuple[Action, ...]:
+    """Remove single actions that are no steps, the last first, until none can be removed.
+
+    That bounds what the explorer must try. It finds the needed steps itself.
+    """
+    at = len(actions)
+    while at > 0:
+        at = min(at, len(actions)) - 1
+        if not isinstance(actions[at], Step):
+            actions = attempt(_removed(actions, (at,))) or actions
+    return actions
+
+
 def remove_unneeded(actions: tuple[Action, ...], attempt: Attempt) -> tuple[Action, ...]:
     """Remove stretches and single actions until no such edit shortens the trace."""
     candidates = _stretches(actions)

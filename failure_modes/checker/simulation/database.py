@@ -47,6 +47,10 @@ class Database(Protocol):
         """Change the present rows to the wanted ones. Empty the audit if `empty_audit` is true."""
         ...
 
+    def start_over(self) -> None:
+        """Be as a new database. The processes must be dead."""
+        ...
+
     def audit_end(self, content: Content) -> int:
         """The id of the last audit row after this content was restored."""
         ...

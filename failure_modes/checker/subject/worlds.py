@@ -28,7 +28,10 @@ def why_not_here(store: StoreKind) -> str | None:
 
 
 def world_of(scope: Scope, fault: Fault, **options: Any) -> World:
-    """Make the world of our queue for a scope. Raises NoWorld."""
+    """Make the world of our queue for a scope. Raises NoWorld.
+
+    The options are those of `World`. No world on PostgreSQL is `reusable`.
+    """
     subject = QueueSubject(scope, fault)
     options["granularity"] = scope.granularity
     if scope.store is StoreKind.POSTGRESQL:
@@ -39,6 +42,7 @@ def world_of(scope: Scope, fault: Fault, **options: Any) -> World:
 
 
 def _on_postgresql(subject: QueueSubject, **options: Any) -> World:
+    options.pop("reusable", None)  # a new world uses the sessions at the server again, too
     with needs_server():
         from failure_modes.checker.simulation.postgresql.world import PostgreSQLWorld
 

@@ -9,7 +9,7 @@ from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.strategy import ACTION_NAMES
 from failure_modes.checker.search import machine
-from failure_modes.checker.search.machine import Search, SearchStatistics
+from failure_modes.checker.search.search import Search, SearchStatistics
 from failure_modes.checker.traces.database import all_kept, kept
 from failure_modes.checker.traces.trace import FORMAT, to_json
 from failure_modes.checker.traces.trace_reader import load

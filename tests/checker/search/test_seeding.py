@@ -8,7 +8,7 @@ import pytest
 
 from failure_modes.checker.experiment.scope import Scope, guarded
 from failure_modes.checker.experiment.strategy import Strategy
-from failure_modes.checker.search.machine import Search, SearchStatistics, run
+from failure_modes.checker.search.search import Search, SearchStatistics, run
 
 
 def _met() -> SearchStatistics:

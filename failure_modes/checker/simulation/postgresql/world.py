@@ -86,6 +86,10 @@ class PostgreSQLDatabase:
         """The columns of each table of the state."""
         return columns_of(self.server.control, self.subject.layout)
 
+    def start_over(self) -> None:
+        """Be as a new database."""
+        self.empty()
+
     def empty(self) -> None:
         """End all statements at the server, and empty the database."""
         self.backends.forget()
