@@ -35,12 +35,17 @@ def stretches(search: Search, given: Callable[[Scope], Scope]) -> tuple[Search, 
 
 
 def run_in_stretches(
-    search: Search, given: Callable[[Scope], Scope], progress: Progress, *, shrinking: bool = True
+    search: Search,
+    given: Callable[[Scope], Scope],
+    progress: Progress,
+    *,
+    driver: str | None = None,
+    shrinking: bool = True,
 ) -> tuple[Result, Scope]:
     """Run one after the other, to the first that finds something. Returns the scope of the last, too."""
     statistics = SearchStatistics()
     for stretch in stretches(search, given):
-        result = run(stretch, progress, shrinking=shrinking, statistics=statistics)
+        result = run(stretch, progress, driver=driver, shrinking=shrinking, statistics=statistics)
         if result.finding is not None or result.stopped_early:
             break
     return result, stretch.scope

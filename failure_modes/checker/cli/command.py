@@ -6,8 +6,9 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.utils import make_default_short_help
 
-from failure_modes.checker.cli.exits import ERRORS, EXIT, code_of, describe
+from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.output import Output, fail, interrupted, output
 from failure_modes.checker.support import interrupts, temporary
 
@@ -36,8 +37,8 @@ command = partial(click.command, cls=Command)
 class Commands(click.Group):
     """The group of commands. An error that stops a command is reported in one line."""
 
-    def __init__(self, *arguments: Any, where: dict[str, str], **options: Any) -> None:
-        """Make the group. `where` has the module and the name of each command."""
+    def __init__(self, *arguments: Any, where: dict[str, tuple[str, str]], **options: Any) -> None:
+        """Make the group. `where` has the module and the name of each command, and its short help."""
         super().__init__(*arguments, **options)
         self._where = where
 
@@ -51,9 +52,18 @@ class Commands(click.Group):
         del ctx
         if cmd_name not in self._where:
             return None
-        module, _, name = self._where[cmd_name].partition(":")
+        module, _, name = self._where[cmd_name][0].partition(":")
         found: click.Command = getattr(import_module(f"failure_modes.checker.cli.{module}"), name)
         return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing one of them."""
+        del ctx
+        limit = formatter.width - 6 - max(len(name) for name in self._where)
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, make_default_short_help(help_, limit)) for name, (_, help_) in self._where.items()]
+            )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Make the output before the arguments are parsed: it reports bad usage."""
@@ -75,7 +85,11 @@ class Commands(click.Group):
                 raise
             error.show()
             output().refuse(error.format_message())
-        except ERRORS as error:
+        except (Exception, temporary.NoRoom) as error:
+            from failure_modes.checker.cli.failures import ERRORS, code_of, describe
+
+            if not isinstance(error, ERRORS):
+                raise
             if isinstance(error, OSError) and error.errno == EPIPE:
                 raise  # the reader of the output has closed it: click handles this
             fail(describe(error), code_of(error))

@@ -32,13 +32,10 @@ class SearchOutcome:
         return self.result.statistics.interrupted
 
 
-def run_search(
-    label: str, scope: Scope, strategy: Strategy, fault: Fault, target: Target | None, options: dict[str, Any]
-) -> Result:
-    """Run a search, and show its progress."""
-    search = _search(scope, strategy, fault, target, options)
+def run_search(label: str, search: Search, driver: str | None) -> Result:
+    """Run a search with that driver, and show its progress."""
     with shown(label, search.examples) as progress:
-        return run(search, progress)
+        return run(search, progress, driver=driver)
 
 
 def run_stretches(
@@ -48,14 +45,22 @@ def run_stretches(
 
     Returns the scope of the last stretch, too: a finding was found in it.
     """
-    search = _search(scope, strategy, guarded, None, options)
+    search = search_with(scope, strategy, guarded, None, options)
     with shown(label, search.examples) as progress:
-        return run_in_stretches(search, lambda drawn: with_settings(drawn, options), progress)
+        return run_in_stretches(
+            search, lambda drawn: with_settings(drawn, options), progress, driver=options["driver"]
+        )
 
 
-def _search(
-    scope: Scope, strategy: Strategy, fault: Fault, target: Target | None, options: dict[str, Any]
+def search_with(
+    scope: Scope,
+    strategy: Strategy,
+    fault: Fault,
+    target: Target | None,
+    options: dict[str, Any],
+    **explorable: Any,
 ) -> Search:
+    """The search that the options ask for. `explorable` has its bounds, if the explorer may be asked."""
     return Search(
         scope=scope,
         strategy=strategy,
@@ -64,6 +69,7 @@ def _search(
         seed=options["seed"],
         examples=options["examples"],
         seconds_max=options["seconds"],
+        **explorable,
     )
 
 

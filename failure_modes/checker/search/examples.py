@@ -1,8 +1,10 @@
 """The examples of a search, one after the other. A driver chooses the draws; everything else is here.
 
 An example draws from what can happen now, as often as the weights of the strategy say. It ends when nothing
-can happen any more, or when its draws are used up. Then the liveness run is judged, if the target needs that.
-No example ends without being counted, and none begins after a signal or after the time limit.
+can happen any more, or when its draws are used up. An action that changed nothing is drawn, but not taken,
+until something has changed: a worker that found no job would find none. Then the liveness run is judged, if
+the target needs that. No example ends without being counted, and none begins after a signal or after the time
+limit.
 """
 
 from collections.abc import Callable
@@ -38,6 +40,8 @@ class Examples:
         self._steps_max = search.strategy.steps_max(search.scope)
         draws = search.strategy.bursts(search.scope)
         self._weights = {draw: draws.count(draw) for draw in dict.fromkeys(draws)}
+        self._idle: set[Action] = set()
+        """The actions that changed nothing since something last changed."""
         self._possible: dict[tuple[Draw, ...], tuple[Draw, ...]] = {}
 
     def run(self, choose: Choose) -> None:
@@ -87,11 +91,14 @@ class Examples:
             self.progress(self.statistics)
 
     def _draw_all(self, run: Run, choose: Choose) -> None:
+        self._idle.clear()
         for _ in range(self._steps_max):
             draws = self._draws(run)
             if not draws or run.over:
                 return
-            self._take(run, choose(draws))
+            draw = choose(draws)
+            if draw[0] not in self._idle:
+                self._take(run, draw)
 
     def _draws(self, run: Run) -> tuple[Draw, ...]:
         """The draws that can happen now, each as often as its weight says."""
@@ -108,7 +115,11 @@ class Examples:
             if run.over or not run.possible(action):
                 return
             with temporary.room():
-                run.apply(action)
+                changed = search.take(run, action)
+            if changed:
+                self._idle.clear()
+            else:
+                self._idle.add(action)
             state = search.state_of(run)
             if state is not None:
                 self.statistics.see(state)

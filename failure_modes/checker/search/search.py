@@ -7,6 +7,7 @@ the system, that says nothing: the search goes on with the default driver.
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 
 from attrs import field, frozen
 
@@ -24,7 +25,7 @@ from failure_modes.checker.search.minimise import NOT_EXPLORABLE, shrink
 from failure_modes.checker.search.runs import Runs
 from failure_modes.checker.search.search_spec import RunCounts, SearchSpec
 from failure_modes.checker.search.statistics import Progress, SearchStatistics, no_progress
-from model.actions import Action
+from model.actions import Action, Step
 from model.events import Event
 
 EXPLORED_FIRST = 2_000
@@ -66,6 +67,14 @@ class Search:
         """The runs of the queue and its model in lock-step."""
         return Runs(self.scope, self.fault, self.target)
 
+    def take(self, run: Lockstep, action: Action) -> bool:
+        """Take one action. Returns False for a worker that asked for a job, got none, and rests again."""
+        worker = action.worker if isinstance(action, Step) else None
+        rested = worker is not None and run.rests(worker)
+        record = run.apply(action)
+        idle = rested and worker is not None and run.rests(worker)
+        return not idle or bool(record.events) or record.after != record.before
+
     def state_of(self, run: Lockstep) -> object | None:
         """The state of the model, if the search has no target. Their number measures the coverage."""
         return relative_state(run) if self.target is None and run.reference.state is not None else None
@@ -83,9 +92,7 @@ class Search:
 
     def minimise(self, found: Found, check: Callable[[], None]) -> tuple[Found, bool]:
         """The shortest trace with the same violation, and `is_minimal` of `minimise.Shortest`."""
-        shortest = shrink(
-            self.scope, self.fault, self.target, found, symmetric=self.symmetric, check=check
-        )
+        shortest = shrink(self.scope, self.fault, self.target, found, symmetric=self.symmetric, check=check)
         return shortest.found, shortest.is_minimal
 
 
@@ -139,10 +146,8 @@ def run(
 
 def _drive(search: SearchSpec, examples: Examples, driver: str | None) -> None:
     if driver is None and search.proof is not None and search.scope.store is StoreKind.SQLITE:
-        try:
+        with suppress(*NOT_EXPLORABLE):  # the driver below needs no explorer
             explore(search, examples, states_max=EXPLORED_FIRST)
-        except NOT_EXPLORABLE:
-            pass  # the driver below needs no explorer
     driver_of(driver or DEFAULT)(search, examples)
 
 

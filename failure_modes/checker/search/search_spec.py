@@ -11,6 +11,7 @@ from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.oracle.run import Run
 from failure_modes.checker.proof.proof import Proof
+from model.actions import Action
 
 
 @frozen(kw_only=True)
@@ -77,6 +78,10 @@ class SearchSpec(Protocol):
 
     def runs(self) -> RunSource:
         """The runs of the search."""
+        ...
+
+    def take(self, run: Any, action: Action) -> bool:
+        """Take one action. Returns False if taking it again, at once, would change nothing either."""
         ...
 
     def state_of(self, run: Any) -> object | None:

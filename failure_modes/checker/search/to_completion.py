@@ -6,9 +6,9 @@ from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.search.search import Result, Search, run
 
 
-def search(wanted: Search) -> Result:
-    """Run a search. Raises KeyboardInterrupt."""
-    result = run(wanted)
+def search(wanted: Search, *, driver: str | None = None) -> Result:
+    """Run a search with that driver. Raises KeyboardInterrupt."""
+    result = run(wanted, driver=driver)
     if result.statistics.interrupted:
         raise KeyboardInterrupt
     return result

@@ -40,7 +40,9 @@ class DiskState:
 class PowerLossDatabase(SQLiteDatabase):
     """A database file. Each operation of SQLite on its files is watched."""
 
-    def __init__(self, subject: Subject, *, path: Path | None = None, keeps_connections: bool = False) -> None:
+    def __init__(
+        self, subject: Subject, *, path: Path | None = None, keeps_connections: bool = False
+    ) -> None:
         """Raises NoVFS if this Python cannot watch SQLite's file operations."""
         file = path or fresh_database(subject)
         if path is None:

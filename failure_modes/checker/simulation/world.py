@@ -5,8 +5,9 @@ throws `Crashed` into the greenlet at its boundary and closes its connection; th
 under the same name.
 
 `database.py` has the database, and `world_content.py` its content. A *restorable* world can be restored to a
-snapshot. A *reusable* world can start over, and is then as a new one: many runs share it, one by one. At granularity `transaction` no two transactions overlap, so there all processes may share one
-connection to a database in memory.
+snapshot. A *reusable* world can start over, and is then as new: many runs share it, one after the other. At
+granularity `transaction` no two transactions overlap, so there all processes may share one connection to a
+database in memory.
 """
 
 from contextlib import ExitStack

@@ -8,8 +8,10 @@ import pytest
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.strategy import ACTION_NAMES
-from failure_modes.checker.search import machine
-from failure_modes.checker.search.search import Search, SearchStatistics
+from failure_modes.checker.search import statistics as counting
+from failure_modes.checker.search.search import Search
+from failure_modes.checker.search.search import run as run_search
+from failure_modes.checker.search.statistics import SearchStatistics
 from failure_modes.checker.traces.database import all_kept, kept
 from failure_modes.checker.traces.trace import FORMAT, to_json
 from failure_modes.checker.traces.trace_reader import load
@@ -78,7 +80,7 @@ def test_what_was_found_is_kept_when_the_time_runs_out_before_it_is_short(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A bound that is hit while a finding is made shorter leaves the finding, and says that it was hit."""
-    monkeypatch.setattr(machine, "Stopwatch", _Watch)
+    monkeypatch.setattr(counting, "Stopwatch", _Watch)
     search = Search(
         scope=MODE.scope,
         strategy=MODE.strategy,
@@ -93,7 +95,7 @@ def test_what_was_found_is_kept_when_the_time_runs_out_before_it_is_short(
         if statistics.seconds_to_first is not None:
             setattr(statistics.stopwatch, "seconds", 2.0)  # noqa: B010 (a real one cannot be set)
 
-    result = machine.run(search, time_is_over_once_something_is_found)
+    result = run_search(search, time_is_over_once_something_is_found)
     assert result.finding is not None
     assert result.finding.invariant == "INV_001"
     assert result.finding.step == len(result.actions)

@@ -8,7 +8,8 @@ import pytest
 
 from failure_modes.checker.experiment.scope import Scope, guarded
 from failure_modes.checker.experiment.strategy import Strategy
-from failure_modes.checker.search.search import Search, SearchStatistics, run
+from failure_modes.checker.search.search import Search, run
+from failure_modes.checker.search.statistics import SearchStatistics
 
 
 def _met() -> SearchStatistics:

@@ -1,4 +1,4 @@
-"""A random walk over what can happen. It draws from Python's generator, and knows nothing of the last example."""
+"""A random walk over what can happen. It draws from Python's generator, and remembers no example."""
 
 import random
 
