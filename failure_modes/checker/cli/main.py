@@ -30,7 +30,8 @@ COMMANDS = {
     ),
     "fidelity": (
         "fidelity:fidelity",
-        "Run each schedule in the simulation and with real processes that SIGKILL kills, and compare both runs.",
+        "Run each schedule in the simulation and with real processes that SIGKILL kills, "
+        "and compare both runs.",
     ),
     "power": (
         "power:power",
@@ -38,7 +39,8 @@ COMMANDS = {
     ),
     "chaos": (
         "chaos:chaos",
-        "Run producers, workers and reconciliation as real processes, and kill and stop them at random moments.",
+        "Run producers, workers and reconciliation as real processes, "
+        "and kill and stop them at random moments.",
     ),
     "repeat": (
         "repeat:repeat",
