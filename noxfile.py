@@ -36,8 +36,9 @@ POSTGRESQL_SCOPES = (
 )
 """In which it is proved on PostgreSQL, where a step costs more."""
 
-IN_PARALLEL = ("-n", "auto", "--dist", "worksteal")
-"""Options of pytest: one process a core, and a process that has nothing to do takes tests of another."""
+IN_PARALLEL = ("-n", "auto", "--dist", "worksteal", "--durations", "20", "--durations-min", "5")
+"""Options of pytest: one process a core; a process that has nothing to do takes tests of another; and the
+slowest tests are listed."""
 
 
 def _requirements(name: str) -> tuple[str, ...]:
@@ -212,6 +213,14 @@ def bench(session: nox.Session) -> None:
         pip = (_environment(session, "dev"), "-m", "pip", "install", "--quiet")
         session.run(*pip, peer, success_codes=(0, 1), external=True)  # one that is missing is said to be
     _python(session, "-m", "tests.bench", *session.posargs)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Mutate the code; tests must notice: `nox -s mutants -- --minutes 30 'system.policies.*'`."""
+    for tool in nox.project.dependency_groups(PYPROJECT, "mutants"):
+        session.run(_environment(session, "dev"), "-m", "pip", "install", "--quiet", tool, external=True)
+    _python(session, "-m", "tests.mutants", *session.posargs)
 
 
 @nox.session
