@@ -6,6 +6,7 @@ from typing import Any
 
 from attrs import frozen
 
+from failure_modes.checker.experiment.canonical import canonical
 from failure_modes.checker.experiment.findings import Finding, Found, Violation
 from failure_modes.checker.experiment.granularity import Granularity
 from failure_modes.checker.experiment.scope import Scope
@@ -173,7 +174,8 @@ class TasksSearch:
             same_invariant = again is not None and again.finding.invariant == found.finding.invariant
             return again.actions if again is not None and same_invariant else None
 
-        return self.played(minimise(found.actions, fails_same)) or found, False
+        few = minimise(found.actions, fails_same)
+        return self.played(canonical(few)) or self.played(few) or found, False
 
     def played(self, actions: tuple[Action, ...]) -> Found | None:
         """The violation after these actions, in a fresh run; None if there is none."""

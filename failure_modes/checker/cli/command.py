@@ -6,7 +6,6 @@ from importlib import import_module
 from typing import Any
 
 import click
-from click.utils import make_default_short_help
 
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.output import Output, fail, interrupted, output
@@ -60,10 +59,9 @@ class Commands(click.Group):
         """Write the list of commands without importing one of them."""
         del ctx
         limit = formatter.width - 6 - max(len(name) for name in self._where)
+        stubs = [click.Command(name, help=help_) for name, (_, help_) in self._where.items()]
         with formatter.section("Commands"):
-            formatter.write_dl(
-                [(name, make_default_short_help(help_, limit)) for name, (_, help_) in self._where.items()]
-            )
+            formatter.write_dl([(stub.name or "", stub.get_short_help_str(limit)) for stub in stubs])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Make the output before the arguments are parsed: it reports bad usage."""

@@ -1,6 +1,7 @@
 """The command line of the checker: what it prints, what it exits with, and what it keeps."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,24 @@ def test_finding_the_break_is_as_expected() -> None:
     assert lines[0].startswith("FM_001 duplicate retry breaks INV_001 (effect at most once)      sqlite · ")
     assert sum(line.startswith(">") for line in lines) == 1
     assert lines[-2] == " replay: python -m failure_modes find FM_001 --seed 0"
-    assert lines[-1].startswith(" found in example ")
+    assert re.fullmatch(r" found in \d+ states after \d+\.\d s; no shorter trace exists in them", lines[-1])
+
+
+@pytest.mark.parametrize("driver", ["hypothesis", "walk"])
+def test_a_driver_that_draws_can_be_asked_for(driver: str) -> None:
+    """It says in which example it found the break, and the command that repeats it names it."""
+    lines = found("--driver", driver).stdout.splitlines()
+    assert lines[-2] == f" replay: python -m failure_modes find FM_001 --seed 0 --driver {driver}"
+    assert re.fullmatch(r" found in example \d+ after \d+\.\d s, shrunk after \d+\.\d s", lines[-1])
+
+
+def test_the_explorer_alone_searches_within_the_bounds() -> None:
+    """A tuned search has tuned bounds. What is in none of these states may lie beyond them."""
+    (line,) = found("--driver", "explore", "--weight", "tick=0").stdout.splitlines()
+    said = "FM_001 duplicate retry: INV_001 did not break in [0-9,]+ states; "
+    assert re.fullmatch(f"{said}these are all states in the bounds of its scenario.py; .+", line)
+    refused = invoke("find", "FM_001", "--diverges", "--driver", "explore")
+    assert (refused.exit_code, refused.stdout) == (EXIT.REFUSED, "")
 
 
 def test_the_options_of_a_search_are_in_the_command_that_repeats_it() -> None:
@@ -114,7 +132,7 @@ def test_a_failure_mode_goes_by_many_names(name: str) -> None:
 
 def test_the_json_of_a_find_has_exactly_its_keys() -> None:
     """One object on one line, with the finding and what the search met; nothing else is on the output."""
-    result = found("--json")
+    result = found("--driver", "walk", "--json")
     assert (result.exit_code, result.stderr) == (EXIT.AS_EXPECTED, "")
     (said,) = results_of(result)
     assert set(said) == KEYS
