@@ -4,7 +4,6 @@ from typing import Any
 
 from attrs import frozen
 
-from failure_modes.checker.campaigns.stretches import run_in_stretches
 from failure_modes.checker.cli.exits import EXIT, code_of_finding, worst
 from failure_modes.checker.cli.output import Verdict, output, warn
 from failure_modes.checker.cli.settings_options import with_settings
@@ -45,6 +44,8 @@ def run_stretches(
 
     Returns the scope of the last stretch, too: a finding was found in it.
     """
+    from failure_modes.checker.campaigns.stretches import run_in_stretches
+
     search = search_with(scope, strategy, guarded, None, options)
     with shown(label, search.examples) as progress:
         return run_in_stretches(

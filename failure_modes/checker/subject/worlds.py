@@ -1,11 +1,13 @@
-"""Makes the world of a scope: with its store, and with power loss or without."""
+"""Makes the world of a scope: with its store, and with power loss or without.
+
+A kind of world is imported when it is first made.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from failure_modes.checker.experiment.scope import Fault, Scope, StoreKind, guarded
-from failure_modes.checker.simulation.power_loss_world import PowerLossWorld
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.queue_subject import QueueSubject
 from failure_modes.checker.support.errors import NotInstalled
@@ -38,7 +40,11 @@ def world_of(scope: Scope, fault: Fault, **options: Any) -> World:
         if scope.power_loss:
             raise NoWorld("power loss works on sqlite only: the disk of a server is not watched")
         return _on_postgresql(subject, **options)
-    return (PowerLossWorld if scope.power_loss else World)(subject, **options)
+    if not scope.power_loss:
+        return World(subject, **options)
+    from failure_modes.checker.simulation.power_loss_world import PowerLossWorld
+
+    return PowerLossWorld(subject, **options)
 
 
 def _on_postgresql(subject: QueueSubject, **options: Any) -> World:
