@@ -4,8 +4,8 @@ An edit removes a stretch of actions, or up to three single actions. Another edi
 after a point, to the other worker, and removes one or two actions. The result is a trace that no such edit
 shortens.
 
-Hypothesis shrinks the choices that made a trace, and may miss a shorter trace that needs several distant
-changes at once. The edits work on the actions, and cost some hundred short runs.
+They are for systems that the explorer cannot explore, or not to the end: the explorer needs no edits but
+`remove_events`, which keeps its bounds small.
 """
 
 from collections.abc import Callable, Iterator
