@@ -47,8 +47,8 @@ class Database(Protocol):
         """Change the present rows to the wanted ones. Empty the audit if `empty_audit` is true."""
         ...
 
-    def start_over(self) -> None:
-        """Be as a new database. The processes must be dead."""
+    def start_over(self) -> bool:
+        """Be as a new database. The processes must be dead. Returns True if `is_lost` knows what they lose."""
         ...
 
     def audit_end(self, content: Content) -> int:

@@ -96,10 +96,11 @@ class PowerLossDatabase(SQLiteDatabase):
         """The id of the last audit row when the content was read: the files have that row."""
         return _disk_state(content).audit_end
 
-    def start_over(self) -> None:
+    def start_over(self) -> bool:
         """Write the first files again. The processes must be dead."""
         self.load(self.initial_disk)
         self.operations.clear()
+        return True
 
     def load(self, disk: Disk) -> None:
         """Write the files of this disk, and open the database again."""

@@ -103,20 +103,22 @@ class SQLiteDatabase:
         del content
         return 0
 
-    def start_over(self) -> None:
+    def start_over(self) -> bool:
         """Restore every table, the audit too. The processes must be dead.
 
-        If a process has changed the schema, another database takes the place of this one.
+        If a process has changed the schema, another database takes the place of this one. Returns False then:
+        no connection is left.
         """
         if self._schema() == self._initial_schema:
             refill(self._observing, self._initial)
-            return
+            return True
         self._close_connections()
         if self._owns_path:
             for suffix in _SUFFIXES:
                 Path(f"{self.path}{suffix}").unlink(missing_ok=True)
             shutil.copyfile(_template(self.subject), self.path)
         self.observe(self._clock)
+        return False
 
     def _schema(self) -> int:
         """The version of the schema: SQLite counts its changes."""

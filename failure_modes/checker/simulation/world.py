@@ -106,13 +106,14 @@ class World:
             raise NotImplementedError("this world was not made to start over")
         for process in self.processes.values():
             process.kill()
-        self.database.start_over()
+        kept = self.database.start_over()
         if self.gateway is not None:
             self.gateway.restore(())
         self.clock.restore(0)
         self.lock_releases = 0
         self.content = WorldContent(self.database, self.gateway)
-        self.processes = self._make_processes()
+        if not kept:
+            self.processes = self._make_processes()
 
     def close(self) -> None:
         """Kill every process and close the database."""

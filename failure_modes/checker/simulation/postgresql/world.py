@@ -86,9 +86,10 @@ class PostgreSQLDatabase:
         """The columns of each table of the state."""
         return columns_of(self.server.control, self.subject.layout)
 
-    def start_over(self) -> None:
+    def start_over(self) -> bool:
         """Be as a new database."""
         self.empty()
+        return True
 
     def empty(self) -> None:
         """End all statements at the server, and empty the database."""
