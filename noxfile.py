@@ -48,7 +48,7 @@ def _requirements(name: str) -> tuple[str, ...]:
     project, server = PYPROJECT["project"], nox.project.dependency_groups(PYPROJECT, "server")
     extras = project["optional-dependencies"]
     more = (*extras["postgresql"], *server) if name == "postgresql" else ()
-    return (*project["dependencies"], *extras["checker"], *more)
+    return (*project["dependencies"], *extras["checker"], *extras["page"], *more)
 
 
 def _environment(session: nox.Session, name: str) -> str:
@@ -118,6 +118,12 @@ def find(session: nox.Session) -> None:
 def replay(session: nox.Session) -> None:
     """Run a kept trace again: `nox -s replay -- TRACE [--guarded]`."""
     _checker(session, "replay", *session.posargs)
+
+
+@nox.session
+def page(session: nox.Session) -> None:
+    """Traces as pages for a browser: `nox -s page -- TRACE`; or all kept traces, with an index."""
+    _checker(session, "page", *(session.posargs or ["--all"]), environment="postgresql")
 
 
 @nox.session

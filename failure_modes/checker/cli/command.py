@@ -36,10 +36,11 @@ command = partial(click.command, cls=Command)
 class Commands(click.Group):
     """The group of commands. An error that stops a command is reported in one line."""
 
-    def __init__(self, *arguments: Any, where: dict[str, tuple[str, str]], **options: Any) -> None:
-        """Make the group. `where` has the module and the name of each command, and its short help."""
+    def __init__(self, *arguments: Any, where: dict[str, str], short: dict[str, str], **options: Any) -> None:
+        """Make the group. `where` has the module and the name of each command, and `short` its short help."""
         super().__init__(*arguments, **options)
         self._where = where
+        self._short = short
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of the commands, in the order of the table."""
@@ -51,7 +52,7 @@ class Commands(click.Group):
         del ctx
         if cmd_name not in self._where:
             return None
-        module, _, name = self._where[cmd_name][0].partition(":")
+        module, _, name = self._where[cmd_name].partition(":")
         found: click.Command = getattr(import_module(f"failure_modes.checker.cli.{module}"), name)
         return found
 
@@ -59,7 +60,7 @@ class Commands(click.Group):
         """Write the list of commands without importing one of them."""
         del ctx
         limit = formatter.width - 6 - max(len(name) for name in self._where)
-        stubs = [click.Command(name, help=help_) for name, (_, help_) in self._where.items()]
+        stubs = [click.Command(name, help=help_) for name, help_ in self._short.items()]
         with formatter.section("Commands"):
             formatter.write_dl([(stub.name or "", stub.get_short_help_str(limit)) for stub in stubs])
 

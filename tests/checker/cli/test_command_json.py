@@ -46,6 +46,8 @@ CASES: dict[str, tuple[tuple[str, ...], EXIT, Verdict | None]] = {
     "prove": (("FM_001",), EXIT.AS_EXPECTED, Verdict.BROKEN),
     "replay": ((TRACE,), EXIT.AS_EXPECTED, Verdict.BROKEN),
     "list": ((), EXIT.AS_EXPECTED, None),
+    "traces": (("FM_001",), EXIT.AS_EXPECTED, None),
+    "page": ((TRACE,), EXIT.AS_EXPECTED, None),
     "explore": (FEW, EXIT.AS_EXPECTED, Verdict.HELD),
     "matrix": (("--processes", "1"), EXIT.AS_EXPECTED, None),
     "fidelity": (("--processes", "1"), EXIT.INCONCLUSIVE, Verdict.INCONCLUSIVE),
@@ -61,8 +63,9 @@ CASES: dict[str, tuple[tuple[str, ...], EXIT, Verdict | None]] = {
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No command takes long, and none writes to the project."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cli_run, "_call", lambda *_: EXIT.AS_EXPECTED)
     monkeypatch.setattr(cli_matrix, "GROUPS", ())
     for compares in (cli_fidelity, cli_repeat):
@@ -170,7 +173,7 @@ def test_an_error_has_the_exit_code_of_its_class(
 
 def test_every_error_of_the_checker_is_under_one_root() -> None:
     """No module of the checker defines an error of its own kind; what only ends an example is no error."""
-    ends_an_example = {"Found", "Crashed", "TimeLimitReached", "HandlerFailed", "NoRoom", "_Twice"}
+    ends_an_example = {"Found", "Crashed", "TimeLimitReached", "HandlerFailed", "LeftRun", "NoRoom", "_Twice"}
     found = set()
     for path in sorted((ROOT / "failure_modes" / "checker").rglob("*.py")):
         for line in path.read_text(encoding="utf-8").splitlines():

@@ -23,7 +23,7 @@ MODE = failure_mode("FM_001")
 KEPT = [path for path, _ in all_kept()]
 TIMES = {"seconds_to_first", "seconds_total"}
 ABOUT = {"verdict", "failure_mode", "target", "store"}
-KEYS = {*ABOUT, "found", "breaks", "examples", "steps", *TIMES, "length", "trace", "sometimes"}
+KEYS = {*ABOUT, "found", "breaks", "examples", "steps", *TIMES, "length", "trace", "sometimes", "saved"}
 
 
 # find
@@ -36,7 +36,8 @@ def test_finding_the_break_is_as_expected() -> None:
     lines = result.stdout.splitlines()
     assert lines[0].startswith("FM_001 duplicate retry breaks INV_001 (effect at most once)      sqlite · ")
     assert sum(line.startswith(">") for line in lines) == 1
-    assert lines[-2] == " replay: python -m failure_modes find FM_001 --seed 0"
+    assert lines[-3] == " replay: python -m failure_modes find FM_001 --seed 0"
+    assert lines[-2].startswith(" saved: ")
     assert re.fullmatch(r" found in \d+ states after \d+\.\d s; no shorter trace exists in them", lines[-1])
 
 
@@ -44,7 +45,7 @@ def test_finding_the_break_is_as_expected() -> None:
 def test_a_driver_that_draws_can_be_asked_for(driver: str) -> None:
     """It says in which example it found the break, and the command that repeats it names it."""
     lines = found("--driver", driver).stdout.splitlines()
-    assert lines[-2] == f" replay: python -m failure_modes find FM_001 --seed 0 --driver {driver}"
+    assert lines[-3] == f" replay: python -m failure_modes find FM_001 --seed 0 --driver {driver}"
     assert re.fullmatch(r" found in example \d+ after \d+\.\d s, shrunk after \d+\.\d s", lines[-1])
 
 

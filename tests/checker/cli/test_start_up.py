@@ -6,7 +6,7 @@ import sys
 import click
 import pytest
 
-from failure_modes.checker.cli.main import COMMANDS, main
+from failure_modes.checker.cli.main import COMMANDS, HELP, main
 from failure_modes.checker.traces.database import all_kept
 from tests.checker.commands import ROOT
 
@@ -56,7 +56,7 @@ def test_the_list_of_commands_says_what_they_say(command: str) -> None:
     """The short help of the table is the first line of the command's own help."""
     found = main.get_command(click.Context(main), command)
     assert found is not None
-    assert COMMANDS[command][1] == found.get_short_help_str(1_000)
+    assert HELP[command] == found.get_short_help_str(1_000)
 
 
 @pytest.mark.parametrize(
