@@ -57,12 +57,15 @@ class Commands(click.Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands without importing one of them."""
-        del ctx
+        """Write the list of commands. Only a command without a short help is imported for it."""
         limit = formatter.width - 6 - max(len(name) for name in self._where)
-        stubs = [click.Command(name, help=help_) for name, help_ in self._short.items()]
+        shown = []
+        for name in self._where:
+            known = click.Command(name, help=self._short[name]) if name in self._short else None
+            command = known or self.get_command(ctx, name)
+            shown.append((name, command.get_short_help_str(limit) if command else ""))
         with formatter.section("Commands"):
-            formatter.write_dl([(stub.name or "", stub.get_short_help_str(limit)) for stub in stubs])
+            formatter.write_dl(shown)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Make the output before the arguments are parsed: it reports bad usage."""

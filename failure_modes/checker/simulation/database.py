@@ -48,7 +48,10 @@ class Database(Protocol):
         ...
 
     def start_over(self) -> bool:
-        """Be as a new database. The processes must be dead. Returns True if `is_lost` knows what they lose."""
+        """Be as a new database. The processes must be dead.
+
+        Returns False if their connections are lost, although `is_lost` says nothing of them.
+        """
         ...
 
     def audit_end(self, content: Content) -> int:
