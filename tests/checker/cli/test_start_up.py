@@ -43,12 +43,12 @@ def _imported(*arguments: str) -> set[str]:
 
 
 def test_the_help_imports_no_command() -> None:
-    """The list of commands needs neither the queue, nor its model, nor attrs."""
+    """The list of commands needs neither the queue nor its model."""
     names = _imported("--help")
     assert {name for name in names if name.startswith(f"{CHECKER}cli.")} == {
         f"{CHECKER}cli.{name}" for name in ("command", "exits", "main", "output")
     }
-    assert not {"attrs", "greenlet", "hypothesis", "model", "sqlite3", "system"} & names
+    assert not {"greenlet", "hypothesis", "model", "sqlite3", "system"} & names
 
 
 @pytest.mark.parametrize("command", COMMANDS)
