@@ -75,7 +75,8 @@ class Examples:
 
     def _one(self, take: Callable[[Run], None]) -> None:
         self.check()
-        search, found = self._search, False
+        search = self._search
+        found: Found | None = None
         with temporary.room():
             run = self._runs.begin()
         try:
@@ -83,11 +84,11 @@ class Examples:
             if search.needs_ending and not run.over:
                 with temporary.room():
                     run.finish()
-        except Found:
-            found = True
+        except Found as error:
+            found = error
             raise
         finally:
-            self.statistics.add(search.counts_of(run), found=found)
+            self.statistics.add(search.counts_of(run), found)
             self.progress(self.statistics)
 
     def _draw_all(self, run: Run, choose: Choose) -> None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 
+from failure_modes.checker.experiment.findings import Found
 from failure_modes.checker.proof.proof import Counts
 from failure_modes.checker.search.search_spec import RunCounts
 from system.clock import Stopwatch
@@ -23,6 +24,8 @@ class SearchStatistics:
         self.last_new_state = 0
         self.seconds_to_first: float | None = None
         self.examples_to_first: int | None = None
+        self.shortest: Found | None = None
+        """What was found, with its trace as it was found."""
         self.explored: Counts | None = None
         """How far the explorer came, if it was asked."""
         self.is_minimal = False
@@ -30,8 +33,8 @@ class SearchStatistics:
         self.stopped_early = False
         self.interrupted = False
 
-    def add(self, counts: RunCounts, *, found: bool) -> None:
-        """Count one example. `found` is true for the one that breaks the target."""
+    def add(self, counts: RunCounts, found: Found | None) -> None:
+        """Count one example, and note what it found."""
         self.examples += 1
         self.steps += counts.steps
         self.sometimes.update(counts.sometimes)
@@ -39,7 +42,8 @@ class SearchStatistics:
         self.outcomes.update(counts.outcomes)
         if counts.off_target:
             self.off_target[counts.off_target] += 1
-        if found:
+        if found is not None:
+            self.shortest = found
             self.seconds_to_first = self.stopwatch.seconds
             self.examples_to_first = self.examples
 

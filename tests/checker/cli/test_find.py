@@ -46,7 +46,7 @@ def test_a_driver_that_draws_can_be_asked_for(driver: str) -> None:
     """It says in which example it found the break, and the command that repeats it names it."""
     lines = found("--driver", driver).stdout.splitlines()
     assert lines[-3] == f" replay: python -m failure_modes find FM_001 --seed 0 --driver {driver}"
-    assert re.fullmatch(r" found in example \d+ after \d+\.\d s, shrunk after \d+\.\d s", lines[-1])
+    assert re.match(r" found in example \d+ after \d+\.\d s, shrunk after \d+\.\d s", lines[-1])
 
 
 def test_the_explorer_alone_searches_within_the_bounds() -> None:
