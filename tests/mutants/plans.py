@@ -41,6 +41,7 @@ PLANS = (
             "tests/system/test_rules.py",
             "tests/system/test_due_times.py",
             "tests/system/test_queue.py",
+            "tests/system/test_restored.py",
             "tests/system/test_open_queue.py",
             "tests/system/test_set_aside.py",
             "tests/system/test_settings.py",
