@@ -1,5 +1,6 @@
 """Common functions of the commands that search: the search, its exit code and its output."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,14 @@ from failure_modes.checker.cli.exits import EXIT, code_of_finding, worst
 from failure_modes.checker.cli.output import Verdict, output, warn
 from failure_modes.checker.cli.paths import shown_path
 from failure_modes.checker.cli.settings_options import with_settings
-from failure_modes.checker.experiment.findings import Finding
+from failure_modes.checker.experiment.findings import Finding, Found
 from failure_modes.checker.experiment.scope import Fault, Scope, guarded
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.report.progress import shown
 from failure_modes.checker.report.summary import as_json
 from failure_modes.checker.search.search import Result, Search, run
+from failure_modes.checker.search.statistics import SearchStatistics
 from failure_modes.checker.traces.trace import Trace
 from model.events import EventKind, Operation
 
@@ -33,10 +35,22 @@ class SearchOutcome:
         return self.result.statistics.interrupted
 
 
-def run_search(label: str, search: Search, driver: str | None) -> Result:
-    """Run a search with that driver, and show its progress."""
+def run_search(
+    label: str, search: Search, driver: str | None, first: Callable[[Found], None] | None = None
+) -> Result:
+    """Run a search with that driver, and show its progress.
+
+    `first` is called with the first finding, before it is shrunk.
+    """
+    waiting = [first] if first is not None else []
     with shown(label, search.examples) as progress:
-        return run(search, progress, driver=driver)
+
+        def report(statistics: SearchStatistics) -> None:
+            if waiting and statistics.shortest is not None:
+                waiting.pop()(statistics.shortest)
+            progress(statistics)
+
+        return run(search, report, driver=driver)
 
 
 def run_stretches(

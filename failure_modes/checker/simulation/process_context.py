@@ -85,6 +85,11 @@ class ProcessContext(SimulationPart):
             self._open_system = system, self.connection
         return system
 
+    @property
+    def files_stay(self) -> bool:
+        """True in a restorable world: it alone has the files, or there are none."""
+        return self.world.restorable
+
     def _may_be_reused(self, system: Any) -> bool:
         """True in a world that starts over, if nothing of the system can change: it is as good as new."""
         return self.world.reusable and never_changes(system, self._keeps_nothing)
