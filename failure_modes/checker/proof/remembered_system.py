@@ -1,6 +1,8 @@
 """The system's side of a proof: it takes a step on the real system, or remembers one that read the same rows.
 
-The world is restored only when a step must really be taken.
+The world is restored only when a step must really be taken. The first remembered steps, and later one now and
+then, are taken all the same. If such a step does something else, the system is not deterministic, or it
+depends on rows that `step_reads.py` overlooks, and the proof ends with an error.
 """
 
 from collections.abc import Callable
@@ -16,9 +18,16 @@ from failure_modes.checker.proof.step_memory import Key, StepMemory, changes_bet
 from failure_modes.checker.proof.step_reads import StepReads
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot, ProcessState
+from failure_modes.checker.simulation.stepping import NotDeterministic
 from failure_modes.checker.simulation.world import World
 from model.actions import Action, Crash, PowerLoss, actor_of
 from model.answers import Answer
+
+CHECKED_FIRST = 256
+"""Of the steps that are found in the memory, so many are taken all the same, and must be equal."""
+
+CHECKED_EVERY = 64
+"""Later on each step of that number is checked so."""
 
 Same = Callable[[ProcessSnapshot], ProcessSnapshot]
 
@@ -31,6 +40,8 @@ class _Taking:
     action: Action
     key: Key
     lock_releases: int
+    expected: SeenStep | None
+    """The step that is remembered, if this one is taken to check it."""
 
 
 class RememberedSystem(SystemSide):
@@ -40,9 +51,13 @@ class RememberedSystem(SystemSide):
         """`remembers`: a step is not taken where one is remembered. `same` gives the one object of equals."""
         super().__init__(world, power_loss=power_loss)
         self.real_steps = 0
+        self._reused = 0
+        """How often a remembered step was found."""
         self.last: SeenStep | None = None
         """The last step."""
         self._taking: _Taking | None = None
+        self._replayed: SystemSnapshot | None = None
+        """Where the system is, if a replay has just led there."""
         self._same = same
         self._names = tuple(world.processes)
         self._away: SystemSnapshot | None = None
@@ -79,16 +94,23 @@ class RememberedSystem(SystemSide):
         self._away = snapshot
         self.durable = snapshot.durable
 
+    def was_replayed(self, snapshot: SystemSnapshot) -> None:
+        """A replay of actions has led here. The next step is taken from here, and seen."""
+        self._replayed = snapshot
+
     def act(self, action: Action) -> SystemStep:
         """Take an effective action, or remember what it did where it read the same rows."""
         before = self._away
-        if before is None:  # the run goes on from its last step
+        if before is None:  # the run goes on from its last step, or from a replay that led to this state
             self.real_steps += 1
+            if (replayed := self._replayed) is not None:
+                self._replayed = None
+                self._begin(replayed, action, self._key(replayed, action), None)
             return super().act(action)
         key = self._key(before, action)
         seen = None if self._memory is None else self._memory.find(key, before.content, before.now)
-        if seen is None:
-            return self._act_really(before, action, key)
+        if seen is None or self._must_check():
+            return self._act_really(before, action, key, seen)
         self.last = seen
         content = self.world.content.shared(with_changes(before.content, seen.changes))
         after = before.durable if content is before.content else self.durable_of(content)
@@ -124,12 +146,29 @@ class RememberedSystem(SystemSide):
         due = expected if done.moved.committed else None
         return tuple([Answers(None if place else due, one) for place, one in enumerate(given)])
 
-    def _act_really(self, before: SystemSnapshot, action: Action, key: Key) -> SystemStep:
+    def _must_check(self) -> bool:
+        """True if a step is taken again though it is remembered."""
+        self._reused += 1
+        return self._reused <= CHECKED_FIRST or self._reused % CHECKED_EVERY == 0
+
+    def _act_really(
+        self, before: SystemSnapshot, action: Action, key: Key, expected: SeenStep | None
+    ) -> SystemStep:
         self.real_steps += 1
         self._away = None
         super().restore(before)
-        self._taking = _Taking(before=before, action=action, key=key, lock_releases=self.world.lock_releases)
+        self._begin(before, action, key, expected)
         return super().act(action)
+
+    def _begin(self, before: SystemSnapshot, action: Action, key: Key, expected: SeenStep | None) -> None:
+        """Begin a step on the real system, in order to see it."""
+        self._taking = _Taking(
+            before=before,
+            action=action,
+            key=key,
+            lock_releases=self.world.lock_releases,
+            expected=expected,
+        )
 
     def _see(self, taking: "_Taking", done: SystemStep) -> None:
         """Make a value of the step that was taken, and remember it where that is allowed."""
@@ -156,6 +195,10 @@ class RememberedSystem(SystemSide):
             read_clock=step is not None and step.read_clock,
             changes=() if memory is None else changes_between(before.content, content),
         )
+        if taking.expected is not None and not seen.equals(taking.expected):
+            raise NotDeterministic(
+                f"{action} did something else than before, and the rows that it reads are the same"
+            )
         if memory is not None and self._depends_on_rows_only(before, action, seen):
             memory.add(taking.key, self._mover(before, action), seen, before.content, before.now)
 

@@ -1,6 +1,6 @@
 """A step that was taken on the real system, as a value: what it did, and what it depended on."""
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from failure_modes.checker.oracle.system_side import SystemStep
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
@@ -36,3 +36,22 @@ class SeenStep:
     """The rows that the result depends on. Empty where steps are not remembered."""
     changes: Changes
     """The rows that the step changed. Empty where steps are not remembered."""
+
+    def equals(self, other: "SeenStep") -> bool:
+        """True if both ran the same statements with the same results, and changed the same."""
+        return _compared(self) == _compared(other)
+
+
+def _compared(seen: SeenStep) -> tuple[object, ...]:
+    done = seen.done
+    return (
+        seen.statements,
+        seen.process,
+        seen.changes,
+        seen.elapsed_ms,
+        seen.released,
+        seen.called_gateway,
+        seen.read_clock,
+        evolve(done.moved, changed=False),  # the changes say that, and a crash does not know
+        (done.operation, done.events, done.read_at, done.visibility, done.current_job),
+    )
