@@ -38,7 +38,7 @@ imports the public names of the checker and of `system.policies`, and no module 
 An action says which process moves, not what that process does. `Step(worker="A")` becomes a verdict like
 this:
 
-1. **The action is chosen.** A search draws it (`search/machine.py`), a proof enumerates it
+1. **The action is chosen.** A driver of a search draws it (`search/drivers/`), a proof enumerates it
    (`proof/alphabet.py`), or a trace has it (`traces/replay.py`).
 2. **The process moves.** Lock-step (`oracle/lockstep.py`) resumes the virtual process A, through
    `oracle/system_side.py`. The process (`simulation/process.py`) is a greenlet that runs the real worker,

@@ -12,7 +12,7 @@ from failure_modes.checker.cli.saving import PLACE
 from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.findings import Violation
 from failure_modes.checker.search import plans
-from failure_modes.checker.search.machine import Result
+from failure_modes.checker.search.search import Result
 from failure_modes.checker.traces.trace_reader import load
 from tests.checker.commands import invoke, results_of
 
