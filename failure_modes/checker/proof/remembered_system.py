@@ -56,6 +56,8 @@ class RememberedSystem(SystemSide):
         self.last: SeenStep | None = None
         """The last step."""
         self._taking: _Taking | None = None
+        self._replayed: SystemSnapshot | None = None
+        """Where the system is, if a replay has just led there."""
         self._same = same
         self._names = tuple(world.processes)
         self._away: SystemSnapshot | None = None
@@ -92,11 +94,18 @@ class RememberedSystem(SystemSide):
         self._away = snapshot
         self.durable = snapshot.durable
 
+    def was_replayed(self, snapshot: SystemSnapshot) -> None:
+        """A replay of actions has led here. The next step is taken from here, and seen."""
+        self._replayed = snapshot
+
     def act(self, action: Action) -> SystemStep:
         """Take an effective action, or remember what it did where it read the same rows."""
         before = self._away
-        if before is None:  # the run goes on from its last step
+        if before is None:  # the run goes on from its last step, or from a replay that led to this state
             self.real_steps += 1
+            if (replayed := self._replayed) is not None:
+                self._replayed = None
+                self._begin(replayed, action, self._key(replayed, action), None)
             return super().act(action)
         key = self._key(before, action)
         seen = None if self._memory is None else self._memory.find(key, before.content, before.now)
@@ -148,6 +157,11 @@ class RememberedSystem(SystemSide):
         self.real_steps += 1
         self._away = None
         super().restore(before)
+        self._begin(before, action, key, expected)
+        return super().act(action)
+
+    def _begin(self, before: SystemSnapshot, action: Action, key: Key, expected: SeenStep | None) -> None:
+        """Begin a step on the real system, in order to see it."""
         self._taking = _Taking(
             before=before,
             action=action,
@@ -155,7 +169,6 @@ class RememberedSystem(SystemSide):
             lock_releases=self.world.lock_releases,
             expected=expected,
         )
-        return super().act(action)
 
     def _see(self, taking: "_Taking", done: SystemStep) -> None:
         """Make a value of the step that was taken, and remember it where that is allowed."""
@@ -200,6 +213,8 @@ class RememberedSystem(SystemSide):
         if moved.committed and not moved.answers:  # the answer is due, and the model says which
             return False
         if moved.error is not None or moved.blocked or moved.skip_locked is not None:
+            return False
+        if moved.committed and not moved.answers:  # the answer that is due is the model's, at this time
             return False
         places = (self._mover(before, action), seen.process)
         return not any(

@@ -137,6 +137,8 @@ class Successors:
         """Take the action on the real system."""
         lockstep, name = self.lockstep, actor_of(action)
         lockstep.restore(before)
+        if lockstep.world.restores_by_replay:
+            self._system.was_replayed(before.system)
         faults = len(lockstep.ledger.faults)
         try:
             record = lockstep.apply(action)
