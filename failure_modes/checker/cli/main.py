@@ -37,6 +37,7 @@ HELP = {
     "replay": "Run kept traces again: each must break the same invariant, or diverge, at the same step.",
     "list": "List the failure modes and their kept traces.",
     "traces": "List the kept traces of each FM, or of all.",
+    "judge": "Judge the queue of ADAPTER, which is MODULE:NAME or PATH.py:NAME.",
     "page": "Write the page of each TRACE: an HTML file that a browser opens from the disk.",
     "explore": "Search the guarded system with every action allowed, and show what was reached.",
     "matrix": (
