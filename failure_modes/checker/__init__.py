@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from failure_modes.checker.subject.pragmas import with_pragmas as with_pragmas
     from failure_modes.checker.traces.replay import replay as replay
     from failure_modes.checker.traces.trace_reader import load as load
+    from failure_modes.checker.training.kata import Kata as Kata
     from model.state import Settings as Settings
     from system.clock import Clock as Clock
     from system.queue import Queue as Queue
@@ -84,6 +85,7 @@ _HOME = {
     "failure_modes.checker.subject.pragmas": "unsynced with_pragmas",
     "failure_modes.checker.traces.replay": "replay",
     "failure_modes.checker.traces.trace_reader": "load",
+    "failure_modes.checker.training.kata": "Kata",
     "model.state": "Settings",
     "system.clock": "Clock",
     "system.queue": "Queue",

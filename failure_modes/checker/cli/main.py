@@ -19,6 +19,7 @@ COMMANDS = {
     "repeat": "repeat:repeat",
     "seeds": "seeds:seeds_",
     "times": "times:times",
+    "train": "train:train",
     "new": "new:new",
     "docs": "docs:docs",
 }
@@ -41,6 +42,7 @@ def main() -> None:
     python -m failure_modes replay TRACE                run a kept trace again
     python -m failure_modes explore --examples 5000     search the guarded system with every action
     python -m failure_modes matrix                      switch off each policy, and show what breaks
+    python -m failure_modes train                       mend broken policies, and have them judged
     python -m failure_modes new FM_099 name             make the folder of a new failure mode
 
     \b

@@ -1,0 +1,42 @@
+"""The happy path: one job and one worker, and nothing goes wrong. A learner's queue must do the job.
+
+No invariant says so. A queue that buries each job, or refuses each commit, may keep all of them.
+"""
+
+from attrs import frozen
+
+from failure_modes.checker.experiment.findings import Found
+from failure_modes.checker.experiment.scope import Fault, Granularity, Scope
+from failure_modes.checker.experiment.strategy import STATEMENTS_A_TRANSACTION
+from failure_modes.checker.experiment.target import tolerating_others
+from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.report.rendering import table
+from model.actions import Action, Enqueue, Step
+from model.state import JobState
+
+_STEPS_MAX = 8
+"""More transactions than a worker needs for a job."""
+
+
+@frozen(kw_only=True)
+class NotDone:
+    """The job was not done: the actions, and their run as text."""
+
+    actions: tuple[Action, ...]
+    text: str
+
+
+def not_done(scope: Scope, fault: Fault) -> NotDone | None:
+    """Run the happy path. None if the job is SUCCEEDED at its end."""
+    factor = 1 if scope.granularity is Granularity.TRANSACTION else 2 * STATEMENTS_A_TRANSACTION
+    with Lockstep(scope, fault, target=tolerating_others("INV_004")) as lockstep:
+        try:
+            for action in (Enqueue(key="k1"), *[Step(worker=scope.names[0])] * (_STEPS_MAX * factor)):
+                if lockstep.possible(action):
+                    lockstep.apply(action)
+                jobs = lockstep.durable.jobs
+                if jobs and lockstep.durable.job_state(jobs[0].id) is JobState.SUCCEEDED:
+                    return None
+        except Found as found:
+            return NotDone(actions=found.actions, text=table(lockstep, found.finding))
+        return NotDone(actions=tuple(lockstep.ledger.actions), text=table(lockstep, None))

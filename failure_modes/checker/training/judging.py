@@ -1,0 +1,256 @@
+"""The judgement of a learner's code: broken by a shortest trace, or proved.
+
+The code is never compared with a solution. A proof looks for the invariant of the failure mode, and then for
+all others. It asks the invariants only: code that does something else than the model, and breaks no promise,
+is right. The proof does not assume that the code treats all workers alike.
+"""
+
+from contextlib import redirect_stdout
+from enum import StrEnum
+from io import StringIO
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.findings import Finding
+from failure_modes.checker.experiment.scope import Fault, Scope, guarded
+from failure_modes.checker.experiment.target import Target
+from failure_modes.checker.oracle.describe import contrast
+from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.oracle.run import play
+from failure_modes.checker.proof.proof import Proof, Reductions
+from failure_modes.checker.proof.proving import Limits, prove
+from failure_modes.checker.proof.result import Disagreement, ProofResult
+from failure_modes.checker.report.rendering import headline, table, verdict
+from failure_modes.checker.simulation.content import Unexplorable
+from failure_modes.checker.simulation.stepping import NotDeterministic
+from failure_modes.checker.training.happy_path import NotDone, not_done
+from failure_modes.checker.training.kata import ModeKata
+from failure_modes.checker.training.learner_code import Demand, LearnerCode, LearnerError, Unusable, load
+from failure_modes.checker.training.stand_in import StandIn
+from model.actions import Action
+from model.invariants import INVARIANTS
+
+_ENDING = "INV_004"
+"""An invariant that is judged at the end. A proof for it also meets each other invariant that breaks."""
+
+_NO_ERRORS = "a policy answers by its return value, and raises nothing"
+_PRINTED_MAX = 20
+"""Lines of what the learner's code printed that are shown with a trace."""
+
+
+class Outcome(StrEnum):
+    """What came of a judgement."""
+
+    PROVED = "proved"
+    BROKEN = "broken"
+    UNUSABLE = "unusable"
+    """The code cannot be judged: it does not run, or it does not end."""
+    UNDECIDED = "undecided"
+    """The time was over before the judgement was complete."""
+
+
+@frozen(kw_only=True)
+class Judgement:
+    """A judgement, and the text for the learner. `states` is the number of states of all proofs."""
+
+    outcome: Outcome
+    text: str
+    failure_mode: str | None = None
+    breaks: str | None = None
+    actions: tuple[Action, ...] = ()
+    states: int = 0
+
+    @property
+    def length(self) -> int | None:
+        """The number of actions of the shortest trace; None if nothing broke."""
+        return len(self.actions) if self.actions else None
+
+
+@frozen(kw_only=True)
+class _Stage:
+    """One proof to make: in a scope, within bounds, for a target; None stands for every invariant."""
+
+    one: ModeKata
+    base: Fault
+    scope: Scope
+    bounds: Bounds
+    target: Target | None
+
+
+def judge(
+    path: Path, demand: Demand, katas: tuple[ModeKata, ...], seconds_max: float | None = None
+) -> Judgement:
+    """Judge the class of a file in the scopes of these katas. Each proof may take `seconds_max`."""
+    try:
+        code = load(path, demand)
+        fault = StandIn(slot=katas[0].slot, policy=code.policy, queue=code.queue, base=guarded)
+        found = _judged(fault, katas, Limits(seconds_max=seconds_max), code)
+        if (name := code.changed_global()) is not None:
+            raise Unusable(
+                f"{path.name}: the code changes the value {name} in memory; the processes of a queue share "
+                "the store and nothing else, so keep it in the store"
+            )
+    except Unusable as error:
+        return Judgement(outcome=Outcome.UNUSABLE, text=str(error))
+    except LearnerError as error:
+        return Judgement(outcome=Outcome.UNUSABLE, text=f"{error}; {_NO_ERRORS}")
+    except (Disagreement, NotDeterministic, Unexplorable):
+        text = "the same actions led to two results; the code may use the store and its arguments only"
+        return Judgement(outcome=Outcome.UNUSABLE, text=f"{path.name}: {text}")
+    return found
+
+
+def _judged(fault: StandIn, katas: tuple[ModeKata, ...], limits: Limits, code: LearnerCode) -> Judgement:
+    states, stages, notes = 0, _stages(katas), dict[str, None]()
+    for stage in stages:
+        put_in = evolve(fault, base=stage.base)
+        results = _results(stage, put_in, limits)
+        _check_errors(code)
+        states += sum(result.counts.states for result in results)
+        broken = [result for result in results if result.finding and result.finding.invariant]
+        if broken:
+            shortest = min(broken, key=lambda result: len(result.actions))
+            return _broken(stage, put_in, shortest, states)
+        if any(result.bound == "seconds" for result in results):
+            text = f"not decided: the time was over after {states:,} states, and nothing broke until then"
+            return Judgement(outcome=Outcome.UNDECIDED, text=text, states=states)
+        notes |= dict.fromkeys([_note(result.finding) for result in results if result.finding])
+    for one in katas:
+        undone = not_done(one.mode.scope, evolve(fault, base=one.mode.control))
+        _check_errors(code)
+        if undone is not None:
+            return _idle(one, undone, states)
+    bounds = dict.fromkeys([f"  {stage.bounds.description}; {stage.scope.description}" for stage in stages])
+    lines = [
+        f"proved: nothing breaks in any reachable state ({states:,} states). The bounds:",
+        *bounds,
+        *notes,
+    ]
+    return Judgement(outcome=Outcome.PROVED, text="\n".join(lines), states=states)
+
+
+def _note(divergence: Finding) -> str:
+    """What the code does that the model does not."""
+    where = f"step {divergence.step}" if divergence.step else "the end"
+    what = contrast(divergence.expected, divergence.got)
+    return f"note: it does something else than the queue's own policy: {what} (at {where}). No invariant forbids it."
+
+
+def _check_errors(code: LearnerCode) -> None:
+    """Raise Unusable if the code raised an error, and a worker went on after it."""
+    if code.errors:
+        raise Unusable(f"{code.errors[0]}; {_NO_ERRORS}")
+
+
+def _idle(one: ModeKata, undone: NotDone, states: int) -> Judgement:
+    text = (
+        f"your version ({one.id} {one.mode.title}) breaks no invariant, and does no work: one job, one "
+        f"worker, nothing goes wrong, and the job is not done\n{undone.text}"
+    )
+    return Judgement(
+        outcome=Outcome.BROKEN, text=text, failure_mode=one.id, actions=undone.actions, states=states
+    )
+
+
+def _stages(katas: tuple[ModeKata, ...]) -> tuple[_Stage, ...]:
+    """The proofs to make: for the invariants of each failure mode, and then for all invariants."""
+    aimed: list[_Stage] = []
+    for one in katas:
+        aimed += [
+            _Stage(one=one, base=mode.control, scope=mode.scope, bounds=mode.bounds, target=mode.target)
+            for mode in one.mode.each
+        ]
+    whole = [evolve(stage, target=None) for stage in aimed]
+    whole += [
+        _Stage(one=one, base=guarded, scope=scope, bounds=bounds, target=None)
+        for one in katas
+        for scope, bounds in one.kata.also
+    ]
+    different: list[_Stage] = []
+    for stage in whole:
+        if (stage.base, stage.scope, stage.bounds) not in [(o.base, o.scope, o.bounds) for o in different]:
+            different.append(stage)
+    return (*aimed, *different)
+
+
+def _results(stage: _Stage, fault: Fault, limits: Limits) -> list[ProofResult]:
+    """The result for the target of the stage; without a target, the results for all invariants.
+
+    If the code does what the model does, one proof is enough. Else the proof of one invariant notes if another
+    one broke first; if none did, no other proof is needed.
+    """
+    if stage.target is not None:
+        return [_proved(stage, fault, stage.target, limits)]
+    results = [_proved(stage, fault, None, limits)]
+    diverges = results[0].finding is not None and results[0].finding.invariant is None
+    if not diverges:
+        return results
+    results.append(_proved(stage, fault, Target(_ENDING), limits))
+    if results[1].finding is None and not results[1].counts.off_target:
+        return results
+    for other in [rule.id for rule in INVARIANTS if rule.id != _ENDING]:
+        lengths = [len(result.actions) for result in results[1:] if result.finding]
+        depth_max = min(lengths, default=None)  # a longer trace is not shown
+        results.append(_proved(stage, fault, Target(other), limits, depth_max))
+    return results
+
+
+def _proved(
+    stage: _Stage, fault: Fault, target: Target | None, limits: Limits, depth_max: int | None = None
+) -> ProofResult:
+    proof = Proof(
+        scope=stage.scope,
+        bounds=stage.bounds,
+        fault=fault,
+        target=target,
+        reductions=Reductions(symmetry=False),
+        depth_max=depth_max,
+    )
+    return prove(proof, limits=limits)
+
+
+def _broken(stage: _Stage, fault: Fault, result: ProofResult, states: int) -> Judgement:
+    assert result.finding is not None, "this result has a finding"
+    invariant = result.finding.invariant
+    name = f"your version ({stage.one.id} {stage.one.mode.title})"
+    text = trace_text(
+        name, stage.scope, fault, Target(invariant), result.actions, finding=result.finding, shortest=True
+    )
+    return Judgement(
+        outcome=Outcome.BROKEN,
+        text=text,
+        failure_mode=stage.one.id,
+        breaks=invariant,
+        actions=result.actions,
+        states=states,
+    )
+
+
+def trace_text(
+    name: str,
+    scope: Scope,
+    fault: Fault,
+    target: Target,
+    actions: tuple[Action, ...],
+    *,
+    finding: Finding,
+    shortest: bool,
+) -> str:
+    """The run of these actions, as text, without the name of the policy that is missing."""
+    lockstep = Lockstep(scope, fault, target=target)
+    with StringIO() as printed, redirect_stdout(printed):
+        play(lockstep, actions, ending=finding.step is None)
+        lines = printed.getvalue().splitlines()
+    shown = [" your code printed:", *[f"   {line}" for line in lines[:_PRINTED_MAX]]] if lines else []
+    promise = next(rule.promise for rule in INVARIANTS if rule.id == target.invariant)
+    return "\n".join(
+        [
+            headline(name, finding, lockstep, shortest=shortest),
+            table(lockstep, finding),
+            verdict(finding, lockstep, None),
+            f" {target.invariant} promises: {promise}",
+            *shown,
+        ]
+    )
