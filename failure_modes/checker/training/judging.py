@@ -155,40 +155,39 @@ def _idle(one: ModeKata, undone: NotDone, states: int) -> Judgement:
 
 
 def _stages(katas: tuple[ModeKata, ...]) -> tuple[_Stage, ...]:
-    """The proofs to make: for the invariants of each failure mode, and then for all invariants."""
-    aimed: list[_Stage] = []
-    for one in katas:
-        aimed += [
-            _Stage(one=one, base=mode.control, scope=mode.scope, bounds=mode.bounds, target=mode.target)
-            for mode in one.mode.each
-        ]
-    whole = [evolve(stage, target=None) for stage in aimed]
-    whole += [
+    """The scopes to prove: for each invariant that a failure mode breaks, and the further ones of its kata."""
+    aimed = [
+        _Stage(one=one, base=mode.control, scope=mode.scope, bounds=mode.bounds, target=mode.target)
+        for one in katas
+        for mode in one.mode.each
+    ]
+    further = [
         _Stage(one=one, base=guarded, scope=scope, bounds=bounds, target=None)
         for one in katas
         for scope, bounds in one.kata.also
     ]
-    different: list[_Stage] = []
-    for stage in whole:
-        if (stage.base, stage.scope, stage.bounds) not in [(o.base, o.scope, o.bounds) for o in different]:
-            different.append(stage)
-    return (*aimed, *different)
+    return (*aimed, *further)
 
 
 def _results(stage: _Stage, fault: Fault, limits: Limits) -> list[ProofResult]:
-    """The result for the target of the stage; without a target, the results for all invariants.
+    """The results of the proofs that a stage needs.
 
-    If the code does what the model does, one proof is enough. Else the proof of one invariant notes if another
-    one broke first; if none did, no other proof is needed.
+    If the code does what the model does, one proof is enough. Else the invariant of the failure mode comes first.
+    Then the proof of one invariant notes if another one broke before it; if none did, no other proof is needed.
     """
-    if stage.target is not None:
-        return [_proved(stage, fault, stage.target, limits)]
     results = [_proved(stage, fault, None, limits)]
-    diverges = results[0].finding is not None and results[0].finding.invariant is None
-    if not diverges:
+    found = results[0].finding
+    if found is None:
+        return results
+    if stage.target is not None:
+        aimed = _proved(stage, fault, stage.target, limits)
+        if aimed.finding is not None:
+            return [aimed]
+        results.append(aimed)
+    if found.invariant is not None:
         return results
     results.append(_proved(stage, fault, Target(_ENDING), limits))
-    if results[1].finding is None and not results[1].counts.off_target:
+    if results[-1].finding is None and not results[-1].counts.off_target:
         return results
     for other in [rule.id for rule in INVARIANTS if rule.id != _ENDING]:
         lengths = [len(result.actions) for result in results[1:] if result.finding]
