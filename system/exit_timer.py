@@ -15,6 +15,8 @@ from functools import cache
 
 EXIT_HELD = 44
 """The exit code of such a process; it is the number of the signal, which no program uses by default."""
+CLOCK_MONOTONIC = 1
+"""The number of the clock in `timer_create`."""
 TRACEBACK_SECONDS = 0.5
 """The time between the traceback and the end of the process."""
 
@@ -48,9 +50,7 @@ class _KernelTimer:
         self._libc.signal.restype = ctypes.c_void_p
         self._timer = ctypes.c_void_p()
         event = _Sigevent(signal=EXIT_HELD, notify=0)
-        if self._libc.timer_create(
-            1, ctypes.byref(event), ctypes.byref(self._timer)
-        ):  # 1: the monotonic clock
+        if self._libc.timer_create(CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(self._timer)):
             raise OSError(ctypes.get_errno(), "timer_create")
         self._libc.signal(EXIT_HELD, ctypes.cast(self._libc["_exit"], ctypes.c_void_p))
 

@@ -48,8 +48,9 @@ def status_rows(counts: Counts) -> tuple[Row, ...]:
     if counts.oldest_due_at is not None:
         behind = max(0, counts.counted_at - counts.oldest_due_at)
         waits.append(f"the oldest has been due for {_duration(behind / 1000)}")
-    if counts.latest_due_at is not None and counts.latest_due_at > counts.counted_at:
-        ahead = counts.latest_due_at - counts.counted_at
+    late = counts.latest_due_at if counts.pending else None  # else it is the end of a lease
+    if late is not None and late > counts.counted_at:
+        ahead = late - counts.counted_at
         waits.append(f"the last is due in {_duration(ahead / 1000)}")
     if counts.enqueued_in_future:
         waits.append(

@@ -5,7 +5,7 @@ from typing import Any
 from attrs import fields
 
 from system.records import AuditRow, Breaker, Effect, Execution, Job, Status
-from system.store import StoreError, UnreadableRow
+from system.store import UnreadableRow
 
 JOB_FIELDS, EXECUTION_FIELDS, EFFECT_FIELDS, AUDIT_FIELDS = (
     tuple([field.name for field in fields(record)]) for record in (Job, Execution, Effect, AuditRow)
@@ -91,23 +91,18 @@ BREAKER = "SELECT failures, open_until_at FROM breaker"
 
 
 def read_breaker(rows: list[Any]) -> Breaker:
-    """The breaker. Without a row it is closed. Raises StoreError."""
+    """The breaker. Without a row, or with one that cannot be read, it is closed: workers go on."""
     if not rows:
         return Breaker()
     failures, until = rows[0]
     if type(failures) is not int or type(until) not in (int, type(None)):
-        raise StoreError(
-            "the row of the circuit breaker cannot be read; delete it, and the breaker is closed"
-        )
+        return Breaker()
     return Breaker(failures=failures, open_until_at=until)
 
 
 def read_retries(rows: list[Any]) -> tuple[int, ...]:
-    """The times at which the retries began. Raises StoreError."""
-    times = tuple([begun_at for (begun_at,) in rows])
-    if any(type(begun_at) is not int for begun_at in times):
-        raise StoreError("a row of the retry budget cannot be read; delete it, and that retry is forgotten")
-    return times
+    """The times at which the retries began. A row that cannot be read counts as no retry: workers go on."""
+    return tuple([begun_at for (begun_at,) in rows if type(begun_at) is int])
 
 
 def read_audit_row(row: Any) -> AuditRow:

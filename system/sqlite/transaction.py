@@ -19,6 +19,14 @@ _NEXT = (
     f"SELECT * FROM ({_RETRY}) UNION ALL SELECT * FROM ({_NOT_A_TIME})"
     f" UNION ALL SELECT * FROM ({_NEXT_NEW}) LIMIT 1"
 )
+_HELD = (
+    f"SELECT {EXECUTION} FROM executions WHERE {OPEN}"
+    " AND EXISTS (SELECT 1 FROM jobs WHERE jobs.id = executions.job_id)"
+)
+_EXPIRED = (
+    f"SELECT * FROM ({_HELD} AND lease_expires_at <= ? ORDER BY lease_expires_at, id LIMIT ?)"
+    f" UNION ALL SELECT * FROM ({_HELD} AND lease_expires_at > {_TIME_MAX} LIMIT ?)"
+)
 
 
 @frozen
@@ -75,11 +83,9 @@ class SQLiteTransaction(SQLTransaction):
         )
 
     def expired(self, limit: int) -> tuple[Execution, ...]:
-        """Executions that are LEASED, IN_PROGRESS or COMMITTED and whose lease has run out, by id."""
-        rows = self._rows(
-            f"SELECT {EXECUTION} FROM executions WHERE {OPEN}"
-            " AND lease_expires_at <= ? ORDER BY lease_expires_at, id LIMIT ?",
-            self.now,
-            limit,
-        )
+        """Executions that are LEASED, IN_PROGRESS or COMMITTED and whose lease has run out, by id.
+
+        A time that is no number never runs out, so such an execution counts as one whose lease has run out.
+        """
+        rows = self._rows(_EXPIRED, self.now, limit, limit)
         return tuple(sorted([read_execution(row) for row in rows], key=lambda execution: execution.id))

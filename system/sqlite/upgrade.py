@@ -55,10 +55,11 @@ def upgrade(connection: sqlite3.Connection) -> Upgraded | None:
         connection.execute(statement)
     for table in tables:
         new, of_old = _COPY[table]
+        copy = f"INSERT INTO {table} ({new}) SELECT {of_old} FROM old_{table}"
         try:
-            connection.execute(f"INSERT INTO {table} ({new}) SELECT {of_old} FROM old_{table}")
+            connection.execute(copy)
         except sqlite3.IntegrityError as error:
-            why = f"a row of {table!r} is against a rule ({rule_of(error)})"
+            why = f"{_bad_row(connection, table, copy)} is against a rule ({rule_of(error)})"
             raise not_upgraded(version, SCHEMA_VERSION, why) from error
     for table in reversed(tables):
         connection.execute(f"DROP TABLE old_{table}")
@@ -70,3 +71,13 @@ def upgrade(connection: sqlite3.Connection) -> Upgraded | None:
         connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, last_id))
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     return Upgraded(before=version, after=SCHEMA_VERSION)
+
+
+def _bad_row(connection: sqlite3.Connection, table: str, copy: str) -> str:
+    """The first row of the old table that cannot be copied, in words."""
+    for (row_id,) in connection.execute(f"SELECT id FROM old_{table} ORDER BY id").fetchall():
+        try:
+            connection.execute(f"{copy} WHERE id = ?", (row_id,))
+        except sqlite3.IntegrityError:
+            return f"row {row_id} of {table!r}"
+    return f"a row of {table!r}"

@@ -178,7 +178,7 @@ def test_a_process_ends_also_where_the_store_cannot_be_told(
 
 
 def test_a_process_whose_interpreter_is_held_ends_too(place: Path, queue: Queue) -> None:
-    """A C function that lets no thread run: a traceback says where it hangs, and it has an exit code of its own."""
+    """A C function lets no thread run: a traceback says where, and the exit code is one of its own."""
     limits = ("--handler-seconds", "0.2", "--grace-seconds", "0.2")
     ended = ran(place, "work", "hung:hold_interpreter", *limits)
     assert ended.returncode == (EXIT_HELD if sys.platform == "linux" else 1)

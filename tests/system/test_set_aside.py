@@ -11,7 +11,7 @@ from system.clock import ManualClock
 from system.policies import CircuitBreaker, Policies, RetryBudget
 from system.queue import Queue
 from system.sqlite import SQLiteStore
-from system.store import JobState, Status, StoreError
+from system.store import JobState, Status
 from system.worker import Context, Worker
 from tests.system.commands import fine
 
@@ -155,22 +155,30 @@ def test_an_execution_that_goes_bad_under_its_worker_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("statement", "said"),
+    "statement",
     [
-        ("INSERT INTO retries (begun_at) VALUES ('then')", "a row of the retry budget cannot be read"),
-        ("INSERT INTO breaker VALUES (1, 'many', NULL)", "the row of the circuit breaker cannot be read"),
-        ("INSERT INTO breaker VALUES (1, 1, 'later')", "the row of the circuit breaker cannot be read"),
+        "INSERT INTO retries (begun_at) VALUES ('then')",
+        "INSERT INTO breaker VALUES (1, 'many', NULL)",
+        "INSERT INTO breaker VALUES (1, 1, 'later')",
     ],
 )
-def test_a_bad_row_of_the_limits_is_told_in_one_line(
-    statement: str, said: str, store: SQLiteStore, path: Path
+def test_a_bad_row_of_the_limits_counts_as_none(
+    statement: str, store: SQLiteStore, path: Path, clock: ManualClock
 ) -> None:
-    """There is no job to set aside: the message says what to delete."""
+    """There is no job to set aside. Jobs are done, and the next failure opens the breaker as always."""
     limits = Policies(budget=RetryBudget(retries_max=1), breaker=CircuitBreaker(failures_max=1))
     with closing(store):
+        queue = Queue(store=store, policies=limits)
         spoil(path, statement)
-        with pytest.raises(StoreError, match=said):
-            Queue(store=store, policies=limits).lease("A")
+        work(queue, clock)
+        assert [effect.job_id for effect in store.effects()] == [1, 2, 3]
+        queue.enqueue(4)
+        lease = queue.lease("A")
+        assert lease is not None
+        assert queue.start(lease.execution)
+        assert queue.fail(lease.execution, detail="no")
+        assert store.breaker().open_until_at is not None
+        assert queue.lease("A") is None
 
 
 @pytest.mark.parametrize("at", ["9223372036854775807", "-9223372036854775808", "'then'"])
@@ -239,3 +247,34 @@ def test_a_payload_that_is_no_json_fails_its_attempts(
         assert found.state is JobState.FAILED
         assert found.why is not None
         assert "JSONDecodeError" in found.why
+
+
+@pytest.mark.parametrize("open_job", [True, False], ids=["open", "closed"])
+def test_a_lease_time_that_is_no_number_has_run_out(open_job: bool, store: SQLiteStore, path: Path) -> None:
+    """Else an execution that was committed would stay open for ever."""
+    with closing(store):
+        queue = Queue(store=store)
+        lease = queue.lease("A")
+        assert lease is not None
+        assert queue.start(lease.execution)
+        if not open_job:
+            assert queue.commit(lease.execution, "done")
+        spoil(path, "UPDATE executions SET lease_expires_at = 'soon' WHERE job_id = 1")
+        queue.reconcile()
+        [row] = [row for row in store.audit(job_id=1) if row.event == "set_aside"]
+        assert row.detail == "lease_expires_at is of type str"
+        assert store.counts().running == 0
+
+
+def test_an_execution_whose_job_was_deleted_stops_nothing(
+    store: SQLiteStore, path: Path, clock: ManualClock
+) -> None:
+    """No program of ours deletes a job. The others are done, and recovery passes the execution over."""
+    with closing(store):
+        queue = Queue(store=store)
+        assert queue.lease("A") is not None
+        spoil(path, "DELETE FROM jobs WHERE id = 1")
+        clock.advance(30_000)
+        queue.reconcile()
+        work(queue, clock)
+        assert [effect.job_id for effect in store.effects()] == [2, 3]

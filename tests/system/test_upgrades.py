@@ -190,11 +190,11 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
 WRONG_ON_SQLITE: dict[str, tuple[tuple[str, ...], str]] = {
     "a time that is text": (
         ("UPDATE jobs SET available_at = 'soon' WHERE id = 2",),
-        "a row of 'jobs' is against a rule (.*available_at",
+        "row 2 of 'jobs' is against a rule (.*available_at",
     ),
     "a payload that is no text": (
         ("UPDATE jobs SET payload = x'00' WHERE id = 2",),
-        "a row of 'jobs' is against a rule (.*payload",
+        "row 2 of 'jobs' is against a rule (.*payload",
     ),
     "a job that is gone": (
         ("DELETE FROM jobs WHERE id = 6",),

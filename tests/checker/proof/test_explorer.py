@@ -112,7 +112,7 @@ ALL = Bounds(jobs=1, ticks=1, crashes=1, failures=1, heartbeats=1, reconciles=1)
 PINNED = (
     (TRANSACTION, 1, SMALL, 46, 72),
     (TRANSACTION, 2, Bounds(jobs=2), 35, 66),
-    (TRANSACTION, 2, ALL, 452, 1396),
+    (TRANSACTION, 2, ALL, 452, 1397),
     (STATEMENT, 1, Bounds(jobs=1), 94, 101),
     (STATEMENT, 1, SMALL, 1195, 2041),
     (STATEMENT, 2, Bounds(jobs=1), 406, 524),
