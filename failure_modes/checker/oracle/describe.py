@@ -75,11 +75,17 @@ def events_differ(model: tuple[Event, ...], system: tuple[Event, ...]) -> tuple[
 def answers_differ(model: Answer | None, system: Answer) -> tuple[str, str]:
     """How what the queue answered differs from what the model answered at the commit."""
     if model is None:
-        return f"{system.operation} has committed nothing", f"{system.operation} answered {_answer(system)}"
+        return (
+            f"{system.operation} has committed nothing",
+            f"{system.operation} answered {describe_answer(system)}",
+        )
     name = f"answer of {system.operation}"
     if model.operation is not system.operation:
-        return f"answer of {model.operation} is {_answer(model)}", f"{name} is {_answer(system)}"
-    return f"{name} is {_answer(model)}", f"{name} is {_answer(system)}"
+        return (
+            f"answer of {model.operation} is {describe_answer(model)}",
+            f"{name} is {describe_answer(system)}",
+        )
+    return f"{name} is {describe_answer(model)}", f"{name} is {describe_answer(system)}"
 
 
 def counts_differ(model: Counts, system: Counts) -> tuple[str, str]:
@@ -93,7 +99,8 @@ def counts_differ(model: Counts, system: Counts) -> tuple[str, str]:
     raise AssertionError("counts that differ in no value are equal")
 
 
-def _answer(answer: Answer) -> str:
+def describe_answer(answer: Answer) -> str:
+    """Describe what the queue answered to its caller."""
     match answer.value:
         case None:
             return "no job"

@@ -66,8 +66,7 @@ def headline(name: str, finding: Finding | None, lockstep: Lockstep, *, shortest
 def table(lockstep: Lockstep, finding: Finding | None) -> str:
     """The run, one line for each step. The liveness run is shown only if a finding is in it."""
     ended_badly = finding is not None and finding.step is None
-    diverged = lockstep.judge.diverged
-    to_end = ended_badly or (finding is None and diverged is not None and diverged.step is None)
+    to_end = _shows_recovery(lockstep, finding)
     shown = [record for record in lockstep.ledger.records if to_end or not record.recovering]
     rows: list[tuple[str, ...]] = [_COLUMNS]
     for number, record in enumerate(shown, start=1):
@@ -76,6 +75,18 @@ def table(lockstep: Lockstep, finding: Finding | None) -> str:
         rows.append(_row(number, record, mark=">" if bad else "~" if differs else " "))
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     return "\n".join([_line(row, widths) for row in rows])
+
+
+def shows_recovery(replayed: Replayed) -> bool:
+    """True if something was found in the liveness run: then a reader sees it."""
+    return _shows_recovery(replayed.run, replayed.finding)
+
+
+def _shows_recovery(lockstep: Lockstep, finding: Finding | None) -> bool:
+    diverged = lockstep.judge.diverged
+    if finding is not None:
+        return finding.step is None
+    return diverged is not None and diverged.step is None
 
 
 def verdict(finding: Finding, lockstep: Lockstep, policy: str | None) -> str:
@@ -112,12 +123,13 @@ def _row(number: int, record: Record, *, mark: str) -> tuple[str, ...]:
         type(record.action).__name__,
         actor_of(record.action) or "-" if not isinstance(record.action, Enqueue | Reconcile) else "-",
         describe_outcome(record.model),
-        _system(record),
+        system_described(record),
         changes(record.before, record.after),
     )
 
 
-def _system(record: Record) -> str:
+def system_described(record: Record) -> str:
+    """Describe what the system did in a step."""
     if isinstance(record.action, Tick | Crash | PowerLoss):
         return "power loss" if isinstance(record.action, PowerLoss) else type(record.action).__name__.lower()
     if record.blocked:

@@ -9,10 +9,10 @@ from failure_modes.checker.experiment.findings import Finding
 from failure_modes.checker.experiment.scope import Fault, Scope
 from failure_modes.checker.experiment.scope import guarded as no_fault
 from failure_modes.checker.experiment.target import DIVERGENCE, needs_ending
-from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.oracle.run import play
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.worlds import world_of
+from failure_modes.checker.traces.recording import RecordedStep, RecordingLockstep
 from failure_modes.checker.traces.trace import Trace
 from model.actions import Action
 
@@ -21,13 +21,19 @@ from model.actions import Action
 class Replayed:
     """The result of a replay. `skipped` are the actions that were impossible on this system."""
 
+    trace: Trace
     mode: FailureMode | None
     guarded: bool
-    run: Lockstep
+    run: RecordingLockstep
     """The run. It is closed, and its records can still be read."""
     finding: Finding | None
     skipped: tuple[Action, ...]
     as_expected: bool
+
+    @property
+    def steps(self) -> tuple[RecordedStep, ...]:
+        """The steps of the run, with the statements of each."""
+        return self.run.steps
 
     @property
     def breaks(self) -> str | None:
@@ -65,7 +71,7 @@ def replay(
     target = None
     if mode is not None and broken:
         target = mode.target if trace.breaks.invariant else DIVERGENCE
-    lockstep = Lockstep(trace.scope, fault, target=target, world=world(trace.scope, fault))
+    lockstep = RecordingLockstep(trace.scope, fault, target=target, world=world(trace.scope, fault))
     played = play(lockstep, trace.actions, ending=needs_ending(target))
     finding = played.found.finding if played.found else None
     breaks = finding is not None and (finding.invariant, finding.step) == (
@@ -74,6 +80,7 @@ def replay(
     )
     as_expected = (finding is None) if guarded else (breaks and not played.skipped)
     return Replayed(
+        trace=trace,
         mode=mode,
         guarded=guarded,
         run=lockstep,

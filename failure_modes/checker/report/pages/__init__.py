@@ -1,0 +1,1 @@
+"""Pages: HTML files that need no network and no server. `page.py` makes them from what a replay recorded."""
