@@ -215,6 +215,12 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def train(session: nox.Session) -> None:
+    """Katas: mend broken policies in a folder of your own; each save is judged: `nox -s train -- FOLDER`."""
+    _checker(session, "train", *session.posargs, environment="postgresql")
+
+
+@nox.session
 def new(session: nox.Session) -> None:
     """Make the folder of a new failure mode: `nox -s new -- FM_099 name`."""
     _checker(session, "new", *session.posargs)

@@ -1,4 +1,4 @@
-"""Right and wrong versions of the policy of FM_005, for the tests of its kata. No learner's file shows them."""
+"""Right and wrong versions of the policy of FM_005, for the tests of its kata; no learner sees them."""
 
 from system.policies import Job, Lease, Leasing, Operation, Transaction
 

@@ -162,6 +162,7 @@ def _judged(course: Course, exercise: Exercise, seconds: float) -> Judgement:
         _interrupted(course)
     if judgement.outcome is Outcome.PROVED:
         course.solve(exercise)
+    page = course.keep_page(exercise, judgement)
     output().add(
         _verdict(exercise, judgement),
         exercise=exercise.id,
@@ -171,6 +172,7 @@ def _judged(course: Course, exercise: Exercise, seconds: float) -> Judgement:
         breaks=judgement.breaks,
         length=judgement.length,
         states=judgement.states,
+        page=None if page is None else str(page),
         text=judgement.text,
     )
     return judgement
@@ -194,6 +196,8 @@ def _show(course: Course, exercise: Exercise, judgement: Judgement) -> None:
         warn(judgement.text)
         return
     show(judgement.text)
+    if judgement.page:
+        show(f" the trace as a page: {shown_path(course.page_of(exercise))}")
     if judgement.outcome is Outcome.PROVED:
         show(f"solved: {exercise.title}; {_count(course)}")
 

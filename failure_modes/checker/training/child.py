@@ -25,8 +25,10 @@ HANG_SECONDS = 5.0
 """A single call of the learner's code that runs for so long does not end."""
 MEMORY_BYTES_MAX = 4 * 1024**3
 
+SILENT_SECONDS = 20.0
+"""A child that sends nothing for so long is stuck in one operation, such as a power of huge numbers."""
+
 _SAMPLE_SECONDS = 0.25
-_GRACE_SECONDS = 5.0
 
 
 def judge_in_child(exercise: Exercise, path: Path, seconds_max: float = SECONDS_MAX) -> Judgement:
@@ -35,14 +37,8 @@ def judge_in_child(exercise: Exercise, path: Path, seconds_max: float = SECONDS_
     pipe, far = context.Pipe(duplex=False)
     process = child_processes.start(context, _judge, far, exercise, path, seconds_max, daemon=False)
     far.close()
-    patience = Patience(seconds_max + _GRACE_SECONDS)
     try:
-        while not pipe.poll(interrupts.CHECK_EVERY_SECONDS):
-            interrupts.check()
-            if patience.is_over:
-                return _undecided(seconds_max)
-        answer: Judgement = pipe.recv()
-        return answer
+        return _answer(pipe, path, Patience(seconds_max + SILENT_SECONDS))
     except EOFError:
         text = f"{path.name}: the code ended the process in which it was checked; a policy must return"
         return Judgement(outcome=Outcome.UNUSABLE, text=text)
@@ -50,6 +46,20 @@ def judge_in_child(exercise: Exercise, path: Path, seconds_max: float = SECONDS_
         process.kill()
         process.join()
         pipe.close()
+
+
+def _answer(pipe: Connection, path: Path, whole: Patience) -> Judgement:
+    """Wait for the judgement. Until it comes, the child sends None several times a second."""
+    silence = Patience(SILENT_SECONDS)
+    while not (whole.is_over or silence.is_over):
+        interrupts.check()
+        if pipe.poll(interrupts.CHECK_EVERY_SECONDS):
+            judgement: Judgement | None = pipe.recv()
+            if judgement is not None:
+                return judgement
+            silence = Patience(SILENT_SECONDS)
+    text = f"{path.name}: one operation of the code stops Python for {SILENT_SECONDS:g} s"
+    return Judgement(outcome=Outcome.UNUSABLE, text=f"{text}; a policy must return at once")
 
 
 def _undecided(seconds_max: float) -> Judgement:
@@ -60,12 +70,14 @@ def _undecided(seconds_max: float) -> Judgement:
 def _judge(pipe: Connection, exercise: Exercise, path: Path, seconds_max: float) -> None:
     """Judge in the child, and send the judgement. What the code prints is not the output of a command."""
     _limit_memory()
-    answered = threading.Lock()
+    sending = threading.Lock()
+    answered: list[Judgement] = []
 
-    def answer(judgement: Judgement) -> None:
-        if answered.acquire(blocking=False):
-            pipe.send(judgement)
-            pipe.close()
+    def answer(judgement: Judgement | None) -> None:
+        with sending:
+            if not answered:
+                pipe.send(judgement)
+                answered.extend([judgement] if judgement else [])
 
     watch = threading.Thread(
         target=_watch, args=(threading.get_ident(), path, seconds_max, answer), daemon=True
@@ -83,12 +95,13 @@ def _limit_memory() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
 
 
-def _watch(thread: int, path: Path, seconds_max: float, answer: Callable[[Judgement], None]) -> None:
+def _watch(thread: int, path: Path, seconds_max: float, answer: Callable[[Judgement | None], None]) -> None:
     """Answer for the judgement if one call of the learner's code runs for too long, or the time is over."""
     whole, patience = Patience(seconds_max), Patience(HANG_SECONDS)
     before: FrameType | None = None
     pause = threading.Event()
     while not pause.wait(_SAMPLE_SECONDS):
+        answer(None)
         frames = list(_frames_of(sys._current_frames().get(thread), path))  # noqa: SLF001 (the documented way)
         outermost = frames[-1] if frames else None
         if outermost is None or outermost is not before:

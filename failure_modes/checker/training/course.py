@@ -1,7 +1,8 @@
 """The folder of a learner: the files of the exercises that are open, and the progress.
 
-Only this folder is written. A folder that holds something else is refused, and so is a folder in the checkout.
-A file that the learner has is never written over; one that is missing is written as the exercise begins.
+Only this folder is written. A folder that holds something else is refused, and so is a folder in the
+checkout. A file that the learner has is never written over; one that is missing is written as the exercise
+begins.
 """
 
 from pathlib import Path
@@ -16,6 +17,7 @@ from failure_modes.checker.support.errors import CallerError
 from failure_modes.checker.training import progress
 from failure_modes.checker.training.exercises import Exercise, exercises
 from failure_modes.checker.training.how_to import HOW_TO, how_to
+from failure_modes.checker.training.judging import Judgement
 
 DEFAULT = "failure_modes_katas"
 """The name of the folder in the home of the learner, if they name no other."""
@@ -68,7 +70,7 @@ class Course:
         return None
 
     def named(self, wanted: str) -> Exercise:
-        """The open exercise of that id, file or failure mode, so that it can be judged again. Raises NoExercise."""
+        """The open exercise of that id, file or failure mode, to judge it again. Raises NoExercise."""
         opened = [one for one in self._all if self.is_solved(one)]
         now = self.current()
         opened += [now] if now else []
@@ -97,6 +99,20 @@ class Course:
         self.progress = self.progress.hinting(exercise.id, number)
         progress.save(self.folder, self.progress)
         return number, exercise.hints[number - 1]
+
+    def page_of(self, exercise: Exercise) -> Path:
+        """Where the page of the trace that breaks the learner's version is kept."""
+        return self.folder / "pages" / f"{Path(exercise.file).stem}.html"
+
+    def keep_page(self, exercise: Exercise, judgement: Judgement) -> Path | None:
+        """Write the page of a judgement, if it has one, and return its path; remove the page before it."""
+        path = self.page_of(exercise)
+        if judgement.page is None:
+            path.unlink(missing_ok=True)
+            return None
+        path.parent.mkdir(exist_ok=True)
+        write_atomically(path, judgement.page)
+        return path
 
     def _possible(self, exercise: Exercise) -> Exercise | None:
         """The exercise, in the scopes that this machine can judge."""

@@ -1,7 +1,7 @@
 """The exercises, in three rounds: mend a broken policy, name the invariant that breaks, write a policy.
 
-A round begins when the round before it is done. Each exercise is one file in the learner's folder. The file of
-an exercise is written when the exercise opens, and no file says what solves it.
+A round begins when the round before it is done. Each exercise is one file in the learner's folder. The file
+of an exercise is written when the exercise opens, and no file says what solves it.
 """
 
 import re
@@ -140,7 +140,7 @@ def _slots() -> list[str]:
 
 
 def _public_methods(several: tuple[ModeKata, ...]) -> tuple[str, ...]:
-    """The public methods of the queue's policy that one of these faults changes, or that call what it changes."""
+    """The public methods of the queue's policy that one of these faults changes."""
     right = right_class(several[0].slot)
     changed = {name for one in several for name in vars(classes_of(one.mode)[0]) if not name.startswith("__")}
     public = [name for name in vars(right) if not name.startswith("_") and callable(getattr(right, name))]
@@ -157,7 +157,9 @@ def _mend_text(exercise: Exercise) -> str:
         f"{one.id} {one.mode.title}.",
         one.kata.story,
         f"In public: {one.kata.in_public}",
-        "Below is the policy that did it. Mend it, and save the file. The rest of the queue is right.",
+        "Below is the policy that did it. Mend it, and save the file. The rest of the queue is right. "
+        "../how_to.md says what a policy may call, and how to read a trace. "
+        "A hint: python -m failure_modes train hint",
     )
     return f'"""{head}\n"""\n\n{broken_source(one.mode)}'
 
@@ -185,8 +187,8 @@ def _name_text(exercise: Exercise) -> str:
     return "\n\n".join(
         [
             _paragraphs(
-                "This trace breaks an invariant. Which one? Write its id after `answer:` in the last line, and "
-                "save the file. `>` marks the step that breaks it. The steps `end` are the recovery."
+                "This trace breaks an invariant. Which one? Write its id after `answer:` in the last line, "
+                "and save the file. `>` marks the step that breaks it. The steps `end` are the recovery."
             ),
             table(lockstep, result.finding),
             f"scope: {mode.scope.description}; {mode.bounds.description}",
@@ -197,7 +199,7 @@ def _name_text(exercise: Exercise) -> str:
 
 
 def _judge_name(one: ModeKata, path: Path) -> Judgement:
-    """Judge an answer by a run: an invariant is right if it breaks in the trace, whatever else breaks there."""
+    """Judge an answer by a run: each invariant that breaks in the trace is a right answer."""
     try:
         answers = ANSWER.findall(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:

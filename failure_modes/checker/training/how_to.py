@@ -8,7 +8,7 @@ import inspect
 
 from model.invariants import INVARIANTS
 from system import records, store
-from system.audit import Reason
+from system.audit import EventKind, Operation, Reason
 from system.records import Status
 
 HOW_TO = "how_to.md"
@@ -16,26 +16,34 @@ HOW_TO = "how_to.md"
 _OPENING = """\
 # How the katas work
 
-This file is written anew by each `train` command. Your own files are never written over; delete one to get it back as
-it was.
+Each `train` command writes this file again. Your own files are never written over. To get one back as it was,
+delete it.
 
 1. `python -m failure_modes train` watches the file of the open kata. Edit the file; each save is checked.
-2. A version that breaks is shown with the shortest list of actions that breaks it. A version that does not break is
-   *proved*: every reachable state within the bounds was visited. Then the next kata opens.
+2. A version that breaks is shown with the shortest list of actions that breaks it. A version that does not
+   break is *proved*: every reachable state within the bounds was visited. Then the next kata opens.
 3. `python -m failure_modes train hint` shows a hint. There are three for each kata.
-4. `python -m failure_modes train check` checks once. `python -m failure_modes train list` shows how far you are.
+4. `python -m failure_modes train check` checks once.
+5. `python -m failure_modes train list` shows how far you are.
 
-There are three rounds: `1_mend` (mend a broken policy), `2_name` (name the invariant that a trace breaks), `3_write`
-(write a policy from its requirement). What your code prints is shown with the trace that breaks it.
+There are three rounds: `1_mend` (mend a broken policy), `2_name` (name the invariant that a trace breaks) and
+`3_write` (write a policy from its requirement).
 
-How to read a trace: each line is one action. It says which process moves: `Step` runs worker A or B up to its next
-database transaction, and `Tick` moves the clock. Between any two transactions of one worker anything else may happen.
-*model* is what the queue should do, *system* is what your version did, *changed* is what was written.
-`>` marks the step that breaks the invariant; `~` marks the first step at which your version left the model, which is
-no fault by itself.
+## How to read a trace
 
-Rules for your code: two processes share the store and nothing else, so keep nothing in a global value. The code must
-do the same each time. A method that raises an error, or that does not end, is not judged.
+Each line is one action. It says which process moves: `Step` runs worker A or B up to its next transaction,
+and `Tick` moves the clock. Between any two transactions of one worker anything else may happen.
+
+- **model** is what the queue should do, **system** is what your version did, **changed** is what was written.
+- `>` marks the step that breaks the invariant. `~` marks the first step at which your version left the
+  model; that is no fault by itself.
+- The steps `end` are the recovery: after the last action the workers go on until nothing changes.
+- What your code prints is shown below the trace that breaks it.
+
+## Rules for your code
+
+Two processes share the store and nothing else, so keep nothing in a global value. The code must do the same
+each time. A method that raises an error, or that does not end, is not judged.
 """
 
 
@@ -48,13 +56,16 @@ def how_to() -> str:
         "## The invariants\n",
         rules,
         "\n## What a policy may call\n",
-        "A policy gets the `store`. `with store.transaction() as tx:` begins a transaction; at the end of the block it "
-        "is committed. What is done in two transactions can be interrupted between them.\n",
+        "A policy gets the `store`. `with store.transaction() as tx:` begins a transaction; at the end of "
+        "the block it is committed. What is done in two transactions can be interrupted between them.\n",
         _calls(store.Transaction),
-        "\n`refuse(tx, execution, operation, reason)` writes the audit row of an operation that is refused.\n",
-        f"An execution is one attempt at a job. Its status: {statuses}. `HELD` is LEASED or IN_PROGRESS.\n",
+        "\n`refuse(tx, execution, operation, reason)` writes the audit row of an operation that is refused. "
+        "`fence.refusal(execution, now)` is the reason why an execution may not go on, or None.\n",
+        f"An execution is one attempt at a job. Its status: {statuses}. `HELD` is LEASED or IN_PROGRESS.",
         _fields(records.Job),
         _fields(records.Execution),
+        f"\nOperations: {', '.join([one.name for one in Operation])}.",
+        f"\nEvents: {', '.join([one.name for one in EventKind])}.",
         f"\nReasons: {', '.join([one.name for one in Reason])}.\n",
     ]
     return "\n".join(parts)
@@ -82,4 +93,4 @@ def _signature(function: object) -> str:
 
 def _fields(record: type) -> str:
     names = ", ".join([f"`{name}`" for name in record.__annotations__])
-    return f"\nA `{record.__name__}` has {names}."
+    return f"\nThe fields of `{record.__name__}`: {names}."

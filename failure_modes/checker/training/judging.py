@@ -5,9 +5,7 @@ all others. It asks the invariants only: code that does something else than the 
 is right. The proof does not assume that the code treats all workers alike.
 """
 
-from contextlib import redirect_stdout
 from enum import StrEnum
-from io import StringIO
 from pathlib import Path
 
 from attrs import evolve, frozen
@@ -17,14 +15,12 @@ from failure_modes.checker.experiment.findings import Finding
 from failure_modes.checker.experiment.scope import Fault, Scope, guarded
 from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle.describe import contrast
-from failure_modes.checker.oracle.lockstep import Lockstep
-from failure_modes.checker.oracle.run import play
 from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import Limits, prove
 from failure_modes.checker.proof.result import Disagreement, ProofResult
-from failure_modes.checker.report.rendering import headline, table, verdict
 from failure_modes.checker.simulation.content import Unexplorable
 from failure_modes.checker.simulation.stepping import NotDeterministic
+from failure_modes.checker.training.found_trace import found_trace
 from failure_modes.checker.training.happy_path import NotDone, not_done
 from failure_modes.checker.training.kata import ModeKata
 from failure_modes.checker.training.learner_code import Demand, LearnerCode, LearnerError, Unusable, load
@@ -36,8 +32,6 @@ _ENDING = "INV_004"
 """An invariant that is judged at the end. A proof for it also meets each other invariant that breaks."""
 
 _NO_ERRORS = "a policy answers by its return value, and raises nothing"
-_PRINTED_MAX = 20
-"""Lines of what the learner's code printed that are shown with a trace."""
 
 
 class Outcome(StrEnum):
@@ -57,6 +51,8 @@ class Judgement:
 
     outcome: Outcome
     text: str
+    page: str | None = None
+    """The trace as a page, in HTML; None if there is none, or the machine lacks what makes pages."""
     failure_mode: str | None = None
     breaks: str | None = None
     actions: tuple[Action, ...] = ()
@@ -135,7 +131,7 @@ def _note(divergence: Finding) -> str:
     """What the code does that the model does not."""
     where = f"step {divergence.step}" if divergence.step else "the end"
     what = contrast(divergence.expected, divergence.got)
-    return f"note: it does something else than the queue's own policy: {what} (at {where}). No invariant forbids it."
+    return f"note: at {where} it does something else than the model: {what}. No invariant forbids that."
 
 
 def _check_errors(code: LearnerCode) -> None:
@@ -155,7 +151,7 @@ def _idle(one: ModeKata, undone: NotDone, states: int) -> Judgement:
 
 
 def _stages(katas: tuple[ModeKata, ...]) -> tuple[_Stage, ...]:
-    """The scopes to prove: for each invariant that a failure mode breaks, and the further ones of its kata."""
+    """The scopes to prove: one for each invariant that a failure mode breaks, and those of its kata."""
     aimed = [
         _Stage(one=one, base=mode.control, scope=mode.scope, bounds=mode.bounds, target=mode.target)
         for one in katas
@@ -172,8 +168,8 @@ def _stages(katas: tuple[ModeKata, ...]) -> tuple[_Stage, ...]:
 def _results(stage: _Stage, fault: Fault, limits: Limits) -> list[ProofResult]:
     """The results of the proofs that a stage needs.
 
-    If the code does what the model does, one proof is enough. Else the invariant of the failure mode comes first.
-    Then the proof of one invariant notes if another one broke before it; if none did, no other proof is needed.
+    If the code does what the model does, one proof is enough. Else the invariant of the failure mode comes
+    first. Then the proof of one invariant notes if another one broke before it; if none did, it is the last.
     """
     results = [_proved(stage, fault, None, limits)]
     found = results[0].finding
@@ -212,44 +208,14 @@ def _proved(
 
 def _broken(stage: _Stage, fault: Fault, result: ProofResult, states: int) -> Judgement:
     assert result.finding is not None, "this result has a finding"
-    invariant = result.finding.invariant
-    name = f"your version ({stage.one.id} {stage.one.mode.title})"
-    text = trace_text(
-        name, stage.scope, fault, Target(invariant), result.actions, finding=result.finding, shortest=True
-    )
+    name = f"{stage.one.id} {stage.one.mode.title}"
+    found = found_trace(name, stage.scope, fault, result.finding, result.actions)
     return Judgement(
         outcome=Outcome.BROKEN,
-        text=text,
+        text=found.text,
+        page=found.page,
         failure_mode=stage.one.id,
-        breaks=invariant,
+        breaks=result.finding.invariant,
         actions=result.actions,
         states=states,
-    )
-
-
-def trace_text(
-    name: str,
-    scope: Scope,
-    fault: Fault,
-    target: Target,
-    actions: tuple[Action, ...],
-    *,
-    finding: Finding,
-    shortest: bool,
-) -> str:
-    """The run of these actions, as text, without the name of the policy that is missing."""
-    lockstep = Lockstep(scope, fault, target=target)
-    with StringIO() as printed, redirect_stdout(printed):
-        play(lockstep, actions, ending=finding.step is None)
-        lines = printed.getvalue().splitlines()
-    shown = [" your code printed:", *[f"   {line}" for line in lines[:_PRINTED_MAX]]] if lines else []
-    promise = next(rule.promise for rule in INVARIANTS if rule.id == target.invariant)
-    return "\n".join(
-        [
-            headline(name, finding, lockstep, shortest=shortest),
-            table(lockstep, finding),
-            verdict(finding, lockstep, None),
-            f" {target.invariant} promises: {promise}",
-            *shown,
-        ]
     )

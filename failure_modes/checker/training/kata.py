@@ -37,7 +37,7 @@ class Kata:
     requirement: str
     also: tuple[tuple[Scope, Bounds], ...] = ()
     facts: tuple[str, ...] = ()
-    """Names of values in the learner's file that are the world of the kata. The learner may not change them."""
+    """Names of values in the learner's file that the learner may not change: facts of the story."""
 
 
 @frozen(kw_only=True)

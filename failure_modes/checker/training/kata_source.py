@@ -1,7 +1,7 @@
 """The code of a learner's file: the broken policy of a failure mode, or the empty policy to write.
 
-The broken policy is the source of the fault, with what it uses. Its docstrings and comments say what is wrong,
-so they are left out. So no file holds its solution.
+The broken policy is the source of the fault, with what it uses. Its docstrings and comments say what is
+wrong, so they are left out. So no file holds its solution.
 """
 
 import ast

@@ -28,7 +28,7 @@ class Unusable(Exception):
 
 
 class LearnerError(BaseException):
-    """The learner's code raised an error. Not an Exception, so no part of the system under test catches it."""
+    """The learner's code raised an error. Not an Exception, so that few parts of the queue catch it."""
 
 
 @frozen(kw_only=True)
@@ -88,9 +88,9 @@ def line_of(path: Path, error: BaseException) -> int | None:
     return lines[-1] if lines else None
 
 
-def described(path: Path, error: BaseException) -> str:
-    """An error of the learner's code, in one line, with the line of the file."""
-    line = line_of(path, error)
+def described(path: Path, error: BaseException, line: int | None = None) -> str:
+    """An error of the learner's code, in one line, with its line; `line` if the error has none."""
+    line = line_of(path, error) or line
     where = f"{path.name}, line {line}" if line else path.name
     text = error.msg if isinstance(error, SyntaxError) else " ".join(str(error).split())
     kind = "" if isinstance(error, SyntaxError) else f"{type(error).__name__}: "
@@ -106,7 +106,7 @@ def _run(path: Path) -> ModuleType:
     module.__file__ = str(path)
     sys.modules[MODULE] = module
     try:
-        exec(compile(text, str(path), "exec"), vars(module))  # noqa: S102 (the learner's own code)
+        exec(compile(text, str(path), "exec"), vars(module))  # the learner's own code
     except SyntaxError as error:
         raise Unusable(f"{described(path, error)}; Python cannot read the file") from None
     except (Exception, SystemExit) as error:
@@ -162,7 +162,7 @@ def _reporting(path: Path, method: FunctionType, errors: list[str]) -> Callable[
         except StoreError:
             raise  # the store refused: that is a result, and not an error of the code
         except (Exception, SystemExit) as error:
-            errors.append(described(path, error))
+            errors.append(described(path, error, method.__code__.co_firstlineno))
             raise LearnerError(errors[-1]) from None
 
     return called

@@ -70,5 +70,5 @@ def _progress(path: Path, found: Any) -> Progress:
 
 def _damaged(path: Path, why: str) -> BadProgress:
     return BadProgress(
-        f"{path}: damaged: {why}; mend it, or remove it to begin at the first kata again: your other files stay"
+        f"{path}: damaged: {why}; mend it, or remove it and begin at the first kata: your other files stay"
     )
