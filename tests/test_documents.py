@@ -35,6 +35,7 @@ EXPECTED = (
     "glossary.md",
     "proving.md",
     "queue.md",
+    "tour.md",
 )
 
 

@@ -29,9 +29,11 @@ class NotDone:
 def not_done(scope: Scope, fault: Fault) -> NotDone | None:
     """Run the happy path. None if the job is SUCCEEDED at its end."""
     factor = 1 if scope.granularity is Granularity.TRANSACTION else 2 * STATEMENTS_A_TRANSACTION
+    steps = (Step(worker=scope.names[0]),) * (_STEPS_MAX * factor)
+    actions: tuple[Action, ...] = (Enqueue(key="k1"), *steps)
     with Lockstep(scope, fault, target=tolerating_others("INV_004")) as lockstep:
         try:
-            for action in (Enqueue(key="k1"), *[Step(worker=scope.names[0])] * (_STEPS_MAX * factor)):
+            for action in actions:
                 if lockstep.possible(action):
                     lockstep.apply(action)
                 jobs = lockstep.durable.jobs

@@ -142,7 +142,9 @@ def _is_class(node: ast.stmt, cls: type) -> bool:
 def _without_spoilers(lines: list[str], node: ast.ClassDef) -> str:
     """The text of the broken policy, without the docstrings and comments that say what is wrong."""
     kept: list[str | None] = [re.sub(r"  # .*", "", line) for line in lines]
-    for owner in (node, *[one for one in node.body if isinstance(one, ast.FunctionDef)]):
+    methods = [one for one in node.body if isinstance(one, ast.FunctionDef)]
+    owners: list[ast.ClassDef | ast.FunctionDef] = [node, *methods]
+    for owner in owners:
         doc = owner.body[0]
         if isinstance(doc, ast.Expr) and isinstance(doc.value, ast.Constant):
             assert doc.end_lineno is not None, "a parsed node has its lines"
