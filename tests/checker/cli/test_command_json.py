@@ -17,6 +17,7 @@ from failure_modes.checker.cli import run as cli_run
 from failure_modes.checker.cli import scaffold
 from failure_modes.checker.cli import seeds as cli_seeds
 from failure_modes.checker.cli import times as cli_times
+from failure_modes.checker.cli import train as cli_train
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.main import COMMANDS, main
 from failure_modes.checker.cli.output import FORMAT, Verdict
@@ -54,6 +55,7 @@ CASES: dict[str, tuple[tuple[str, ...], EXIT, Verdict | None]] = {
     "repeat": ((), EXIT.INCONCLUSIVE, Verdict.INCONCLUSIVE),
     "seeds": ((QUICKEST, "--seeds", "1"), EXIT.AS_EXPECTED, Verdict.BROKEN),
     "times": ((QUICKEST,), EXIT.AS_EXPECTED, None),
+    "train": (("check",), EXIT.NOT_AS_EXPECTED, Verdict.BROKEN),
     "new": (("FM_900", "some_name"), EXIT.AS_EXPECTED, None),
     "docs": (("--check",), EXIT.AS_EXPECTED, None),
 }
@@ -61,8 +63,9 @@ CASES: dict[str, tuple[tuple[str, ...], EXIT, Verdict | None]] = {
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No command takes long, and none writes to the project."""
+def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No command takes long, and none writes to the project or to the home of the user."""
+    monkeypatch.setattr(cli_train, "DEFAULT", str(tmp_path / "katas"))
     monkeypatch.setattr(cli_run, "_call", lambda *_: EXIT.AS_EXPECTED)
     monkeypatch.setattr(cli_matrix, "GROUPS", ())
     for compares in (cli_fidelity, cli_repeat):
