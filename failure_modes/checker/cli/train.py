@@ -46,7 +46,7 @@ def train(words: tuple[str, ...], kata: str | None, seconds: float) -> EXIT:
     next kata opens. `check` checks once; `hint` shows the next hint; `list` shows how far you are.
     """
     action, folder = _parsed(words)
-    course = Course(folder)
+    course = Course(folder, command_line("train", "ACTION", *_named(folder)))
     if action == "list":
         return _list(course)
     exercise = course.named(kata) if kata else course.current()
@@ -64,6 +64,11 @@ def _parsed(words: tuple[str, ...]) -> tuple[str | None, Path]:
     if len(rest) > 1:
         raise click.UsageError(f"one folder, after {', '.join(ACTIONS)} or nothing; got {' '.join(words)}")
     return action, Path(rest[0]).expanduser() if rest else Path.home() / DEFAULT
+
+
+def _named(folder: Path) -> tuple[str, ...]:
+    """The folder as a word of a command; none for the usual folder."""
+    return () if folder == Path.home() / DEFAULT else (shown_path(folder),)
 
 
 def _list(course: Course) -> EXIT:
@@ -114,10 +119,9 @@ def _check(course: Course, exercise: Exercise, seconds: float) -> EXIT:
 
 def _watch(course: Course, exercise: Exercise, seconds: float) -> EXIT:
     """Check the file now and each time it is saved, until every exercise is solved."""
-    click_folder = [] if course.folder == Path.home() / DEFAULT else [shown_path(course.folder)]
     show(f"katas in {shown_path(course.folder)}: {_count(course)}; how_to.md there says how they work")
-    show("each save is checked; Ctrl-C stops, and your progress is kept")
-    show(f"a hint, in another terminal: {command_line('train', 'hint', *click_folder)}")
+    show("Ctrl-C stops, and your progress is kept")
+    show(f"a hint, in another terminal: {command_line('train', 'hint', *_named(course.folder))}")
     now: Exercise | None = exercise
     while now is not None:
         show("")
@@ -142,7 +146,7 @@ def _watch_one(course: Course, exercise: Exercise, seconds: float) -> None:
         _show(course, exercise, judgement)
         if judgement.outcome is Outcome.PROVED:
             return
-        show(f"-- waiting for {shown_path(course.path_of(exercise))} to be saved")
+        show(f"-- edit {shown_path(course.path_of(exercise))}: each time it is saved, it is checked")
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

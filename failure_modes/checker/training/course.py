@@ -34,8 +34,11 @@ class NoExercise(CallerError):
 class Course:
     """A learner's folder and how far they are."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the folder; make it if it is not there. Raises NoFolder, BadProgress, OSError."""
+    def __init__(self, folder: Path, typed: str = "python -m failure_modes train ACTION") -> None:
+        """Open the folder; make it if it is not there. Raises NoFolder, BadProgress, OSError.
+
+        `typed` is the command as the learner types it, with ACTION in it, for the page on how katas work.
+        """
         self.folder = folder
         _check(folder)
         self._all = exercises()
@@ -44,7 +47,7 @@ class Course:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / progress.FILE).exists():
             progress.save(folder, self.progress)
-        write_atomically(folder / HOW_TO, how_to())
+        write_atomically(folder / HOW_TO, how_to(typed))
 
     @property
     def exercises(self) -> tuple[Exercise, ...]:
@@ -90,13 +93,14 @@ class Course:
 
     def solve(self, exercise: Exercise) -> None:
         """Note that an exercise is solved."""
-        self.progress = self.progress.solving(exercise.id)
+        self.progress = progress.load(self.folder).solving(exercise.id)
         progress.save(self.folder, self.progress)
 
     def hint(self, exercise: Exercise) -> tuple[int, str]:
         """The number and the text of the next hint; after the last one the last again."""
-        number = min(self.progress.hints.get(exercise.id, 0) + 1, len(exercise.hints))
-        self.progress = self.progress.hinting(exercise.id, number)
+        before = progress.load(self.folder)  # another command may have written it since
+        number = min(before.hints.get(exercise.id, 0) + 1, len(exercise.hints))
+        self.progress = before.hinting(exercise.id, number)
         progress.save(self.folder, self.progress)
         return number, exercise.hints[number - 1]
 

@@ -158,8 +158,7 @@ def _mend_text(exercise: Exercise) -> str:
         one.kata.story,
         f"In public: {one.kata.in_public}",
         "Below is the policy that did it. Mend it, and save the file. The rest of the queue is right. "
-        "../how_to.md says what a policy may call, and how to read a trace. "
-        "A hint: python -m failure_modes train hint",
+        "../how_to.md says how to get a hint, what a policy may call, and how to read a trace.",
     )
     return f'"""{head}\n"""\n\n{broken_source(one.mode)}'
 

@@ -5,6 +5,7 @@ The lists are made from the code, so they are never out of date.
 
 import ast
 import inspect
+import re
 
 from model.invariants import INVARIANTS
 from system import records, store
@@ -19,12 +20,12 @@ _OPENING = """\
 Each `train` command writes this file again. Your own files are never written over. To get one back as it was,
 delete it.
 
-1. `python -m failure_modes train` watches the file of the open kata. Edit the file; each save is checked.
+1. `TRAIN` watches the file of the open kata. Edit the file; each save is checked.
 2. A version that breaks is shown with the shortest list of actions that breaks it. A version that does not
    break is *proved*: every reachable state within the bounds was visited. Then the next kata opens.
-3. `python -m failure_modes train hint` shows a hint. There are three for each kata.
-4. `python -m failure_modes train check` checks once.
-5. `python -m failure_modes train list` shows how far you are.
+3. `TRAIN hint` shows a hint. There are three for each kata.
+4. `TRAIN check` checks once.
+5. `TRAIN list` shows how far you are.
 
 There are three rounds: `1_mend` (mend a broken policy), `2_name` (name the invariant that a trace breaks) and
 `3_write` (write a policy from its requirement).
@@ -47,12 +48,12 @@ each time. A method that raises an error, or that does not end, is not judged.
 """
 
 
-def how_to() -> str:
-    """The text of the page."""
+def how_to(typed: str) -> str:
+    """The text of the page. `typed` is the command as a learner types it, with ACTION in it."""
     statuses = ", ".join([one.value for one in Status])
     rules = "\n".join([f"- **{rule.id} {rule.title}**: {rule.promise}" for rule in INVARIANTS])
     parts = [
-        _OPENING,
+        re.sub("TRAIN(?: (hint|check|list))?", lambda found: _command(typed, found[1] or ""), _OPENING),
         "## The invariants\n",
         rules,
         "\n## What a policy may call\n",
@@ -69,6 +70,11 @@ def how_to() -> str:
         f"\nReasons: {', '.join([one.name for one in Reason])}.\n",
     ]
     return "\n".join(parts)
+
+
+def _command(typed: str, action: str) -> str:
+    """The command with that action; without an action it watches."""
+    return " ".join(typed.replace("ACTION", action).split()).removesuffix(" --")
 
 
 def _calls(protocol: type) -> str:

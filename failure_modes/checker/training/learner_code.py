@@ -16,6 +16,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from failure_modes.checker.support.errors import CallerError
 from system.queue import Queue
 from system.store import StoreError
 
@@ -23,7 +24,7 @@ MODULE = "learner_code_of_a_kata"
 """The name of the module that the learner's file becomes."""
 
 
-class Unusable(Exception):
+class Unusable(CallerError):
     """The learner's code cannot be judged. The message is one line for the learner."""
 
 

@@ -148,14 +148,14 @@ def test_each_save_is_checked_and_ctrl_c_keeps_the_progress(
 ) -> None:
     """The file is checked at first and at each save; a signal ends the watch with 130 and no traceback."""
     folder = tmp_path / "failure_modes_katas"
-    assert "shortest possible" in _read_to(watching, "to be saved")
+    assert "shortest possible" in _read_to(watching, "it is saved")
     _, path = _first(folder)
     text = path.read_text(encoding="utf-8")
     path.write_text("def x(:", encoding="utf-8")
-    assert "line 1: invalid syntax" in _read_to(watching, "to be saved")
+    assert "line 1: invalid syntax" in _read_to(watching, "it is saved")
     path.write_text(text.replace("key=None", "key=key").replace("del key\n", "pass\n"), encoding="utf-8")
     assert "proved: " in _read_to(watching, "== ")
-    _read_to(watching, "to be saved")
+    _read_to(watching, "it is saved")
     watching.send_signal(signal.SIGINT)
     rest, _ = watching.communicate(timeout=60)
     assert watching.returncode == 130
