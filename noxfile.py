@@ -36,8 +36,9 @@ POSTGRESQL_SCOPES = (
 )
 """In which it is proved on PostgreSQL, where a step costs more."""
 
-IN_PARALLEL = ("-n", "auto", "--dist", "worksteal")
-"""Options of pytest: one process a core, and a process that has nothing to do takes tests of another."""
+IN_PARALLEL = ("-n", "auto", "--dist", "worksteal", "--durations", "20", "--durations-min", "5")
+"""Options of pytest: one process a core; a process that has nothing to do takes tests of another; and the
+slowest tests are listed."""
 
 
 def _requirements(name: str) -> tuple[str, ...]:
@@ -47,7 +48,7 @@ def _requirements(name: str) -> tuple[str, ...]:
     project, server = PYPROJECT["project"], nox.project.dependency_groups(PYPROJECT, "server")
     extras = project["optional-dependencies"]
     more = (*extras["postgresql"], *server) if name == "postgresql" else ()
-    return (*project["dependencies"], *extras["checker"], *more)
+    return (*project["dependencies"], *extras["checker"], *extras["page"], *more)
 
 
 def _environment(session: nox.Session, name: str) -> str:
@@ -117,6 +118,12 @@ def find(session: nox.Session) -> None:
 def replay(session: nox.Session) -> None:
     """Run a kept trace again: `nox -s replay -- TRACE [--guarded]`."""
     _checker(session, "replay", *session.posargs)
+
+
+@nox.session
+def page(session: nox.Session) -> None:
+    """Traces as pages for a browser: `nox -s page -- TRACE`; or all kept traces, with an index."""
+    _checker(session, "page", *(session.posargs or ["--all"]), environment="postgresql")
 
 
 @nox.session
@@ -218,6 +225,14 @@ def bench(session: nox.Session) -> None:
 def train(session: nox.Session) -> None:
     """Katas: mend broken policies in a folder of your own; each save is judged: `nox -s train -- FOLDER`."""
     _checker(session, "train", *session.posargs, environment="postgresql")
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Mutate the code; tests must notice: `nox -s mutants -- --minutes 30 'system.policies.*'`."""
+    for tool in nox.project.dependency_groups(PYPROJECT, "mutants"):
+        session.run(_environment(session, "dev"), "-m", "pip", "install", "--quiet", tool, external=True)
+    _python(session, "-m", "tests.mutants", *session.posargs)
 
 
 @nox.session

@@ -67,6 +67,7 @@ def test_what_the_simulation_imports_leads_to_no_queue_and_no_model() -> None:
 
 
 FOREIGN = {
+    "connection.isolation_level",  # of Python's own classes
     "connection.text_factory",  # of Python's own classes
     "error.sqlite_errorcode",
     "connections._connect",  # a fault of the disk's, put in from outside

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from failure_modes.checker.experiment.catalogue import FailureMode as FailureMode
     from failure_modes.checker.experiment.catalogue import catalogue as catalogue
     from failure_modes.checker.experiment.catalogue import failure_mode as failure_mode
+    from failure_modes.checker.experiment.findings import Found as Found
     from failure_modes.checker.experiment.granularity import Granularity as Granularity
     from failure_modes.checker.experiment.scope import Scope as Scope
     from failure_modes.checker.experiment.scope import StoreKind as StoreKind
@@ -56,15 +57,25 @@ if TYPE_CHECKING:
     from failure_modes.checker.experiment.strategy import Strategy as Strategy
     from failure_modes.checker.experiment.target import DIVERGENCE as DIVERGENCE
     from failure_modes.checker.experiment.target import Target as Target
+    from failure_modes.checker.oracle.lockstep import Lockstep as Lockstep
     from failure_modes.checker.report.rendering import rendered as rendered
     from failure_modes.checker.report.summary import trace_of as trace_of
     from failure_modes.checker.search.plans import find as find
     from failure_modes.checker.search.plans import prevent as prevent
     from failure_modes.checker.search.plans import prove as prove
+    from failure_modes.checker.search.queue_machine import QueueMachine as QueueMachine
+    from failure_modes.checker.simulation.foreign import ForeignContext as ForeignContext
+    from failure_modes.checker.simulation.foreign import JobFailed as JobFailed
     from failure_modes.checker.subject.absent_policies import without as without
+    from failure_modes.checker.subject.adapter import Adapter as Adapter
+    from failure_modes.checker.subject.adapter import Claim as Claim
+    from failure_modes.checker.subject.adapter import Status as Status
+    from failure_modes.checker.subject.adapter import Topic as Topic
     from failure_modes.checker.subject.pragmas import unsynced as unsynced
     from failure_modes.checker.subject.pragmas import with_pragmas as with_pragmas
     from failure_modes.checker.traces.replay import replay as replay
+    from failure_modes.checker.traces.trace import Breaks as Breaks
+    from failure_modes.checker.traces.trace import Trace as Trace
     from failure_modes.checker.traces.trace_reader import load as load
     from failure_modes.checker.training.kata import Kata as Kata
     from model.state import Settings as Settings
@@ -74,16 +85,22 @@ if TYPE_CHECKING:
 _HOME = {
     "failure_modes.checker.experiment.bounds": "Bounds",
     "failure_modes.checker.experiment.catalogue": "AlsoBreaks Expected FailureMode catalogue failure_mode",
+    "failure_modes.checker.experiment.findings": "Found",
     "failure_modes.checker.experiment.granularity": "Granularity",
     "failure_modes.checker.experiment.scope": "Scope StoreKind guarded",
     "failure_modes.checker.experiment.strategy": "Strategy",
     "failure_modes.checker.experiment.target": "DIVERGENCE Target",
+    "failure_modes.checker.oracle.lockstep": "Lockstep",
     "failure_modes.checker.report.rendering": "rendered",
     "failure_modes.checker.report.summary": "trace_of",
     "failure_modes.checker.search.plans": "find prevent prove",
     "failure_modes.checker.subject.absent_policies": "without",
     "failure_modes.checker.subject.pragmas": "unsynced with_pragmas",
+    "failure_modes.checker.search.queue_machine": "QueueMachine",
+    "failure_modes.checker.simulation.foreign": "ForeignContext JobFailed",
+    "failure_modes.checker.subject.adapter": "Adapter Claim Status Topic",
     "failure_modes.checker.traces.replay": "replay",
+    "failure_modes.checker.traces.trace": "Breaks Trace",
     "failure_modes.checker.traces.trace_reader": "load",
     "failure_modes.checker.training.kata": "Kata",
     "model.state": "Settings",

@@ -185,3 +185,9 @@ def test_what_a_job_asked_for_was_charged_whether_or_not_the_job_has_a_key(final
     judge = invariant("INV_004").at_end
     assert judge is not None
     assert judge(charged) is None
+
+
+def test_a_condensed_history_keeps_who_gave_up_each_job() -> None:
+    """Of two jobs that were buried, both rows are kept, and of each the first."""
+    second = evolve(BURIED, job=2)
+    assert condensed((BURIED, second, BURIED, second), ()) == ((BURIED, second), ())

@@ -76,3 +76,16 @@ def test_a_time_is_judged_by_the_last_change_to_what_was_touched() -> None:
     assert outcome.rejected is None
     same, outcome = step(state, Step(worker="A"), at=1_000)
     assert (same, outcome.rejected) == (state, "the operation read a time before the last change")
+
+
+def test_a_job_that_is_held_is_due_when_its_lease_has_run_out() -> None:
+    """Until then it is not, and an execution that has ended holds nothing; each job has its own."""
+    state, _ = step(two_jobs(), Step(worker="A"))
+    [held] = state.durable.executions
+    closed = state.durable.with_job(held.job, None)
+    ends = held.lease_expires_at
+    assert [closed.is_due(held.job, at) for at in (ends - 1, ends)] == [False, True]
+    other = next(job.id for job in closed.jobs if job.id != held.job)
+    assert not closed.with_job(other, None).is_due(other, ends)
+    done = evolve(closed, executions=(evolve(held, status=Status.DONE),))
+    assert not done.is_due(held.job, ends)

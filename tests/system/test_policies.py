@@ -101,6 +101,11 @@ def test_an_external_key_is_of_the_idempotency_key_or_else_of_the_job_itself() -
     assert key(lease(1, token="")) == key(lease(1, key="k", token="")) == "job-1"
 
 
+def test_an_external_key_is_the_same_in_each_version() -> None:
+    """A charge that was made before an upgrade is recognised after it."""
+    assert ExternalKeys().key(lease(1, key="order-1")) == "job-56eea00bbcad2f0a2ca2cc13492405d7"
+
+
 def test_a_queue_with_leases_of_no_time_is_refused(queue: Queue) -> None:
     """A lease lasts a millisecond at least."""
     for wrong in (0.0, -1.0, float("nan")):

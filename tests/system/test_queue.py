@@ -318,3 +318,10 @@ def test_a_key_that_cannot_be_kept_is_not_accepted(queue: Queue, key: str, why: 
     with pytest.raises(InvalidJob, match=why):
         queue.enqueue(1, key=key)
     assert queue.store.jobs() == ()
+
+
+def test_a_job_is_enqueued_by_the_producer_unless_said_otherwise(queue: Queue) -> None:
+    """The audit row names the actor."""
+    queue.enqueue(1)
+    queue.enqueue(2, actor="import")
+    assert [row.actor for row in queue.store.audit()] == ["producer", "import"]

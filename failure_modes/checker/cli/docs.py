@@ -6,6 +6,7 @@ from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.output import output, show
 from failure_modes.checker.cli.paths import shown_path
+from failure_modes.checker.experiment.catalogue import require_checkout
 from failure_modes.checker.report.documents import documents
 from failure_modes.checker.support.atomic_files import write_atomically
 
@@ -14,6 +15,7 @@ from failure_modes.checker.support.atomic_files import write_atomically
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a document is stale.")
 def docs(*, check: bool) -> EXIT:
     """Write the generated documents: the state model, the architecture and the index of failure modes."""
+    require_checkout()
     fresh = documents()
     stale = [path for path, text in fresh.items() if not path.exists() or path.read_text() != text]
     for path in stale:

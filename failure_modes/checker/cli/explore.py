@@ -9,7 +9,8 @@ from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.explore_policies import search_policies
 from failure_modes.checker.cli.options import processes, scoped, tuned, tuning
-from failure_modes.checker.cli.output import show, warn
+from failure_modes.checker.cli.output import output, show, warn
+from failure_modes.checker.cli.saving import SAVE, check_free, saved, say_saved
 from failure_modes.checker.cli.search_output import add_search, guarded_code, run_search, run_stretches
 from failure_modes.checker.cli.settings_options import settings, ticking, with_settings
 from failure_modes.checker.experiment.scope import Scope, guarded
@@ -23,7 +24,6 @@ from failure_modes.checker.report.summary import (
     trace_of,
     unreached,
 )
-from failure_modes.checker.traces.database import save
 from failure_modes.checker.traces.replay import replay
 
 EXPLORE_EXAMPLES = 2_000
@@ -34,7 +34,7 @@ EXPLORE_EXAMPLES = 2_000
 @settings
 @click.option("--random-settings", is_flag=True, help="Draw the settings of each 25 examples from --seed.")
 @click.option("--reach-all", is_flag=True, help="Exit with 3 unless every `sometimes` property was reached.")
-@click.option("--save", "file", type=click.Path(path_type=Path), help="Write the trace of a violation here.")
+@SAVE
 @click.option(
     "--off", type=click.IntRange(1, 200), help="Instead, switch off this number of random sets of policies."
 )
@@ -47,6 +47,7 @@ def explore(
     With --off: switch off random sets of policies, and show which invariants break and which policies must be
     off for each break. With --random-settings, the settings that the options give stay as they are.
     """
+    check_free(file)
     scope = with_settings(scoped(Scope(), options), options)
     strategy = ticking(tuned(UNRESTRICTED, options), Scope(), scope)
     if off is not None:
@@ -59,16 +60,16 @@ def explore(
     else:
         result = run_search(label, scope, strategy, guarded, None, options)
     trace = trace_of(None, scope, result, "found by exploring the guarded system")
+    at = saved(trace, file) if trace else None
     if trace is not None:
-        show(rendered(replay(trace)))
+        show(rendered(replay(trace), look=output().look))
+        say_saved(at)
     show(f"explored the guarded system: {totals(result)}")
     wanted = properties(scope, random_settings=random_settings)
     show(everything_reached(wanted, result))
-    if trace is not None and file is not None:
-        save(file, trace)
     if result.statistics.interrupted:
         warn("interrupted")
     missing = unreached(wanted if reach_all else (), result)
     code = guarded_code(result, missing)
-    add_search(result, scope, trace, code, unreached=list(missing), **explored(result))
+    add_search(result, scope, trace, code, saved=at, unreached=list(missing), **explored(result))
     return code

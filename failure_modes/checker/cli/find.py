@@ -1,5 +1,6 @@
 """The command `find`: it searches the broken system, and shows the minimised trace."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -19,6 +20,15 @@ from failure_modes.checker.cli.options import (
 )
 from failure_modes.checker.cli.output import fail, output, show, warn
 from failure_modes.checker.cli.paths import check_new, command_line, shown_path
+from failure_modes.checker.cli.saving import (
+    SAVE,
+    as_code,
+    check_free,
+    only_code,
+    print_code,
+    saved,
+    say_saved,
+)
 from failure_modes.checker.cli.search_output import (
     SearchOutcome,
     add_search,
@@ -48,41 +58,59 @@ FIND_EXAMPLES = 5_000
 @settings
 @KEEP
 @WHY
+@SAVE
+@as_code
 def find(
-    mode: FailureMode, breaks: str | None, *, diverges: bool, keep_as: str | None, why: str, **options: Any
+    mode: FailureMode,
+    breaks: str | None,
+    *,
+    diverges: bool,
+    keep_as: str | None,
+    why: str,
+    file: Path | None,
+    form: str | None,
+    **options: Any,
 ) -> EXIT:
     """Search the broken system until FM breaks its invariant, and shrink the trace.
 
     With --diverges, until it differs from the model, whatever invariants break on the way.
 
-    If FM breaks more than one invariant, each has a search. --keep and --why are for the first of them,
-    unless --breaks names one.
+    If FM breaks more than one invariant, each has a search. --keep, --why and --save are for the first of
+    them, unless --breaks names one.
     """
+    only_code(form)
+    check_free(file)
     if keep_as is not None:
         check_new(mode, keep_as)
     if diverges and breaks is not None:
         raise click.UsageError("--diverges searches for no invariant; leave out --breaks")
     modes = (mode,) if diverges else modes_to_try(mode, breaks)
-    return code_of_all(find_each(modes, {**options, "diverges": diverges}, keep_as, why))
+    return code_of_all(find_each(modes, {**options, "diverges": diverges, "form": form}, keep_as, why, file))
 
 
 def find_each(
-    modes: tuple[FailureMode, ...], options: dict[str, Any], keep_as: str | None = None, why: str = ""
+    modes: tuple[FailureMode, ...],
+    options: dict[str, Any],
+    keep_as: str | None = None,
+    why: str = "",
+    file: Path | None = None,
 ) -> list[SearchOutcome]:
     """Search for the target of each. After an interruption no further search begins."""
     searched: list[SearchOutcome] = []
     for mode in modes:
         if not mode.has_fault:
             fail(f"{mode.id}: the fault in its scenario.py does not change the queue; write the fault first")
-        searched.append(_find_one(mode, keep_as, why, options))
-        keep_as, why = None, ""
+        searched.append(_find_one(mode, keep_as, why, file, options))
+        keep_as, why, file = None, "", None
         if searched[-1].interrupted:
             break
     return searched
 
 
-def _find_one(mode: FailureMode, keep_as: str | None, why: str, options: dict[str, Any]) -> SearchOutcome:
-    """Search for the target, show the result, and keep the trace if `keep_as` is a name."""
+def _find_one(
+    mode: FailureMode, keep_as: str | None, why: str, file: Path | None, options: dict[str, Any]
+) -> SearchOutcome:
+    """Search for the target, save the trace, show the result, and keep the trace if `keep_as` is a name."""
     scope = with_settings(scoped(mode.scope, options), options)
     strategy = ticking(tuned(mode.strategy, options), mode.scope, scope)
     check_store(mode, scope)
@@ -90,11 +118,14 @@ def _find_one(mode: FailureMode, keep_as: str | None, why: str, options: dict[st
     label = f"{mode.id}: searching for {f'a break of {target}' if target.invariant else target}"
     result = run_search(label, scope, strategy, mode.fault, target, options)
     trace = trace_of(mode, scope, result, why)
+    at = None
+    if trace is not None and (file or not keep_as):
+        at = saved(trace, file)
     if trace is not None and keep_as:
         keep(mode, keep_as, trace)
-    _show(mode, target, result, trace, keep_as, options)
+    _show(mode, target, result, trace, at, keep_as, options)
     if trace is not None and keep_as:
-        click.echo(f" kept: {shown_path(path_of(mode, keep_as))}", err=output().json)
+        click.echo(f" kept: {shown_path(path_of(mode, keep_as))}", err=output().json or output().quiet)
     code = EXIT.AS_EXPECTED if trace else EXIT.INCONCLUSIVE if result.stopped_early else EXIT.NOT_AS_EXPECTED
     idle = None if trace or result.stopped_early else idle_described(result)
     if idle is not None:
@@ -102,7 +133,9 @@ def _find_one(mode: FailureMode, keep_as: str | None, why: str, options: dict[st
         code = EXIT.INCONCLUSIVE
     if result.statistics.interrupted:  # the trace may not be the shortest, and other searches are missing
         code = EXIT.INCONCLUSIVE
-    add_search(result, scope, trace, code, failure_mode=mode.id, target=target.invariant or "divergence")
+    add_search(
+        result, scope, trace, code, failure_mode=mode.id, target=target.invariant or "divergence", saved=at
+    )
     return SearchOutcome(result=result, code=code)
 
 
@@ -111,13 +144,18 @@ def _show(
     target: Target,
     result: Result,
     trace: Trace | None,
+    at: Path | None,
     keep_as: str | None,
     options: dict[str, Any],
 ) -> None:
     if trace is not None:
         kept_at = shown_path(path_of(mode, keep_as)) if keep_as else None
         again = command_line("replay", kept_at) if kept_at else _again(mode, options)
-        show(rendered(replay(trace), command=again))
+        replayed = replay(trace)
+        if print_code(options["form"], replayed):
+            return
+        show(rendered(replayed, command=again, look=output().look))
+        say_saved(at)
         show(_found_line(result))
         return
     what = f"{target} did not break" if target.invariant else "the system did not diverge from the model"

@@ -11,6 +11,8 @@ COMMANDS = {
     "prove": "prove:prove",
     "replay": "replay:replay",
     "list": "listing:list_",
+    "traces": "traces:traces",
+    "page": "page:page",
     "explore": "explore:explore",
     "matrix": "matrix:matrix_",
     "fidelity": "fidelity:fidelity",
@@ -40,6 +42,7 @@ def main() -> None:
     python -m failure_modes prevent FM_001              the same search without the fault
     python -m failure_modes prove FM_001                every reachable state: the shortest break, and the fix
     python -m failure_modes replay TRACE                run a kept trace again
+    python -m failure_modes page --all                  every kept trace as a page, and an index
     python -m failure_modes explore --examples 5000     search the guarded system with every action
     python -m failure_modes matrix                      switch off each policy, and show what breaks
     python -m failure_modes train                       mend broken policies, and have them judged

@@ -5,6 +5,9 @@ are on standard error in both forms, and in the object.
 """
 
 import json
+import os
+import shutil
+import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, NoReturn
@@ -12,6 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from failure_modes.checker.cli.exits import EXIT
+from failure_modes.checker.report.table import Look
 from failure_modes.checker.support import interrupts
 
 FORMAT = 2
@@ -43,7 +47,18 @@ class Output:
     def show(self, text: str) -> None:
         """Print a line or more for people."""
         if not self.json and not self.quiet:
-            click.echo(text)
+            click.echo(text, color=self.look.color or None)
+
+    @property
+    def look(self) -> Look:
+        """How text is printed: on a terminal in colours, and as wide as the terminal.
+
+        NO_COLOR takes the colours away, and FORCE_COLOR gives them to a file, too.
+        """
+        terminal = sys.stdout.isatty()
+        color = bool(os.environ.get("FORCE_COLOR")) or (terminal and os.environ.get("TERM") != "dumb")
+        width = shutil.get_terminal_size().columns if terminal else None
+        return Look(width=width, color=color and not os.environ.get("NO_COLOR"))
 
     def warn(self, message: str) -> None:
         """Print a message on standard error, in one line."""

@@ -7,7 +7,8 @@ import click
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import BREAKS, Mode, check_store, modes_to_try, scoped, tuned, tuning
-from failure_modes.checker.cli.output import fail, show
+from failure_modes.checker.cli.output import fail, output, show
+from failure_modes.checker.cli.saving import saved, say_saved
 from failure_modes.checker.cli.search_output import (
     SearchOutcome,
     add_search,
@@ -60,16 +61,18 @@ def _try_one(mode: FailureMode, options: dict[str, Any]) -> SearchOutcome:
     result = run_search(label, scope, strategy, mode.control, None, options)
     trace = trace_of(None, scope, result, "")
     missing = unreached(mode.expected.must_reach, result)
+    at = saved(trace, None) if trace else None
     _show(mode, result, trace)
+    say_saved(at)
     code = guarded_code(result, missing)
     values = {"failure_mode": mode.id, "target": None, "unreached": list(missing)}
-    add_search(result, scope, trace, code, **values)
+    add_search(result, scope, trace, code, saved=at, **values)
     return SearchOutcome(result=result, code=code)
 
 
 def _show(mode: FailureMode, result: Result, trace: Trace | None) -> None:
     if trace is not None:
-        show(rendered(replay(trace, control=mode.control)))
+        show(rendered(replay(trace, control=mode.control), look=output().look))
         return
     without = f", {mode.control_note}" if mode.control_note else ""
     show(f"{mode.id} {mode.title}{without}: prevented by {mode.policy}; {totals(result)}")

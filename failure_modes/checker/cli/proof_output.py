@@ -86,7 +86,7 @@ def _show_broken(mode: FailureMode, scope: Scope, answer: ProofResult, keep_as: 
         show(f" the broken system: {mode.breaks} {result}: {_counts(answer)}")
         return
     again = command_line("replay", shown_path(path_of(mode, keep_as))) if keep_as else None
-    show(rendered(replay(trace), command=again, shortest=True))
+    show(rendered(replay(trace), command=again, shortest=True, look=output().look))
     steps = steps_described(len(answer.actions))
     show(f" no trace with fewer than {steps} breaks {mode.breaks}: {_counts(answer)}")
 
@@ -95,7 +95,7 @@ def _show_held(mode: FailureMode | None, scope: Scope, answer: ProofResult) -> N
     trace = trace_of(None, scope, answer, "")
     if trace is not None:
         control = mode.control if mode else guarded
-        show(rendered(replay(trace, control=control), shortest=True))
+        show(rendered(replay(trace, control=control), shortest=True, look=output().look))
         show(f" {_control(mode)} breaks: {_counts(answer)}")
     elif answer.complete:
         without = f"{mode.control_note}: " if mode and mode.control_note else ""

@@ -1,5 +1,6 @@
 """The command `replay`: kept traces, run again."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -10,13 +11,17 @@ from failure_modes.checker.cli.exits import EXIT, worst
 from failure_modes.checker.cli.options import STORE
 from failure_modes.checker.cli.output import Verdict, output, show, warn
 from failure_modes.checker.cli.paths import command_line, shown_path
+from failure_modes.checker.cli.saving import as_code, only_code, print_code
 from failure_modes.checker.experiment.catalogue import UnknownFailureMode, catalogue, failure_mode
 from failure_modes.checker.experiment.scope import Granularity, StoreKind
+from failure_modes.checker.oracle.describe import steps_described
 from failure_modes.checker.report.rendering import rendered
+from failure_modes.checker.report.table import styled
 from failure_modes.checker.subject.worlds import world_of
 from failure_modes.checker.support import interrupts
 from failure_modes.checker.support.errors import NotInstalled
 from failure_modes.checker.traces.database import kept
+from failure_modes.checker.traces.debugging import Debugger, LeftRun
 from failure_modes.checker.traces.replay import Replayed
 from failure_modes.checker.traces.replay import replay as run_again
 from failure_modes.checker.traces.trace import Trace, TraceError
@@ -30,70 +35,156 @@ class How:
     guarded: bool
     real: bool = False
     store: StoreKind | None = None
+    sql: bool = False
+    """True if the statements of each step are shown."""
+    form: str | None = None
+    """The form in which a trace is printed as code; None for text."""
+    until: int | None = None
+    """The step before which the run ends, or stops in a debugger."""
+    pdb: bool = False
 
     @property
     def options(self) -> tuple[str, ...]:
         """The options that say the same."""
         store = ["--store", str(self.store)] if self.store else []
-        return (*["--guarded"] * self.guarded, *["--real"] * self.real, *store)
+        flags = [*["--guarded"] * self.guarded, *["--real"] * self.real, *["--sql"] * self.sql]
+        flags += ["--until", str(self.until)] if self.until and not self.pdb else []
+        return (*flags, *store)
 
 
 @command("replay")
 @click.argument("paths", metavar="[TRACE]...", type=click.Path(path_type=Path), nargs=-1)
 @click.option("--guarded", "on_guarded", is_flag=True, help="On the guarded system: nothing may break.")
 @click.option("--real", is_flag=True, help="With real processes, which a crash kills by SIGKILL.")
+@click.option("--sql", is_flag=True, help="Show the statements of each step.")
+@click.option("--until", type=click.IntRange(1), metavar="STEP", help="Run the steps before this one only.")
+@click.option("--pdb", is_flag=True, help="With --until: stop there in pdb, inside the system's code.")
 @STORE
-def replay(paths: tuple[Path, ...], *, on_guarded: bool, real: bool, store: str | None) -> EXIT:
+@as_code
+def replay(
+    paths: tuple[Path, ...],
+    *,
+    on_guarded: bool,
+    real: bool,
+    sql: bool,
+    store: str | None,
+    form: str | None,
+    until: int | None,
+    pdb: bool,
+) -> EXIT:
     """Run kept traces again: each must break the same invariant, or diverge, at the same step.
 
-    Without TRACE: every kept trace of every failure mode, one line each.
+    Without TRACE: every kept trace of every failure mode. Of several traces each has a line; those that
+    are not as expected are shown whole, too.
     """
-    how = How(guarded=on_guarded, real=real, store=StoreKind(store) if store else None)
-    return worst([_replay_one(path, how) for path in paths]) if paths else _replay_all(how)
+    if form is not None and not paths:
+        raise click.UsageError(f"--{form} is for one TRACE or more")
+    if sql and real:
+        raise click.UsageError("--sql shows what virtual processes do: leave out --real")
+    if until is not None and (len(paths) != 1 or real or form is not None):
+        raise click.UsageError("--until is for one TRACE, and not for --real, --pytest or --python")
+    if pdb and (until is None or output().json):
+        raise click.UsageError("--pdb needs --until STEP, and cannot be used with --json")
+    only_code(form)
+    how = How(
+        guarded=on_guarded,
+        real=real,
+        sql=sql,
+        store=StoreKind(store) if store else None,
+        form=form,
+        until=until,
+        pdb=pdb,
+    )
+    if not paths:
+        return _replay_each(_all_kept(how), how, "kept trace")
+    traces = [(path, _loaded(path, how)) for path in paths]
+    if len(traces) > 1 and form is None:
+        return _replay_each(traces, how, "trace")
+    return worst([_replay_one(path, trace, how) for path, trace in traces])
 
 
-def _replay_one(path: Path, how: How) -> EXIT:
-    """Replay one trace, and show it. Raises KeyboardInterrupt."""
-    interrupts.check()
+def _loaded(path: Path, how: How) -> Trace:
+    """The trace of a file, on the store of the options. Raises TraceError, click.UsageError."""
     trace = load(path)
     if how.store is not None:
         trace = evolve(trace, scope=evolve(trace.scope, store=how.store))
     if how.real and trace.scope.store is not StoreKind.SQLITE:
         raise click.UsageError("--real is for the store sqlite")
     if trace.failure_mode is not None:
-        _check_known(path, trace.failure_mode)
-    replayed = replay_and_add(path, trace, on_guarded=how.guarded, real=how.real)
-    show(rendered(replayed, command=command_line("replay", shown_path(path), *how.options)))
+        check_known(path, trace.failure_mode)
+    return trace
+
+
+def _replay_one(path: Path, trace: Trace, how: How) -> EXIT:
+    """Replay one trace, and show it. Raises KeyboardInterrupt."""
+    interrupts.check()
+    if how.until is not None and how.until > len(trace.actions):
+        raise click.UsageError(f"--until {how.until}: the trace has {steps_described(len(trace.actions))}")
+    try:
+        replayed = replay_and_add(
+            path,
+            trace,
+            on_guarded=how.guarded,
+            real=how.real,
+            until=how.until,
+            debugger=Debugger() if how.pdb else None,
+        )
+    except LeftRun:
+        show(f"left before the end of step {how.until}")
+        return EXIT.AS_EXPECTED
+    print_code(how.form, replayed)
+    show(_text(path, replayed, how))
     if not replayed.as_expected:
         show(f" not as expected: {wanted(trace, replayed)}")
     return code_of_replay(replayed)
 
 
-def _replay_all(how: How) -> EXIT:
-    """Show every kept trace that can be run so, in a line each, and how many were as expected."""
-    codes: list[EXIT] = []
+def _text(path: Path, replayed: Replayed, how: How) -> str:
+    again = command_line("replay", shown_path(path), *how.options)
+    return rendered(replayed, command=again, sql=how.sql, look=output().look)
+
+
+def _all_kept(how: How) -> Iterator[tuple[Path, Trace]]:
+    """Every kept trace that can be run so."""
     for mode in catalogue():
         for path, trace in kept(mode):
-            interrupts.check()
             moved = moved_to(trace, how.store)
             at_server = (how.store or trace.scope.store) is not StoreKind.SQLITE
             if moved is None or (how.store and how.store in mode.not_on) or (how.real and at_server):
                 continue
-            codes.append(_replay_in_a_line(path, moved, how))
+            yield path, moved
+
+
+def _replay_each(traces: Iterable[tuple[Path, Trace]], how: How, noun: str) -> EXIT:
+    """Show each trace in a line, those that are not as expected also whole, and how many were as expected.
+
+    `noun` names a trace in the last line.
+    """
+    codes: list[EXIT] = []
+    for path, trace in traces:
+        interrupts.check()
+        codes.append(_replay_in_a_line(path, trace, how))
     right = codes.count(EXIT.AS_EXPECTED)
     on = "the guarded system" if how.guarded else "the broken systems"
-    show(f"{len(codes)} kept traces on {on}: {right} as expected")
+    style = "held" if right == len(codes) else "broken"
+    show(
+        styled(
+            f"{len(codes)} {noun}{'s' * (len(codes) != 1)} on {on}: {right} as expected", style, output().look
+        )
+    )
     return worst(codes)
 
 
 def _replay_in_a_line(path: Path, trace: Trace, how: How) -> EXIT:
-    name = f"{trace.failure_mode} {path.stem}"
+    name = f"{trace.failure_mode or 'guarded'} {path.stem}"
     try:
         replayed = replay_and_add(path, trace, on_guarded=how.guarded, real=how.real)
     except NotInstalled as error:
         warn(f"error: {name}: {error}")
         return EXIT.INCONCLUSIVE
     show(f"{name}: {ended(trace, replayed)}")
+    if not replayed.as_expected:
+        show(_text(path, replayed, how))
     return code_of_replay(replayed)
 
 
@@ -106,14 +197,22 @@ def moved_to(trace: Trace, store: StoreKind | None) -> Trace | None:
     return evolve(trace, scope=evolve(trace.scope, store=store))
 
 
-def replay_and_add(path: Path, trace: Trace, *, on_guarded: bool, real: bool = False) -> Replayed:
-    """Replay a trace, and add the result to the output."""
+def replay_and_add(
+    path: Path,
+    trace: Trace,
+    *,
+    on_guarded: bool,
+    real: bool = False,
+    until: int | None = None,
+    debugger: Debugger | None = None,
+) -> Replayed:
+    """Replay a trace, or the steps before `until`, and add the result to the output. Raises LeftRun."""
     if real:
         from failure_modes.checker.real.real import real_world_of
 
         replayed = run_again(trace, guarded=on_guarded, world=real_world_of)
     else:
-        replayed = run_again(trace, guarded=on_guarded, world=world_of)
+        replayed = run_again(trace, guarded=on_guarded, world=world_of, until=until, debugger=debugger)
     finding = replayed.finding
     output().add(
         _verdict(replayed),
@@ -164,7 +263,8 @@ def wanted(trace: Trace, replayed: Replayed) -> str:
     return f"the trace should {expected}{alone * (_verdict(replayed) is Verdict.DIVERGED)}{skipped}"
 
 
-def _check_known(path: Path, mode_id: str) -> None:
+def check_known(path: Path, mode_id: str) -> None:
+    """Raise TraceError if there is no such failure mode."""
     try:
         failure_mode(mode_id)
     except UnknownFailureMode as error:

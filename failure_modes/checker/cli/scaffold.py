@@ -4,7 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
-from failure_modes.checker.experiment.catalogue import FOLDER
+from failure_modes.checker.experiment.catalogue import FOLDER, require_checkout
 from failure_modes.checker.support.errors import CallerError
 
 TEMPLATE = FOLDER / "template"
@@ -16,7 +16,8 @@ class NotLaidOut(CallerError):
 
 
 def lay_out(number: str, name: str, *, folder: Path = FOLDER) -> Path:
-    """Make the folder `FM_XXX_name`, atomically, and return it. Raises NotLaidOut."""
+    """Make the folder `FM_XXX_name`, atomically, and return it. Raises NotLaidOut, NotACheckout."""
+    require_checkout()
     wanted = re.fullmatch(r"(?:FM_?)?([0-9]{1,3})", number, re.IGNORECASE)
     if not wanted or not int(wanted.group(1)):
         raise NotLaidOut(f"{number!r} is not the number of a failure mode; write it as FM_015, fm15 or 15")

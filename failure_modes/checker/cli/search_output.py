@@ -1,5 +1,6 @@
 """Common functions of the commands that search: the search, its exit code and its output."""
 
+from pathlib import Path
 from typing import Any
 
 from attrs import frozen
@@ -7,6 +8,7 @@ from attrs import frozen
 from failure_modes.checker.campaigns.stretches import run_in_stretches
 from failure_modes.checker.cli.exits import EXIT, code_of_finding, worst
 from failure_modes.checker.cli.output import Verdict, output, warn
+from failure_modes.checker.cli.paths import shown_path
 from failure_modes.checker.cli.settings_options import with_settings
 from failure_modes.checker.experiment.findings import Finding
 from failure_modes.checker.experiment.scope import Fault, Scope, guarded
@@ -67,12 +69,15 @@ def _search(
     )
 
 
-def add_search(result: Result, scope: Scope, trace: Trace | None, code: EXIT, **values: Any) -> None:
-    """Add the result of a search to the output."""
+def add_search(
+    result: Result, scope: Scope, trace: Trace | None, code: EXIT, *, saved: Path | None, **values: Any
+) -> None:
+    """Add the result of a search to the output. `saved` is the file of its trace."""
     verdict = verdict_of(result.finding)
     if verdict is Verdict.HELD and (code is EXIT.INCONCLUSIVE or result.stopped_early):
         verdict = Verdict.INCONCLUSIVE
-    output().add(verdict, **values, store=scope.store.value, **as_json(result, trace))
+    path = None if saved is None else shown_path(saved)
+    output().add(verdict, **values, store=scope.store.value, **as_json(result, trace), saved=path)
 
 
 def verdict_of(finding: Finding | None) -> Verdict:

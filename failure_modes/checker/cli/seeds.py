@@ -8,7 +8,7 @@ from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import Mode
 from failure_modes.checker.cli.output import Verdict, interrupted, output, show
-from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
+from failure_modes.checker.experiment.catalogue import FailureMode, catalogue, require_checkout
 from failure_modes.checker.report.progress import ProgressLines
 
 SEEDS_MIN = 10
@@ -28,6 +28,7 @@ def seeds_(modes: tuple[FailureMode, ...], seeds: int | None) -> EXIT:
     Without FM: all failure modes. As expected if each search finds the break, and ends at a trace of the
     shortest length.
     """
+    require_checkout()
     chosen = modes or catalogue()
     known = {mode.id: measurements_of(mode) for mode in chosen}
     lines, right = ProgressLines("seeds"), True

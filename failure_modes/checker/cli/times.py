@@ -12,7 +12,7 @@ from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import Mode
 from failure_modes.checker.cli.output import interrupted, output, show
-from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
+from failure_modes.checker.experiment.catalogue import FailureMode, catalogue, require_checkout
 from failure_modes.checker.support.child_processes import popen
 from failure_modes.checker.support.interrupts import CHECK_EVERY_SECONDS, check
 from system.clock import Stopwatch
@@ -29,6 +29,7 @@ def times(modes: tuple[FailureMode, ...]) -> EXIT:
     Without FM: all failure modes. Do not use the machine meanwhile. As expected if each run ends as expected
     in less than 30 s.
     """
+    require_checkout()
     wanted, right = modes or catalogue(), True
     known = {mode.id: measurements_of(mode) for mode in wanted}
     for done, mode in enumerate(wanted):

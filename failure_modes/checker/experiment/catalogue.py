@@ -28,6 +28,10 @@ class UnknownFailureMode(CallerError):
     """No failure mode has that name."""
 
 
+class NotACheckout(CallerError):
+    """The command would change the project's own files, and they are those of an installed package."""
+
+
 class BadScenario(ScenarioError):
     """A `scenario.py` cannot be used. The message has its path, the line and the reason."""
 
@@ -161,6 +165,16 @@ def _check(mode: FailureMode) -> None:
         raise ValueError(
             f"tick_seconds is {mode.strategy.tick_seconds} in the strategy, and {mode.bounds.tick_seconds} "
             "in the bounds; a search and its proof must use the same ticks"
+        )
+
+
+def require_checkout() -> None:
+    """Raises NotACheckout if the failure modes belong to an installed package: nothing is written there."""
+    root = Path(__file__).parents[3]
+    if not (root / "pyproject.toml").exists():
+        raise NotACheckout(
+            f"this command writes to the project's own files, and {root} is an installed package; "
+            "run the command in a checkout of the project"
         )
 
 

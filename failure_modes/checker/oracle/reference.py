@@ -9,9 +9,9 @@ from failure_modes.checker.experiment.scope import Granularity, Scope
 from failure_modes.checker.oracle.describe import answers_differ, counts_differ, difference, events_differ
 from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.oracle.system_side import SystemStep
-from failure_modes.checker.simulation.stepping import PausePoint
+from failure_modes.checker.simulation.stepping import CALL, PausePoint
 from model.answers import Answer, Counts, answer, count
-from model.events import Event, Operation, Outcome
+from model.events import Environment, Event, Operation, Outcome
 from model.state import Phase, State, Worker, initial
 from model.step import step
 
@@ -30,7 +30,9 @@ class Reference:
         """Take the operation that took effect. None if nothing took effect, or the system has diverged."""
         if self.state is None or done.operation is None:
             return None
-        self.state, outcome = step(self.state, done.operation, at=done.read_at, visibility=done.visibility)
+        state, outcome = step(self.state, done.operation, at=done.read_at, visibility=done.visibility)
+        assert isinstance(state, State), "the model has a state after each step"
+        self.state = state
         return outcome
 
     def answer(self, outcome: Outcome | None) -> Answer | None:
@@ -60,6 +62,12 @@ class Reference:
             return events_differ(expected, record.events)
         if record.after != self.state.durable:
             return difference(self.state.durable, record.after)
+        if record.moved.ran == CALL and record.model is not None:
+            label = (
+                Environment.RECOGNISE if record.after.charges == record.before.charges else Environment.CHARGE
+            )
+            if record.model.operation is not label:
+                return str(record.model.operation), label
         for answers in record.answers:
             if answers.system != answers.model:
                 return answers_differ(answers.model, answers.system)

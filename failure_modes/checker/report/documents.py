@@ -8,7 +8,6 @@ from failure_modes.checker.experiment.scope import StoreKind
 from failure_modes.checker.oracle.describe import steps_described
 from failure_modes.checker.report.architecture import architecture
 from failure_modes.checker.report.links import names_failure_modes, with_links
-from failure_modes.checker.traces.database import kept
 from model.invariants import INVARIANTS, Invariant, invariant
 from model.state import JobState, Status
 from model.transitions import EXECUTION, JOB, By, Transition, why_not, why_not_job
@@ -206,7 +205,8 @@ def _index() -> str:
             "",
             "## Kept traces",
             "",
-            *[line for mode in modes for line in _traces(mode)],
+            "`python -m failure_modes traces` lists them, and `python -m failure_modes page --all` draws",
+            "them. No document has them, so two branches that each keep a trace merge without a conflict.",
             "",
         ]
     )
@@ -263,12 +263,3 @@ def _numbers(mode: FailureMode, known: Measurements) -> tuple[str, ...]:
         f"{mode.expected.states:,}",
         f"{mode.bounds.description}; {mode.scope.description}",
     )
-
-
-def _traces(mode: FailureMode) -> list[str]:
-    folder = f"../failure_modes/{mode.folder.name}/traces"
-    return [
-        f"- {mode.id}, [{path.stem}]({folder}/{path.name}): "
-        f"{steps_described(len(trace.actions))}. {trace.why}"
-        for path, trace in kept(mode)
-    ]

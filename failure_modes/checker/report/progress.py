@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from failure_modes.checker.oracle.describe import steps_described
 from failure_modes.checker.proof.proof import Counts
 from failure_modes.checker.proof.proving import Report as ProofReport
 from failure_modes.checker.search.machine import Progress as Report
@@ -33,7 +34,7 @@ def shown(label: str, examples: int) -> Iterator[Report]:
         task = progress.add_task(label, total=examples, detail="")
 
         def report(statistics: SearchStatistics) -> None:
-            phase = label if statistics.seconds_to_first is None else "found a break, shrinking"
+            phase = label if statistics.seconds_to_first is None else _shrinking(statistics)
             detail = f"{statistics.steps:,} steps"
             progress.update(task, completed=statistics.examples, description=phase, detail=detail)
 
@@ -65,6 +66,13 @@ def _progress_text(counts: Counts, depth: int, seconds: float) -> str:
         f"{counts.states:,} states, {counts.frontier:,} left at depth {depth}, "
         f"{counts.transitions:,} transitions, {rate:,.0f}/s"
     )
+
+
+def _shrinking(statistics: SearchStatistics) -> str:
+    """How far the shrinking of a finding has come."""
+    found = statistics.shortest
+    length = "" if found is None else f": {steps_described(len(found.actions))} so far"
+    return f"found a break, shrinking{length}"
 
 
 class ProgressLines:
@@ -108,7 +116,7 @@ class _Plain:
         self._lines.say(lambda: self._progress_text(statistics))
 
     def _progress_text(self, statistics: SearchStatistics) -> str:
-        phase = "" if statistics.seconds_to_first is None else ", found a break, shrinking"
+        phase = "" if statistics.seconds_to_first is None else f", {_shrinking(statistics)}"
         done = (
             f"{statistics.examples:,} examples tried ({self._examples:,} wanted), {statistics.steps:,} steps"
         )

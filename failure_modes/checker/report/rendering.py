@@ -2,8 +2,10 @@
 
 It shows only changes, with the model and the system side by side. `>` marks the first bad step, and `~` the
 first step at which the system differs from the model, if that is another one. The last line is a command that
-replays the trace.
+replays the trace. On a terminal the text has colours, and fits the width (`table.py`).
 """
+
+from attrs import evolve
 
 from failure_modes.checker.experiment.findings import Finding
 from failure_modes.checker.experiment.scope import Scope
@@ -16,89 +18,120 @@ from failure_modes.checker.oracle.describe import (
 )
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.oracle.records import Record
+from failure_modes.checker.report.statements import statement_of
+from failure_modes.checker.report.table import PLAIN, Line, Look, paragraph, styled, table_text
 from failure_modes.checker.simulation.stepping import CALL
+from failure_modes.checker.traces.recording import RecordedStep
 from failure_modes.checker.traces.replay import Replayed
-from model.actions import Crash, Enqueue, PowerLoss, Reconcile, Tick, actor_of
+from model.actions import Crash, Enqueue, Fail, PowerLoss, Reconcile, Tick, actor_of
 from model.invariants import invariant
 
 _COLUMNS = ("", "step", "time", "action", "worker", "model", "system", "changed")
+_RIGHT = frozenset([1, 2])
+_NARROW = 100
+"""A table that is narrower than this has the worker in the column of the action."""
 
 
-def rendered(replayed: Replayed, *, command: str | None = None, shortest: bool = False) -> str:
-    """The text of a replay. `command` is the last line; `shortest` is true if that was proved."""
+def rendered(
+    replayed: Replayed,
+    *,
+    command: str | None = None,
+    shortest: bool = False,
+    sql: bool = False,
+    look: Look = PLAIN,
+) -> str:
+    """The text of a replay. `command` is the last line; `shortest` is true if that was proved.
+
+    `sql`: the statements of each step stand below it.
+    """
     mode, run, finding = replayed.mode, replayed.run, replayed.finding
     name = f"{mode.id} {mode.title}" if mode else "the guarded system"
-    lines = [
-        headline(f"{name}, guarded" if replayed.guarded and mode else name, finding, run, shortest=shortest)
-    ]
+    full_name = f"{name}, guarded" if replayed.guarded and mode else name
+    lines = [headline(full_name, finding, run, shortest=shortest, look=look)]
     usual = mode.scope if mode else Scope()
     if run.scope.description != usual.description:
-        lines.append(f" scope: {run.scope.description}")
-    lines.append(table(run, finding))
+        lines.append(paragraph(f" scope: {run.scope.description}", look))
+    lines.append(table(replayed, sql=sql, look=look))
     if finding is not None:
-        lines.append(verdict(finding, run, None if replayed.guarded or mode is None else mode.policy))
+        policy = None if replayed.guarded or mode is None else mode.policy
+        lines += _verdict(finding, run, policy, look)
     else:
-        lines += noted(None, run)
+        lines += [paragraph(line, look) for line in noted(None, run)]
     if command:
         lines.append(f" replay: {command}")
     return "\n".join(lines)
 
 
-def headline(name: str, finding: Finding | None, lockstep: Lockstep, *, shortest: bool = False) -> str:
-    """The system of a run and its result, in one line."""
+def headline(
+    name: str, finding: Finding | None, lockstep: Lockstep, *, shortest: bool = False, look: Look = PLAIN
+) -> str:
+    """The system of a run and its result, in one line if that fits."""
     count = len(lockstep.ledger.actions)
     scope = f"{lockstep.scope.store} · {lockstep.scope.granularity} · {steps_described(count)}"
     if shortest:
         scope += ", shortest possible"
-    if lockstep.judge.off_target is not None:
-        return (
-            f"{name} breaks {lockstep.judge.off_target} first, and not {lockstep.judge.target}      {scope}"
-        )
-    if finding is None and lockstep.judge.diverged is not None:
-        return f"{name} diverges from the model, and does not break {lockstep.judge.target}      {scope}"
+    said, style = _result(name, finding, lockstep)
+    if look.width is not None and len(said) + 6 + len(scope) > look.width:
+        lines = paragraph(said, look, indent="  ").splitlines()
+        return "\n".join([*[styled(line, style, look) for line in lines], f" {scope}"])
+    return f"{styled(said, style, look)}      {scope}"
+
+
+def _result(name: str, finding: Finding | None, lockstep: Lockstep) -> tuple[str, str]:
+    """What came of a run, and the style of that."""
+    judge = lockstep.judge
+    if judge.off_target is not None:
+        return f"{name} breaks {judge.off_target} first, and not {judge.target}", "broken"
+    if finding is None and judge.diverged is not None:
+        return f"{name} diverges from the model, and does not break {judge.target}", "diverged"
     if finding is None:
-        return f"{name}: holds      {scope}"
+        return f"{name}: holds", "held"
     if finding.invariant is None:
-        return f"{name} diverges from the model      {scope}"
-    return f"{name} breaks {finding.invariant} ({invariant(finding.invariant).title})      {scope}"
+        return f"{name} diverges from the model", "diverged"
+    return f"{name} breaks {finding.invariant} ({invariant(finding.invariant).title})", "broken"
 
 
-def table(lockstep: Lockstep, finding: Finding | None) -> str:
+def table(replayed: Replayed, *, sql: bool = False, look: Look = PLAIN) -> str:
     """The run, one line for each step. The liveness run is shown only if a finding is in it."""
+    run, finding = replayed.run, replayed.finding
     ended_badly = finding is not None and finding.step is None
-    to_end = _shows_recovery(lockstep, finding)
-    shown = [record for record in lockstep.ledger.records if to_end or not record.recovering]
-    rows: list[tuple[str, ...]] = [_COLUMNS]
-    for number, record in enumerate(shown, start=1):
+    to_end = shows_recovery(replayed)
+    shown = [step for step in replayed.steps if to_end or not step.record.recovering]
+    lines = [Line(cells=_COLUMNS, style="head")]
+    for number, step in enumerate(shown, start=1):
         bad = finding is not None and (finding.step == number or (ended_badly and number == len(shown)))
-        differs = number == lockstep.judge.diverged_record
-        rows.append(_row(number, record, mark=">" if bad else "~" if differs else " "))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
-    return "\n".join([_line(row, widths) for row in rows])
+        differs = number == run.judge.diverged_record
+        mark = ">" if bad else "~" if differs else " "
+        lines.append(
+            Line(
+                cells=_row(number, step.record, mark=mark),
+                style=_style(step.record, finding, bad=bad, differs=differs),
+                below=_statements(step) if sql else (),
+            )
+        )
+    if look.width is not None and look.width < _NARROW:
+        lines = [evolve(line, cells=_narrow(line.cells)) for line in lines]
+    return table_text(lines, look, right=_RIGHT, joined=1)
 
 
 def shows_recovery(replayed: Replayed) -> bool:
     """True if something was found in the liveness run: then a reader sees it."""
-    return _shows_recovery(replayed.run, replayed.finding)
-
-
-def _shows_recovery(lockstep: Lockstep, finding: Finding | None) -> bool:
-    diverged = lockstep.judge.diverged
+    finding, diverged = replayed.finding, replayed.run.judge.diverged
     if finding is not None:
         return finding.step is None
     return diverged is not None and diverged.step is None
 
 
-def verdict(finding: Finding, lockstep: Lockstep, policy: str | None) -> str:
+def _verdict(finding: Finding, lockstep: Lockstep, policy: str | None, look: Look) -> list[str]:
     """The expected and the actual result, and the policy that is missing."""
     lines = []
     if finding.expected:
-        lines.append(f" expected: {finding.expected}")
-    lines.append(f" got: {finding.got}")
-    lines += noted(finding, lockstep)
+        lines.append(paragraph(f" expected: {finding.expected}", look))
+    lines.append(styled(paragraph(f" got: {finding.got}", look), "broken", look))
+    lines += [paragraph(line, look) for line in noted(finding, lockstep)]
     if policy:
-        lines.append(f" policy missing: {policy}")
-    return "\n".join(lines)
+        lines.append(paragraph(f" policy missing: {policy}", look))
+    return lines
 
 
 def noted(finding: Finding | None, lockstep: Lockstep) -> list[str]:
@@ -112,6 +145,14 @@ def noted(finding: Finding | None, lockstep: Lockstep) -> list[str]:
         where = f"step {tolerated.step}" if tolerated.step else "the end"
         lines.append(f" tolerated: {tolerated.invariant} broke at {where}: {tolerated.got}")
     return lines
+
+
+def _style(record: Record, finding: Finding | None, *, bad: bool, differs: bool) -> str:
+    if bad and finding is not None:
+        return "broken" if finding.invariant else "diverged"
+    if differs:
+        return "diverged"
+    return "danger" if isinstance(record.action, Crash | PowerLoss | Fail) else ""
 
 
 def _row(number: int, record: Record, *, mark: str) -> tuple[str, ...]:
@@ -128,6 +169,24 @@ def _row(number: int, record: Record, *, mark: str) -> tuple[str, ...]:
     )
 
 
+def _narrow(cells: tuple[str, ...]) -> tuple[str, ...]:
+    """The cells of a narrow table: the worker beside its action, and `same` where the model says the same."""
+    mark, step, time, action, worker, model, system, changed = cells
+    if cells != _COLUMNS:
+        action = action if worker == "-" else f"{action} {worker}"
+        model = "same" if model == system and len(model) > len("same") else model
+    return mark, step, time, action, model, system, changed
+
+
+def _statements(step: RecordedStep) -> tuple[str, ...]:
+    """The statements of a step, each with its result."""
+    found = []
+    for statement in [statement_of(ran) for ran in step.statements]:
+        result = statement.error or statement.result
+        found.append(f"          {statement.text}{f'  -> {result}' if result else ''}")
+    return tuple(found)
+
+
 def system_described(record: Record) -> str:
     """Describe what the system did in a step."""
     if isinstance(record.action, Tick | Crash | PowerLoss):
@@ -139,12 +198,3 @@ def system_described(record: Record) -> str:
     if record.committed:
         return describe(record.events)
     return record.statement or "runs on"
-
-
-def _line(row: tuple[str, ...], widths: list[int]) -> str:
-    right_aligned = (1, 2)
-    cells = [
-        cell.rjust(width) if column in right_aligned else cell.ljust(width)
-        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-    ]
-    return "  ".join([cells[0] + cells[1], *cells[2:]]).rstrip()

@@ -30,6 +30,7 @@ class ProcessBoundaries:
         self.log = ProcessLog(name, refuse)
         self.transaction = TransactionRecord()
         self.step = StepRecord()
+        self._debugger: Callable[[], bool] | None = None
         self._world = world
         self._every_statement = world.granularity is Granularity.STATEMENT
         self._layout = world.subject.layout if world.restorable else None
@@ -68,6 +69,10 @@ class ProcessBoundaries:
         self.at = at
         self.transaction.report(read_at)
 
+    def debug(self, debugger: Callable[[], bool]) -> None:
+        """Call this where the process next moves on, and again until it returns True."""
+        self._debugger = debugger
+
     # Reports of the program and of its connection.
 
     def pause(self, at: PausePoint) -> Intent:
@@ -78,6 +83,7 @@ class ProcessBoundaries:
         if intent is None:
             self.at = at
             self._world.hub.switch()
+            self._debug()
             intent = self._intent
             assert intent is not None, "a process is resumed with an intent"
             self.log.append(intent)
@@ -88,7 +94,12 @@ class ProcessBoundaries:
         if self._every_statement or (at is PausePoint.BEGIN and not self.transaction.expected):
             self.pause(at)
         if at is not PausePoint.COMMITTED:
+            self._debug()
             self.step.reach(statement)
+
+    def _debug(self) -> None:
+        if self._debugger is not None and self._debugger():
+            self._debugger = None
 
     def record(self, ran: StatementResult) -> None:
         """Write the result of a statement to the log."""

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
+from failure_modes.checker.experiment.catalogue import FailureMode, catalogue, require_checkout
 from failure_modes.checker.support.atomic_files import write_atomically
 from failure_modes.checker.support.errors import CallerError
 from failure_modes.checker.traces.trace import Trace, to_json
@@ -25,7 +25,8 @@ def all_kept() -> tuple[tuple[Path, Trace], ...]:
 
 
 def path_of(mode: FailureMode, name: str) -> Path:
-    """The path of a kept trace with that name. Raises NotKept."""
+    """The path of a kept trace with that name. Raises NotKept, NotACheckout."""
+    require_checkout()
     if not re.fullmatch(r"[a-z0-9][a-z0-9_]{0,79}", name):
         raise NotKept(f"{name!r} cannot be the name of a trace; use small letters, digits and _")
     return mode.folder / "traces" / f"{name}.json"

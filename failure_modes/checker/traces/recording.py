@@ -4,6 +4,8 @@ A `RecordingLockstep` judges as `Lockstep` does, and keeps more: the statements 
 model after the step, and where each process paused. It changes no result of a run.
 """
 
+from collections.abc import Callable
+
 from attrs import frozen
 
 from failure_modes.checker.oracle.lockstep import Lockstep
@@ -43,8 +45,9 @@ class RecordedStep:
 
 
 class RecordingLockstep(Lockstep):
-    """A run that keeps its steps."""
+    """A run that keeps its steps. `before_step` is called before each action, with its number."""
 
+    before_step: Callable[[int, Action], None] | None = None
     _steps: tuple[RecordedStep, ...] = ()
     _diverged_state: State | None = None
 
@@ -55,6 +58,8 @@ class RecordingLockstep(Lockstep):
 
     def apply(self, action: Action) -> Record:
         """Take one action, judge it, and keep the step, also if an oracle raises. Raises Found."""
+        if self.before_step is not None and not self.ledger.recovering:
+            self.before_step(len(self.ledger.actions) + 1, action)
         name, known = actor_of(action), len(self.ledger.records)
         process = self.world.processes[name] if name else None
         paused_at, self._diverged_state = process.at if process else None, None

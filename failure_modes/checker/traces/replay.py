@@ -12,6 +12,7 @@ from failure_modes.checker.experiment.target import DIVERGENCE, needs_ending
 from failure_modes.checker.oracle.run import play
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.worlds import world_of
+from failure_modes.checker.traces.debugging import Debugger
 from failure_modes.checker.traces.recording import RecordedStep, RecordingLockstep
 from failure_modes.checker.traces.trace import Trace
 from model.actions import Action
@@ -54,8 +55,13 @@ def replay(
     guarded: bool = False,
     world: Callable[[Scope, Fault], World] = world_of,
     control: Fault = no_fault,
+    until: int | None = None,
+    debugger: Debugger | None = None,
 ) -> Replayed:
     """Run a trace. `world` makes the world of the run; `control` is the system without the fault.
+
+    `until`: run the steps before that one only, and expect nothing. With a debugger, run the whole trace, and
+    let it stop before that step.
 
     On the broken system the result is as expected if no action is skipped and the same invariant breaks, or
     the system diverges, at the same step. On the guarded system it is as expected if nothing is found. A
@@ -72,13 +78,17 @@ def replay(
     if mode is not None and broken:
         target = mode.target if trace.breaks.invariant else DIVERGENCE
     lockstep = RecordingLockstep(trace.scope, fault, target=target, world=world(trace.scope, fault))
-    played = play(lockstep, trace.actions, ending=needs_ending(target))
+    partly = until is not None and debugger is None
+    if until is not None and debugger is not None:
+        debugger.attach(lockstep, until)
+    actions = trace.actions[: until - 1] if until is not None and partly else trace.actions
+    played = play(lockstep, actions, ending=needs_ending(target) and not partly)
     finding = played.found.finding if played.found else None
     breaks = finding is not None and (finding.invariant, finding.step) == (
         trace.breaks.invariant,
         trace.breaks.step,
     )
-    as_expected = (finding is None) if guarded else (breaks and not played.skipped)
+    as_expected = (finding is None) if guarded or partly else (breaks and not played.skipped)
     return Replayed(
         trace=trace,
         mode=mode,

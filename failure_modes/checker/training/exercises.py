@@ -12,12 +12,14 @@ from textwrap import fill, indent
 from attrs import frozen
 
 from failure_modes.checker.experiment.target import tolerating_others
-from failure_modes.checker.oracle.lockstep import Lockstep, run_actions
+from failure_modes.checker.oracle.lockstep import run_actions
 from failure_modes.checker.oracle.run import play
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.report.rendering import table
 from failure_modes.checker.support.errors import ScenarioError
+from failure_modes.checker.traces.recording import RecordingLockstep
+from failure_modes.checker.training.found_trace import replay_of
 from failure_modes.checker.training.judging import Judgement, Outcome, judge
 from failure_modes.checker.training.kata import ModeKata, katas
 from failure_modes.checker.training.kata_source import (
@@ -180,7 +182,7 @@ def _name_text(exercise: Exercise) -> str:
     result = prove(Proof(scope=mode.scope, bounds=mode.bounds, fault=mode.fault, target=mode.target))
     if result.finding is None:
         raise ScenarioError(f"{mode.id}: nothing breaks in its scope, so there is no trace to show")
-    lockstep = Lockstep(mode.scope, mode.fault, target=mode.target)
+    lockstep = RecordingLockstep(mode.scope, mode.fault, target=mode.target)
     play(lockstep, result.actions, ending=result.finding.step is None)
     rules = "\n".join([f"{rule.id}  {rule.title}" for rule in INVARIANTS])
     return "\n\n".join(
@@ -189,7 +191,7 @@ def _name_text(exercise: Exercise) -> str:
                 "This trace breaks an invariant. Which one? Write its id after `answer:` in the last line, "
                 "and save the file. `>` marks the step that breaks it. The steps `end` are the recovery."
             ),
-            table(lockstep, result.finding),
+            table(replay_of(lockstep, result.actions, result.finding)),
             f"scope: {mode.scope.description}; {mode.bounds.description}",
             indent(rules, "  "),
             "answer: ",

@@ -10,7 +10,7 @@ from failure_modes.checker.experiment.scope import Fault, Scope
 from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle.run import play
 from failure_modes.checker.report.pages.page import page_text
-from failure_modes.checker.report.rendering import headline, table, verdict
+from failure_modes.checker.report.rendering import headline, noted, table
 from failure_modes.checker.support.errors import NotInstalled
 from failure_modes.checker.traces.recording import RecordingLockstep
 from failure_modes.checker.traces.replay import Replayed
@@ -36,29 +36,41 @@ def found_trace(
     """Run the actions again, and show the run with what the code printed in it."""
     assert finding.invariant is not None, "a learner's version is broken by an invariant"
     lockstep = RecordingLockstep(scope, fault, target=Target(finding.invariant))
-    with StringIO() as printed, redirect_stdout(printed):
-        played = play(lockstep, actions, ending=finding.step is None)
-        lines = printed.getvalue().splitlines()
     promise = f"{finding.invariant} promises: {invariant(finding.invariant).promise}"
+    replayed = replay_of(lockstep, actions, finding, why=promise)
+    with StringIO() as printed, redirect_stdout(printed):
+        play(lockstep, actions, ending=finding.step is None)
+        lines = printed.getvalue().splitlines()
     shown = [
         headline(f"your version ({name})", finding, lockstep, shortest=True),
-        table(lockstep, finding),
-        verdict(finding, lockstep, None),
+        table(replayed),
+        *[f" expected: {finding.expected}"] * bool(finding.expected),
+        f" got: {finding.got}",
+        *noted(finding, lockstep),
         f" {promise}",
         *[" your code printed:"] * bool(lines),
         *[f"   {line}" for line in lines[:_PRINTED_MAX]],
     ]
-    breaks = Breaks(invariant=finding.invariant, step=finding.step)
-    replayed = Replayed(
-        trace=Trace(failure_mode=None, scope=scope, breaks=breaks, why=promise, actions=actions),
+    return FoundTrace(text="\n".join(shown), page=_page(replayed, name))
+
+
+def replay_of(
+    lockstep: RecordingLockstep, actions: tuple[Action, ...], finding: Finding | None, *, why: str = ""
+) -> Replayed:
+    """A run of a learner's queue as a replay; it belongs to no failure mode."""
+    breaks = Breaks(
+        invariant=None if finding is None else finding.invariant,
+        step=None if finding is None else finding.step,
+    )
+    return Replayed(
+        trace=Trace(failure_mode=None, scope=lockstep.scope, breaks=breaks, why=why, actions=actions),
         mode=None,
         guarded=False,
         run=lockstep,
         finding=finding,
-        skipped=played.skipped,
+        skipped=(),
         as_expected=True,
     )
-    return FoundTrace(text="\n".join(shown), page=_page(replayed, name))
 
 
 def _page(replayed: Replayed, name: str) -> str | None:

@@ -5,12 +5,13 @@ No invariant says so. A queue that buries each job, or refuses each commit, may 
 
 from attrs import frozen
 
-from failure_modes.checker.experiment.findings import Found
+from failure_modes.checker.experiment.findings import Finding, Found
 from failure_modes.checker.experiment.scope import Fault, Granularity, Scope
 from failure_modes.checker.experiment.strategy import STATEMENTS_A_TRANSACTION
 from failure_modes.checker.experiment.target import tolerating_others
-from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.report.rendering import table
+from failure_modes.checker.traces.recording import RecordingLockstep
+from failure_modes.checker.training.found_trace import replay_of
 from model.actions import Action, Enqueue, Step
 from model.state import JobState
 
@@ -31,7 +32,7 @@ def not_done(scope: Scope, fault: Fault) -> NotDone | None:
     factor = 1 if scope.granularity is Granularity.TRANSACTION else 2 * STATEMENTS_A_TRANSACTION
     steps = (Step(worker=scope.names[0]),) * (_STEPS_MAX * factor)
     actions: tuple[Action, ...] = (Enqueue(key="k1"), *steps)
-    with Lockstep(scope, fault, target=tolerating_others("INV_004")) as lockstep:
+    with RecordingLockstep(scope, fault, target=tolerating_others("INV_004")) as lockstep:
         try:
             for action in actions:
                 if lockstep.possible(action):
@@ -40,5 +41,10 @@ def not_done(scope: Scope, fault: Fault) -> NotDone | None:
                 if jobs and lockstep.durable.job_state(jobs[0].id) is JobState.SUCCEEDED:
                     return None
         except Found as found:
-            return NotDone(actions=found.actions, text=table(lockstep, found.finding))
-        return NotDone(actions=tuple(lockstep.ledger.actions), text=table(lockstep, None))
+            return _not_done(lockstep, found.finding)
+        return _not_done(lockstep, None)
+
+
+def _not_done(lockstep: RecordingLockstep, finding: Finding | None) -> NotDone:
+    actions = tuple(lockstep.ledger.actions)
+    return NotDone(actions=actions, text=table(replay_of(lockstep, actions, finding)))

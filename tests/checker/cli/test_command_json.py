@@ -47,6 +47,8 @@ CASES: dict[str, tuple[tuple[str, ...], EXIT, Verdict | None]] = {
     "prove": (("FM_001",), EXIT.AS_EXPECTED, Verdict.BROKEN),
     "replay": ((TRACE,), EXIT.AS_EXPECTED, Verdict.BROKEN),
     "list": ((), EXIT.AS_EXPECTED, None),
+    "traces": (("FM_001",), EXIT.AS_EXPECTED, None),
+    "page": ((TRACE,), EXIT.AS_EXPECTED, None),
     "explore": (FEW, EXIT.AS_EXPECTED, Verdict.HELD),
     "matrix": (("--processes", "1"), EXIT.AS_EXPECTED, None),
     "fidelity": (("--processes", "1"), EXIT.INCONCLUSIVE, Verdict.INCONCLUSIVE),
@@ -65,6 +67,7 @@ CASES: dict[str, tuple[tuple[str, ...], EXIT, Verdict | None]] = {
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No command takes long, and none writes to the project or to the home of the user."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cli_train, "DEFAULT", str(tmp_path / "katas"))
     monkeypatch.setattr(cli_run, "_call", lambda *_: EXIT.AS_EXPECTED)
     monkeypatch.setattr(cli_matrix, "GROUPS", ())
@@ -178,8 +181,9 @@ def test_every_error_of_the_checker_is_under_one_root() -> None:
         "Crashed",
         "TimeLimitReached",
         "HandlerFailed",
-        "NoRoom",
         "LearnerError",
+        "LeftRun",
+        "NoRoom",
         "_Twice",
     }
     found = set()

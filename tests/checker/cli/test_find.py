@@ -20,7 +20,7 @@ MODE = failure_mode("FM_001")
 KEPT = [path for path, _ in all_kept()]
 TIMES = {"seconds_to_first", "seconds_total"}
 ABOUT = {"verdict", "failure_mode", "target", "store"}
-KEYS = {*ABOUT, "found", "breaks", "examples", "steps", *TIMES, "length", "trace", "sometimes"}
+KEYS = {*ABOUT, "found", "breaks", "examples", "steps", *TIMES, "length", "trace", "sometimes", "saved"}
 
 
 # find
@@ -33,7 +33,8 @@ def test_finding_the_break_is_as_expected() -> None:
     lines = result.stdout.splitlines()
     assert lines[0].startswith("FM_001 duplicate retry breaks INV_001 (effect at most once)      sqlite · ")
     assert sum(line.startswith(">") for line in lines) == 1
-    assert lines[-2] == " replay: python -m failure_modes find FM_001 --seed 0"
+    assert lines[-3] == " replay: python -m failure_modes find FM_001 --seed 0"
+    assert lines[-2].startswith(" saved: ")
     assert lines[-1].startswith(" found in example ")
 
 

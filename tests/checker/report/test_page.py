@@ -9,8 +9,8 @@ import pytest
 from attrs import evolve
 
 from failure_modes.checker.report.pages.page import page_text, write_page
-from failure_modes.checker.report.pages.statements import literal, statement_of
 from failure_modes.checker.report.pages.story import Side, kind_of, side_of
+from failure_modes.checker.report.statements import literal, statement_of
 from failure_modes.checker.simulation.stepping import StatementResult
 from failure_modes.checker.traces.database import all_kept
 from failure_modes.checker.traces.replay import Replayed, replay

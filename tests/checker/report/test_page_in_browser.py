@@ -1,12 +1,17 @@
 """The page of a trace in a real browser: it opens from a file, and works by mouse and by keyboard."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from failure_modes.checker.experiment.catalogue import catalogue, failure_mode
+from failure_modes.checker.report.pages.graph import write_graph
+from failure_modes.checker.report.pages.index import write_index
 from failure_modes.checker.report.pages.page import write_page
 from tests.checker.report.browser import browser
+from tests.checker.report.test_index_page import entries, graphs
 from tests.checker.report.test_page import both
 
 if TYPE_CHECKING:
@@ -133,3 +138,39 @@ def test_it_is_light_or_dark_as_the_reader_likes(started: "Browser", address: st
     assert dark < 0.15
     for one in schemes:
         one.context.close()
+
+
+def test_the_index_filters_its_traces(started: "Browser", tmp_path: Path) -> None:
+    """By invariant, by length, by words, and by what stands in the address."""
+    path = tmp_path / "index.html"
+    write_index(path, entries(), catalogue())
+    opened = Opened(started, f"{path.as_uri()}#invariant=INV_001")
+    shown = opened.page.locator(".entries > li:visible")
+    assert shown.count() == 2
+    opened.page.locator("input[name=steps]").fill("8")
+    assert shown.count() == 1
+    opened.page.locator("button[type=reset]").click()
+    opened.page.wait_for_function("location.hash === ''  || location.hash === '#'")
+    assert shown.count() == 3
+    opened.page.locator("input[name=words]").fill("Lease slow")
+    assert shown.count() == 1
+    assert opened.errors == []
+    assert [url for url in opened.requests if url.partition("#")[0] != path.as_uri()] == []
+    opened.context.close()
+
+
+def test_a_state_graph_is_walked_by_keyboard(started: "Browser", tmp_path: Path) -> None:
+    """It opens at the break; the arrows go back along the shortest way, and a click shows another state."""
+    path = tmp_path / "graph.html"
+    write_graph(path, failure_mode("FM_009"), graphs("FM_009"))
+    opened = Opened(started, path.as_uri())
+    assert "job-1 is held by two executions at once" in opened.page.locator(".detail:visible").inner_text()
+    for _ in range(5):
+        opened.page.keyboard.press("ArrowUp")
+    assert "the start" in opened.page.locator(".detail:visible").inner_text()
+    opened.page.keyboard.press("ArrowDown")
+    assert opened.page.locator(".detail:visible .way li").all_inner_texts() == ["Enqueue k1"]
+    opened.page.locator("#b0").click()
+    assert opened.page.locator(".detail:visible h3").inner_text().lower().startswith("guarded")
+    assert opened.errors == []
+    opened.context.close()

@@ -4,7 +4,7 @@ from attrs import frozen
 
 from failure_modes.checker.oracle.describe import describe_answer
 from failure_modes.checker.report.pages.rows import Table, tables_of
-from failure_modes.checker.report.pages.statements import Statement, statement_of
+from failure_modes.checker.report.statements import Statement, statement_of
 from failure_modes.checker.simulation.stepping import CALL
 from failure_modes.checker.traces.recording import RecordedStep
 from model.events import Event

@@ -143,7 +143,7 @@ def _text(column: str, value: Any) -> str:
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, int) and (column in _TIMES or column.endswith("_at")):
-        return f"{value / 1000:g} s"
+        return f"{value // 1000 if value % 1000 == 0 else value / 1000:,} s"
     if isinstance(value, bool):
         return str(value).lower()
     return str(value)

@@ -1,0 +1,155 @@
+"""A trace as Python: a test that replays it, or a program that takes its actions one by one.
+
+Both are complete files that import the checker and nothing else.
+"""
+
+import json
+import re
+import textwrap
+from enum import Enum
+from typing import Any
+
+from attrs import fields
+
+from failure_modes.checker.experiment.scope import Scope
+from failure_modes.checker.report.rendering import system_described
+from failure_modes.checker.traces.replay import Replayed
+from failure_modes.checker.traces.trace import Trace
+from model.actions import Action
+from model.state import Settings
+
+_WIDTH = 100
+
+
+def pytest_of(replayed: Replayed) -> str:
+    """A test that replays the trace, and that holds as long as the trace breaks the same at the same step."""
+    trace = replayed.trace
+    guarded = "    assert replay(TRACE, guarded=True).as_expected\n" if trace.failure_mode else ""
+    names = _imported(trace, ("Breaks", "Scope", "Trace", "replay"))
+    constant = _call(
+        "Trace",
+        [
+            f"failure_mode={_literal(trace.failure_mode)}",
+            f"scope={_scope(trace.scope)}",
+            f"breaks=Breaks(invariant={_literal(trace.breaks.invariant)}, step={trace.breaks.step})",
+            f"why={_literal(trace.why)}",
+            f"actions={_actions(trace.actions)}",
+        ],
+    )
+    return (
+        f'"""{_title(replayed)}."""\n\n{names}\n\nTRACE = {constant}\n\n\n'
+        f"def {_test_name(replayed)}() -> None:\n"
+        '    """The trace breaks what it broke when it was found."""\n'
+        f"    assert replay(TRACE).as_expected\n{guarded}"
+    )
+
+
+def python_of(replayed: Replayed) -> str:
+    """A program that takes the actions one by one; each has a comment that says what the system did."""
+    trace = replayed.trace
+    target = trace.breaks.invariant
+    steps = [step for step in replayed.steps if not step.record.recovering]
+    lines = [f"run.apply({_action(step.scheduled)})" for step in steps]
+    width = max([len(line) for line in lines], default=0)
+    told = [
+        f"        {line:{width}}  # {step.number}: {system_described(step.record)}"
+        for line, step in zip(lines, steps, strict=True)
+    ]
+    if trace.breaks.step is None:
+        told.append("        run.finish()  # recovery, then a fair schedule")
+    if trace.failure_mode is None:
+        names = _imported(trace, ("Found", "Lockstep", "Scope"))
+        system = f"Lockstep({_scope(trace.scope)})"
+    elif target is None:
+        names = _imported(trace, ("DIVERGENCE", "Found", "Lockstep", "Scope", "failure_mode"))
+        fault = f"failure_mode({_literal(trace.failure_mode)}).fault"
+        system = f"Lockstep({_scope(trace.scope)}, {fault}, target=DIVERGENCE)"
+    else:
+        names = _imported(trace, ("Found", "Lockstep", "Scope", "failure_mode"))
+        system = f"Lockstep({_scope(trace.scope)}, mode.fault, target=mode.target)"
+    mode = ""
+    if trace.failure_mode is not None and target is not None:
+        mode = f"mode = failure_mode({_literal(trace.failure_mode)}).breaking({_literal(target)})\n"
+    return (
+        f'"""{_title(replayed)}."""\n\n{names}\n\n{mode}with {system} as run:\n    try:\n'
+        + "\n".join(told)
+        + '\n    except Found as found:\n        print(f"step {found.finding.step}: {found}")\n'
+    )
+
+
+def _title(replayed: Replayed) -> str:
+    trace = replayed.trace
+    name = f"{trace.failure_mode} {replayed.mode.title}" if replayed.mode else "The guarded system"
+    verb = f"breaks {trace.breaks.invariant}" if trace.breaks.invariant else "diverges from the model"
+    where = f"at step {trace.breaks.step}" if trace.breaks.step else "in the recovery"
+    return f"{name} {verb} {where}"
+
+
+def _test_name(replayed: Replayed) -> str:
+    trace = replayed.trace
+    words = f"test {trace.failure_mode or 'guarded'} {trace.breaks.invariant or 'diverges'}"
+    return re.sub(r"\W+", "_", words.lower())
+
+
+def _imported(trace: Trace, names: tuple[str, ...]) -> str:
+    """The imports: names of the checker, and the actions."""
+    scope = _scope(trace.scope)
+    more = [
+        name
+        for name in ("Granularity", "Settings", "StoreKind")
+        if f"{name}(" in scope or f"{name}." in scope
+    ]
+    checker = ", ".join(
+        sorted([*names, *more], key=lambda name: (not name.isupper(), name[0].islower(), name))
+    )
+    actions = ", ".join(sorted({type(action).__name__ for action in trace.actions}))
+    lines = [f"from failure_modes.checker import {checker}", f"from model.actions import {actions}"]
+    return "\n".join(lines)
+
+
+def _actions(actions: tuple[Action, ...]) -> str:
+    said = ", ".join([_action(action) for action in actions])
+    if len(said) + 16 <= _WIDTH:
+        return f"({said},)"
+    broken = textwrap.wrap(f"{said},", _WIDTH - 8, break_long_words=False, break_on_hyphens=False)
+    return "\n        ".join(["(", *broken]) + "\n    )"
+
+
+def _action(action: Action) -> str:
+    given = [
+        f"{field.name}={_literal(getattr(action, field.name))}"
+        for field in fields(type(action))
+        if getattr(action, field.name) != field.default
+    ]
+    return f"{type(action).__name__}({', '.join(given)})"
+
+
+def _scope(scope: Scope) -> str:
+    given = []
+    for field in fields(Scope):
+        value = getattr(scope, field.name)
+        if field.name == "settings":
+            if value != Settings():
+                given.append(f"settings=Settings({', '.join(_differing(value))})")
+        elif value != field.default:
+            given.append(f"{field.name}={_literal(value)}")
+    return f"Scope({', '.join(given)})"
+
+
+def _differing(settings: Settings) -> list[str]:
+    usual = Settings()
+    return [
+        f"{field.name}={_literal(getattr(settings, field.name))}"
+        for field in fields(Settings)
+        if getattr(settings, field.name) != getattr(usual, field.name)
+    ]
+
+
+def _call(name: str, arguments: list[str]) -> str:
+    return "\n".join([f"{name}(", *[f"    {argument}," for argument in arguments], ")"])
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, Enum):
+        return f"{type(value).__name__}.{value.name}"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)

@@ -1,0 +1,18 @@
+"""The seams by name. An adapter names those that its library needs."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from failure_modes.checker.simulation.seams.sqlite import SQLiteSeam
+from failure_modes.checker.simulation.seams.stepped import Seam
+from failure_modes.checker.support.errors import CallerError
+
+SEAMS: Mapping[str, Callable[[], Seam]] = {"sqlite": SQLiteSeam}
+"""The seams. Time and chance have seams in every run."""
+
+
+def seams_of(names: Sequence[str]) -> tuple[Seam, ...]:
+    """The seams of these names. Raises CallerError."""
+    for name in names:
+        if name not in SEAMS:
+            raise CallerError(f"there is no seam {name!r}; known are {', '.join(SEAMS)}")
+    return tuple([SEAMS[name]() for name in names])

@@ -1,0 +1,102 @@
+"""huey: what its consumer does, on SQLite and on files.
+
+A task may be tried twice, the second time by the scheduler.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from huey import FileHuey, SqliteHuey
+from huey.utils import Error
+
+from failure_modes.checker import Adapter, Claim, ForeignContext, Status, Topic
+
+SHUTDOWN = (
+    "Huey does not guarantee at-least-once delivery of messages, and does not do acknowledgement of "
+    "completed tasks. This means that if you terminate the consumer without letting it finish any "
+    "currently-executing tasks, those tasks will be lost."
+)
+SAFE = "it can safely be used with a multi-process, multi-thread, or multi-greenlet consumer"
+RETRIES = "This task might fail, in which case it will be retried up to 2 times"
+
+
+class OnSqlite(Adapter):
+    """SqliteHuey. Housekeeping is one pass of the scheduler."""
+
+    name = "huey"
+    configuration = "SqliteHuey"
+    attempts_max = 2
+    claims = (
+        Claim(topic=Topic.KEEPS_JOBS, promised=False, sentence=SHUTDOWN, where="docs, Consumer shutdown"),
+        Claim(
+            topic=Topic.MULTI_PROCESS,
+            promised=True,
+            sentence=SAFE,
+            where="docs/sqlite.rst",
+            configuration="SqliteHuey",
+        ),
+        Claim(topic=Topic.MAX_ATTEMPTS, promised=True, sentence=RETRIES, where="README"),
+    )
+
+    def huey(self, place: Path, *, create: bool = True) -> Any:
+        """A fresh object."""
+        return SqliteHuey(filename=str(place / "huey.db"), create_tables=create)
+
+    def reset(self, place: Path) -> None:
+        """Make the tables."""
+        self.huey(place).storage.close()
+
+    def open(self, place: Path, process: ForeignContext | None, *, create: bool = True) -> Any:
+        """Open the queue, and declare the task."""
+        huey = self.huey(place, create=create)
+
+        @huey.task(retries=1, retry_delay=10, name="job")  # type: ignore[untyped-decorator]
+        def job(key: str) -> str:
+            assert process is not None
+            process.handle(key)
+            return key
+
+        return huey, job
+
+    def enqueue(self, session: Any, key: str) -> None:
+        """Call the task."""
+        huey, job = session
+        huey.enqueue(job.task_class((key,), id=key))
+
+    def drain(self, session: Any) -> None:
+        """Do what a worker of the consumer does."""
+        while (task := session[0].dequeue()) is not None:
+            session[0].execute(task)
+
+    def housekeep(self, session: Any) -> None:
+        """Do what the scheduler of the consumer does."""
+        for task in session[0].read_schedule():
+            session[0].enqueue(task)
+
+    def observe(self, place: Path) -> Mapping[str, Status]:
+        """Read the queue, the schedule and the results."""
+        huey, _ = self.open(place, None, create=False)
+        waiting = {task.id: Status.WAITING for task in (*huey.pending(), *huey.scheduled())}
+        results = {key: huey.get(key, peek=True) for key in huey.all_results()}
+        ended = {
+            key: Status.FAILED if isinstance(value, Error) else Status.DONE for key, value in results.items()
+        }
+        huey.storage.close()
+        return {**ended, **waiting}
+
+
+class OnFiles(OnSqlite):
+    """FileHuey."""
+
+    configuration = "FileHuey"
+    seams = ("files",)
+
+    def huey(self, place: Path, *, create: bool = True) -> Any:
+        """A fresh object."""
+        del create
+        return FileHuey(path=str(place / "files"))
+
+
+SQLITE = OnSqlite()
+FILES = OnFiles()

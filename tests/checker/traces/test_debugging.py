@@ -1,0 +1,96 @@
+"""A debugger that stops before a step, inside the system's code."""
+
+import io
+import subprocess
+import sys
+
+import pytest
+
+from failure_modes.checker.experiment.scope import StoreKind
+from failure_modes.checker.traces.database import all_kept
+from failure_modes.checker.traces.debugging import Debugger, LeftRun, NothingToDebug
+from failure_modes.checker.traces.replay import Replayed, replay
+from tests.checker.commands import ROOT, invoke
+
+KEPT = {path.stem: (path, trace) for path, trace in all_kept() if trace.scope.store is StoreKind.SQLITE}
+PATH, TRACE = KEPT["both_commit_after_the_lease_ran_out"]
+
+
+def debugged(step: int, *commands: str) -> tuple[Replayed | None, str]:
+    """The run, or None if the debugger left it; and what the debugger printed."""
+    printed = io.StringIO()
+    debugger = Debugger(io.StringIO("\n".join([*commands, ""])), printed)
+    try:
+        replayed = replay(TRACE, until=step, debugger=debugger)
+    except LeftRun:
+        return None, printed.getvalue()
+    assert debugger.opened
+    return replayed, printed.getvalue()
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 8])
+def test_it_stops_in_the_code_of_the_system(step: int) -> None:
+    """Whatever the process does in that step; and the run goes on to the same end as without it."""
+    replayed, printed = debugged(step, "continue")
+    assert replayed is not None
+    assert replayed.as_expected
+    place = next(line for line in printed.splitlines() if line.startswith("> "))
+    assert "/system/" in place
+
+
+def test_it_stops_before_the_step() -> None:
+    """The steps before it have run, and nothing of it: no effect is there, and B is in its handler."""
+    _, printed = debugged(7, "p job.key", "quit")
+    assert "'k1'" in printed
+    stopped, _ = debugged(7, "quit")
+    assert stopped is None
+    before = replay(TRACE, until=7)
+    assert (len(before.steps), before.finding, before.as_expected) == (6, None, True)
+
+
+def test_stepping_stays_in_the_system() -> None:
+    """`step` never leads into the checker."""
+    _, printed = debugged(3, *["step"] * 25, "quit")
+    places = [line for line in printed.splitlines() if line.startswith("> ")]
+    assert len(places) > 10
+    assert [place for place in places if "/checker/" in place] == []
+
+
+@pytest.mark.parametrize("commands", [("quit",), ("next", "next", "quit"), ("step", "q"), ()])
+def test_leaving_the_debugger_leaves_the_run(commands: tuple[str, ...]) -> None:
+    """At once, after some lines, and at the end of the input; nothing of it is a finding."""
+    replayed, _ = debugged(2, *commands)
+    assert replayed is None
+    assert sys.gettrace() is None or "pdb" not in type(sys.gettrace()).__module__
+
+
+def test_a_step_in_which_no_code_runs_is_refused() -> None:
+    """Time passes by itself: there is nothing to look at."""
+    with pytest.raises(NothingToDebug, match="step 4 is Tick"):
+        debugged(4)
+
+
+def test_the_command_stops_there_and_can_be_left() -> None:
+    """It reads the commands of pdb from its standard input, and exits with 0."""
+    command = [sys.executable, "-m", "failure_modes", "replay", str(PATH), "--until", "7", "--pdb"]
+    done = subprocess.run(
+        command, cwd=ROOT, input="where\nquit\n", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "step 7: Step of B" in done.stdout
+    assert "/system/worker.py" in done.stdout
+    assert done.stdout.splitlines()[-1].endswith("left before the end of step 7")
+
+
+def test_the_command_runs_the_steps_before_one() -> None:
+    """Without a debugger it prints the table up to that step."""
+    lines = invoke("replay", str(PATH), "--until", "4").stdout.splitlines()
+    assert [line.split()[0] for line in lines[2:5]] == ["1", "2", "3"]
+    assert lines[-1].endswith("--until 4")
+    for refused in (
+        ("--until", "9"),
+        ("--pdb",),
+        ("--until", "2", "--real"),
+        ("--until", "2", "--pdb", "--json"),
+    ):
+        assert invoke("replay", str(PATH), *refused).exit_code == 2
