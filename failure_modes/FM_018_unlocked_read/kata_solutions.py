@@ -46,19 +46,16 @@ class Reference(Leasing):
 
 
 class Another(Leasing):
-    """Reads without a lock; then locks the job, and looks again if it is due."""
+    """Locks the row by the statement that reads it, and passes over a row that another one has locked."""
 
     def lease(self, store: Store, policies: LeasePolicies, worker: str, lease_ms: int) -> Lease | None:
-        """Read, lock, look again, and lease."""
+        """Read and lock, then lease."""
         with store.transaction() as tx:
             transaction: Any = tx
-            found = transaction._rows(READ)  # noqa: SLF001 (no method of it reads without a lock)
-            if not found:
+            found = transaction._rows(f"{READ} FOR UPDATE SKIP LOCKED")  # noqa: SLF001 (no method says it so)
+            if not found or found[0][0] > tx.now:
                 return None
-            job = tx.job(found[0][1])
-            if job.available_at is None or job.available_at > tx.now:
-                return None
-            return _take(tx, policies, job, worker, lease_ms)
+            return _take(tx, policies, tx.job(found[0][1]), worker, lease_ms)
 
 
 class WrongLocksLate(Leasing):

@@ -12,7 +12,7 @@ from failure_modes.checker.experiment.target import tolerating_others
 from failure_modes.checker.report.rendering import table
 from failure_modes.checker.traces.recording import RecordingLockstep
 from failure_modes.checker.training.found_trace import replay_of
-from model.actions import Action, Enqueue, Step
+from model.actions import PRODUCER, Action, Enqueue, Step
 from model.state import JobState
 
 _STEPS_MAX = 8
@@ -30,16 +30,15 @@ class NotDone:
 def not_done(scope: Scope, fault: Fault) -> NotDone | None:
     """Run the happy path. None if the job is SUCCEEDED at its end."""
     factor = 1 if scope.granularity is Granularity.TRANSACTION else 2 * STATEMENTS_A_TRANSACTION
-    steps = (Step(worker=scope.names[0]),) * (_STEPS_MAX * factor)
-    actions: tuple[Action, ...] = (Enqueue(key="k1"), *steps)
     with RecordingLockstep(scope, fault, target=tolerating_others("INV_004")) as lockstep:
         try:
-            for action in actions:
-                if lockstep.possible(action):
-                    lockstep.apply(action)
+            lockstep.apply(Enqueue(key="k1"))
+            for _ in range(_STEPS_MAX * factor):
                 jobs = lockstep.durable.jobs
                 if jobs and lockstep.durable.job_state(jobs[0].id) is JobState.SUCCEEDED:
                     return None
+                producer, worker = Step(worker=PRODUCER), Step(worker=scope.names[0])
+                lockstep.apply(producer if not jobs and lockstep.possible(producer) else worker)
         except Found as found:
             return _not_done(lockstep, found.finding)
         return _not_done(lockstep, None)
