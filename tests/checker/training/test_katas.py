@@ -21,16 +21,20 @@ from failure_modes.checker.training.kata import ModeKata, katas
 from failure_modes.checker.training.stand_in import policies_replaced
 
 SLOW = {
-    "FM_001": ("Another", "WrongNeverCloses"),
+    "FM_001": ("Another", "WrongNeverCloses", "WrongRefusesAll"),
     "FM_002": ("Reference", "Another", "WrongLooksOnce", "WrongClosesLater"),
+    "FM_004": ("Another",),
+    "FM_005": ("Another", "WrongSecondTime", "WrongTooEarly"),
     "FM_006": ("Another",),
     "FM_007": ("Reference", "Another", "WrongAlwaysCloses", "WrongClosesBefore"),
     "FM_009": ("Reference", "Another", "Written"),
-    "FM_010": ("Reference", "Another", "WrongClosesOnly"),
-    "FM_012": ("Reference", "Another", "Written", "WrongOneForAll"),
+    "FM_010": ("Reference", "Another", "WrongClosesOnly", "WrongSameWorker"),
+    "FM_011": ("Another",),
+    "FM_012": ("Reference", "Another", "Written", "WrongOneForAll", "WrongWorker"),
     "FM_013": ("Reference", "Another", "Written", "WrongNoNewLease", "WrongNeverBuries"),
+    "FM_014": ("Another", "WrongOpen"),
 }
-"""The versions whose proof takes more than a second. `nox -s slow` judges them."""
+"""The versions whose proof takes about a second or more. `nox -s slow` judges them."""
 
 
 def _versions(one: ModeKata) -> list[str]:
