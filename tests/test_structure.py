@@ -172,6 +172,7 @@ def test_only_the_store_and_the_world_know_sqlite(path: Path) -> None:
     names = (
         "sqlite_stepping.py",
         "sqlite_database.py",
+        "constraints.py",
         "content.py",
         "gateway.py",
         "disk/vfs.py",

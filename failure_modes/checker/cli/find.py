@@ -39,13 +39,14 @@ from failure_modes.checker.cli.search_output import (
 )
 from failure_modes.checker.cli.settings_options import as_given, settings, ticking, with_settings
 from failure_modes.checker.experiment.catalogue import FailureMode, failure_mode
+from failure_modes.checker.experiment.findings import Found
 from failure_modes.checker.experiment.target import DIVERGENCE, Target
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.report.summary import trace_of
 from failure_modes.checker.search.machine import Result
 from failure_modes.checker.traces.database import keep, path_of
 from failure_modes.checker.traces.replay import replay
-from failure_modes.checker.traces.trace import Trace
+from failure_modes.checker.traces.trace import Breaks, Trace
 
 FIND_EXAMPLES = 5_000
 
@@ -116,13 +117,24 @@ def _find_one(
     check_store(mode, scope)
     target = DIVERGENCE if options["diverges"] else mode.target
     label = f"{mode.id}: searching for {f'a break of {target}' if target.invariant else target}"
-    result = run_search(label, scope, strategy, mode.fault, target, options)
+    early = list[Path | None]()
+
+    def first(found: Found) -> None:
+        breaks = Breaks(invariant=found.finding.invariant, step=found.finding.step)
+        why = f"not shrunk yet: {found.finding.got}"
+        trace = Trace(failure_mode=mode.id, scope=scope, breaks=breaks, why=why, actions=found.actions)
+        early.append(saved(trace, None))
+
+    result = run_search(label, scope, strategy, mode.fault, target, options, first)
     trace = trace_of(mode, scope, result, why)
     at = None
     if trace is not None and (file or not keep_as):
         at = saved(trace, file)
     if trace is not None and keep_as:
         keep(mode, keep_as, trace)
+    for path in early:  # the minimised trace takes its place
+        if path is not None and path != at:
+            path.unlink(missing_ok=True)
     _show(mode, target, result, trace, at, keep_as, options)
     if trace is not None and keep_as:
         click.echo(f" kept: {shown_path(path_of(mode, keep_as))}", err=output().json or output().quiet)

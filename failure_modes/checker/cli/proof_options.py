@@ -29,6 +29,7 @@ _SWITCHES = {
     "symmetry": "Do not merge states that differ only in the names of workers.",
     "answers": "Do not merge processes that differ only in values that they can no longer read.",
     "memory": "Run every step, also if its result from the same state is known.",
+    "rows": "Run a step also if its result from the same rows is known.",
 }
 
 
@@ -89,7 +90,7 @@ def reductions_of(mode: FailureMode | None, options: dict[str, Any]) -> Reductio
     """The reductions that are on. `mode` is None if the proof has no fault."""
     return Reductions(
         symmetry=options["symmetry"] and (mode is None or mode.symmetric),
-        **{name: options[name] for name in ("sleep", "answers", "memory")},
+        **{name: options[name] for name in ("sleep", "answers", "memory", "rows")},
     )
 
 

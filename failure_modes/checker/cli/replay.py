@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from attrs import evolve, frozen
@@ -21,11 +22,14 @@ from failure_modes.checker.subject.worlds import world_of
 from failure_modes.checker.support import interrupts
 from failure_modes.checker.support.errors import NotInstalled
 from failure_modes.checker.traces.database import kept
-from failure_modes.checker.traces.debugging import Debugger, LeftRun
+from failure_modes.checker.traces.recording import LeftRun
 from failure_modes.checker.traces.replay import Replayed
 from failure_modes.checker.traces.replay import replay as run_again
 from failure_modes.checker.traces.trace import Trace, TraceError
 from failure_modes.checker.traces.trace_reader import load
+
+if TYPE_CHECKING:
+    from failure_modes.checker.traces.debugging import Debugger
 
 
 @frozen(kw_only=True)
@@ -127,7 +131,7 @@ def _replay_one(path: Path, trace: Trace, how: How) -> EXIT:
             on_guarded=how.guarded,
             real=how.real,
             until=how.until,
-            debugger=Debugger() if how.pdb else None,
+            debugger=_debugger() if how.pdb else None,
         )
     except LeftRun:
         show(f"left before the end of step {how.until}")
@@ -137,6 +141,13 @@ def _replay_one(path: Path, trace: Trace, how: How) -> EXIT:
     if not replayed.as_expected:
         show(f" not as expected: {wanted(trace, replayed)}")
     return code_of_replay(replayed)
+
+
+def _debugger() -> "Debugger":
+    """The debugger. pdb is imported only where it is used."""
+    from failure_modes.checker.traces.debugging import Debugger
+
+    return Debugger()
 
 
 def _text(path: Path, replayed: Replayed, how: How) -> str:
@@ -204,7 +215,7 @@ def replay_and_add(
     on_guarded: bool,
     real: bool = False,
     until: int | None = None,
-    debugger: Debugger | None = None,
+    debugger: "Debugger | None" = None,
 ) -> Replayed:
     """Replay a trace, or the steps before `until`, and add the result to the output. Raises LeftRun."""
     if real:

@@ -1,5 +1,6 @@
 """Common functions of the commands that search: the search, its exit code and its output."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,13 @@ from failure_modes.checker.cli.exits import EXIT, code_of_finding, worst
 from failure_modes.checker.cli.output import Verdict, output, warn
 from failure_modes.checker.cli.paths import shown_path
 from failure_modes.checker.cli.settings_options import with_settings
-from failure_modes.checker.experiment.findings import Finding
+from failure_modes.checker.experiment.findings import Finding, Found
 from failure_modes.checker.experiment.scope import Fault, Scope, guarded
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.report.progress import shown
 from failure_modes.checker.report.summary import as_json
-from failure_modes.checker.search.machine import Result, Search, run
+from failure_modes.checker.search.machine import Result, Search, SearchStatistics, run
 from failure_modes.checker.traces.trace import Trace
 from model.events import EventKind, Operation
 
@@ -35,12 +36,25 @@ class SearchOutcome:
 
 
 def run_search(
-    label: str, scope: Scope, strategy: Strategy, fault: Fault, target: Target | None, options: dict[str, Any]
+    label: str,
+    scope: Scope,
+    strategy: Strategy,
+    fault: Fault,
+    target: Target | None,
+    options: dict[str, Any],
+    first: Callable[[Found], None] | None = None,
 ) -> Result:
-    """Run a search, and show its progress."""
+    """Run a search, and show its progress. `first` is called with the first finding, before it is shrunk."""
     search = _search(scope, strategy, fault, target, options)
+    waiting = [first] if first is not None else []
     with shown(label, search.examples) as progress:
-        return run(search, progress)
+
+        def report(statistics: SearchStatistics) -> None:
+            if waiting and statistics.shortest is not None:
+                waiting.pop()(statistics.shortest)
+            progress(statistics)
+
+        return run(search, report)
 
 
 def run_stretches(

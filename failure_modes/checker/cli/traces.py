@@ -11,7 +11,7 @@ from failure_modes.checker.cli.options import GRANULARITY, STORE, Mode
 from failure_modes.checker.cli.output import output, show, warn
 from failure_modes.checker.cli.paths import shown_path
 from failure_modes.checker.cli.saving import place
-from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
+from failure_modes.checker.experiment.catalogue import FailureMode, catalogue, require_checkout
 from failure_modes.checker.report.table import Line, table_text
 from failure_modes.checker.support import interrupts
 from failure_modes.checker.support.errors import NotInstalled
@@ -44,6 +44,8 @@ def traces(modes: tuple[FailureMode, ...], *, found: bool, checks: bool, prune: 
     A trace is stale if it no longer breaks what it broke, at the same step. It is dull if a shorter trace
     breaks the same in the same scope, and this one only has more actions.
     """
+    if prune and not found:
+        require_checkout()
     everything = _found() if found else all_kept()
     wanted = [entry for entry in everything if _fits(entry, modes, filters)]
     if not (checks or prune):

@@ -11,7 +11,7 @@ from attrs import field, frozen
 from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.oracle.sometimes import OF_POISON, OF_POWER, reached
 from failure_modes.checker.oracle.system_side import SystemStep
-from failure_modes.checker.simulation.process import Process
+from failure_modes.checker.simulation.process_snapshot import ProcessState
 from failure_modes.checker.simulation.stepping import PausePoint
 from model.actions import Action, Enqueue, Fail, PowerLoss
 from model.events import Event
@@ -79,10 +79,10 @@ class Ledger:
         if isinstance(effective, PowerLoss):
             self._met[OF_POWER] += 1
 
-    def note_crashes(self, processes: tuple[Process, ...], durable: Durable) -> None:
-        """Note the executions that a crash is about to interrupt."""
-        for process in processes:
-            faults, met = crash_faults(process, durable)
+    def note_crashes(self, processes: dict[str, ProcessState], durable: Durable) -> None:
+        """Note the executions that a crash of these processes is about to interrupt."""
+        for name, process in processes.items():
+            faults, met = crash_faults(name, process, durable)
             self.faults += faults
             self._met.update(met)
 
@@ -127,14 +127,16 @@ class Ledger:
         self._met.clear()
 
 
-def crash_faults(process: Process, durable: Durable) -> tuple[list[InjectedFault], Counter[str]]:
+def crash_faults(
+    name: str, process: ProcessState, durable: Durable
+) -> tuple[list[InjectedFault], Counter[str]]:
     """The executions that a crash of the process interrupts, as faults; and the situations that it meets."""
     faults, met = [], Counter[str]()
     for execution in durable.executions:
-        if execution.worker == process.name and execution.status not in (Status.DONE, Status.ABORTED):
+        if execution.worker == name and execution.status not in (Status.DONE, Status.ABORTED):
             faults.append(InjectedFault(kind="crash", job=execution.job, execution=execution.id))
             met["a crash fell between commit and finish"] += execution.status is Status.COMMITTED
-    in_transaction = process.transaction.pending is not None and process.at is PausePoint.STATEMENT
+    in_transaction = process.pending is not None and process.at is PausePoint.STATEMENT
     met["a crash fell inside a transaction"] += in_transaction
     met["a crash hid a commit from its worker"] += process.at is PausePoint.COMMITTED
     return faults, met

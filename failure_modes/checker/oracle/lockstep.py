@@ -58,12 +58,16 @@ class Lockstep:
         *,
         target: Target | None = None,
         world: World | None = None,
+        system: SystemSide | None = None,
     ) -> None:
-        """`world` is a fresh one of the same scope and swap, if not the usual one."""
+        """`world` is a fresh one of the same scope and fault, if not the usual one.
+
+        `system` is the system's side, if not the usual one; it has a world.
+        """
         self.scope = scope
         self.settings: Settings = scope.settings
-        self.world = world or world_of(scope, fault)
-        self.system = SystemSide(self.world, power_loss=scope.power_loss)
+        self.system = system or SystemSide(world or world_of(scope, fault), power_loss=scope.power_loss)
+        self.world = self.system.world
         self.reference = Reference(scope)
         self.ledger = Ledger(scope.settings)
         self.judge = Judge(target, scope.settings, self.ledger)
@@ -95,7 +99,7 @@ class Lockstep:
 
     def rests(self, name: str) -> bool:
         """True if the process is at rest: nothing that it saw before matters any more."""
-        return self.world.processes[name].at_rest
+        return self.system.place(name).at_rest
 
     def is_choice_point(self, action: Action) -> bool:
         """True if a schedule has something to choose, now that the action was taken."""
@@ -111,14 +115,13 @@ class Lockstep:
         done = system.act(effective)
         ledger.note_operation(done)
         outcome = reference.take(done)
-        if outcome is not None and outcome.rejected is not None:
-            self._diverge((f"rejected ({outcome.rejected})", "accepted"))
+        rejected = None if outcome is None else outcome.rejected
         record = Record(
             action=effective,
             now=system.now,
             read_at=done.read_at,
             model=outcome,
-            answers=system.answers(done, reference.answer(outcome)),
+            answers=system.answers(done, reference.answer(None if rejected else outcome)),
             moved=done.moved,
             events=done.events,
             before=done.before,
@@ -128,6 +131,8 @@ class Lockstep:
         )
         load_before = ledger.load
         ledger.keep(record)
+        if rejected is not None:
+            self._diverge((f"rejected ({rejected})", "accepted"))
         self._judge(record, load_before)
         return record
 
@@ -218,7 +223,7 @@ class Lockstep:
             )
         name = actor_of(record.action)
         if name is not None and judge.off_target is None and not isinstance(record.action, Crash):
-            self._diverge(reference.phase_difference(name, self.world.processes[name].at))
+            self._diverge(reference.phase_difference(name, self.system.place(name).at))
 
     def _compare_counts(self) -> None:
         """Compare what `status` counts. A restorable world keeps no audit, so there is less to count."""

@@ -10,14 +10,14 @@ from typing import cast
 from attrs import frozen
 
 from failure_modes.checker.oracle.records import Answers
+from failure_modes.checker.oracle.visibility import VisibilityLog
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.power_loss_world import PowerLossWorld
-from failure_modes.checker.simulation.process import Process
-from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot, StepResult
+from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot, ProcessState, StepResult
 from failure_modes.checker.simulation.replayed_world import ReplayedWorld
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.simulation.world import World
-from failure_modes.checker.subject.abstraction import AuditCursor, read, read_counts
+from failure_modes.checker.subject.abstraction import AuditCursor, ContentReader, read_counts, read_rows
 from failure_modes.checker.subject.programs import can
 from model.actions import Action, Crash, PowerLoss, Step, Tick, actor_of
 from model.answers import Answer, Counts
@@ -27,9 +27,6 @@ from model.state import Durable
 
 CONTENTS_MAX = 50_000
 """Contents of the store whose rows a run keeps in memory."""
-
-LIMITS = "retries", "breaker"
-"""The tables that many jobs share. A transaction that changes one holds it, as it holds a job."""
 
 
 @frozen(kw_only=True)
@@ -75,6 +72,7 @@ class SystemSide:
         self.durable = Durable()
         self._audit = AuditCursor(in_order=not world.database.overlaps)
         self._visibility = VisibilityLog(overlaps=world.database.overlaps)
+        self._content_reader = ContentReader(world.content.columns()) if world.restorable else None
         self._known: dict[int, tuple[Content, Durable]] = {}
         """The rows of each content that a restorable world had."""
 
@@ -88,8 +86,11 @@ class SystemSide:
         name = actor_of(action)
         if name is None:
             return self._power_loss or not isinstance(action, PowerLoss)
-        process = self.world.processes.get(name)
-        return process is not None and can(name, process, action)
+        return name in self.world.processes and can(name, self.place(name), action)
+
+    def place(self, name: str) -> ProcessState:
+        """Where the process is paused."""
+        return self.world.processes[name]
 
     def is_choice_point(self, action: Action) -> bool:
         """True if the process that the action moved is at rest or in its handler.
@@ -97,24 +98,23 @@ class SystemSide:
         Only then does a schedule have a choice: to let the handler fail, for example.
         """
         name = actor_of(action)
-        process = self.world.processes[name] if name else None
+        process = self.place(name) if name else None
         return process is None or process.at in (PausePoint.HANDLER, PausePoint.REPLY) or process.at_rest
 
     def effective_action(self, action: Action, is_poison: Callable[[str | None], bool]) -> Action:
         """The action that really happens: the handler of a poison job kills its worker."""
         if isinstance(action, Step) and action.worker in self.world.processes:
-            process = self.world.processes[action.worker]
+            process = self.place(action.worker)
             if process.at is PausePoint.HANDLER:
                 for job in self.durable.jobs:
                     if job.id == process.current_job and is_poison(job.key):
                         return Crash(worker=action.worker)
         return action
 
-    def processes_killed_by(self, action: Crash | PowerLoss) -> tuple[Process, ...]:
-        """The processes that the action kills."""
-        if isinstance(action, Crash):
-            return (self.world.processes[action.worker],)
-        return tuple(self.world.processes.values())
+    def processes_killed_by(self, action: Crash | PowerLoss) -> dict[str, ProcessState]:
+        """The processes that the action kills, by name."""
+        names = (action.worker,) if isinstance(action, Crash) else self.world.processes
+        return {name: self.place(name) for name in names}
 
     def act(self, action: Action) -> SystemStep:
         """Take an effective action, and read what it did."""
@@ -228,68 +228,19 @@ class SystemSide:
         """Read the rows into `durable`. Returns the audit rows that are new."""
         if not moved.changed:
             return ()
-        content = self.world.content.now() if self.world.restorable else None
-        _, known = self._known.get(id(content), (None, None))
-        self.durable, events = read(
-            self.world.database.observer, self.world.gateway, cursor=self._audit, known=known
-        )
-        if content is not None and known is None:
+        database = self.world.database
+        if self._content_reader is None:
+            self.durable = read_rows(database.observer, self.world.gateway)
+        else:
+            self.durable = self.durable_of(self.world.content.now())
+        return self._audit.new(database.observer)
+
+    def durable_of(self, content: Content) -> Durable:
+        """The rows of a content of a restorable world, as values of the model."""
+        assert self._content_reader is not None, "only the content of a restorable world is read"
+        known = self._known.get(id(content))
+        if known is None:
             if len(self._known) > CONTENTS_MAX:
                 self._known.clear()
-            self._known[id(content)] = content, self.durable
-        return events
-
-
-class VisibilityLog:
-    """Notes what the database chooses for operations: the ids of new rows, and which jobs were visible.
-
-    Where transactions overlap, a lease passes over the jobs that another transaction holds, and does not see
-    what was committed after its read. So each read of the jobs is noted when it happens.
-    """
-
-    def __init__(self, *, overlaps: bool) -> None:
-        self._overlaps = overlaps
-        self._changed_at: dict[int | str, int] = {}
-        """When each job and each table of `LIMITS` was last changed, by the time that its change read."""
-
-    def extra(self, now: int) -> tuple[object, ...]:
-        """What was noted, with times counted from now."""
-        return tuple([(job, at - now) for job, at in sorted(self._changed_at.items(), key=str)])
-
-    def note_read(self, process: Process, moved: StepResult, durable: Durable, now: int) -> None:
-        """If the process read the jobs, note those that were due and held by no other transaction."""
-        read = moved.skip_locked
-        if read is not None:
-            at = now if read.read_at is None else read.read_at
-            known = {job.id for job in durable.jobs}
-            due = [job for job in read.unlocked if job in known and durable.is_due(job, at)]
-            process.transaction.add_visible(frozenset(due))
-
-    def of_commit(self, process: Process, before: Durable, after: Durable, now: int) -> Visibility:
-        """What the database chose for the operation that has just been committed."""
-        jobs = {job.id for job in after.jobs} - {job.id for job in before.jobs}
-        leased = {one.id for one in after.executions} - {one.id for one in before.executions}
-        job, execution = min(jobs, default=None), min(leased, default=None)
-        if not self._overlaps:
-            return Visibility(job=job, execution=execution)
-        transaction = process.transaction
-        touched: list[int | str] = [job.id for job in after.jobs if _changed(job.id, before, after)]
-        touched += [name for name in LIMITS if getattr(before, name) != getattr(after, name)]
-        since = max([self._changed_at.get(one, 0) for one in touched], default=0)
-        self._changed_at |= dict.fromkeys(
-            touched, now if transaction.read_at is None else transaction.read_at
-        )
-        visible = transaction.take_visible()
-        return Visibility(
-            job=job,
-            execution=execution,
-            jobs_seen=visible[0] if visible else None,
-            since=since,
-            asked_at=transaction.first_read_at,
-        )
-
-
-def _changed(job: int, before: Durable, after: Durable) -> bool:
-    known = {one.id: one for one in before.jobs}
-    same = known.get(job) == after.job(job) and before.executions_of(job) == after.executions_of(job)
-    return not same
+            known = self._known[id(content)] = content, self._content_reader.durable(content)
+        return known[1]

@@ -6,10 +6,13 @@ The way of a proof through this room:
    `ProofResult` (`result.py`).
 2. The states are shared out among shards, one in each process (`parallel.py`). A `Shard` (`explorer.py`)
    expands its states: it tries each action that the bounds allow (`alphabet.py`).
-3. `Successors` (`successors.py`) restores the system to a state, takes the action in lock-step, and remembers
-   what it changed (`state_change.py`). `footprint.py` says which actions need to be tried in one order only.
-4. `Fingerprints` (`fingerprint.py`) says when two states are one.
-5. `Endings` (`endings.py`) runs recovery from each new state, and has what is left judged.
+3. `Nodes` (`nodes.py`) follow the action from a node: a state without what is spent. `Successors`
+   (`successors.py`) takes it in lock-step, and remembers what it changed (`state_change.py`).
+4. `RememberedSystem` (`remembered_system.py`) runs the step on the real system, or finds one that read the
+   same rows (`step_reads.py`) in its `StepMemory` (`step_memory.py`). The model takes its own step each time.
+5. `footprint.py` says which actions need to be tried in one order only, and `Fingerprints` (`fingerprint.py`)
+   when two states are one.
+6. `Endings` (`endings.py`) follows recovery from each new state, and has what is left judged.
 
 `checkpoint.py` keeps a proof that was stopped early in a file, and `prove` goes on from it.
 

@@ -1,5 +1,7 @@
 """The actions of a proof in a fixed order, and what each of them spends of its bounds."""
 
+from typing import Any
+
 from failure_modes.checker.experiment.bounds import KINDS, Bounds, Spent
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
@@ -43,10 +45,25 @@ class Alphabet:
             raise ValueError("power can only be lost in a scope in which the disk is watched")
         if len(self.actions) > ACTIONS_MAX:
             raise ValueError(f"{len(self.actions)} different actions, and {ACTIONS_MAX} are the most")
+        self._possible: dict[tuple[Any, ...], tuple[tuple[Action, Spent], ...]] = {}
         self.index = {action: number for number, action in enumerate(self.actions)}
 
-    def possible(self, processes: tuple[ProcessSnapshot, ...], spent: Spent) -> list[tuple[Action, Spent]]:
-        """Each action that can happen where the processes are, with what is spent after it."""
+    def possible(
+        self, processes: tuple[ProcessSnapshot, ...], spent: Spent
+    ) -> tuple[tuple[Action, Spent], ...]:
+        """Each action that can happen where the processes are, with what is spent after it.
+
+        It depends on the boundaries of the processes and on what is spent, so most calls were made before.
+        """
+        key = (spent, *[(process.at, process.at_rest, process.waits) for process in processes])
+        known = self._possible.get(key)
+        if known is None:
+            known = self._possible[key] = self._possible_now(processes, spent)
+        return known
+
+    def _possible_now(
+        self, processes: tuple[ProcessSnapshot, ...], spent: Spent
+    ) -> tuple[tuple[Action, Spent], ...]:
         found = []
         for action in self.actions:
             kind = self.kind(action, spent)
@@ -56,7 +73,7 @@ class Alphabet:
             if name is not None and not can(name, processes[self.names.index(name)], action):
                 continue
             found.append((action, _spend(spent, kind)))
-        return found
+        return tuple(found)
 
     def kind(self, action: Action, spent: Spent) -> str | None:
         """The bound that the action spends of; empty for none, and None if an earlier key comes first."""

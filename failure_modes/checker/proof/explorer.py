@@ -25,6 +25,7 @@ from failure_modes.checker.proof.alphabet import Alphabet
 from failure_modes.checker.proof.endings import Endings
 from failure_modes.checker.proof.fingerprint import HOME_BYTES, Renaming
 from failure_modes.checker.proof.footprint import Footprint, independent
+from failure_modes.checker.proof.nodes import Node, Nodes
 from failure_modes.checker.proof.proof import Broken, Counts, Proof
 from failure_modes.checker.proof.state_change import DeadEnd
 from failure_modes.checker.proof.successors import Successors
@@ -40,15 +41,23 @@ class ReachedState:
     """A state that was reached, and may be new. From it the actions of its sleep set need not be tried."""
 
     digest: bytes
-    base: bytes
-    """The digest without what is spent."""
     trace: bytes
-    snapshot: Snapshot
+    node: Node
+    """The state without what is spent."""
     spent: Spent
     sleep_set: dict[Action, Footprint]
-    renaming: Renaming
     only: frozenset[Action] | None = None
     """The actions to try, if the state was expanded before; in the names of the fingerprint."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """All that the future depends on."""
+        return self.node.snapshot
+
+    @property
+    def renaming(self) -> Renaming:
+        """The renaming of workers that gave the fingerprint."""
+        return self.node.renaming
 
     @property
     def renamed_sleep_set(self) -> frozenset[Action]:
@@ -84,10 +93,12 @@ class Shard:
             proof.target,
             symmetry=switches.symmetry,
             memory=switches.memory,
+            rows=switches.rows,
             answers=switches.answers,
             footprints=proof.sleeps,
         )
-        self._endings = Endings(self._successors)
+        self._graph = Nodes(self._successors, remembers=self._successors.remembers)
+        self._endings = Endings(self._successors, self._graph)
         self._sleeps = proof.sleeps
         self._judges_endings = needs_ending(proof.target)
 
@@ -109,14 +120,13 @@ class Shard:
 
     def add_first(self) -> None:
         """Take in the first state, if it belongs to this shard."""
-        first = self._reached(self._successors.start, NOTHING_SPENT, b"", {})
+        first = self._reached(self._graph.start, NOTHING_SPENT, b"", {})
         if owner(first.digest, self._shards) == self.number:
             self.absorb([first])
 
     def take(self, states: Iterable[ReachedState]) -> None:
         """Take in states of this shard that another shard has reached."""
-        own = self._successors.own
-        self.absorb([evolve(state, snapshot=own(state.snapshot)) for state in states])
+        self.absorb([evolve(state, node=self._graph.adopt(state.node)) for state in states])
 
     def resume(
         self, seen: dict[bytes, frozenset[Action]], frontier: list[ReachedState], coming: list[ReachedState]
@@ -167,71 +177,62 @@ class Shard:
 
     def restore(self, trace: bytes, sleep_set: Iterable[Action]) -> ReachedState:
         """The state that a trace leads to, taken step by step. Raises ValueError if it leads nowhere."""
-        snapshot, spent = self._successors.start, NOTHING_SPENT
+        node, spent = self._graph.start, NOTHING_SPENT
         for number in trace:
             if number >= len(self.alphabet.actions):
                 raise ValueError(f"there is no action {number}")
             action = self.alphabet.actions[number]
-            possible = dict(self.alphabet.possible(snapshot.system.processes, spent))
-            change = self._successors.step(snapshot, action) if action in possible else None
-            if change is None or isinstance(change, DeadEnd):
+            possible = dict(self.alphabet.possible(node.snapshot.system.processes, spent))
+            edge = self._graph.follow(node, action) if action in possible else None
+            if edge is None or isinstance(edge, DeadEnd):
                 raise ValueError(f"action {number} cannot happen")
-            snapshot, spent = self._successors.after(snapshot, action, change), possible[action]
+            node, spent = edge.node, possible[action]
         footprints = {}
-        now_possible = dict(self.alphabet.possible(snapshot.system.processes, spent))
+        now_possible = dict(self.alphabet.possible(node.snapshot.system.processes, spent))
         for action in sleep_set:
-            change = self._successors.step(snapshot, action) if action in now_possible else None
-            if change is None or isinstance(change, DeadEnd):
+            edge = self._graph.follow(node, action) if action in now_possible else None
+            if edge is None or isinstance(edge, DeadEnd):
                 raise ValueError(f"{action} cannot be in its sleep set")
-            footprints[action] = change.footprint
-        return self._reached(snapshot, spent, trace, footprints)
+            footprints[action] = edge.footprint
+        return self._reached(node, spent, trace, footprints)
 
     def _expanded(self, state: ReachedState) -> list[ReachedState]:
         """The states that the actions of this state lead to."""
-        successors, found = self._successors, []
+        graph, node, found = self._graph, state.node, []
         sleep_set = dict(state.sleep_set)
-        for action, spent in self.alphabet.possible(state.snapshot.system.processes, state.spent):
+        for action, spent in self.alphabet.possible(node.snapshot.system.processes, state.spent):
             if action in state.sleep_set:
                 continue
             if state.only is not None and renamed(action, state.renaming) not in state.only:
                 continue
             self.transitions += 1
             trace = state.trace + bytes([self.alphabet.index[action]])
-            change = successors.step(state.snapshot, action)
-            if isinstance(change, DeadEnd):
-                self._note(change, trace)
+            edge = graph.follow(node, action)
+            if isinstance(edge, DeadEnd):
+                self._note(edge, trace)
                 continue
-            snapshot = successors.after(state.snapshot, action, change)
             still = {}
             if self._sleeps:
                 kind = self.alphabet.kind(action, state.spent)
                 for other, footprint in sleep_set.items():
                     shares = kind and kind == self.alphabet.kind(other, state.spent)
-                    if not shares and independent(footprint, change.footprint):
+                    if not shares and independent(footprint, edge.footprint):
                         still[other] = footprint
-                sleep_set[action] = change.footprint
-            found.append(self._reached(snapshot, spent, trace, still))
+                sleep_set[action] = edge.footprint
+            found.append(self._reached(edge.node, spent, trace, still))
         return found
 
     def _reached(
-        self, snapshot: Snapshot, spent: Spent, trace: bytes, sleep_set: dict[Action, Footprint]
+        self, node: Node, spent: Spent, trace: bytes, sleep_set: dict[Action, Footprint]
     ) -> ReachedState:
-        base, renaming = self._successors.fingerprints.of(snapshot)
-        return ReachedState(
-            digest=self._successors.fingerprints.with_spent(base, spent),
-            base=base,
-            trace=trace,
-            snapshot=snapshot,
-            spent=spent,
-            sleep_set=sleep_set,
-            renaming=renaming,
-        )
+        digest = self._successors.fingerprints.with_spent(node.base, spent)
+        return ReachedState(digest=digest, trace=trace, node=node, spent=spent, sleep_set=sleep_set)
 
     def _judge_endings_of(self, state: ReachedState) -> None:
         if not self._judges_endings:
             return
         self.endings += 1
-        for end, names in self._endings.of(state.snapshot, state.base, state.renaming):
+        for end, names in self._endings.of(state.node):
             actions = [renamed(self.alphabet.actions[number], names) for number in state.trace]
             self._note(end, bytes([self.alphabet.index[action] for action in actions]))
 

@@ -25,7 +25,7 @@ from hashlib import blake2b
 from itertools import compress, permutations
 from typing import Any
 
-from attrs import asdict, has
+from attrs import asdict, frozen, has
 
 from failure_modes.checker.experiment.bounds import Spent
 from failure_modes.checker.experiment.scope import Granularity, Scope
@@ -33,9 +33,10 @@ from failure_modes.checker.oracle.lockstep import Snapshot
 from failure_modes.checker.oracle.system_side import SystemSnapshot
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.process_snapshot import Entry, Intent, ProcessSnapshot, Returned
-from failure_modes.checker.simulation.stepping import StatementResult, table_of
+from failure_modes.checker.simulation.stepping import Row, StatementResult, table_of
 from failure_modes.checker.simulation.subject import Layout
 from model.actions import Enqueue
+from model.load import Load
 
 HOME_BYTES = 4
 """A fingerprint begins with a digest of the store's times alone, which most steps leave as they are."""
@@ -48,6 +49,8 @@ Renaming = dict[str, str]
 
 _REMEMBERED_MAX = 400_000
 
+_NO_LOAD = Load()
+
 
 SYMMETRIC_MAX = 4
 """The most workers that may change places: the cost of a fingerprint grows with their permutations."""
@@ -59,6 +62,17 @@ def renamings(scope: Scope, *, symmetry: bool) -> tuple[Renaming, ...]:
     first, others = names[:SYMMETRIC_MAX], names[SYMMETRIC_MAX:]
     orders = permutations(first) if symmetry else [first]
     return tuple([dict(zip(names, (*order, *others), strict=True)) for order in orders])
+
+
+@frozen(eq=False)
+class Fingerprint:
+    """The fingerprint of a state without what is spent, and all renamings that give it.
+
+    If there are several, some workers may change places, and the state stays as it is.
+    """
+
+    base: bytes
+    renamings: tuple[Renaming, ...]
 
 
 class Fingerprints:
@@ -84,33 +98,37 @@ class Fingerprints:
         self._are_times = {
             table: [column in layout.times for column in names] for table, names in columns.items()
         }
-        self._known: dict[tuple[Any, ...], tuple[Snapshot, tuple[bytes, Renaming]]] = {}
         self._parts: dict[tuple[Any, ...], tuple[Any, tuple[bytes, ...]]] = {}
+        self._rows: dict[tuple[str, Row, int], tuple[str, ...]] = {}
+        self._rests: dict[tuple[Any, ...], bytes] = {}
 
-    def of(self, snapshot: Snapshot) -> tuple[bytes, Renaming]:
-        """The digest of a state without what is spent, and the renaming of workers that gave it."""
-        if len(self._parts) + len(self._known) > _REMEMBERED_MAX:
-            self._parts.clear()
-            self._known.clear()
+    def key(self, snapshot: Snapshot) -> tuple[Any, ...]:
+        """A key that only equal snapshots share, as long as their parts are in memory."""
         system, state = snapshot.system, snapshot.state
-        key = (
+        return (
             id(system.content),
             system.now,
             *[id(process) for process in system.processes],
             None if state is None else (state.workers, state.changed_at),
             snapshot.ledger,
-            repr(system.extra),
+            repr(system.extra) if system.extra else None,
         )
-        known = self._known.get(key)
-        if known is None:
-            known = self._known[key] = snapshot, self._of(snapshot)
-        return known[1]
 
-    def _of(self, snapshot: Snapshot) -> tuple[bytes, Renaming]:
+    def of(self, snapshot: Snapshot) -> tuple[bytes, Renaming]:
+        """The digest of a state without what is spent, and the renaming of workers that gave it."""
+        found = self.taken(snapshot)
+        return found.base, found.renamings[0]
+
+    def taken(self, snapshot: Snapshot) -> Fingerprint:
+        """The fingerprint of a state without what is spent."""
+        if len(self._parts) + len(self._rows) + len(self._rests) > _REMEMBERED_MAX:
+            self._parts.clear()
+            self._rows.clear()
+            self._rests.clear()
         system = snapshot.system
         contents = self._content(system.content, system.now)
         processes = [self._process(process, system) for process in system.processes]
-        rest = repr(self._rest(snapshot)).encode()
+        rest = self._rest_text(snapshot)
         helpers = processes[self._workers :]
         texts = []
         for number, places in enumerate(self._places):
@@ -122,13 +140,25 @@ class Fingerprints:
                     parts.append(f"{worker.phase}{worker.execution}".encode())
             parts += [helper[number] for helper in helpers]
             texts.append(b"|".join(parts))
-        chosen = min(range(len(texts)), key=texts.__getitem__)
-        digest = _digest(texts[chosen] + rest)
-        return contents[chosen][:HOME_BYTES] + digest, self.renamings[chosen]
+        least = min(texts)
+        return Fingerprint(
+            contents[0][:HOME_BYTES] + _digest(least + rest),
+            tuple([renaming for renaming, text in zip(self.renamings, texts, strict=True) if text == least]),
+        )
 
     def with_spent(self, base: bytes, spent: Spent) -> bytes:
         """The digest with what is spent."""
         return base[:HOME_BYTES] + _digest(base + bytes(spent))
+
+    def _rest_text(self, snapshot: Snapshot) -> bytes:
+        ledger, state, now = snapshot.ledger, snapshot.state, snapshot.system.now
+        since = state.changed_at - now if state is not None and self._exact else 0
+        known_at = 0 if ledger.load == _NO_LOAD else now
+        key = (ledger, state is None, since, known_at, snapshot.system.extra)
+        known = self._rests.get(key)
+        if known is None:
+            known = self._rests[key] = repr(self._rest(snapshot)).encode()
+        return known
 
     def _rest(self, snapshot: Snapshot) -> tuple[object, ...]:
         ledger, now = snapshot.ledger, snapshot.system.now
@@ -149,27 +179,32 @@ class Fingerprints:
         known = self._parts.get(key)
         if known is None:
             ranks = self._ranks(content)
-            home = self._home(content, now)
-            texts = [repr(self._tables(content, now, ranks, names)) for names in self.renamings]
-            parts = [home + _digest(text.encode()) for text in texts]
+            rows = [
+                (table, [self._row_texts(table, row, now, ranks) for row in rows]) for table, rows in content
+            ]
+            home = _digest("|".join([texts[0] for _, found in rows for texts in found]).encode())[:HOME_BYTES]
+            parts = []
+            for number in range(1, len(self.renamings) + 1):
+                tables = [f"{table}:{'|'.join([texts[number] for texts in found])}" for table, found in rows]
+                parts.append(home + _digest("||".join(tables).encode()))
             known = self._parts[key] = content, tuple(parts)
         return known[1]
 
+    def _row_texts(self, table: str, row: Row, now: int, ranks: "Ranks") -> tuple[str, ...]:
+        """The times of a row as text, then the row under each renaming. Most contents share most rows."""
+        key = (table, row, now)
+        known = None if ranks else self._rows.get(key)
+        if known is None:
+            times = [value and value - now for value in compress(row, self._are_times.get(table, ()))]
+            columns = self._columns.get(table, ())
+            rows = [repr(self._row(columns, row, now, ranks, names, table)) for names in self.renamings]
+            known = (repr(times), *rows)
+            if not ranks:
+                self._rows[key] = known
+        return known
+
     def _ranks(self, content: Content) -> "Ranks":
         return _ranks(content) if self._ranked else {}
-
-    def _home(self, content: Content, now: int) -> bytes:
-        times = []
-        for table, rows in content:
-            are_times = self._are_times.get(table, ())
-            times += [[value and value - now for value in compress(row, are_times)] for row in rows]
-        return _digest(repr(times).encode())[:HOME_BYTES]
-
-    def _tables(self, content: Content, now: int, ranks: "Ranks", names: Renaming) -> object:
-        return [
-            [self._row(self._columns.get(table, ()), row, now, ranks, names, table) for row in rows]
-            for table, rows in content
-        ]
 
     def _process(self, process: ProcessSnapshot, system: SystemSnapshot) -> tuple[bytes, ...]:
         if process.at_rest:

@@ -7,19 +7,16 @@ Systems", LNCS 1032, 1996, chapter 5).
 """
 
 import re
+from collections.abc import Iterable
 from functools import cache
 
 from attrs import frozen
 
+from failure_modes.checker.proof.seen_step import Read, SeenStep
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.gateway import CHARGES
-from failure_modes.checker.simulation.process import Process
-from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.simulation.stepping import StatementResult
 from model.events import Operation, Outcome
-
-Read = tuple[str, str | None, object]
-"""Rows of a table: those with a value in a column; all of them where the column is None."""
 
 
 @frozen(eq=False)
@@ -47,8 +44,8 @@ def of_crash(name: str, *, held: bool) -> Footprint:
 
 
 def of_move(
-    process: Process,
-    after: ProcessSnapshot,
+    name: str,
+    seen: SeenStep,
     *,
     held: bool,
     contents: tuple[Content, Content],
@@ -59,15 +56,16 @@ def of_move(
 
     `held`: the process held the lock before. `contents` are the store's before and after the move.
     """
-    step = process.step
-    reads = reads_of(step.statements, tuple(columns), called=step.called_gateway)
+    after = seen.process
+    assert after is not None, "a process has moved"
+    reads = reads_of(seen.statements, tuple(columns), called=seen.called_gateway)
     return Footprint(
-        process.name,
+        name,
         reads | reads_of_model(model),
         *writes_of(*contents, columns),
         moves_lock=held != after.in_transaction,
-        needs_lock=after.waits or (bool(step.statements) and not held),
-        reads_clock=step.read_clock,
+        needs_lock=after.waits or (bool(seen.statements) and not held),
+        reads_clock=seen.read_clock,
     )
 
 
@@ -103,7 +101,7 @@ def _same_row(one: frozenset[tuple[str, object]], other: frozenset[tuple[str, ob
 
 
 def reads_of(
-    statements: list[StatementResult], tables: tuple[str, ...], *, called: bool = False
+    statements: Iterable[StatementResult], tables: tuple[str, ...], *, called: bool = False
 ) -> frozenset[Read]:
     """The rows that the answers depended on. A gateway that is called reads all of its own rows."""
     found: set[Read] = {(CHARGES, None, None)} if called else set()

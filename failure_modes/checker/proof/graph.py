@@ -12,6 +12,7 @@ from failure_modes.checker.experiment.target import needs_ending
 from failure_modes.checker.oracle.lockstep import Snapshot
 from failure_modes.checker.proof.alphabet import Alphabet
 from failure_modes.checker.proof.endings import Endings
+from failure_modes.checker.proof.nodes import Nodes
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.state_change import DeadEnd
 from failure_modes.checker.proof.successors import Successors
@@ -100,7 +101,8 @@ class _Exploration:
         self._successors = successors
         self._states_max = states_max
         self._alphabet = Alphabet(proof.scope, proof.bounds)
-        self._endings = Endings(successors) if needs_ending(proof.target) else None
+        self._nodes = Nodes(successors, remembers=successors.remembers)
+        self._endings = Endings(successors, self._nodes) if needs_ending(proof.target) else None
         self._numbers: dict[bytes, int] = {}
         self._states: list[GraphState] = []
         self._transitions: list[Transition] = []
@@ -125,14 +127,14 @@ class _Exploration:
             self._transitions.append(Transition(before=number, after=reached, action=action))
 
     def _reach(self, snapshot: Snapshot, spent: Spent, came_from: int | None) -> int:
-        base, renaming = self._successors.fingerprints.of(snapshot)
-        digest = self._successors.fingerprints.with_spent(base, spent)
+        node = self._nodes.node(snapshot)
+        digest = self._successors.fingerprints.with_spent(node.base, spent)
         known = self._numbers.get(digest)
         if known is not None:
             return known
         finding = None
         if self._endings is not None:
-            ends = [end for end, _ in self._endings.of(snapshot, base, renaming)]
+            ends = [end for end, _ in self._endings.of(node)]
             finding = next((end.finding for end in ends if end.finding is not None), None)
         number = self._numbers[digest] = self._add(snapshot, came_from, finding=finding)
         self._frontier.append((number, snapshot, spent))

@@ -8,6 +8,8 @@ import gc
 import pickle
 import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
@@ -201,8 +203,25 @@ class RemoteShard:
 
 
 def _serve(connection: "Connection[Any, Any]", proof: Proof, number: int, shards: int) -> None:
-    gc.set_threshold(1_000_000, 100, 1_000)  # most objects here live on, and few are in cycles
     server = ShardServer(proof, number, shards)
+    with rare_collections():
+        _answer_all(connection, server)
+    server.close()
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Inside, the garbage collector runs rarely: most objects of a proof live on, and few are in cycles."""
+    before = gc.get_threshold()
+    gc.set_threshold(1_000_000, 100, 1_000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def _answer_all(connection: "Connection[Any, Any]", server: ShardServer) -> None:
+    """Answer each request until the pipe is closed."""
     while True:
         try:
             what, arguments = connection.recv()
@@ -216,7 +235,6 @@ def _serve(connection: "Connection[Any, Any]", proof: Proof, number: int, shards
             connection.send(reply)
         except OSError:
             break
-    server.close()
 
 
 def shard_handles(proof: Proof, processes: int) -> list[ShardHandle]:

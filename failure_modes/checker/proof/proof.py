@@ -20,6 +20,11 @@ class Reductions:
     """A process remembers only the answer of an operation of the queue that has returned."""
     memory: bool = True
     """A step is not taken again where it was taken in a state with the same store, time and process."""
+    rows: bool = True
+    """A step is not taken again on the real system where the rows that it reads are the same. Needs `memory`.
+
+    At granularity `transaction` on SQLite, and where power cannot be lost.
+    """
 
 
 @frozen(kw_only=True)

@@ -13,7 +13,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from failure_modes.checker.proof.checkpoint import Checkpoint, CheckpointError, load, save
-from failure_modes.checker.proof.parallel import ShardHandle, shard_handles
+from failure_modes.checker.proof.parallel import ShardHandle, rare_collections, shard_handles
 from failure_modes.checker.proof.proof import Broken, Counts, Proof
 from failure_modes.checker.proof.result import ProofResult, confirmed
 from failure_modes.checker.support import interrupts
@@ -71,7 +71,8 @@ def _run(
 ) -> ProofResult:
     shards = shard_handles(proof, processes)
     try:
-        return _ProofRun(proof, shards, limits, report, interrupted).run()
+        with rare_collections():
+            return _ProofRun(proof, shards, limits, report, interrupted).run()
     finally:
         for shard in shards:
             shard.close()

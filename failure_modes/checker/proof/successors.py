@@ -18,6 +18,8 @@ from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.oracle.system_side import SystemSnapshot
 from failure_modes.checker.proof.fingerprint import Fingerprints
 from failure_modes.checker.proof.footprint import UNSEEN, Footprint, of_crash, of_move
+from failure_modes.checker.proof.remembered_system import RememberedSystem
+from failure_modes.checker.proof.seen_step import SeenStep
 from failure_modes.checker.proof.state_change import DeadEnd, StateChange, changed
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.process_snapshot import AT_REST, ProcessSnapshot
@@ -41,27 +43,42 @@ class Successors:
         *,
         symmetry: bool = True,
         memory: bool = True,
+        rows: bool = True,
         answers: bool = True,
         footprints: bool = True,
     ) -> None:
-        """`footprints`: note what each action touched."""
+        """`memory`, `rows`: do not take a step again where it is remembered. See `Reductions`.
+
+        `footprints`: note what each action touched.
+        """
+        self._interned: dict[Any, Any] = {}
         world = world_of(scope, fault, restorable=True, records_answers=answers)
-        self.lockstep = Lockstep(scope, fault, target=target, world=world)
+        self._system = RememberedSystem(
+            world, power_loss=scope.power_loss, remembers=memory and rows, same=self._same
+        )
+        self.lockstep = Lockstep(scope, fault, target=target, system=self._system)
         self.columns = world.content.columns()
         self.fingerprints = Fingerprints(scope, self.columns, world.subject.layout, symmetry=symmetry)
         self.names = self.lockstep.names
-        self.real_steps = 0
-        self._memory = (
-            memory and not world.restores_by_replay
-        )  # there a change depends on the holder of each lock, too
+        self.remembers = memory and not world.restores_by_replay
+        """True if a step is not taken again. In a replayed world it depends on the holder of each lock."""
         self._footprints = footprints
         self._changes: dict[tuple[Any, ...], tuple[Snapshot, StateChange | DeadEnd]] = {}
-        self._interned: dict[Any, Any] = {}
         self.start = self.own(self.lockstep.snapshot())
 
     def close(self) -> None:
         """Let go of the world."""
         self.lockstep.close()
+
+    @property
+    def real_steps(self) -> int:
+        """The steps that were taken on the real system."""
+        return self._system.real_steps
+
+    @property
+    def last(self) -> SeenStep | None:
+        """The last step, which was taken or remembered."""
+        return self._system.last
 
     def step(self, before: Snapshot, action: Action) -> StateChange | DeadEnd:
         """What the action changes in this state."""
@@ -72,7 +89,7 @@ class Successors:
         known = self._changes.get(key)
         if known is None:
             known = (before, self._taken(before, action))
-            if self._memory:
+            if self.remembers:
                 self._changes[key] = known
         return known[1]
 
@@ -118,30 +135,28 @@ class Successors:
 
     def _taken(self, before: Snapshot, action: Action) -> StateChange | DeadEnd:
         """Take the action on the real system."""
-        lockstep, world, name = self.lockstep, self.lockstep.world, actor_of(action)
-        self.real_steps += 1
+        lockstep, name = self.lockstep, actor_of(action)
         lockstep.restore(before)
-        lock_releases, faults = world.lock_releases, len(lockstep.ledger.faults)
+        if lockstep.world.restores_by_replay:
+            self._system.was_replayed(before.system)
+        faults = len(lockstep.ledger.faults)
         try:
             record = lockstep.apply(action)
         except Found as found:
             return DeadEnd(finding=found.finding)
         if lockstep.judge.off_target:
             return DeadEnd(off_target=lockstep.judge.off_target)
-        ledger, state = lockstep.ledger, lockstep.reference.state
-        process = worker = None
-        if name is not None:
-            moved = world.processes[name]
-            process = self._same(moved.snapshot())
-            moved.remember(process)
-            if state is not None and name in lockstep.scope.names:
-                worker = state.workers[self.names.index(name)]
-        content, durable = self._once(world.content.now(), lockstep.durable)
+        ledger, state, seen = lockstep.ledger, lockstep.reference.state, self._system.last
+        assert seen is not None, "a step was taken or remembered"
+        worker = None
+        if state is not None and name in lockstep.scope.names:
+            worker = state.workers[self.names.index(name)]
+        content, durable = self._once(self._system.content, lockstep.durable)
         return StateChange(
             content=content,
             durable=durable,
             elapsed_ms=lockstep.now - before.system.now,
-            process=process,
+            process=seen.process,
             worker=worker,
             changed_at=state.changed_at if state else 0,
             accepted=self._intern(tuple(ledger.accepted)),
@@ -149,24 +164,24 @@ class Successors:
             faults=tuple(ledger.faults[faults:]),
             load=ledger.load,
             diverged=None if before.diverged else lockstep.judge.diverged,
-            released=world.lock_releases != lock_releases,
+            released=seen.released,
             committed=record.committed,
-            footprint=self._footprint(before.system, content, process, record),
-            snapshot=self.own(lockstep.snapshot()) if world.restores_by_replay else None,
+            footprint=self._footprint(before.system, content, seen, record),
+            snapshot=self.own(lockstep.snapshot()) if lockstep.world.restores_by_replay else None,
         )
 
     def _footprint(
-        self, before: SystemSnapshot, content: Content, process: ProcessSnapshot | None, record: Record
+        self, before: SystemSnapshot, content: Content, seen: SeenStep, record: Record
     ) -> Footprint:
         name = actor_of(record.action)
-        if name is None or process is None or not self._footprints:
+        if name is None or seen.process is None or not self._footprints:
             return UNSEEN
         held = before.processes[self.names.index(name)].in_transaction
         if isinstance(record.action, Crash):
             return of_crash(name, held=held)
         return of_move(
-            self.lockstep.world.processes[name],
-            process,
+            name,
+            seen,
             held=held,
             contents=(before.content, content),
             columns=self.columns,

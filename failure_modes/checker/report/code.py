@@ -19,6 +19,8 @@ from model.actions import Action
 from model.state import Settings
 
 _WIDTH = 100
+_PACKAGE = __name__.partition("failure_modes")[0]
+"""In a wheel, the package that has all others in it; empty in a checkout."""
 
 
 def pytest_of(replayed: Replayed) -> str:
@@ -103,7 +105,10 @@ def _imported(trace: Trace, names: tuple[str, ...]) -> str:
         sorted([*names, *more], key=lambda name: (not name.isupper(), name[0].islower(), name))
     )
     actions = ", ".join(sorted({type(action).__name__ for action in trace.actions}))
-    lines = [f"from failure_modes.checker import {checker}", f"from model.actions import {actions}"]
+    lines = [
+        f"from {_PACKAGE}failure_modes.checker import {checker}",
+        f"from {_PACKAGE}model.actions import {actions}",
+    ]
     return "\n".join(lines)
 
 

@@ -14,7 +14,8 @@ from failure_modes.checker.simulation.stepping import Row, StatementResult
 from failure_modes.checker.simulation.subject import Layout
 from failure_modes.checker.support.errors import SubjectError
 
-_SEQUENCE = "sqlite_sequence"
+LAST_IDS = "sqlite_sequence"
+"""The table with the last id of each numbered table."""
 
 Content = tuple[tuple[str, tuple[Row, ...]], ...]
 """The name and the rows of each table of the state. The first column of a row is its id."""
@@ -28,7 +29,7 @@ def read_content(connection: sqlite3.Connection, layout: Layout) -> Content:
     """The present rows of the tables of the state, and the last id of each numbered table."""
     found = [(table, tuple(connection.execute(_select(table)).fetchall())) for table in layout.tables]
     if layout.numbered:
-        found.append((_SEQUENCE, tuple(connection.execute(_LAST_IDS, (layout.audit,)).fetchall())))
+        found.append((LAST_IDS, tuple(connection.execute(_SELECT_LAST_IDS, (layout.audit,)).fetchall())))
     return tuple(found)
 
 
@@ -56,21 +57,22 @@ def write_content(
     layout: Layout,
     wanted: Content,
     present: Content,
+    columns: dict[str, tuple[str, ...]],
     *,
     empty_audit: bool = True,
 ) -> None:
-    """Change the present content to the wanted one. Only the rows that differ are written.
+    """Change the present content to the wanted one. Only the values that differ are written.
 
-    Empty the audit if `empty_audit` is true.
+    Empty the audit if `empty_audit` is true. `columns` are those of each table.
 
     A row is inserted after the rows that it refers to, and deleted before them. If two rows have exchanged
     their keys, no order works: a second, slower try lets SQLite check the constraints at the end.
     """
     try:
-        _write(connection, layout, wanted, present, empty_audit=empty_audit, deferred=False)
+        _write(connection, layout, wanted, present, columns, empty_audit=empty_audit, deferred=False)
     except sqlite3.IntegrityError:
         connection.execute("ROLLBACK")
-        _write(connection, layout, wanted, present, empty_audit=empty_audit, deferred=True)
+        _write(connection, layout, wanted, present, columns, empty_audit=empty_audit, deferred=True)
 
 
 def _write(
@@ -78,6 +80,7 @@ def _write(
     layout: Layout,
     wanted: Content,
     present: Content,
+    columns: dict[str, tuple[str, ...]],
     *,
     empty_audit: bool,
     deferred: bool,
@@ -92,10 +95,15 @@ def _write(
         connection.execute(f"DELETE FROM {audit}")
     for table, rows, old in pairs:
         if rows != old:
-            known = set(old)
+            known = {row[0]: row for row in old}
             for row in rows:
-                if row not in known:
+                before = known.get(row[0])
+                if before is None or deferred:
                     connection.execute(_insert(table, len(row)), row)
+                elif before != row:
+                    differ = tuple([place for place in range(len(row)) if row[place] != before[place]])
+                    values = [row[place] for place in differ]
+                    connection.execute(_update(table, columns[table], differ), (*values, row[0]))
     for table, rows, old in reversed(pairs):
         if rows != old:
             kept = {row[0] for row in rows}
@@ -108,15 +116,26 @@ def _write(
         last_ids: dict[Any, Any] = dict(present[-1][1])
         wants: dict[Any, Any] = dict(wanted[-1][1])  # the inserts above may have raised some last ids
         for table in last_ids | wants:
-            if last_ids.get(table) != wants.get(table):
+            if table in last_ids and table in wants:
+                if last_ids[table] != wants[table]:
+                    connection.execute(_UPDATE_LAST_ID, (wants[table], table))
+            else:
                 connection.execute(_DELETE_LAST_ID, (table,))
                 if table in wants:
-                    connection.execute(_insert(_SEQUENCE, 2), (table, wants[table]))
+                    connection.execute(_insert(LAST_IDS, 2), (table, wants[table]))
     connection.execute("COMMIT")
 
 
-_LAST_IDS = f"SELECT name, seq FROM {_SEQUENCE} WHERE name IS NOT ? ORDER BY name"
-_DELETE_LAST_ID = f"DELETE FROM {_SEQUENCE} WHERE name = ?"
+_SELECT_LAST_IDS = f"SELECT name, seq FROM {LAST_IDS} WHERE name IS NOT ? ORDER BY name"
+_DELETE_LAST_ID = f"DELETE FROM {LAST_IDS} WHERE name = ?"
+
+
+_UPDATE_LAST_ID = f"UPDATE {LAST_IDS} SET seq = ? WHERE name = ?"
+
+
+@cache
+def _update(table: str, columns: tuple[str, ...], places: tuple[int, ...]) -> str:
+    return f"UPDATE {table} SET {', '.join([f'{columns[at]} = ?' for at in places])} WHERE rowid = ?"
 
 
 @cache

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from failure_modes.checker.simulation.constraints import Constraints
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.stepping import ConnectingProcess, SteppingConnection
 from failure_modes.checker.simulation.virtual_clock import VirtualClock
@@ -57,6 +58,10 @@ class Database(Protocol):
 
     def columns(self) -> dict[str, tuple[str, ...]]:
         """The columns of each table of the state."""
+        ...
+
+    def constraints(self) -> Constraints | None:
+        """The constraints of each table of the state; None if they are not known."""
         ...
 
     def close(self) -> None:

@@ -53,6 +53,11 @@ class Process:
         return self.context.current_job
 
     @property
+    def pending(self) -> Intent | None:
+        """The intent that the transaction carries out; None if there is none."""
+        return self.transaction.pending
+
+    @property
     def connection(self) -> SteppingConnection | None:
         """The connection to the database; None until the program has opened it."""
         return self.context.connection

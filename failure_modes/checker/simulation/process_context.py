@@ -85,6 +85,11 @@ class ProcessContext(SimulationPart):
             self._open_system = system, self.connection
         return system
 
+    @property
+    def files_stay(self) -> bool:
+        """True in a restorable world: it alone has the files, or there are none."""
+        return self.world.restorable
+
     def connect(self, target: str) -> Any:
         """A connection that pauses this process."""
         self.connection = self.world.database.connection(self._boundaries, target)

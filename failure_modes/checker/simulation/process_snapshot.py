@@ -95,6 +95,16 @@ class ProcessState(Protocol):
         """True if the process waits for a lock."""
         ...
 
+    @property
+    def current_job(self) -> int | None:
+        """The id of the job that the program works on."""
+        ...
+
+    @property
+    def pending(self) -> Intent | None:
+        """The intent that the transaction carries out; None if there is none."""
+        ...
+
 
 AT_REST = ProcessSnapshot()
 """The snapshot of a fresh process."""

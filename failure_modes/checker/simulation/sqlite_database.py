@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from failure_modes.checker.simulation.constraints import Constraints, constraints_of
 from failure_modes.checker.simulation.content import (
     Content,
     columns_of,
@@ -46,6 +47,7 @@ class SQLiteDatabase:
         self._owns_path = path is None and not in_memory
         self._pool: dict[str, tuple[sqlite3.Connection, set[str]]] = {}
         self._observing: sqlite3.Connection
+        self._columns: dict[str, tuple[str, ...]] | None = None
         self.observer: Any = None
 
     @property
@@ -79,7 +81,11 @@ class SQLiteDatabase:
 
     def write(self, wanted: Content, present: Callable[[], Content], *, empty_audit: bool) -> None:
         """Change the present rows to the wanted ones."""
-        write_content(self._observing, self.subject.layout, wanted, present(), empty_audit=empty_audit)
+        if self._columns is None:
+            self._columns = self.columns()
+        write_content(
+            self._observing, self.subject.layout, wanted, present(), self._columns, empty_audit=empty_audit
+        )
 
     def audit_end(self, content: Content) -> int:
         """Always 0: `write` emptied the audit, and its ids begin again."""
@@ -93,6 +99,10 @@ class SQLiteDatabase:
     def columns(self) -> dict[str, tuple[str, ...]]:
         """The columns of each table of the state."""
         return columns_of(self._observing, self.subject.layout)
+
+    def constraints(self) -> Constraints | None:
+        """The constraints of each table of the state; None if a trigger could change any row."""
+        return constraints_of(self._observing, self.subject.layout)
 
     def close(self) -> None:
         """Close each connection and remove the file, even if closing one of them fails."""

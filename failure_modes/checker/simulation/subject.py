@@ -28,6 +28,11 @@ class Client(Protocol):
 
     name: str
 
+    @property
+    def files_stay(self) -> bool:
+        """True if nothing can remove a file of the database: the system need not check that."""
+        ...
+
     def connect(self, target: str) -> Any:
         """A connection that pauses the process."""
         ...

@@ -4,6 +4,7 @@ Many steps leave the database alone. So the rows are read only after a commit, a
 written only before something uses the database.
 """
 
+from failure_modes.checker.simulation.constraints import Constraints
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.database import Database
 from failure_modes.checker.simulation.gateway import CHARGES, COLUMNS, Gateway
@@ -85,6 +86,10 @@ class WorldContent:
     def columns(self) -> dict[str, tuple[str, ...]]:
         """The columns of each table of the state."""
         return ({} if self._gateway is None else {CHARGES: COLUMNS}) | self._database.columns()
+
+    def constraints(self) -> Constraints | None:
+        """The constraints of the tables of the state; None if they are not known."""
+        return self._database.constraints()
 
     def _present_rows(self) -> Content:
         present = self._read() if self._changed else self._present

@@ -2,11 +2,14 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from attrs import evolve, fields
 
-from failure_modes.checker.simulation.gateway import Gateway
+from failure_modes.checker.simulation.content import Content
+from failure_modes.checker.simulation.gateway import CHARGES, Gateway
+from failure_modes.checker.simulation.stepping import Row
 from failure_modes.checker.subject.handler import HandlerFailed
 from model import answers, state
 from model.answers import Answer
@@ -14,26 +17,89 @@ from model.events import Event, Operation
 from system.policies.idempotency import Accepted
 from system.policies.lease import Lease
 from system.policies.reconcile import Reconciled
-from system.store import AuditRow, Effect, Execution, Job, Store
+from system.rows import (
+    EFFECT_FIELDS,
+    EXECUTION_FIELDS,
+    JOB_FIELDS,
+    read_breaker,
+    read_effect,
+    read_execution,
+    read_job,
+    read_retries,
+)
+from system.store import AuditRow, Breaker, Effect, Execution, Job, Store
 
 _RAISED = f"{HandlerFailed.__name__}: "
 """What the queue puts before the text of the failure."""
+
+ROWS_MAX = 100_000
+"""Rows whose values are kept in memory."""
 
 _COUNTED = tuple([field.name for field in fields(answers.Counts)])
 
 
 def read(
-    store: Store,
-    gateway: Gateway | None,
-    *,
-    cursor: "AuditCursor",
-    known: state.Durable | None = None,
+    store: Store, gateway: Gateway | None, *, cursor: "AuditCursor"
 ) -> tuple[state.Durable, tuple[Event, ...]]:
-    """The rows of the store, and the audit rows that the cursor has not read yet.
+    """The rows of the store, and the audit rows that the cursor has not read yet."""
+    return read_rows(store, gateway), cursor.new(store)
 
-    `known`: the rows, if they were read before.
-    """
-    return known or _rows(store, gateway), cursor.new(store)
+
+def read_rows(store: Store, gateway: Gateway | None) -> state.Durable:
+    """The rows of the store and of the gateway."""
+    return state.Durable(
+        jobs=tuple([_job(job) for job in store.jobs()]),
+        executions=tuple([_execution(execution) for execution in store.executions()]),
+        effects=_by_execution(tuple([_effect(effect) for effect in store.effects()])),
+        retries=store.retries(),
+        breaker=_breaker(store.breaker()),
+        charges=tuple([value for _, _, value in gateway.rows()]) if gateway else (),
+    )
+
+
+class ContentReader:
+    """Gives the rows of a content as `read_rows` does, without a second read. It converts each row once."""
+
+    def __init__(self, columns: dict[str, tuple[str, ...]]) -> None:
+        """`columns` are those of each table of the content."""
+        self._pick = {
+            table: _in_order(columns[table], names)
+            for table, (names, _) in _RECORDS.items()
+            if table in columns
+        }
+        self._begun_at = columns["retries"].index("begun_at")
+        self._limits = _in_order(columns["breaker"], ("failures", "open_until_at"))
+        self._known: dict[tuple[str, Row], Any] = {}
+
+    def durable(self, content: Content) -> state.Durable:
+        """The rows of the content."""
+        if len(self._known) > ROWS_MAX:
+            self._known.clear()
+        tables = dict(content)
+        retries = sorted([(row[self._begun_at], row[0]) for row in tables["retries"]])
+        return state.Durable(
+            jobs=self._values("jobs", tables),
+            executions=self._values("executions", tables),
+            effects=_by_execution(self._values("effects", tables)),
+            retries=read_retries([(begun_at,) for begun_at, _ in retries]),
+            breaker=_breaker(read_breaker([self._limits(row) for row in tables["breaker"]])),
+            charges=tuple([value for _, _, value in tables.get(CHARGES, ())]),
+        )
+
+    def _values(self, table: str, tables: dict[str, tuple[Row, ...]]) -> tuple[Any, ...]:
+        known, found = self._known, []
+        for row in tables[table]:
+            value = known.get((table, row))
+            if value is None:
+                value = known[table, row] = _RECORDS[table][1](self._pick[table](row))
+            found.append(value)
+        return tuple(found)
+
+
+def _in_order(columns: tuple[str, ...], wanted: tuple[str, ...]) -> Callable[[Row], Row]:
+    """Takes the wanted columns out of a row, in the wanted order."""
+    places = [columns.index(name) for name in wanted]
+    return lambda row: tuple([row[place] for place in places])
 
 
 class AuditCursor:
@@ -86,17 +152,12 @@ def read_counts(store: Store) -> answers.Counts:
     return answers.Counts(**{name: getattr(counts, name) for name in _COUNTED})
 
 
-def _rows(store: Store, gateway: Gateway | None) -> state.Durable:
-    breaker = store.breaker()
-    effects = [_effect(effect) for effect in store.effects()]
-    return state.Durable(
-        jobs=tuple([_job(job) for job in store.jobs()]),
-        executions=tuple([_execution(execution) for execution in store.executions()]),
-        effects=tuple(sorted(effects, key=lambda effect: effect.execution)),
-        retries=store.retries(),
-        breaker=state.Breaker(failures=breaker.failures, open_until_at=breaker.open_until_at),
-        charges=tuple([value for _, _, value in gateway.rows()]) if gateway else (),
-    )
+def _by_execution(effects: tuple[state.Effect, ...]) -> tuple[state.Effect, ...]:
+    return tuple(sorted(effects, key=lambda effect: effect.execution))
+
+
+def _breaker(breaker: Breaker) -> state.Breaker:
+    return state.Breaker(failures=breaker.failures, open_until_at=breaker.open_until_at)
 
 
 def _job(job: Job) -> state.Job:
@@ -124,6 +185,18 @@ def _execution(execution: Execution) -> state.Execution:
 
 def _effect(effect: Effect) -> state.Effect:
     return state.Effect(job=effect.job_id, execution=effect.execution_id, value=json.loads(effect.value))
+
+
+def _columns(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple([name.replace("payload_json", "payload") for name in names])
+
+
+_RECORDS: dict[str, tuple[tuple[str, ...], Callable[[Row], Any]]] = {
+    "jobs": (_columns(JOB_FIELDS), lambda row: _job(read_job(row))),
+    "executions": (EXECUTION_FIELDS, lambda row: _execution(read_execution(row))),
+    "effects": (EFFECT_FIELDS, lambda row: _effect(read_effect(row))),
+}
+"""For each table the columns of a record, in its order, and what makes a value of the model of them."""
 
 
 def _event(row: AuditRow) -> Event:

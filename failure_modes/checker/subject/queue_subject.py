@@ -95,6 +95,8 @@ class QueueSubject:
         options: dict[str, Any] = {"clock": process, "connect": process.connect, "tokens": constant_token}
         store: Store = (SQLiteStore if self._on_sqlite else _store_at_server())(location, **options)
         process.end_set_up()
+        if process.files_stay and isinstance(store, SQLiteStore):
+            store._files._opened.clear()  # noqa: SLF001 (a check of each file would cost more than the statements)
         return build_queue(store, self.scope.settings_of(process.name), self.fault)
 
     def keeps_nothing(self, part: Any) -> bool:

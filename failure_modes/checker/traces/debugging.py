@@ -15,7 +15,7 @@ from typing import IO, Any, NoReturn
 from greenlet import greenlet
 
 from failure_modes.checker.support.errors import CallerError
-from failure_modes.checker.traces.recording import RecordingLockstep
+from failure_modes.checker.traces.recording import LeftRun, RecordingLockstep
 from model.actions import Action, Crash, actor_of
 
 _NOT_THE_SYSTEM = ("failure_modes.checker.*", "contextlib", "functools", "greenlet*")
@@ -24,10 +24,6 @@ _NOT_THE_SYSTEM = ("failure_modes.checker.*", "contextlib", "functools", "greenl
 
 class NothingToDebug(CallerError):
     """In that step no code of the system runs, or there is no such step."""
-
-
-class LeftRun(BaseException):
-    """The user has left the debugger, and so the run."""
 
 
 class Debugger:

@@ -16,6 +16,10 @@ from model.actions import Action, Crash, actor_of
 from model.state import State
 
 
+class LeftRun(BaseException):
+    """The user has left the debugger, and so the run."""
+
+
 @frozen(kw_only=True)
 class ProcessMemory:
     """What a process knows after a step: where it paused, and the job that it works on."""

@@ -1,6 +1,7 @@
 """Replay: run a trace again, with the fault or without it."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -12,10 +13,12 @@ from failure_modes.checker.experiment.target import DIVERGENCE, needs_ending
 from failure_modes.checker.oracle.run import play
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.worlds import world_of
-from failure_modes.checker.traces.debugging import Debugger
 from failure_modes.checker.traces.recording import RecordedStep, RecordingLockstep
 from failure_modes.checker.traces.trace import Trace
 from model.actions import Action
+
+if TYPE_CHECKING:
+    from failure_modes.checker.traces.debugging import Debugger
 
 
 @frozen(kw_only=True)
@@ -56,7 +59,7 @@ def replay(
     world: Callable[[Scope, Fault], World] = world_of,
     control: Fault = no_fault,
     until: int | None = None,
-    debugger: Debugger | None = None,
+    debugger: "Debugger | None" = None,
 ) -> Replayed:
     """Run a trace. `world` makes the world of the run; `control` is the system without the fault.
 

@@ -126,7 +126,7 @@ def test_a_guarded_system_that_diverges_says_so(monkeypatch: pytest.MonkeyPatch)
     assert said["shortest"] == len(said["trace"]["actions"])
 
 
-@pytest.mark.parametrize("switch", ["symmetry", "sleep", "answers", "memory"])
+@pytest.mark.parametrize("switch", ["symmetry", "sleep", "answers", "memory", "rows"])
 def test_each_reduction_can_be_left_out(switch: str) -> None:
     """It takes longer, and the shortest trace is as short."""
     code, (broken, _) = proved_json("FM_001", f"--no-{switch}")

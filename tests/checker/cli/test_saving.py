@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from failure_modes.checker.cli import find as cli_find
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.saving import PLACE
 from failure_modes.checker.experiment.catalogue import failure_mode
+from failure_modes.checker.experiment.findings import Violation
 from failure_modes.checker.search import plans
 from failure_modes.checker.search.machine import Result
 from failure_modes.checker.traces.trace_reader import load
@@ -72,6 +74,31 @@ def test_a_trace_is_saved_before_it_is_shown(place: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(cli_find, "_show", fails)
     assert invoke("find", *QUICK).exit_code == EXIT.REFUSED
     assert len(_saved(place)) == 1
+
+
+def test_the_first_finding_is_saved_before_it_is_shrunk(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the program is killed while it shrinks, the longer trace stays; else the minimised one replaces it."""
+
+    def killed(*arguments: Any) -> Result:
+        *_, first = arguments
+        first(Violation(_found().finding, (*_found().actions, *_found().actions)))
+        assert len(_saved(place)) == 1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli_find, "run_search", killed)
+    invoke("find", *QUICK)
+    (early,) = _saved(place)
+    assert load(place / "found" / early).why.startswith("not shrunk yet: ")
+
+    def ended(*arguments: Any) -> Result:
+        *_, first = arguments
+        first(Violation(_found().finding, (*_found().actions, *_found().actions)))
+        return _found()
+
+    monkeypatch.setattr(cli_find, "run_search", ended)
+    invoke("find", *QUICK)
+    (left,) = _saved(place)
+    assert len(load(place / "found" / left).actions) == len(_found().actions)
 
 
 def test_a_place_that_cannot_be_written_loses_no_answer(place: Path) -> None:

@@ -15,6 +15,7 @@ from failure_modes.checker.oracle.lockstep import Lockstep, Snapshot
 from failure_modes.checker.proof.alphabet import Alphabet
 from failure_modes.checker.proof.endings import Endings
 from failure_modes.checker.proof.explorer import renamed
+from failure_modes.checker.proof.nodes import Nodes
 from failure_modes.checker.proof.state_change import DeadEnd
 from failure_modes.checker.proof.successors import Successors
 from failure_modes.checker.simulation.process_snapshot import ProcessState
@@ -162,7 +163,8 @@ def test_two_states_with_one_fingerprint_have_the_same_futures(
             futures.compare(one, other, 20, random.Random(seed))
         ends = []
         for place in (one, other):
-            wrong = Endings(place.walker).of(place.there, *place.walker.fingerprints.of(place.there))
+            graph = Nodes(place.walker, remembers=False)
+            wrong = Endings(place.walker, graph).of(graph.node(place.there))
             ends.append({_broken(end) for end, _ in wrong})
         assert ends[0] == ends[1]
     for place in {id(place.walker): place for _, *both in pairs for place in both}.values():

@@ -8,7 +8,8 @@ import pytest
 
 from failure_modes.checker.experiment.scope import StoreKind
 from failure_modes.checker.traces.database import all_kept
-from failure_modes.checker.traces.debugging import Debugger, LeftRun, NothingToDebug
+from failure_modes.checker.traces.debugging import Debugger, NothingToDebug
+from failure_modes.checker.traces.recording import LeftRun
 from failure_modes.checker.traces.replay import Replayed, replay
 from tests.checker.commands import ROOT, invoke
 

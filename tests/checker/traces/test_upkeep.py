@@ -91,7 +91,8 @@ def project(tmp_path: Path) -> Path:
     """A copy of the project, in which traces can be kept and removed."""
     for name in ("failure_modes", "model", "system", "docs"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "README.md", tmp_path)
+    for name in ("README.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
     return tmp_path
 
 

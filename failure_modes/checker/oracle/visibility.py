@@ -1,0 +1,67 @@
+"""What the database chooses for an operation: the ids of new rows, and which jobs were visible.
+
+The model cannot know these choices, so it takes them from the system. Nothing is judged here.
+"""
+
+from failure_modes.checker.simulation.process import Process
+from failure_modes.checker.simulation.process_snapshot import StepResult
+from model.draft import Visibility
+from model.state import Durable
+
+LIMITS = "retries", "breaker"
+"""The tables that many jobs share. A transaction that changes one holds it, as it holds a job."""
+
+
+class VisibilityLog:
+    """Notes what the database chooses for operations: the ids of new rows, and which jobs were visible.
+
+    Where transactions overlap, a lease passes over the jobs that another transaction holds, and does not see
+    what was committed after its read. So each read of the jobs is noted when it happens.
+    """
+
+    def __init__(self, *, overlaps: bool) -> None:
+        self._overlaps = overlaps
+        self._changed_at: dict[int | str, int] = {}
+        """When each job and each table of `LIMITS` was last changed, by the time that its change read."""
+
+    def extra(self, now: int) -> tuple[object, ...]:
+        """What was noted, with times counted from now."""
+        return tuple([(job, at - now) for job, at in sorted(self._changed_at.items(), key=str)])
+
+    def note_read(self, process: Process, moved: StepResult, durable: Durable, now: int) -> None:
+        """If the process read the jobs, note those that were due and held by no other transaction."""
+        read = moved.skip_locked
+        if read is not None:
+            at = now if read.read_at is None else read.read_at
+            known = {job.id for job in durable.jobs}
+            due = [job for job in read.unlocked if job in known and durable.is_due(job, at)]
+            process.transaction.add_visible(frozenset(due))
+
+    def of_commit(self, process: Process, before: Durable, after: Durable, now: int) -> Visibility:
+        """What the database chose for the operation that has just been committed."""
+        jobs = {job.id for job in after.jobs} - {job.id for job in before.jobs}
+        leased = {one.id for one in after.executions} - {one.id for one in before.executions}
+        job, execution = min(jobs, default=None), min(leased, default=None)
+        if not self._overlaps:
+            return Visibility(job=job, execution=execution)
+        transaction = process.transaction
+        touched: list[int | str] = [job.id for job in after.jobs if _changed(job.id, before, after)]
+        touched += [name for name in LIMITS if getattr(before, name) != getattr(after, name)]
+        since = max([self._changed_at.get(one, 0) for one in touched], default=0)
+        self._changed_at |= dict.fromkeys(
+            touched, now if transaction.read_at is None else transaction.read_at
+        )
+        visible = transaction.take_visible()
+        return Visibility(
+            job=job,
+            execution=execution,
+            jobs_seen=visible[0] if visible else None,
+            since=since,
+            asked_at=transaction.first_read_at,
+        )
+
+
+def _changed(job: int, before: Durable, after: Durable) -> bool:
+    known = {one.id: one for one in before.jobs}
+    same = known.get(job) == after.job(job) and before.executions_of(job) == after.executions_of(job)
+    return not same

@@ -1,0 +1,165 @@
+"""A step that is remembered by the rows that it read does what the real step does."""
+
+import random
+
+import pytest
+from attrs import evolve, frozen
+
+from failure_modes.checker.experiment.bounds import NOTHING_SPENT, Bounds
+from failure_modes.checker.experiment.scope import Fault, Scope, guarded
+from failure_modes.checker.proof import remembered_system
+from failure_modes.checker.proof.alphabet import Alphabet
+from failure_modes.checker.proof.proof import Proof, Reductions
+from failure_modes.checker.proof.proving import prove
+from failure_modes.checker.proof.result import Disagreement
+from failure_modes.checker.proof.seen_step import Reads
+from failure_modes.checker.proof.state_change import DeadEnd, StateChange
+from failure_modes.checker.proof.step_reads import StepReads
+from failure_modes.checker.proof.successors import Successors
+from failure_modes.checker.simulation.stepping import NotDeterministic
+from failure_modes.checker.subject.abstraction import read_rows
+from model.actions import Action, Enqueue, Step
+from model.state import Settings
+from system.audit import EventKind, Operation
+from system.policies import CommitBoundary, Fence
+from system.queue import Queue
+from system.store import Execution, Status, Store
+
+BOUNDS = Bounds(jobs=2, ticks=2, crashes=1, failures=1, heartbeats=1, reconciles=1, retries=1)
+SETTINGS = (Settings(), Settings(external=True), Settings(retries_max=1, failures_max=1))
+
+
+@frozen
+class BlindCommit(CommitBoundary):
+    """Writes the effect without a look at what is there, so that only the schema refuses a second one."""
+
+    def commit(self, store: Store, fence: Fence, held: Execution, value: str) -> bool:
+        """Insert the effect, and commit."""
+        del fence
+        with store.transaction() as tx:
+            execution = tx.execution(held.id)
+            tx.add_effect(job_id=execution.job_id, execution_id=execution.id, value=value)
+            to, actor = Status.COMMITTED, execution.worker
+            tx.move(execution, to=to, event=EventKind.COMMITTED, operation=Operation.COMMIT, actor=actor)
+            tx.set_available(execution.job_id, None)
+            return True
+
+
+def _blind(queue: Queue) -> Queue:
+    return evolve(queue, policies=evolve(queue.policies, commit=BlindCommit()))
+
+
+def _leave_out_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each step remembered that can be."""
+    monkeypatch.setattr(remembered_system, "CHECKED_FIRST", 0)
+    monkeypatch.setattr(remembered_system, "CHECKED_EVERY", 10**9)
+
+
+def _what_it_did(change: StateChange | DeadEnd) -> object:
+    if isinstance(change, DeadEnd):
+        return change
+    return (
+        change.content,
+        change.durable,
+        change.elapsed_ms,
+        change.process,
+        change.events,
+        change.faults,
+        change.worker,
+        change.released,
+        change.committed,
+    )
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=["plain", "gateway", "limits"])
+@pytest.mark.parametrize("fault", [guarded, _blind], ids=["guarded", "blind commit"])
+def test_a_remembered_step_does_what_the_real_step_does(
+    fault: Fault, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On random walks each step has the same rows, events, answers and process as one that is really taken.
+
+    The values of the model that are made of the content are those that the store reads.
+    """
+    _leave_out_checks(monkeypatch)
+    scope = Scope(workers=2, settings=settings)
+    alphabet = Alphabet(scope, BOUNDS)
+    remembering, real = Successors(scope, fault, None), Successors(scope, fault, None, memory=False)
+    world = real.lockstep.world
+    taken = 0
+    for seed in range(12):
+        chance, there, also, spent = random.Random(seed), remembering.start, real.start, NOTHING_SPENT
+        for _ in range(50):
+            action, spent = chance.choice(alphabet.possible(there.system.processes, spent))
+            change, really = remembering.step(there, action), real.step(also, action)
+            taken += 1
+            assert _what_it_did(change) == _what_it_did(really)
+            if isinstance(change, DeadEnd) or isinstance(really, DeadEnd):
+                break
+            world.content.write_pending()
+            assert really.durable == read_rows(world.database.observer, world.gateway)
+            there, also = (
+                remembering.after(there, action, change),
+                real.after(also, action, really),
+            )
+    assert real.real_steps == taken
+    assert remembering.real_steps < taken / 2
+    remembering.close()
+    real.close()
+
+
+def _reads_of_last(fault: Fault, actions: tuple[Action, ...]) -> Reads:
+    walker = Successors(Scope(workers=1), fault, None)
+    there = walker.start
+    for action in actions:
+        change = walker.step(there, action)
+        assert not isinstance(change, DeadEnd)
+        there = walker.after(there, action, change)
+    walker.close()
+    assert walker.last is not None
+    return walker.last.reads
+
+
+def test_a_write_depends_on_the_rows_that_could_refuse_it() -> None:
+    """A commit that reads no effect depends on those of its job: the schema allows one effect."""
+    actions: tuple[Action, ...] = (Enqueue(key="k1"), *[Step(worker="A")] * 3)
+    assert ("effects", "job_id", 1) in _reads_of_last(_blind, actions)
+
+
+def test_a_lease_depends_on_all_jobs_and_on_the_last_id() -> None:
+    """It looks for a due job among all, and adds an execution with the next id."""
+    reads = _reads_of_last(guarded, (Enqueue(key="k1"), Step(worker="A")))
+    assert {("jobs", None, None), ("sqlite_sequence", "name", "executions")} <= reads
+
+
+@pytest.mark.parametrize("checks", [True, False], ids=["checks", "no checks"])
+@pytest.mark.parametrize("table", ["jobs", "executions"])
+def test_a_memory_that_overlooks_a_table_is_caught(
+    table: str, monkeypatch: pytest.MonkeyPatch, *, checks: bool
+) -> None:
+    """If no step depends on that table, states are lost, or a step is remembered that differs.
+
+    The checks see it at once. Without them the counts do. In the guarded queue the executions of a job say
+    all that its effect says.
+    """
+    of = StepReads.of
+
+    def overlooking(self: StepReads, *arguments: object) -> Reads:
+        reads: Reads = of(self, *arguments)  # type: ignore[arg-type]
+        return frozenset([read for read in reads if read[0] != table])
+
+    proof = Proof(
+        scope=Scope(workers=2), bounds=Bounds(jobs=1, ticks=1, crashes=1, failures=1), fault=guarded
+    )
+    assert _counted(proof) == _counted(evolve(proof, reductions=Reductions(rows=False)))
+    monkeypatch.setattr(StepReads, "of", overlooking)
+    if not checks:
+        _leave_out_checks(monkeypatch)
+    with pytest.raises(NotDeterministic if checks else (AssertionError, Disagreement, KeyError)):
+        assert _counted(proof) == _counted(evolve(proof, reductions=Reductions(rows=False)))
+
+
+def _counted(proof: Proof) -> tuple[int, int]:
+    """How many states and transitions there are in all."""
+    result = prove(proof)
+    assert (result.complete, result.finding) == (True, None)
+    return result.counts.states, result.counts.transitions
