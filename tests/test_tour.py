@@ -21,6 +21,8 @@ def test_every_command_of_the_tour_works(tmp_path: Path) -> None:
     copy, programs = tmp_path / "checkout", tmp_path / "programs"
     for name in FOLDERS:
         shutil.copytree(ROOT / name, copy / name, ignore=MADE)
+    for name in ("pyproject.toml", "noxfile.py"):  # by which a checkout is known
+        shutil.copy(ROOT / name, copy / name)
     programs.mkdir()
     (programs / "python").symlink_to(sys.executable)
     before = _files(copy)
