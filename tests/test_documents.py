@@ -33,9 +33,12 @@ EXPECTED = (
     "command_line.md",
     "failure_mode_index.md",
     "glossary.md",
+    "mutants.md",
     "proving.md",
     "queue.md",
+    "report_card.md",
     "tour.md",
+    "your_queue.md",
 )
 
 
