@@ -15,6 +15,7 @@ KINDS = (
     "reconciles",
     "poisons",
     "power_losses",
+    "lost_replies",
 )
 NOTHING_SPENT: Spent = (0,) * len(KINDS)
 
@@ -53,6 +54,7 @@ class Bounds:
     reconciles: int = _times()
     poisons: int = _times()
     power_losses: int = _times()
+    lost_replies: int = _times()
 
     @property
     def description(self) -> str:
@@ -75,4 +77,5 @@ _LABELS = {
     "reconciles": ("reconcile", "reconciles"),
     "poisons": ("poison job", "poison jobs"),
     "power_losses": ("power loss", "power losses"),
+    "lost_replies": ("lost reply", "lost replies"),
 }
