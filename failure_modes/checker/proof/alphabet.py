@@ -81,11 +81,16 @@ class Alphabet:
             name = actor_of(action)
             if name is not None and not can(name, processes[self.names.index(name)], action):
                 continue
-            if isinstance(action, LostReply) and self._calls_gateway:
-                if processes[self.names.index(action.worker)].at is PausePoint.HANDLER:
-                    continue  # a call of the gateway has no COMMIT
+            if self._is_call(action, processes):
+                continue
             found.append((action, _spend(spent, kind)))
         return tuple(found)
+
+    def _is_call(self, action: Action, processes: tuple[ProcessSnapshot, ...]) -> bool:
+        """True if the reply that is lost would be the gateway's: its call has no COMMIT."""
+        if not isinstance(action, LostReply) or not self._calls_gateway:
+            return False
+        return processes[self.names.index(action.worker)].at is PausePoint.HANDLER
 
     def kind(self, action: Action, spent: Spent) -> str | None:
         """The bound that the action spends of; empty for none, and None if an earlier key comes first."""
