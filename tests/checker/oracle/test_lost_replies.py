@@ -16,7 +16,7 @@ from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.oracle.sometimes import OF_REPLY
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
-from failure_modes.checker.search.machine import Search, run
+from failure_modes.checker.search.search import Search, run
 from model.actions import PRODUCER, RECONCILER, Enqueue, Fail, Heartbeat, LostReply, Step
 from model.events import EventKind, Reason
 from model.state import Phase
