@@ -37,6 +37,7 @@ EXPECTED = (
     "proving.md",
     "queue.md",
     "report_card.md",
+    "tour.md",
     "your_queue.md",
 )
 
