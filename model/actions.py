@@ -57,6 +57,16 @@ class Crash:
     worker: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
 
 
+@frozen(kw_only=True)
+class LostReply:
+    """Like `Step`, but the reply to the COMMIT of the operation is lost, and the process lives on.
+
+    The operation takes effect, and its caller is told that the store cannot be used.
+    """
+
+    worker: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
+
+
 def _whole_milliseconds(_: object, __: object, seconds: float) -> None:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise TypeError(f"'seconds' must be a number, not {seconds!r}")
@@ -88,8 +98,18 @@ class PowerLoss:
     """Every process dies, and every write that was not synced is lost."""
 
 
-Action = Enqueue | Step | Fail | Heartbeat | Crash | Tick | Reconcile | PowerLoss
-ACTIONS: tuple[type[Action], ...] = (Step, Enqueue, Tick, Crash, Fail, Heartbeat, Reconcile, PowerLoss)
+Action = Enqueue | Step | Fail | Heartbeat | Crash | Tick | Reconcile | PowerLoss | LostReply
+ACTIONS: tuple[type[Action], ...] = (
+    Step,
+    Enqueue,
+    Tick,
+    Crash,
+    Fail,
+    Heartbeat,
+    Reconcile,
+    PowerLoss,
+    LostReply,
+)
 
 
 def actor_of(action: Action) -> str | None:

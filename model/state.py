@@ -198,11 +198,15 @@ class Durable:
 
 @frozen(kw_only=True)
 class Worker:
-    """The memory of a worker process. A crash erases it."""
+    """The memory of a worker process. A crash erases it.
+
+    `ambiguous`: the reply to a commit was lost, so the worker repeats it, outside its handler.
+    """
 
     name: str
     phase: Phase = Phase.IDLE
     execution: int | None = None
+    ambiguous: bool = False
 
 
 @frozen(kw_only=True)

@@ -19,6 +19,7 @@ from model.actions import (
     Enqueue,
     Fail,
     Heartbeat,
+    LostReply,
     PowerLoss,
     Reconcile,
     Step,
@@ -60,7 +61,7 @@ def step(
             return evolve(state, workers=fresh), Outcome(operation=Environment.POWER_LOSS)
         case Crash():
             return _crash(state, action.worker)
-        case Step() | Fail() | Heartbeat():
+        case Step() | Fail() | Heartbeat() | LostReply():
             return _move(state, at, visibility, action)
 
 
@@ -96,16 +97,17 @@ def _crash(state: State, name: str) -> tuple[State, Outcome]:
 
 
 def _move(
-    state: State, at: int, visibility: Visibility, action: Step | Fail | Heartbeat
+    state: State, at: int, visibility: Visibility, action: Step | Fail | Heartbeat | LostReply
 ) -> tuple[State, Outcome]:
     """The worker takes the next line of its program."""
     worker = state.worker(action.worker)
     if worker is None:
         return _rejected(state, f"there is no worker {action.worker}")
-    if state.settings.external and worker.phase is Phase.RUNNING and isinstance(action, Step):
-        return _call(state, worker)
-    line = next_in_program(worker.phase, action)
-    if line is None:
+    lost = isinstance(action, LostReply)
+    if state.settings.external and worker.phase is Phase.RUNNING and isinstance(action, Step | LostReply):
+        return _rejected(state, "a call of the gateway has no commit") if lost else _call(state, worker)
+    line = next_in_program(worker.phase, Step(worker=worker.name) if lost else action)
+    if line is None or (worker.ambiguous and isinstance(action, Fail | Heartbeat)):
         return _rejected(state, f"worker {worker.name} is not running a handler")
     draft = Draft(state.durable, at, state.settings, line.operation, worker.name, visibility, line.failure)
     if line.operation is Operation.LEASE:
@@ -113,18 +115,21 @@ def _move(
     else:
         draft = by_holder(draft, state.durable.execution(_current(worker)))
     state, outcome = _committed(state, draft)
+    if lost:  # the worker does not know of it, and repeats all but a lease
+        ambiguous = line.operation is Operation.COMMIT
+        return _remember(state, evolve(worker, ambiguous=ambiguous)), outcome
     return _remember(state, _after(worker, line, outcome)), outcome
 
 
 def _after(worker: Worker, line: ProgramStep, outcome: Outcome) -> Worker:
     """The worker's memory after its operation."""
     execution = worker.execution
-    done = all(event.event != EventKind.REFUSED for event in outcome.events)
+    done = worker.ambiguous or all(event.event != EventKind.REFUSED for event in outcome.events)
     if line.operation is Operation.LEASE:
         leased = [event.execution for event in outcome.events if event.event == EventKind.LEASED]
         done, execution = bool(leased), leased[0] if leased else None
     phase = line.after if done else line.refused
-    return evolve(worker, phase=phase, execution=None if phase is Phase.IDLE else execution)
+    return evolve(worker, phase=phase, execution=None if phase is Phase.IDLE else execution, ambiguous=False)
 
 
 def _current(worker: Worker) -> int:

@@ -13,6 +13,7 @@ from model.actions import (
     Enqueue,
     Fail,
     Heartbeat,
+    LostReply,
     PowerLoss,
     Reconcile,
     Step,
@@ -67,6 +68,7 @@ def test_each_action_moves_one_process_or_time() -> None:
         Reconcile: RECONCILER,
         Tick: None,
         PowerLoss: None,
+        LostReply: "A",
     }
     arguments: dict[type[Action], dict[str, Any]] = {
         Enqueue: {"key": "k"},

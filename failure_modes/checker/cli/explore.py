@@ -21,6 +21,7 @@ from failure_modes.checker.cli.search_output import (
 from failure_modes.checker.cli.settings_options import settings, ticking, with_settings
 from failure_modes.checker.experiment.scope import Scope, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
+from failure_modes.checker.oracle.sometimes import OF_REPLY
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.report.summary import (
     everything_reached,
@@ -73,7 +74,10 @@ def explore(
         show(rendered(replay(trace), look=output().look))
         say_saved(at)
     show(f"explored the guarded system: {totals(result)}")
-    wanted = properties(scope, random_settings=random_settings)
+    wanted = (
+        *properties(scope, random_settings=random_settings),
+        *((OF_REPLY,) if dict(strategy.weights).get("LostReply") else ()),
+    )
     show(everything_reached(wanted, result))
     if result.statistics.interrupted:
         warn("interrupted")

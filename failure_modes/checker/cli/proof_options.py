@@ -24,6 +24,7 @@ COUNTED = {
     "reconciles": "Runs of the reconciliation.",
     "poisons": "Jobs that kill the worker that runs their handler.",
     "power_losses": "Losses of power.",
+    "lost_replies": "Lost replies to a commit, on SQLite.",
 }
 _SWITCHES = {
     "symmetry": "Do not merge states that differ only in the names of workers.",

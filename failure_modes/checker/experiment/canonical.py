@@ -3,7 +3,7 @@
 from attrs import evolve
 
 from failure_modes.checker.experiment.scope import WORKER_NAMES
-from model.actions import RECONCILERS, Action, Crash, Enqueue, Fail, Heartbeat, Reconcile, Step
+from model.actions import RECONCILERS, Action, Crash, Enqueue, Fail, Heartbeat, LostReply, Reconcile, Step
 
 
 def canonical(actions: tuple[Action, ...]) -> tuple[Action, ...]:
@@ -17,7 +17,9 @@ def canonical(actions: tuple[Action, ...]) -> tuple[Action, ...]:
             prefix = "p" if action.poison else "k"
             number = 1 + sum(new.startswith(prefix) for new in keys.values())
             renamed.append(evolve(action, key=keys.setdefault(action.key, f"{prefix}{number}")))
-        elif isinstance(action, Step | Fail | Heartbeat | Crash) and action.worker in WORKER_NAMES:
+        elif (
+            isinstance(action, Step | Fail | Heartbeat | LostReply | Crash) and action.worker in WORKER_NAMES
+        ):
             new = workers.setdefault(action.worker, WORKER_NAMES[len(workers)])
             renamed.append(type(action)(worker=new))
         elif isinstance(action, Reconcile):

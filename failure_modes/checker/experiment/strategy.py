@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from attrs import evolve, field, frozen, validators
 
 from failure_modes.checker.experiment.bounds import TICK_SECONDS
-from failure_modes.checker.experiment.scope import Granularity, Scope
+from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind
 from model.actions import (
     ACTIONS,
     PRODUCER,
@@ -18,6 +18,7 @@ from model.actions import (
     Enqueue,
     Fail,
     Heartbeat,
+    LostReply,
     PowerLoss,
     Reconcile,
     Step,
@@ -112,6 +113,10 @@ class Strategy:
                 yield from (Reconcile(process=name) for name in scope.reconciler_names)
             case "PowerLoss":
                 yield PowerLoss()
+            case "LostReply":
+                if scope.store is StoreKind.POSTGRESQL and dict(self.weights).get(name):
+                    raise ValueError("LostReply has a weight, and a reply can only be lost on SQLite")
+                yield from (LostReply(worker=worker) for worker in workers)
 
     def _helpers(self, scope: Scope) -> tuple[str, ...]:
         """The producer and the reconcilers, if they can pause in an operation; else they need no `Step`."""

@@ -9,11 +9,11 @@ from collections import Counter
 from attrs import field, frozen
 
 from failure_modes.checker.oracle.records import Record
-from failure_modes.checker.oracle.sometimes import OF_POISON, OF_POWER, reached
+from failure_modes.checker.oracle.sometimes import OF_POISON, OF_POWER, OF_REPLY, reached
 from failure_modes.checker.oracle.system_side import SystemStep
 from failure_modes.checker.simulation.process_snapshot import ProcessState
 from failure_modes.checker.simulation.stepping import PausePoint
-from model.actions import Action, Enqueue, Fail, PowerLoss
+from model.actions import Action, Enqueue, Fail, LostReply, PowerLoss
 from model.events import Event
 from model.invariants import InjectedFault, condensed
 from model.load import Load
@@ -95,6 +95,8 @@ class Ledger:
                 self.faults.append(InjectedFault(kind="duplicate", job=job))
             else:
                 self.accepted.append(asked)
+        elif isinstance(asked, LostReply):
+            self._met[OF_REPLY] += 1
         elif isinstance(asked, Fail) and done.current_job is not None:
             self.faults.append(InjectedFault(kind="failure", job=done.current_job))
 

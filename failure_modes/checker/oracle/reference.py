@@ -96,6 +96,6 @@ def phases_differ(worker: Worker, at: PausePoint, *, exact: bool) -> Difference 
     running = at in (PausePoint.HANDLER, PausePoint.REPLY)
     if running and worker.phase is not (Phase.RUNNING if at is PausePoint.HANDLER else Phase.CALLED):
         return f"worker {worker.name} is {worker.phase}", f"worker {worker.name} is in its handler"
-    if exact and worker.phase in (Phase.RUNNING, Phase.CALLED) and not running:
+    if exact and not worker.ambiguous and worker.phase in (Phase.RUNNING, Phase.CALLED) and not running:
         return f"worker {worker.name} is in its handler", f"worker {worker.name} is outside its handler"
     return None

@@ -32,11 +32,12 @@ ANYWHERE = (
 OF_POISON = "a poison job killed its worker"
 OF_GATEWAY = "the gateway recognised a key"
 OF_POWER = "power was lost"
+OF_REPLY = "a reply to a commit was lost"
 OF_LIMITS = ("a retry was passed over", "the breaker opened", "the breaker closed")
 OF_SETTINGS = ("a reconciliation left some to the next", "a second reconciler ended an execution")
 OF_ROWS = ("a lease passed over a job", "a deadlock was broken")
-SOMEWHERE = (OF_POISON, OF_GATEWAY, OF_POWER, *OF_LIMITS, *OF_SETTINGS, *OF_ROWS)
-"""Situations that need poison jobs, a gateway, a loss of power, settings, or locks on rows."""
+SOMEWHERE = (OF_POISON, OF_GATEWAY, OF_POWER, OF_REPLY, *OF_LIMITS, *OF_SETTINGS, *OF_ROWS)
+"""Situations that need poison jobs, a gateway, a loss of power, a lost reply, settings, or locks on rows."""
 
 AT_STATEMENTS = (
     "a crash fell inside a transaction",

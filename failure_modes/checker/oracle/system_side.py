@@ -18,7 +18,7 @@ from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.abstraction import AuditCursor, ContentReader, read_counts, read_rows
 from failure_modes.checker.subject.programs import can
-from model.actions import Action, Crash, PowerLoss, Step, Tick, actor_of
+from model.actions import Action, Crash, LostReply, PowerLoss, Step, Tick, actor_of
 from model.answers import Answer, Counts
 from model.draft import SERIAL, Visibility
 from model.events import Event
@@ -85,7 +85,14 @@ class SystemSide:
         name = actor_of(action)
         if name is None:
             return self._power_loss or not isinstance(action, PowerLoss)
+        if isinstance(action, LostReply) and not self._can_lose_reply(name):
+            return False
         return name in self.world.processes and can(name, self.place(name), action)
+
+    def _can_lose_reply(self, name: str) -> bool:
+        """True on SQLite, unless the process is about to call the gateway, where there is no COMMIT."""
+        calls = self.world.gateway is not None and self.place(name).at is PausePoint.HANDLER
+        return not self.world.database.overlaps and not calls
 
     def place(self, name: str) -> ProcessState:
         """Where the process is paused."""
@@ -102,7 +109,7 @@ class SystemSide:
 
     def effective_action(self, action: Action, is_poison: Callable[[str | None], bool]) -> Action:
         """The action that really happens: the handler of a poison job kills its worker."""
-        if isinstance(action, Step) and action.worker in self.world.processes:
+        if isinstance(action, Step | LostReply) and action.worker in self.world.processes:
             process = self.place(action.worker)
             if process.at is PausePoint.HANDLER:
                 for job in self.durable.jobs:
@@ -144,7 +151,7 @@ class SystemSide:
             return ()
         transaction = self.world.processes[name].transaction
         if done.moved.committed:
-            transaction.set_due_answer(expected)
+            transaction.set_due_answer(None if isinstance(done.operation, LostReply) else expected)
         given = cast(tuple[Answer, ...], done.moved.answers)
         return tuple([Answers(cast(Answer | None, transaction.take_due_answer()), one) for one in given])
 
@@ -198,6 +205,7 @@ class SystemSide:
         operation = action
         if process.at is not PausePoint.COMMITTED:  # after a COMMIT no operation begins
             operation = cast(Action, process.transaction.intend(action))
+        process.transaction.lose_reply(isinstance(operation, LostReply))
         current_job = process.current_job
         moved = process.resume(action)
         self._visibility.note_read(process, moved, self.durable, self.now)

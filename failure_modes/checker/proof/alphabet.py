@@ -3,8 +3,9 @@
 from typing import Any
 
 from failure_modes.checker.experiment.bounds import KINDS, Bounds, Spent
-from failure_modes.checker.experiment.scope import Scope
+from failure_modes.checker.experiment.scope import Scope, StoreKind
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
+from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.subject.programs import can
 from model.actions import (
     PRODUCER,
@@ -13,6 +14,7 @@ from model.actions import (
     Enqueue,
     Fail,
     Heartbeat,
+    LostReply,
     PowerLoss,
     Reconcile,
     Step,
@@ -40,9 +42,13 @@ class Alphabet:
             *[Heartbeat(worker=name) for name in scope.names],
             *[Reconcile(process=name) for name in scope.reconciler_names],
             PowerLoss(),
+            *([LostReply(worker=name) for name in scope.names] if bounds.lost_replies else []),
         )
         if bounds.power_losses and not scope.power_loss:
             raise ValueError("power can only be lost in a scope in which the disk is watched")
+        if bounds.lost_replies and scope.store is StoreKind.POSTGRESQL:
+            raise ValueError("a reply can only be lost on SQLite")
+        self._calls_gateway = scope.settings.external
         if len(self.actions) > ACTIONS_MAX:
             raise ValueError(f"{len(self.actions)} different actions, and {ACTIONS_MAX} are the most")
         self._possible: dict[tuple[Any, ...], tuple[tuple[Action, Spent], ...]] = {}
@@ -55,7 +61,10 @@ class Alphabet:
 
         It depends on the boundaries of the processes and on what is spent, so most calls were made before.
         """
-        key = (spent, *[(process.at, process.at_rest, process.waits) for process in processes])
+        key = (
+            spent,
+            *[(process.at, process.at_rest, process.waits, process.pending is None) for process in processes],
+        )
         known = self._possible.get(key)
         if known is None:
             known = self._possible[key] = self._possible_now(processes, spent)
@@ -72,8 +81,16 @@ class Alphabet:
             name = actor_of(action)
             if name is not None and not can(name, processes[self.names.index(name)], action):
                 continue
+            if self._is_call(action, processes):
+                continue
             found.append((action, _spend(spent, kind)))
         return tuple(found)
+
+    def _is_call(self, action: Action, processes: tuple[ProcessSnapshot, ...]) -> bool:
+        """True if the reply that is lost would be the gateway's: its call has no COMMIT."""
+        if not isinstance(action, LostReply) or not self._calls_gateway:
+            return False
+        return processes[self.names.index(action.worker)].at is PausePoint.HANDLER
 
     def kind(self, action: Action, spent: Spent) -> str | None:
         """The bound that the action spends of; empty for none, and None if an earlier key comes first."""
@@ -97,6 +114,7 @@ _SPENDS: dict[type[Action], str] = {
     Heartbeat: "heartbeats",
     Reconcile: "reconciles",
     PowerLoss: "power_losses",
+    LostReply: "lost_replies",
 }
 
 

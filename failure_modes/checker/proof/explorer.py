@@ -29,7 +29,7 @@ from failure_modes.checker.proof.nodes import Node, Nodes
 from failure_modes.checker.proof.proof import Broken, Counts, Proof
 from failure_modes.checker.proof.state_change import DeadEnd
 from failure_modes.checker.proof.successors import Successors
-from model.actions import Action, Crash, Fail, Heartbeat, Step
+from model.actions import Action, Crash, Fail, Heartbeat, LostReply, Step
 from system.clock import Stopwatch
 
 ROUND_SECONDS = 2.0
@@ -245,13 +245,13 @@ class Shard:
 
 def renamed(action: Action, names: Renaming) -> Action:
     """The action under other names of the workers."""
-    if isinstance(action, Step | Crash | Fail | Heartbeat) and action.worker in names:
+    if isinstance(action, Step | Crash | Fail | Heartbeat | LostReply) and action.worker in names:
         return _moving(action, names[action.worker])
     return action
 
 
 @cache
-def _moving(action: Step | Crash | Fail | Heartbeat, worker: str) -> Action:
+def _moving(action: Step | Crash | Fail | Heartbeat | LostReply, worker: str) -> Action:
     return evolve(action, worker=worker)
 
 

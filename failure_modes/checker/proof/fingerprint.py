@@ -137,7 +137,7 @@ class Fingerprints:
                 parts.append(processes[place][number])
                 if snapshot.state is not None:
                     worker = snapshot.state.workers[place]
-                    parts.append(f"{worker.phase}{worker.execution}".encode())
+                    parts.append(f"{worker.phase}{worker.execution}{'?' * worker.ambiguous}".encode())
             parts += [helper[number] for helper in helpers]
             texts.append(b"|".join(parts))
         least = min(texts)

@@ -95,6 +95,7 @@ class ForeignContext:
     def __init__(self, name: str, clock: VirtualClock, salt: str = "") -> None:
         self.name = name
         self.dead = False
+        self.loses_reply = False
         self._clock = clock
         self._salt = f"{name} {salt}"
         self._times: Counter[str] = Counter()

@@ -101,6 +101,11 @@ class ProcessBoundaries:
         if self._debugger is not None and self._debugger():
             self._debugger = None
 
+    @property
+    def loses_reply(self) -> bool:
+        """True if the reply to the next COMMIT is lost."""
+        return self.transaction.loses_reply
+
     def record(self, ran: StatementResult) -> None:
         """Write the result of a statement to the log."""
         if self._layout is not None and (error := unexplorable(ran, self._layout)) is not None:

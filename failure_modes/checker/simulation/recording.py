@@ -22,6 +22,8 @@ class TransactionRecord:
         """The ids that were visible at each read with SKIP LOCKED."""
         self.pending: Intent | None = None
         """The intent that the transaction carries out. A retry after a rollback keeps it."""
+        self.loses_reply = False
+        """True if the reply to the COMMIT is lost."""
         self.expected = False
         """True if the process has taken an intent whose transaction has not begun."""
         self.due_answer: Hashable | None = None
@@ -56,6 +58,10 @@ class TransactionRecord:
         if self.pending is None:
             self.pending = intent
         return self.pending
+
+    def lose_reply(self, loses: bool) -> None:
+        """Set whether the reply to the COMMIT is lost."""
+        self.loses_reply = loses
 
     def set_due_answer(self, answer: Hashable | None) -> None:
         """Set the answer to the committed operation. None: another transaction will answer."""

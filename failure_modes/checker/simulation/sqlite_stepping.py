@@ -99,7 +99,12 @@ class SQLiteStepping(SteppingConnection):
             sql, parameters, columns, rows, lastrowid, problem, self._connection.in_transaction
         )
 
+    def _lost_reply(self) -> tuple[str, int | str]:
+        """The error of a COMMIT that ran and whose reply was lost."""
+        return "disk I/O error", sqlite3.SQLITE_IOERR
+
     def _error(self, text: str, code: int | str) -> Exception:
-        error = sqlite3.IntegrityError(text)
+        kind = sqlite3.OperationalError if code == sqlite3.SQLITE_IOERR else sqlite3.IntegrityError
+        error = kind(text)
         error.sqlite_errorcode = int(code)
         return error

@@ -15,7 +15,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, NoReturn, Protocol
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from failure_modes.checker.support.errors import SubjectError
 
@@ -85,6 +85,11 @@ class SteppedProcess(Protocol):
     """The process, as its connection sees it."""
 
     dead: bool
+
+    @property
+    def loses_reply(self) -> bool:
+        """True if the reply to the next COMMIT is lost."""
+        ...
 
     @property
     def log(self) -> "StatementLog":
@@ -247,10 +252,16 @@ class SteppingConnection(SimulationPart):
     def _error(self, text: str, code: int | str) -> Exception:
         """The error that a recorded statement raised."""
 
+    def _lost_reply(self) -> tuple[str, int | str]:
+        """The error of a COMMIT that ran and whose reply was lost: its text and its code."""
+        raise NotImplementedError("this connection loses no reply")
+
     def _live(self, sql: str, parameters: tuple[Any, ...]) -> StatementResult:
         process = self._process
         while (ran := self._run(sql, parameters)) is None:
             process.blocked(sql)
+        if process.loses_reply and verb_of(sql) == "COMMIT" and ran.error is None:
+            ran = evolve(ran, error=self._lost_reply())
         process.record(ran)
         if not ran.in_transaction:
             rolled_back = "ROLLBACK" in (verb_of(sql), ran.status)

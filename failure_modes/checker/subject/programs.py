@@ -12,7 +12,7 @@ from failure_modes.checker.simulation.process_snapshot import ProcessState
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.subject.abstraction import read_answer
 from failure_modes.checker.subject.handler import handle
-from model.actions import PRODUCER, RECONCILERS, Action, Crash, Enqueue, Fail, Heartbeat, Reconcile
+from model.actions import PRODUCER, RECONCILERS, Action, Crash, Enqueue, Fail, Heartbeat, LostReply, Reconcile
 from system.queue import Queue
 from system.worker import Worker
 
@@ -119,6 +119,9 @@ def can(name: str, place: ProcessState, action: Action) -> bool:
             return place.at in (PausePoint.HANDLER, PausePoint.REPLY)
         case Heartbeat():
             return place.at is PausePoint.HANDLER
+        case LostReply():
+            begins = place.at in (PausePoint.BEGIN, PausePoint.HANDLER, PausePoint.REPLY) or place.at_rest
+            return begins and place.pending is None and name not in (PRODUCER, *RECONCILERS)
         case _:
             idle = place.at is PausePoint.IDLE and name in (PRODUCER, *RECONCILERS)
             return not idle and not place.waits

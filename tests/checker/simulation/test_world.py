@@ -85,6 +85,7 @@ class _Recorder:
     """A process that never pauses."""
 
     dead = False
+    loses_reply = False
 
     def __init__(self) -> None:
         self.read_only: list[bool] = []

@@ -1,0 +1,132 @@
+"""The reply to a COMMIT is lost, and the worker lives on: the model and the queue do the same.
+
+No other action finds the breakage here: a crash after a COMMIT leaves no worker that could misread the
+missing reply.
+"""
+
+from contextlib import suppress
+
+import pytest
+
+from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.findings import Finding
+from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, guarded
+from failure_modes.checker.experiment.strategy import UNRESTRICTED
+from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.oracle.sometimes import OF_REPLY
+from failure_modes.checker.proof.proof import Proof
+from failure_modes.checker.proof.proving import prove
+from failure_modes.checker.search.search import Search, run
+from model.actions import PRODUCER, RECONCILER, Enqueue, Fail, Heartbeat, LostReply, Step
+from model.events import EventKind, Reason
+from model.state import Phase
+from model.step import step
+from system.queue import Queue
+from system.store import Execution, StoreUnavailable
+from tests.checker.oracle.test_breakages import queues
+
+A = Step(worker="A")
+LOST = LostReply(worker="A")
+K1 = Enqueue(key="k1")
+STRATEGY = UNRESTRICTED.weighted("LostReply", 2)
+
+
+class TakesSilenceForNo(Queue):
+    """A commit whose reply was lost is answered as a refused one."""
+
+    def commit_json(self, held: Execution, effect_json: str) -> bool:
+        """Say no where the queue does not know."""
+        with suppress(StoreUnavailable):
+            return super().commit_json(held, effect_json)
+        return False
+
+
+def _found(fault: Fault, granularity: Granularity, *, lost: bool, examples: int) -> Finding | None:
+    search = Search(
+        scope=Scope(granularity=granularity),
+        strategy=STRATEGY if lost else UNRESTRICTED,
+        fault=fault,
+        target=None,
+        seed=7,
+        examples=examples,
+    )
+    return run(search, shrinking=False).finding
+
+
+@pytest.mark.parametrize("granularity", Granularity)
+def test_a_worker_repeats_a_commit_without_a_reply(granularity: Granularity) -> None:
+    """The repeated commit is refused as a second one, and the worker finishes its job all the same."""
+    with Lockstep(Scope(granularity=granularity)) as lockstep:
+        lockstep.apply(K1)
+        for _ in range(60):
+            assert lockstep.reference.state is not None
+            worker = lockstep.reference.state.worker("A")
+            assert worker is not None
+            first = worker.phase is Phase.RUNNING and not lockstep.ledger.sometimes[OF_REPLY]
+            helper = Step(worker=PRODUCER)
+            if lockstep.possible(helper):
+                lockstep.apply(helper)
+            elif lockstep.possible(action := LOST if first and lockstep.possible(LOST) else A):
+                lockstep.apply(action)
+        events = tuple(lockstep.ledger.events)
+        lockstep.finish()
+        assert lockstep.ledger.sometimes[OF_REPLY] == 1
+    kinds = [(event.event, event.reason) for event in events]
+    assert kinds[-3:] == [
+        (EventKind.COMMITTED, None),
+        (EventKind.REFUSED, Reason.ALREADY_COMMITTED),
+        (EventKind.FINISHED, None),
+    ]
+
+
+def test_a_worker_that_repeats_its_commit_is_outside_its_handler() -> None:
+    """Neither a failure nor a heartbeat of the handler can happen then, in the queue or in the model."""
+    with Lockstep(Scope()) as lockstep:
+        for action in (K1, A, A, LOST):
+            lockstep.apply(action)
+        assert lockstep.reference.state is not None
+        for impossible in (Fail(worker="A"), Heartbeat(worker="A")):
+            assert not lockstep.possible(impossible)
+            assert step(lockstep.reference.state, impossible)[1].rejected is not None
+
+
+def test_only_a_worker_at_the_begin_of_an_operation_loses_a_reply() -> None:
+    """Inside a transaction nothing new is begun; the producer and the reconciler have no such action."""
+    with Lockstep(Scope(granularity=Granularity.STATEMENT)) as lockstep:
+        assert lockstep.possible(LOST)
+        lockstep.apply(A)
+        lockstep.apply(A)
+        assert not lockstep.possible(LOST)
+        for name in (PRODUCER, RECONCILER):
+            assert not lockstep.possible(LostReply(worker=name))
+
+
+@pytest.mark.parametrize("granularity", Granularity)
+def test_the_guarded_system_survives_lost_replies(granularity: Granularity) -> None:
+    """A search that loses replies finds nothing in the guarded system."""
+    assert _found(guarded, granularity, lost=True, examples=30) is None
+
+
+def test_a_silence_that_is_taken_for_a_no_is_seen_only_with_lost_replies() -> None:
+    """The search without lost replies misses the breakage in as many examples."""
+    fault = queues(TakesSilenceForNo)
+    assert _found(fault, Granularity.TRANSACTION, lost=False, examples=60) is None
+    found = _found(fault, Granularity.TRANSACTION, lost=True, examples=60)
+    assert found is not None
+    assert found.invariant is None
+
+
+def test_a_proof_with_lost_replies_is_complete() -> None:
+    """Each reachable state of this scope holds; a proof without the bound has fewer states."""
+    bounds = Bounds(jobs=1, ticks=1, crashes=1, lost_replies=2)
+    result = prove(Proof(scope=Scope(), bounds=bounds, fault=guarded))
+    assert (result.complete, result.finding, result.counts.states) == (True, None, 702)
+
+
+def test_the_proof_has_a_shortest_trace_of_the_breakage() -> None:
+    """Enqueue, lease, start, and the lost reply: an answer is given where none can be."""
+    bounds = Bounds(jobs=1, ticks=1, crashes=1, lost_replies=1)
+    result = prove(Proof(scope=Scope(), bounds=bounds, fault=queues(TakesSilenceForNo)))
+    assert result.finding is not None
+    assert LOST in result.actions
+    assert len(result.actions) == 4
