@@ -72,7 +72,7 @@ class Half:
 def without_event_fields(*names: str) -> Patch:
     """The comparison of audit rows, without some of their columns."""
     usual: Any = Reference.difference
-    nothing = dict.fromkeys(names)
+    nothing: dict[str, Any] = dict.fromkeys(names)
 
     def stripped(events: tuple[Event, ...]) -> tuple[Event, ...]:
         return tuple([evolve(event, **nothing) for event in events])
@@ -106,7 +106,8 @@ def without_column(table: str, column: str) -> Patch:
 
     def strip(durable: Durable) -> Durable:
         found: tuple[Any, ...] = getattr(durable, table)
-        return evolve(durable, **{table: tuple([evolve(row, **{column: None}) for row in found])})
+        values: dict[str, Any] = {table: tuple([evolve(row, **{column: None}) for row in found])}
+        return evolve(durable, **values)
 
     return without_rows(strip)
 
@@ -175,17 +176,14 @@ EVENTS = (
     _of_event("operation", audited("enqueued", 1, "lease")),
     _of_event("event", audited("enqueued", 2, "closed")),
     _of_event("job", audited("enqueued", 3, 1), (K1, K2)),
-    _of_event("execution", transactions(SQLiteTransaction), ()),  # its fault is below
+    evolve(
+        _of_event("execution", audited("duplicate", 4, 1), (K1, A, K1)),
+        breakage="the audit row of a duplicate has an `execution`",
+    ),
     _of_event("before", audited("enqueued", 5, "LEASED")),
     _of_event("reason", audited("enqueued", 7, "abandoned")),
     _of_event("detail", audited("enqueued", 8, "?")),
     _of_event("at", transactions(_AtAnotherTime)),
-)
-_EXECUTION = evolve(EVENTS[4], fault=audited("duplicate", 4, 1), actions=(K1, A, K1))
-EVENTS = (
-    *EVENTS[:4],
-    evolve(_EXECUTION, breakage="the audit row of a duplicate has an `execution`"),
-    *EVENTS[5:],
     Half(
         oracle="lock-step, audit rows",
         half="their number",

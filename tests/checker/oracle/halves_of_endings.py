@@ -7,6 +7,7 @@ import pytest
 from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle import liveness, lockstep
 from failure_modes.checker.oracle.ledger import Ledger
+from model.invariants import Ending
 from system.policies.reconcile import Reconciled, Reconciliation
 from system.policies.retry import Retry
 from system.sqlite import SQLiteTransaction
@@ -85,7 +86,7 @@ def _without_faults(kind: str) -> Patch:
 
 
 def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = lockstep.Ending
+    usual: Any = Ending
     monkeypatch.setattr(lockstep, "Ending", lambda **values: usual(**{**values, "accepted": ()}))
 
 
@@ -94,7 +95,7 @@ def _few_moves(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _always_settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = lockstep.recover
+    usual = liveness.recover
     monkeypatch.setattr(lockstep, "recover", lambda run: usual(run) or True)
 
 

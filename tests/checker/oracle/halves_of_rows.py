@@ -12,7 +12,7 @@ from failure_modes.checker.oracle.system_side import SystemSide
 from failure_modes.checker.simulation.gateway import Gateway
 from failure_modes.checker.simulation.stepping import PausePoint
 from model import step as model_step
-from model.answers import Counts
+from model.answers import Counts, count
 from model.events import Operation
 from model.state import Breaker, Phase, Settings
 from system.queue import Queue
@@ -202,7 +202,7 @@ def _without_count(name: str) -> Patch:
     usual: Any = Reference.counts_difference
 
     def difference(self: Reference, counts: Counts, events: Any, now: int) -> Any:
-        expected = reference.count(self.state.durable, events, now) if self.state else counts
+        expected = count(self.state.durable, events, now) if self.state else counts
         return usual(self, evolve(counts, **{name: getattr(expected, name)}), events, now)
 
     return lambda monkeypatch: monkeypatch.setattr(Reference, "counts_difference", difference)
