@@ -213,6 +213,12 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session
+def judge(session: nox.Session) -> None:
+    """Judge another queue: `nox -s judge -- failure_modes.judged.litequeue.adapter:LITEQUEUE`."""
+    _python(session, "-m", "failure_modes", "judge", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """What the queue costs, beside its peers, and the searches: `nox -s bench -- queue --jobs 5000`."""
     for peer in nox.project.dependency_groups(PYPROJECT, "bench"):

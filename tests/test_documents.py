@@ -34,8 +34,11 @@ EXPECTED = (
     "command_line.md",
     "failure_mode_index.md",
     "glossary.md",
+    "mutants.md",
     "proving.md",
     "queue.md",
+    "report_card.md",
+    "your_queue.md",
 )
 
 

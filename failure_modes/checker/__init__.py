@@ -34,6 +34,8 @@ True
 >>> replay(trace).as_expected, replay(trace, guarded=True).as_expected
 (True, True)
 
+`Adapter` and `QueueMachine` are for a queue that is not ours: `docs/your_queue.md` shows a whole test file.
+
 These are the names that a scenario and its tests need. A scenario imports them from here, and what its fault
 is made of from `system.policies`. A name is imported when it is first asked for, so that a command that needs
 little starts quickly. `docs/architecture.md` says what is in each package.

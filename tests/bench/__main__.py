@@ -170,15 +170,7 @@ def _checker(told: list[str], values: dict[str, Any], seeds: int) -> None:
     told.append("\n".join([*lines, *report.searched(found)]))
     values["checker"] = {
         "step_microseconds": steps,
-        "searches": [
-            {
-                "id": one.id,
-                "first_seconds": one.first_seconds,
-                "shrunk_seconds": one.shrunk_seconds,
-                "lengths": one.lengths,
-            }
-            for one in found
-        ],
+        "searches": [asdict(one) for one in found],
     }
 
 

@@ -1,30 +1,37 @@
 """What the checker costs: a step in lock-step, and a search."""
 
 from collections.abc import Iterator
+from time import process_time
 
 from attrs import frozen
 
 from failure_modes.checker.experiment.catalogue import catalogue
-from failure_modes.checker.experiment.scope import Granularity, Scope
+from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind
 from failure_modes.checker.oracle.lockstep import Lockstep
-from failure_modes.checker.search.machine import Search, run
+from failure_modes.checker.search.drivers import DEFAULT, DRIVERS
+from failure_modes.checker.search.plans import find
 from model.actions import Enqueue, Step
 from system.clock import Stopwatch
 from tests.bench.output import progress
 
 RUNS = 300
+FIRST = f"explore, {DEFAULT}"
+DRAWING = tuple([driver for driver in DRIVERS if driver != "explore"])
+"""The drivers that use a seed."""
 
 
 @frozen(kw_only=True)
 class Searched:
-    """How long searches for one failure mode took, one for each seed."""
+    """What the searches for one break cost with one driver, one for each seed, in seconds of CPU time."""
 
     id: str
-    first_seconds: tuple[float, ...]
-    """Until the first violation."""
-    shrunk_seconds: tuple[float, ...]
-    """Until its trace was the shortest that was found."""
-    lengths: tuple[int, ...]
+    breaks: str
+    driver: str
+    """`explore, walk` if none was named: the explorer is asked first."""
+    cpu_seconds: tuple[float, ...]
+    """From the first example to the shortest trace."""
+    shortest: int
+    """How many ended at the shortest length."""
 
 
 def step_microseconds(granularity: Granularity) -> float:
@@ -43,26 +50,21 @@ def step_microseconds(granularity: Granularity) -> float:
 
 
 def searches(seeds: int) -> Iterator[Searched]:
-    """How long it takes to find each failure mode and shrink it."""
-    for mode in catalogue():
-        first, shrunk, lengths = [], [], set()
-        for seed in range(seeds):
-            progress(f"checker: {mode.id}, seed {seed + 1} of {seeds}")
-            search = Search(
-                scope=mode.scope,
-                strategy=mode.strategy,
-                fault=mode.fault,
-                target=mode.target,
-                seed=seed,
-                examples=5_000,
+    """What it costs to find each break of each failure mode on SQLite, with each driver."""
+    on_sqlite = [mode for mode in catalogue() if mode.scope.store is StoreKind.SQLITE]
+    for driver in (None, *DRIVERS):
+        for mode in [one for each in on_sqlite for one in each.each]:
+            spent, shortest = [], 0
+            for seed in range(seeds if driver in DRAWING else 1):
+                progress(f"checker: {mode.id} {mode.breaks}, {driver or FIRST}, seed {seed + 1} of {seeds}")
+                before = process_time()
+                result = find(mode, seed, driver=driver)
+                spent.append(process_time() - before)
+                shortest += result.finding is not None and len(result.actions) == mode.expected.shortest
+            yield Searched(
+                id=mode.id,
+                breaks=mode.breaks,
+                driver=driver or FIRST,
+                cpu_seconds=tuple(spent),
+                shortest=shortest,
             )
-            result = run(search)
-            first.append(result.statistics.seconds_to_first or 0.0)
-            shrunk.append(result.statistics.stopwatch.seconds)
-            lengths.add(len(result.actions))
-        yield Searched(
-            id=mode.id,
-            first_seconds=tuple(first),
-            shrunk_seconds=tuple(shrunk),
-            lengths=tuple(sorted(lengths)),
-        )

@@ -19,6 +19,9 @@ PHASES = {
     "work": "all jobs enqueued before",
 }
 
+FAST_SECONDS = 0.5
+"""A search that costs no more is as fast as it should be."""
+
 
 def disk(rounds: Rounds) -> str:
     """What a wait for the disk took."""
@@ -87,14 +90,22 @@ def weighed(measured: Sequence[Burden]) -> str:
 
 
 def searched(measured: Sequence[Searched]) -> Iterator[str]:
-    """A line for each failure mode."""
+    """A line for each break, and a row for each driver."""
     for one in measured:
-        yield (
-            f"{one.id} over {len(one.first_seconds)} seeds: first violation after "
-            f"{statistics.median(one.first_seconds):.2f} s (median), shrunk after "
-            f"{statistics.median(one.shrunk_seconds):.2f} s (median), "
-            f"{max(one.shrunk_seconds):.2f} s (longest); lengths {list(one.lengths)}"
-        )
+        median, longest = statistics.median(one.cpu_seconds), max(one.cpu_seconds)
+        times = f"{median:.2f} s (median), {longest:.2f} s (longest)"
+        short = f"{one.shortest} of {len(one.cpu_seconds)} shortest"
+        yield f"{one.id} {one.breaks}, {one.driver}: {times}; {short}"
+    rows = []
+    for driver in dict.fromkeys([one.driver for one in measured]):
+        of_driver = [one for one in measured if one.driver == driver]
+        spent = sorted([seconds for one in of_driver for seconds in one.cpu_seconds])
+        shortest = sum(one.shortest for one in of_driver)
+        fast = sum(seconds < FAST_SECONDS for seconds in spent)
+        numbers = f"{statistics.median(spent):.2f} s", f"{spent[-1]:.2f} s", f"{fast:,}", f"{shortest:,}"
+        rows.append((driver, f"{len(spent):,}", *numbers))
+    head = ("driver", "searches", "median", "longest", f"under {FAST_SECONDS} s", "at the shortest length")
+    yield table(head, rows)
 
 
 def as_values(rounds: Rounds, contenders: Sequence[Contender]) -> dict[str, Any]:

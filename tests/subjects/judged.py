@@ -1,10 +1,12 @@
 """A run of the tiny queue, judged by two invariants without a model; and a search with such runs."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
 
+from failure_modes.checker.experiment.canonical import canonical
 from failure_modes.checker.experiment.findings import Finding, Found, Violation
 from failure_modes.checker.experiment.granularity import Granularity
 from failure_modes.checker.experiment.scope import Scope
@@ -139,9 +141,20 @@ class TasksSearch:
         """Five steps for each crash."""
         return Strategy(weights=(("Step", 5), ("Crash", 1)), steps=16)
 
+    proof = None
+
+    def runs(self) -> "TasksRuns":
+        """Runs in fresh worlds."""
+        return TasksRuns(self)
+
     def begin(self) -> TasksRun:
         """A fresh run."""
         return TasksRun(self.subject, self.granularity)
+
+    def take(self, run: Any, action: Action) -> bool:
+        """Take one action, which may have an effect each time."""
+        run.apply(action)
+        return True
 
     def state_of(self, run: Any) -> object | None:
         """None: no state is counted."""
@@ -152,16 +165,38 @@ class TasksSearch:
         """The counts of the run."""
         return RunCounts(steps=len(run.actions), sometimes=run.sometimes)
 
-    def minimise(self, found: Found) -> tuple[Found, bool]:
+    def minimise(self, found: Found, check: Callable[[], None]) -> tuple[Found, bool]:
         """The trace without unneeded actions. Nothing proves that it is the shortest."""
 
         def fails_same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
+            check()
             again = self.played(actions)
             same_invariant = again is not None and again.finding.invariant == found.finding.invariant
             return again.actions if again is not None and same_invariant else None
 
-        return self.played(minimise(found.actions, fails_same)) or found, False
+        few = minimise(found.actions, fails_same)
+        return self.played(canonical(few)) or self.played(few) or found, False
 
     def played(self, actions: tuple[Action, ...]) -> Found | None:
         """The violation after these actions, in a fresh run; None if there is none."""
         return play(self.begin(), actions, ending=self.needs_ending).found
+
+
+class TasksRuns:
+    """The runs of a search, each in a world of its own."""
+
+    def __init__(self, search: TasksSearch) -> None:
+        self._search = search
+        self._run: TasksRun | None = None
+
+    def begin(self) -> TasksRun:
+        """A fresh run, in a fresh world."""
+        self.close()
+        self._run = self._search.begin()
+        return self._run
+
+    def close(self) -> None:
+        """Close the last world."""
+        if self._run is not None:
+            self._run.close()
+            self._run = None

@@ -17,8 +17,9 @@ from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.experiment.ticks import ticks_of
 from failure_modes.checker.oracle.lockstep import run_actions
-from failure_modes.checker.search.machine import Search, SearchStatistics, run
 from failure_modes.checker.search.minimise import shrink
+from failure_modes.checker.search.search import Search, run
+from failure_modes.checker.search.statistics import SearchStatistics
 from failure_modes.checker.subject.absent_policies import ABSENT, without
 from model.actions import Action
 from model.invariants import INVARIANTS

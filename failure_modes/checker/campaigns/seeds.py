@@ -5,6 +5,7 @@ from collections.abc import Callable
 from failure_modes.checker.campaigns.measurements import SeedResults
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.search import to_completion
+from failure_modes.checker.search.drivers import DEFAULT
 from failure_modes.checker.search.plans import search_of
 
 
@@ -13,7 +14,7 @@ def search(mode: FailureMode, seeds: int, say: Callable[[str], None]) -> SeedRes
     lengths, examples = [], []
     for seed in range(seeds):
         say(f"{mode.id} {mode.breaks}: seed {seed}")
-        result = to_completion.search(search_of(mode, seed, broken=True))
+        result = to_completion.search(search_of(mode, seed, broken=True), driver=DEFAULT)
         if result.finding is not None:
             lengths.append(len(result.actions))
             examples.append(result.statistics.examples_to_first or 0)

@@ -10,7 +10,8 @@ from attrs import evolve
 from failure_modes.checker.experiment.random_settings import drawn
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.ticks import ticks_of
-from failure_modes.checker.search.machine import Progress, Result, Search, SearchStatistics, run
+from failure_modes.checker.search.search import Result, Search, run
+from failure_modes.checker.search.statistics import Progress, SearchStatistics
 
 STRETCH = 25
 """Examples under the same settings."""
@@ -34,12 +35,17 @@ def stretches(search: Search, given: Callable[[Scope], Scope]) -> tuple[Search, 
 
 
 def run_in_stretches(
-    search: Search, given: Callable[[Scope], Scope], progress: Progress, *, shrinking: bool = True
+    search: Search,
+    given: Callable[[Scope], Scope],
+    progress: Progress,
+    *,
+    driver: str | None = None,
+    shrinking: bool = True,
 ) -> tuple[Result, Scope]:
     """Run one after the other, to the first that finds something. Returns the scope of the last, too."""
     statistics = SearchStatistics()
     for stretch in stretches(search, given):
-        result = run(stretch, progress, shrinking=shrinking, statistics=statistics)
+        result = run(stretch, progress, driver=driver, shrinking=shrinking, statistics=statistics)
         if result.finding is not None or result.stopped_early:
             break
     return result, stretch.scope

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from failure_modes.checker.cli.exits import ERRORS, EXIT, code_of, describe
+from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.output import Output, fail, interrupted, output
 from failure_modes.checker.support import interrupts, temporary
 
@@ -36,10 +36,11 @@ command = partial(click.command, cls=Command)
 class Commands(click.Group):
     """The group of commands. An error that stops a command is reported in one line."""
 
-    def __init__(self, *arguments: Any, where: dict[str, str], **options: Any) -> None:
-        """Make the group. `where` has the module and the name of each command."""
+    def __init__(self, *arguments: Any, where: dict[str, str], short: dict[str, str], **options: Any) -> None:
+        """Make the group. `where` has the module and the name of each command, and `short` its short help."""
         super().__init__(*arguments, **options)
         self._where = where
+        self._short = short
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of the commands, in the order of the table."""
@@ -54,6 +55,17 @@ class Commands(click.Group):
         module, _, name = self._where[cmd_name].partition(":")
         found: click.Command = getattr(import_module(f"failure_modes.checker.cli.{module}"), name)
         return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands. Only a command without a short help is imported for it."""
+        limit = formatter.width - 6 - max(len(name) for name in self._where)
+        shown = []
+        for name in self._where:
+            known = click.Command(name, help=self._short[name]) if name in self._short else None
+            command = known or self.get_command(ctx, name)
+            shown.append((name, command.get_short_help_str(limit) if command else ""))
+        with formatter.section("Commands"):
+            formatter.write_dl(shown)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Make the output before the arguments are parsed: it reports bad usage."""
@@ -75,7 +87,11 @@ class Commands(click.Group):
                 raise
             error.show()
             output().refuse(error.format_message())
-        except ERRORS as error:
+        except (Exception, temporary.NoRoom) as error:
+            from failure_modes.checker.cli.failures import ERRORS, code_of, describe
+
+            if not isinstance(error, ERRORS):
+                raise
             if isinstance(error, OSError) and error.errno == EPIPE:
                 raise  # the reader of the output has closed it: click handles this
             fail(describe(error), code_of(error))

@@ -1,20 +1,11 @@
-"""The exit codes, and the exit code of each error. docs/command_line.md explains them."""
+"""The exit codes. docs/command_line.md explains them, and `failures.py` has the exit code of each error."""
 
 from collections.abc import Iterable
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from failure_modes.checker.experiment.findings import Finding
-from failure_modes.checker.support.errors import (
-    CallerError,
-    CheckerError,
-    FileError,
-    LimitReached,
-    MachineError,
-    ScenarioError,
-    SubjectError,
-)
-from failure_modes.checker.support.temporary import NoRoom
-from system.store import StoreError
+if TYPE_CHECKING:  # a command that only shows its help needs no more
+    from failure_modes.checker.experiment.findings import Finding
 
 
 class EXIT(IntEnum):
@@ -36,40 +27,9 @@ class EXIT(IntEnum):
         return self.name.lower().replace("_", " ")
 
 
-_CODES: tuple[tuple[type[BaseException], EXIT], ...] = (
-    (CallerError, EXIT.REFUSED),
-    (FileError, EXIT.REFUSED),
-    (ScenarioError, EXIT.REFUSED),
-    (SubjectError, EXIT.REFUSED),
-    (MachineError, EXIT.INCONCLUSIVE),
-    (LimitReached, EXIT.INCONCLUSIVE),
-    (NoRoom, EXIT.INCONCLUSIVE),
-    (StoreError, EXIT.INCONCLUSIVE),
-    (CheckerError, EXIT.NOT_AS_EXPECTED),
-    (OSError, EXIT.REFUSED),
-)
-"""The exit codes of the errors. The first class that matches an error counts."""
-
-ERRORS = tuple([kind for kind, _ in _CODES])
-"""The errors that end a command in one line. Any other error is a defect of the checker, with a traceback."""
-
-
-def code_of_finding(finding: Finding) -> EXIT:
+def code_of_finding(finding: "Finding") -> EXIT:
     """The exit code where nothing should have been found: a violation and a divergence have one each."""
     return EXIT.DIVERGED if finding.invariant is None else EXIT.NOT_AS_EXPECTED
-
-
-def code_of(error: BaseException) -> EXIT:
-    """The exit code of an error of one of these classes."""
-    return next(code for kind, code in _CODES if isinstance(error, kind))
-
-
-def describe(error: BaseException) -> str:
-    """The message of an error, in one line."""
-    if not isinstance(error, OSError):
-        return str(error)
-    reason = error.strerror or str(error)
-    return reason if error.filename is None else f"{error.filename}: {reason}"
 
 
 def worst(codes: Iterable[EXIT]) -> EXIT:

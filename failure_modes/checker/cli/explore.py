@@ -8,10 +8,16 @@ import click
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.explore_policies import search_policies
-from failure_modes.checker.cli.options import processes, scoped, tuned, tuning
+from failure_modes.checker.cli.options import DRAWING, processes, scoped, tuned, tuning
 from failure_modes.checker.cli.output import output, show, warn
 from failure_modes.checker.cli.saving import SAVE, check_free, saved, say_saved
-from failure_modes.checker.cli.search_output import add_search, guarded_code, run_search, run_stretches
+from failure_modes.checker.cli.search_output import (
+    add_search,
+    guarded_code,
+    run_search,
+    run_stretches,
+    search_with,
+)
 from failure_modes.checker.cli.settings_options import settings, ticking, with_settings
 from failure_modes.checker.experiment.scope import Scope, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
@@ -30,6 +36,7 @@ EXPLORE_EXAMPLES = 2_000
 
 
 @command()
+@DRAWING
 @tuning(examples=EXPLORE_EXAMPLES)
 @settings
 @click.option("--random-settings", is_flag=True, help="Draw the settings of each 25 examples from --seed.")
@@ -58,7 +65,8 @@ def explore(
     if random_settings:
         result, scope = run_stretches(label, scope, strategy, options)
     else:
-        result = run_search(label, scope, strategy, guarded, None, options)
+        search = search_with(scope, strategy, guarded, None, options)
+        result = run_search(label, search, options["driver"])
     trace = trace_of(None, scope, result, "found by exploring the guarded system")
     at = saved(trace, file) if trace else None
     if trace is not None:

@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+from attrs import evolve
 
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import (
     BREAKS,
+    DRIVER,
     KEEP,
     WHY,
     Mode,
@@ -35,15 +37,18 @@ from failure_modes.checker.cli.search_output import (
     code_of_all,
     idle_described,
     run_search,
+    search_with,
     skipped_described,
 )
 from failure_modes.checker.cli.settings_options import as_given, settings, ticking, with_settings
+from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import FailureMode, failure_mode
 from failure_modes.checker.experiment.findings import Found
+from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import DIVERGENCE, Target
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.report.summary import trace_of
-from failure_modes.checker.search.machine import Result
+from failure_modes.checker.search.search import Result
 from failure_modes.checker.traces.database import keep, path_of
 from failure_modes.checker.traces.replay import replay
 from failure_modes.checker.traces.trace import Breaks, Trace
@@ -54,6 +59,7 @@ FIND_EXAMPLES = 5_000
 @command()
 @click.argument("mode", metavar="FM", type=Mode())
 @BREAKS
+@DRIVER
 @click.option("--diverges", is_flag=True, help="Look for the first divergence from the model instead.")
 @tuning(examples=FIND_EXAMPLES)
 @settings
@@ -85,6 +91,8 @@ def find(
         check_new(mode, keep_as)
     if diverges and breaks is not None:
         raise click.UsageError("--diverges searches for no invariant; leave out --breaks")
+    if diverges and options["driver"] == "explore":
+        raise click.UsageError("--diverges needs a driver that draws: the explorer compares no counts")
     modes = (mode,) if diverges else modes_to_try(mode, breaks)
     return code_of_all(find_each(modes, {**options, "diverges": diverges, "form": form}, keep_as, why, file))
 
@@ -125,7 +133,11 @@ def _find_one(
         trace = Trace(failure_mode=mode.id, scope=scope, breaks=breaks, why=why, actions=found.actions)
         early.append(saved(trace, None))
 
-    result = run_search(label, scope, strategy, mode.fault, target, options, first)
+    bounds = _bounds(mode, strategy, options)
+    search = search_with(
+        scope, strategy, mode.fault, target, options, bounds=bounds, symmetric=mode.symmetric
+    )
+    result = run_search(label, search, options["driver"], first)
     trace = trace_of(mode, scope, result, why)
     at = None
     if trace is not None and (file or not keep_as):
@@ -139,7 +151,8 @@ def _find_one(
     if trace is not None and keep_as:
         click.echo(f" kept: {shown_path(path_of(mode, keep_as))}", err=output().json or output().quiet)
     code = EXIT.AS_EXPECTED if trace else EXIT.INCONCLUSIVE if result.stopped_early else EXIT.NOT_AS_EXPECTED
-    idle = None if trace or result.stopped_early else idle_described(result)
+    drew = result.statistics.examples > 0
+    idle = idle_described(result) if drew and not trace and not result.stopped_early else None
     if idle is not None:
         warn(f"{mode.id}: {idle}")
         code = EXIT.INCONCLUSIVE
@@ -171,8 +184,10 @@ def _show(
         show(_found_line(result))
         return
     what = f"{target} did not break" if target.invariant else "the system did not diverge from the model"
-    tried = f"{mode.id} {mode.title}: {what} in {result.statistics.examples:,} examples"
+    tried = f"{mode.id} {mode.title}: {what} in {_tried(result)}"
     more = "try more --steps or --examples"
+    if options["driver"] == "explore":
+        more = "these are all states in the bounds of its scenario.py; try another driver"
     if result.stopped_early:
         more = "the search was interrupted" if result.statistics.interrupted else "--seconds ended the search"
     show(f"{tried}; {more}{skipped_described(result, '; ')}")
@@ -180,9 +195,10 @@ def _show(
 
 def _found_line(result: Result) -> str:
     statistics = result.statistics
-    lines = [
-        f" found in example {statistics.examples_to_first} after {statistics.seconds_to_first or 0.0:.1f} s"
-    ]
+    seconds = statistics.seconds_to_first or 0.0
+    if statistics.is_minimal:
+        return f" found in {_tried(result)} after {seconds:.1f} s; no shorter trace exists in them"
+    lines = [f" found in example {statistics.examples_to_first} after {seconds:.1f} s"]
     lines.append(f"shrunk after {statistics.stopwatch.seconds:.1f} s")
     if result.stopped_early:
         ended = (
@@ -194,6 +210,27 @@ def _found_line(result: Result) -> str:
     return ", ".join(lines) + skipped_described(result, "; ")
 
 
+def _tried(result: Result) -> str:
+    """What was tried before the finding, or without one: states of the explorer, or examples."""
+    statistics = result.statistics
+    explored = statistics.explored
+    if explored is not None and (statistics.is_minimal or not statistics.examples):
+        return f"{explored.states:,} states"
+    return f"{statistics.examples:,} examples"
+
+
+def _bounds(mode: FailureMode, strategy: Strategy, options: dict[str, Any]) -> Bounds | None:
+    """The bounds in which the explorer may look; None if it must not be asked.
+
+    It is asked first only for the search of the scenario: bounds say nothing of weights and numbers of draws.
+    """
+    if options["driver"] is None and (options["diverges"] or strategy != mode.strategy):
+        return None
+    never = [action for action, weight in options["weights"] if not weight]
+    bounds = evolve(mode.bounds, tick_seconds=strategy.tick_seconds, jobs=options["jobs"] or mode.bounds.jobs)
+    return bounds.without(*never)
+
+
 def _again(mode: FailureMode, options: dict[str, Any]) -> str:
     """The command that repeats the search."""
     given = ["--breaks", mode.breaks] if mode.breaks != failure_mode(mode.id).breaks else []
@@ -201,7 +238,7 @@ def _again(mode: FailureMode, options: dict[str, Any]) -> str:
     given += ["--seed", str(options["seed"])]
     if options["examples"] != FIND_EXAMPLES:
         given += ["--examples", str(options["examples"])]
-    for key in ("steps", "jobs", "workers", "granularity", "store"):
+    for key in ("driver", "steps", "jobs", "workers", "granularity", "store"):
         if options[key]:
             given += [f"--{key}", str(options[key])]
     for action, weight in options["weights"]:

@@ -18,6 +18,7 @@ COMMANDS = {
     "fidelity": "fidelity:fidelity",
     "power": "power:power",
     "chaos": "chaos:chaos",
+    "judge": "judge:judge_",
     "repeat": "repeat:repeat",
     "seeds": "seeds:seeds_",
     "times": "times:times",
@@ -26,10 +27,47 @@ COMMANDS = {
 }
 """The commands: for each, its module in this package and its name in that module."""
 
+HELP = {
+    "run": "Find each FM, prevent it, prove both, and replay its kept traces.",
+    "find": "Search the broken system until FM breaks its invariant, and shrink the trace.",
+    "prevent": "Run FM's search without the fault: nothing may break, and the danger must be reached.",
+    "prove": (
+        "Check every reachable state: find the shortest trace to FM's break, and prove that its fix holds."
+    ),
+    "replay": "Run kept traces again: each must break the same invariant, or diverge, at the same step.",
+    "list": "List the failure modes and their kept traces.",
+    "traces": "List the kept traces of each FM, or of all.",
+    "page": "Write the page of each TRACE: an HTML file that a browser opens from the disk.",
+    "explore": "Search the guarded system with every action allowed, and show what was reached.",
+    "matrix": (
+        "Switch off each policy, and show which invariants break, and the length of the shortest trace."
+    ),
+    "fidelity": (
+        "Run each schedule in the simulation and with real processes that SIGKILL kills, "
+        "and compare both runs."
+    ),
+    "power": (
+        "Record runs, let power fail after each file operation, and open the images that the disk may have."
+    ),
+    "chaos": (
+        "Run producers, workers and reconciliation as real processes, and kill and stop "
+        "them at random moments."
+    ),
+    "repeat": "Run each schedule twice on PostgreSQL, and compare the steps and the rows at the end.",
+    "seeds": "Search each FM with several seeds, and keep the results in its folder, for the index.",
+    "times": "Measure the time of `run FM` for each FM, and keep it in its folder, for the index.",
+    "new": "Make the folder of a new failure mode.",
+    "docs": (
+        "Write the generated documents: the state model, the architecture and the index of failure modes."
+    ),
+}
+"""The first line of the help of each command: the list of commands shows them and imports no command."""
+
 
 @click.group(
     cls=Commands,
     where=COMMANDS,
+    short=HELP,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 def main() -> None:
@@ -44,6 +82,7 @@ def main() -> None:
     python -m failure_modes page --all                  every kept trace as a page, and an index
     python -m failure_modes explore --examples 5000     search the guarded system with every action
     python -m failure_modes matrix                      switch off each policy, and show what breaks
+    python -m failure_modes judge ADAPTER               judge a queue that somebody else wrote
     python -m failure_modes new FM_099 name             make the folder of a new failure mode
 
     \b

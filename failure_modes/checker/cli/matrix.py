@@ -1,5 +1,7 @@
 """The command `matrix`: it computes which invariants break without each policy."""
 
+from pathlib import Path
+
 import click
 
 from failure_modes.checker.campaigns.matrix import GROUPS, PolicyGroup, Row, is_new, matrix
@@ -8,6 +10,7 @@ from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import PROCESSES
 from failure_modes.checker.cli.output import Verdict, interrupted, output, show
 from failure_modes.checker.proof.result import ProofResult
+from failure_modes.checker.report.pages.matrix import MatrixGroup, MatrixRow, write_matrix
 from failure_modes.checker.report.progress import ProgressLines
 from model.invariants import INVARIANTS
 
@@ -21,7 +24,8 @@ from model.invariants import INVARIANTS
     show_default=True,
     help="Also switch off sets of up to so many policies, for breaks that no policy shows alone.",
 )
-def matrix_(processes: int, together: int) -> EXIT:
+@click.option("--page", "file", type=click.Path(path_type=Path), help="Also write the table as a page, here.")
+def matrix_(processes: int, together: int, file: Path | None) -> EXIT:
     """Switch off each policy, and show which invariants break, and the length of the shortest trace.
 
     As expected if nothing breaks with all policies on.
@@ -35,6 +39,8 @@ def matrix_(processes: int, together: int) -> EXIT:
         _show(part, rows)
         for row in rows:
             _add(part, row, rows)
+    if file is not None:
+        write_matrix(file, [_group(part, rows) for part, rows in parts])
     show("N    the invariant breaks; its shortest trace has N steps")
     if together > 1:
         show("N !  the same, and no smaller set of these policies breaks it")
@@ -44,6 +50,15 @@ def matrix_(processes: int, together: int) -> EXIT:
     guarded = [rows[-1].results[0] for _, rows in parts]
     holds = all(result.complete and result.finding is None for result in guarded)
     return EXIT.AS_EXPECTED if holds else EXIT.NOT_AS_EXPECTED
+
+
+def _group(part: PolicyGroup, rows: list[Row]) -> MatrixGroup:
+    """The rows as the page draws them."""
+    drawn = []
+    for row in rows:
+        off, *cells = _cells(row, rows)
+        drawn.append(MatrixRow(off=off, cells=tuple(cells)))
+    return MatrixGroup(scope=part.description, rows=tuple(drawn))
 
 
 def _show(part: PolicyGroup, rows: list[Row]) -> None:

@@ -12,6 +12,7 @@ from attrs import evolve
 from failure_modes.checker.experiment.catalogue import FailureMode, UnknownFailureMode, failure_mode
 from failure_modes.checker.experiment.scope import WORKER_NAMES, Granularity, Scope, StoreKind
 from failure_modes.checker.experiment.strategy import ACTION_NAMES, Strategy
+from failure_modes.checker.search.drivers import DRIVERS
 from model.invariants import INVARIANTS
 
 
@@ -60,6 +61,12 @@ class Seconds(click.FloatRange):
         return seconds
 
 
+DRIVER = click.option("--driver", type=click.Choice(DRIVERS), help="What chooses the actions of a search.")
+DRAWING = click.option(
+    "--driver",
+    type=click.Choice([driver for driver in DRIVERS if driver != "explore"]),
+    help="What draws the actions of a search.",
+)
 WORKERS = click.option(
     "--workers", type=click.IntRange(1, len(WORKER_NAMES)), help="How many virtual workers."
 )

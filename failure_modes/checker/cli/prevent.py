@@ -6,7 +6,16 @@ import click
 
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
-from failure_modes.checker.cli.options import BREAKS, Mode, check_store, modes_to_try, scoped, tuned, tuning
+from failure_modes.checker.cli.options import (
+    BREAKS,
+    DRAWING,
+    Mode,
+    check_store,
+    modes_to_try,
+    scoped,
+    tuned,
+    tuning,
+)
 from failure_modes.checker.cli.output import fail, output, show
 from failure_modes.checker.cli.saving import saved, say_saved
 from failure_modes.checker.cli.search_output import (
@@ -15,14 +24,15 @@ from failure_modes.checker.cli.search_output import (
     code_of_all,
     guarded_code,
     run_search,
+    search_with,
 )
 from failure_modes.checker.cli.settings_options import settings, ticking, with_settings
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.oracle.sometimes import unknown_of
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.report.summary import reached, totals, trace_of, unreached
-from failure_modes.checker.search.machine import Result
 from failure_modes.checker.search.plans import guards_of
+from failure_modes.checker.search.search import Result
 from failure_modes.checker.traces.replay import replay
 from failure_modes.checker.traces.trace import Trace
 
@@ -30,6 +40,7 @@ from failure_modes.checker.traces.trace import Trace
 @command()
 @click.argument("mode", metavar="FM", type=Mode())
 @BREAKS
+@DRAWING
 @tuning(examples=None)
 @settings
 def prevent(mode: FailureMode, breaks: str | None, **options: Any) -> EXIT:
@@ -58,7 +69,8 @@ def _try_one(mode: FailureMode, options: dict[str, Any]) -> SearchOutcome:
     strategy = ticking(tuned(mode.strategy, options), mode.scope, scope)
     check_store(mode, scope)
     label = f"{mode.id}: searching without the fault"
-    result = run_search(label, scope, strategy, mode.control, None, options)
+    search = search_with(scope, strategy, mode.control, None, options)
+    result = run_search(label, search, options["driver"])
     trace = trace_of(None, scope, result, "")
     missing = unreached(mode.expected.must_reach, result)
     at = saved(trace, None) if trace else None

@@ -47,7 +47,6 @@ from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.report.progress import proof_shown
 from failure_modes.checker.report.summary import differences_from_expected, trace_of
 from failure_modes.checker.search.plans import guards_of
-from failure_modes.checker.simulation.disk.vfs import require
 from failure_modes.checker.traces.database import keep
 
 
@@ -115,6 +114,8 @@ def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> 
     if bounds.power_losses:
         scope = evolve(scope, power_loss=True)
     if scope.power_loss:
+        from failure_modes.checker.simulation.disk.vfs import require
+
         require()
     try:
         Alphabet(scope, bounds)

@@ -6,7 +6,6 @@ from typing import Any
 
 from attrs import frozen
 
-from failure_modes.checker.campaigns.stretches import run_in_stretches
 from failure_modes.checker.cli.exits import EXIT, code_of_finding, worst
 from failure_modes.checker.cli.output import Verdict, output, warn
 from failure_modes.checker.cli.paths import shown_path
@@ -17,7 +16,8 @@ from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.report.progress import shown
 from failure_modes.checker.report.summary import as_json
-from failure_modes.checker.search.machine import Result, Search, SearchStatistics, run
+from failure_modes.checker.search.search import Result, Search, run
+from failure_modes.checker.search.statistics import SearchStatistics
 from failure_modes.checker.traces.trace import Trace
 from model.events import EventKind, Operation
 
@@ -36,16 +36,12 @@ class SearchOutcome:
 
 
 def run_search(
-    label: str,
-    scope: Scope,
-    strategy: Strategy,
-    fault: Fault,
-    target: Target | None,
-    options: dict[str, Any],
-    first: Callable[[Found], None] | None = None,
+    label: str, search: Search, driver: str | None, first: Callable[[Found], None] | None = None
 ) -> Result:
-    """Run a search, and show its progress. `first` is called with the first finding, before it is shrunk."""
-    search = _search(scope, strategy, fault, target, options)
+    """Run a search with that driver, and show its progress.
+
+    `first` is called with the first finding, before it is shrunk.
+    """
     waiting = [first] if first is not None else []
     with shown(label, search.examples) as progress:
 
@@ -54,7 +50,7 @@ def run_search(
                 waiting.pop()(statistics.shortest)
             progress(statistics)
 
-        return run(search, report)
+        return run(search, report, driver=driver)
 
 
 def run_stretches(
@@ -64,14 +60,24 @@ def run_stretches(
 
     Returns the scope of the last stretch, too: a finding was found in it.
     """
-    search = _search(scope, strategy, guarded, None, options)
+    from failure_modes.checker.campaigns.stretches import run_in_stretches
+
+    search = search_with(scope, strategy, guarded, None, options)
     with shown(label, search.examples) as progress:
-        return run_in_stretches(search, lambda drawn: with_settings(drawn, options), progress)
+        return run_in_stretches(
+            search, lambda drawn: with_settings(drawn, options), progress, driver=options["driver"]
+        )
 
 
-def _search(
-    scope: Scope, strategy: Strategy, fault: Fault, target: Target | None, options: dict[str, Any]
+def search_with(
+    scope: Scope,
+    strategy: Strategy,
+    fault: Fault,
+    target: Target | None,
+    options: dict[str, Any],
+    **explorable: Any,
 ) -> Search:
+    """The search that the options ask for. `explorable` has its bounds, if the explorer may be asked."""
     return Search(
         scope=scope,
         strategy=strategy,
@@ -80,6 +86,7 @@ def _search(
         seed=options["seed"],
         examples=options["examples"],
         seconds_max=options["seconds"],
+        **explorable,
     )
 
 

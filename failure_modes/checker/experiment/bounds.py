@@ -1,6 +1,8 @@
 """Bounds: how often each event may happen in a proof. They make the number of reachable states finite."""
 
-from attrs import field, frozen, validators
+from typing import Any
+
+from attrs import evolve, field, frozen, validators
 
 Spent = tuple[int, ...]
 """How often each of `KINDS` has happened, in the same order."""
@@ -54,6 +56,11 @@ class Bounds:
     poisons: int = _times()
     power_losses: int = _times()
 
+    def without(self, *names: str) -> "Bounds":
+        """The bounds without these actions, by their names. A step has no bound."""
+        unused: dict[str, Any] = {_KIND_OF[name]: 0 for name in names if name in _KIND_OF}
+        return evolve(self, **unused)
+
     @property
     def description(self) -> str:
         """The bounds in words: `2 jobs, 1 tick (30 s)`."""
@@ -64,6 +71,16 @@ class Bounds:
             words = [f"{word} of {sizes}" if word.endswith(("tick", "ticks")) else word for word in words]
         return ", ".join(words) or "nothing"
 
+
+_KIND_OF = {
+    "Tick": "ticks",
+    "Crash": "crashes",
+    "Fail": "failures",
+    "Heartbeat": "heartbeats",
+    "Reconcile": "reconciles",
+    "PowerLoss": "power_losses",
+}
+"""The bound of each action that has one alone."""
 
 _LABELS = {
     "jobs": ("job", "jobs"),

@@ -21,7 +21,7 @@ from failure_modes.checker.experiment.moves import (
     mover,
 )
 from failure_modes.checker.oracle.deliveries import Deliveries, Hunt, Trouble
-from failure_modes.checker.simulation.foreign import Arrival, Guest, Task, Where
+from failure_modes.checker.simulation.foreign import Arrival, Guest, JobFailed, Task, Where
 from failure_modes.checker.simulation.foreign_world import ForeignWorld
 from failure_modes.checker.simulation.seams.stepped import outside
 from failure_modes.checker.subject.adapter import Adapter, Status, programs_of
@@ -105,6 +105,8 @@ class QueueRun:
         self._keys: set[str] = set()
         self._steps = 0
         self._blocked_at: dict[str, int] = {}
+        self._has_waited: set[str] = set()
+        """The processes that have waited for a lock in their present task."""
         self._finishing = False
 
     @property
@@ -147,6 +149,7 @@ class QueueRun:
                 self._failing.add(key)
             case Tick(seconds=seconds):
                 self.world.advance(round(seconds * 1000))
+                self._steps += 1  # a process that waits for a lock may give up now
                 self.sometimes["a tick while a worker is paused"] += self._paused()
             case Crash(worker=name):
                 self.sometimes[f"killed {self.at(name).where}"] += 1
@@ -180,13 +183,14 @@ class QueueRun:
         process = self.world.processes[name]
         if process.at.where is Where.REST:
             self._tasks[name] = task
+            self._has_waited.discard(name)
         for _ in range(BOUNDARIES_MAX):
             before = process.at
             fails = self._end_handler(name, before)
             given = self._tasks[name] if before.where is Where.REST else None
             arrival = self.world.resume(name, task=given, fails=fails)
             self._steps += 1
-            self._note(name, arrival, before.where)
+            self._note(name, arrival)
             if arrival.where in (Where.REST, Where.DEAD, Where.BLOCKED):
                 return
             if until is not None and arrival.label == until:
@@ -204,7 +208,7 @@ class QueueRun:
         self.sometimes["a job failed"] += fails
         return fails
 
-    def _note(self, name: str, arrival: Arrival, before: Where) -> None:
+    def _note(self, name: str, arrival: Arrival) -> None:
         """Tell the weak model where a process has arrived."""
         now = self.world.now
         if name in WORKERS and arrival.label is not None:
@@ -217,6 +221,7 @@ class QueueRun:
             self._judge(self.deliveries.started(arrival.key, name, now))
         elif arrival.where is Where.BLOCKED:
             self._blocked_at[name] = self._steps
+            self._has_waited.add(name)
             self.sometimes["a process waited for a lock"] += 1
         elif arrival.where is Where.REST:
             self.deliveries.free(name, now)
@@ -225,9 +230,12 @@ class QueueRun:
                 self.deliveries.accepted(task.key)
         elif arrival.where is Where.DEAD:
             self.deliveries.killed(name, now)
-            if before is Where.BLOCKED and "locked" in (arrival.error or ""):
+            if name in self._has_waited and "locked" in (arrival.error or ""):
                 self.sometimes["a process waited too long for a lock, and died"] += 1
                 return  # of a lock that another process held for longer than the timeout: no fault of its own
+            if (arrival.error or "").startswith(JobFailed.__name__):
+                self.sometimes["a worker died of a job that failed"] += 1
+                return  # the worker lets the error of a job end it: a crash, and no fault of its own
             self._judge([self.deliveries.died(name, arrival.error or "no error")])
 
     def _kill(self, name: str) -> None:

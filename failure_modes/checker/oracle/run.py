@@ -50,7 +50,15 @@ class Played:
 
 
 def play(run: Run, actions: tuple[Action, ...], *, ending: bool, stops_when_over: bool = False) -> Played:
-    """Take the actions from the start, leaving out what cannot happen, and close the run.
+    """Take the actions as `take_all` does, and close the run."""
+    try:
+        return take_all(run, actions, ending=ending, stops_when_over=stops_when_over)
+    finally:
+        run.close()
+
+
+def take_all(run: Run, actions: tuple[Action, ...], *, ending: bool, stops_when_over: bool = False) -> Played:
+    """Take the actions from the start, leaving out what cannot happen.
 
     `ending`: the run is finished and judged at its end, unless it is over.
     """
@@ -68,6 +76,4 @@ def play(run: Run, actions: tuple[Action, ...], *, ending: bool, stops_when_over
             run.finish()
     except Found as error:
         found = error
-    finally:
-        run.close()
     return Played(found=found, skipped=tuple(skipped))

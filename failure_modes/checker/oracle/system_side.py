@@ -12,7 +12,6 @@ from attrs import frozen
 from failure_modes.checker.oracle.records import Answers
 from failure_modes.checker.oracle.visibility import VisibilityLog
 from failure_modes.checker.simulation.content import Content
-from failure_modes.checker.simulation.power_loss_world import PowerLossWorld
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot, ProcessState, StepResult
 from failure_modes.checker.simulation.replayed_world import ReplayedWorld
 from failure_modes.checker.simulation.stepping import PausePoint
@@ -126,6 +125,8 @@ class SystemSide:
                 self.world.processes[action.worker].kill()
                 return self._observed(action, StepResult(changed=not self.world.content.is_pending))
             case PowerLoss():
+                from failure_modes.checker.simulation.power_loss_world import PowerLossWorld
+
                 assert isinstance(self.world, PowerLossWorld), "only such a world loses power"
                 self._audit = AuditCursor(self.world.lose_power(), in_order=not self.world.database.overlaps)
                 return self._observed(action, StepResult(changed=True))

@@ -94,7 +94,7 @@ class RealQueueProcess:
         if self._pipe is None:
             self._lives += 1
             ours, theirs = Pipe()
-            context = child_processes.fork_server("failure_modes.checker.real.real_queue")
+            context = child_processes.fork_server(__name__)
             arguments = (theirs, self.name, str(self._lives), self._world.source, str(self._world.folder))
             self._child = child_processes.start(context, _run, *arguments, daemon=True)
             theirs.close()

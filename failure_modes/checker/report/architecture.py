@@ -38,7 +38,7 @@ imports the public names of the checker and of `system.policies`, and no module 
 An action says which process moves, not what that process does. `Step(worker="A")` becomes a verdict like
 this:
 
-1. **The action is chosen.** A search draws it (`search/machine.py`), a proof enumerates it
+1. **The action is chosen.** A driver of a search draws it (`search/drivers/`), a proof enumerates it
    (`proof/alphabet.py`), or a trace has it (`traces/replay.py`).
 2. **The process moves.** Lock-step (`oracle/lockstep.py`) resumes the virtual process A, through
    `oracle/system_side.py`. The process (`simulation/process.py`) is a greenlet that runs the real worker,
@@ -72,6 +72,18 @@ as an *intent*; the simulation does not read it. Our queue is the first subject 
 A search, a minimised trace and a replay need a `Run` (`oracle/run.py`). `Lockstep` is a `Run`; a subject
 without a model has its own. `tests/subjects/` has such a subject, with one table, and
 `tests/checker/subject/test_second_subject.py` finds its bug through the port.
+
+## Any queue
+
+A library cannot be restored to a snapshot, so it has processes of its own kind. `subject/adapter.py` is
+what the checker knows of a library. `simulation/foreign.py` has its virtual processes, and
+`simulation/seams/` replaces `sqlite3.connect`, the functions of files, time and chance while a run lasts,
+so that the unchanged library pauses at each of them. `oracle/queue_run.py` carries out *moves*
+(`experiment/moves.py`): a worker goes on until a named boundary, is killed there, or stalls past its lease.
+`oracle/deliveries.py` judges what happened against the *claims* of the documents. `search/queue_search.py`
+finds, `search/queue_shrink.py` shortens, `real/real_queue.py` runs the same moves with real processes, and
+`campaigns/judging.py` is all of it in turn. `search/queue_machine.py` is the same run as a Hypothesis state
+machine, for the tests of a user.
 
 ## The packages
 

@@ -7,6 +7,7 @@ from failure_modes.checker.experiment.catalogue import FOLDER, FailureMode, cata
 from failure_modes.checker.experiment.scope import StoreKind
 from failure_modes.checker.oracle.describe import steps_described
 from failure_modes.checker.report.architecture import architecture
+from failure_modes.checker.report.card import report_card
 from failure_modes.checker.report.links import names_failure_modes, with_links
 from model.invariants import INVARIANTS, Invariant, invariant
 from model.state import JobState, Status
@@ -42,6 +43,7 @@ def documents() -> dict[Path, str]:
         DOCS / "02_state_model.md": _state_model(),
         DOCS / "architecture.md": architecture(),
         DOCS / "failure_mode_index.md": _index(),
+        DOCS / "report_card.md": report_card(),
     }
 
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from failure_modes.checker.oracle.describe import steps_described
 from failure_modes.checker.proof.proof import Counts
 from failure_modes.checker.proof.proving import Report as ProofReport
-from failure_modes.checker.search.machine import Progress as Report
-from failure_modes.checker.search.machine import SearchStatistics
+from failure_modes.checker.search.statistics import Progress as Report
+from failure_modes.checker.search.statistics import SearchStatistics
 from system.clock import Stopwatch
 
 PLAIN_EVERY_SECONDS = 5.0

@@ -8,7 +8,7 @@ from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.scope import Granularity, Scope
 from failure_modes.checker.oracle.sometimes import ANYWHERE, AT_STATEMENTS, OF_GATEWAY, OF_LIMITS, OF_SETTINGS
 from failure_modes.checker.proof.result import ProofResult
-from failure_modes.checker.search.machine import Result
+from failure_modes.checker.search.search import Result
 from failure_modes.checker.traces.trace import Breaks, Trace, to_json
 
 

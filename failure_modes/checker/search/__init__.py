@@ -1,1 +1,1 @@
-"""The Hypothesis state machine, minimising what it found, and the plans of searches."""
+"""Searches and their drivers, minimising what they found, and the plans of searches."""

@@ -4,8 +4,8 @@ An edit removes a stretch of actions, or up to three single actions. Another edi
 after a point, to the other worker, and removes one or two actions. The result is a trace that no such edit
 shortens.
 
-Hypothesis shrinks the choices that made a trace, and may miss a shorter trace that needs several distant
-changes at once. The edits work on the actions, and cost some hundred short runs.
+They are for systems that the explorer cannot explore, or not to the end: the explorer needs no edits but
+`remove_events`, which keeps its bounds small.
 """
 
 from collections.abc import Callable, Iterator
@@ -42,6 +42,19 @@ def minimise(actions: tuple[Action, ...], attempt: Attempt, *, at_server: bool =
         if shorter is not None and len(shorter) < len(actions):
             actions = shorter
             candidates = tried(actions)
+
+
+def remove_events(actions: tuple[Action, ...], attempt: Attempt) -> tuple[Action, ...]:
+    """Remove single actions that are no steps, the last first, until none can be removed.
+
+    That bounds what the explorer must try. It finds the needed steps itself.
+    """
+    at = len(actions)
+    while at > 0:
+        at = min(at, len(actions)) - 1
+        if not isinstance(actions[at], Step):
+            actions = attempt(_removed(actions, (at,))) or actions
+    return actions
 
 
 def remove_unneeded(actions: tuple[Action, ...], attempt: Attempt) -> tuple[Action, ...]:

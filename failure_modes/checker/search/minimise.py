@@ -6,19 +6,21 @@ enqueues, ticks, crashes and so on, in every order and by every worker. If that 
 """
 
 from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.canonical import canonical
 from failure_modes.checker.experiment.findings import Found
 from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, StoreKind
 from failure_modes.checker.experiment.target import Target
-from failure_modes.checker.oracle.lockstep import run_actions
 from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import Limits, prove
 from failure_modes.checker.proof.result import Disagreement
-from failure_modes.checker.search.edits import minimise, remove_unneeded
+from failure_modes.checker.search.edits import minimise, remove_events, remove_unneeded
+from failure_modes.checker.search.runs import Runs
 from failure_modes.checker.simulation.content import Unexplorable
 from failure_modes.checker.simulation.stepping import NotDeterministic
 from failure_modes.checker.support import interrupts
@@ -37,66 +39,89 @@ class Shortest:
     `is_minimal`: true if every shorter trace with at most as many of each event was tried, and none fails.
     """
 
-    actions: tuple[Action, ...]
+    found: Found
     is_minimal: bool
 
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """The actions of the trace."""
+        return self.found.actions
 
-def shrink(scope: Scope, fault: Fault, target: Target | None, found: Found) -> Shortest:
-    """The shortest trace that breaks the same invariant, with canonical names."""
 
-    def fails_same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
-        interrupts.check()
-        again = run_actions(scope, fault, target, actions)
-        same_kind = again is not None and again.finding.invariant == found.finding.invariant
-        return again.actions if again is not None and same_kind else None
+NOT_EXPLORABLE = (Unexplorable, NotDeterministic, Disagreement, ValueError)
+"""The errors by which the explorer refuses a system. A search needs no explorer."""
 
+
+def shrink(
+    scope: Scope,
+    fault: Fault,
+    target: Target | None,
+    found: Found,
+    *,
+    symmetric: bool = False,
+    check: Callable[[], None] = interrupts.check,
+) -> Shortest:
+    """The shortest trace that breaks the same invariant, with canonical names.
+
+    `symmetric`: the fault treats all workers alike. `check` is called before each run, and may raise.
+    """
     at_server = scope.store is not StoreKind.SQLITE
-    if (
-        at_server and scope.granularity is Granularity.STATEMENT
-    ):  # the explorer is too slow there: it restores each state by replaying its actions
-        shortest = Shortest(actions=found.actions, is_minimal=False)
-    else:
-        shortest = _shortest(scope, fault, target, found, remove_unneeded(found.actions, fails_same))
-    actions = shortest.actions
-    if not shortest.is_minimal:
-        actions = minimise(actions, fails_same, at_server=at_server)
-    renamed = canonical(actions)
-    return Shortest(
-        actions=renamed if fails_same(renamed) == renamed else actions, is_minimal=shortest.is_minimal
+    proof = Proof(
+        scope=scope,
+        bounds=Bounds(),
+        fault=fault,
+        target=target,
+        reductions=Reductions(symmetry=symmetric),
     )
+    with closing(Runs(scope, fault, target)) as runs:
+
+        def again(actions: tuple[Action, ...]) -> Found | None:
+            check()
+            one = runs.take(actions)
+            return one if one is not None and one.finding.invariant == found.finding.invariant else None
+
+        def fails_same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
+            one = again(actions)
+            return None if one is None else one.actions
+
+        if (
+            at_server and scope.granularity is Granularity.STATEMENT
+        ):  # the explorer is too slow there: it restores each state by replaying its actions
+            actions, is_minimal = found.actions, False
+        else:
+            most = STATES_MAX_AT_SERVER if at_server else STATES_MAX
+            actions = remove_events(found.actions, fails_same)
+            actions, is_minimal = _shortest(proof, found, actions, states_max=most // 5)
+            if not is_minimal:
+                actions = remove_unneeded(actions, fails_same)
+                actions, is_minimal = _shortest(proof, found, actions, states_max=most)
+        if not is_minimal:
+            actions = minimise(actions, fails_same, at_server=at_server)
+        renamed = again(canonical(actions))
+        if renamed is not None and renamed.actions == canonical(actions):
+            return Shortest(found=renamed, is_minimal=is_minimal)
+        return Shortest(found=again(actions) or found, is_minimal=is_minimal)
 
 
 def _shortest(
-    scope: Scope, fault: Fault, target: Target | None, found: Found, actions: tuple[Action, ...]
-) -> Shortest:
-    """The shortest trace that the explorer finds with at most as many of each event as these actions have."""
-    unknown = Shortest(actions=actions, is_minimal=False)
-    proof = Proof(
-        scope=scope,
-        bounds=bounds_of(actions),
-        fault=fault,
-        target=target,
-        reductions=Reductions(symmetry=False),  # the fault may treat workers differently
-        depth_max=max(len(actions) - 1, 1),
-    )
-    few = STATES_MAX if scope.store is StoreKind.SQLITE else STATES_MAX_AT_SERVER
-    limits = Limits(states_max=few)
+    proof: Proof, found: Found, actions: tuple[Action, ...], *, states_max: int
+) -> tuple[tuple[Action, ...], bool]:
+    """The shortest trace that the explorer finds with at most as many of each event as these actions have.
+
+    Also returns whether it is known that no such trace is shorter.
+    """
+    proof = evolve(proof, bounds=bounds_of(actions), depth_max=max(len(actions) - 1, 1))
     try:
-        answer = prove(proof, limits=limits)
-    except (
-        Unexplorable,
-        NotDeterministic,
-        Disagreement,
-        ValueError,
-    ):  # it cannot be explored
-        return unknown
+        answer = prove(proof, limits=Limits(states_max=max(states_max, 1)))
+    except NOT_EXPLORABLE:
+        return actions, False
     if answer.bound == "interrupted":
         raise KeyboardInterrupt
     if answer.finding is None:
-        return Shortest(actions=actions, is_minimal=answer.complete or answer.bound == "depth")
+        return actions, answer.complete or answer.bound == "depth"
     if answer.finding.invariant != found.finding.invariant:
-        return unknown
-    return Shortest(actions=answer.actions, is_minimal=True)
+        return actions, False
+    return answer.actions, True
 
 
 def bounds_of(actions: tuple[Action, ...]) -> Bounds:

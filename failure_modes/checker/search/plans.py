@@ -4,7 +4,7 @@ from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import prove as explore_all
 from failure_modes.checker.proof.result import ProofResult
-from failure_modes.checker.search.machine import Result, Search, run
+from failure_modes.checker.search.search import Result, Search, run
 
 EXAMPLES_MAX = 5_000
 """The number of examples of a search for a break, at most."""
@@ -19,6 +19,8 @@ def search_of(mode: FailureMode, seed: int, *, broken: bool, examples: int = EXA
         target=mode.target if broken else None,
         seed=seed,
         examples=examples,
+        bounds=mode.bounds if broken else None,
+        symmetric=mode.symmetric,
     )
 
 
@@ -33,14 +35,17 @@ def proof_of(mode: FailureMode, *, broken: bool) -> Proof:
     )
 
 
-def find(mode: FailureMode, seed: int = 0) -> Result:
-    """Search the broken system, and minimise the trace of the break."""
-    return run(search_of(mode, seed, broken=True))
+def find(mode: FailureMode, seed: int = 0, *, driver: str | None = None) -> Result:
+    """Search the broken system, and minimise the trace of the break. `driver`: as in `search.run`."""
+    return run(search_of(mode, seed, broken=True), driver=driver)
 
 
-def prevent(mode: FailureMode, seed: int = 0, *, examples: int | None = None) -> Result:
-    """Search the control, which should hold."""
-    return run(search_of(mode, seed, broken=False, examples=examples or mode.expected.examples))
+def prevent(
+    mode: FailureMode, seed: int = 0, *, examples: int | None = None, driver: str | None = None
+) -> Result:
+    """Search the control, which should hold. `driver`: as in `search.run`."""
+    search = search_of(mode, seed, broken=False, examples=examples or mode.expected.examples)
+    return run(search, driver=driver)
 
 
 def prove(mode: FailureMode, *, broken: bool) -> ProofResult:

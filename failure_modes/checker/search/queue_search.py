@@ -64,8 +64,10 @@ class Mix:
     jobs: int = 3
 
     def restricted(self, kind: Kind) -> "Mix":
-        """The mix for one kind of trouble: a job that succeeds is what most kinds are about."""
-        return Mix(fail=3, kill=5) if kind is Kind.BEYOND else self
+        """The mix for one kind of trouble: failures and deaths are what some kinds are about."""
+        if kind is Kind.BEYOND:
+            return Mix(fail=3, kill=5)
+        return Mix(fail=4, housekeep_kill=4) if kind is Kind.LOST else self
 
 
 @frozen(kw_only=True)

@@ -1,6 +1,7 @@
 """The protocol of a search. `Search` implements it for our queue; another subject may implement it."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from attrs import field, frozen
@@ -9,6 +10,8 @@ from failure_modes.checker.experiment.findings import Found
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.oracle.run import Run
+from failure_modes.checker.proof.proof import Proof
+from model.actions import Action
 
 
 @frozen(kw_only=True)
@@ -21,6 +24,18 @@ class RunCounts:
     sometimes: Counter[str] = field(factory=Counter)
     off_target: str | None = None
     """The invariant that broke instead of the target."""
+
+
+class RunSource(Protocol):
+    """Runs of one search, one after the other."""
+
+    def begin(self) -> Run:
+        """A new run. It ends the one before it."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what the runs share."""
+        ...
 
 
 class SearchSpec(Protocol):
@@ -56,8 +71,17 @@ class SearchSpec(Protocol):
         """True if a run can be judged only after its liveness run."""
         ...
 
-    def begin(self) -> Run:
-        """A new run."""
+    @property
+    def proof(self) -> Proof | None:
+        """The proof of the same; None if the explorer cannot be asked."""
+        ...
+
+    def runs(self) -> RunSource:
+        """The runs of the search."""
+        ...
+
+    def take(self, run: Any, action: Action) -> bool:
+        """Take one action. Returns False if taking it again, at once, would change nothing either."""
         ...
 
     def state_of(self, run: Any) -> object | None:
@@ -68,6 +92,9 @@ class SearchSpec(Protocol):
         """The counts of a run of this search."""
         ...
 
-    def minimise(self, found: Found) -> tuple[Found, bool]:
-        """The shortest trace with the same violation, and `is_minimal` of `minimise.Shortest`."""
+    def minimise(self, found: Found, check: Callable[[], None]) -> tuple[Found, bool]:
+        """The shortest trace with the same violation, and `is_minimal` of `minimise.Shortest`.
+
+        `check` is called before each run; it raises if the search must stop.
+        """
         ...

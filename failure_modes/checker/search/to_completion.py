@@ -3,13 +3,12 @@
 from failure_modes.checker.proof import proving
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.result import ProofResult
-from failure_modes.checker.search import machine
-from failure_modes.checker.search.machine import Result, Search
+from failure_modes.checker.search.search import Result, Search, run
 
 
-def search(wanted: Search) -> Result:
-    """Run a search. Raises KeyboardInterrupt."""
-    result = machine.run(wanted)
+def search(wanted: Search, *, driver: str | None = None) -> Result:
+    """Run a search with that driver. Raises KeyboardInterrupt."""
+    result = run(wanted, driver=driver)
     if result.statistics.interrupted:
         raise KeyboardInterrupt
     return result

@@ -44,6 +44,17 @@ def everything(connection: sqlite3.Connection) -> Content:
     )
 
 
+def refill(connection: sqlite3.Connection, wanted: Content) -> None:
+    """Let every table have the wanted rows, and no other. No process may have a transaction open."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("PRAGMA defer_foreign_keys = ON")
+    for table, rows in sorted(wanted, key=lambda pair: pair[0] == LAST_IDS):  # inserts change the last ids
+        connection.execute(f"DELETE FROM {table}")
+        for row in rows:
+            connection.execute(_insert(table, len(row)), row)
+    connection.execute("COMMIT")
+
+
 def columns_of(connection: sqlite3.Connection, layout: Layout) -> dict[str, tuple[str, ...]]:
     """The columns of each table of the state."""
     return {

@@ -48,6 +48,13 @@ class Database(Protocol):
         """Change the present rows to the wanted ones. Empty the audit if `empty_audit` is true."""
         ...
 
+    def start_over(self) -> bool:
+        """Be as a new database. The processes must be dead.
+
+        Returns False if their connections are lost, although `is_lost` says nothing of them.
+        """
+        ...
+
     def audit_end(self, content: Content) -> int:
         """The id of the last audit row after this content was restored."""
         ...

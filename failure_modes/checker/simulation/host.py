@@ -22,6 +22,9 @@ class Host(Protocol):
     """The greenlet that runs while a process is paused."""
     gateway: Gateway | None
     restorable: bool
+    reusable: bool
+    keeps_connections: bool
+    """True if the next process of the same name uses the connection of the one before it."""
     records_answers: bool
     """True if the log of a process keeps only the answer of an operation that has returned."""
 

@@ -21,7 +21,6 @@ from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.simulation.sqlite_database import SQLiteDatabase, fresh_database, new_path
 from failure_modes.checker.simulation.stepping import ConnectingProcess, SteppingConnection
 from failure_modes.checker.simulation.subject import Subject
-from failure_modes.checker.simulation.virtual_clock import VirtualClock
 from failure_modes.checker.simulation.world import World
 
 DISK = "disk"
@@ -41,7 +40,9 @@ class DiskState:
 class PowerLossDatabase(SQLiteDatabase):
     """A database file. Each operation of SQLite on its files is watched."""
 
-    def __init__(self, subject: Subject, *, path: Path | None = None, restorable: bool = False) -> None:
+    def __init__(
+        self, subject: Subject, *, path: Path | None = None, keeps_connections: bool = False
+    ) -> None:
         """Raises NoVFS if this Python cannot watch SQLite's file operations."""
         file = path or fresh_database(subject)
         if path is None:
@@ -50,18 +51,12 @@ class PowerLossDatabase(SQLiteDatabase):
         """The operations on the files since `take_operations` was last called."""
         self.disk = disk_of(files_of(file))
         self.initial_disk = self.disk
-        self._clock: VirtualClock
         self._alive: set[SteppingConnection] = set()
         """The connections of processes that were opened since the files were last written."""
         self._watching = ExitStack()
         self._watching.enter_context(watching(file, self._watch))
-        super().__init__(subject, path=file, restorable=restorable)
+        super().__init__(subject, path=file, keeps_connections=keeps_connections)
         self._owns_path = path is None
-
-    def observe(self, clock: VirtualClock) -> None:
-        """Open the database for the world itself, and set `observer`."""
-        self._clock = clock
-        super().observe(clock)
 
     def connection(self, process: ConnectingProcess, target: str) -> SteppingConnection:
         """A connection that pauses the process."""
@@ -100,6 +95,12 @@ class PowerLossDatabase(SQLiteDatabase):
     def audit_end(self, content: Content) -> int:
         """The id of the last audit row when the content was read: the files have that row."""
         return _disk_state(content).audit_end
+
+    def start_over(self) -> bool:
+        """Write the first files again. The processes must be dead."""
+        self.load(self.initial_disk)
+        self.operations.clear()
+        return True
 
     def load(self, disk: Disk) -> None:
         """Write the files of this disk, and open the database again."""
@@ -141,7 +142,7 @@ class PowerLossWorld(World):
 
     def open_database(self, path: Path | None) -> PowerLossDatabase:
         """Open a database file whose disk is watched."""
-        return PowerLossDatabase(self.subject, path=path, restorable=self.restorable)
+        return PowerLossDatabase(self.subject, path=path, keeps_connections=self.keeps_connections)
 
     def lose_power(self) -> int:
         """Let power fail and return. Returns the id of the last audit row after it."""

@@ -115,7 +115,7 @@ class Process:
         if self._greenlet is not None and not self._greenlet.dead:
             self._greenlet.throw(Crashed)
         connection = self.context.connection
-        if connection is not None and connection.kill(close=not self.world.restorable):
+        if connection is not None and connection.kill(close=not self.world.keeps_connections):
             self.world.release_locks()
         self._greenlet = None
         self.context.reset()

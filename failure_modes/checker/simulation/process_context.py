@@ -81,7 +81,7 @@ class ProcessContext(SimulationPart):
         system = self.world.subject.open(self, self.world.database.location)
         if self.world.restorable:
             self._watch(system)
-        if self.world.records_answers and self.connection is not None:
+        if self.connection is not None and (self.world.records_answers or self._may_be_reused(system)):
             self._open_system = system, self.connection
         return system
 
@@ -89,6 +89,10 @@ class ProcessContext(SimulationPart):
     def files_stay(self) -> bool:
         """True in a restorable world: it alone has the files, or there are none."""
         return self.world.restorable
+
+    def _may_be_reused(self, system: Any) -> bool:
+        """True in a world that starts over, if nothing of the system can change: it is as good as new."""
+        return self.world.reusable and never_changes(system, self._keeps_nothing)
 
     def connect(self, target: str) -> Any:
         """A connection that pauses this process."""

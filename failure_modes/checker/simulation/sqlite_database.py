@@ -15,6 +15,7 @@ from failure_modes.checker.simulation.content import (
     columns_of,
     everything,
     read_content,
+    refill,
     write_content,
 )
 from failure_modes.checker.simulation.sqlite_stepping import SQLiteStepping, open_sqlite
@@ -25,6 +26,7 @@ from failure_modes.checker.support import temporary
 
 _OBSERVER = "observer"
 _GATEWAY = "-gateway"
+_SUFFIXES = ("", "-wal", "-shm", "-journal")
 
 
 class SQLiteDatabase:
@@ -33,20 +35,31 @@ class SQLiteDatabase:
     overlaps = False
 
     def __init__(
-        self, subject: Subject, *, path: Path | None = None, in_memory: bool = False, restorable: bool = False
+        self,
+        subject: Subject,
+        *,
+        path: Path | None = None,
+        in_memory: bool = False,
+        keeps_connections: bool = False,
+        reusable: bool = False,
     ) -> None:
         """`path` is a database that was made elsewhere, and that `close` does not remove.
 
-        `restorable`: the next process of the same name reuses the connection.
+        `keeps_connections`: the next process of the same name reuses the connection. `reusable`: the
+        database may start over.
         """
         self.subject = subject
-        self.restorable = restorable
+        self.keeps_connections = keeps_connections
+        self.reusable = reusable
         self.path = path or (_template(subject) if in_memory else fresh_database(subject))
         self.location = str(self.path)
         self._in_memory = in_memory
         self._owns_path = path is None and not in_memory
         self._pool: dict[str, tuple[sqlite3.Connection, set[str]]] = {}
         self._observing: sqlite3.Connection
+        self._clock: VirtualClock
+        self._initial: Content
+        self._initial_schema: int
         self._columns: dict[str, tuple[str, ...]] | None = None
         self.observer: Any = None
 
@@ -63,7 +76,11 @@ class SQLiteDatabase:
             connect=lambda target: self._open(_OBSERVER, target)[0],
             create=self._in_memory,
         )
+        self._clock = clock
         self._observing, _ = self._pool[_OBSERVER]
+        if self.reusable:
+            self._initial = self.everything()
+            self._initial_schema = self._schema()
 
     def connection(self, process: ConnectingProcess, target: str) -> SteppingConnection:
         """A connection that pauses the process."""
@@ -92,6 +109,27 @@ class SQLiteDatabase:
         del content
         return 0
 
+    def start_over(self) -> bool:
+        """Restore every table, the audit too. The processes must be dead.
+
+        If a process has changed the schema, another database takes the place of this one. Returns False then:
+        no connection is left.
+        """
+        if self._schema() == self._initial_schema:
+            refill(self._observing, self._initial)
+            return True
+        self._close_connections()
+        if self._owns_path:
+            for suffix in _SUFFIXES:
+                Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+            shutil.copyfile(_template(self.subject), self.path)
+        self.observe(self._clock)
+        return False
+
+    def _schema(self) -> int:
+        """The version of the schema: SQLite counts its changes."""
+        return int(self._observing.execute("PRAGMA schema_version").fetchone()[0])
+
     def everything(self) -> Content:
         """Every row of every table."""
         return everything(self._observing)
@@ -108,7 +146,7 @@ class SQLiteDatabase:
         """Close each connection and remove the file, even if closing one of them fails."""
         with ExitStack() as ends:  # the last one runs first
             if self._owns_path:
-                for suffix in ("", "-wal", "-shm", _GATEWAY):
+                for suffix in (*_SUFFIXES, _GATEWAY):
                     ends.callback(Path(f"{self.path}{suffix}").unlink, missing_ok=True)
             for connection, _ in self._pool.values():
                 ends.callback(connection.close)
@@ -116,7 +154,7 @@ class SQLiteDatabase:
 
     def _open(self, name: str, target: str) -> tuple[sqlite3.Connection, set[str]]:
         """A connection for a process, and the set-up statements that ran on it before."""
-        if not self.restorable and name != _OBSERVER:
+        if not self.keeps_connections and name != _OBSERVER:
             return open_sqlite(self._target(target)), set()
         name = _OBSERVER if self._in_memory else name
         if name not in self._pool:

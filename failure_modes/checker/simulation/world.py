@@ -5,8 +5,9 @@ throws `Crashed` into the greenlet at its boundary and closes its connection; th
 under the same name.
 
 `database.py` has the database, and `world_content.py` its content. A *restorable* world can be restored to a
-snapshot. At granularity `transaction` no two transactions overlap, so there all processes may share one
-connection to a database in memory.
+snapshot. A *reusable* world can start over, and is then as new: many runs share it, one after the other. At
+granularity `transaction` no two transactions overlap, so there all processes may share one connection to a
+database in memory.
 """
 
 from contextlib import ExitStack
@@ -35,6 +36,7 @@ class World:
         *,
         granularity: Granularity = Granularity.TRANSACTION,
         restorable: bool = False,
+        reusable: bool = False,
         records_answers: bool = False,
         path: Path | None = None,
     ) -> None:
@@ -46,6 +48,9 @@ class World:
         self.subject = subject
         self.granularity = granularity
         self.restorable = restorable
+        self.reusable = reusable
+        self.keeps_connections = restorable or reusable
+        """True if the next process of the same name uses the connection of the one before it."""
         self.hub = getcurrent()
         self.clock = VirtualClock()
         self.lock_releases = 0
@@ -56,16 +61,18 @@ class World:
         self.database.observe(self.clock)
         self.gateway = Gateway(self.database.gateway_target) if subject.calls_gateway else None
         self.content = WorldContent(self.database, self.gateway)
-        self.processes = {
-            name: self.make_process(name, program) for name, program in subject.programs().items()
-        }
+        self.processes = self._make_processes()
         self.records_answers = records_answers and subject.allows_answers_only(self.database.observer)
 
     def open_database(self, path: Path | None) -> Database:
         """Open a database that no other world uses."""
         exclusive = self.granularity is Granularity.TRANSACTION
         return SQLiteDatabase(
-            self.subject, path=path, in_memory=self.restorable and exclusive, restorable=self.restorable
+            self.subject,
+            path=path,
+            in_memory=self.keeps_connections and exclusive,
+            keeps_connections=self.keeps_connections,
+            reusable=self.reusable,
         )
 
     def make_process(self, name: str, program: Program) -> Process:
@@ -93,6 +100,21 @@ class World:
             if process.waits is not snapshot.waits:
                 process.wait(waits=snapshot.waits)
 
+    def start_over(self) -> None:
+        """Be as a new world of the same subject. Raises NotImplementedError if it was not made for that."""
+        if not self.reusable:
+            raise NotImplementedError("this world was not made to start over")
+        for process in self.processes.values():
+            process.kill()
+        kept = self.database.start_over()
+        if self.gateway is not None:
+            self.gateway.restore(())
+        self.clock.restore(0)
+        self.lock_releases = 0
+        self.content = WorldContent(self.database, self.gateway)
+        if not kept:
+            self.processes = self._make_processes()
+
     def close(self) -> None:
         """Kill every process and close the database."""
         with ExitStack() as ends:  # an error in one does not stop the others; the last one runs first
@@ -101,3 +123,6 @@ class World:
                 ends.callback(self.gateway.close)
             for process in self.processes.values():
                 ends.callback(process.kill)
+
+    def _make_processes(self) -> dict[str, Process]:
+        return {name: self.make_process(name, program) for name, program in self.subject.programs().items()}

@@ -80,6 +80,8 @@ class Adapter(ABC):
     """The names of the seams that it needs; `subject/seams.py` has them."""
     claims: tuple[Claim, ...] = ()
     """What its documents say."""
+    note: str = ""
+    """A remark for the report card."""
     attempts_max: int | None = None
     """How often a job runs at most; None if there is no limit."""
     lease_seconds: float = 60.0
@@ -181,6 +183,8 @@ def _module(name: str) -> ModuleType:
         spec = importlib.util.spec_from_file_location(known, path)
         if spec is None or spec.loader is None or not path.is_file():
             raise CallerError(f"{name}: there is no such file")
+        if str(path.parent) not in sys.path:  # the adapter may import what lies beside it
+            sys.path.insert(0, str(path.parent))
         module = sys.modules[known] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     except ModuleNotFoundError as error:

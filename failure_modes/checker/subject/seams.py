@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from failure_modes.checker.simulation.seams.files import FilesSeam
 from failure_modes.checker.simulation.seams.sqlite import SQLiteSeam
 from failure_modes.checker.simulation.seams.stepped import Seam
 from failure_modes.checker.support.errors import CallerError
 
-SEAMS: Mapping[str, Callable[[], Seam]] = {"sqlite": SQLiteSeam}
+SEAMS: Mapping[str, Callable[[], Seam]] = {"sqlite": SQLiteSeam, "files": FilesSeam}
 """The seams. Time and chance have seams in every run."""
 
 

@@ -1,11 +1,13 @@
-"""Makes the world of a scope: with its store, and with power loss or without."""
+"""Makes the world of a scope: with its store, and with power loss or without.
+
+A kind of world is imported when it is first made.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from failure_modes.checker.experiment.scope import Fault, Scope, StoreKind, guarded
-from failure_modes.checker.simulation.power_loss_world import PowerLossWorld
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.queue_subject import QueueSubject
 from failure_modes.checker.support.errors import NotInstalled
@@ -28,17 +30,25 @@ def why_not_here(store: StoreKind) -> str | None:
 
 
 def world_of(scope: Scope, fault: Fault, **options: Any) -> World:
-    """Make the world of our queue for a scope. Raises NoWorld."""
+    """Make the world of our queue for a scope. Raises NoWorld.
+
+    The options are those of `World`. No world on PostgreSQL is `reusable`.
+    """
     subject = QueueSubject(scope, fault)
     options["granularity"] = scope.granularity
     if scope.store is StoreKind.POSTGRESQL:
         if scope.power_loss:
             raise NoWorld("power loss works on sqlite only: the disk of a server is not watched")
         return _on_postgresql(subject, **options)
-    return (PowerLossWorld if scope.power_loss else World)(subject, **options)
+    if not scope.power_loss:
+        return World(subject, **options)
+    from failure_modes.checker.simulation.power_loss_world import PowerLossWorld
+
+    return PowerLossWorld(subject, **options)
 
 
 def _on_postgresql(subject: QueueSubject, **options: Any) -> World:
+    options.pop("reusable", None)  # a new world uses the sessions at the server again, too
     with needs_server():
         from failure_modes.checker.simulation.postgresql.world import PostgreSQLWorld
 

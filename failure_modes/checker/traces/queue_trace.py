@@ -5,6 +5,7 @@ changed since. A trace is kept beside its adapter: `failure_modes/judged/QUEUE/t
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +80,9 @@ def load_trace(path: Path) -> QueueTrace:
 
 
 def keep_trace(trace: QueueTrace, folder: Path) -> Path:
-    """Write the trace into a folder, under the name of its kind and configuration."""
+    """Write the trace into a folder, under the name of its configuration, kind and topic."""
     folder.mkdir(exist_ok=True)
-    path = folder / f"{'_'.join((*trace.configuration.split(), *trace.kind.split()))}.json"
+    name = re.sub(r"[^a-z0-9]+", "_", f"{trace.configuration} {trace.kind} {trace.topic}".lower())
+    path = folder / f"{name}.json"
     write_atomically(path, trace_to_json(trace))
     return path

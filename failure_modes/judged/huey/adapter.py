@@ -17,7 +17,15 @@ SHUTDOWN = (
     "completed tasks. This means that if you terminate the consumer without letting it finish any "
     "currently-executing tasks, those tasks will be lost."
 )
-SAFE = "it can safely be used with a multi-process, multi-thread, or multi-greenlet consumer"
+SAFE = "huey supports: multi-process, multi-thread or greenlet task execution models"
+SCHEDULE = (
+    "It's possible, but unlikely, that huey could read from the schedule and be killed before it has time to "
+    "enqueue the scheduled tasks"
+)
+LOCKS = (
+    "it utilizes exclusive locks around all file-system operations. This is done to prevent race-conditions "
+    "when reading from the file-system."
+)
 RETRIES = "This task might fail, in which case it will be retried up to 2 times"
 
 
@@ -30,11 +38,24 @@ class OnSqlite(Adapter):
     claims = (
         Claim(topic=Topic.KEEPS_JOBS, promised=False, sentence=SHUTDOWN, where="docs, Consumer shutdown"),
         Claim(
+            topic=Topic.KEEPS_WAITING,
+            promised=False,
+            sentence=SCHEDULE,
+            where="maintainer, https://github.com/coleifer/huey/issues/225; compare issue 915",
+        ),
+        Claim(
             topic=Topic.MULTI_PROCESS,
             promised=True,
             sentence=SAFE,
-            where="docs/sqlite.rst",
+            where="README",
             configuration="SqliteHuey",
+        ),
+        Claim(
+            topic=Topic.MULTI_PROCESS,
+            promised=True,
+            sentence=LOCKS,
+            where="docstring of FileStorage",
+            configuration="FileHuey",
         ),
         Claim(topic=Topic.MAX_ATTEMPTS, promised=True, sentence=RETRIES, where="README"),
     )
@@ -78,10 +99,13 @@ class OnSqlite(Adapter):
         """Read the queue, the schedule and the results."""
         huey, _ = self.open(place, None, create=False)
         waiting = {task.id: Status.WAITING for task in (*huey.pending(), *huey.scheduled())}
-        results = {key: huey.get(key, peek=True) for key in huey.all_results()}
-        ended = {
-            key: Status.FAILED if isinstance(value, Error) else Status.DONE for key, value in results.items()
-        }
+        ended = {}
+        for key in huey.all_results():
+            result = huey.get(key, peek=True)
+            if not isinstance(result, Error):
+                ended[key] = Status.DONE
+            elif not result.metadata["retries"]:  # else it is the error of an attempt that is not the last
+                ended[key] = Status.FAILED
         huey.storage.close()
         return {**ended, **waiting}
 

@@ -22,6 +22,11 @@ class Litequeue(Adapter):
     """A worker pops and ends messages; housekeeping frees those that are locked for too long."""
 
     name = "litequeue"
+    note = (
+        "`retry` frees a message whatever its state is: also one that ended after `list_locked` had read. "
+        'Version 0.13, for Python 3.12, has claims: "Integer claim IDs prevent stale workers from changing '
+        'newer message claims" (README). It was not judged.'
+    )
     claims = (
         Claim(
             topic=Topic.MULTI_PROCESS, promised=True, sentence=TAKE, where="litequeue.py, _pop_transaction"

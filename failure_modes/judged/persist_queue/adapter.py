@@ -1,4 +1,4 @@
-"""persist-queue: the acknowledged queue on SQLite, and the plain queue on files."""
+"""persist-queue: the acknowledged queue and the plain queue, both on SQLite."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +21,7 @@ CLAIMS = (
         promised=True,
         sentence="queue implementations that survive process crashes and restarts",
         where="README",
+        configuration="SQLiteAckQueue",
     ),
     Claim(
         topic=Topic.KEEPS_WAITING,
@@ -110,5 +111,33 @@ class PlainQueue(AckQueue):
         return {row["data"]: Status.WAITING for row in rows}
 
 
+class DoneQueue(PlainQueue):
+    """Without auto_commit: `get`, the job, then `task_done`, which deletes what was taken."""
+
+    configuration = "FIFOSQLiteQueue, task_done"
+
+    def open(self, place: Path, process: ForeignContext) -> Any:
+        """Open the queue."""
+        return FIFOSQLiteQueue(str(place), multithreading=True, auto_commit=False), process
+
+    def enqueue(self, session: Any, key: str) -> None:
+        """Put an item, and persist it."""
+        session[0].put(key)
+        session[0].task_done()
+
+    def drain(self, session: Any) -> None:
+        """Get items, do them, and say that they are done."""
+        queue, process = session
+        while True:
+            try:
+                process.handle(queue.get(block=False))
+            except Empty:
+                return
+            except JobFailed:
+                pass
+            queue.task_done()
+
+
 ACK_QUEUE = AckQueue()
+DONE_QUEUE = DoneQueue()
 PLAIN_QUEUE = PlainQueue()

@@ -1,6 +1,7 @@
 """The command line of the checker: what it prints, what it exits with, and what it keeps."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,10 @@ import pytest
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.strategy import ACTION_NAMES
-from failure_modes.checker.search import machine
-from failure_modes.checker.search.machine import Search, SearchStatistics
+from failure_modes.checker.search import statistics as counting
+from failure_modes.checker.search.search import Search
+from failure_modes.checker.search.search import run as run_search
+from failure_modes.checker.search.statistics import SearchStatistics
 from failure_modes.checker.traces.database import all_kept, kept
 from failure_modes.checker.traces.trace import FORMAT, to_json
 from failure_modes.checker.traces.trace_reader import load
@@ -35,7 +38,24 @@ def test_finding_the_break_is_as_expected() -> None:
     assert sum(line.startswith(">") for line in lines) == 1
     assert lines[-3] == " replay: python -m failure_modes find FM_001 --seed 0"
     assert lines[-2].startswith(" saved: ")
-    assert lines[-1].startswith(" found in example ")
+    assert re.fullmatch(r" found in \d+ states after \d+\.\d s; no shorter trace exists in them", lines[-1])
+
+
+@pytest.mark.parametrize("driver", ["hypothesis", "walk"])
+def test_a_driver_that_draws_can_be_asked_for(driver: str) -> None:
+    """It says in which example it found the break, and the command that repeats it names it."""
+    lines = found("--driver", driver).stdout.splitlines()
+    assert lines[-3] == f" replay: python -m failure_modes find FM_001 --seed 0 --driver {driver}"
+    assert re.match(r" found in example \d+ after \d+\.\d s, shrunk after \d+\.\d s", lines[-1])
+
+
+def test_the_explorer_alone_searches_within_the_bounds() -> None:
+    """A tuned search has tuned bounds. What is in none of these states may lie beyond them."""
+    (line,) = found("--driver", "explore", "--weight", "tick=0").stdout.splitlines()
+    said = "FM_001 duplicate retry: INV_001 did not break in [0-9,]+ states; "
+    assert re.fullmatch(f"{said}these are all states in the bounds of its scenario.py; .+", line)
+    refused = invoke("find", "FM_001", "--diverges", "--driver", "explore")
+    assert (refused.exit_code, refused.stdout) == (EXIT.REFUSED, "")
 
 
 def test_the_options_of_a_search_are_in_the_command_that_repeats_it() -> None:
@@ -79,7 +99,7 @@ def test_what_was_found_is_kept_when_the_time_runs_out_before_it_is_short(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A bound that is hit while a finding is made shorter leaves the finding, and says that it was hit."""
-    monkeypatch.setattr(machine, "Stopwatch", _Watch)
+    monkeypatch.setattr(counting, "Stopwatch", _Watch)
     search = Search(
         scope=MODE.scope,
         strategy=MODE.strategy,
@@ -94,7 +114,7 @@ def test_what_was_found_is_kept_when_the_time_runs_out_before_it_is_short(
         if statistics.seconds_to_first is not None:
             setattr(statistics.stopwatch, "seconds", 2.0)  # noqa: B010 (a real one cannot be set)
 
-    result = machine.run(search, time_is_over_once_something_is_found)
+    result = run_search(search, time_is_over_once_something_is_found)
     assert result.finding is not None
     assert result.finding.invariant == "INV_001"
     assert result.finding.step == len(result.actions)
@@ -113,7 +133,7 @@ def test_a_failure_mode_goes_by_many_names(name: str) -> None:
 
 def test_the_json_of_a_find_has_exactly_its_keys() -> None:
     """One object on one line, with the finding and what the search met; nothing else is on the output."""
-    result = found("--json")
+    result = found("--driver", "walk", "--json")
     assert (result.exit_code, result.stderr) == (EXIT.AS_EXPECTED, "")
     (said,) = results_of(result)
     assert set(said) == KEYS

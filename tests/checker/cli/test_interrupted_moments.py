@@ -29,7 +29,7 @@ run()
 """The command line; before it imports the module it waits for a line."""
 
 
-@pytest.mark.parametrize("module", ["failure_modes.checker.cli.main", "click", "hypothesis", "sqlite3"])
+@pytest.mark.parametrize("module", ["failure_modes.checker.cli.main", "click", "greenlet", "sqlite3"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_it_imports_is_one_line(module: str, number: signal.Signals) -> None:
     """It is noted, and the command is not begun."""
@@ -49,7 +49,7 @@ def _ended_by(running: Started, number: signal.Signals) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_ends_it_at_once(number: signal.Signals) -> None:
     """Wherever it hangs: one line, and no clean-up."""
-    with started("-c", IMPORTING, "hypothesis", "find", "FM_001") as running:
+    with started("-c", IMPORTING, "greenlet", "find", "FM_001") as running:
         running.read_until("waits")
         eventually(lambda: _ended_by(running, number))
         assert running.popen.returncode == 128 + number

@@ -12,7 +12,7 @@ from failure_modes.checker.cli.saving import PLACE
 from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.findings import Violation
 from failure_modes.checker.search import plans
-from failure_modes.checker.search.machine import Result
+from failure_modes.checker.search.search import Result
 from failure_modes.checker.traces.trace_reader import load
 from tests.checker.commands import invoke, results_of
 
@@ -23,6 +23,13 @@ QUICK = ("FM_014",)
 def _found() -> Result:
     """The result of one search, made once: what is tested is what becomes of it."""
     return plans.find(failure_mode("FM_014"), 0)
+
+
+def _twice_as_long() -> Violation:
+    """A finding that is not shrunk."""
+    result = _found()
+    assert result.finding is not None
+    return Violation(result.finding, (*result.actions, *result.actions))
 
 
 @pytest.fixture
@@ -77,11 +84,11 @@ def test_a_trace_is_saved_before_it_is_shown(place: Path, monkeypatch: pytest.Mo
 
 
 def test_the_first_finding_is_saved_before_it_is_shrunk(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the program is killed while it shrinks, the longer trace stays; else the minimised one replaces it."""
+    """If the program is killed while it shrinks, the longer trace stays; else it is replaced."""
 
     def killed(*arguments: Any) -> Result:
         *_, first = arguments
-        first(Violation(_found().finding, (*_found().actions, *_found().actions)))
+        first(_twice_as_long())
         assert len(_saved(place)) == 1
         raise KeyboardInterrupt
 
@@ -92,7 +99,7 @@ def test_the_first_finding_is_saved_before_it_is_shrunk(place: Path, monkeypatch
 
     def ended(*arguments: Any) -> Result:
         *_, first = arguments
-        first(Violation(_found().finding, (*_found().actions, *_found().actions)))
+        first(_twice_as_long())
         return _found()
 
     monkeypatch.setattr(cli_find, "run_search", ended)

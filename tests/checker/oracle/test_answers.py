@@ -18,7 +18,7 @@ from failure_modes.checker.experiment.findings import Finding
 from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.oracle.describe import contrast
-from failure_modes.checker.search.machine import Search, run
+from failure_modes.checker.search.search import Search, run
 from model.actions import RECONCILER
 from system.policies import Idempotency
 from system.policies.idempotency import Accepted

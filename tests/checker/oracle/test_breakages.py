@@ -13,7 +13,7 @@ from attrs import AttrsInstance, astuple, evolve, field, frozen
 
 from failure_modes.checker.experiment.scope import Fault, Granularity, Scope
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
-from failure_modes.checker.search.machine import Search, run
+from failure_modes.checker.search.search import Search, run
 from system.audit import EventKind, Operation, Reason
 from system.policies import CommitBoundary, Fence
 from system.policies.lease import Lease

@@ -13,7 +13,7 @@ from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.proof.result import ProofResult
-from failure_modes.checker.search.machine import Search, run
+from failure_modes.checker.search.search import Search, run
 from tests.checker.oracle.test_breakages import BREAKAGES
 from tests.checker.oracle.test_lockstep import EXAMPLES
 

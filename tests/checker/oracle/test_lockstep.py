@@ -5,7 +5,7 @@ import pytest
 from failure_modes.checker.experiment.scope import Granularity, Scope, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.oracle.sometimes import ANYWHERE, AT_STATEMENTS
-from failure_modes.checker.search.machine import Search, run
+from failure_modes.checker.search.search import Search, run
 
 EXAMPLES = {Granularity.TRANSACTION: 2_000, Granularity.STATEMENT: 1_200}
 """A few minutes' worth would be better, and is what `nox -s guarded` runs."""

@@ -16,7 +16,7 @@ from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.proof.result import ProofResult
-from failure_modes.checker.search.machine import Search
+from failure_modes.checker.search.search import Search
 from model.state import Settings
 from system.store import Store
 from tests.checker.oracle.settings_broken import CONSTANTS, OTHERS, alone_with_workers

@@ -7,7 +7,7 @@ from failure_modes.checker.experiment.catalogue import catalogue, failure_mode
 from failure_modes.checker.experiment.findings import Violation
 from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle.lockstep import Lockstep
-from failure_modes.checker.search import machine
+from failure_modes.checker.search import search as searching
 from failure_modes.checker.search.minimise import Shortest
 from failure_modes.checker.search.plans import guards_of
 from failure_modes.checker.testing import prove_broken, prove_guarded
@@ -144,13 +144,13 @@ def test_an_interrupted_search_keeps_what_it_found_and_looks_no_further(
 ) -> None:
     """Ctrl-C while a trace is made shorter: it is shown as it is, and the next is not begun."""
 
-    def interrupted(*_: object) -> Shortest:
+    def interrupted(*_: object, **__: object) -> Shortest:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(machine, "shrink", interrupted)
-    result = invoke("find", "FM_002", "--json")
+    monkeypatch.setattr(searching, "shrink", interrupted)
+    result = invoke("find", "FM_002", "--driver", "walk", "--json")
     (said,) = results_of(result)
     assert (result.exit_code, said["breaks"]) == (EXIT.INCONCLUSIVE, "INV_002")
-    result = invoke("find", "FM_002")
+    result = invoke("find", "FM_002", "--driver", "walk")
     assert "but a shorter trace may exist, because the search was interrupted" in result.stdout
     assert result.stderr == "interrupted\n"

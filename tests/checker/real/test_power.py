@@ -15,7 +15,7 @@ from failure_modes.checker.proof.alphabet import Alphabet
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.real.power import STORE, Setting, check_images
-from failure_modes.checker.search.machine import Search, run
+from failure_modes.checker.search.search import Search, run
 from failure_modes.checker.simulation.disk import vfs, volatile
 from failure_modes.checker.simulation.disk.operations import Operation, Sync, SyncFolder
 from failure_modes.checker.simulation.disk.vfs import require

@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from failure_modes.checker.campaigns.matrix import PolicyGroup
+from failure_modes.checker.cli import matrix as cli_matrix
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import catalogue, failure_mode
+from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.proof.graph import StateGraph, TooManyStates, state_graph
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.report.pages.graph import graph_text, picture_of
 from failure_modes.checker.report.pages.index import Entry, entry_of, index_text, matrix_of
+from failure_modes.checker.report.pages.matrix import MatrixGroup, MatrixRow, write_matrix
 from failure_modes.checker.traces.database import all_kept
 from failure_modes.checker.traces.replay import replay
 from tests.checker.commands import invoke, results_of
@@ -53,6 +57,30 @@ def test_the_matrix_has_every_failure_mode() -> None:
     assert names == {mode.id for mode in modes}
     wanted = sum(len(mode.each) for mode in modes)
     assert sum(len(cell.names) for row in matrix_of(modes) for cell in row.cells) == wanted
+
+
+def test_the_computed_matrix_is_drawn_cell_by_cell(tmp_path: Path) -> None:
+    """A length has a colour by how short it is; what breaks only later, and what holds, look otherwise."""
+    cells = ("8", "(7)", "2 !", "-", "(-)", "-", "-", "-")
+    group = MatrixGroup(scope="1 job; 2 workers", rows=(MatrixRow(off="lease", cells=cells),))
+    write_matrix(tmp_path / "matrix.html", (group,))
+    text = (tmp_path / "matrix.html").read_text("utf-8")
+    heats = re.findall(r'class="heat( later)?" style="--heat:([\d.]+)"[^>]*>([^<]+)<', text)
+    assert heats == [("", "0.25", "8"), (" later", "0.34", "(7)"), ("", "0.81", "2 !")]
+    assert re.findall(r'class="holds">([^<]+)<', text) == ["-", "(-)", "-", "-", "-"]
+
+
+def test_the_command_matrix_writes_its_table_as_a_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page has the cells that the text has."""
+    tiny = PolicyGroup(policies=("lease",), scope=Scope(workers=1), bounds=Bounds(jobs=1))
+    monkeypatch.setattr(cli_matrix, "GROUPS", (tiny,))
+    path = tmp_path / "matrix.html"
+    printed = invoke("matrix", "--processes", "1", "--page", str(path)).stdout
+    row = next(line for line in printed.splitlines() if line.startswith("lease"))
+    cells = re.findall(r'class="(?:heat|holds)[^>]*>([^<]+)<', path.read_text("utf-8"))
+    assert cells[:8] == row.split()[1:]
 
 
 @pytest.mark.parametrize("mode_id", ["FM_004", "FM_008", "FM_009", "FM_014"])

@@ -12,7 +12,7 @@ import pytest
 from failure_modes.checker.experiment.scope import StoreKind
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.report.table import PLAIN, Line, Look, table_text
-from failure_modes.checker.search.machine import SearchStatistics
+from failure_modes.checker.search.statistics import SearchStatistics
 from failure_modes.checker.traces.database import all_kept
 from failure_modes.checker.traces.replay import Replayed, replay
 from tests.checker.commands import ROOT, invoke

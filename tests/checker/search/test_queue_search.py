@@ -46,6 +46,13 @@ def test_the_right_table_has_no_trouble() -> None:
     assert result.sometimes["a tick while a worker is paused"] > 10
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_the_right_table_has_no_trouble_in_many_runs(seed: int) -> None:
+    """There is no false alarm in 2,000 runs."""
+    assert search(RIGHT, None, seed=seed, runs=500).found is None
+
+
 def test_the_boundaries_are_learned() -> None:
     """No label is written by hand: the plain runs know the SELECT of the faulty table."""
     assert "SELECT job#1" in learn(FAULTY).work

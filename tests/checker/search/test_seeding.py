@@ -8,15 +8,16 @@ import pytest
 
 from failure_modes.checker.experiment.scope import Scope, guarded
 from failure_modes.checker.experiment.strategy import Strategy
-from failure_modes.checker.search.machine import Search, SearchStatistics, run
+from failure_modes.checker.search.search import Search, run
+from failure_modes.checker.search.statistics import SearchStatistics
 
 
 def _met() -> SearchStatistics:
-    strategy = Strategy(weights=(("Step", 4), ("Enqueue", 1), ("Tick", 1)), steps=3)
+    strategy = Strategy(weights=(("Step", 50), ("Enqueue", 70), ("Tick", 70)), steps=3)
     search = Search(
-        scope=Scope(constraints=False), strategy=strategy, fault=guarded, target=None, seed=1, examples=400
+        scope=Scope(constraints=False), strategy=strategy, fault=guarded, target=None, seed=1, examples=150
     )
-    return run(search).statistics
+    return run(search, driver="hypothesis").statistics
 
 
 def test_a_module_more_changes_no_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.real.fidelity import compare, schedules
 from failure_modes.checker.report.rendering import rendered
-from failure_modes.checker.search.machine import Search, run
+from failure_modes.checker.search.search import Search, run
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.subject.worlds import why_not_here, world_of
 from failure_modes.checker.traces.database import all_kept

@@ -14,7 +14,7 @@ from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.oracle.lockstep import Lockstep, run_actions
 from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.report.summary import trace_of
-from failure_modes.checker.search.machine import Search, run
+from failure_modes.checker.search.search import Search, run
 from failure_modes.checker.simulation.process_log import ProcessLog
 from failure_modes.checker.simulation.sqlite_stepping import SQLiteStepping
 from failure_modes.checker.simulation.stepping import (

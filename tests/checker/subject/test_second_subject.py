@@ -11,7 +11,7 @@ import pytest
 from failure_modes.checker.experiment.findings import Violation
 from failure_modes.checker.experiment.granularity import Granularity
 from failure_modes.checker.oracle.run import play
-from failure_modes.checker.search.machine import run
+from failure_modes.checker.search.search import run
 from failure_modes.checker.simulation.content import Unexplorable
 from failure_modes.checker.simulation.disk.vfs import require
 from failure_modes.checker.simulation.power_loss_world import PowerLossWorld

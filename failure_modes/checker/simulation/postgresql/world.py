@@ -89,6 +89,11 @@ class PostgreSQLDatabase:
         """The columns of each table of the state."""
         return columns_of(self.server.control, self.subject.layout)
 
+    def start_over(self) -> bool:
+        """Be as a new database."""
+        self.empty()
+        return True
+
     def empty(self) -> None:
         """End all statements at the server, and empty the database."""
         self.backends.forget()

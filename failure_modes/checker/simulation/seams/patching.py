@@ -14,7 +14,8 @@ from typing import Any
 Functions = Mapping[Any, Callable[..., Any]]
 """For each original function, its replacement."""
 
-_SKIPPED = ("hypothesis", "_pytest", "pytest", "failure_modes.checker", "greenlet", "time_machine")
+_OURS = __name__.partition(".simulation.")[0]
+_SKIPPED = ("hypothesis", "_pytest", "pytest", "greenlet", "time_machine", _OURS)
 """The packages of the checker itself: they measure real time and draw real numbers."""
 
 

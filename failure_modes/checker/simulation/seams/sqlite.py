@@ -11,6 +11,9 @@ cursors behave as they do in a real process:
   another process has moved. When more simulated time than the timeout of the connection has passed, the
   error of SQLite is raised. A conflict that waiting cannot resolve (SQLITE_BUSY_SNAPSHOT) is raised at
   once, as SQLite does.
+- With a rollback journal SQLite also raises at once where a reader wants to write while another connection
+  waits for the readers. The seam cannot tell this from another lock: it raises after the timeout. The real
+  processes have the same seam, and so do not show the difference.
 - PRAGMA and `close` have no boundary.
 """
 

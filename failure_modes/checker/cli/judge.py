@@ -1,0 +1,113 @@
+"""The command `judge`: hunts each kind of trouble in a queue of somebody else, and prints its report card."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from failure_modes.checker.campaigns.judging import HuntResult, judge, trace_of_hunt
+from failure_modes.checker.cli.command import command
+from failure_modes.checker.cli.exits import EXIT
+from failure_modes.checker.cli.options import SECONDS
+from failure_modes.checker.cli.output import Verdict, fail, output, show, warn
+from failure_modes.checker.experiment.moves import move_to_json
+from failure_modes.checker.oracle.deliveries import Hunt, Kind
+from failure_modes.checker.oracle.deliveries import Verdict as Beside
+from failure_modes.checker.report.card import keep_numbers, lines_of, numbers_of
+from failure_modes.checker.subject.adapter import AdapterSource, source_of, version_of
+from failure_modes.checker.traces.queue_trace import keep_trace
+from system.clock import Stopwatch
+
+PROGRESS_SECONDS = 5.0
+
+
+@command("judge")
+@click.argument("adapter")
+@click.option("--runs", type=click.IntRange(1), default=1_000, show_default=True, help="Runs of each hunt.")
+@click.option(
+    "--seeds", type=click.IntRange(1, 100), default=1, show_default=True, help="Seeds of each hunt."
+)
+@SECONDS
+@click.option(
+    "--only",
+    type=click.Choice([str(kind) for kind in Kind]),
+    multiple=True,
+    help="Hunt this kind of trouble only.",
+)
+@click.option("--keep", is_flag=True, help="Keep the traces and the numbers beside the adapter.")
+def judge_(
+    adapter: str, runs: int, seeds: int, seconds: float | None, only: tuple[str, ...], keep: bool
+) -> EXIT:
+    """Judge the queue of ADAPTER, which is MODULE:NAME or PATH.py:NAME.
+
+    Each kind of trouble has a search of its own. What is found is shortened, replayed, and run again with
+    real processes. Exit code 1 if a claim of its documents is broken, and they confirm it.
+    """
+    source = source_of(adapter)
+    queue = source.load()
+    version = version_of(queue)
+    show(f"{queue.name}{'' if version is None else f' {version}'}, {queue.configuration}")
+    stopwatch, last = Stopwatch(), [0.0]
+
+    def report(hunt: Hunt, number: int) -> None:
+        if stopwatch.seconds - last[0] > PROGRESS_SECONDS:
+            last[0] = stopwatch.seconds
+            click.echo(f"  {hunt.text}: {number:,} of {runs:,} runs", err=True)
+
+    results: list[HuntResult] = []
+    kinds = tuple([Kind(name) for name in only]) or tuple(Kind)
+    for result in judge(source, runs=runs, seeds=seeds, seconds_max=seconds, only=kinds, report=report):
+        results.append(result)
+        for line in lines_of(result):
+            show(line)
+        output().add(_verdict(result), **_as_data(result))
+    unconfirmed = [
+        result.hunt.text for result in results if result.trouble is not None and not result.confirmed
+    ]
+    if unconfirmed:
+        warn(f"not confirmed with real processes, and so not published: {', '.join(unconfirmed)}")
+    if keep:
+        _keep(source, results)
+    return EXIT.NOT_AS_EXPECTED if Verdict.BROKEN in map(_verdict, results) else EXIT.AS_EXPECTED
+
+
+def _verdict(result: HuntResult) -> Verdict:
+    if result.trouble is None:
+        return Verdict.HELD
+    broken = result.confirmed and result.verdict is Beside.BREAKS
+    return Verdict.BROKEN if broken else Verdict.INCONCLUSIVE if not result.confirmed else Verdict.HELD
+
+
+def _as_data(result: HuntResult) -> dict[str, Any]:
+    return {
+        "hunt": result.hunt.text,
+        "beside_the_documents": str(result.verdict) if result.trouble else None,
+        "trouble": None if result.trouble is None else result.trouble.text,
+        "sentence": None if result.claim is None else result.claim.sentence,
+        "where": None if result.claim is None else result.claim.where,
+        "moves": [move_to_json(move) for move in result.moves],
+        "runs": result.runs,
+        "seconds": round(result.seconds, 2),
+        "seeds": result.seeds,
+        "found_by": result.found_by,
+        "replays_same": result.replays_same,
+        "confirmed": result.confirmed,
+        "sometimes": dict(result.sometimes),
+    }
+
+
+def _keep(source: AdapterSource, results: list[HuntResult]) -> None:
+    """Keep what was confirmed, beside the adapter."""
+    if source.module.endswith(".py"):
+        folder = Path(source.module).resolve().parent
+    else:
+        file = importlib.import_module(source.module).__file__
+        if file is None:
+            fail(f"{source.module} has no folder to keep traces in")
+        folder = Path(file).parent
+    for result in results:
+        if result.confirmed:
+            keep_trace(trace_of_hunt(source, result), folder / "traces")
+    keep_numbers(folder, source.load(), {one.hunt.text: numbers_of(one) for one in results})
+    show(f"kept in {folder}")

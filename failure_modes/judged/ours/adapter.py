@@ -1,0 +1,68 @@
+"""The queue of this project, by the same adapter as any other, and without its model."""
+
+from collections.abc import Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import system
+from failure_modes.checker import Adapter, Claim, ForeignContext, Status, Topic
+from system.clock import SystemClock
+from system.worker import Worker
+
+STATUS = {
+    system.JobState.PENDING: Status.WAITING,
+    system.JobState.RUNNING: Status.RUNNING,
+    system.JobState.SUCCEEDED: Status.DONE,
+    system.JobState.FAILED: Status.FAILED,
+}
+DELIVERY = "at least once delivery, effect at most once"
+
+
+class Ours(Adapter):
+    """A worker drains the queue; housekeeping reconciles."""
+
+    name = "reliability-habits"
+    configuration = "SQLite"
+    attempts_max = 3
+    lease_seconds = 30.0
+    claims = tuple(
+        [Claim(topic=topic, promised=True, sentence=DELIVERY, where="system/__init__.py") for topic in Topic]
+    )
+
+    def reset(self, place: Path) -> None:
+        """Make the database."""
+        system.open(place / "queue.db").close()
+
+    def open(self, place: Path, process: ForeignContext) -> Any:
+        """Open the queue."""
+        return system.open(place / "queue.db", lease_seconds=self.lease_seconds), process
+
+    def enqueue(self, session: Any, key: str) -> None:
+        """Enqueue a job."""
+        session[0].enqueue(key, key=key)
+
+    def drain(self, session: Any) -> None:
+        """Run a worker until no job can be leased."""
+        queue, process = session
+        handler = lambda job, _: process.handle(job.payload)  # noqa: E731
+        Worker(queue, handler, name=process.name, clock=SystemClock()).drain()
+
+    def housekeep(self, session: Any) -> None:
+        """Reconcile."""
+        session[0].reconcile()
+
+    def observe(self, place: Path) -> Mapping[str, Status]:
+        """Ask for each job, until there is no more."""
+        found: dict[str, Status] = {}
+        with system.open(place / "queue.db") as queue:
+            for number in count(1):
+                try:
+                    status = queue.job(number)
+                except system.NoSuchJob:
+                    return found
+                found[str(status.job.payload)] = STATUS[status.state]
+        raise AssertionError
+
+
+OURS = Ours()

@@ -1,0 +1,62 @@
+"""The command `judge`: what it says of a wrong queue, what it keeps, and what it refuses in one line."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from failure_modes.checker.cli.exits import EXIT
+from failure_modes.checker.traces.queue_trace import load_trace
+from tests.checker.commands import ROOT, invoke, results_of
+
+FAULTY = "tests.subjects.tables:FAULTY"
+
+
+def test_a_broken_claim_is_found_confirmed_and_said() -> None:
+    """The exit code says so, and the moves stand there in words."""
+    result = invoke("judge", FAULTY, "--runs", "300", "--only", "again")
+    assert result.exit_code == EXIT.NOT_AS_EXPECTED
+    assert "again (multi_process): breaks its own claim; confirmed with real processes" in result.stdout
+    assert "2. Worker A stops before UPDATE job#1." in result.stdout
+    assert "100 replays the same" in result.stdout
+
+
+def test_what_is_kept_can_be_read_again(tmp_path: Path) -> None:
+    """The traces stand beside the adapter, with the version and how they were confirmed."""
+    adapter = tmp_path / "adapter.py"
+    shutil.copy(ROOT / "tests" / "subjects" / "tables.py", adapter)
+    result = invoke("judge", f"{adapter}:FAULTY", "--runs", "300", "--only", "again", "--keep", "--json")
+    assert results_of(result)[0]["confirmed"] is True
+    kept = load_trace(tmp_path / "traces" / "default_again_multi_process.json")
+    assert (kept.adapter, kept.version) == (f"{adapter}:FAULTY", None)
+    assert kept.confirmed is not None
+    assert len(kept.moves) == 3
+    assert (tmp_path / "judged.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("adapter", "message"),
+    [
+        ("nonsense", "'nonsense' names no adapter; write MODULE:NAME or PATH.py:NAME"),
+        ("no.such.module:X", "there is no module no.such.module"),
+        ("tests.subjects.tables:X", "tests.subjects.tables has no X"),
+        ("nowhere.py:X", "nowhere.py: there is no such file"),
+    ],
+)
+def test_what_is_no_adapter_is_refused(adapter: str, message: str) -> None:
+    """One line says what is wrong."""
+    result = invoke("judge", adapter)
+    assert (result.exit_code, result.stderr) == (EXIT.REFUSED, f"error: {message}\n")
+
+
+def test_a_missing_library_is_asked_for_in_one_line(tmp_path: Path) -> None:
+    """The line has the command that installs it."""
+    adapter = tmp_path / "adapter.py"
+    adapter.write_text("import no_such_library\n")
+    result = invoke("judge", f"{adapter}:X")
+    assert result.exit_code == EXIT.INCONCLUSIVE
+    assert result.stderr.count("\n") == 1
+    assert (
+        "needs no_such_library, which is not installed: pip install 'reliability-habits[judge]'"
+        in result.stderr
+    )

@@ -1,0 +1,76 @@
+"""A command imports what it needs, and no more: modules are counted here, for time depends on the machine."""
+
+import subprocess
+import sys
+
+import click
+import pytest
+
+from failure_modes.checker.cli.main import COMMANDS, HELP, main
+from failure_modes.checker.traces.database import all_kept
+from tests.checker.commands import ROOT
+
+TRACE = str(all_kept()[0][0])
+CODE = """
+import sys
+from failure_modes.__main__ import run
+
+try:
+    run()
+except SystemExit:
+    pass
+print(*sys.modules, file=sys.stderr)
+"""
+CHECKER = "failure_modes.checker."
+SELDOM = {
+    "hypothesis",
+    "pytest",
+    "rich",
+    f"{CHECKER}real",
+    f"{CHECKER}campaigns",
+    f"{CHECKER}simulation.postgresql",
+    f"{CHECKER}simulation.power_loss_world",
+    f"{CHECKER}simulation.disk",
+}
+"""What none of the commands below needs."""
+
+
+def _imported(*arguments: str) -> set[str]:
+    """The modules that a command has imported at its end."""
+    command = [sys.executable, "-c", CODE, *arguments]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(ran.stderr.splitlines()[-1].split())
+
+
+def test_the_help_imports_no_command() -> None:
+    """The list of commands needs neither the queue nor its model."""
+    names = _imported("--help")
+    assert {name for name in names if name.startswith(f"{CHECKER}cli.")} == {
+        f"{CHECKER}cli.{name}" for name in ("command", "exits", "main", "output")
+    }
+    assert not {"greenlet", "hypothesis", "model", "sqlite3", "system"} & names
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_list_of_commands_says_what_they_say(command: str) -> None:
+    """The short help of the table is the first line of the command's own help."""
+    found = main.get_command(click.Context(main), command)
+    assert found is not None
+    assert HELP[command] == found.get_short_help_str(1_000)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("find", "FM_017", "--help"), ("find", "FM_001"), ("prove", "FM_009"), ("replay", TRACE), ("list",)],
+    ids=" ".join,
+)
+def test_a_command_imports_nothing_that_it_does_not_need(arguments: tuple[str, ...]) -> None:
+    """Hypothesis comes with its driver, rich with a terminal, the disk with power loss."""
+    assert not SELDOM & _imported(*arguments)
+
+
+def test_a_replay_needs_no_search_and_no_proof() -> None:
+    """Nothing is drawn, minimised or explored."""
+    names = _imported("replay", TRACE)
+    unneeded = (f"{CHECKER}proof.", f"{CHECKER}search.search", f"{CHECKER}search.minimise")
+    assert [name for name in names if name.startswith(unneeded)] == []

@@ -1,0 +1,91 @@
+"""The Hypothesis machine of any queue: the files of `docs/your_queue.md` do what that document says."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine
+
+from failure_modes.checker import QueueMachine
+from tests.subjects.tables import RIGHT
+
+ROOT = Path(__file__).parents[3]
+TEXT = (ROOT / "docs" / "your_queue.md").read_text(encoding="utf-8")
+BLOCKS = dict(re.findall(r"```(python [\w. ]+|text)\n(.*?)```", TEXT, re.DOTALL))
+
+
+def _tested(folder: Path, jobs: str, seed: int) -> tuple[int, str]:
+    """Run the test file of the document on a queue."""
+    (folder / "jobs.py").write_text(jobs)
+    (folder / "test_jobs.py").write_text(BLOCKS["python test_jobs.py"])
+    command = [sys.executable, "-m", "pytest", "-q", f"--hypothesis-seed={seed}", "-p", "no:cacheprovider"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return ran.returncode, ran.stdout
+
+
+def test_the_test_file_finds_the_fault(tmp_path: Path) -> None:
+    """The printed program is the one of the document, but for the name of the worker."""
+    code, printed = _tested(tmp_path, BLOCKS["python jobs.py"], 1)
+    assert code == 1
+    shown = [line.partition("E ")[2].strip() for line in printed.splitlines() if line.startswith("E ")]
+    found = [line.partition("queue_machine.")[2] or line for line in shown]
+    wanted = BLOCKS["text"].strip().splitlines()
+    same = {"worker='A'": "worker='B'", "A runs": "B runs"}
+    renamed = [_replaced(line, same) for line in found]
+    assert renamed[: len(wanted)] == [_replaced(line, same) for line in wanted]
+
+
+def test_the_right_queue_passes(tmp_path: Path) -> None:
+    """With the other `take` of the document the same test file finds nothing."""
+    wrong = BLOCKS["python jobs.py"]
+    begin, end = wrong.index("def take"), wrong.index("def done")
+    right = f"{wrong[:begin]}{BLOCKS['python right take']}\n\n{wrong[end:]}"
+    code, printed = _tested(tmp_path, right, 1)
+    assert code == 0, printed
+
+
+def test_the_test_file_is_short() -> None:
+    """A user's whole test file has at most 25 lines that are not empty."""
+    lines = [line for line in BLOCKS["python test_jobs.py"].splitlines() if line.strip()]
+    assert len(lines) <= 25
+
+
+def test_the_machine_is_a_plain_state_machine() -> None:
+    """Its rules have names, and a user may set its settings and add rules by subclassing."""
+
+    class Machine(QueueMachine):
+        adapter = RIGHT
+
+    assert issubclass(Machine, RuleBasedStateMachine)
+    for name in (
+        "enqueue",
+        "step_worker",
+        "crash_worker",
+        "stall_worker",
+        "tick",
+        "fail_job",
+        "housekeeping",
+    ):
+        assert callable(getattr(Machine, name))
+    Machine.TestCase.settings = settings(max_examples=5, stateful_step_count=5, database=None)
+    Machine.TestCase().runTest()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2, 8))
+def test_more_seeds_find_the_fault(tmp_path: Path, seed: int) -> None:
+    """Each seed finds it."""
+    code, printed = _tested(tmp_path, BLOCKS["python jobs.py"], seed)
+    assert code == 1
+    assert "QueueBroke" in printed
+
+
+def _replaced(line: str, names: dict[str, str]) -> str:
+    for name, other in names.items():
+        line = line.replace(name, other)
+    return line
