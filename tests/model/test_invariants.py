@@ -38,21 +38,12 @@ STARTED = audit("started", "start", Status.LEASED, Status.IN_PROGRESS)
 LEASED_2 = evolve(EXEC, id=2, attempt=2)
 LEASED_2_ROW = evolve(audit("leased", "lease", None, Status.LEASED), execution=2)
 
+OTHER = evolve(JOB, id=2, key="k2"), evolve(DONE, id=2, job=2), Effect(job=2, execution=2, value="k1")
 EFFECT_TWICE = [
     (change(rows(DONE, EFFECT), rows(DONE, EFFECT, EFFECT)), "job-1 has 2 effects"),
     (change(rows(JOB), rows(JOB, evolve(JOB, id=2))), "key 'k1' has 2 jobs"),
     (
-        change(
-            rows(),
-            rows(
-                JOB,
-                evolve(JOB, id=2, key="k2"),
-                DONE,
-                EFFECT,
-                evolve(DONE, id=2, job=2),
-                Effect(job=2, execution=2, value="k1"),
-            ),
-        ),
+        change(rows(), rows(JOB, DONE, EFFECT, *OTHER)),
         "what 'k1' asks for was done by 2 jobs",
     ),
     (
