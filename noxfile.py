@@ -228,6 +228,12 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def train(session: nox.Session) -> None:
+    """Katas: mend broken policies in a folder of your own; each save is judged: `nox -s train -- FOLDER`."""
+    _checker(session, "train", *session.posargs, environment="postgresql")
+
+
+@nox.session
 def mutants(session: nox.Session) -> None:
     """Mutate the code; tests must notice: `nox -s mutants -- --minutes 30 'system.policies.*'`."""
     for tool in nox.project.dependency_groups(PYPROJECT, "mutants"):

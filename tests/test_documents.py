@@ -38,6 +38,7 @@ EXPECTED = (
     "proving.md",
     "queue.md",
     "report_card.md",
+    "tour.md",
     "your_queue.md",
 )
 

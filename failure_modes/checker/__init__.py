@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from failure_modes.checker.traces.trace import Breaks as Breaks
     from failure_modes.checker.traces.trace import Trace as Trace
     from failure_modes.checker.traces.trace_reader import load as load
+    from failure_modes.checker.training.kata import Kata as Kata
     from model.state import Settings as Settings
     from system.clock import Clock as Clock
     from system.queue import Queue as Queue
@@ -103,6 +104,7 @@ _HOME = {
     "failure_modes.checker.traces.replay": "replay",
     "failure_modes.checker.traces.trace": "Breaks Trace",
     "failure_modes.checker.traces.trace_reader": "load",
+    "failure_modes.checker.training.kata": "Kata",
     "model.state": "Settings",
     "system.clock": "Clock",
     "system.queue": "Queue",

@@ -21,6 +21,7 @@ TESTS = (
     "tests/test_kept_traces.py",
     "tests/checker/campaigns/test_matrix.py",
     "tests/checker/campaigns/test_policy_search.py::test_what_takes_two_policies_is_told_from_what_takes_one",
+    "tests/checker/training/test_course.py",
     "tests/checker/report/test_rendering.py::test_every_expected_text_is_printed_by_a_run",
     "tests/checker/cli/test_run.py::test_the_json_has_the_results_of_every_stage",
     "tests/checker/experiment/test_scenarios.py::test_a_fault_that_gives_back_an_equal_queue_is_none",

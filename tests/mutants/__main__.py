@@ -100,11 +100,19 @@ def _run(folder: Path, patterns: tuple[str, ...], *, minutes: float, processes: 
             running.wait(60 * minutes)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             click.echo(f"\nstopped after {minutes:g} min; the next run continues from here")
-            running.send_signal(signal.SIGINT)
-            running.wait(60)
+            _end(running)
             return
     if running.returncode:
         raise click.ClickException(f"mutmut ended with exit code {running.returncode}; nothing is known")
+
+
+def _end(running: subprocess.Popen[bytes]) -> None:
+    """End mutmut: it keeps what it knows at each mutant."""
+    running.send_signal(signal.SIGINT)
+    try:
+        running.wait(20)
+    except subprocess.TimeoutExpired:  # it was started with SIGINT ignored
+        running.terminate()
 
 
 def _report(folder: Path) -> int:

@@ -325,3 +325,22 @@ def test_a_job_is_enqueued_by_the_producer_unless_said_otherwise(queue: Queue) -
     queue.enqueue(1)
     queue.enqueue(2, actor="import")
     assert [row.actor for row in queue.store.audit()] == ["producer", "import"]
+
+
+def test_an_execution_is_started_once(queue: Queue) -> None:
+    """A second start is refused, with a reason of its own, and changes nothing."""
+    queue.enqueue(1)
+    held = started(queue)
+    assert not queue.start(held)
+    assert refusals(queue) == [("A", "start", held.id, "already_started")]
+    assert statuses(queue) == [Status.IN_PROGRESS]
+
+
+def test_a_reconciliation_counts_what_it_finished(queue: Queue, clock: ManualClock) -> None:
+    """Each execution that was committed and not finished counts; the reconciler has a name of its own."""
+    for number in range(2):
+        queue.enqueue(number)
+        assert queue.commit(started(queue), number)
+    clock.advance(LEASE_MS)
+    assert queue.reconcile().finished == 2
+    assert [row.actor for row in queue.store.audit()][-2:] == ["reconciler"] * 2

@@ -22,6 +22,7 @@ COMMANDS = {
     "repeat": "repeat:repeat",
     "seeds": "seeds:seeds_",
     "times": "times:times",
+    "train": "train:train",
     "new": "new:new",
     "docs": "docs:docs",
 }
@@ -37,6 +38,7 @@ HELP = {
     "replay": "Run kept traces again: each must break the same invariant, or diverge, at the same step.",
     "list": "List the failure modes and their kept traces.",
     "traces": "List the kept traces of each FM, or of all.",
+    "judge": "Judge the queue of ADAPTER, which is MODULE:NAME or PATH.py:NAME.",
     "page": "Write the page of each TRACE: an HTML file that a browser opens from the disk.",
     "explore": "Search the guarded system with every action allowed, and show what was reached.",
     "matrix": (
@@ -83,6 +85,7 @@ def main() -> None:
     python -m failure_modes explore --examples 5000     search the guarded system with every action
     python -m failure_modes matrix                      switch off each policy, and show what breaks
     python -m failure_modes judge ADAPTER               judge a queue that somebody else wrote
+    python -m failure_modes train                       mend broken policies, and have them judged
     python -m failure_modes new FM_099 name             make the folder of a new failure mode
 
     \b

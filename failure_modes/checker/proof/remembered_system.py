@@ -210,6 +210,8 @@ class RememberedSystem(SystemSide):
         moved = seen.done.moved
         if isinstance(action, Crash | PowerLoss) and seen.changes:
             return False
+        if moved.committed and not moved.answers:  # the answer is due, and the model says which
+            return False
         if moved.error is not None or moved.blocked or moved.skip_locked is not None:
             return False
         if moved.committed and not moved.answers:  # the answer that is due is the model's, at this time

@@ -19,6 +19,7 @@ PACKAGES = (
     "real",
     "campaigns",
     "report",
+    "training",
     "cli",
 )
 """The packages in their order: each may import those above it, and none below."""

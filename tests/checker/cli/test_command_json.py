@@ -17,6 +17,7 @@ from failure_modes.checker.cli import run as cli_run
 from failure_modes.checker.cli import scaffold
 from failure_modes.checker.cli import seeds as cli_seeds
 from failure_modes.checker.cli import times as cli_times
+from failure_modes.checker.cli import train as cli_train
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.main import COMMANDS, main
 from failure_modes.checker.cli.output import FORMAT, Verdict
@@ -57,6 +58,7 @@ CASES: dict[str, tuple[tuple[str, ...], EXIT, Verdict | None]] = {
     "repeat": ((), EXIT.INCONCLUSIVE, Verdict.INCONCLUSIVE),
     "seeds": ((QUICKEST, "--seeds", "1"), EXIT.AS_EXPECTED, Verdict.BROKEN),
     "times": ((QUICKEST,), EXIT.AS_EXPECTED, None),
+    "train": (("check",), EXIT.NOT_AS_EXPECTED, Verdict.BROKEN),
     "new": (("FM_900", "some_name"), EXIT.AS_EXPECTED, None),
     "docs": (("--check",), EXIT.AS_EXPECTED, None),
 }
@@ -65,8 +67,9 @@ CASES: dict[str, tuple[tuple[str, ...], EXIT, Verdict | None]] = {
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No command takes long, and none writes to the project."""
+    """No command takes long, and none writes to the project or to the home of the user."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli_train, "DEFAULT", str(tmp_path / "katas"))
     monkeypatch.setattr(cli_run, "_call", lambda *_: EXIT.AS_EXPECTED)
     monkeypatch.setattr(cli_matrix, "GROUPS", ())
     for compares in (cli_fidelity, cli_repeat):
@@ -174,7 +177,19 @@ def test_an_error_has_the_exit_code_of_its_class(
 
 def test_every_error_of_the_checker_is_under_one_root() -> None:
     """No module of the checker defines an error of its own kind; what only ends an example is no error."""
-    ends_an_example = {"Found", "Crashed", "TimeLimitReached", "HandlerFailed", "LeftRun", "NoRoom", "_Twice"}
+    ends_an_example = {
+        "Found",
+        "Crashed",
+        "TimeLimitReached",
+        "HandlerFailed",
+        "LearnerError",
+        "LeftRun",
+        "NoRoom",
+        "_Twice",
+        "JobFailed",
+        "Troubled",
+        "_Stopped",
+    }
     found = set()
     for path in sorted((ROOT / "failure_modes" / "checker").rglob("*.py")):
         for line in path.read_text(encoding="utf-8").splitlines():
