@@ -30,6 +30,7 @@ EXPECTED = (
     "adding_an_invariant.md",
     "architecture.md",
     "bench.md",
+    "breakages.md",
     "command_line.md",
     "failure_mode_index.md",
     "glossary.md",

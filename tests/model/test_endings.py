@@ -98,6 +98,11 @@ BAD_ENDINGS = [
         ending(SUCCEEDED, evolve(FAILED_ROW, job=2), faults=(FAILURE,)),
         "no audit row records the failure of job-1",
     ),
+    (
+        "INV_005",
+        ending(SUCCEEDED, audit("refused", "commit", None, None), faults=(FAILURE,)),
+        "no audit row records the failure of job-1",
+    ),
     ("INV_005", ending(FAILED), "job-1 is FAILED and no audit row says why"),
     ("INV_005", ending(FAILED, evolve(BURIED, job=2)), "job-1 is FAILED and no audit row says why"),
 ]

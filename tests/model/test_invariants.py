@@ -38,9 +38,18 @@ STARTED = audit("started", "start", Status.LEASED, Status.IN_PROGRESS)
 LEASED_2 = evolve(EXEC, id=2, attempt=2)
 LEASED_2_ROW = evolve(audit("leased", "lease", None, Status.LEASED), execution=2)
 
+OTHER = evolve(JOB, id=2, key="k2"), evolve(DONE, id=2, job=2), Effect(job=2, execution=2, value="k1")
 EFFECT_TWICE = [
     (change(rows(DONE, EFFECT), rows(DONE, EFFECT, EFFECT)), "job-1 has 2 effects"),
     (change(rows(JOB), rows(JOB, evolve(JOB, id=2))), "key 'k1' has 2 jobs"),
+    (
+        change(rows(), rows(JOB, DONE, EFFECT, *OTHER)),
+        "what 'k1' asks for was done by 2 jobs",
+    ),
+    (
+        change(rows(), evolve(rows(DONE, EFFECT), charges=("k1", "k1"))),
+        "what 'k1' asks for was charged 2 times",
+    ),
 ]
 
 HALF_DONE = [
@@ -117,6 +126,27 @@ UNAUDITED = [
         "exec-1: new -> LEASED is not made by enqueue",
     ),
     (moved(EXEC, EXEC, STARTED), "exec-1: the audit says started, and nothing changed"),
+    (
+        moved(EXEC, EXEC, evolve(STARTED, execution=9)),
+        "exec-9: the audit says started, and nothing changed",
+    ),
+    (moved(EXEC, RUNNING, STARTED, STARTED), "exec-1: LEASED -> IN_PROGRESS has 2 audit rows"),
+]
+
+EXTENDED = audit("extended", "heartbeat", Status.IN_PROGRESS, Status.IN_PROGRESS)
+ANOTHER = "exec-1: started made it another execution: its job, attempt or worker changed"
+CHANGED_BESIDES = [
+    (moved(EXEC, evolve(RUNNING, job=2), STARTED), ANOTHER),
+    (moved(EXEC, evolve(RUNNING, attempt=2), STARTED), ANOTHER),
+    (moved(EXEC, evolve(RUNNING, worker="B"), STARTED), ANOTHER),
+    (
+        moved(EXEC, evolve(RUNNING, lease_expires_at=EXPIRES + 1_000), STARTED),
+        "exec-1: started moved the end of its lease by 1s",
+    ),
+    (
+        moved(RUNNING, evolve(RUNNING, lease_expires_at=EXPIRES - 1_000), EXTENDED),
+        "exec-1: extended moved the end of its lease by -1s",
+    ),
 ]
 
 UNHELD = [
@@ -202,7 +232,7 @@ OUT_OF_TURN = [
 ON_CHANGE = [
     *[("INV_001", *case) for case in EFFECT_TWICE],
     *[("INV_002", *case) for case in HALF_DONE],
-    *[("INV_003", *case) for case in (*UNTABLED, *UNAUDITED, *UNHELD, *LOST)],
+    *[("INV_003", *case) for case in (*UNTABLED, *UNAUDITED, *CHANGED_BESIDES, *UNHELD, *LOST)],
     *[("INV_007", *case) for case in EARLY],
     *[("INV_008", *case) for case in OUT_OF_TURN],
 ]
