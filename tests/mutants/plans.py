@@ -29,7 +29,6 @@ PLANS = (
             "system.sql.*",
             "system.sqlite.transaction.*",
             "system.rows.*",
-            "system.settings.*",
         ),
         tests=(
             "tests/model",
