@@ -222,4 +222,5 @@ def _outcome(replayed: Replayed) -> str:
 
 def _notes(replayed: Replayed) -> tuple[str, ...]:
     skipped = len(replayed.skipped)
-    return (f"{skipped} actions were impossible here and were skipped",) if skipped else ()
+    some = "1 action was" if skipped == 1 else f"{skipped} actions were"
+    return (f"{some} impossible here and skipped",) if skipped else ()
