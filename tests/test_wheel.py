@@ -108,6 +108,8 @@ def test_a_missing_library_is_told_in_one_line(tmp_path: Path) -> None:
         f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}",
         "find",
         "FM_001",
+        "--driver",
+        "hypothesis",
     )
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (

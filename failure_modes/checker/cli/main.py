@@ -58,6 +58,7 @@ HELP = {
     "repeat": "Run each schedule twice on PostgreSQL, and compare the steps and the rows at the end.",
     "seeds": "Search each FM with several seeds, and keep the results in its folder, for the index.",
     "times": "Measure the time of `run FM` for each FM, and keep it in its folder, for the index.",
+    "train": "Learn by mending: a broken policy, its story, and the shortest trace that breaks your version.",
     "new": "Make the folder of a new failure mode.",
     "docs": (
         "Write the generated documents: the state model, the architecture and the index of failure modes."

@@ -52,6 +52,11 @@ NOT_EXPLORABLE = (Unexplorable, NotDeterministic, Disagreement, ValueError)
 """The errors by which the explorer refuses a system. A search needs no explorer."""
 
 
+def can_be_certified(scope: Scope) -> bool:
+    """False where the explorer is too slow: at a server it restores each state by replaying its actions."""
+    return scope.store is StoreKind.SQLITE or scope.granularity is not Granularity.STATEMENT
+
+
 def shrink(
     scope: Scope,
     fault: Fault,
@@ -84,9 +89,7 @@ def shrink(
             one = again(actions)
             return None if one is None else one.actions
 
-        if (
-            at_server and scope.granularity is Granularity.STATEMENT
-        ):  # the explorer is too slow there: it restores each state by replaying its actions
+        if not can_be_certified(scope):
             actions, is_minimal = found.actions, False
         else:
             most = STATES_MAX_AT_SERVER if at_server else STATES_MAX

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.findings import Finding, Found
@@ -21,12 +21,15 @@ from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.search.drivers import DEFAULT, driver_of
 from failure_modes.checker.search.drivers.explore import explore
 from failure_modes.checker.search.examples import Examples, TimeLimitReached
-from failure_modes.checker.search.minimise import NOT_EXPLORABLE, shrink
+from failure_modes.checker.search.minimise import NOT_EXPLORABLE, can_be_certified, shrink
 from failure_modes.checker.search.runs import Runs
 from failure_modes.checker.search.search_spec import RunCounts, SearchSpec
 from failure_modes.checker.search.statistics import Progress, SearchStatistics, no_progress
 from model.actions import Action, Step
 from model.events import Event
+
+SEARCHES = 4
+"""So many searches at most, where no explorer certifies that a trace is the shortest."""
 
 EXPLORED_FIRST = 2_000
 """States that the explorer tries before the default driver begins: about a second."""
@@ -115,10 +118,12 @@ def run(
     driver: str | None = None,
     shrinking: bool = True,
     statistics: SearchStatistics | None = None,
+    searches: int = SEARCHES,
 ) -> Result:
     """Run a search, and minimise the trace of its finding. `progress` is called after each example.
 
     `driver`: one of `DRIVERS`. `statistics`: those of the searches before this one, if it continues them.
+    `searches`: so many at most, where no explorer certifies a trace (`_agreed`).
     """
     statistics = SearchStatistics() if statistics is None else statistics
     statistics.is_minimal = False
@@ -131,6 +136,8 @@ def run(
                 found, is_minimal = error, statistics.is_minimal
         if found is not None and shrinking and not is_minimal:
             found, is_minimal = search.minimise(found, examples.check)
+            if isinstance(search, Search) and not can_be_certified(search.scope):
+                found = _agreed(found, search, searches, progress, driver)
     except (TimeLimitReached, KeyboardInterrupt) as stopped:
         statistics.stopped_early, statistics.interrupted = True, isinstance(stopped, KeyboardInterrupt)
     if found is None:
@@ -142,6 +149,23 @@ def run(
         stopped_early=statistics.stopped_early,
         is_minimal=is_minimal,
     )
+
+
+def _agreed(found: Found, search: "Search", searches: int, progress: Progress, driver: str | None) -> Found:
+    """The shortest trace of several searches: they end when two end at the same shortest length."""
+    for number in range(1, searches):
+        another = evolve(search, seed=search.seed + 1_000 * number)
+        other = run(another, progress, driver=driver, searches=1)
+        if other.statistics.interrupted:
+            raise KeyboardInterrupt
+        if other.stopped_early:
+            raise TimeLimitReached
+        if other.finding is None or len(other.actions) > len(found.actions):
+            continue
+        if len(other.actions) == len(found.actions):
+            break
+        found = type(found)(other.finding, other.actions)
+    return found
 
 
 def _drive(search: SearchSpec, examples: Examples, driver: str | None) -> None:

@@ -43,13 +43,13 @@ def _files_entered(lockstep: Lockstep, action: Action) -> Counter[str]:
 
 
 def test_a_committing_step_has_a_short_way_through_the_oracle() -> None:
-    """It enters five files, and four functions of lock-step: take, judge, and two comparisons."""
+    """It enters six files, and four functions of lock-step: take, judge, and two comparisons."""
     with Lockstep(Scope()) as lockstep:
         for action in WORK[:-1]:
             lockstep.apply(action)
         entered = _files_entered(lockstep, WORK[-1])
         assert lockstep.ledger.records[-1].committed
-    assert set(entered) == {"lockstep", "system_side", "reference", "ledger", "judge"}
+    assert set(entered) == {"lockstep", "system_side", "visibility", "reference", "ledger", "judge"}
     assert entered["lockstep"] <= 4
 
 
