@@ -45,7 +45,7 @@ def start(
 def fork_server(module: str) -> ForkServerContext:
     """A server that forks processes in which the module is imported already."""
     context = get_context("forkserver")
-    context.set_forkserver_preload([module])
+    context.set_forkserver_preload(["failure_modes.checker.support.quiet_start", module])
     before = tempfile.tempdir
     tempfile.tempdir = str(temporary.own())
     try:

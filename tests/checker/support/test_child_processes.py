@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from functools import partial
 from multiprocessing import get_context
@@ -168,3 +169,11 @@ def test_a_process_that_ends_ends_its_children(tmp_path: Path) -> None:
     with started(str(script)) as parent:
         assert parent.ended() == (0, "", "")
         assert parent.all() == []
+
+
+@pytest.mark.parametrize(("error", "printed"), [("EOFError", False), ("ValueError", True)])
+def test_a_child_that_loses_its_parent_while_it_starts_says_nothing(error: str, printed: bool) -> None:
+    """The end of the pipe is no error of ours; every other error is printed."""
+    code = f"import failure_modes.checker.support.quiet_start; raise {error}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, printed)
