@@ -5,9 +5,7 @@ trouble is passed over. The run does not know whether its processes are virtual 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Iterable, Mapping
 
 from failure_modes.checker.experiment.moves import (
     HOUSEKEEPER,
@@ -21,11 +19,10 @@ from failure_modes.checker.experiment.moves import (
     mover,
 )
 from failure_modes.checker.oracle.deliveries import Deliveries, Hunt, Trouble
-from failure_modes.checker.simulation.foreign import Arrival, Guest, JobFailed, Task, Where
-from failure_modes.checker.simulation.foreign_world import ForeignWorld
+from failure_modes.checker.oracle.queue_world import MakeWorld, virtual_world
+from failure_modes.checker.simulation.foreign import Arrival, JobFailed, Task, Where
 from failure_modes.checker.simulation.seams.stepped import outside
-from failure_modes.checker.subject.adapter import Adapter, Status, programs_of
-from failure_modes.checker.subject.seams import seams_of
+from failure_modes.checker.subject.adapter import Adapter, Status
 from failure_modes.checker.support.errors import SubjectError
 from model.actions import Crash, Enqueue, Tick
 
@@ -47,40 +44,6 @@ class Troubled(Exception):
         self.trouble = trouble
         self.moves = moves
         self.at_end = at_end
-
-
-class HostWorld(Protocol):
-    """A world, as a run sees it."""
-
-    folder: Path
-    processes: Mapping[str, Guest]
-
-    @property
-    def now(self) -> int:
-        """The time, in milliseconds."""
-        ...
-
-    def resume(self, name: str, *, task: Task | None = None, fails: bool = False) -> Arrival:
-        """Let a process go on to its next boundary."""
-        ...
-
-    def advance(self, milliseconds: int) -> None:
-        """Let time pass."""
-        ...
-
-    def close(self) -> None:
-        """Kill every process."""
-        ...
-
-
-MakeWorld = Callable[[Adapter], HostWorld]
-
-
-def virtual_world(adapter: Adapter) -> ForeignWorld:
-    """A world of virtual processes for a queue."""
-    return ForeignWorld(
-        lambda place: programs_of(adapter, place), seams_of(adapter.seams), lambda place: adapter.reset(place)
-    )
 
 
 class QueueRun:

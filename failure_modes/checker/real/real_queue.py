@@ -18,7 +18,8 @@ from typing import Any
 
 from failure_modes.checker.experiment.moves import Moves
 from failure_modes.checker.oracle.deliveries import Hunt
-from failure_modes.checker.oracle.queue_run import MakeWorld, Troubled, play
+from failure_modes.checker.oracle.queue_run import Troubled, play
+from failure_modes.checker.oracle.queue_world import MakeWorld
 from failure_modes.checker.simulation.foreign import (
     AT_REST,
     Arrival,
