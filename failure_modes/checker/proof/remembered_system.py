@@ -214,8 +214,6 @@ class RememberedSystem(SystemSide):
             return False
         if moved.error is not None or moved.blocked or moved.skip_locked is not None:
             return False
-        if moved.committed and not moved.answers:  # the answer that is due is the model's, at this time
-            return False
         places = (self._mover(before, action), seen.process)
         return not any(
             place.waits or place.in_transaction or place.visible or place.due_answer is not None
