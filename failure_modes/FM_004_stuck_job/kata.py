@@ -49,7 +49,7 @@ KATA = Kata(
     "hand, because the locks had no end; then each lock got one.",
     address="https://github.com/getredash/redash/pull/281",
     question="A worker died, and cannot say so. How does the queue learn that its job is free again?",
-    place="Look at how long the lease is that the worker gets.",
+    place="Look at the times that are written when a worker gets a job: when are they over?",
     requirement="A worker holds a job for `lease_ms` at most, unless it extends the lease. After that time "
     "the job may be leased again, and the execution of the worker that had it is ABORTED in the same "
     "transaction, with the event EXPIRED. If it was the last attempt, the job is buried instead "

@@ -9,7 +9,6 @@ from failure_modes.checker.experiment.catalogue import FOLDER
 from failure_modes.checker.training import progress
 from failure_modes.checker.training.course import Course, NoExercise, NoFolder
 from failure_modes.checker.training.exercises import Round, exercises
-from failure_modes.checker.training.judging import Outcome
 from failure_modes.checker.training.progress import BadProgress, Progress
 
 
@@ -106,25 +105,6 @@ def test_the_progress_is_written_as_it_is_read(tmp_path: Path) -> None:
     progress.save(tmp_path, before)
     assert progress.load(tmp_path) == before == Progress(solved=("b", "a"), hints={"c": 2})
     assert json.loads((tmp_path / progress.FILE).read_text(encoding="utf-8"))["format"] == 1
-
-
-def test_a_trace_without_its_invariant_is_named(tmp_path: Path) -> None:
-    """In the second round every invariant that breaks in the trace is right, and no other one."""
-    named = [one for one in exercises() if one.round is Round.NAME][:3]
-    for exercise in named:
-        mode = exercise.katas[0].mode
-        text = exercise.text
-        assert "breaks INV" not in text
-        path = tmp_path / "trace.txt"
-        for answer, outcome in (
-            (mode.breaks, Outcome.PROVED),
-            (mode.breaks.lower(), Outcome.PROVED),
-            ("INV_008", Outcome.BROKEN),
-            ("", Outcome.UNUSABLE),
-            ("INV_099", Outcome.UNUSABLE),
-        ):
-            path.write_text(text.rstrip() + f" {answer}\n", encoding="utf-8")
-            assert exercise.judged(path).outcome is outcome, (mode.id, answer)
 
 
 def test_the_rounds_follow_one_another() -> None:
