@@ -176,6 +176,8 @@ def scoped(scope: Scope, options: dict[str, Any]) -> Scope:
         scope = evolve(scope, store=StoreKind(options["store"]))
     if dict(options.get("weights", ())).get("PowerLoss"):
         scope = evolve(scope, power_loss=True)
+    if dict(options.get("weights", ())).get("ThreadHeartbeat"):
+        scope = evolve(scope, threads=True)
     return scope
 
 

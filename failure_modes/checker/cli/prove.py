@@ -113,6 +113,8 @@ def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> 
         bounds = evolve(bounds, tick_seconds=waits_of(scope.settings))
     if bounds.power_losses:
         scope = evolve(scope, power_loss=True)
+    if bounds.thread_heartbeats:
+        scope = evolve(scope, threads=True)
     if scope.power_loss:
         from failure_modes.checker.simulation.disk.vfs import require
 
