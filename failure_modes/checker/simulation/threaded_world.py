@@ -59,6 +59,19 @@ class SharedMemory(SimulationPart):
         self.threads: list[ThreadedProcess] = []
         self._connections: list[tuple[ConnectionUser, SteppingConnection]] = []
 
+    def add(self, thread: "ThreadedProcess") -> None:
+        """One more thread. The first one is the process itself."""
+        self.threads.append(thread)
+        self.running = thread
+
+    def enter(self, thread: "ThreadedProcess") -> None:
+        """This thread runs next."""
+        self.running = thread
+
+    def share(self, value: object) -> None:
+        """Let the other threads use the value."""
+        self.value = value
+
     @property
     def files_stay(self) -> bool:
         """True if nothing can remove a file of the database."""
@@ -116,7 +129,7 @@ class ThreadContext(ProcessContext):
 
     def share(self, value: object) -> None:
         """Let the other threads of this process use the value."""
-        self._shared.value = value
+        self._shared.share(value)
 
     def take_shared(self) -> Any:
         """What another thread lets this one use."""
@@ -136,8 +149,7 @@ class ThreadedProcess(Process):
         super().__init__(world, name, program)
         self.shared = shared
         self.context = ThreadContext(world, name, self.boundaries, shared)
-        shared.running = self
-        shared.threads.append(self)
+        shared.add(self)
 
     @property
     def in_transaction(self) -> bool:
@@ -158,7 +170,7 @@ class ThreadedProcess(Process):
             self.world.release_locks()
 
     def _enter(self) -> None:
-        self.shared.running = self
+        self.shared.enter(self)
 
 
 class ThreadedWorld(ReplayedWorld):
