@@ -65,7 +65,7 @@ class SharedMemory(SimulationPart):
         self.running = thread
 
     def enter(self, thread: "ThreadedProcess") -> None:
-        """This thread runs next."""
+        """Let this thread run next."""
         self.running = thread
 
     def share(self, value: object) -> None:
