@@ -202,7 +202,7 @@ def tuned(strategy: Strategy, options: dict[str, Any]) -> Strategy:
     for action, weight in options["weights"]:
         strategy = strategy.weighted(action, weight)
     try:
-        strategy.alphabet(Scope())
+        strategy.alphabet(scoped(Scope(), options))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     for action, weight in options["weights"]:

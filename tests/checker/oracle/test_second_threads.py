@@ -36,6 +36,7 @@ from system.audit import Operation
 from system.policies.lease import Lease
 from system.queue import Queue
 from system.store import Execution, Status, Store, Transaction
+from tests.checker.commands import invoke
 from tests.checker.oracle.test_breakages import queues
 
 A = Step(worker="A")
@@ -255,3 +256,12 @@ def test_a_page_has_a_lane_for_the_second_thread() -> None:
     assert side.lanes == (PRODUCER, "A", thread_of("A"), MODEL)
     assert [row.agrees for row in side.rows] == ["same"] * len(actions)
     assert [line.kind for line in side.lines if side.lanes[line.lane] == thread_of("A")][-1] == "dead"
+
+
+def test_the_commands_know_the_action() -> None:
+    """A search with a weight for it, and a proof that counts it, have second threads."""
+    explored = invoke("explore", "--weight", "ThreadHeartbeat=3", "--examples", "10")
+    assert OF_THREAD[0] in explored.output
+    proved = invoke("prove", "--jobs", "1", "--ticks", "0", "--crashes", "0", "--thread-heartbeats", "1")
+    assert "heartbeat of a second thread" in proved.output
+    assert proved.exit_code == 0
