@@ -155,6 +155,8 @@ def scoped(scope: Scope, options: dict[str, Any]) -> Scope:
         scope = evolve(scope, store=StoreKind(options["store"]))
     if dict(options.get("weights", ())).get("PowerLoss"):
         scope = evolve(scope, power_loss=True)
+    if dict(options.get("weights", ())).get("ThreadHeartbeat"):
+        scope = evolve(scope, threads=True)
     return scope
 
 
@@ -179,7 +181,7 @@ def tuned(strategy: Strategy, options: dict[str, Any]) -> Strategy:
     for action, weight in options["weights"]:
         strategy = strategy.weighted(action, weight)
     try:
-        strategy.alphabet(Scope())
+        strategy.alphabet(scoped(Scope(), options))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     for action, weight in options["weights"]:

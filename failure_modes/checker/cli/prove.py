@@ -111,6 +111,8 @@ def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> 
     bounds = bounds_of(mode, options)
     if bounds.power_losses:
         scope = evolve(scope, power_loss=True)
+    if bounds.thread_heartbeats:
+        scope = evolve(scope, threads=True)
     if scope.power_loss:
         from failure_modes.checker.simulation.disk.vfs import require
 
