@@ -208,8 +208,13 @@ def _name_text(exercise: Exercise) -> str:
                 "This trace breaks an invariant. Which one? Write its id after `answer:` in the last line, "
                 "and save the file. `>` marks the step that breaks it. The steps `end` are the recovery."
             ),
+<<<<<<< HEAD
             table(replay_of(lockstep, other.actions, other.finding)),
             f"scope: {mode.scope.description}",
+=======
+            table(replay_of(lockstep, result.actions, result.finding)),
+            f"scope: {mode.bounds.described(mode.scope)}",
+>>>>>>> main
             indent(rules, "  "),
             "answer: ",
         ]
