@@ -19,10 +19,7 @@ from failure_modes.checker.cli.search_output import (
     search_with,
 )
 from failure_modes.checker.cli.settings_options import settings, with_settings
-<<<<<<< HEAD
-=======
 from failure_modes.checker.cli.sharing import processes
->>>>>>> main
 from failure_modes.checker.experiment.scope import Scope, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.oracle.sometimes import OF_REPLY, OF_THREAD
@@ -60,11 +57,8 @@ def explore(
     off for each break. With --random-settings, the settings that the options give stay as they are.
     """
     check_free(file)
-<<<<<<< HEAD
-=======
     if options["cluster"] is not None and off is None:
         raise click.UsageError("--cluster is for --off: one search is not divided")
->>>>>>> main
     scope = with_settings(scoped(Scope().with_each_tick(), options), options)
     strategy = tuned(UNRESTRICTED, options)
     if off is not None:

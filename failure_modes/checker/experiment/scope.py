@@ -7,11 +7,7 @@ from attrs import evolve, field, frozen, validators
 
 from failure_modes.checker.experiment.granularity import Granularity as Granularity
 from failure_modes.checker.experiment.ticks import ticks_of
-<<<<<<< HEAD
-from model.actions import PRODUCER, RECONCILERS
-=======
 from model.actions import PRODUCER, RECONCILERS, thread_of
->>>>>>> main
 from model.state import Settings
 from system.policies import CircuitBreaker, Policies, Reconciliation, Retry, RetryBudget
 from system.queue import Queue

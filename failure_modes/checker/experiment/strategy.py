@@ -148,11 +148,7 @@ UNRESTRICTED = Strategy(
     jobs=2,
     steps=40,
 )
-<<<<<<< HEAD
-"""Every action except loss of power and lost replies. Its scope is usually `Scope().with_each_tick()`."""
-=======
 """Every action except loss of power, lost replies and second threads.
 
 Its scope is usually `Scope().with_each_tick()`.
 """
->>>>>>> main

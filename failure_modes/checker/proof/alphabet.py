@@ -38,11 +38,7 @@ class Alphabet:
             *[Enqueue(key=f"k{number}") for number in range(1, bounds.jobs + 1)],
             *[Enqueue(key=f"p{number}", poison=True) for number in range(1, bounds.poisons + 1)],
             *[Tick(seconds=seconds) for seconds in scope.tick_seconds],
-<<<<<<< HEAD
-            *[Crash(worker=name) for name in self.names],
-=======
             *[Crash(worker=name) for name in self.names if name not in scope.thread_names],
->>>>>>> main
             *[Fail(worker=name) for name in scope.names],
             *[Heartbeat(worker=name) for name in scope.names],
             *[Reconcile(process=name) for name in scope.reconciler_names],
