@@ -17,9 +17,7 @@ from failure_modes.checker.experiment.catalogue import FOLDER
 from failure_modes.checker.experiment.target import tolerating_others
 from failure_modes.checker.oracle.lockstep import run_actions
 from failure_modes.checker.oracle.run import play
-from failure_modes.checker.report.rendering import table
 from failure_modes.checker.traces.recording import RecordingLockstep
-from failure_modes.checker.training.found_trace import replay_of
 from failure_modes.checker.training.judging import Judgement, Outcome, judge
 from failure_modes.checker.training.kata import ModeKata, katas
 from failure_modes.checker.training.kata_source import (
@@ -208,13 +206,8 @@ def _name_text(exercise: Exercise) -> str:
                 "This trace breaks an invariant. Which one? Write its id after `answer:` in the last line, "
                 "and save the file. `>` marks the step that breaks it. The steps `end` are the recovery."
             ),
-<<<<<<< HEAD
             table(replay_of(lockstep, other.actions, other.finding)),
             f"scope: {mode.scope.description}",
-=======
-            table(replay_of(lockstep, result.actions, result.finding)),
-            f"scope: {mode.bounds.described(mode.scope)}",
->>>>>>> main
             indent(rules, "  "),
             "answer: ",
         ]

@@ -1,6 +1,6 @@
 """Each kata: the broken policy breaks by a shortest trace, right versions are proved, wrong ones break.
 
-The versions are the classes of `kata_solutions.py`: `Reference` and `Another` are right, each `Wrong…` is
+The versions are the classes of `kata_solutions.py`: `Reference` and `Another…` are right, each `Wrong…` is
 wrong, and `Written` solves the third round. Every version is judged as a learner's file is, in this process.
 """
 
@@ -28,20 +28,14 @@ from failure_modes.checker.training.kata import (
 from failure_modes.checker.training.stand_in import policies_replaced
 
 SLOW = {
-    "FM_001": ("Another", "WrongNeverCloses", "WrongRefusesAll"),
-    "FM_002": ("Reference", "Another", "WrongLooksOnce", "WrongClosesLater"),
-    "FM_004": ("Another",),
-    "FM_005": ("Another", "WrongSecondTime", "WrongTooEarly"),
-    "FM_006": ("Another",),
-    "FM_007": ("Reference", "Another", "WrongAlwaysCloses", "WrongClosesBefore"),
-    "FM_009": ("Reference", "Another", "Written"),
-    "FM_010": ("Reference", "Another", "WrongClosesOnly", "WrongSameWorker"),
-    "FM_011": ("Another",),
-    "FM_012": ("Reference", "Another", "Written", "WrongOneForAll", "WrongWorker"),
-    "FM_013": ("Reference", "Another", "Written", "WrongNoNewLease", "WrongNeverBuries"),
-    "FM_014": ("Another", "WrongOpen"),
+    "FM_001": ("WrongNeverCloses",),
+    "FM_002": ("WrongLooksOnce", "WrongClosesLater"),
+    "FM_006": ("Written",),
+    "FM_009": ("Written",),
+    "FM_012": ("Written",),
+    "FM_013": ("AnotherEachAlone", "Written", "WrongNoNewLease", "WrongNeverBuries"),
 }
-"""The versions whose proof takes about a second or more. `nox -s slow` judges them."""
+"""More versions than each kata needs, whose proof takes some seconds. `nox -s slow` judges them."""
 
 
 def _versions(one: ModeKata) -> list[str]:
@@ -51,10 +45,7 @@ def _versions(one: ModeKata) -> list[str]:
 
 
 def _is_slow(one: ModeKata, name: str) -> bool:
-    on_server = one.mode.scope.store is not StoreKind.SQLITE
-    return (
-        on_server or name in SLOW.get(one.id, ()) or (name == "Written" and one.slot in ("commit", "lease"))
-    )
+    return one.mode.scope.store is not StoreKind.SQLITE or name in SLOW.get(one.id, ())
 
 
 def _cases() -> list[Any]:
@@ -126,8 +117,8 @@ def test_each_failure_mode_that_breaks_one_policy_has_a_kata() -> None:
 
 @pytest.mark.parametrize("one", katas(), ids=lambda one: one.id)
 def test_each_kata_has_enough_versions(one: ModeKata) -> None:
-    """Two right versions, and three wrong ones or more."""
-    names = _versions(one)
+    """Two right versions and three wrong ones are judged in each run of the tests, beside the slow ones."""
+    names = [name for name in _versions(one) if name not in SLOW.get(one.id, ())]
     assert {"Reference", "Another"} <= set(names)
     assert len([name for name in names if name.startswith("Wrong")]) >= 3
 
