@@ -125,7 +125,8 @@ def _watch(course: Course, exercise: Exercise, seconds: float) -> EXIT:
     """Check the file now and each time it is saved, until every exercise is solved."""
     show(f"katas in {shown_path(course.folder)}: {_count(course)}; how_to.md there says how they work")
     show("Ctrl-C stops, and your progress is kept")
-    show(f"a hint, in another terminal: {command_line('train', 'hint', *_named(course.folder))}")
+    hint = command_line("train", "hint", *_named(course.folder))
+    show(f"a hint, in another terminal with the same folder and environment: {hint}")
     now: Exercise | None = exercise
     while now is not None:
         show("")
