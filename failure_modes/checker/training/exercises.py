@@ -17,7 +17,9 @@ from failure_modes.checker.experiment.catalogue import FOLDER
 from failure_modes.checker.experiment.target import tolerating_others
 from failure_modes.checker.oracle.lockstep import run_actions
 from failure_modes.checker.oracle.run import play
+from failure_modes.checker.report.rendering import table
 from failure_modes.checker.traces.recording import RecordingLockstep
+from failure_modes.checker.training.found_trace import replay_of
 from failure_modes.checker.training.judging import Judgement, Outcome, judge
 from failure_modes.checker.training.kata import ModeKata, katas
 from failure_modes.checker.training.kata_source import (
