@@ -63,7 +63,7 @@ class Another(Reconciliation):
 
     def run(self, store: Store, retry: Retry, actor: str) -> Reconciled:
         """End the oldest as long as there is one."""
-        ended = []
+        ended: list[bool] = []
         with store.transaction() as tx:
             while len(ended) < self.batch and (expired := tx.expired(1)):
                 ended.append(_end(tx, expired[0], retry, actor))
