@@ -110,7 +110,8 @@ class Course:
 
     def page_of(self, exercise: Exercise) -> Path:
         """Where the page of the trace that breaks the learner's version is kept."""
-        return self.folder / "pages" / f"{Path(exercise.file).stem}.html"
+        path = Path(exercise.file)
+        return self.folder / "pages" / f"{path.parent.name}_{path.stem}.html"
 
     def keep_page(self, exercise: Exercise, judgement: Judgement) -> Path | None:
         """Write the page of a judgement, if it has one, and return its path; remove the page before it."""

@@ -107,6 +107,13 @@ def test_the_progress_is_written_as_it_is_read(tmp_path: Path) -> None:
     assert json.loads((tmp_path / progress.FILE).read_text(encoding="utf-8"))["format"] == 1
 
 
+def test_each_exercise_has_a_page_of_its_own(tmp_path: Path) -> None:
+    """The files of two rounds have the same names; their pages do not."""
+    course = Course(tmp_path)
+    pages = [course.page_of(one) for one in course.exercises]
+    assert len(set(pages)) == len(pages)
+
+
 def test_the_rounds_follow_one_another() -> None:
     """All policies are mended before a trace is named; all traces are named before a policy is written."""
     rounds = [one.round for one in exercises()]
