@@ -5,6 +5,7 @@ is the queue of a user, changed only by the fault.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from attrs import evolve, frozen
@@ -61,7 +62,8 @@ class QueueSubject:
     def programs(self) -> Mapping[str, Program]:
         """The workers, the producer and the reconcilers."""
         workers, reconcilers = self.scope.names, self.scope.reconciler_names
-        return dict.fromkeys(workers, work) | {PRODUCER: produce} | dict.fromkeys(reconcilers, reconcile)
+        program = partial(work, fused=True) if self.scope.settings.fused else work
+        return dict.fromkeys(workers, program) | {PRODUCER: produce} | dict.fromkeys(reconcilers, reconcile)
 
     def create(self, location: str) -> None:
         """Make an empty queue."""
