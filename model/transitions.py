@@ -207,21 +207,6 @@ PROGRAM: tuple[ProgramStep, ...] = (
 """The program. A handler that calls a gateway goes from RUNNING to CALLED, by no operation of the queue."""
 
 FUSED: tuple[ProgramStep, ...] = (
-    ProgramStep(
-        phase=Phase.IDLE, action=Step, operation=Operation.LEASE, after=Phase.RUNNING, starts=True
-    ),
-    ProgramStep(
-        phase=Phase.COMMITTED,
-        action=Step,
-        operation=Operation.LEASE,
-        after=Phase.RUNNING,
-        finishes=True,
-        starts=True,
-    ),
-)
-"""The lines of the fused program that differ. It has two transactions a job: this one, and the commit."""
-
-FUSED: tuple[ProgramStep, ...] = (
     ProgramStep(phase=Phase.IDLE, action=Step, operation=Operation.LEASE, after=Phase.RUNNING, starts=True),
     ProgramStep(
         phase=Phase.COMMITTED,
@@ -237,7 +222,6 @@ FUSED: tuple[ProgramStep, ...] = (
 _ROWS = {(operation, row.before): row for row in EXECUTION for operation in row.operations}
 _OF_A_LIVE_LEASE = {operation for row in EXECUTION if row.lease is Lease.LIVE for operation in row.operations}
 _LINES = {(line.phase, line.action): line for line in PROGRAM}
-_FUSED_LINES = _LINES | {(line.phase, line.action): line for line in FUSED}
 _FUSED_LINES = _LINES | {(line.phase, line.action): line for line in FUSED}
 _ORDER = (None, Status.LEASED, Status.IN_PROGRESS, Status.COMMITTED, Status.DONE)
 

@@ -43,16 +43,6 @@ def _breach(old: Execution | None, new: Execution, recorded: list[Event], change
     return first or _transition_breach(leased, new, recorded[1:], change)
 
 
-def _breach(old: Execution | None, new: Execution, recorded: list[Event], change: Change) -> str | None:
-    """A fused operation may lease and start an execution: these are two changes, each with its audit row."""
-    kinds = [row.event for row in recorded]
-    if not change.settings.fused or old is not None or kinds != [EventKind.LEASED, EventKind.STARTED]:
-        return _transition_breach(old, new, recorded, change)
-    leased = evolve(new, status=Status.LEASED)
-    first = _transition_breach(None, leased, recorded[:1], change)
-    return first or _transition_breach(leased, new, recorded[1:], change)
-
-
 def _transition_breach(
     old: Execution | None, new: Execution, recorded: list[Event], change: Change
 ) -> str | None:
