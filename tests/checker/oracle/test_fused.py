@@ -157,9 +157,9 @@ def test_every_state_of_a_fused_scope_holds(
 
 
 def test_the_limits_hold_with_fused_workers() -> None:
-    """A retry budget of one, a breaker that opens at once, a crash, a failure and a reconciliation."""
+    """A retry budget of one, a breaker that opens at the first failure, a crash, and a failure."""
     settings = evolve(FUSED.settings, retries_max=1, failures_max=1)
-    bounds = Bounds(jobs=2, ticks=1, crashes=1, failures=1, reconciles=1)
+    bounds = Bounds(jobs=2, ticks=1, failures=1, crashes=1)
     answer = prove(Proof(scope=evolve(FUSED, settings=settings), bounds=bounds, fault=guarded))
     assert (answer.complete, answer.finding) == (True, None)
 
