@@ -47,8 +47,10 @@ def test_the_same_jobs_leave_the_same_rows_and_events_as_without_it() -> None:
     """What is durable after two jobs, and the audit, do not depend on whether the worker is fused."""
     ends = []
     for fused, steps in ((True, 6), (False, 9)):
-        state, events = initial(settings=evolve(SETTINGS, fused=fused), workers=("A",)), []
-        for action in (K1, K2, *[A] * steps):
+        state = initial(settings=evolve(SETTINGS, fused=fused), workers=("A",))
+        events: list[Event] = []
+        actions: tuple[Action, ...] = (K1, K2, *[A] * steps)
+        for action in actions:
             state, outcome = step(state, action)
             events += outcome.events
         ends.append((state.durable, state.workers, events))

@@ -236,7 +236,7 @@ def test_a_worker_that_has_taken_its_next_job_remembers_nothing_of_the_one_befor
     with Lockstep(scope, world=world_of(scope, guarded, restorable=True, records_answers=True)) as lockstep:
         for action in (K1, K2, A, A, A):
             lockstep.apply(action)
-        log = lockstep.system.place("A").snapshot().log
+        log = lockstep.world.processes["A"].snapshot().log
         assert len(log) == 1
         state = lockstep.reference.state
         assert state is not None
