@@ -8,8 +8,8 @@ here is called confirmed.
 
 import os
 import signal
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -34,7 +34,7 @@ from failure_modes.checker.simulation.foreign_world import ForeignWorld
 from failure_modes.checker.simulation.seams.chance import ChanceSeam
 from failure_modes.checker.simulation.seams.clock import ClockSeam
 from failure_modes.checker.simulation.seams.event_loop import EventLoopSeam
-from failure_modes.checker.simulation.seams.stepped import Seam, running
+from failure_modes.checker.simulation.seams.stepped import Seam, ServedSeam, running
 from failure_modes.checker.simulation.virtual_clock import VirtualClock
 from failure_modes.checker.subject.adapter import Adapter, AdapterSource, programs_of
 from failure_modes.checker.subject.seams import seams_of
@@ -45,7 +45,8 @@ PATIENCE_SECONDS = 60.0
 """The time limit for a process to reach its next boundary."""
 
 CONFIRMED_BY = (
-    "real processes: SIGSTOP at the same boundaries, SIGKILL for a crash, real files; simulated time"
+    "real processes: SIGSTOP at the same boundaries, SIGKILL for a crash, real files or a real server; "
+    "simulated time"
 )
 
 
@@ -119,6 +120,21 @@ class RealQueueWorld(ForeignWorld):
         """A process of that name. It starts with its first task."""
         del program  # it runs elsewhere
         return RealQueueProcess(name, self)
+
+    @contextmanager
+    def serving(self, seams: Sequence[Seam]) -> Iterator[None]:
+        """Inside, the server of each seam that has one runs in the folder."""
+        self._served = tuple([seam for seam in seams if isinstance(seam, ServedSeam)])
+        with ExitStack() as servers:
+            for seam in self._served:
+                servers.enter_context(seam.served(self.folder))
+            yield
+
+    def advance(self, milliseconds: int) -> None:
+        """Let time pass, for the real servers as well."""
+        super().advance(milliseconds)
+        for seam in self._served:
+            seam.age(self.folder, milliseconds)
 
 
 def real_world(source: AdapterSource) -> MakeWorld:
