@@ -6,6 +6,7 @@ may go on. Only time is simulated: the parent sends it, because no test can wait
 here is called confirmed.
 """
 
+import logging
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
@@ -194,6 +195,7 @@ def _serve(pipe: Connection, name: str, salt: str, source: AdapterSource, place:
     context = _RealContext(name, salt, pipe, VirtualClock())
     own: tuple[Seam, ...] = (context.clock_seam, ChanceSeam(f"{name} {salt}"), EventLoopSeam())
     every = (*own, *seams_of(adapter.seams))
+    logging.disable(logging.CRITICAL)  # a library logs each job that fails, as the schedule asked
     with ExitStack() as ends:
         for seam in every:
             ends.enter_context(seam.installed())

@@ -25,8 +25,8 @@ _WHEN = {
     Topic.FENCED: ", after a lease has run out",
     Topic.KEEPS_JOBS: ", after a worker was killed",
     Topic.KEEPS_WAITING: ", while no worker was killed",
-    Topic.MAX_ATTEMPTS: ", without a crash",
-    Topic.COUNTS_CRASHES: ", by crashes",
+    Topic.MAX_ATTEMPTS: ", by errors",
+    Topic.COUNTS_CRASHES: ", by workers that died or stalled",
 }
 """What a topic adds to a kind of trouble."""
 

@@ -53,7 +53,7 @@ class Topic(StrEnum):
     MAX_ATTEMPTS = "max_attempts"
     """A job that raises runs at most so often."""
     COUNTS_CRASHES = "counts_crashes"
-    """A job that kills its worker runs at most so often."""
+    """A job whose worker dies, or stalls for longer than its lease, runs at most so often."""
     OUTCOME = "outcome"
     """What is recorded of a job is what happened."""
 

@@ -37,7 +37,7 @@ STATUSES = {
 }
 
 
-class Penalty(BaseDeathPenalty):
+class Penalty(BaseDeathPenalty):  # type: ignore[misc]
     """Ends a job that took too long."""
 
     def setup_death_penalty(self) -> None:
@@ -50,7 +50,7 @@ class Penalty(BaseDeathPenalty):
             raise RuntimeError("too long")
 
 
-class Worker(SimpleWorker):
+class Worker(SimpleWorker):  # type: ignore[misc]
     """The worker, with that time limit."""
 
     death_penalty_class = Penalty
@@ -78,6 +78,12 @@ class OneQueue(Adapter):
         ),
         Claim(topic=Topic.RECOVERY, promised=False, sentence=TWO, where=ISSUE, configuration="two queues"),
         Claim(topic=Topic.KEEPS_JOBS, promised=False, sentence=TWO, where=ISSUE, configuration="two queues"),
+        Claim(
+            topic=Topic.COUNTS_CRASHES,
+            promised=True,
+            sentence="Each one is retried if it has retries left, otherwise moved to the FailedJobRegistry.",
+            where="docstring of StartedJobRegistry.cleanup, on abandoned jobs",
+        ),
         Claim(
             topic=Topic.MAX_ATTEMPTS,
             promised=True,

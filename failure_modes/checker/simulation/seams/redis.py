@@ -115,10 +115,9 @@ class _Waiting:
 def _connecting(fake: Any, server: Any) -> Callable[[Any], Callable[..., Any]]:
     def wrapped(original: Any) -> Callable[..., Any]:
         def make_connection(pool: Any) -> Any:
-            options = dict(pool.connection_kwargs)
-            path = options.pop("path", None)
-            if path is not None and Path(path).is_socket():
+            if _is_real(pool):
                 return original(pool)
+            options = {name: value for name, value in pool.connection_kwargs.items() if name != "path"}
             return fake(server=server, **options)
 
         return make_connection
@@ -131,12 +130,13 @@ def _command(original: Any) -> Callable[..., Any]:
         process = alive()
         if process is None:
             return original(client, *arguments, **options)
+        if _is_told(client, arguments):
+            return {"redis_version": VERSION}
         label = label_of(arguments)
-        if label is None:
-            return _unstepped(arguments, lambda: original(client, *arguments, **options))
-        process.pause(label)
-        waiting = _waiting_of(arguments)
-        if waiting is None:
+        if label is not None:
+            process.pause(label)
+        waiting = None if label is None else _waiting_of(arguments)
+        if waiting is None or label is None:
             return original(client, *arguments, **options)
         end = process.now() + waiting.seconds
         while True:
@@ -159,6 +159,8 @@ def _command_in_coroutine(original: Any) -> Callable[..., Any]:
         process = alive()
         if process is None:
             return await original(client, *arguments, **options)
+        if _is_told(client, arguments):
+            return {"redis_version": VERSION}
         label = label_of(arguments)
         if label is not None:
             process.pause(label)
@@ -210,14 +212,15 @@ def _pause_before(kind: str, commands: Any) -> None:
         process.pause(f"{kind} {labels[0]}" if labels else kind)
 
 
-def _unstepped(arguments: Arguments, run: Callable[[], Any]) -> Any:
-    """Run a command without a boundary. `fakeredis` has no INFO."""
-    try:
-        return run()
-    except Exception:
-        if str(arguments[0]).upper() != "INFO":
-            raise
-        return {"redis_version": VERSION}
+def _is_real(pool: Any) -> bool:
+    """True if a server listens where the pool connects to."""
+    path = pool.connection_kwargs.get("path")
+    return path is not None and Path(path).is_socket()
+
+
+def _is_told(client: Any, arguments: Arguments) -> bool:
+    """True if the seam itself answers: `fakeredis` has no INFO."""
+    return str(arguments[0]).upper() == "INFO" and not _is_real(client.connection_pool)
 
 
 def _waiting_of(arguments: Arguments) -> _Waiting | None:
