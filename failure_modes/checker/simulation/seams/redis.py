@@ -160,19 +160,18 @@ def _command_in_coroutine(original: Any) -> Callable[..., Any]:
         if process is None:
             return await original(client, *arguments, **options)
         if _is_told(client, arguments):
+            await asyncio.sleep(0)
             return {"redis_version": VERSION}
         label = label_of(arguments)
         if label is not None:
             process.pause(label)
         waiting = None if label is None else _waiting_of(arguments)
         if waiting is None:
-            with exchange():
-                return await original(client, *arguments, **options)
+            return await _exchanged(original(client, *arguments, **options))
         end = process.now() + waiting.seconds
         while True:
             for one in waiting.tries:
-                with exchange():
-                    answer = await original(client, *one, **options)
+                answer = await _exchanged(original(client, *one, **options))
                 if answer:
                     return _found(client, waiting, one, answer)
             if waiting.seconds and process.now() >= end:
@@ -197,12 +196,23 @@ def _pipeline_in_coroutine(kind: str) -> Callable[[Any], Callable[..., Any]]:
     def wrapped(original: Any) -> Callable[..., Any]:
         async def execute(client: Any, connection: Any, commands: Any, *arguments: Any) -> Any:
             _pause_before(kind, commands)
-            with exchange():
-                return await original(client, connection, commands, *arguments)
+            return await _exchanged(original(client, connection, commands, *arguments))
 
         return execute
 
     return wrapped
+
+
+async def _exchanged(awaited: Any) -> Any:
+    """Send a command, and let other tasks of the loop go on before its answer is used, as a network does."""
+    with exchange():
+        try:
+            answer = await awaited
+        except Exception:
+            await asyncio.sleep(0)
+            raise
+        await asyncio.sleep(0)
+        return answer
 
 
 def _pause_before(kind: str, commands: Any) -> None:
