@@ -1,7 +1,6 @@
 """The common options of the commands, and their effect on a scope and on a strategy."""
 
 import math
-import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -85,26 +84,6 @@ SECONDS = click.option(
 )
 KEEP = click.option("--keep", "keep_as", metavar="NAME", help="Keep the trace in FM's folder.")
 WHY = click.option("--why", default="", help="One sentence to keep with the trace.")
-
-
-def processes(help_: str) -> Callable[[Command], Command]:
-    """The option for the number of processes that share the work; `help_` names the work."""
-    return click.option(
-        "--processes",
-        type=click.IntRange(1, 256),
-        default=lambda: os.cpu_count() or 1,
-        show_default="one for each core",
-        help=help_,
-    )
-
-
-def processes_for(scope: Scope, options: dict[str, Any]) -> int:
-    """The number of processes; 1 on PostgreSQL, where the server works in parallel to it."""
-    number: int = options["processes"] if scope.store is StoreKind.SQLITE else 1
-    return number
-
-
-PROCESSES = processes("Processes that share the work.")
 
 
 def seed_of(help_: str) -> Callable[[Command], Command]:
