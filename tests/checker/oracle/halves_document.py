@@ -40,6 +40,25 @@ ELSEWHERE = {
     "explorer: the parts of a fingerprint": (
         "tests/checker/proof/test_fingerprint.py::test_states_that_differ_in_what_matters_are_told_apart"
     ),
+    "explorer: each half of a fingerprint, of a footprint and of the sleep sets": (
+        "tests/checker/proof/test_explorer_halves.py::test_an_explorer_without_a_half_is_caught"
+    ),
+    "explorer: a fault that a fingerprint without times misses": (
+        "tests/checker/proof/test_explorer_halves.py"
+        "::test_a_fingerprint_without_times_misses_a_lease_that_ends_now"
+    ),
+    "explorer: memories that forget": (
+        "tests/checker/proof/test_explorer_halves.py::test_memories_of_one_change_no_count"
+    ),
+    "explorer: each part of a checkpoint": (
+        "tests/checker/proof/test_explorer_halves.py::test_a_checkpoint_without_a_part_is_caught"
+    ),
+    "walk of a file: schemas, rows and answers": (
+        "tests/checker/proof/test_file_walk.py::test_the_walk_finds"
+    ),
+    "second threads: what only they see": (
+        "tests/checker/oracle/test_second_threads.py::test_a_breakage_is_seen_only_with_second_threads"
+    ),
     "replay: the expected step and invariant": (
         "tests/checker/cli/test_replay.py::test_a_trace_that_breaks_something_else_is_not_as_expected"
     ),
