@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import signal
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -157,8 +158,10 @@ def test_a_library_that_asks_for_a_loop_or_a_thread_gets_them(
         loop = asyncio.new_event_loop()
         found.append(isinstance(loop, ProcessLoop))
         loop.close()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, found.clear)
         await asyncio.to_thread(process.pause, "IN A THREAD")
 
     world = worlds(body)
     assert labels_of(world, "A") == ["IN A THREAD#1"]
     assert found == [True]
+    assert signal.getsignal(signal.SIGUSR2) is signal.SIG_DFL, "no signal reaches a virtual process"

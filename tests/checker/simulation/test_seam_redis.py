@@ -1,6 +1,7 @@
 """The seam of Redis: redis-py pauses its process before each command, and answers as with a server."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import redis.asyncio
 from failure_modes.checker.simulation.foreign import Arrival, ForeignContext, Task, Where
 from failure_modes.checker.simulation.foreign_world import ForeignWorld
 from failure_modes.checker.simulation.seams.redis import SOCKET, RedisSeam, label_of
-from failure_modes.checker.support.errors import SubjectError
+from failure_modes.checker.support.errors import NotInstalled, SubjectError
 
 GO = Task(name="go")
 Body = Callable[[Any, ForeignContext], object]
@@ -195,6 +196,16 @@ def test_coroutines_reach_the_same_boundaries(make: Make, seconds: int) -> None:
     assert labels == ["BLMOVE x#1", "MULTI SET a#1", "SLEEP#1"]
     assert found == [b"one", None]
     assert world.processes["A"].at == Arrival(where=Where.REST)
+
+
+def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without fakeredis the seam says in one line what to install."""
+    monkeypatch.setitem(sys.modules, "fakeredis", None)
+    with (
+        pytest.raises(NotInstalled, match=r"pip install 'reliability-habits\[judge\]'"),
+        RedisSeam().installed(),
+    ):
+        pass
 
 
 def test_labels_leave_out_what_differs_from_run_to_run() -> None:
