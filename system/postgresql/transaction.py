@@ -74,6 +74,7 @@ class PostgreSQLTransaction(SQLTransaction):
     _now: int | None = None
     _locked: set[str] = field(factory=set)
     """The tables that are locked whole."""
+    _added: dict[int, Execution] = field(factory=dict)
 
     @property
     def now(self) -> int:  # type: ignore[override]
@@ -165,7 +166,7 @@ class PostgreSQLTransaction(SQLTransaction):
             token=token,
         )
 
-    def find_execution(self, execution_id: int) -> Execution | None:
+    def _read_execution(self, execution_id: int) -> Execution | None:
         """The execution of that id, or None; its job is locked."""
         time = _AFTER_LOCK if self._clock is None else "NULL"
         rows = self._rows(_HOLD_EXECUTION.format(time=time), execution_id)

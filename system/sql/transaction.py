@@ -36,6 +36,8 @@ class SQLTransaction:
 
     now: int
     _tokens: Tokens
+    _added: dict[int, Execution]
+    """The execution that this transaction added, until it is read or changed. No other process sees it."""
 
     @abstractmethod
     def _rows(self, sql: str, *values: object) -> list[Any]:
@@ -68,6 +70,9 @@ class SQLTransaction:
 
     def find_execution(self, execution_id: int) -> Execution | None:
         """The execution of that id, or None."""
+        return self._added.pop(execution_id, None) or self._read_execution(execution_id)
+
+    def _read_execution(self, execution_id: int) -> Execution | None:
         rows = self._rows(f"SELECT {EXECUTION} FROM executions WHERE id = ?", execution_id)
         return read_execution(rows[0]) if rows else None
 
@@ -85,7 +90,7 @@ class SQLTransaction:
         token = self._tokens()
         values = job_id, attempt, worker, Status.LEASED, lease_expires_at, token
         audit_row = worker, operation, EventKind.LEASED, job_id
-        return Execution(
+        added = Execution(
             id=self._add_execution(values, audit_row),
             job_id=job_id,
             attempt=attempt,
@@ -94,6 +99,8 @@ class SQLTransaction:
             lease_expires_at=lease_expires_at,
             token=token,
         )
+        self._added[added.id] = added
+        return added
 
     def _add_execution(self, values: tuple[object, ...], audit_row: tuple[object, ...]) -> int:
         execution_id = self._insert(ADD_EXECUTION, *values)
@@ -113,6 +120,7 @@ class SQLTransaction:
         detail: str | None = None,
     ) -> None:
         """Change an execution's status, with its audit row."""
+        self._added.clear()
         until = execution.lease_expires_at if lease_expires_at is None else lease_expires_at
         audit_row = (
             actor,
@@ -133,6 +141,7 @@ class SQLTransaction:
 
     def set_aside(self, bad: UnreadableRow, *, operation: Operation, actor: str) -> None:
         """Close a job that cannot be read, and its open executions, with an audit row."""
+        self._added.clear()
         self.set_available(bad.job_id, None)
         self._run(
             "UPDATE executions SET status = CASE status WHEN 'COMMITTED' THEN 'DONE' ELSE 'ABORTED' END"

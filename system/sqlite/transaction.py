@@ -4,7 +4,7 @@ import sqlite3
 from types import TracebackType
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from system.rows import EXECUTION, JOB, read_execution, read_job
 from system.schema import OPEN
@@ -73,6 +73,7 @@ class SQLiteTransaction(SQLTransaction):
     _connection: sqlite3.Connection
     _tokens: Tokens
     now: int
+    _added: dict[int, Execution] = field(factory=dict)
 
     def _rows(self, sql: str, *values: object) -> list[Any]:
         return self._connection.execute(sql, values).fetchall()

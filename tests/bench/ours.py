@@ -14,7 +14,7 @@ from system.worker import Context, Worker
 from tests.bench.contender import Begin, Promises
 
 PROMISES = Promises(
-    commits="5 (enqueue, lease, start, commit, finish)",
+    commits="3 (enqueue; commit; finish, with the next lease and start)",
     acknowledged="after",
     redelivered="yes, by itself, when the lease runs out",
     effect="in the database, in the transaction that commits the job",
@@ -38,8 +38,7 @@ def _work(queue: Queue, name: str, begin: Begin, *, drain: bool) -> None:
     worker = Worker(queue, handler, name=name, clock=SystemClock())
     begin()
     if drain:
-        while worker.run_once():
-            pass
+        worker.drain()
     else:
         worker.run()
 

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 from attrs import evolve
 
-from system.audit import Operation
+from system.audit import EventKind, Operation
 from system.clock import ManualClock
 from system.policies import CircuitBreaker, Lease, LeasePolicies, Leasing, Policies, Retry
 from system.queue import Queue
@@ -98,6 +98,31 @@ def test_it_says_what_three_operations_say(queue: Queue) -> None:
     assert queue.start(third.execution)
     apart = [told(row)[:-2] for row in queue.store.audit(after=before)]
     assert apart == [row[:-2] for row in fused]
+
+
+def test_an_execution_that_was_added_is_read_as_it_is(store: Store) -> None:
+    """Within its transaction an execution is found as it was added, and then as it was changed."""
+    with store.transaction() as tx:
+        job = tx.add_job(key=None, payload_json="1", attempts_max=3)
+        added = tx.add_execution(
+            job_id=job.id, attempt=1, worker="A", lease_expires_at=tx.now + 1, operation=Operation.LEASE
+        )
+        assert [tx.find_execution(added.id) for _ in range(2)] == [added, added]
+        tx.move(
+            added,
+            to=Status.IN_PROGRESS,
+            event=EventKind.STARTED,
+            operation=Operation.START,
+            actor="A",
+        )
+        assert tx.find_execution(added.id) == evolve(added, status=Status.IN_PROGRESS)
+        second = tx.add_job(key=None, payload_json="1", attempts_max=3)
+        other = tx.add_execution(
+            job_id=second.id, attempt=1, worker="A", lease_expires_at=tx.now + 1, operation=Operation.LEASE
+        )
+        tx.move(other, to=Status.ABORTED, event=EventKind.FAILED, operation=Operation.FAIL, actor="A")
+        assert tx.find_execution(other.id) == evolve(other, status=Status.ABORTED)
+    assert store.executions()[0].status is Status.IN_PROGRESS
 
 
 def test_without_a_next_job_it_finishes(queue: Queue) -> None:

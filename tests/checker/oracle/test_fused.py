@@ -140,7 +140,7 @@ def test_a_breakage_of_the_fused_operation_is_found(breakage: type[Queue]) -> No
         (TRANSACTION, Bounds(jobs=2), (25, 55)),
         (TRANSACTION, Bounds(jobs=1, ticks=1, crashes=1, lost_replies=1), (163, 531)),
         (TRANSACTION, Bounds(jobs=2, ticks=1, crashes=1), (945, 2_325)),
-        (STATEMENT, Bounds(jobs=1, crashes=1), (858, 2_180)),
+        (STATEMENT, Bounds(jobs=1, crashes=1), (842, 2_139)),
     ],
 )
 def test_every_state_of_a_fused_scope_holds(
