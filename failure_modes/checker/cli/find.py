@@ -99,6 +99,8 @@ def find(
         raise click.UsageError("--diverges needs a driver that draws: the explorer compares no counts")
     modes = (mode,) if diverges else modes_to_try(mode, breaks)
     searched = find_each(modes, {**options, "diverges": diverges, "form": form}, keep_as, why, file)
+    if form is not None:
+        print_code(form, [(replay(one.trace), one.saved) for one in searched if one.trace is not None])
     code = code_of_all(searched)
     if searched[-1].interrupted and output().stage is None:  # `run` says in its own last line how it ended
         output().end(interrupts.exit_code())
@@ -171,7 +173,8 @@ def _find_one(
     add_search(
         result, scope, trace, code, failure_mode=mode.id, target=target.invariant or "divergence", saved=at
     )
-    return SearchOutcome(result=result, code=code)
+    kept_at = path_of(mode, keep_as) if trace is not None and keep_as else at
+    return SearchOutcome(result=result, code=code, trace=trace, saved=kept_at)
 
 
 def _show(
@@ -186,10 +189,7 @@ def _show(
     if trace is not None:
         kept_at = shown_path(path_of(mode, keep_as)) if keep_as else None
         again = command_line("replay", kept_at) if kept_at else _again(mode, options)
-        replayed = replay(trace)
-        if print_code(options["form"], replayed):
-            return
-        show(rendered(replayed, command=again, look=output().look))
+        show(rendered(replay(trace), command=again, look=output().look))
         say_saved(at)
         show(_found_line(result))
         return

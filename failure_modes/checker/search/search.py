@@ -165,9 +165,7 @@ def run(
     )
 
 
-def _agreed(
-    found: Found, search: "Search", searches: int, examples: Examples, driver: str | None
-) -> Found:
+def _agreed(found: Found, search: "Search", searches: int, examples: Examples, driver: str | None) -> Found:
     """The shortest trace of several searches: they end when two end at the same shortest length."""
     for number in range(1, searches):
         another = evolve(search, seed=search.seed + 1_000 * number)

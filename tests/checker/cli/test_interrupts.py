@@ -56,7 +56,7 @@ COMMANDS = {
     "find that shrinks": Command(
         ("find", "FM_001", "--granularity", "statement", "--driver", "walk"),
         "interrupted",
-        output=r"(?s)FM_001 .* breaks INV_001.*\n saved: \S+\n found in .*, interrupted, perhaps not shortest;? .*\n",
+        output=r"(?s)FM_001 .* breaks INV_001.*\n saved: .*, interrupted, perhaps not shortest;? .*\n",
         works="shrinking: ",
     ),
     "prevent": Command(

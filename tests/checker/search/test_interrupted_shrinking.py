@@ -1,4 +1,4 @@
-"""A search that is stopped while it shortens a finding gives the shortest trace so far, and says how far it is."""
+"""A search says how far it has shortened a finding. If it is stopped, it gives the shortest trace so far."""
 
 import pytest
 from attrs import evolve
