@@ -23,11 +23,13 @@ from model.actions import (
     PowerLoss,
     Reconcile,
     Step,
+    ThreadHeartbeat,
     Tick,
+    thread_of,
 )
 from model.draft import SERIAL, Draft, Visibility
 from model.events import Environment, EventKind, Operation, Outcome
-from model.operations import by_holder, enqueue, lease, reconcile
+from model.operations import by_holder, enqueue, lease_fused, reconcile
 from model.state import Phase, State, Worker
 from model.transitions import ProgramStep, next_in_program
 
@@ -44,7 +46,8 @@ def step(
     """
     at = state.now if at is None else at
     since = state.changed_at if visibility.since is None else visibility.since
-    if not since <= at <= state.now:
+    finished_at = at if visibility.finished_at is None else visibility.finished_at
+    if not since <= at <= state.now or finished_at > at:
         return _rejected(state, "the operation read a time before the last change")
     match action:
         case Tick():
@@ -61,6 +64,8 @@ def step(
             return evolve(state, workers=fresh), Outcome(operation=Environment.POWER_LOSS)
         case Crash():
             return _crash(state, action.worker)
+        case ThreadHeartbeat():
+            return _begin_heartbeat(state, action.worker)
         case Step() | Fail() | Heartbeat() | LostReply():
             return _move(state, at, visibility, action)
 
@@ -99,19 +104,25 @@ def _crash(state: State, name: str) -> tuple[State, Outcome]:
 def _move(
     state: State, at: int, visibility: Visibility, action: Step | Fail | Heartbeat | LostReply
 ) -> tuple[State, Outcome]:
-    """The worker takes the next line of its program."""
+    """The worker takes the next line of its program; or its second thread takes its only one."""
     worker = state.worker(action.worker)
+    if worker is None and isinstance(action, Step):
+        owner = next((one for one in state.workers if thread_of(one.name) == action.worker), None)
+        if owner is not None:
+            return _send_heartbeat(state, at, visibility, owner)
     if worker is None:
         return _rejected(state, f"there is no worker {action.worker}")
     lost = isinstance(action, LostReply)
     if state.settings.external and worker.phase is Phase.RUNNING and isinstance(action, Step | LostReply):
         return _rejected(state, "a call of the gateway has no commit") if lost else _call(state, worker)
-    line = next_in_program(worker.phase, Step(worker=worker.name) if lost else action)
+    step_taken = Step(worker=worker.name) if lost else action
+    line = next_in_program(worker.phase, step_taken, fused=state.settings.fused)
     if line is None or (worker.ambiguous and isinstance(action, Fail | Heartbeat)):
         return _rejected(state, f"worker {worker.name} is not running a handler")
     draft = Draft(state.durable, at, state.settings, line.operation, worker.name, visibility, line.failure)
     if line.operation is Operation.LEASE:
-        draft = lease(draft)
+        finished = state.durable.execution(_current(worker)) if line.finishes else None
+        draft = lease_fused(draft, finished, starts=line.starts)
     else:
         draft = by_holder(draft, state.durable.execution(_current(worker)))
     state, outcome = _committed(state, draft)
@@ -121,13 +132,35 @@ def _move(
     return _remember(state, _after(worker, line, outcome)), outcome
 
 
+def _begin_heartbeat(state: State, name: str) -> tuple[State, Outcome]:
+    """The second thread begins a heartbeat for the execution whose handler runs now."""
+    worker = state.worker(name)
+    if worker is None:
+        return _rejected(state, f"there is no worker {name}")
+    if worker.phase not in (Phase.RUNNING, Phase.CALLED) or worker.ambiguous:
+        return _rejected(state, f"worker {name} is not running a handler")
+    if worker.heartbeat is not None:
+        return _rejected(state, f"the second thread of worker {name} sends a heartbeat already")
+    return _remember(state, evolve(worker, heartbeat=worker.execution)), Outcome(operation=Environment.THREAD)
+
+
+def _send_heartbeat(state: State, at: int, visibility: Visibility, worker: Worker) -> tuple[State, Outcome]:
+    """The second thread's transaction. Meanwhile the first thread may have done anything."""
+    if worker.heartbeat is None:
+        return _rejected(state, f"the second thread of worker {worker.name} sends no heartbeat")
+    draft = Draft(state.durable, at, state.settings, Operation.HEARTBEAT, worker.name, visibility)
+    state, outcome = _committed(state, by_holder(draft, state.durable.execution(worker.heartbeat)))
+    return _remember(state, evolve(worker, heartbeat=None)), outcome
+
+
 def _after(worker: Worker, line: ProgramStep, outcome: Outcome) -> Worker:
     """The worker's memory after its operation."""
     execution = worker.execution
     done = worker.ambiguous or all(event.event != EventKind.REFUSED for event in outcome.events)
     if line.operation is Operation.LEASE:
         leased = [event.execution for event in outcome.events if event.event == EventKind.LEASED]
-        done, execution = bool(leased), leased[0] if leased else None
+        started = not line.starts or any(event.event == EventKind.STARTED for event in outcome.events)
+        done, execution = bool(leased) and started, leased[0] if leased else None
     phase = line.after if done else line.refused
     return evolve(worker, phase=phase, execution=None if phase is Phase.IDLE else execution, ambiguous=False)
 

@@ -12,7 +12,6 @@ from failure_modes.checker.cli.options import (
     BREAKS,
     GRANULARITY,
     KEEP,
-    PROCESSES,
     SECONDS,
     STORE,
     WHY,
@@ -20,7 +19,6 @@ from failure_modes.checker.cli.options import (
     Mode,
     check_store,
     modes_to_try,
-    processes_for,
     scoped,
 )
 from failure_modes.checker.cli.output import warn
@@ -33,9 +31,11 @@ from failure_modes.checker.cli.proof_options import (
     reductions_of,
     switches,
     tick_seconds,
+    with_ticks,
 )
 from failure_modes.checker.cli.proof_output import ProofPair, show_proof
 from failure_modes.checker.cli.settings_options import settings, with_settings
+from failure_modes.checker.cli.sharing import PROCESSES, cluster_of, processes_for
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.scope import Scope, guarded
@@ -105,14 +105,14 @@ def prove_each(mode: FailureMode | None, breaks: str | None, options: dict[str, 
 def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> ProofPair:
     """Prove one break, and show the result. If `held` is true, prove its control, too."""
     usual = Scope() if mode is None else mode.scope
-    scope = with_settings(scoped(usual, options), options)
+    scope = with_ticks(with_settings(scoped(usual, options), options, ticks=waits_of), options)
     if mode is not None:
         check_store(mode, scope)
     bounds = bounds_of(mode, options)
-    if scope.settings != usual.settings and not options["tick_seconds"]:
-        bounds = evolve(bounds, tick_seconds=waits_of(scope.settings))
     if bounds.power_losses:
         scope = evolve(scope, power_loss=True)
+    if bounds.thread_heartbeats:
+        scope = evolve(scope, threads=True)
     if scope.power_loss:
         from failure_modes.checker.simulation.disk.vfs import require
 
@@ -169,8 +169,9 @@ def _guarded(mode: FailureMode | None, scope: Scope, bounds: Bounds, options: di
 
 def _explored(label: str, proof: Proof, options: dict[str, Any]) -> ProofResult:
     processes, limits = processes_for(proof.scope, options), limits_of(options)
+    cluster = cluster_of(proof.scope, options)
     with proof_shown(label) as report:
-        return explore_all(proof, processes=processes, limits=limits, report=report)
+        return explore_all(proof, processes=processes, cluster=cluster, limits=limits, report=report)
 
 
 def _code(proved: ProofPair) -> EXIT:

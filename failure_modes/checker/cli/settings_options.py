@@ -1,5 +1,6 @@
 """The options for the settings of a scope, and what they make of it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -7,10 +8,13 @@ from attrs import evolve
 
 from failure_modes.checker.cli.options import Command, Seconds
 from failure_modes.checker.experiment.scope import Scope
-from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.ticks import ticks_of
 from model.actions import RECONCILERS
+from model.state import Settings
 from system.settings import WHOLE_LEAST, WHOLE_MAX
+
+Ticks = Callable[[Settings], tuple[float, ...]]
+"""A function that gives the lengths of a tick, in seconds, for settings."""
 
 _MILLISECOND = 0.001
 _SECONDS_MAX = 1e9
@@ -44,7 +48,13 @@ SETTINGS: dict[str, tuple[click.ParamType[Any], str]] = {
     "open_seconds": (_SECONDS, "How long the circuit breaker of --failures-max stays open."),
     "reconcile_batch": (_NUMBER, "Executions that one run of the reconciliation ends, at most."),
 }
-"""By option: its type, and its help. `external` is a flag, and not here."""
+"""By option: its type, and its help. `FLAGS` are not here."""
+
+FLAGS: dict[str, str] = {
+    "fused": "A worker finishes a job, and leases and starts the next, in one transaction.",
+    "external": "The handlers call a payment gateway.",
+}
+"""The settings that are flags, and their help."""
 
 PROCESSES: dict[str, tuple[click.ParamType[Any], str]] = {
     "reconcilers": (click.IntRange(1, len(RECONCILERS)), "How many reconcilers."),
@@ -54,19 +64,25 @@ PROCESSES: dict[str, tuple[click.ParamType[Any], str]] = {
 
 def settings(command: Command) -> Command:
     """The options that say what the settings are."""
-    external = "The handlers call a payment gateway."
-    command = click.option("--external", is_flag=True, default=None, help=external)(command)
+    for name, help_ in reversed(FLAGS.items()):
+        command = click.option(f"--{name}", is_flag=True, default=None, help=help_)(command)
     for name, (kind, help_) in reversed((SETTINGS | PROCESSES).items()):
         command = click.option(f"--{name.replace('_', '-')}", type=kind, help=help_)(command)
     return command
 
 
-def with_settings(scope: Scope, options: dict[str, Any]) -> Scope:
-    """The scope with the settings that were given; the others are as they were."""
-    given = {name: options[name] for name in (*SETTINGS, "external") if options.get(name) is not None}
+def with_settings(scope: Scope, options: dict[str, Any], *, ticks: Ticks = ticks_of) -> Scope:
+    """The scope with the settings that were given; the others are as they were.
+
+    If that changes the settings, the lengths of a tick follow from them.
+    """
+    given = {name: options[name] for name in (*SETTINGS, *FLAGS) if options.get(name) is not None}
     changes = dict([_setting(name, value) for name, value in given.items()])
     processes = {name: options[name] for name in PROCESSES if options.get(name) is not None}
-    return evolve(scope, settings=evolve(scope.settings, **changes), **processes)
+    settings = evolve(scope.settings, **changes)
+    if settings != scope.settings:
+        processes["tick_seconds"] = ticks(settings)
+    return evolve(scope, settings=settings, **processes)
 
 
 def _setting(name: str, value: Any) -> tuple[str, Any]:
@@ -74,12 +90,6 @@ def _setting(name: str, value: Any) -> tuple[str, Any]:
     if name.endswith("_seconds"):
         return f"{name.removesuffix('_seconds')}_ms", round(value * 1000)
     return name, value
-
-
-def ticking(strategy: Strategy, usual: Scope, scope: Scope) -> Strategy:
-    """The strategy with ticks that follow from the settings, unless they are the usual ones."""
-    same = scope.settings == usual.settings
-    return strategy if same else evolve(strategy, tick_seconds=ticks_of(scope.settings))
 
 
 def as_given(options: dict[str, Any]) -> list[str]:
@@ -92,4 +102,4 @@ def as_given(options: dict[str, Any]) -> list[str]:
                 f"--{name.replace('_', '-')}",
                 f"{value:.12g}" if isinstance(value, float) else str(value),
             ]
-    return [*typed, "--external"] if options.get("external") else typed
+    return [*typed, *[f"--{name}" for name in FLAGS if options.get(name)]]

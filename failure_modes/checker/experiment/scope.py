@@ -6,13 +6,16 @@ from enum import StrEnum
 from attrs import evolve, field, frozen, validators
 
 from failure_modes.checker.experiment.granularity import Granularity as Granularity
-from model.actions import PRODUCER, RECONCILERS
+from failure_modes.checker.experiment.ticks import ticks_of
+from model.actions import PRODUCER, RECONCILERS, thread_of
 from model.state import Settings
 from system.policies import CircuitBreaker, Policies, Reconciliation, Retry, RetryBudget
 from system.queue import Queue
 from system.store import Store
 
 WORKER_NAMES = "ABCDEFGH"
+PROCESS_OF = {thread_of(worker): worker for worker in WORKER_NAMES}
+"""The process of each second thread that there may be."""
 
 
 class StoreKind(StrEnum):
@@ -32,6 +35,8 @@ class Scope:
     store: StoreKind = StoreKind.SQLITE
     power_loss: bool = False
     """True if writes and syncs are recorded, so that power may fail."""
+    threads: bool = False
+    """True if each worker has a second thread, which sends heartbeats. On SQLite."""
     constraints: bool = True
     """True if the schema has its unique indexes. They make the effects of some faults impossible."""
     reconcilers: int = field(default=1, validator=[validators.ge(1), validators.le(len(RECONCILERS))])
@@ -41,10 +46,30 @@ class Scope:
     A job has the number that its producer gave it, so this number must change nothing.
     """
 
+    tick_seconds: tuple[float, ...] = (30,)
+    """The lengths that a tick of the clock may have, in a search and in a proof: by default, a lease.
+
+    A trace does not need them: each of its ticks has its length.
+    """
+
+    def with_each_tick(self) -> "Scope":
+        """The scope with the ticks of `ticks_of`: each wait that its settings make can run out."""
+        return evolve(self, tick_seconds=ticks_of(self.settings))
+
     @property
     def names(self) -> tuple[str, ...]:
         """The workers' names."""
         return tuple(WORKER_NAMES[: self.workers])
+
+    @property
+    def thread_names(self) -> tuple[str, ...]:
+        """The names of the second threads, in the order of the workers."""
+        return tuple([thread_of(worker) for worker in self.names]) if self.threads else ()
+
+    @property
+    def process_names(self) -> tuple[str, ...]:
+        """The names of all processes and threads, in the order of a world."""
+        return (*self.names, PRODUCER, *self.reconciler_names, *self.thread_names)
 
     @property
     def reconciler_names(self) -> tuple[str, ...]:
@@ -62,6 +87,8 @@ class Scope:
         """The workers, and the settings that differ from the defaults: `2 workers, 1 retry in 60 s`."""
         settings, usual = self.settings, Settings()
         words = [_counted(self.workers, "worker", "workers")]
+        if self.threads:
+            words.append("a second thread in each")
         if self.reconcilers > 1:
             words.append(f"{self.reconcilers} reconcilers")
         if settings.lease_ms != usual.lease_ms:
@@ -85,6 +112,8 @@ class Scope:
         if settings.reconcile_batch != usual.reconcile_batch:
             batch = _counted(settings.reconcile_batch, "execution", "executions")
             words.append(f"{batch} in a run of the reconciliation")
+        if settings.fused:
+            words.append("fused workers")
         if settings.external:
             words.append("handlers that call a gateway")
         if not self.constraints:

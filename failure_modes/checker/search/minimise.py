@@ -24,7 +24,18 @@ from failure_modes.checker.search.runs import Runs
 from failure_modes.checker.simulation.content import Unexplorable
 from failure_modes.checker.simulation.stepping import NotDeterministic
 from failure_modes.checker.support import interrupts
-from model.actions import Action, Crash, Enqueue, Fail, Heartbeat, LostReply, PowerLoss, Reconcile, Tick
+from model.actions import (
+    Action,
+    Crash,
+    Enqueue,
+    Fail,
+    Heartbeat,
+    LostReply,
+    PowerLoss,
+    Reconcile,
+    ThreadHeartbeat,
+    Tick,
+)
 
 STATES_MAX = 10_000
 """The number of states in which the explorer looks for a shorter trace: some seconds."""
@@ -122,7 +133,8 @@ def _shortest(
 
     Also returns whether it is known that no such trace is shorter.
     """
-    proof = evolve(proof, bounds=bounds_of(actions), depth_max=max(len(actions) - 1, 1))
+    scope = evolve(proof.scope, tick_seconds=_ticks_of(actions))
+    proof = evolve(proof, scope=scope, bounds=bounds_of(actions), depth_max=max(len(actions) - 1, 1))
     try:
         answer = prove(proof, limits=Limits(states_max=max(states_max, 1)), report=lambda *_: check())
     except NOT_EXPLORABLE:
@@ -136,23 +148,27 @@ def _shortest(
     return answer.actions, True
 
 
+def _ticks_of(actions: tuple[Action, ...]) -> tuple[float, ...]:
+    """The lengths of the ticks of these actions, each once."""
+    return tuple(dict.fromkeys([action.seconds for action in actions if isinstance(action, Tick)]))
+
+
 def bounds_of(actions: tuple[Action, ...]) -> Bounds:
     """The bounds that allow exactly the events of these actions, in any order."""
     kinds = Counter([type(action) for action in actions])
     enqueues = [action for action in actions if isinstance(action, Enqueue)]
     first = {enqueue.key: enqueue for enqueue in reversed(enqueues)}
-    seconds = tuple(dict.fromkeys([action.seconds for action in actions if isinstance(action, Tick)]))
     poisons = sum(enqueue.poison for enqueue in first.values())
     return Bounds(
         jobs=len(first) - poisons,
         poisons=poisons,
         retries=len(enqueues) - len(first),
         ticks=kinds[Tick],
-        tick_seconds=seconds or (30,),
         crashes=kinds[Crash],
         failures=kinds[Fail],
         heartbeats=kinds[Heartbeat],
         reconciles=kinds[Reconcile],
         power_losses=kinds[PowerLoss],
         lost_replies=kinds[LostReply],
+        thread_heartbeats=kinds[ThreadHeartbeat],
     )
