@@ -26,13 +26,14 @@ def test_every_command_of_the_tour_works(tmp_path: Path) -> None:
     programs.mkdir()
     (programs / "python").symlink_to(sys.executable)
     before = _files(copy)
-    script = "\n".join(re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)).replace(
-        "/tmp/tour", str(tmp_path / "tour")
-    )
+    script = "\n".join(re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     environment = os.environ | {
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": os.pathsep.join([str(copy), *sys.path]),
         "PYTHONDONTWRITEBYTECODE": "1",
+        "TMPDIR": str(temporary),
     }
     done = subprocess.run(
         ["bash", "-e", "-c", script],
@@ -49,6 +50,7 @@ def test_every_command_of_the_tour_works(tmp_path: Path) -> None:
         assert [line for line in lines if said in line], said
     assert "kept: failure_modes/FM_005_lost_job/traces/my_first_trace.json" in done.stdout + done.stderr
     assert _files(copy) == before
+    assert list(temporary.iterdir()) == [], "the tour removes the folder that it made"
 
 
 def _files(folder: Path) -> list[Path]:

@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from failure_modes.checker.traces.trace import Breaks as Breaks
     from failure_modes.checker.traces.trace import Trace as Trace
     from failure_modes.checker.traces.trace_reader import load as load
+    from failure_modes.checker.traces.trace_text import trace_from_text as trace_from_text
     from failure_modes.checker.training.kata import Kata as Kata
     from model.state import Settings as Settings
     from system.clock import Clock as Clock
@@ -105,6 +106,7 @@ _HOME = {
     "failure_modes.checker.traces.replay": "replay",
     "failure_modes.checker.traces.trace": "Breaks Trace",
     "failure_modes.checker.traces.trace_reader": "load",
+    "failure_modes.checker.traces.trace_text": "trace_from_text",
     "failure_modes.checker.training.kata": "Kata",
     "model.state": "Settings",
     "system.clock": "Clock",

@@ -165,14 +165,18 @@ class TasksSearch:
         """The counts of the run."""
         return RunCounts(steps=len(run.actions), sometimes=run.sometimes)
 
-    def minimise(self, found: Found, check: Callable[[], None]) -> tuple[Found, bool]:
+    def minimise(
+        self, found: Found, check: Callable[[], None], shorter: Callable[[Found], None]
+    ) -> tuple[Found, bool]:
         """The trace without unneeded actions. Nothing proves that it is the shortest."""
 
         def fails_same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
             check()
             again = self.played(actions)
-            same_invariant = again is not None and again.finding.invariant == found.finding.invariant
-            return again.actions if again is not None and same_invariant else None
+            if again is None or again.finding.invariant != found.finding.invariant:
+                return None
+            shorter(again)
+            return again.actions
 
         few = minimise(found.actions, fails_same)
         return self.played(canonical(few)) or self.played(few) or found, False

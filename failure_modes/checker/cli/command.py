@@ -1,5 +1,6 @@
 """The group and its commands. Each has `--json`, is imported when it is used, and fails in one line."""
 
+import os
 from errno import EPIPE
 from functools import partial
 from importlib import import_module
@@ -11,6 +12,37 @@ from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.output import Output, fail, interrupted, output
 from failure_modes.checker.support import interrupts, temporary
 
+COLORS = {"auto": {}, "always": {"FORCE_COLOR": "1"}, "never": {"NO_COLOR": "1"}}
+"""What each choice of `--color` sets in the environment, where child processes see it, too."""
+
+
+def color_option() -> click.Option:
+    """The option `--color`, of the group and of each command. It is stronger than the environment."""
+    return click.Option(
+        ["--color"],
+        type=click.Choice(list(COLORS)),
+        expose_value=False,
+        callback=_set_color,
+        help="Colours: on a terminal unless NO_COLOR is set (auto), always, or never.",
+    )
+
+
+def _set_color(ctx: click.Context, option: click.Parameter, choice: str | None) -> None:
+    """Set the environment until the command line ends."""
+    del option
+    if choice in (None, "auto"):
+        return
+    before = {name: os.environ.pop(name, None) for name in ("FORCE_COLOR", "NO_COLOR")}
+    os.environ.update(COLORS[choice])
+    ctx.find_root().call_on_close(lambda: _restore(before))
+
+
+def _restore(before: dict[str, str | None]) -> None:
+    for name, value in before.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+
 
 class Command(click.Command):
     """A command. Its function returns the exit code."""
@@ -19,6 +51,7 @@ class Command(click.Command):
         super().__init__(*arguments, **options)
         help_ = "Print one JSON object instead of text."
         self.params.append(click.Option(["--json", "json_"], is_flag=True, help=help_))
+        self.params.append(color_option())
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and exit."""
@@ -36,9 +69,18 @@ command = partial(click.command, cls=Command)
 class Commands(click.Group):
     """The group of commands. An error that stops a command is reported in one line."""
 
-    def __init__(self, *arguments: Any, where: dict[str, str], short: dict[str, str], **options: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        where: dict[str, str],
+        short: dict[str, str],
+        examples: dict[str, str],
+        **options: Any,
+    ) -> None:
         """Make the group. `where` has the module and the name of each command, and `short` its short help."""
         super().__init__(*arguments, **options)
+        self._examples = examples
+        self.params.append(color_option())
         self._where = where
         self._short = short
 
@@ -57,7 +99,9 @@ class Commands(click.Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands. Only a command without a short help is imported for it."""
+        """Write the lists of examples and commands. Only a command without a short help is imported."""
+        with formatter.section("Examples, each after python -m failure_modes"):
+            formatter.write_dl(list(self._examples.items()))
         limit = formatter.width - 6 - max(len(name) for name in self._where)
         shown = []
         for name in self._where:

@@ -49,11 +49,15 @@ from failure_modes.checker.experiment.target import DIVERGENCE, Target
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.report.summary import trace_of
 from failure_modes.checker.search.search import Result
+from failure_modes.checker.support import interrupts
 from failure_modes.checker.traces.database import keep, path_of
 from failure_modes.checker.traces.replay import replay
 from failure_modes.checker.traces.trace import Breaks, Trace
 
 FIND_EXAMPLES = 5_000
+
+INTERRUPTED = "interrupted, perhaps not shortest"
+"""Marks the shortest trace of a search that was interrupted while it shortened what it had found."""
 
 
 @command()
@@ -94,7 +98,13 @@ def find(
     if diverges and options["driver"] == "explore":
         raise click.UsageError("--diverges needs a driver that draws: the explorer compares no counts")
     modes = (mode,) if diverges else modes_to_try(mode, breaks)
-    return code_of_all(find_each(modes, {**options, "diverges": diverges, "form": form}, keep_as, why, file))
+    searched = find_each(modes, {**options, "diverges": diverges, "form": form}, keep_as, why, file)
+    if form is not None:
+        print_code(form, [(replay(one.trace), one.saved) for one in searched if one.trace is not None])
+    code = code_of_all(searched)
+    if searched[-1].interrupted and output().stage is None:  # `run` says in its own last line how it ended
+        output().end(interrupts.exit_code())
+    return code
 
 
 def find_each(
@@ -139,6 +149,8 @@ def _find_one(
     )
     result = run_search(label, search, options["driver"], first)
     trace = trace_of(mode, scope, result, why)
+    if trace is not None and result.statistics.interrupted:
+        trace = evolve(trace, why=f"{INTERRUPTED}: {trace.why}")
     at = None
     if trace is not None and (file or not keep_as):
         at = saved(trace, file)
@@ -161,7 +173,8 @@ def _find_one(
     add_search(
         result, scope, trace, code, failure_mode=mode.id, target=target.invariant or "divergence", saved=at
     )
-    return SearchOutcome(result=result, code=code)
+    kept_at = path_of(mode, keep_as) if trace is not None and keep_as else at
+    return SearchOutcome(result=result, code=code, trace=trace, saved=kept_at)
 
 
 def _show(
@@ -176,10 +189,7 @@ def _show(
     if trace is not None:
         kept_at = shown_path(path_of(mode, keep_as)) if keep_as else None
         again = command_line("replay", kept_at) if kept_at else _again(mode, options)
-        replayed = replay(trace)
-        if print_code(options["form"], replayed):
-            return
-        show(rendered(replayed, command=again, look=output().look))
+        show(rendered(replay(trace), command=again, look=output().look))
         say_saved(at)
         show(_found_line(result))
         return
@@ -199,12 +209,12 @@ def _found_line(result: Result) -> str:
     if statistics.is_minimal:
         return f" found in {_tried(result)} after {seconds:.1f} s; no shorter trace exists in them"
     lines = [f" found in example {statistics.examples_to_first} after {seconds:.1f} s"]
-    lines.append(f"shrunk after {statistics.stopwatch.seconds:.1f} s")
-    if result.stopped_early:
-        ended = (
-            "the search was interrupted" if result.statistics.interrupted else "--seconds ended the search"
-        )
-        lines.append(f"but a shorter trace may exist, because {ended}")
+    if not statistics.interrupted:
+        lines.append(f"shrunk after {statistics.stopwatch.seconds:.1f} s")
+    if result.statistics.interrupted:
+        lines.append(INTERRUPTED)
+    elif result.stopped_early:
+        lines.append("but a shorter trace may exist, because --seconds ended the search")
     elif not result.is_minimal:
         lines.append("but a shorter trace may exist: there are too many traces to try all of them")
     return ", ".join(lines) + skipped_described(result, "; ")

@@ -67,29 +67,32 @@ HELP = {
 """The first line of the help of each command: the list of commands shows them and imports no command."""
 
 
+EXAMPLES = {
+    "run FM_001": "all of the next four, for one failure mode",
+    "find FM_001": "search for the break, and minimise its trace",
+    "prevent FM_001": "the same search without the fault",
+    "prove FM_001": "every reachable state: the shortest break, and the fix",
+    "replay TRACE": "run a kept trace again",
+    "page --all": "every kept trace as a page, and an index",
+    "explore --examples 5000": "search the guarded system with every action",
+    "matrix": "switch off each policy, and show what breaks",
+    "judge ADAPTER": "judge a queue that somebody else wrote",
+    "train": "mend broken policies, and have them judged",
+    "new FM_099 name": "make the folder of a new failure mode",
+}
+"""What a user may type, and what comes of it."""
+
+
 @click.group(
     cls=Commands,
     where=COMMANDS,
     short=HELP,
+    examples=EXAMPLES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 def main() -> None:
     """Find, prevent, prove and replay the ways in which a job queue fails.
 
-    \b
-    python -m failure_modes run FM_001                  all of the next four, for one failure mode
-    python -m failure_modes find FM_001                 search for the break, and minimise its trace
-    python -m failure_modes prevent FM_001              the same search without the fault
-    python -m failure_modes prove FM_001                every reachable state: the shortest break, and the fix
-    python -m failure_modes replay TRACE                run a kept trace again
-    python -m failure_modes page --all                  every kept trace as a page, and an index
-    python -m failure_modes explore --examples 5000     search the guarded system with every action
-    python -m failure_modes matrix                      switch off each policy, and show what breaks
-    python -m failure_modes judge ADAPTER               judge a queue that somebody else wrote
-    python -m failure_modes train                       mend broken policies, and have them judged
-    python -m failure_modes new FM_099 name             make the folder of a new failure mode
-
-    \b
     Exit codes: 0 as expected; 1 not as expected: an unexpected violation, or no violation although one was
     expected; 2 refused: bad usage, or a file that cannot be used; 3 inconclusive: no result, or not the
     complete result; 4 diverged: an unexpected divergence, and no violation; 130 interrupted by SIGINT, 143 by

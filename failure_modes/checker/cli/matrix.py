@@ -13,6 +13,7 @@ from failure_modes.checker.cli.sharing import PROCESSES, pool_of
 from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.report.pages.matrix import MatrixGroup, MatrixRow, write_matrix
 from failure_modes.checker.report.progress import ProgressLines
+from failure_modes.checker.report.table import Line, tables_text
 from model.invariants import INVARIANTS
 
 
@@ -65,12 +66,9 @@ def _group(part: PolicyGroup, rows: list[Row]) -> MatrixGroup:
 
 def _show(part: PolicyGroup, rows: list[Row]) -> None:
     show(f"{part.description}\n")
-    cells = [["switched off", *[invariant.id for invariant in INVARIANTS]]]
-    cells += [_cells(row, rows) for row in rows]
-    width = 2 + max([len(line[0]) for line in cells])
-    for line in cells:
-        show("".join([cell.ljust(width if at == 0 else 9) for at, cell in enumerate(line)]).rstrip())
-    show("")
+    head = ("switched off", *[invariant.id for invariant in INVARIANTS])
+    lines = [Line(cells=head, style="head"), *[Line(cells=tuple(_cells(row, rows))) for row in rows]]
+    show(f"{tables_text(lines, output().look)}\n")
 
 
 def _cells(row: Row, rows: list[Row]) -> list[str]:

@@ -5,8 +5,6 @@ are on standard error in both forms, and in the object.
 """
 
 import json
-import os
-import shutil
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -15,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from failure_modes.checker.cli.exits import EXIT
-from failure_modes.checker.report.table import Look
+from failure_modes.checker.report.table import Look, fitted, look_of
 from failure_modes.checker.support import interrupts
 
 FORMAT = 2
@@ -47,18 +45,13 @@ class Output:
     def show(self, text: str) -> None:
         """Print a line or more for people."""
         if not self.json and not self.quiet:
-            click.echo(text, color=self.look.color or None)
+            look = self.look
+            click.echo(fitted(text, look), color=look.color or None)
 
     @property
     def look(self) -> Look:
-        """How text is printed: on a terminal in colours, and as wide as the terminal.
-
-        NO_COLOR takes the colours away, and FORCE_COLOR gives them to a file, too.
-        """
-        terminal = sys.stdout.isatty()
-        color = bool(os.environ.get("FORCE_COLOR")) or (terminal and os.environ.get("TERM") != "dumb")
-        width = shutil.get_terminal_size().columns if terminal else None
-        return Look(width=width, color=color and not os.environ.get("NO_COLOR"))
+        """How text is printed on standard output."""
+        return look_of(sys.stdout)
 
     def warn(self, message: str) -> None:
         """Print a message on standard error, in one line."""

@@ -13,6 +13,7 @@ from failure_modes.checker.cli.output import Verdict, interrupted, output, show,
 from failure_modes.checker.cli.sharing import PROCESSES, pool_of
 from failure_modes.checker.real.power import SETTINGS, STEPS, STORE, PowerReport, Setting, check_images
 from failure_modes.checker.report.progress import ProgressLines
+from failure_modes.checker.report.table import Line, tables_text
 from failure_modes.checker.simulation.disk.vfs import require
 from failure_modes.checker.support.process_pool import WorkPool
 
@@ -92,14 +93,12 @@ _COLUMNS = ("journal", "synchronous", "images", "distinct", "lost", "corrupt")
 
 
 def _show(looked: dict[Setting, PowerReport]) -> None:
-    rows = [_COLUMNS]
+    lines = [Line(cells=_COLUMNS, style="head")]
     for setting in SETTINGS:
         one = looked[setting]
         numbers = [f"{number:,}" for number in (one.images, one.distinct, one.lost, one.corrupt)]
-        rows.append((setting.journal, setting.synchronous, *numbers))  # type: ignore[arg-type]
-    for row in rows:
-        cells = [cell.ljust(13) if at < 2 else cell.rjust(10) for at, cell in enumerate(row)]
-        show("".join(cells))
+        lines.append(Line(cells=(setting.journal, setting.synchronous, *numbers)))
+    show(tables_text(lines, output().look, right=frozenset(range(2, len(_COLUMNS)))))
     runs, commits = sum(one.runs for one in looked.values()), sum(one.commits for one in looked.values())
     store = looked[STORE]
     recovered = sum(one.recovered for one in looked.values())

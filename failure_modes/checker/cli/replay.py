@@ -79,7 +79,8 @@ def replay(
     """Run kept traces again: each must break the same invariant, or diverge, at the same step.
 
     Without TRACE: every kept trace of every failure mode. Of several traces each has a line; those that
-    are not as expected are shown whole, too.
+    are not as expected are shown whole, too. With --until a run is cut: that is no verdict on the trace, and
+    as expected (exit code 0) if nothing broke before the cut.
     """
     if form is not None and not paths:
         raise click.UsageError(f"--{form} is for one TRACE or more")
@@ -104,7 +105,10 @@ def replay(
     traces = [(path, _loaded(path, how)) for path in paths]
     if len(traces) > 1 and form is None:
         return _replay_each(traces, how, "trace")
-    return worst([_replay_one(path, trace, how) for path, trace in traces])
+    printed: list[tuple[Replayed, Path | None]] = []
+    code = worst([_replay_one(path, trace, how, printed) for path, trace in traces])
+    print_code(form, printed)
+    return code
 
 
 def _loaded(path: Path, how: How) -> Trace:
@@ -119,8 +123,8 @@ def _loaded(path: Path, how: How) -> Trace:
     return trace
 
 
-def _replay_one(path: Path, trace: Trace, how: How) -> EXIT:
-    """Replay one trace, and show it. Raises KeyboardInterrupt."""
+def _replay_one(path: Path, trace: Trace, how: How, printed: list[tuple[Replayed, Path | None]]) -> EXIT:
+    """Replay one trace, show it, and add it to what may be printed as code. Raises KeyboardInterrupt."""
     interrupts.check()
     if how.until is not None and how.until > len(trace.actions):
         raise click.UsageError(f"--until {how.until}: the trace has {steps_described(len(trace.actions))}")
@@ -136,7 +140,7 @@ def _replay_one(path: Path, trace: Trace, how: How) -> EXIT:
     except LeftRun:
         show(f"left before the end of step {how.until}")
         return EXIT.AS_EXPECTED
-    print_code(how.form, replayed)
+    printed.append((replayed, path))
     show(_text(path, replayed, how))
     if not replayed.as_expected:
         show(f" not as expected: {wanted(trace, replayed)}")
@@ -226,7 +230,7 @@ def replay_and_add(
         replayed = run_again(trace, guarded=on_guarded, world=world_of, until=until, debugger=debugger)
     finding = replayed.finding
     output().add(
-        _verdict(replayed),
+        None if _is_open(replayed) else _verdict(replayed),
         trace=shown_path(path),
         failure_mode=trace.failure_mode,
         system="guarded" if on_guarded else "broken",
@@ -234,10 +238,16 @@ def replay_and_add(
         breaks=replayed.breaks,
         diverges=replayed.diverges,
         step=None if finding is None else finding.step,
+        cut_before=replayed.cut_before,
         skipped=len(replayed.skipped),
         as_expected=replayed.as_expected,
     )
     return replayed
+
+
+def _is_open(replayed: Replayed) -> bool:
+    """True if the run was cut, and nothing was found until then: that is no verdict on the trace."""
+    return replayed.cut_before is not None and _verdict(replayed) is Verdict.HELD
 
 
 def _verdict(replayed: Replayed) -> Verdict:
@@ -269,6 +279,8 @@ def wanted(trace: Trace, replayed: Replayed) -> str:
     verb = f"break {trace.breaks.invariant}" if trace.breaks.invariant else "diverge from the model"
     where = f"step {trace.breaks.step}" if trace.breaks.step else "the end"
     expected = "hold" if replayed.guarded else f"{verb} at {where}"
+    if replayed.cut_before is not None:
+        expected = f"break nothing before step {replayed.cut_before}"
     skipped = f"; {len(replayed.skipped)} actions were impossible" if replayed.skipped else ""
     alone = "; it only diverges from the model"
     return f"the trace should {expected}{alone * (_verdict(replayed) is Verdict.DIVERGED)}{skipped}"

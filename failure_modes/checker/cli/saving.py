@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import wraps
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -66,22 +67,28 @@ def say_saved(path: Path | None) -> None:
         show(f" saved: {shown_path(path)}")
 
 
-FORMS: dict[str, Callable[[Replayed], str]] = {"pytest": pytest_of, "python": python_of}
-
-
 def as_code(command: Command) -> Command:
-    """The options that print a trace as Python."""
+    """The options that print a trace as Python; the command gets the one that was chosen as `form`."""
+
+    @wraps(command)
+    def with_form(*arguments: Any, as_pytest: bool, as_python: bool, **options: Any) -> Any:
+        if as_pytest and as_python:
+            raise click.UsageError("--pytest and --python: choose one")
+        form = "pytest" if as_pytest else "python" if as_python else None
+        return command(*arguments, form=form, **options)
+
     options = (
         click.option(
-            "--pytest", "form", flag_value="pytest", help="Print a test that replays it, and nothing else."
+            "--pytest", "as_pytest", is_flag=True, help="Print a test that replays it, and nothing else."
         ),
         click.option(
-            "--python", "form", flag_value="python", help="Print its actions as a program, and nothing else."
+            "--python", "as_python", is_flag=True, help="Print its actions as a program, and nothing else."
         ),
     )
+    found: Command = with_form
     for option in reversed(options):
-        command = option(command)
-    return command
+        found = option(found)
+    return found
 
 
 def only_code(form: str | None) -> None:
@@ -91,9 +98,12 @@ def only_code(form: str | None) -> None:
     output().quiet = form is not None or output().quiet
 
 
-def print_code(form: str | None, replayed: Replayed) -> bool:
-    """Print the code of a replay, if a form was asked for."""
-    if form is None:
-        return False
-    click.echo(FORMS[form](replayed))
-    return True
+def print_code(form: str | None, replays: list[tuple[Replayed, Path | None]]) -> None:
+    """Print the code of replays, if a form was asked for; each has the file of its trace, if there is one."""
+    if form is None or not replays:
+        return
+    if form == "pytest":
+        shown = [(replayed, None if path is None else shown_path(path)) for replayed, path in replays]
+        click.echo(pytest_of(*shown), nl=False)
+    else:
+        click.echo("\n".join([python_of(replayed) for replayed, _ in replays]), nl=False)

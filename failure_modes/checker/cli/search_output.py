@@ -28,6 +28,9 @@ class SearchOutcome:
 
     result: Result
     code: EXIT
+    trace: Trace | None = None
+    saved: Path | None = None
+    """The file of the trace."""
 
     @property
     def interrupted(self) -> bool:

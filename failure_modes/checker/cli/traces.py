@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from attrs import evolve
 
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
@@ -24,6 +25,8 @@ from model.invariants import INVARIANTS
 Entry = tuple[Path, Trace]
 _COLUMNS = ("failure mode", "trace", "breaks", "steps", "store", "pauses before each", "prevented by")
 _STEPS = 3
+_NARROW = 110
+"""A table that is narrower than this has the name of each trace on a line of its own."""
 
 
 @command("traces")
@@ -79,6 +82,7 @@ def _policy_of(trace: Trace) -> str:
 
 
 def _show(entries: list[Entry]) -> None:
+    look = output().look
     lines = [Line(cells=_COLUMNS, style="head")]
     for path, trace in entries:
         cells = (
@@ -91,8 +95,18 @@ def _show(entries: list[Entry]) -> None:
             _policy_of(trace),
         )
         lines.append(Line(cells=cells))
-    show(table_text(lines, output().look, right=frozenset([_STEPS]), joined=0))
+    right = frozenset([_STEPS])
+    if look.width is not None and look.width < _NARROW:
+        lines, right = [_narrow(line) for line in lines], frozenset([_STEPS - 1])
+    show(table_text(lines, look, right=right))
     show(f"{len(entries)} trace{'s' * (len(entries) != 1)}")
+
+
+def _narrow(line: Line) -> Line:
+    """The line of a narrow table: the name of the trace stands below the other values."""
+    mode, name, breaks, steps, store, pauses, policy = line.cells
+    below = () if line.style == "head" else (f"  {name}",)
+    return evolve(line, cells=(mode, breaks, steps, f"{store}, {pauses}", policy), below=below)
 
 
 def _check(wanted: list[Entry], everything: tuple[Entry, ...], *, prune: bool) -> EXIT:

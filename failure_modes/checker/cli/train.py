@@ -204,7 +204,7 @@ def _show(course: Course, exercise: Exercise, judgement: Judgement) -> None:
     if judgement.outcome is Outcome.UNUSABLE:
         warn(judgement.text)
         return
-    show(judgement.text)
+    show(judgement.shown or judgement.text)
     if judgement.page:
         show(f" the trace as a page: {shown_path(course.page_of(exercise))}")
     if judgement.outcome is Outcome.PROVED:

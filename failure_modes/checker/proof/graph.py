@@ -14,10 +14,11 @@ from failure_modes.checker.proof.alphabet import Alphabet
 from failure_modes.checker.proof.endings import Endings
 from failure_modes.checker.proof.nodes import Nodes
 from failure_modes.checker.proof.proof import Proof
-from failure_modes.checker.proof.state_change import DeadEnd
+from failure_modes.checker.proof.state_change import DeadEnd, StateChange
 from failure_modes.checker.proof.successors import Successors
+from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.support.errors import LimitReached
-from model.actions import Action
+from model.actions import Action, Crash, PowerLoss, actor_of
 from model.state import Durable
 
 STATES_MAX = 800
@@ -42,7 +43,12 @@ class GraphState:
     now: int
     durable: Durable
     paused: tuple[tuple[str, str], ...]
-    """Each process, and the boundary at which it is paused; `at rest` if it remembers nothing."""
+    """Each process, and the boundary at which it is paused; `at rest` if it remembers nothing.
+
+    If a process crashed on the way that `came_from` leads, and has not moved since, that is said instead.
+    """
+    crashed: frozenset[str] = frozenset()
+    """The processes that have not moved since they crashed, on that way."""
     finding: Finding | None = None
     off_target: str | None = None
     ends: bool = False
@@ -123,10 +129,22 @@ class _Exploration:
                 reached = self._end(before, number, change)
             else:
                 after = self._successors.after(before, action, change)
-                reached = self._reach(after, then_spent, number)
+                reached = self._reach(after, then_spent, number, self._crashed(number, action, change))
             self._transitions.append(Transition(before=number, after=reached, action=action))
 
-    def _reach(self, snapshot: Snapshot, spent: Spent, came_from: int | None) -> int:
+    def _crashed(self, number: int, action: Action, change: StateChange) -> frozenset[str]:
+        """The processes that have crashed and not moved since, after this action in that state."""
+        if isinstance(action, PowerLoss):
+            return frozenset(self._successors.names)
+        crashed, name = self._states[number].crashed, actor_of(action)
+        if name is None:
+            return crashed
+        dies = isinstance(action, Crash) or any(fault.kind == "crash" for fault in change.faults)
+        return crashed | {name} if dies else crashed - {name}
+
+    def _reach(
+        self, snapshot: Snapshot, spent: Spent, came_from: int | None, crashed: frozenset[str] = frozenset()
+    ) -> int:
         node = self._nodes.node(snapshot)
         digest = self._successors.fingerprints.with_spent(node.base, spent)
         known = self._numbers.get(digest)
@@ -136,12 +154,19 @@ class _Exploration:
         if self._endings is not None:
             ends = [end for end, _ in self._endings.of(node)]
             finding = next((end.finding for end in ends if end.finding is not None), None)
-        number = self._numbers[digest] = self._add(snapshot, came_from, finding=finding)
+        number = self._numbers[digest] = self._add(snapshot, came_from, finding=finding, crashed=crashed)
         self._frontier.append((number, snapshot, spent))
         return number
 
     def _end(self, before: Snapshot, came_from: int, end: DeadEnd) -> int:
-        return self._add(before, came_from, finding=end.finding, off_target=end.off_target, ends=True)
+        return self._add(
+            before,
+            came_from,
+            finding=end.finding,
+            off_target=end.off_target,
+            ends=True,
+            crashed=self._states[came_from].crashed,
+        )
 
     def _add(
         self,
@@ -151,6 +176,7 @@ class _Exploration:
         finding: Finding | None,
         off_target: str | None = None,
         ends: bool = False,
+        crashed: frozenset[str] = frozenset(),
     ) -> int:
         if len(self._states) >= self._states_max:
             most = self._states_max
@@ -165,10 +191,18 @@ class _Exploration:
                 came_from=came_from,
                 now=snapshot.system.now,
                 durable=snapshot.system.durable,
-                paused=tuple([(name, "at rest" if one.at_rest else str(one.at)) for name, one in processes]),
+                paused=tuple([(name, _paused(name, one, crashed)) for name, one in processes]),
+                crashed=crashed,
                 finding=finding,
                 off_target=off_target,
                 ends=ends,
             )
         )
         return self._states[-1].number
+
+
+def _paused(name: str, process: ProcessSnapshot, crashed: frozenset[str]) -> str:
+    """Where a process is paused, in words. A process that takes the name of a crashed one has not begun."""
+    if name in crashed:
+        return f"crashed; the next {name} has not begun"
+    return "at rest" if process.at_rest else str(process.at)

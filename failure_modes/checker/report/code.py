@@ -15,35 +15,72 @@ from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.report.rendering import system_described
 from failure_modes.checker.traces.replay import Replayed
 from failure_modes.checker.traces.trace import Trace
+from failure_modes.checker.traces.trace_text import trace_to_text
 from model.actions import Action
 from model.state import Settings
 
 _WIDTH = 100
+_GIVEN_MAX = 3
+"""The lines that a test of ten lines has for its trace."""
+_TEST_MAX = 6
+"""The lines of a function, if the file with it has ten lines."""
 _PACKAGE = __name__.partition("failure_modes")[0]
 """In a wheel, the package that has all others in it; empty in a checkout."""
 
 
-def pytest_of(replayed: Replayed) -> str:
-    """A test that replays the trace, and that holds as long as the trace breaks the same at the same step."""
-    trace = replayed.trace
-    guarded = "    assert replay(TRACE, guarded=True).as_expected\n" if trace.failure_mode else ""
-    names = _imported(trace, ("Breaks", "Scope", "Trace", "replay"))
-    constant = _call(
-        "Trace",
-        [
-            f"failure_mode={_literal(trace.failure_mode)}",
-            f"scope={_scope(trace.scope)}",
-            f"breaks=Breaks(invariant={_literal(trace.breaks.invariant)}, step={trace.breaks.step})",
-            f"why={_literal(trace.why)}",
-            f"actions={_actions(trace.actions)}",
-        ],
+def pytest_of(*replays: tuple[Replayed, str | None]) -> str:
+    """A file with a test for each trace, which holds while the trace breaks the same at the same step.
+
+    With one trace the file has ten lines. A test has its trace in it, as text. If the text is too long, the
+    test reads the trace from the path beside it.
+    """
+    names: list[str] = []
+    for replayed, _ in replays:
+        name = _test_name(replayed)
+        again = sum(re.fullmatch(rf"{name}(_[0-9]+)?", known) is not None for known in names)
+        names.append(f"{name}_{again + 1}" if again else name)
+    tests = [_test_of(*one, name) for one, name in zip(replays, names, strict=True)]
+    used = [name for name in ("load", "replay", "trace_from_text") if any(f"{name}(" in one for one in tests)]
+    title = f'"""{_title(replays[0][0])}."""' if len(replays) == 1 else '"""Traces that were found."""'
+    imported = f"from {_PACKAGE}failure_modes.checker import {', '.join(used)}"
+    short = len(tests[0].splitlines()) < _TEST_MAX
+    return "\n".join([title, *[""] * short, imported, *[f"\n\n{test}" for test in tests], ""])
+
+
+def _test_of(replayed: Replayed, path: str | None, name: str) -> str:
+    """A test of six lines at most."""
+    text = trace_to_text(replayed.trace)
+    given = _given(text)
+    if given is None and path is not None:
+        given = [f"    trace = load({_literal(path)})"]
+    elif given is None:  # it could not be saved either
+        given = [f"    trace = trace_from_text({_literal(text)})  # noqa: E501"]
+    checks = ["    assert replay(trace).as_expected"]
+    said = "The trace breaks what it broke when it was found."
+    if replayed.trace.failure_mode:
+        said = "The trace breaks what it broke when it was found, and nothing without the fault."
+        checks.append("    assert replay(trace, guarded=True).as_expected")
+        if len(given) > 1:
+            checks = ["    assert all(replay(trace, guarded=fixed).as_expected for fixed in (False, True))"]
+    return "\n".join([f"def {name}() -> None:", f'    """{said}"""', *given, *checks])
+
+
+def _given(text: str) -> list[str] | None:
+    """The lines that give the trace to the test; None if there are too many."""
+    line = f"    trace = trace_from_text({_literal(text)})"
+    if len(line) <= _WIDTH:
+        return [line]
+    if '"' in text or "\\" in text:  # a string in three quotes would need another form
+        return None
+    lines = textwrap.wrap(
+        f'trace = trace_from_text("""{text}""")',
+        _WIDTH,
+        initial_indent=" " * 4,
+        subsequent_indent=" " * 8,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
-    return (
-        f'"""{_title(replayed)}."""\n\n{names}\n\nTRACE = {constant}\n\n\n'
-        f"def {_test_name(replayed)}() -> None:\n"
-        '    """The trace breaks what it broke when it was found."""\n'
-        f"    assert replay(TRACE).as_expected\n{guarded}"
-    )
+    return lines if len(lines) <= _GIVEN_MAX else None
 
 
 def python_of(replayed: Replayed) -> str:
@@ -112,14 +149,6 @@ def _imported(trace: Trace, names: tuple[str, ...]) -> str:
     return "\n".join(lines)
 
 
-def _actions(actions: tuple[Action, ...]) -> str:
-    said = ", ".join([_action(action) for action in actions])
-    if len(said) + 16 <= _WIDTH:
-        return f"({said},)"
-    broken = textwrap.wrap(f"{said},", _WIDTH - 8, break_long_words=False, break_on_hyphens=False)
-    return "\n        ".join(["(", *broken]) + "\n    )"
-
-
 def _action(action: Action) -> str:
     given = [
         f"{field.name}={_literal(getattr(action, field.name))}"
@@ -148,10 +177,6 @@ def _differing(settings: Settings) -> list[str]:
         for field in fields(Settings)
         if getattr(settings, field.name) != getattr(usual, field.name)
     ]
-
-
-def _call(name: str, arguments: list[str]) -> str:
-    return "\n".join([f"{name}(", *[f"    {argument}," for argument in arguments], ")"])
 
 
 def _literal(value: Any) -> str:

@@ -48,7 +48,8 @@ def rendered(
     mode, run, finding = replayed.mode, replayed.run, replayed.finding
     name = f"{mode.id} {mode.title}" if mode else "the guarded system"
     full_name = f"{name}, guarded" if replayed.guarded and mode else name
-    lines = [headline(full_name, finding, run, shortest=shortest, look=look)]
+    cut = replayed.cut_before
+    lines = [headline(full_name, finding, run, shortest=shortest, cut_before=cut, look=look)]
     usual = mode.scope if mode else Scope()
     if run.scope.description != usual.description:
         lines.append(paragraph(f" scope: {run.scope.description}", look))
@@ -64,14 +65,25 @@ def rendered(
 
 
 def headline(
-    name: str, finding: Finding | None, lockstep: Lockstep, *, shortest: bool = False, look: Look = PLAIN
+    name: str,
+    finding: Finding | None,
+    lockstep: Lockstep,
+    *,
+    shortest: bool = False,
+    cut_before: int | None = None,
+    look: Look = PLAIN,
 ) -> str:
-    """The system of a run and its result, in one line if that fits."""
+    """The system of a run and its result, in one line if that fits. A run that was cut has no verdict."""
     count = len(lockstep.ledger.actions)
     scope = f"{lockstep.scope.store} · {lockstep.scope.granularity} · {steps_described(count)}"
     if shortest:
         scope += ", shortest possible"
     said, style = _result(name, finding, lockstep)
+    if cut_before is not None and finding is None and lockstep.judge.off_target is None:
+        so_far = "nothing broken so far"
+        if lockstep.judge.diverged is not None:
+            so_far = "diverged from the model, and nothing broken so far"
+        said, style = f"{name}: cut before step {cut_before}: {so_far}", ""
     if look.width is not None and len(said) + 6 + len(scope) > look.width:
         lines = paragraph(said, look, indent="  ").splitlines()
         return "\n".join([*[styled(line, style, look) for line in lines], f" {scope}"])

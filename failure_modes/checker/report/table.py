@@ -1,19 +1,26 @@
-"""A table of text that fits a width: the widest column gives way, and no word is broken.
+"""Tables and paragraphs of text that fit a width: the widest column gives way, and no word is broken.
 
 Without a width each column is as wide as its widest cell. A table that cannot be so narrow without breaking a
-word is wider than it should be.
+word is cut into several, one below the other. A single word that is wider than the terminal stays whole.
 """
 
+import os
+import re
+import shutil
 import textwrap
 from collections.abc import Callable, Sequence
+from typing import TextIO
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 Style = Callable[[str], str]
 """Colours a text that has its final width."""
 
 GAP = 2
 """Spaces between two columns."""
+
+_TYPED = re.compile(r"\b(?:python -m|nox -s) ")
+"""What a command begins with. Its line stays whole, so that it can be copied."""
 
 
 @frozen(kw_only=True)
@@ -26,6 +33,17 @@ class Look:
 
 PLAIN = Look()
 """The look of files and of tests: no colour, and no limit."""
+
+
+def look_of(stream: TextIO) -> Look:
+    """The look of what is printed there: on a terminal in colours, and as wide as the terminal.
+
+    NO_COLOR takes the colours away, and FORCE_COLOR gives them to a file, too.
+    """
+    terminal = stream.isatty()
+    color = bool(os.environ.get("FORCE_COLOR")) or (terminal and os.environ.get("TERM") != "dumb")
+    width = shutil.get_terminal_size().columns if terminal else None
+    return Look(width=width, color=color and not os.environ.get("NO_COLOR"))
 
 
 @frozen(kw_only=True)
@@ -58,7 +76,9 @@ def styled(text: str, style: str, look: Look) -> str:
     return click.style(text, **STYLES[style])  # type: ignore[arg-type]  # the values belong to their keys
 
 
-def table_text(lines: Sequence[Line], look: Look, *, right: frozenset[int], joined: int) -> str:
+def table_text(
+    lines: Sequence[Line], look: Look, *, right: frozenset[int] = frozenset(), joined: int = 0
+) -> str:
     """The table as text.
 
     `right`: the columns that are aligned to the right. The columns up to `joined` have no space between them.
@@ -72,6 +92,29 @@ def table_text(lines: Sequence[Line], look: Look, *, right: frozenset[int], join
     return "\n".join(found)
 
 
+def tables_text(lines: Sequence[Line], look: Look, *, right: frozenset[int] = frozenset()) -> str:
+    """The table as text, or several tables if it is too wide. Each of them begins with the first column."""
+    rows = [line.cells for line in lines]
+    found = []
+    for columns in _columns_that_fit(rows, look.width):
+        part = [evolve(line, cells=tuple([line.cells[at] for at in columns])) for line in lines]
+        to_right = frozenset([place for place, at in enumerate(columns) if at in right])
+        found.append(table_text(part, look, right=to_right))
+    return "\n\n".join(found)
+
+
+def fitted(text: str, look: Look) -> str:
+    """The text, with each line that is too wide as a paragraph. A line in colour, or a command, is left."""
+    if look.width is None:
+        return text
+    lines = []
+    for line in text.split("\n"):
+        lead = line[: len(line) - len(line.lstrip())]
+        left = "\x1b" in line or _TYPED.search(line)
+        lines.append(line if left else paragraph(line, look, indent=f"{lead}  "))
+    return "\n".join(lines)
+
+
 def paragraph(text: str, look: Look, *, indent: str = "   ") -> str:
     """The text in lines that fit; those after the first begin with the indent."""
     if look.width is None or len(text) <= look.width:
@@ -83,13 +126,34 @@ def _below(texts: tuple[str, ...], look: Look) -> list[str]:
     return [line for text in texts for line in paragraph(text, look, indent=" " * 12).splitlines()]
 
 
+def _columns_that_fit(rows: list[tuple[str, ...]], width: int | None) -> list[list[int]]:
+    """The columns of each table: all of them in one, if that fits. The first column is in each."""
+    count = len(rows[0])
+    if width is None or sum(_least(rows)) + GAP * (count - 1) <= width:
+        return [list(range(count))]
+    least, tables = _least(rows), [[0]]
+    for at in range(1, count):
+        wanted = [*tables[-1], at]
+        if len(wanted) > 2 and sum(least[one] for one in wanted) + GAP * (len(wanted) - 1) > width:
+            wanted = [0, at]
+            tables.append([])
+        tables[-1] = wanted
+    return tables
+
+
+def _least(rows: list[tuple[str, ...]]) -> list[int]:
+    """The width of the longest word of each column."""
+    columns = zip(*rows, strict=True)
+    return [max([len(word) for cell in column for word in cell.split() or [""]]) for column in columns]
+
+
 def _widths(rows: list[tuple[str, ...]], width: int | None, joined: int) -> list[int]:
     """The width of each column: natural, or narrower where the table would not fit."""
     columns = list(zip(*rows, strict=True))
     widths = [max([len(cell) for cell in column]) for column in columns]
     if width is None:
         return widths
-    least = [max([len(word) for cell in column for word in cell.split() or [""]]) for column in columns]
+    least = _least(rows)
     gaps = GAP * (len(widths) - 1 - joined)
     while sum(widths) + gaps > width:
         can_give = [at for at in range(len(widths)) if widths[at] > least[at]]

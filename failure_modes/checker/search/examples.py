@@ -65,6 +65,15 @@ class Examples:
         if limit is not None and self.statistics.stopwatch.seconds > limit:
             raise TimeLimitReached
 
+    def check_and_report(self) -> None:
+        """Like `check`, and show the progress: for the runs that are no examples."""
+        self.progress(self.statistics)
+        self.check()
+
+    def shorter(self, found: Found) -> None:
+        """Note a shorter trace to what was found: an interrupted search gives the shortest one."""
+        self.statistics.shortest = found
+
     def __enter__(self) -> Self:
         return self
 

@@ -76,10 +76,12 @@ def shrink(
     *,
     symmetric: bool = False,
     check: Callable[[], None] = interrupts.check,
+    shorter: Callable[[Found], None] = lambda _: None,
 ) -> Shortest:
     """The shortest trace that breaks the same invariant, with canonical names.
 
     `symmetric`: the fault treats all workers alike. `check` is called before each run, and may raise.
+    `shorter` is called with each finding whose trace is shorter than all before it.
     """
     at_server = scope.store is not StoreKind.SQLITE
     proof = Proof(
@@ -89,12 +91,19 @@ def shrink(
         target=target,
         reductions=Reductions(symmetry=symmetric),
     )
+    length = len(found.actions)
     with closing(Runs(scope, fault, target)) as runs:
 
         def again(actions: tuple[Action, ...]) -> Found | None:
+            nonlocal length
             check()
             one = runs.take(actions)
-            return one if one is not None and one.finding.invariant == found.finding.invariant else None
+            if one is None or one.finding.invariant != found.finding.invariant:
+                return None
+            if len(one.actions) < length:
+                length = len(one.actions)
+                shorter(one)
+            return one
 
         def fails_same(actions: tuple[Action, ...]) -> tuple[Action, ...] | None:
             one = again(actions)
@@ -105,10 +114,10 @@ def shrink(
         else:
             most = STATES_MAX_AT_SERVER if at_server else STATES_MAX
             actions = remove_events(found.actions, fails_same)
-            actions, is_minimal = _shortest(proof, found, actions, states_max=most // 5)
+            actions, is_minimal = _shortest(proof, found, actions, check, states_max=most // 5)
             if not is_minimal:
                 actions = remove_unneeded(actions, fails_same)
-                actions, is_minimal = _shortest(proof, found, actions, states_max=most)
+                actions, is_minimal = _shortest(proof, found, actions, check, states_max=most)
         if not is_minimal:
             actions = minimise(actions, fails_same, at_server=at_server)
         renamed = again(canonical(actions))
@@ -118,7 +127,7 @@ def shrink(
 
 
 def _shortest(
-    proof: Proof, found: Found, actions: tuple[Action, ...], *, states_max: int
+    proof: Proof, found: Found, actions: tuple[Action, ...], check: Callable[[], None], *, states_max: int
 ) -> tuple[tuple[Action, ...], bool]:
     """The shortest trace that the explorer finds with at most as many of each event as these actions have.
 
@@ -127,7 +136,7 @@ def _shortest(
     scope = evolve(proof.scope, tick_seconds=_ticks_of(actions))
     proof = evolve(proof, scope=scope, bounds=bounds_of(actions), depth_max=max(len(actions) - 1, 1))
     try:
-        answer = prove(proof, limits=Limits(states_max=max(states_max, 1)))
+        answer = prove(proof, limits=Limits(states_max=max(states_max, 1)), report=lambda *_: check())
     except NOT_EXPLORABLE:
         return actions, False
     if answer.bound == "interrupted":

@@ -93,9 +93,19 @@ class Search:
             off_target=run.judge.off_target,
         )
 
-    def minimise(self, found: Found, check: Callable[[], None]) -> tuple[Found, bool]:
+    def minimise(
+        self, found: Found, check: Callable[[], None], shorter: Callable[[Found], None]
+    ) -> tuple[Found, bool]:
         """The shortest trace with the same violation, and `is_minimal` of `minimise.Shortest`."""
-        shortest = shrink(self.scope, self.fault, self.target, found, symmetric=self.symmetric, check=check)
+        shortest = shrink(
+            self.scope,
+            self.fault,
+            self.target,
+            found,
+            symmetric=self.symmetric,
+            check=check,
+            shorter=shorter,
+        )
         return shortest.found, shortest.is_minimal
 
 
@@ -120,7 +130,9 @@ def run(
     statistics: SearchStatistics | None = None,
     searches: int = SEARCHES,
 ) -> Result:
-    """Run a search, and minimise the trace of its finding. `progress` is called after each example.
+    """Run a search, and minimise the trace of its finding. `progress` is called after each run.
+
+    A search that is stopped gives the shortest trace so far.
 
     `driver`: one of `DRIVERS`. `statistics`: those of the searches before this one, if it continues them.
     `searches`: so many at most, where no explorer certifies a trace (`_agreed`).
@@ -135,11 +147,13 @@ def run(
             except Found as error:
                 found, is_minimal = error, statistics.is_minimal
         if found is not None and shrinking and not is_minimal:
-            found, is_minimal = search.minimise(found, examples.check)
+            found, is_minimal = search.minimise(found, examples.check_and_report, examples.shorter)
+            examples.shorter(found)
             if isinstance(search, Search) and not can_be_certified(search.scope):
-                found = _agreed(found, search, searches, progress, driver)
+                found = _agreed(found, search, searches, examples, driver)
     except (TimeLimitReached, KeyboardInterrupt) as stopped:
         statistics.stopped_early, statistics.interrupted = True, isinstance(stopped, KeyboardInterrupt)
+        found = found and statistics.shortest
     if found is None:
         return Result(finding=None, actions=(), statistics=statistics, stopped_early=statistics.stopped_early)
     return Result(
@@ -151,11 +165,11 @@ def run(
     )
 
 
-def _agreed(found: Found, search: "Search", searches: int, progress: Progress, driver: str | None) -> Found:
+def _agreed(found: Found, search: "Search", searches: int, examples: Examples, driver: str | None) -> Found:
     """The shortest trace of several searches: they end when two end at the same shortest length."""
     for number in range(1, searches):
         another = evolve(search, seed=search.seed + 1_000 * number)
-        other = run(another, progress, driver=driver, searches=1)
+        other = run(another, examples.progress, driver=driver, searches=1)
         if other.statistics.interrupted:
             raise KeyboardInterrupt
         if other.stopped_early:
@@ -165,6 +179,7 @@ def _agreed(found: Found, search: "Search", searches: int, progress: Progress, d
         if len(other.actions) == len(found.actions):
             break
         found = type(found)(other.finding, other.actions)
+        examples.shorter(found)
     return found
 
 

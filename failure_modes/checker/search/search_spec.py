@@ -92,9 +92,12 @@ class SearchSpec(Protocol):
         """The counts of a run of this search."""
         ...
 
-    def minimise(self, found: Found, check: Callable[[], None]) -> tuple[Found, bool]:
+    def minimise(
+        self, found: Found, check: Callable[[], None], shorter: Callable[[Found], None]
+    ) -> tuple[Found, bool]:
         """The shortest trace with the same violation, and `is_minimal` of `minimise.Shortest`.
 
-        `check` is called before each run; it raises if the search must stop.
+        `check` is called before each run; it raises if the search must stop. `shorter` is called with each
+        shorter trace.
         """
         ...

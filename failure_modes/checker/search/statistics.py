@@ -25,7 +25,7 @@ class SearchStatistics:
         self.seconds_to_first: float | None = None
         self.examples_to_first: int | None = None
         self.shortest: Found | None = None
-        """What was found, with its trace as it was found."""
+        """What was found, with the shortest trace to it so far."""
         self.explored: Counts | None = None
         """How far the explorer came, if it was asked."""
         self.is_minimal = False

@@ -33,6 +33,8 @@ class Replayed:
     finding: Finding | None
     skipped: tuple[Action, ...]
     as_expected: bool
+    cut_before: int | None = None
+    """The step before which the run was cut: it says nothing of the whole trace."""
 
     @property
     def steps(self) -> tuple[RecordedStep, ...]:
@@ -91,7 +93,8 @@ def replay(
         trace.breaks.invariant,
         trace.breaks.step,
     )
-    as_expected = (finding is None) if guarded or partly else (breaks and not played.skipped)
+    nothing = finding is None and (lockstep.judge.off_target is None or not partly)
+    as_expected = nothing if guarded or partly else (breaks and not played.skipped)
     return Replayed(
         trace=trace,
         mode=mode,
@@ -100,4 +103,5 @@ def replay(
         finding=finding,
         skipped=played.skipped,
         as_expected=as_expected,
+        cut_before=until if partly else None,
     )

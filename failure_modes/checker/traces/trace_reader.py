@@ -25,8 +25,9 @@ _DEPTH_MAX = 20
 """A trace has three levels of nesting. A much deeper file is rejected before it can overflow the parser."""
 
 
-def load(path: Path) -> Trace:
+def load(path: Path | str) -> Trace:
     """Read a trace. Raises TraceError."""
+    path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -35,6 +36,11 @@ def load(path: Path) -> Trace:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         raise TraceError(f"{path}: {reason}; give the path of a trace") from None
+    return read(path, text)
+
+
+def read(path: Path, text: str) -> Trace:
+    """The trace of a text in JSON. `path` names the text in the messages. Raises TraceError."""
     return _Reader(path, text).trace()
 
 

@@ -1,5 +1,6 @@
 """The trace that breaks a learner's version, as text and as a page. Neither names the missing policy."""
 
+import sys
 from contextlib import redirect_stdout
 from io import StringIO
 
@@ -11,6 +12,7 @@ from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle.run import play
 from failure_modes.checker.report.pages.page import page_text
 from failure_modes.checker.report.rendering import headline, noted, table
+from failure_modes.checker.report.table import PLAIN, Look, fitted, look_of, paragraph, styled
 from failure_modes.checker.support.errors import NotInstalled
 from failure_modes.checker.traces.recording import RecordingLockstep
 from failure_modes.checker.traces.replay import Replayed
@@ -27,6 +29,8 @@ class FoundTrace:
     """A trace for people. `page` is HTML; None if the machine lacks what makes pages."""
 
     text: str
+    shown: str
+    """The text in the colours of the terminal, and as wide as it is."""
     page: str | None
 
 
@@ -41,17 +45,26 @@ def found_trace(
     with StringIO() as printed, redirect_stdout(printed):
         play(lockstep, actions, ending=finding.step is None)
         lines = printed.getvalue().splitlines()
-    shown = [
-        headline(f"your version ({name})", finding, lockstep, shortest=True),
-        table(replayed),
-        *[f" expected: {finding.expected}"] * bool(finding.expected),
-        f" got: {finding.got}",
-        *noted(finding, lockstep),
-        f" {promise}",
-        *[" your code printed:"] * bool(lines),
-        *[f"   {line}" for line in lines[:_PRINTED_MAX]],
-    ]
-    return FoundTrace(text="\n".join(shown), page=_page(replayed, name))
+    below = [f" {promise}", *[" your code printed:"] * bool(lines)]
+    below += [f"   {line}" for line in lines[:_PRINTED_MAX]]
+
+    def text(look: Look) -> str:
+        said = [
+            *[f" expected: {finding.expected}"] * bool(finding.expected),
+            styled(paragraph(f" got: {finding.got}", look), "broken", look),
+            *noted(finding, lockstep),
+        ]
+        return "\n".join(
+            [
+                headline(f"your version ({name})", finding, lockstep, shortest=True, look=look),
+                table(replayed, look=look),
+                *[fitted(line, look) for line in (*said, *below)],
+            ]
+        )
+
+    # standard output is redirected while code of a learner runs; this is the terminal below it
+    look = look_of(sys.__stdout__) if sys.__stdout__ is not None else PLAIN
+    return FoundTrace(text=text(PLAIN), shown=text(look), page=_page(replayed, name))
 
 
 def replay_of(

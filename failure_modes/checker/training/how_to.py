@@ -27,6 +27,9 @@ delete it.
 4. `TRAIN check` checks once.
 5. `TRAIN list` shows how far you are.
 
+In a session of nox the last lines may say that the command or the session failed. That only means that your
+version still breaks, or cannot be judged yet. Nothing is wrong with nox or with the folder.
+
 There are three rounds: `1_mend` (mend a broken policy), `2_name` (name the invariant that a trace breaks) and
 `3_write` (write a policy from its requirement).
 

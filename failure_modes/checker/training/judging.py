@@ -56,6 +56,8 @@ class Judgement:
     text: str
     page: str | None = None
     """The trace as a page, in HTML; None if there is none, or the machine lacks what makes pages."""
+    shown: str = ""
+    """The text for the terminal, if it has a trace."""
     failure_mode: str | None = None
     breaks: str | None = None
     actions: tuple[Action, ...] = ()
@@ -228,6 +230,7 @@ def _broken(stage: _Stage, fault: Fault, result: ProofResult, states: int) -> Ju
     return Judgement(
         outcome=Outcome.BROKEN,
         text=found.text,
+        shown=found.shown,
         page=found.page,
         failure_mode=stage.one.id,
         breaks=result.finding.invariant,

@@ -50,9 +50,14 @@ COMMANDS = {
     "find": Command(
         ("find", "FM_001", "--weight", "Tick=0"),
         "interrupted",
-        EXIT.INCONCLUSIVE,
-        ".*; the search was interrupted.*\n",
-        "examples",
+        output=".*; the search was interrupted.*\n",
+        works="examples",
+    ),
+    "find that shrinks": Command(
+        ("find", "FM_001", "--granularity", "statement", "--driver", "walk"),
+        "interrupted",
+        output=r"(?s)FM_001 .* breaks INV_001.*\n saved: .*, interrupted, perhaps not shortest;? .*\n",
+        works="shrinking: ",
     ),
     "prevent": Command(
         ("prevent", "FM_001", "--examples", "1000000"), "interrupted", EXIT.INCONCLUSIVE, SHOWN, "examples"

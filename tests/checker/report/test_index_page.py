@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from failure_modes.checker.report.pages.index import Entry, entry_of, index_text
 from failure_modes.checker.report.pages.matrix import MatrixGroup, MatrixRow, write_matrix
 from failure_modes.checker.traces.database import all_kept
 from failure_modes.checker.traces.replay import replay
+from model.actions import Crash, actor_of
 from tests.checker.commands import invoke, results_of
 
 NAMES = ("both_commit_after_the_lease_ran_out", "reply_is_lost", "dead_with_a_job_in_hand")
@@ -109,6 +111,28 @@ def test_a_graph_is_drawn_the_same_each_time() -> None:
     """The places of the states do not depend on chance."""
     mode = failure_mode("FM_009")
     assert graph_text(mode, graphs("FM_009")) == graph_text(mode, graphs("FM_009"))
+
+
+def test_a_crashed_process_is_not_called_at_rest() -> None:
+    """In FM_005 the worker dies with the job: until its successor moves, the graph says so."""
+    broken, _ = graphs("FM_005")
+    assert broken.first_broken is not None
+    path = broken.path_to(broken.first_broken.number)
+    assert dict(broken.first_broken.paused)["A"] == "crashed; the next A has not begun"
+    assert "crashed" not in dict(broken.states[path[-2]].paused)["A"]
+
+
+def test_a_process_has_crashed_until_the_next_one_moves() -> None:
+    """On the way to each state, the last action of such a process is a crash, and of no other process."""
+    _, held = graphs("FM_009")
+    first = {(one.before, one.after): one.action for one in reversed(held.transitions)}
+    moved = 0
+    for state in held.states:
+        taken = [first[pair] for pair in pairwise(held.path_to(state.number))]
+        last = [action for action in taken if actor_of(action) == "A"][-1:]
+        assert ("A" in state.crashed) == isinstance(next(iter(last), None), Crash)
+        moved += Crash(worker="A") in taken and "A" not in state.crashed
+    assert moved > 0
 
 
 def test_a_scope_with_too_many_states_is_refused() -> None:

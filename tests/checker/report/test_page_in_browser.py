@@ -123,6 +123,31 @@ def test_a_narrow_page_shows_one_system_and_never_scrolls_sideways(started: "Bro
     narrow.context.close()
 
 
+CUT = """
+() => [...document.querySelectorAll(".detail:not([hidden]) table")]
+    .map(table => table.closest(".scroll"))
+    .filter(box => box === null || box.getBoundingClientRect().right > document.documentElement.clientWidth)
+    .length
+"""
+
+
+@pytest.mark.parametrize("name", ["page", "graph"])
+def test_no_table_of_a_narrow_page_is_cut(
+    name: str, started: "Browser", address: str, tmp_path: Path
+) -> None:
+    """Each is within a box that is in view; a table that is wider than its box scrolls in it."""
+    if name == "graph":
+        path = tmp_path / "graph.html"
+        write_graph(path, failure_mode("FM_005"), graphs("FM_005"))
+        address = path.as_uri()
+    narrow = Opened(started, address, width=NARROW)
+    assert narrow.page.locator(".detail:visible table").count() > 1
+    assert narrow.page.evaluate(CUT) == 0
+    assert narrow.page.evaluate("document.querySelector('.panels').scrollWidth") <= NARROW
+    assert narrow.page.locator(".run:visible").count() == (2 if name == "graph" else 1)
+    narrow.context.close()
+
+
 def _luminance(opened: Opened) -> float:
     """How light the ground is: 0 to 1."""
     color = opened.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")

@@ -3,15 +3,18 @@
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from failure_modes.checker.experiment.scope import StoreKind
-from failure_modes.checker.traces.database import all_kept
+from failure_modes.checker.traces.database import all_kept, save
 from failure_modes.checker.traces.debugging import Debugger, NothingToDebug
 from failure_modes.checker.traces.recording import LeftRun
 from failure_modes.checker.traces.replay import Replayed, replay
-from tests.checker.commands import ROOT, invoke
+from model.actions import Tick
+from tests.checker.commands import ROOT, invoke, results_of
 
 KEPT = {path.stem: (path, trace) for path, trace in all_kept() if trace.scope.store is StoreKind.SQLITE}
 PATH, TRACE = KEPT["both_commit_after_the_lease_ran_out"]
@@ -85,9 +88,15 @@ def test_the_command_stops_there_and_can_be_left() -> None:
 
 def test_the_command_runs_the_steps_before_one() -> None:
     """Without a debugger it prints the table up to that step."""
-    lines = invoke("replay", str(PATH), "--until", "4").stdout.splitlines()
+    result = invoke("replay", str(PATH), "--until", "4")
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 0
+    assert lines[0].startswith("FM_001 duplicate retry: cut before step 4: nothing broken so far  ")
+    assert "holds" not in result.stdout
     assert [line.split()[0] for line in lines[2:5]] == ["1", "2", "3"]
     assert lines[-1].endswith("--until 4")
+    later = invoke("replay", str(PATH), "--until", "8").stdout
+    assert "cut before step 8: diverged from the model, and nothing broken so far" in later
     for refused in (
         ("--until", "9"),
         ("--pdb",),
@@ -95,3 +104,16 @@ def test_the_command_runs_the_steps_before_one() -> None:
         ("--until", "2", "--pdb", "--json"),
     ):
         assert invoke("replay", str(PATH), *refused).exit_code == 2
+
+
+def test_a_run_that_was_cut_is_no_verdict_on_the_trace(tmp_path: Path) -> None:
+    """The JSON has none; but what breaks before the cut is one, and is not as expected."""
+    (result,) = results_of(invoke("replay", str(PATH), "--until", "4", "--json"))
+    assert (result["verdict"], result["cut_before"], result["as_expected"]) == (None, 4, True)
+    (whole,) = results_of(invoke("replay", str(PATH), "--json"))
+    assert (whole["verdict"], whole["cut_before"]) == ("broken", None)
+    longer = tmp_path / "longer.json"
+    save(longer, evolve(TRACE, actions=(*TRACE.actions, Tick(seconds=1))))
+    broken = invoke("replay", str(longer), "--until", "9")
+    assert broken.exit_code == 1
+    assert "the trace should break nothing before step 9" in broken.stdout
