@@ -136,8 +136,8 @@ def explore(session: nox.Session) -> None:
 def guarded(session: nox.Session) -> None:
     """The long search: 20,000 examples at each granularity, with random settings; all must be reached."""
     for granularity in ("transaction", "statement"):
-        options = ("--granularity", granularity, "--examples", "20000", "--reach-all", "--random-settings")
-        options += ("--weight", "LostReply=1")
+        options = ["--granularity", granularity, "--examples", "20000", "--reach-all", "--random-settings"]
+        options += ["--weight", "LostReply=1", "--weight", "Rollback=1"]
         _checker(session, "explore", *options, *session.posargs)
 
 

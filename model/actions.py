@@ -98,7 +98,28 @@ class PowerLoss:
     """Every process dies, and every write that was not synced is lost."""
 
 
-Action = Enqueue | Step | Fail | Heartbeat | Crash | Tick | Reconcile | PowerLoss | LostReply
+COMMITS_MAX = 3
+"""The most commits that one rollback undoes: a lease, a start and a commit of one worker."""
+
+
+def _few(_: object, __: object, commits: int) -> None:
+    if isinstance(commits, bool) or not isinstance(commits, int):
+        raise TypeError(f"'commits' must be a whole number, not {commits!r}")
+    if not 1 <= commits <= COMMITS_MAX:
+        raise ValueError(f"'commits' must be from 1 to {COMMITS_MAX}, not {commits!r}")
+
+
+@frozen(kw_only=True)
+class Rollback:
+    """The store loses its last commits, or all of them if there are fewer, and every process lives on.
+
+    So it is after a restore from a backup, and after the promotion of a standby that was behind.
+    """
+
+    commits: int = field(validator=_few)
+
+
+Action = Enqueue | Step | Fail | Heartbeat | Crash | Tick | Reconcile | PowerLoss | LostReply | Rollback
 ACTIONS: tuple[type[Action], ...] = (
     Step,
     Enqueue,
@@ -109,6 +130,7 @@ ACTIONS: tuple[type[Action], ...] = (
     Reconcile,
     PowerLoss,
     LostReply,
+    Rollback,
 )
 
 
@@ -119,7 +141,7 @@ def actor_of(action: Action) -> str | None:
             return PRODUCER
         case Reconcile():
             return action.process
-        case Tick() | PowerLoss():
+        case Tick() | PowerLoss() | Rollback():
             return None
         case _:
             return action.worker

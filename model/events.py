@@ -31,6 +31,7 @@ class Environment(StrEnum):
     TICK = "tick"
     CRASH = "crash"
     POWER_LOSS = "power loss"
+    ROLLBACK = "rollback"
     CHARGE = "charge"
     RECOGNISE = "recognise"
 
@@ -56,10 +57,7 @@ class EventKind(StrEnum):
 
 
 class Reason(StrEnum):
-    """The reason, where the event alone does not say it.
-
-    The model writes no UNKNOWN_TOKEN, since its store is never restored from a backup, and no UNREADABLE.
-    """
+    """The reason, where the event alone does not say it. The model writes no UNREADABLE."""
 
     ALREADY_COMMITTED = "already_committed"
     ALREADY_FINISHED = "already_finished"

@@ -22,12 +22,14 @@ from model.actions import (
     LostReply,
     PowerLoss,
     Reconcile,
+    Rollback,
     Step,
     Tick,
 )
 from model.draft import SERIAL, Draft, Visibility
 from model.events import Environment, EventKind, Operation, Outcome
 from model.operations import by_holder, enqueue, lease, reconcile
+from model.rollback import by_stale_holder, committed, rolled_back
 from model.state import Phase, State, Worker
 from model.transitions import ProgramStep, next_in_program
 
@@ -59,6 +61,11 @@ def step(
         case PowerLoss():  # what was acknowledged is kept: it takes no more than a crash of each process
             fresh = tuple([Worker(name=worker.name) for worker in state.workers])
             return evolve(state, workers=fresh), Outcome(operation=Environment.POWER_LOSS)
+        case Rollback():
+            back = rolled_back(state, action.commits)
+            if back is None:
+                return _rejected(state, "no earlier state is remembered")
+            return back, Outcome(operation=Environment.ROLLBACK)
         case Crash():
             return _crash(state, action.worker)
         case Step() | Fail() | Heartbeat() | LostReply():
@@ -76,11 +83,10 @@ def _rejected(state: State, reason: str) -> tuple[State, Outcome]:
 
 def _committed(state: State, draft: Draft) -> tuple[State, Outcome]:
     """The state after the transaction. One that wrote nothing is no change."""
-    changed_at = max(draft.now, state.changed_at) if draft.events else state.changed_at
-    return (
-        evolve(state, durable=draft.durable, changed_at=changed_at),
-        Outcome(operation=draft.operation, events=tuple(draft.events)),
-    )
+    outcome = Outcome(operation=draft.operation, events=tuple(draft.events))
+    if not draft.events:
+        return evolve(state, durable=draft.durable), outcome
+    return evolve(committed(state, draft.durable), changed_at=max(draft.now, state.changed_at)), outcome
 
 
 def _remember(state: State, worker: Worker) -> State:
@@ -112,6 +118,8 @@ def _move(
     draft = Draft(state.durable, at, state.settings, line.operation, worker.name, visibility, line.failure)
     if line.operation is Operation.LEASE:
         draft = lease(draft)
+    elif worker.lost_key is not None:
+        draft = by_stale_holder(draft, _current(worker))
     else:
         draft = by_holder(draft, state.durable.execution(_current(worker)))
     state, outcome = _committed(state, draft)
@@ -124,12 +132,15 @@ def _move(
 def _after(worker: Worker, line: ProgramStep, outcome: Outcome) -> Worker:
     """The worker's memory after its operation."""
     execution = worker.execution
-    done = worker.ambiguous or all(event.event != EventKind.REFUSED for event in outcome.events)
+    refused = not outcome.events or any(event.event == EventKind.REFUSED for event in outcome.events)
+    done = worker.ambiguous or not refused
     if line.operation is Operation.LEASE:
         leased = [event.execution for event in outcome.events if event.event == EventKind.LEASED]
         done, execution = bool(leased), leased[0] if leased else None
     phase = line.after if done else line.refused
-    return evolve(worker, phase=phase, execution=None if phase is Phase.IDLE else execution, ambiguous=False)
+    if phase is Phase.IDLE:
+        return Worker(name=worker.name)
+    return evolve(worker, phase=phase, execution=execution, ambiguous=False)
 
 
 def _current(worker: Worker) -> int:
@@ -140,7 +151,9 @@ def _current(worker: Worker) -> int:
 def _call(state: State, worker: Worker) -> tuple[State, Outcome]:
     """The handler calls the gateway, which charges once for each job, and waits for the reply."""
     durable = state.durable
-    key = durable.job(durable.execution(_current(worker)).job).key
+    key = worker.lost_key
+    if key is None:
+        key = durable.job(durable.execution(_current(worker)).job).key
     known = key in durable.charges
     if not known:
         durable = evolve(durable, charges=(*durable.charges, key))

@@ -16,6 +16,7 @@ from model.actions import (
     LostReply,
     PowerLoss,
     Reconcile,
+    Rollback,
     Step,
     Tick,
     actor_of,
@@ -69,12 +70,14 @@ def test_each_action_moves_one_process_or_time() -> None:
         Tick: None,
         PowerLoss: None,
         LostReply: "A",
+        Rollback: None,
     }
     arguments: dict[type[Action], dict[str, Any]] = {
         Enqueue: {"key": "k"},
         Tick: {"seconds": 1},
         Reconcile: {},
         PowerLoss: {},
+        Rollback: {"commits": 1},
     }
     assert set(ACTIONS) == set(moved)
     assert {kind: actor_of(kind(**arguments.get(kind, {"worker": "A"}))) for kind in ACTIONS} == moved

@@ -176,6 +176,10 @@ def scoped(scope: Scope, options: dict[str, Any]) -> Scope:
         scope = evolve(scope, store=StoreKind(options["store"]))
     if dict(options.get("weights", ())).get("PowerLoss"):
         scope = evolve(scope, power_loss=True)
+    if dict(options.get("weights", ())).get("Rollback"):
+        if scope.power_loss:
+            raise click.UsageError("PowerLoss and Rollback need different worlds: give one of them a weight")
+        scope = evolve(scope, rollback=True)
     return scope
 
 

@@ -25,6 +25,7 @@ COUNTED = {
     "poisons": "Jobs that kill the worker that runs their handler.",
     "power_losses": "Losses of power.",
     "lost_replies": "Lost replies to a commit, on SQLite.",
+    "rollbacks": "Rollbacks of the store, while the workers live on.",
 }
 _SWITCHES = {
     "symmetry": "Do not merge states that differ only in the names of workers.",

@@ -113,6 +113,10 @@ def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> 
         bounds = evolve(bounds, tick_seconds=waits_of(scope.settings))
     if bounds.power_losses:
         scope = evolve(scope, power_loss=True)
+    if bounds.rollbacks:
+        if scope.power_loss:
+            raise click.UsageError("power losses and rollbacks need different worlds: give one of them")
+        scope = evolve(scope, rollback=True)
     if scope.power_loss:
         from failure_modes.checker.simulation.disk.vfs import require
 

@@ -18,6 +18,7 @@ KINDS = (
     "poisons",
     "power_losses",
     "lost_replies",
+    "rollbacks",
 )
 NOTHING_SPENT: Spent = (0,) * len(KINDS)
 
@@ -57,6 +58,7 @@ class Bounds:
     poisons: int = _times()
     power_losses: int = _times()
     lost_replies: int = _times()
+    rollbacks: int = _times()
 
     def without(self, *names: str) -> "Bounds":
         """The bounds without these actions, by their names. A step has no bound."""
@@ -81,6 +83,7 @@ _KIND_OF = {
     "Heartbeat": "heartbeats",
     "Reconcile": "reconciles",
     "PowerLoss": "power_losses",
+    "Rollback": "rollbacks",
 }
 """The bound of each action that has one alone."""
 
@@ -95,4 +98,5 @@ _LABELS = {
     "poisons": ("poison job", "poison jobs"),
     "power_losses": ("power loss", "power losses"),
     "lost_replies": ("lost reply", "lost replies"),
+    "rollbacks": ("rollback", "rollbacks"),
 }

@@ -32,6 +32,8 @@ class Scope:
     store: StoreKind = StoreKind.SQLITE
     power_loss: bool = False
     """True if writes and syncs are recorded, so that power may fail."""
+    rollback: bool = field(default=False)
+    """True if earlier rows are kept, so that the store may be set back."""
     constraints: bool = True
     """True if the schema has its unique indexes. They make the effects of some faults impossible."""
     reconcilers: int = field(default=1, validator=[validators.ge(1), validators.le(len(RECONCILERS))])
@@ -40,6 +42,11 @@ class Scope:
 
     A job has the number that its producer gave it, so this number must change nothing.
     """
+
+    @rollback.validator
+    def _one_world(self, _: object, rollback: bool) -> None:
+        if rollback and self.power_loss:
+            raise ValueError("power loss and rollback need different worlds")
 
     @property
     def names(self) -> tuple[str, ...]:

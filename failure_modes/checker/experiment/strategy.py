@@ -12,6 +12,7 @@ from failure_modes.checker.experiment.bounds import TICK_SECONDS
 from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind
 from model.actions import (
     ACTIONS,
+    COMMITS_MAX,
     PRODUCER,
     Action,
     Crash,
@@ -21,6 +22,7 @@ from model.actions import (
     LostReply,
     PowerLoss,
     Reconcile,
+    Rollback,
     Step,
     Tick,
     actor_of,
@@ -117,6 +119,8 @@ class Strategy:
                 if scope.store is StoreKind.POSTGRESQL and dict(self.weights).get(name):
                     raise ValueError("LostReply has a weight, and a reply can only be lost on SQLite")
                 yield from (LostReply(worker=worker) for worker in workers)
+            case "Rollback":
+                yield from (Rollback(commits=commits) for commits in range(1, COMMITS_MAX + 1))
 
     def _helpers(self, scope: Scope) -> tuple[str, ...]:
         """The producer and the reconcilers, if they can pause in an operation; else they need no `Step`."""

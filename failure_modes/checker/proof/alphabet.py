@@ -8,6 +8,7 @@ from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.subject.programs import can
 from model.actions import (
+    COMMITS_MAX,
     PRODUCER,
     Action,
     Crash,
@@ -17,6 +18,7 @@ from model.actions import (
     LostReply,
     PowerLoss,
     Reconcile,
+    Rollback,
     Step,
     Tick,
     actor_of,
@@ -43,7 +45,10 @@ class Alphabet:
             *[Reconcile(process=name) for name in scope.reconciler_names],
             PowerLoss(),
             *([LostReply(worker=name) for name in scope.names] if bounds.lost_replies else []),
+            *([Rollback(commits=most + 1) for most in range(COMMITS_MAX)] if bounds.rollbacks else []),
         )
+        if bounds.rollbacks and not scope.rollback:
+            raise ValueError("the store can only be set back in a scope in which earlier rows are kept")
         if bounds.power_losses and not scope.power_loss:
             raise ValueError("power can only be lost in a scope in which the disk is watched")
         if bounds.lost_replies and scope.store is StoreKind.POSTGRESQL:
@@ -63,6 +68,7 @@ class Alphabet:
         """
         key = (
             spent,
+            bool(self._bounds.rollbacks) and any(process.in_transaction for process in processes),
             *[(process.at, process.at_rest, process.waits, process.pending is None) for process in processes],
         )
         known = self._possible.get(key)
@@ -82,6 +88,8 @@ class Alphabet:
             if name is not None and not can(name, processes[self.names.index(name)], action):
                 continue
             if self._is_call(action, processes):
+                continue
+            if isinstance(action, Rollback) and any(process.in_transaction for process in processes):
                 continue
             found.append((action, _spend(spent, kind)))
         return tuple(found)
@@ -115,6 +123,7 @@ _SPENDS: dict[type[Action], str] = {
     Reconcile: "reconciles",
     PowerLoss: "power_losses",
     LostReply: "lost_replies",
+    Rollback: "rollbacks",
 }
 
 

@@ -93,6 +93,8 @@ class QueueSubject:
     def open(self, process: Client, location: str) -> Queue:
         """Open the queue for a process."""
         options: dict[str, Any] = {"clock": process, "connect": process.connect, "tokens": constant_token}
+        if self.scope.rollback:
+            options["tokens"] = process.token
         store: Store = (SQLiteStore if self._on_sqlite else _store_at_server())(location, **options)
         process.end_set_up()
         if process.files_stay and isinstance(store, SQLiteStore):
@@ -120,7 +122,7 @@ def drop_constraints_of(store: Any) -> None:
 
 
 def constant_token() -> str:
-    """The token of all jobs and executions in a world: a world has no restored backup to tell apart."""
+    """The token of all jobs and executions in a world whose store is never set back."""
     return "token"
 
 
