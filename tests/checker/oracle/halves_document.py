@@ -62,6 +62,13 @@ ELSEWHERE = {
     "power: a disk that does not sync": (
         "tests/checker/real/test_power.py::test_a_disk_that_does_not_do_as_it_is_told_is_noticed"
     ),
+    "fence: the token, and not the number alone": (
+        "tests/checker/oracle/test_rollbacks.py::test_numbers_in_place_of_tokens_are_seen_only_with_rollbacks"
+    ),
+    "ledger: what stays known after a rollback": (
+        "tests/checker/oracle/test_rollbacks.py"
+        "::test_a_crash_stays_known_where_the_restored_store_can_know_of_it"
+    ),
 }
 """Halves that a test of another folder sees."""
 
