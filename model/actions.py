@@ -87,6 +87,18 @@ class Tick:
 
 
 @frozen(kw_only=True)
+class ClockBack:
+    """The clock is set back. No process notices."""
+
+    seconds: float = field(validator=_whole_milliseconds)
+
+    @property
+    def milliseconds(self) -> int:
+        """The same in milliseconds, the unit of the clock."""
+        return round(self.seconds * 1000)
+
+
+@frozen(kw_only=True)
 class Reconcile:
     """The recovery policy runs once, in that reconciler."""
 
@@ -119,7 +131,19 @@ class Rollback:
     commits: int = field(validator=_few)
 
 
-Action = Enqueue | Step | Fail | Heartbeat | Crash | Tick | Reconcile | PowerLoss | LostReply | Rollback
+Action = (
+    Enqueue
+    | Step
+    | Fail
+    | Heartbeat
+    | Crash
+    | Tick
+    | Reconcile
+    | PowerLoss
+    | LostReply
+    | Rollback
+    | ClockBack
+)
 ACTIONS: tuple[type[Action], ...] = (
     Step,
     Enqueue,
@@ -131,6 +155,7 @@ ACTIONS: tuple[type[Action], ...] = (
     PowerLoss,
     LostReply,
     Rollback,
+    ClockBack,
 )
 
 
@@ -141,7 +166,7 @@ def actor_of(action: Action) -> str | None:
             return PRODUCER
         case Reconcile():
             return action.process
-        case Tick() | PowerLoss() | Rollback():
+        case Tick() | PowerLoss() | Rollback() | ClockBack():
             return None
         case _:
             return action.worker

@@ -32,6 +32,7 @@ class Environment(StrEnum):
     CRASH = "crash"
     POWER_LOSS = "power loss"
     ROLLBACK = "rollback"
+    CLOCK_BACK = "clock back"
     CHARGE = "charge"
     RECOGNISE = "recognise"
 

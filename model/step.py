@@ -15,6 +15,7 @@ from model.actions import (
     PRODUCER,
     RECONCILERS,
     Action,
+    ClockBack,
     Crash,
     Enqueue,
     Fail,
@@ -52,6 +53,10 @@ def step(
         case Tick():
             later = evolve(state, now=state.now + action.milliseconds)
             return later, Outcome(operation=Environment.TICK)
+        case ClockBack():
+            now = state.now - action.milliseconds
+            back = evolve(state, now=now, changed_at=min(state.changed_at, now))
+            return back, Outcome(operation=Environment.CLOCK_BACK)
         case Enqueue():
             draft = Draft(state.durable, at, state.settings, Operation.ENQUEUE, PRODUCER, visibility)
             return _committed(state, enqueue(draft, action.key))

@@ -9,6 +9,7 @@ from model.actions import (
     PRODUCER,
     RECONCILER,
     Action,
+    ClockBack,
     Crash,
     Enqueue,
     Fail,
@@ -71,6 +72,7 @@ def test_each_action_moves_one_process_or_time() -> None:
         PowerLoss: None,
         LostReply: "A",
         Rollback: None,
+        ClockBack: None,
     }
     arguments: dict[type[Action], dict[str, Any]] = {
         Enqueue: {"key": "k"},
@@ -78,6 +80,7 @@ def test_each_action_moves_one_process_or_time() -> None:
         Reconcile: {},
         PowerLoss: {},
         Rollback: {"commits": 1},
+        ClockBack: {"seconds": 1},
     }
     assert set(ACTIONS) == set(moved)
     assert {kind: actor_of(kind(**arguments.get(kind, {"worker": "A"}))) for kind in ACTIONS} == moved

@@ -21,7 +21,7 @@ from failure_modes.checker.cli.search_output import (
 from failure_modes.checker.cli.settings_options import settings, with_settings
 from failure_modes.checker.experiment.scope import Scope, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
-from failure_modes.checker.oracle.sometimes import OF_REPLY, OF_ROLLBACK
+from failure_modes.checker.oracle.sometimes import OF_CLOCK, OF_REPLY, OF_ROLLBACK
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.report.summary import (
     everything_reached,
@@ -77,6 +77,7 @@ def explore(
     wanted = (
         *properties(scope, random_settings=random_settings),
         *((OF_REPLY,) if dict(strategy.weights).get("LostReply") else ()),
+        *((OF_CLOCK,) if dict(strategy.weights).get("ClockBack") else ()),
         *(OF_ROLLBACK if dict(strategy.weights).get("Rollback") else ()),
     )
     show(everything_reached(wanted, result))

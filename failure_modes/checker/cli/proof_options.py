@@ -27,6 +27,7 @@ COUNTED = {
     "power_losses": "Losses of power.",
     "lost_replies": "Lost replies to a commit, on SQLite.",
     "rollbacks": "Rollbacks of the store, while the workers live on.",
+    "clock_backs": "Steps of the clock back, each as long as a tick.",
 }
 _SWITCHES = {
     "symmetry": "Do not merge states that differ only in the names of workers.",

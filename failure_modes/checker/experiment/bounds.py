@@ -21,6 +21,7 @@ KINDS = (
     "power_losses",
     "lost_replies",
     "rollbacks",
+    "clock_backs",
 )
 NOTHING_SPENT: Spent = (0,) * len(KINDS)
 
@@ -57,6 +58,7 @@ class Bounds:
     power_losses: int = _times()
     lost_replies: int = _times()
     rollbacks: int = _times()
+    clock_backs: int = _times()
 
     def without(self, *names: str) -> "Bounds":
         """The bounds without these actions, by their names. A step has no bound."""
@@ -81,6 +83,7 @@ _KIND_OF = {
     "Reconcile": "reconciles",
     "PowerLoss": "power_losses",
     "Rollback": "rollbacks",
+    "ClockBack": "clock_backs",
 }
 """The bound of each action that has one alone."""
 
@@ -96,4 +99,5 @@ _LABELS = {
     "power_losses": ("power loss", "power losses"),
     "lost_replies": ("lost reply", "lost replies"),
     "rollbacks": ("rollback", "rollbacks"),
+    "clock_backs": ("step back of the clock", "steps back of the clock"),
 }

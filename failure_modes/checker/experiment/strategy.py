@@ -14,6 +14,7 @@ from model.actions import (
     COMMITS_MAX,
     PRODUCER,
     Action,
+    ClockBack,
     Crash,
     Enqueue,
     Fail,
@@ -119,6 +120,8 @@ class Strategy:
                 yield from (LostReply(worker=worker) for worker in workers)
             case "Rollback":
                 yield from (Rollback(commits=commits) for commits in range(1, COMMITS_MAX + 1))
+            case "ClockBack":
+                yield from (ClockBack(seconds=seconds) for seconds in scope.tick_seconds)
 
     def _helpers(self, scope: Scope) -> tuple[str, ...]:
         """The producer and the reconcilers, if they can pause in an operation; else they need no `Step`."""

@@ -13,7 +13,7 @@ from failure_modes.checker.oracle.sometimes import OF_POISON, OF_POWER, OF_REPLY
 from failure_modes.checker.oracle.system_side import SystemStep
 from failure_modes.checker.simulation.process_snapshot import ProcessState
 from failure_modes.checker.simulation.stepping import PausePoint
-from model.actions import COMMITS_MAX, Action, Enqueue, Fail, LostReply, PowerLoss, Rollback
+from model.actions import COMMITS_MAX, Action, ClockBack, Enqueue, Fail, LostReply, PowerLoss, Rollback
 from model.events import Event, EventKind
 from model.invariants import InjectedFault, condensed
 from model.load import Load
@@ -119,6 +119,8 @@ class Ledger:
     def keep(self, record: Record) -> None:
         """Keep the record of an action that was taken."""
         self.records.append(record)
+        if isinstance(record.action, ClockBack | Rollback):  # also if the clock was set back since
+            self.load = self.load.set_back(record.now)
         if record.events:
             self.events.extend(record.events)
             self.load = self.load.after(record.events, record.after, self._settings)

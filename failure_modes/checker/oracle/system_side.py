@@ -18,7 +18,7 @@ from failure_modes.checker.simulation.stepping import CALL, PausePoint
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.abstraction import AuditCursor, ContentReader, read_counts, read_rows
 from failure_modes.checker.subject.programs import can
-from model.actions import Action, Crash, LostReply, PowerLoss, Rollback, Step, Tick, actor_of
+from model.actions import Action, ClockBack, Crash, LostReply, PowerLoss, Rollback, Step, Tick, actor_of
 from model.answers import Answer, Counts
 from model.draft import SERIAL, Visibility
 from model.events import Event
@@ -83,9 +83,9 @@ class SystemSide:
     def possible(self, action: Action) -> bool:
         """True if the action can happen now."""
         name = actor_of(action)
-        if isinstance(action, Rollback):
+        if isinstance(action, Rollback | ClockBack):
             in_transaction = [one for one in self.world.processes if self.place(one).in_transaction]
-            return self.world.rolls_back and not in_transaction
+            return not in_transaction and (self.world.rolls_back or isinstance(action, ClockBack))
         if name is None:
             return self._power_loss or not isinstance(action, PowerLoss)
         if isinstance(action, LostReply) and not self._can_lose_reply(name):
@@ -130,6 +130,10 @@ class SystemSide:
         match action:
             case Tick():
                 self.world.clock.advance(action.milliseconds)
+                return self._observed(action, StepResult())
+            case ClockBack():
+                self.world.clock.set_back(action.milliseconds)
+                self._visibility.set_back(self.now)
                 return self._observed(action, StepResult())
             case Crash():
                 self.world.processes[action.worker].kill()

@@ -11,6 +11,7 @@ from model.actions import (
     COMMITS_MAX,
     PRODUCER,
     Action,
+    ClockBack,
     Crash,
     Enqueue,
     Fail,
@@ -46,6 +47,7 @@ class Alphabet:
             PowerLoss(),
             *([LostReply(worker=name) for name in scope.names] if bounds.lost_replies else []),
             *([Rollback(commits=most + 1) for most in range(COMMITS_MAX)] if bounds.rollbacks else []),
+            *([ClockBack(seconds=seconds) for seconds in scope.tick_seconds] if bounds.clock_backs else []),
         )
         if bounds.rollbacks and not scope.rollback:
             raise ValueError("the store can only be set back in a scope in which earlier rows are kept")
@@ -53,6 +55,8 @@ class Alphabet:
             raise ValueError("power can only be lost in a scope in which the disk is watched")
         if bounds.lost_replies and scope.store is StoreKind.POSTGRESQL:
             raise ValueError("a reply can only be lost on SQLite")
+        self._between = bounds.rollbacks + bounds.clock_backs > 0
+        """True if an action happens between transactions only."""
         self._calls_gateway = scope.settings.external
         if len(self.actions) > ACTIONS_MAX:
             raise ValueError(f"{len(self.actions)} different actions, and {ACTIONS_MAX} are the most")
@@ -68,7 +72,7 @@ class Alphabet:
         """
         key = (
             spent,
-            bool(self._bounds.rollbacks) and any(process.in_transaction for process in processes),
+            self._between and _in_transaction(processes),
             *[(process.at, process.at_rest, process.waits, process.pending is None) for process in processes],
         )
         known = self._possible.get(key)
@@ -89,7 +93,7 @@ class Alphabet:
                 continue
             if self._is_call(action, processes):
                 continue
-            if isinstance(action, Rollback) and any(process.in_transaction for process in processes):
+            if isinstance(action, Rollback | ClockBack) and _in_transaction(processes):
                 continue
             found.append((action, _spend(spent, kind)))
         return tuple(found)
@@ -124,7 +128,13 @@ _SPENDS: dict[type[Action], str] = {
     PowerLoss: "power_losses",
     LostReply: "lost_replies",
     Rollback: "rollbacks",
+    ClockBack: "clock_backs",
 }
+
+
+def _in_transaction(processes: tuple[ProcessSnapshot, ...]) -> bool:
+    """True if a process has a transaction open."""
+    return any(process.in_transaction for process in processes)
 
 
 def _spend(spent: Spent, kind: str) -> Spent:

@@ -23,7 +23,7 @@ from failure_modes.checker.report.table import PLAIN, Line, Look, paragraph, sty
 from failure_modes.checker.simulation.stepping import CALL
 from failure_modes.checker.traces.recording import RecordedStep
 from failure_modes.checker.traces.replay import Replayed
-from model.actions import Crash, Enqueue, Fail, PowerLoss, Reconcile, Rollback, Tick, actor_of
+from model.actions import ClockBack, Crash, Enqueue, Fail, PowerLoss, Reconcile, Rollback, Tick, actor_of
 from model.invariants import invariant
 
 _COLUMNS = ("", "step", "time", "action", "worker", "model", "system", "changed")
@@ -152,7 +152,7 @@ def _style(record: Record, finding: Finding | None, *, bad: bool, differs: bool)
         return "broken" if finding.invariant else "diverged"
     if differs:
         return "diverged"
-    return "danger" if isinstance(record.action, Crash | PowerLoss | Rollback | Fail) else ""
+    return "danger" if isinstance(record.action, Crash | PowerLoss | Rollback | ClockBack | Fail) else ""
 
 
 def _row(number: int, record: Record, *, mark: str) -> tuple[str, ...]:
@@ -191,6 +191,8 @@ def system_described(record: Record) -> str:
     """Describe what the system did in a step."""
     if isinstance(record.action, Rollback):
         return f"rollback of {record.action.commits}"
+    if isinstance(record.action, ClockBack):
+        return "clock back"
     if isinstance(record.action, Tick | Crash | PowerLoss):
         return "power loss" if isinstance(record.action, PowerLoss) else type(record.action).__name__.lower()
     if record.blocked:

@@ -26,6 +26,7 @@ from failure_modes.checker.simulation.stepping import NotDeterministic
 from failure_modes.checker.support import interrupts
 from model.actions import (
     Action,
+    ClockBack,
     Crash,
     Enqueue,
     Fail,
@@ -140,8 +141,9 @@ def _shortest(
 
 
 def _ticks_of(actions: tuple[Action, ...]) -> tuple[float, ...]:
-    """The lengths of the ticks of these actions, each once."""
-    return tuple(dict.fromkeys([action.seconds for action in actions if isinstance(action, Tick)]))
+    """The lengths of the ticks of these actions, and of the steps of the clock back, each once."""
+    steps = [action for action in actions if isinstance(action, Tick | ClockBack)]
+    return tuple(dict.fromkeys([action.seconds for action in steps]))
 
 
 def bounds_of(actions: tuple[Action, ...]) -> Bounds:
@@ -162,4 +164,5 @@ def bounds_of(actions: tuple[Action, ...]) -> Bounds:
         power_losses=kinds[PowerLoss],
         lost_replies=kinds[LostReply],
         rollbacks=kinds[Rollback],
+        clock_backs=kinds[ClockBack],
     )
