@@ -67,6 +67,16 @@ class LostReply:
     worker: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
 
 
+@frozen(kw_only=True)
+class ThreadHeartbeat:
+    """The second thread of a worker begins a heartbeat, while the handler runs in the first thread.
+
+    The thread then moves by `Step`, under its own name: see `thread_of`.
+    """
+
+    worker: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
+
+
 def _whole_milliseconds(_: object, __: object, seconds: float) -> None:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise TypeError(f"'seconds' must be a number, not {seconds!r}")
@@ -141,6 +151,7 @@ Action = (
     | Reconcile
     | PowerLoss
     | LostReply
+    | ThreadHeartbeat
     | Rollback
     | ClockBack
 )
@@ -154,13 +165,19 @@ ACTIONS: tuple[type[Action], ...] = (
     Reconcile,
     PowerLoss,
     LostReply,
+    ThreadHeartbeat,
     Rollback,
     ClockBack,
 )
 
 
+def thread_of(worker: str) -> str:
+    """The name of the second thread of a worker: it sends heartbeats, and dies with its worker."""
+    return f"{worker}.heartbeat"
+
+
 def actor_of(action: Action) -> str | None:
-    """The name of the process that the action moves; None when it is the world that moves."""
+    """The name of the process or thread that the action moves; None when it is the world that moves."""
     match action:
         case Enqueue():
             return PRODUCER
@@ -168,5 +185,7 @@ def actor_of(action: Action) -> str | None:
             return action.process
         case Tick() | PowerLoss() | Rollback() | ClockBack():
             return None
+        case ThreadHeartbeat():
+            return thread_of(action.worker)
         case _:
             return action.worker

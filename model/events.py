@@ -35,6 +35,7 @@ class Environment(StrEnum):
     CLOCK_BACK = "clock back"
     CHARGE = "charge"
     RECOGNISE = "recognise"
+    THREAD = "begin a heartbeat"
 
 
 class EventKind(StrEnum):

@@ -200,14 +200,16 @@ class Durable:
 class Worker:
     """The memory of a worker process. A crash erases it.
 
-    `ambiguous`: the reply to a commit was lost, so the worker repeats it, outside its handler. `lost_key`:
-    the store was set back and has lost the execution; this is the key of its job.
+    `ambiguous`: the reply to a commit was lost, so the worker repeats it, outside its handler. `heartbeat`:
+    the execution for which the second thread has begun a heartbeat. `lost_key`: the store was set back and
+    has lost the execution; this is the key of its job.
     """
 
     name: str
     phase: Phase = Phase.IDLE
     execution: int | None = None
     ambiguous: bool = False
+    heartbeat: int | None = None
     lost_key: str | None = None
 
 

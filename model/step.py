@@ -25,7 +25,9 @@ from model.actions import (
     Reconcile,
     Rollback,
     Step,
+    ThreadHeartbeat,
     Tick,
+    thread_of,
 )
 from model.draft import SERIAL, Draft, Visibility
 from model.events import Environment, EventKind, Operation, Outcome
@@ -55,8 +57,8 @@ def step(
             return later, Outcome(operation=Environment.TICK)
         case ClockBack():
             now = state.now - action.milliseconds
-            back = evolve(state, now=now, changed_at=min(state.changed_at, now))
-            return back, Outcome(operation=Environment.CLOCK_BACK)
+            earlier = evolve(state, now=now, changed_at=min(state.changed_at, now))
+            return earlier, Outcome(operation=Environment.CLOCK_BACK)
         case Enqueue():
             draft = Draft(state.durable, at, state.settings, Operation.ENQUEUE, PRODUCER, visibility)
             return _committed(state, enqueue(draft, action.key))
@@ -73,6 +75,8 @@ def step(
             return back, Outcome(operation=Environment.ROLLBACK)
         case Crash():
             return _crash(state, action.worker)
+        case ThreadHeartbeat():
+            return _begin_heartbeat(state, action.worker)
         case Step() | Fail() | Heartbeat() | LostReply():
             return _move(state, at, visibility, action)
 
@@ -110,8 +114,12 @@ def _crash(state: State, name: str) -> tuple[State, Outcome]:
 def _move(
     state: State, at: int, visibility: Visibility, action: Step | Fail | Heartbeat | LostReply
 ) -> tuple[State, Outcome]:
-    """The worker takes the next line of its program."""
+    """The worker takes the next line of its program; or its second thread takes its only one."""
     worker = state.worker(action.worker)
+    if worker is None and isinstance(action, Step):
+        owner = next((one for one in state.workers if thread_of(one.name) == action.worker), None)
+        if owner is not None:
+            return _send_heartbeat(state, at, visibility, owner)
     if worker is None:
         return _rejected(state, f"there is no worker {action.worker}")
     lost = isinstance(action, LostReply)
@@ -134,6 +142,27 @@ def _move(
     return _remember(state, _after(worker, line, outcome)), outcome
 
 
+def _begin_heartbeat(state: State, name: str) -> tuple[State, Outcome]:
+    """The second thread begins a heartbeat for the execution whose handler runs now."""
+    worker = state.worker(name)
+    if worker is None:
+        return _rejected(state, f"there is no worker {name}")
+    if worker.phase not in (Phase.RUNNING, Phase.CALLED) or worker.ambiguous:
+        return _rejected(state, f"worker {name} is not running a handler")
+    if worker.heartbeat is not None:
+        return _rejected(state, f"the second thread of worker {name} sends a heartbeat already")
+    return _remember(state, evolve(worker, heartbeat=worker.execution)), Outcome(operation=Environment.THREAD)
+
+
+def _send_heartbeat(state: State, at: int, visibility: Visibility, worker: Worker) -> tuple[State, Outcome]:
+    """The second thread's transaction. Meanwhile the first thread may have done anything."""
+    if worker.heartbeat is None:
+        return _rejected(state, f"the second thread of worker {worker.name} sends no heartbeat")
+    draft = Draft(state.durable, at, state.settings, Operation.HEARTBEAT, worker.name, visibility)
+    state, outcome = _committed(state, by_holder(draft, state.durable.execution(worker.heartbeat)))
+    return _remember(state, evolve(worker, heartbeat=None)), outcome
+
+
 def _after(worker: Worker, line: ProgramStep, outcome: Outcome) -> Worker:
     """The worker's memory after its operation."""
     execution = worker.execution
@@ -144,7 +173,7 @@ def _after(worker: Worker, line: ProgramStep, outcome: Outcome) -> Worker:
         done, execution = bool(leased), leased[0] if leased else None
     phase = line.after if done else line.refused
     if phase is Phase.IDLE:
-        return Worker(name=worker.name)
+        return Worker(name=worker.name, heartbeat=worker.heartbeat)
     return evolve(worker, phase=phase, execution=execution, ambiguous=False)
 
 

@@ -19,6 +19,7 @@ from model.actions import (
     Reconcile,
     Rollback,
     Step,
+    ThreadHeartbeat,
     Tick,
     actor_of,
 )
@@ -71,6 +72,7 @@ def test_each_action_moves_one_process_or_time() -> None:
         Tick: None,
         PowerLoss: None,
         LostReply: "A",
+        ThreadHeartbeat: "A.heartbeat",
         Rollback: None,
         ClockBack: None,
     }

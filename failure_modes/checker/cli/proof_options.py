@@ -26,6 +26,7 @@ COUNTED = {
     "poisons": "Jobs that kill the worker that runs their handler.",
     "power_losses": "Losses of power.",
     "lost_replies": "Lost replies to a commit, on SQLite.",
+    "thread_heartbeats": "Heartbeats of second threads of the workers, on SQLite.",
     "rollbacks": "Rollbacks of the store, while the workers live on.",
     "clock_backs": "Steps of the clock back, each as long as a tick.",
 }

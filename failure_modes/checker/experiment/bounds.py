@@ -20,6 +20,7 @@ KINDS = (
     "poisons",
     "power_losses",
     "lost_replies",
+    "thread_heartbeats",
     "rollbacks",
     "clock_backs",
 )
@@ -57,6 +58,7 @@ class Bounds:
     poisons: int = _times()
     power_losses: int = _times()
     lost_replies: int = _times()
+    thread_heartbeats: int = _times()
     rollbacks: int = _times()
     clock_backs: int = _times()
 
@@ -98,6 +100,7 @@ _LABELS = {
     "poisons": ("poison job", "poison jobs"),
     "power_losses": ("power loss", "power losses"),
     "lost_replies": ("lost reply", "lost replies"),
+    "thread_heartbeats": ("heartbeat of a second thread", "heartbeats of a second thread"),
     "rollbacks": ("rollback", "rollbacks"),
     "clock_backs": ("step back of the clock", "steps back of the clock"),
 }

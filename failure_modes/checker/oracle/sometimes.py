@@ -6,8 +6,9 @@ They are named here, and recognised from the record of an action.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from failure_modes.checker.experiment.scope import PROCESS_OF
 from failure_modes.checker.simulation.stepping import CALL
-from model.actions import RECONCILER, ClockBack, Rollback
+from model.actions import RECONCILER, ClockBack, Rollback, Step
 from model.events import EventKind, Operation, Reason
 from model.limits import has_room
 from model.state import HELD, Settings, Status
@@ -33,14 +34,15 @@ OF_POISON = "a poison job killed its worker"
 OF_GATEWAY = "the gateway recognised a key"
 OF_POWER = "power was lost"
 OF_REPLY = "a reply to a commit was lost"
+OF_THREAD = ("a second thread extended a lease", "a second thread came too late")
 OF_CLOCK = "the clock was set back"
 OF_ROLLBACK = "the store was set back", "a stale token was refused"
 OF_LIMITS = ("a retry was passed over", "the breaker opened", "the breaker closed")
 OF_SETTINGS = ("a reconciliation left some to the next", "a second reconciler ended an execution")
 OF_ROWS = ("a lease passed over a job", "a deadlock was broken")
-_OF_FAULTS = (OF_POISON, OF_POWER, OF_REPLY, OF_CLOCK, *OF_ROLLBACK)
+_OF_FAULTS = (OF_POISON, OF_POWER, OF_REPLY, *OF_THREAD, OF_CLOCK, *OF_ROLLBACK)
 SOMEWHERE = (OF_GATEWAY, *_OF_FAULTS, *OF_LIMITS, *OF_SETTINGS, *OF_ROWS)
-"""Situations that need poison jobs, a gateway, a fault of the environment, settings, or locks on rows."""
+"""Situations that need a gateway, a fault, second threads, settings, or locks on rows."""
 
 AT_STATEMENTS = (
     "a crash fell inside a transaction",
@@ -70,6 +72,10 @@ def reached(record: "Record", settings: Settings) -> Iterator[str]:
         yield "a deadlock was broken"
     if record.blocked:
         yield "a process waited for a lock"
+    by_thread = isinstance(record.action, Step) and record.action.worker in PROCESS_OF
+    for event in record.events:
+        if by_thread and event.operation == Operation.HEARTBEAT:
+            yield OF_THREAD[event.event == EventKind.REFUSED]
     if isinstance(record.action, ClockBack):
         yield OF_CLOCK
     if isinstance(record.action, Rollback) and record.after != record.before:

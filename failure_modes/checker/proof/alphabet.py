@@ -9,7 +9,6 @@ from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.subject.programs import can
 from model.actions import (
     COMMITS_MAX,
-    PRODUCER,
     Action,
     ClockBack,
     Crash,
@@ -21,8 +20,10 @@ from model.actions import (
     Reconcile,
     Rollback,
     Step,
+    ThreadHeartbeat,
     Tick,
     actor_of,
+    thread_of,
 )
 
 ACTIONS_MAX = 256
@@ -33,19 +34,20 @@ class Alphabet:
     """The actions of a scope in a fixed order, and what each of them spends."""
 
     def __init__(self, scope: Scope, bounds: Bounds) -> None:
-        self.names = (*scope.names, PRODUCER, *scope.reconciler_names)
+        self.names = scope.process_names
         self._bounds = bounds
         self.actions: tuple[Action, ...] = (
             *[Step(worker=name) for name in self.names],
             *[Enqueue(key=f"k{number}") for number in range(1, bounds.jobs + 1)],
             *[Enqueue(key=f"p{number}", poison=True) for number in range(1, bounds.poisons + 1)],
             *[Tick(seconds=seconds) for seconds in scope.tick_seconds],
-            *[Crash(worker=name) for name in self.names],
+            *[Crash(worker=name) for name in self.names if name not in scope.thread_names],
             *[Fail(worker=name) for name in scope.names],
             *[Heartbeat(worker=name) for name in scope.names],
             *[Reconcile(process=name) for name in scope.reconciler_names],
             PowerLoss(),
             *([LostReply(worker=name) for name in scope.names] if bounds.lost_replies else []),
+            *([ThreadHeartbeat(worker=name) for name in scope.names] if bounds.thread_heartbeats else []),
             *([Rollback(commits=most + 1) for most in range(COMMITS_MAX)] if bounds.rollbacks else []),
             *([ClockBack(seconds=seconds) for seconds in scope.tick_seconds] if bounds.clock_backs else []),
         )
@@ -55,6 +57,8 @@ class Alphabet:
             raise ValueError("power can only be lost in a scope in which the disk is watched")
         if bounds.lost_replies and scope.store is StoreKind.POSTGRESQL:
             raise ValueError("a reply can only be lost on SQLite")
+        if bounds.thread_heartbeats and not scope.threads:
+            raise ValueError("a second thread can only send heartbeats in a scope with threads")
         self._between = bounds.rollbacks + bounds.clock_backs > 0
         """True if an action happens between transactions only."""
         self._calls_gateway = scope.settings.external
@@ -89,7 +93,7 @@ class Alphabet:
             if kind is None or (kind and spent[KINDS.index(kind)] >= getattr(self._bounds, kind)):
                 continue
             name = actor_of(action)
-            if name is not None and not can(name, processes[self.names.index(name)], action):
+            if name is not None and not self._can(name, action, processes):
                 continue
             if self._is_call(action, processes):
                 continue
@@ -97,6 +101,13 @@ class Alphabet:
                 continue
             found.append((action, _spend(spent, kind)))
         return tuple(found)
+
+    def _can(self, name: str, action: Action, processes: tuple[ProcessSnapshot, ...]) -> bool:
+        if isinstance(action, ThreadHeartbeat):
+            name = action.worker
+        thread = thread_of(name)
+        place = processes[self.names.index(thread)] if thread in self.names else None
+        return can(name, processes[self.names.index(name)], action, place)
 
     def _is_call(self, action: Action, processes: tuple[ProcessSnapshot, ...]) -> bool:
         """True if the reply that is lost would be the gateway's: its call has no COMMIT."""
@@ -127,6 +138,7 @@ _SPENDS: dict[type[Action], str] = {
     Reconcile: "reconciles",
     PowerLoss: "power_losses",
     LostReply: "lost_replies",
+    ThreadHeartbeat: "thread_heartbeats",
     Rollback: "rollbacks",
     ClockBack: "clock_backs",
 }

@@ -35,6 +35,7 @@ from model.actions import (
     PowerLoss,
     Reconcile,
     Rollback,
+    ThreadHeartbeat,
     Tick,
 )
 
@@ -163,6 +164,7 @@ def bounds_of(actions: tuple[Action, ...]) -> Bounds:
         reconciles=kinds[Reconcile],
         power_losses=kinds[PowerLoss],
         lost_replies=kinds[LostReply],
+        thread_heartbeats=kinds[ThreadHeartbeat],
         rollbacks=kinds[Rollback],
         clock_backs=kinds[ClockBack],
     )

@@ -37,10 +37,6 @@ class Client(Protocol):
         """A connection that pauses the process."""
         ...
 
-    def token(self) -> str:
-        """A token for a new row, where the store may be set back to an earlier state."""
-        ...
-
     def end_set_up(self) -> None:
         """End the set-up: from now on each statement of the connection can pause."""
         ...

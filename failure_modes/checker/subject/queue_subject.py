@@ -5,13 +5,14 @@ is the queue of a user, changed only by the fault.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from attrs import evolve, frozen
 
 from failure_modes.checker.experiment.scope import Fault, Scope, StoreKind, build_queue
+from failure_modes.checker.simulation.process_context import ProcessContext
 from failure_modes.checker.simulation.subject import Client, Layout, Program
-from failure_modes.checker.subject.programs import produce, reconcile, work
+from failure_modes.checker.subject.programs import beat, produce, reconcile, work
 from model.actions import PRODUCER
 from system.clock import ManualClock
 from system.queue import Queue
@@ -59,9 +60,10 @@ class QueueSubject:
         return self.scope.settings.external
 
     def programs(self) -> Mapping[str, Program]:
-        """The workers, the producer and the reconcilers."""
+        """The workers, the producer, the reconcilers, and the second threads of the workers."""
         workers, reconcilers = self.scope.names, self.scope.reconciler_names
-        return dict.fromkeys(workers, work) | {PRODUCER: produce} | dict.fromkeys(reconcilers, reconcile)
+        others = dict.fromkeys(reconcilers, reconcile) | dict.fromkeys(self.scope.thread_names, beat)
+        return dict.fromkeys(workers, work) | {PRODUCER: produce} | others
 
     def create(self, location: str) -> None:
         """Make an empty queue."""
@@ -94,7 +96,7 @@ class QueueSubject:
         """Open the queue for a process."""
         options: dict[str, Any] = {"clock": process, "connect": process.connect, "tokens": constant_token}
         if self.scope.rollback:
-            options["tokens"] = process.token
+            options["tokens"] = cast(ProcessContext, process).token
         store: Store = (SQLiteStore if self._on_sqlite else _store_at_server())(location, **options)
         process.end_set_up()
         if process.files_stay and isinstance(store, SQLiteStore):
