@@ -31,7 +31,7 @@ from model.actions import (
 )
 from model.draft import SERIAL, Draft, Visibility
 from model.events import Environment, EventKind, Operation, Outcome
-from model.operations import by_holder, enqueue, lease, reconcile
+from model.operations import by_holder, enqueue, lease_fused, reconcile
 from model.rollback import by_stale_holder, committed, rolled_back
 from model.state import Phase, State, Worker
 from model.transitions import ProgramStep, next_in_program
@@ -49,7 +49,8 @@ def step(
     """
     at = state.now if at is None else at
     since = state.changed_at if visibility.since is None else visibility.since
-    if not since <= at <= state.now:
+    finished_at = at if visibility.finished_at is None else visibility.finished_at
+    if not since <= at <= state.now or finished_at > at:
         return _rejected(state, "the operation read a time before the last change")
     match action:
         case Tick():
@@ -125,12 +126,13 @@ def _move(
     lost = isinstance(action, LostReply)
     if state.settings.external and worker.phase is Phase.RUNNING and isinstance(action, Step | LostReply):
         return _rejected(state, "a call of the gateway has no commit") if lost else _call(state, worker)
-    line = next_in_program(worker.phase, Step(worker=worker.name) if lost else action)
+    step_taken = Step(worker=worker.name) if lost else action
+    line = next_in_program(worker.phase, step_taken, fused=state.settings.fused)
     if line is None or (worker.ambiguous and isinstance(action, Fail | Heartbeat)):
         return _rejected(state, f"worker {worker.name} is not running a handler")
     draft = Draft(state.durable, at, state.settings, line.operation, worker.name, visibility, line.failure)
     if line.operation is Operation.LEASE:
-        draft = lease(draft)
+        draft = _lease(draft, state, worker, line)
     elif worker.lost_key is not None:
         draft = by_stale_holder(draft, _current(worker))
     else:
@@ -140,6 +142,18 @@ def _move(
         ambiguous = line.operation is Operation.COMMIT
         return _remember(state, evolve(worker, ambiguous=ambiguous)), outcome
     return _remember(state, _after(worker, line, outcome)), outcome
+
+
+def _lease(draft: Draft, state: State, worker: Worker, line: ProgramStep) -> Draft:
+    """The lease, with the finish before it and the start after it where the worker fuses them."""
+    finished = None
+    if line.finishes and worker.lost_key is not None:
+        at = draft.now if draft.visibility.finished_at is None else draft.visibility.finished_at
+        stale = by_stale_holder(evolve(draft, operation=Operation.FINISH, now=at), _current(worker))
+        draft = draft.with_(stale.durable)
+    elif line.finishes:
+        finished = state.durable.execution(_current(worker))
+    return lease_fused(draft, finished, starts=line.starts)
 
 
 def _begin_heartbeat(state: State, name: str) -> tuple[State, Outcome]:
@@ -170,11 +184,13 @@ def _after(worker: Worker, line: ProgramStep, outcome: Outcome) -> Worker:
     done = worker.ambiguous or not refused
     if line.operation is Operation.LEASE:
         leased = [event.execution for event in outcome.events if event.event == EventKind.LEASED]
-        done, execution = bool(leased), leased[0] if leased else None
+        started = not line.starts or any(event.event == EventKind.STARTED for event in outcome.events)
+        done, execution = bool(leased) and started, leased[0] if leased else None
     phase = line.after if done else line.refused
     if phase is Phase.IDLE:
         return Worker(name=worker.name, heartbeat=worker.heartbeat)
-    return evolve(worker, phase=phase, execution=execution, ambiguous=False)
+    lost_key = None if line.operation is Operation.LEASE else worker.lost_key
+    return evolve(worker, phase=phase, execution=execution, lost_key=lost_key, ambiguous=False)
 
 
 def _current(worker: Worker) -> int:
