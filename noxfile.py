@@ -137,7 +137,7 @@ def guarded(session: nox.Session) -> None:
     """The long search: 20,000 examples at each granularity, with random settings; all must be reached."""
     for granularity in ("transaction", "statement"):
         options = ["--granularity", granularity, "--examples", "10000", "--reach-all", "--random-settings"]
-        options += ["--weight", "LostReply=1", "--weight", "ClockBack=1"]
+        options += ["--weight", "LostReply=1", "--weight", "ClockBack=1", "--weight", "Release=1"]
         for action in ("ThreadHeartbeat", "Rollback"):  # each needs a world of its own
             _checker(session, "explore", *options, "--weight", f"{action}=1", *session.posargs)
 

@@ -44,6 +44,13 @@ class Fail:
 
 
 @frozen(kw_only=True)
+class Release:
+    """The handler does not return, so the worker is stopped by two signals: it releases the job, and ends."""
+
+    worker: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
+
+
+@frozen(kw_only=True)
 class Heartbeat:
     """Like `Step`, but the handler that is running extends its lease and goes on."""
 
@@ -154,6 +161,7 @@ Action = (
     | ThreadHeartbeat
     | Rollback
     | ClockBack
+    | Release
 )
 ACTIONS: tuple[type[Action], ...] = (
     Step,
@@ -168,6 +176,7 @@ ACTIONS: tuple[type[Action], ...] = (
     ThreadHeartbeat,
     Rollback,
     ClockBack,
+    Release,
 )
 
 

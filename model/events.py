@@ -76,10 +76,11 @@ class Reason(StrEnum):
 
 
 class Failure(StrEnum):
-    """The text of a handler's failure. The handlers of a run raise nothing else."""
+    """The text of a failure: what the handlers of a run raise, and why a worker releases its job."""
 
     SCHEDULED = "as the schedule says"
     REPLY_LOST = "the gateway's reply was lost"
+    RELEASED = "Released: the worker was interrupted"
 
 
 @frozen(kw_only=True)

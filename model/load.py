@@ -2,7 +2,7 @@
 
 from attrs import evolve, frozen
 
-from model.events import Event, EventKind
+from model.events import Event, EventKind, Failure
 from model.state import Durable, Settings
 
 
@@ -40,7 +40,7 @@ class Load:
             return self
         if event.event in (EventKind.COMMITTED, EventKind.FINISHED):
             return evolve(self, failures=0, failed_at=None)
-        if event.event == EventKind.FAILED:
+        if event.event == EventKind.FAILED and event.detail != Failure.RELEASED:
             last = event.at if self.failed_at is None else max(self.failed_at, event.at)
             return evolve(self, failures=min(self.failures + 1, settings.failures_max), failed_at=last)
         return self

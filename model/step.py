@@ -23,6 +23,7 @@ from model.actions import (
     LostReply,
     PowerLoss,
     Reconcile,
+    Release,
     Rollback,
     Step,
     ThreadHeartbeat,
@@ -30,7 +31,7 @@ from model.actions import (
     thread_of,
 )
 from model.draft import SERIAL, Draft, Visibility
-from model.events import Environment, EventKind, Operation, Outcome
+from model.events import Environment, EventKind, Failure, Operation, Outcome
 from model.operations import by_holder, enqueue, lease_fused, reconcile
 from model.rollback import by_stale_holder, committed, rolled_back
 from model.state import Phase, State, Worker
@@ -78,7 +79,7 @@ def step(
             return _crash(state, action.worker)
         case ThreadHeartbeat():
             return _begin_heartbeat(state, action.worker)
-        case Step() | Fail() | Heartbeat() | LostReply():
+        case Step() | Fail() | Heartbeat() | LostReply() | Release():
             return _move(state, at, visibility, action)
 
 
@@ -113,7 +114,7 @@ def _crash(state: State, name: str) -> tuple[State, Outcome]:
 
 
 def _move(
-    state: State, at: int, visibility: Visibility, action: Step | Fail | Heartbeat | LostReply
+    state: State, at: int, visibility: Visibility, action: Step | Fail | Heartbeat | LostReply | Release
 ) -> tuple[State, Outcome]:
     """The worker takes the next line of its program; or its second thread takes its only one."""
     worker = state.worker(action.worker)
@@ -128,7 +129,7 @@ def _move(
         return _rejected(state, "a call of the gateway has no commit") if lost else _call(state, worker)
     step_taken = Step(worker=worker.name) if lost else action
     line = next_in_program(worker.phase, step_taken, fused=state.settings.fused)
-    if line is None or (worker.ambiguous and isinstance(action, Fail | Heartbeat)):
+    if line is None or (worker.ambiguous and isinstance(action, Fail | Heartbeat | Release)):
         return _rejected(state, f"worker {worker.name} is not running a handler")
     draft = Draft(state.durable, at, state.settings, line.operation, worker.name, visibility, line.failure)
     if line.operation is Operation.LEASE:
@@ -187,6 +188,8 @@ def _after(worker: Worker, line: ProgramStep, outcome: Outcome) -> Worker:
         started = not line.starts or any(event.event == EventKind.STARTED for event in outcome.events)
         done, execution = bool(leased) and started, leased[0] if leased else None
     phase = line.after if done else line.refused
+    if line.failure is Failure.RELEASED:  # the process ends, and a fresh one takes its name
+        return Worker(name=worker.name)
     if phase is Phase.IDLE:
         return Worker(name=worker.name, heartbeat=worker.heartbeat)
     lost_key = None if line.operation is Operation.LEASE else worker.lost_key

@@ -17,6 +17,7 @@ from model.actions import (
     LostReply,
     PowerLoss,
     Reconcile,
+    Release,
     Rollback,
     Step,
     ThreadHeartbeat,
@@ -75,6 +76,7 @@ def test_each_action_moves_one_process_or_time() -> None:
         ThreadHeartbeat: "A.heartbeat",
         Rollback: None,
         ClockBack: None,
+        Release: "A",
     }
     arguments: dict[type[Action], dict[str, Any]] = {
         Enqueue: {"key": "k"},

@@ -23,6 +23,7 @@ KINDS = (
     "thread_heartbeats",
     "rollbacks",
     "clock_backs",
+    "releases",
 )
 NOTHING_SPENT: Spent = (0,) * len(KINDS)
 
@@ -61,6 +62,7 @@ class Bounds:
     thread_heartbeats: int = _times()
     rollbacks: int = _times()
     clock_backs: int = _times()
+    releases: int = _times()
 
     def without(self, *names: str) -> "Bounds":
         """The bounds without these actions, by their names. A step has no bound."""
@@ -86,6 +88,7 @@ _KIND_OF = {
     "PowerLoss": "power_losses",
     "Rollback": "rollbacks",
     "ClockBack": "clock_backs",
+    "Release": "releases",
 }
 """The bound of each action that has one alone."""
 
@@ -102,5 +105,6 @@ _LABELS = {
     "lost_replies": ("lost reply", "lost replies"),
     "thread_heartbeats": ("heartbeat of a second thread", "heartbeats of a second thread"),
     "rollbacks": ("rollback", "rollbacks"),
+    "releases": ("release of a job", "releases of a job"),
     "clock_backs": ("step back of the clock", "steps back of the clock"),
 }

@@ -22,6 +22,7 @@ from model.actions import (
     LostReply,
     PowerLoss,
     Reconcile,
+    Release,
     Rollback,
     Step,
     ThreadHeartbeat,
@@ -125,6 +126,8 @@ class Strategy:
                 yield from (ThreadHeartbeat(worker=worker) for worker in workers if scope.threads)
             case "Rollback":
                 yield from (Rollback(commits=commits) for commits in range(1, COMMITS_MAX + 1))
+            case "Release":
+                yield from (Release(worker=worker) for worker in workers)
             case "ClockBack":
                 yield from (ClockBack(seconds=seconds) for seconds in scope.tick_seconds)
 

@@ -13,7 +13,17 @@ from failure_modes.checker.oracle.sometimes import OF_POISON, OF_POWER, OF_REPLY
 from failure_modes.checker.oracle.system_side import SystemStep
 from failure_modes.checker.simulation.process_snapshot import ProcessState
 from failure_modes.checker.simulation.stepping import PausePoint
-from model.actions import COMMITS_MAX, Action, ClockBack, Enqueue, Fail, LostReply, PowerLoss, Rollback
+from model.actions import (
+    COMMITS_MAX,
+    Action,
+    ClockBack,
+    Enqueue,
+    Fail,
+    LostReply,
+    PowerLoss,
+    Release,
+    Rollback,
+)
 from model.events import Event, EventKind
 from model.invariants import InjectedFault, condensed
 from model.load import Load
@@ -113,7 +123,7 @@ class Ledger:
                 self.accepted.append(asked)
         elif isinstance(asked, LostReply):
             self._met[OF_REPLY] += 1
-        elif isinstance(asked, Fail) and done.current_job is not None and asked.worker not in self.stale:
+        elif isinstance(asked, Fail | Release) and done.current_job and asked.worker not in self.stale:
             self.faults.append(InjectedFault(kind="failure", job=done.current_job))
 
     def keep(self, record: Record) -> None:

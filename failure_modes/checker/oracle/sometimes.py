@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from failure_modes.checker.experiment.scope import PROCESS_OF
 from failure_modes.checker.simulation.stepping import CALL
 from model.actions import RECONCILER, ClockBack, Rollback, Step
-from model.events import EventKind, Operation, Reason
+from model.events import EventKind, Failure, Operation, Reason
 from model.limits import has_room
 from model.state import HELD, Settings, Status
 
@@ -35,12 +35,13 @@ OF_GATEWAY = "the gateway recognised a key"
 OF_POWER = "power was lost"
 OF_REPLY = "a reply to a commit was lost"
 OF_THREAD = ("a second thread extended a lease", "a second thread came too late")
+OF_RELEASE = "a job was released"
 OF_CLOCK = "the clock was set back"
 OF_ROLLBACK = "the store was set back", "a stale token was refused"
 OF_LIMITS = ("a retry was passed over", "the breaker opened", "the breaker closed")
 OF_SETTINGS = ("a reconciliation left some to the next", "a second reconciler ended an execution")
 OF_ROWS = ("a lease passed over a job", "a deadlock was broken")
-_OF_FAULTS = (OF_POISON, OF_POWER, OF_REPLY, *OF_THREAD, OF_CLOCK, *OF_ROLLBACK)
+_OF_FAULTS = (OF_POISON, OF_POWER, OF_REPLY, *OF_THREAD, OF_CLOCK, OF_RELEASE, *OF_ROLLBACK)
 SOMEWHERE = (OF_GATEWAY, *_OF_FAULTS, *OF_LIMITS, *OF_SETTINGS, *OF_ROWS)
 """Situations that need a gateway, a fault, second threads, settings, or locks on rows."""
 
@@ -100,6 +101,8 @@ def reached(record: "Record", settings: Settings) -> Iterator[str]:
                 yield "a duplicate enqueue was refused"
             case EventKind.EXTENDED, _, _:
                 yield "a heartbeat extended a lease"
+            case EventKind.FAILED, _, _ if event.detail == Failure.RELEASED:
+                yield OF_RELEASE
             case EventKind.FAILED, _, _:
                 yield "a handler failed"
             case EventKind.OPENED | EventKind.CLOSED, _, _:

@@ -18,6 +18,7 @@ from model.actions import (
     LostReply,
     PowerLoss,
     Reconcile,
+    Release,
     Rollback,
     Step,
     ThreadHeartbeat,
@@ -50,6 +51,7 @@ class Alphabet:
             *([ThreadHeartbeat(worker=name) for name in scope.names] if bounds.thread_heartbeats else []),
             *([Rollback(commits=most + 1) for most in range(COMMITS_MAX)] if bounds.rollbacks else []),
             *([ClockBack(seconds=seconds) for seconds in scope.tick_seconds] if bounds.clock_backs else []),
+            *([Release(worker=name) for name in scope.names] if bounds.releases else []),
         )
         if bounds.rollbacks and not scope.rollback:
             raise ValueError("the store can only be set back in a scope in which earlier rows are kept")
@@ -141,6 +143,7 @@ _SPENDS: dict[type[Action], str] = {
     ThreadHeartbeat: "thread_heartbeats",
     Rollback: "rollbacks",
     ClockBack: "clock_backs",
+    Release: "releases",
 }
 
 

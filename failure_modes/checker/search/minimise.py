@@ -34,6 +34,7 @@ from model.actions import (
     LostReply,
     PowerLoss,
     Reconcile,
+    Release,
     Rollback,
     ThreadHeartbeat,
     Tick,
@@ -167,4 +168,5 @@ def bounds_of(actions: tuple[Action, ...]) -> Bounds:
         thread_heartbeats=kinds[ThreadHeartbeat],
         rollbacks=kinds[Rollback],
         clock_backs=kinds[ClockBack],
+        releases=kinds[Release],
     )

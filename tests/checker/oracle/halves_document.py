@@ -69,6 +69,10 @@ ELSEWHERE = {
         "tests/checker/oracle/test_clock_back.py::"
         "test_a_new_job_that_waits_is_seen_only_when_the_clock_is_set_back"
     ),
+    "lock-step: a release is no failure of the handler": (
+        "tests/checker/oracle/test_releases.py::"
+        "test_a_release_that_counts_as_a_failure_is_seen_only_with_releases"
+    ),
     "ledger: what stays known after a rollback": (
         "tests/checker/oracle/test_rollbacks.py"
         "::test_a_crash_stays_known_where_the_restored_store_can_know_of_it"

@@ -14,7 +14,7 @@ from failure_modes.checker.report.rendering import system_described
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.traces.recording import RecordedStep
 from failure_modes.checker.traces.replay import Replayed
-from model.actions import PRODUCER, ClockBack, Crash, Fail, PowerLoss, Rollback, Tick, actor_of
+from model.actions import PRODUCER, ClockBack, Crash, Fail, PowerLoss, Release, Rollback, Tick, actor_of
 from model.events import EventKind
 
 
@@ -184,6 +184,8 @@ def _marks(step: RecordedStep) -> tuple[Mark, ...]:
         found.append(Mark(kind="failed", text="handler fails"))
     if isinstance(record.action, Rollback):
         found.append(Mark(kind="lost", text="rollback"))
+    if isinstance(step.scheduled, Release):
+        found.append(Mark(kind="failed", text="released"))
     if isinstance(record.action, ClockBack):
         found.append(Mark(kind="lost", text="clock back"))
     if record.action != step.scheduled:
