@@ -134,7 +134,7 @@ def explore(session: nox.Session) -> None:
 
 @nox.session
 def guarded(session: nox.Session) -> None:
-    """The long search: twice 10,000 examples at each granularity, with random settings; all must be reached."""
+    """The long search: twice 10,000 examples at each granularity, with random settings; all is reached."""
     for granularity in ("transaction", "statement"):
         options = ["--granularity", granularity, "--examples", "10000", "--reach-all", "--random-settings"]
         options += ["--weight", "LostReply=1", "--weight", "ClockBack=1", "--weight", "Release=1"]
