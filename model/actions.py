@@ -44,6 +44,13 @@ class Fail:
 
 
 @frozen(kw_only=True)
+class Release:
+    """The handler does not return, so the worker is stopped by two signals: it releases the job, and ends."""
+
+    worker: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
+
+
+@frozen(kw_only=True)
 class Heartbeat:
     """Like `Step`, but the handler that is running extends its lease and goes on."""
 
@@ -97,6 +104,18 @@ class Tick:
 
 
 @frozen(kw_only=True)
+class ClockBack:
+    """The clock is set back. No process notices."""
+
+    seconds: float = field(validator=_whole_milliseconds)
+
+    @property
+    def milliseconds(self) -> int:
+        """The same in milliseconds, the unit of the clock."""
+        return round(self.seconds * 1000)
+
+
+@frozen(kw_only=True)
 class Reconcile:
     """The recovery policy runs once, in that reconciler."""
 
@@ -108,8 +127,41 @@ class PowerLoss:
     """Every process dies, and every write that was not synced is lost."""
 
 
+COMMITS_MAX = 3
+"""The most commits that one rollback undoes: a lease, a start and a commit of one worker."""
+
+
+def _few(_: object, __: object, commits: int) -> None:
+    if isinstance(commits, bool) or not isinstance(commits, int):
+        raise TypeError(f"'commits' must be a whole number, not {commits!r}")
+    if not 1 <= commits <= COMMITS_MAX:
+        raise ValueError(f"'commits' must be from 1 to {COMMITS_MAX}, not {commits!r}")
+
+
+@frozen(kw_only=True)
+class Rollback:
+    """The store loses its last commits, or all of them if there are fewer, and every process lives on.
+
+    So it is after a restore from a backup, and after the promotion of a standby that was behind.
+    """
+
+    commits: int = field(validator=_few)
+
+
 Action = (
-    Enqueue | Step | Fail | Heartbeat | Crash | Tick | Reconcile | PowerLoss | LostReply | ThreadHeartbeat
+    Enqueue
+    | Step
+    | Fail
+    | Heartbeat
+    | Crash
+    | Tick
+    | Reconcile
+    | PowerLoss
+    | LostReply
+    | ThreadHeartbeat
+    | Rollback
+    | ClockBack
+    | Release
 )
 ACTIONS: tuple[type[Action], ...] = (
     Step,
@@ -122,6 +174,9 @@ ACTIONS: tuple[type[Action], ...] = (
     PowerLoss,
     LostReply,
     ThreadHeartbeat,
+    Rollback,
+    ClockBack,
+    Release,
 )
 
 
@@ -137,7 +192,7 @@ def actor_of(action: Action) -> str | None:
             return PRODUCER
         case Reconcile():
             return action.process
-        case Tick() | PowerLoss():
+        case Tick() | PowerLoss() | Rollback() | ClockBack():
             return None
         case ThreadHeartbeat():
             return thread_of(action.worker)

@@ -63,7 +63,7 @@ def answer(operation: Operation, events: tuple[Event, ...], durable: Durable) ->
             finished, aborted = kinds.count(EventKind.FINISHED), kinds.count(EventKind.EXPIRED)
             return Answer(operation, Reconciled(finished=finished, aborted=aborted))
         case _:
-            return Answer(operation, EventKind.REFUSED not in kinds)
+            return Answer(operation, bool(kinds) and EventKind.REFUSED not in kinds)
 
 
 @frozen(kw_only=True)

@@ -31,6 +31,8 @@ class Environment(StrEnum):
     TICK = "tick"
     CRASH = "crash"
     POWER_LOSS = "power loss"
+    ROLLBACK = "rollback"
+    CLOCK_BACK = "clock back"
     CHARGE = "charge"
     RECOGNISE = "recognise"
     THREAD = "begin a heartbeat"
@@ -57,10 +59,7 @@ class EventKind(StrEnum):
 
 
 class Reason(StrEnum):
-    """The reason, where the event alone does not say it.
-
-    The model writes no UNKNOWN_TOKEN, since its store is never restored from a backup, and no UNREADABLE.
-    """
+    """The reason, where the event alone does not say it. The model writes no UNREADABLE."""
 
     ALREADY_COMMITTED = "already_committed"
     ALREADY_FINISHED = "already_finished"
@@ -77,10 +76,11 @@ class Reason(StrEnum):
 
 
 class Failure(StrEnum):
-    """The text of a handler's failure. The handlers of a run raise nothing else."""
+    """The text of a failure: what the handlers of a run raise, and why a worker releases its job."""
 
     SCHEDULED = "as the schedule says"
     REPLY_LOST = "the gateway's reply was lost"
+    RELEASED = "Released: the worker was interrupted"
 
 
 @frozen(kw_only=True)

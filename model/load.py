@@ -2,7 +2,7 @@
 
 from attrs import evolve, frozen
 
-from model.events import Event, EventKind
+from model.events import Event, EventKind, Failure
 from model.state import Durable, Settings
 
 
@@ -27,6 +27,11 @@ class Load:
         open_still = self.failed_at is not None and now < self.failed_at + settings.open_ms
         return evolve(self, retries=recent, failed_at=self.failed_at if open_still else None)
 
+    def set_back(self, now: int) -> "Load":
+        """The load after the clock was set back to that time: what happened did not happen later than now."""
+        failed_at = None if self.failed_at is None else min(self.failed_at, now)
+        return evolve(self, retries=tuple([min(at, now) for at in self.retries]), failed_at=failed_at)
+
     def _with(self, event: Event, durable: Durable, settings: Settings) -> "Load":
         if event.event == EventKind.LEASED and settings.retries_max is not None and is_retry(event, durable):
             recent = [at for at in self.retries if at > event.at - settings.window_ms]
@@ -35,7 +40,7 @@ class Load:
             return self
         if event.event in (EventKind.COMMITTED, EventKind.FINISHED):
             return evolve(self, failures=0, failed_at=None)
-        if event.event == EventKind.FAILED:
+        if event.event == EventKind.FAILED and event.detail != Failure.RELEASED:
             last = event.at if self.failed_at is None else max(self.failed_at, event.at)
             return evolve(self, failures=min(self.failures + 1, settings.failures_max), failed_at=last)
         return self

@@ -10,7 +10,7 @@ from attrs import evolve
 
 from model import limits
 from model.draft import Draft
-from model.events import EventKind, Operation, Reason
+from model.events import EventKind, Failure, Operation, Reason
 from model.state import Breaker, Effect, Execution, Job, Status
 from model.transitions import Lease, refusal, transition
 
@@ -144,6 +144,8 @@ def _fail(draft: Draft, execution: Execution) -> Draft:
     draft = draft.move(execution)
     due_at = draft.now + limits.wait_ms(draft.settings, execution)
     draft = draft.with_(draft.durable.with_job(execution.job, due_at))
+    if draft.failure is Failure.RELEASED:  # the handler has not failed, so the breaker does not count it
+        return _bury_if_spent(draft, execution)
     durable, opens = limits.failed(draft.settings, draft.durable, draft.now)
     draft = draft.with_(durable)
     if opens:

@@ -203,7 +203,8 @@ class Worker:
     """The memory of a worker process. A crash erases it.
 
     `ambiguous`: the reply to a commit was lost, so the worker repeats it, outside its handler. `heartbeat`:
-    the execution for which the second thread has begun a heartbeat.
+    the execution for which the second thread has begun a heartbeat. `lost_key`: the store was set back and
+    has lost the execution; this is the key of its job.
     """
 
     name: str
@@ -211,23 +212,30 @@ class Worker:
     execution: int | None = None
     ambiguous: bool = False
     heartbeat: int | None = None
+    lost_key: str | None = None
 
 
 @frozen(kw_only=True)
 class State:
-    """A state of the model. `changed_at` is the time of the last operation that took effect."""
+    """A state of the model. `changed_at` is the time of the last operation that took effect.
+
+    `earlier`: the durable states before the last commits, the latest first; as many as a rollback may undo.
+    None: the store is never set back.
+    """
 
     settings: Settings
     workers: tuple[Worker, ...]
     durable: Durable = Durable()
     now: int = 0
     changed_at: int = 0
+    earlier: tuple[Durable, ...] | None = None
 
     def worker(self, name: str) -> Worker | None:
         """The worker of that name, or None."""
         return next((worker for worker in self.workers if worker.name == name), None)
 
 
-def initial(*, settings: Settings, workers: tuple[str, ...]) -> State:
-    """The first state: no jobs, each worker idle, time 0."""
-    return State(settings=settings, workers=tuple([Worker(name=name) for name in workers]))
+def initial(*, settings: Settings, workers: tuple[str, ...], rollback: bool = False) -> State:
+    """The first state: no jobs, each worker idle, time 0. `rollback`: the store may be set back."""
+    fresh = tuple([Worker(name=name) for name in workers])
+    return State(settings=settings, workers=fresh, earlier=() if rollback else None)

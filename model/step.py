@@ -15,6 +15,7 @@ from model.actions import (
     PRODUCER,
     RECONCILERS,
     Action,
+    ClockBack,
     Crash,
     Enqueue,
     Fail,
@@ -22,14 +23,17 @@ from model.actions import (
     LostReply,
     PowerLoss,
     Reconcile,
+    Release,
+    Rollback,
     Step,
     ThreadHeartbeat,
     Tick,
     thread_of,
 )
 from model.draft import SERIAL, Draft, Visibility
-from model.events import Environment, EventKind, Operation, Outcome
+from model.events import Environment, EventKind, Failure, Operation, Outcome
 from model.operations import by_holder, enqueue, lease_fused, reconcile
+from model.rollback import by_stale_holder, committed, rolled_back
 from model.state import Phase, State, Worker
 from model.transitions import ProgramStep, next_in_program
 
@@ -53,6 +57,10 @@ def step(
         case Tick():
             later = evolve(state, now=state.now + action.milliseconds)
             return later, Outcome(operation=Environment.TICK)
+        case ClockBack():
+            now = state.now - action.milliseconds
+            earlier = evolve(state, now=now, changed_at=min(state.changed_at, now))
+            return earlier, Outcome(operation=Environment.CLOCK_BACK)
         case Enqueue():
             draft = Draft(state.durable, at, state.settings, Operation.ENQUEUE, PRODUCER, visibility)
             return _committed(state, enqueue(draft, action.key))
@@ -62,11 +70,16 @@ def step(
         case PowerLoss():  # what was acknowledged is kept: it takes no more than a crash of each process
             fresh = tuple([Worker(name=worker.name) for worker in state.workers])
             return evolve(state, workers=fresh), Outcome(operation=Environment.POWER_LOSS)
+        case Rollback():
+            back = rolled_back(state, action.commits)
+            if back is None:
+                return _rejected(state, "no earlier state is remembered")
+            return back, Outcome(operation=Environment.ROLLBACK)
         case Crash():
             return _crash(state, action.worker)
         case ThreadHeartbeat():
             return _begin_heartbeat(state, action.worker)
-        case Step() | Fail() | Heartbeat() | LostReply():
+        case Step() | Fail() | Heartbeat() | LostReply() | Release():
             return _move(state, at, visibility, action)
 
 
@@ -81,11 +94,10 @@ def _rejected(state: State, reason: str) -> tuple[State, Outcome]:
 
 def _committed(state: State, draft: Draft) -> tuple[State, Outcome]:
     """The state after the transaction. One that wrote nothing is no change."""
-    changed_at = max(draft.now, state.changed_at) if draft.events else state.changed_at
-    return (
-        evolve(state, durable=draft.durable, changed_at=changed_at),
-        Outcome(operation=draft.operation, events=tuple(draft.events)),
-    )
+    outcome = Outcome(operation=draft.operation, events=tuple(draft.events))
+    if not draft.events:
+        return evolve(state, durable=draft.durable), outcome
+    return evolve(committed(state, draft.durable), changed_at=max(draft.now, state.changed_at)), outcome
 
 
 def _remember(state: State, worker: Worker) -> State:
@@ -102,7 +114,7 @@ def _crash(state: State, name: str) -> tuple[State, Outcome]:
 
 
 def _move(
-    state: State, at: int, visibility: Visibility, action: Step | Fail | Heartbeat | LostReply
+    state: State, at: int, visibility: Visibility, action: Step | Fail | Heartbeat | LostReply | Release
 ) -> tuple[State, Outcome]:
     """The worker takes the next line of its program; or its second thread takes its only one."""
     worker = state.worker(action.worker)
@@ -117,12 +129,13 @@ def _move(
         return _rejected(state, "a call of the gateway has no commit") if lost else _call(state, worker)
     step_taken = Step(worker=worker.name) if lost else action
     line = next_in_program(worker.phase, step_taken, fused=state.settings.fused)
-    if line is None or (worker.ambiguous and isinstance(action, Fail | Heartbeat)):
+    if line is None or (worker.ambiguous and isinstance(action, Fail | Heartbeat | Release)):
         return _rejected(state, f"worker {worker.name} is not running a handler")
     draft = Draft(state.durable, at, state.settings, line.operation, worker.name, visibility, line.failure)
     if line.operation is Operation.LEASE:
-        finished = state.durable.execution(_current(worker)) if line.finishes else None
-        draft = lease_fused(draft, finished, starts=line.starts)
+        draft = _lease(draft, state, worker, line)
+    elif worker.lost_key is not None:
+        draft = by_stale_holder(draft, _current(worker))
     else:
         draft = by_holder(draft, state.durable.execution(_current(worker)))
     state, outcome = _committed(state, draft)
@@ -130,6 +143,18 @@ def _move(
         ambiguous = line.operation is Operation.COMMIT
         return _remember(state, evolve(worker, ambiguous=ambiguous)), outcome
     return _remember(state, _after(worker, line, outcome)), outcome
+
+
+def _lease(draft: Draft, state: State, worker: Worker, line: ProgramStep) -> Draft:
+    """The lease, with the finish before it and the start after it where the worker fuses them."""
+    finished = None
+    if line.finishes and worker.lost_key is not None:
+        at = draft.now if draft.visibility.finished_at is None else draft.visibility.finished_at
+        stale = by_stale_holder(evolve(draft, operation=Operation.FINISH, now=at), _current(worker))
+        draft = draft.with_(stale.durable)
+    elif line.finishes:
+        finished = state.durable.execution(_current(worker))
+    return lease_fused(draft, finished, starts=line.starts)
 
 
 def _begin_heartbeat(state: State, name: str) -> tuple[State, Outcome]:
@@ -156,13 +181,19 @@ def _send_heartbeat(state: State, at: int, visibility: Visibility, worker: Worke
 def _after(worker: Worker, line: ProgramStep, outcome: Outcome) -> Worker:
     """The worker's memory after its operation."""
     execution = worker.execution
-    done = worker.ambiguous or all(event.event != EventKind.REFUSED for event in outcome.events)
+    refused = not outcome.events or any(event.event == EventKind.REFUSED for event in outcome.events)
+    done = worker.ambiguous or not refused
     if line.operation is Operation.LEASE:
         leased = [event.execution for event in outcome.events if event.event == EventKind.LEASED]
         started = not line.starts or any(event.event == EventKind.STARTED for event in outcome.events)
         done, execution = bool(leased) and started, leased[0] if leased else None
     phase = line.after if done else line.refused
-    return evolve(worker, phase=phase, execution=None if phase is Phase.IDLE else execution, ambiguous=False)
+    if line.failure is Failure.RELEASED:  # the process ends, and a fresh one takes its name
+        return Worker(name=worker.name)
+    if phase is Phase.IDLE:
+        return Worker(name=worker.name, heartbeat=worker.heartbeat)
+    lost_key = None if line.operation is Operation.LEASE else worker.lost_key
+    return evolve(worker, phase=phase, execution=execution, lost_key=lost_key, ambiguous=False)
 
 
 def _current(worker: Worker) -> int:
@@ -173,7 +204,9 @@ def _current(worker: Worker) -> int:
 def _call(state: State, worker: Worker) -> tuple[State, Outcome]:
     """The handler calls the gateway, which charges once for each job, and waits for the reply."""
     durable = state.durable
-    key = durable.job(durable.execution(_current(worker)).job).key
+    key = worker.lost_key
+    if key is None:
+        key = durable.job(durable.execution(_current(worker)).job).key
     known = key in durable.charges
     if not known:
         durable = evolve(durable, charges=(*durable.charges, key))

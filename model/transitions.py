@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from attrs import frozen
 
-from model.actions import Action, Fail, Heartbeat, Step
+from model.actions import Action, Fail, Heartbeat, Release, Step
 from model.events import EventKind, Failure, Operation, Reason
 from model.state import HELD, Execution, JobState, Phase, Status
 
@@ -194,6 +194,16 @@ PROGRAM: tuple[ProgramStep, ...] = (
         after=Phase.IDLE,
         failure=Failure.SCHEDULED,
     ),
+    *[
+        ProgramStep(
+            phase=phase,
+            action=Release,
+            operation=Operation.FAIL,
+            after=Phase.IDLE,
+            failure=Failure.RELEASED,
+        )
+        for phase in (Phase.RUNNING, Phase.CALLED)
+    ],
     ProgramStep(phase=Phase.CALLED, action=Step, operation=Operation.COMMIT, after=Phase.COMMITTED),
     ProgramStep(
         phase=Phase.CALLED,

@@ -67,7 +67,7 @@ def _transition_breach(
     if not fitting:
         return f"{status or 'new'} -> {new.status} is not made by {row.operation}"
     breaches = [_rule_breach(rule, old or new, change) for rule in fitting]
-    return breaches[0] if None not in breaches else _identity_breach(old or new, new, row)
+    return breaches[0] if None not in breaches else _identity_breach(old or new, new, row, change)
 
 
 def _rule_breach(rule: Transition, held: Execution, change: Change) -> str | None:
@@ -81,12 +81,16 @@ def _rule_breach(rule: Transition, held: Execution, change: Change) -> str | Non
     return None
 
 
-def _identity_breach(old: Execution, new: Execution, row: Event) -> str | None:
-    """A transition changes the status; a heartbeat moves the end of the lease on; nothing else changes."""
+def _identity_breach(old: Execution, new: Execution, row: Event, change: Change) -> str | None:
+    """A transition changes the status; a heartbeat moves the end of the lease on; nothing else changes.
+
+    A heartbeat may move the end back to a full lease from now: it does so if the clock was set back.
+    """
     if (old.job, old.attempt, old.worker) != (new.job, new.attempt, new.worker):
         return f"{row.event} made it another execution: its job, attempt or worker changed"
     moved = new.lease_expires_at - old.lease_expires_at
-    if moved < 0 or (moved and row.event != EventKind.EXTENDED):
+    full = new.lease_expires_at == change.at + change.settings.lease_ms
+    if (moved < 0 and not full) or (moved and row.event != EventKind.EXTENDED):
         return f"{row.event} moved the end of its lease by {moved / 1000:g}s"
     return None
 

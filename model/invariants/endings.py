@@ -1,6 +1,6 @@
 """INV_004 and INV_005: what is left when recovery has run, and what the audit rows show of it."""
 
-from model.events import Event, EventKind, Operation
+from model.events import Event, EventKind, Operation, Reason
 from model.invariants.observed import Ending, InjectedFault
 from model.state import TERMINAL, JobState
 
@@ -65,6 +65,9 @@ def _records(event: Event, fault: InjectedFault) -> bool:
 
 
 def _is_of_failure(event: Event) -> bool:
+    """True for the answer to the worker that holds the job, and not for one to another worker."""
+    if event.reason == Reason.UNKNOWN_TOKEN:
+        return False
     return event.operation == Operation.FAIL and event.event in (EventKind.FAILED, EventKind.REFUSED)
 
 

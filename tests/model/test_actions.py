@@ -9,6 +9,7 @@ from model.actions import (
     PRODUCER,
     RECONCILER,
     Action,
+    ClockBack,
     Crash,
     Enqueue,
     Fail,
@@ -16,6 +17,8 @@ from model.actions import (
     LostReply,
     PowerLoss,
     Reconcile,
+    Release,
+    Rollback,
     Step,
     ThreadHeartbeat,
     Tick,
@@ -71,12 +74,17 @@ def test_each_action_moves_one_process_or_time() -> None:
         PowerLoss: None,
         LostReply: "A",
         ThreadHeartbeat: "A.heartbeat",
+        Rollback: None,
+        ClockBack: None,
+        Release: "A",
     }
     arguments: dict[type[Action], dict[str, Any]] = {
         Enqueue: {"key": "k"},
         Tick: {"seconds": 1},
         Reconcile: {},
         PowerLoss: {},
+        Rollback: {"commits": 1},
+        ClockBack: {"seconds": 1},
     }
     assert set(ACTIONS) == set(moved)
     assert {kind: actor_of(kind(**arguments.get(kind, {"worker": "A"}))) for kind in ACTIONS} == moved

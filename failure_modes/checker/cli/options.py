@@ -157,6 +157,10 @@ def scoped(scope: Scope, options: dict[str, Any]) -> Scope:
         scope = evolve(scope, power_loss=True)
     if dict(options.get("weights", ())).get("ThreadHeartbeat"):
         scope = evolve(scope, threads=True)
+    if dict(options.get("weights", ())).get("Rollback"):
+        if scope.power_loss or scope.threads:
+            raise click.UsageError("Rollback needs PowerLoss and ThreadHeartbeat to have no weight")
+        scope = evolve(scope, rollback=True)
     return scope
 
 

@@ -27,6 +27,9 @@ COUNTED = {
     "power_losses": "Losses of power.",
     "lost_replies": "Lost replies to a commit, on SQLite.",
     "thread_heartbeats": "Heartbeats of second threads of the workers, on SQLite.",
+    "rollbacks": "Rollbacks of the store, while the workers live on.",
+    "releases": "Releases of a job by a worker that is stopped.",
+    "clock_backs": "Steps of the clock back, each as long as a tick.",
 }
 _SWITCHES = {
     "symmetry": "Do not merge states that differ only in the names of workers.",

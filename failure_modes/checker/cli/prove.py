@@ -113,6 +113,10 @@ def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> 
         scope = evolve(scope, power_loss=True)
     if bounds.thread_heartbeats:
         scope = evolve(scope, threads=True)
+    if bounds.rollbacks:
+        if scope.power_loss or scope.threads:
+            raise click.UsageError("rollbacks need a scope without losses of power and threads")
+        scope = evolve(scope, rollback=True)
     if scope.power_loss:
         from failure_modes.checker.simulation.disk.vfs import require
 

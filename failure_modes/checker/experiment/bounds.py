@@ -21,6 +21,9 @@ KINDS = (
     "power_losses",
     "lost_replies",
     "thread_heartbeats",
+    "rollbacks",
+    "clock_backs",
+    "releases",
 )
 NOTHING_SPENT: Spent = (0,) * len(KINDS)
 
@@ -57,6 +60,9 @@ class Bounds:
     power_losses: int = _times()
     lost_replies: int = _times()
     thread_heartbeats: int = _times()
+    rollbacks: int = _times()
+    clock_backs: int = _times()
+    releases: int = _times()
 
     def without(self, *names: str) -> "Bounds":
         """The bounds without these actions, by their names. A step has no bound."""
@@ -80,6 +86,9 @@ _KIND_OF = {
     "Heartbeat": "heartbeats",
     "Reconcile": "reconciles",
     "PowerLoss": "power_losses",
+    "Rollback": "rollbacks",
+    "ClockBack": "clock_backs",
+    "Release": "releases",
 }
 """The bound of each action that has one alone."""
 
@@ -95,4 +104,7 @@ _LABELS = {
     "power_losses": ("power loss", "power losses"),
     "lost_replies": ("lost reply", "lost replies"),
     "thread_heartbeats": ("heartbeat of a second thread", "heartbeats of a second thread"),
+    "rollbacks": ("rollback", "rollbacks"),
+    "releases": ("release of a job", "releases of a job"),
+    "clock_backs": ("step back of the clock", "steps back of the clock"),
 }

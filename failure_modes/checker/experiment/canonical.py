@@ -12,6 +12,7 @@ from model.actions import (
     Heartbeat,
     LostReply,
     Reconcile,
+    Release,
     Step,
     ThreadHeartbeat,
     thread_of,
@@ -30,7 +31,7 @@ def canonical(actions: tuple[Action, ...]) -> tuple[Action, ...]:
             number = 1 + sum(new.startswith(prefix) for new in keys.values())
             renamed.append(evolve(action, key=keys.setdefault(action.key, f"{prefix}{number}")))
         elif (
-            isinstance(action, Step | Fail | Heartbeat | LostReply | ThreadHeartbeat | Crash)
+            isinstance(action, Step | Fail | Heartbeat | LostReply | ThreadHeartbeat | Release | Crash)
             and action.worker in WORKER_NAMES
         ):
             new = workers.setdefault(action.worker, WORKER_NAMES[len(workers)])

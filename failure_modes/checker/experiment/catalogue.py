@@ -161,6 +161,8 @@ def _check(mode: FailureMode) -> None:
     Target(mode.breaks, mode.tolerates)
     if "PowerLoss" in dict(mode.strategy.weights) and not mode.scope.power_loss:
         raise ValueError("PowerLoss has a weight, and the scope is not Scope(power_loss=True)")
+    if "Rollback" in dict(mode.strategy.weights) and not mode.scope.rollback:
+        raise ValueError("Rollback has a weight, and the scope is not Scope(rollback=True)")
 
 
 def require_checkout() -> None:

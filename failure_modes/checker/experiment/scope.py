@@ -37,6 +37,8 @@ class Scope:
     """True if writes and syncs are recorded, so that power may fail."""
     threads: bool = False
     """True if each worker has a second thread, which sends heartbeats. On SQLite."""
+    rollback: bool = field(default=False)
+    """True if earlier rows are kept, so that the store may be set back."""
     constraints: bool = True
     """True if the schema has its unique indexes. They make the effects of some faults impossible."""
     reconcilers: int = field(default=1, validator=[validators.ge(1), validators.le(len(RECONCILERS))])
@@ -51,6 +53,11 @@ class Scope:
 
     A trace does not need them: each of its ticks has its length.
     """
+
+    @rollback.validator
+    def _one_world(self, _: object, rollback: bool) -> None:
+        if rollback and (self.power_loss or self.threads):
+            raise ValueError("a rollback, a loss of power and second threads need different worlds")
 
     def with_each_tick(self) -> "Scope":
         """The scope with the ticks of `ticks_of`: each wait that its settings make can run out."""

@@ -11,8 +11,10 @@ from attrs import evolve, field, frozen, validators
 from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind
 from model.actions import (
     ACTIONS,
+    COMMITS_MAX,
     PRODUCER,
     Action,
+    ClockBack,
     Crash,
     Enqueue,
     Fail,
@@ -20,6 +22,8 @@ from model.actions import (
     LostReply,
     PowerLoss,
     Reconcile,
+    Release,
+    Rollback,
     Step,
     ThreadHeartbeat,
     Tick,
@@ -120,6 +124,12 @@ class Strategy:
                 if not scope.threads and dict(self.weights).get(name):
                     raise ValueError("ThreadHeartbeat has a weight, and the workers have no second threads")
                 yield from (ThreadHeartbeat(worker=worker) for worker in workers if scope.threads)
+            case "Rollback":
+                yield from (Rollback(commits=commits) for commits in range(1, COMMITS_MAX + 1))
+            case "Release":
+                yield from (Release(worker=worker) for worker in workers)
+            case "ClockBack":
+                yield from (ClockBack(seconds=seconds) for seconds in scope.tick_seconds)
 
     def _helpers(self, scope: Scope) -> tuple[str, ...]:
         """The producer and the reconcilers, if they can pause in an operation; else they need no `Step`."""

@@ -16,7 +16,7 @@ from failure_modes.checker.oracle.describe import describe_outcome
 from failure_modes.checker.oracle.ledger import Ledger
 from failure_modes.checker.oracle.records import Record
 from model import invariants
-from model.actions import actor_of
+from model.actions import Rollback, actor_of
 from model.invariants import INVARIANTS, Ending
 from model.load import Load
 from model.state import Settings
@@ -47,7 +47,12 @@ class Judge:
             self.diverged, self.diverged_record = finding, len(self._ledger.records)
 
     def judge_change(self, record: Record, load: Load) -> None:
-        """Judge what an action did, if it did anything. `load` is what came before it. Raises Violation."""
+        """Judge what an action did, if it did anything. `load` is what came before it. Raises Violation.
+
+        A rollback is nothing that the queue did: it leads to a state that was judged before.
+        """
+        if isinstance(record.action, Rollback):
+            return
         if not record.events and record.after == record.before:
             return
         name = actor_of(record.action)

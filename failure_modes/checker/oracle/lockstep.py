@@ -69,7 +69,7 @@ class Lockstep:
         self.system = system or SystemSide(world or world_of(scope, fault), power_loss=scope.power_loss)
         self.world = self.system.world
         self.reference = Reference(scope)
-        self.ledger = Ledger(scope.settings)
+        self.ledger = Ledger(scope.settings, rollback=scope.rollback)
         self.judge = Judge(target, scope.settings, self.ledger)
         self._order: tuple[str, ...] = ()
 

@@ -24,8 +24,9 @@ class Reference:
     """The model. `state` is None once the system has diverged: nothing more is compared then."""
 
     def __init__(self, scope: Scope) -> None:
-        self.state: State | None = initial(settings=scope.settings, workers=scope.names)
         self._scope = scope
+        self.state: State | None = None
+        self.start_over()
 
     def take(self, done: SystemStep) -> Outcome | None:
         """Take the operation that took effect. None if nothing took effect, or the system has diverged."""
@@ -52,7 +53,8 @@ class Reference:
 
     def start_over(self) -> None:
         """Be in the first state."""
-        self.state = initial(settings=self._scope.settings, workers=self._scope.names)
+        scope = self._scope
+        self.state = initial(settings=scope.settings, workers=scope.names, rollback=scope.rollback)
 
     def difference(self, record: Record) -> Difference | None:
         """How the audit rows of the action, the durable rows or the answers differ from the model's."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from failure_modes.checker.experiment.scope import PROCESS_OF
 from failure_modes.checker.simulation.stepping import CALL
-from model.actions import RECONCILER, Step
-from model.events import EventKind, Operation, Reason
+from model.actions import RECONCILER, ClockBack, Rollback, Step
+from model.events import EventKind, Failure, Operation, Reason
 from model.limits import has_room
 from model.state import HELD, Settings, Status
 
@@ -35,11 +35,15 @@ OF_GATEWAY = "the gateway recognised a key"
 OF_POWER = "power was lost"
 OF_REPLY = "a reply to a commit was lost"
 OF_THREAD = ("a second thread extended a lease", "a second thread came too late")
+OF_RELEASE = "a job was released"
+OF_CLOCK = "the clock was set back"
+OF_ROLLBACK = "the store was set back", "a stale token was refused"
 OF_LIMITS = ("a retry was passed over", "the breaker opened", "the breaker closed")
 OF_SETTINGS = ("a reconciliation left some to the next", "a second reconciler ended an execution")
 OF_ROWS = ("a lease passed over a job", "a deadlock was broken")
-SOMEWHERE = (OF_POISON, OF_GATEWAY, OF_POWER, OF_REPLY, *OF_THREAD, *OF_LIMITS, *OF_SETTINGS, *OF_ROWS)
-"""Situations that need poison jobs, a gateway, a fault, second threads, settings, or locks on rows."""
+_OF_FAULTS = (OF_POISON, OF_POWER, OF_REPLY, *OF_THREAD, OF_CLOCK, OF_RELEASE, *OF_ROLLBACK)
+SOMEWHERE = (OF_GATEWAY, *_OF_FAULTS, *OF_LIMITS, *OF_SETTINGS, *OF_ROWS)
+"""Situations that need a gateway, a fault, second threads, settings, or locks on rows."""
 
 AT_STATEMENTS = (
     "a crash fell inside a transaction",
@@ -73,6 +77,13 @@ def reached(record: "Record", settings: Settings) -> Iterator[str]:
     for event in record.events:
         if by_thread and event.operation == Operation.HEARTBEAT:
             yield OF_THREAD[event.event == EventKind.REFUSED]
+    if isinstance(record.action, ClockBack):
+        yield OF_CLOCK
+    if isinstance(record.action, Rollback) and record.after != record.before:
+        yield OF_ROLLBACK[0]
+    for event in record.events:
+        if event.reason == Reason.UNKNOWN_TOKEN:
+            yield OF_ROLLBACK[1]
         if event.operation == Operation.RECONCILE and event.after and event.actor != RECONCILER:
             yield OF_SETTINGS[1]
         match event.event, event.operation, event.reason:
@@ -90,6 +101,8 @@ def reached(record: "Record", settings: Settings) -> Iterator[str]:
                 yield "a duplicate enqueue was refused"
             case EventKind.EXTENDED, _, _:
                 yield "a heartbeat extended a lease"
+            case EventKind.FAILED, _, _ if event.detail == Failure.RELEASED:
+                yield OF_RELEASE
             case EventKind.FAILED, _, _:
                 yield "a handler failed"
             case EventKind.OPENED | EventKind.CLOSED, _, _:

@@ -14,15 +14,17 @@ from failure_modes.checker.oracle.visibility import VisibilityLog
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot, ProcessState, StepResult
 from failure_modes.checker.simulation.replayed_world import ReplayedWorld
-from failure_modes.checker.simulation.stepping import PausePoint
+from failure_modes.checker.simulation.stepping import CALL, PausePoint
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.abstraction import AuditCursor, ContentReader, read_counts, read_rows
 from failure_modes.checker.subject.programs import can
 from model.actions import (
     Action,
+    ClockBack,
     Crash,
     LostReply,
     PowerLoss,
+    Rollback,
     Step,
     ThreadHeartbeat,
     Tick,
@@ -93,6 +95,9 @@ class SystemSide:
     def possible(self, action: Action) -> bool:
         """True if the action can happen now."""
         name = actor_of(action)
+        if isinstance(action, Rollback | ClockBack):
+            in_transaction = [one for one in self.world.processes if self.place(one).in_transaction]
+            return not in_transaction and (self.world.rolls_back or isinstance(action, ClockBack))
         if name is None:
             return self._power_loss or not isinstance(action, PowerLoss)
         if isinstance(action, LostReply) and not self._can_lose_reply(name):
@@ -142,6 +147,10 @@ class SystemSide:
             case Tick():
                 self.world.clock.advance(action.milliseconds)
                 return self._observed(action, StepResult())
+            case ClockBack():
+                self.world.clock.set_back(action.milliseconds)
+                self._visibility.set_back(self.now)
+                return self._observed(action, StepResult())
             case Crash():
                 self.world.processes[action.worker].kill()
                 return self._observed(action, StepResult(changed=not self.world.content.is_pending))
@@ -150,6 +159,13 @@ class SystemSide:
 
                 assert isinstance(self.world, PowerLossWorld), "only such a world loses power"
                 self._audit = AuditCursor(self.world.lose_power(), in_order=not self.world.database.overlaps)
+                return self._observed(action, StepResult(changed=True))
+            case Rollback():
+                from failure_modes.checker.simulation.rollback_world import RollbackWorld
+
+                assert isinstance(self.world, RollbackWorld), "only such a world is set back"
+                last = self.world.roll_back(action.commits)
+                self._audit = AuditCursor(last, in_order=not self.world.database.overlaps)
                 return self._observed(action, StepResult(changed=True))
             case _:
                 return self._move(action)
@@ -227,6 +243,8 @@ class SystemSide:
         before, events, visibility = self.durable, self._read(moved), SERIAL
         if moved.committed:
             visibility = self._visibility.of_commit(process, before, self.durable, events, self.now)
+            if moved.ran != CALL and events:
+                self.world.note_commit()
         if moved.committed or moved.rolled_back or moved.error is not None:
             process.transaction.clear_intent()
         return SystemStep(

@@ -29,6 +29,10 @@ class VisibilityLog:
         """What was noted, with times counted from now."""
         return tuple([(job, at - now) for job, at in sorted(self._changed_at.items(), key=str)])
 
+    def set_back(self, now: int) -> None:
+        """The clock was set back: what was changed was not changed later than now."""
+        self._changed_at = {one: min(at, now) for one, at in self._changed_at.items()}
+
     def note_read(self, process: Process, moved: StepResult, durable: Durable, now: int) -> None:
         """If the process read the jobs, note those that were due and held by no other transaction."""
         read = moved.skip_locked

@@ -8,7 +8,9 @@ from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.subject.programs import can
 from model.actions import (
+    COMMITS_MAX,
     Action,
+    ClockBack,
     Crash,
     Enqueue,
     Fail,
@@ -16,6 +18,8 @@ from model.actions import (
     LostReply,
     PowerLoss,
     Reconcile,
+    Release,
+    Rollback,
     Step,
     ThreadHeartbeat,
     Tick,
@@ -45,13 +49,20 @@ class Alphabet:
             PowerLoss(),
             *([LostReply(worker=name) for name in scope.names] if bounds.lost_replies else []),
             *([ThreadHeartbeat(worker=name) for name in scope.names] if bounds.thread_heartbeats else []),
+            *([Rollback(commits=most + 1) for most in range(COMMITS_MAX)] if bounds.rollbacks else []),
+            *([ClockBack(seconds=seconds) for seconds in scope.tick_seconds] if bounds.clock_backs else []),
+            *([Release(worker=name) for name in scope.names] if bounds.releases else []),
         )
+        if bounds.rollbacks and not scope.rollback:
+            raise ValueError("the store can only be set back in a scope in which earlier rows are kept")
         if bounds.power_losses and not scope.power_loss:
             raise ValueError("power can only be lost in a scope in which the disk is watched")
         if bounds.lost_replies and scope.store is StoreKind.POSTGRESQL:
             raise ValueError("a reply can only be lost on SQLite")
         if bounds.thread_heartbeats and not scope.threads:
             raise ValueError("a second thread can only send heartbeats in a scope with threads")
+        self._between = bounds.rollbacks + bounds.clock_backs > 0
+        """True if an action happens between transactions only."""
         self._calls_gateway = scope.settings.external
         if len(self.actions) > ACTIONS_MAX:
             raise ValueError(f"{len(self.actions)} different actions, and {ACTIONS_MAX} are the most")
@@ -67,6 +78,7 @@ class Alphabet:
         """
         key = (
             spent,
+            self._between and _in_transaction(processes),
             *[(process.at, process.at_rest, process.waits, process.pending is None) for process in processes],
         )
         known = self._possible.get(key)
@@ -86,6 +98,8 @@ class Alphabet:
             if name is not None and not self._can(name, action, processes):
                 continue
             if self._is_call(action, processes):
+                continue
+            if isinstance(action, Rollback | ClockBack) and _in_transaction(processes):
                 continue
             found.append((action, _spend(spent, kind)))
         return tuple(found)
@@ -127,7 +141,15 @@ _SPENDS: dict[type[Action], str] = {
     PowerLoss: "power_losses",
     LostReply: "lost_replies",
     ThreadHeartbeat: "thread_heartbeats",
+    Rollback: "rollbacks",
+    ClockBack: "clock_backs",
+    Release: "releases",
 }
+
+
+def _in_transaction(processes: tuple[ProcessSnapshot, ...]) -> bool:
+    """True if a process has a transaction open."""
+    return any(process.in_transaction for process in processes)
 
 
 def _spend(spent: Spent, kind: str) -> Spent:

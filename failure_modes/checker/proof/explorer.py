@@ -29,7 +29,17 @@ from failure_modes.checker.proof.nodes import Node, Nodes
 from failure_modes.checker.proof.proof import Broken, Counts, Proof
 from failure_modes.checker.proof.state_change import DeadEnd
 from failure_modes.checker.proof.successors import Successors
-from model.actions import Action, Crash, Fail, Heartbeat, LostReply, Step, ThreadHeartbeat, thread_of
+from model.actions import (
+    Action,
+    Crash,
+    Fail,
+    Heartbeat,
+    LostReply,
+    Release,
+    Step,
+    ThreadHeartbeat,
+    thread_of,
+)
 from system.clock import Stopwatch
 
 ROUND_SECONDS = 2.0
@@ -243,7 +253,7 @@ class Shard:
             self.broken.append(Broken(trace=trace, finding=end.finding))
 
 
-_OF_WORKERS = (Step, Crash, Fail, Heartbeat, LostReply, ThreadHeartbeat)
+_OF_WORKERS = (Step, Crash, Fail, Heartbeat, LostReply, ThreadHeartbeat, Release)
 
 
 def renamed(action: Action, names: Renaming) -> Action:
@@ -258,7 +268,9 @@ def renamed(action: Action, names: Renaming) -> Action:
 
 
 @cache
-def _moving(action: Step | Crash | Fail | Heartbeat | LostReply | ThreadHeartbeat, worker: str) -> Action:
+def _moving(
+    action: Step | Crash | Fail | Heartbeat | LostReply | ThreadHeartbeat | Release, worker: str
+) -> Action:
     return evolve(action, worker=worker)
 
 

@@ -31,7 +31,9 @@ from failure_modes.checker.experiment.bounds import Spent
 from failure_modes.checker.experiment.scope import Granularity, Scope
 from failure_modes.checker.oracle.lockstep import Snapshot
 from failure_modes.checker.oracle.system_side import SystemSnapshot
+from failure_modes.checker.proof.ranks import Ranks, rank, ranks_of
 from failure_modes.checker.simulation.content import Content
+from failure_modes.checker.simulation.history import with_earlier_rows
 from failure_modes.checker.simulation.process_snapshot import Entry, Intent, ProcessSnapshot, Returned
 from failure_modes.checker.simulation.stepping import Row, StatementResult, table_of
 from failure_modes.checker.simulation.subject import Layout
@@ -88,7 +90,7 @@ class Fingerprints:
             for renaming in self.renamings
         ]
         """For each renaming, the places of the workers that are first, second, … under it."""
-        self._workers = len(names)
+        self._names, self._workers = names, len(names)
         self._helpers_end = len(scope.process_names) - len(scope.thread_names)
         self._of_worker = [[at, at + self._helpers_end][: 1 + scope.threads] for at in range(self._workers)]
         self._exact = scope.granularity is Granularity.STATEMENT
@@ -140,6 +142,8 @@ class Fingerprints:
                     worker = snapshot.state.workers[place]
                     sends = worker.heartbeat or ""
                     parts.append(f"{sends}{worker.phase}{worker.execution}{'?' * worker.ambiguous}".encode())
+                if snapshot.ledger.stale:
+                    parts.append(b"stale" * (self._names[place] in snapshot.ledger.stale))
             parts += [helper[number] for helper in helpers]
             texts.append(b"|".join(parts))
         least = min(texts)
@@ -174,7 +178,8 @@ class Fingerprints:
         failed_ago = None if load.failed_at is None else now - load.failed_at
         recent = [now - at for at in load.retries], load.failures, failed_ago
         extra = (snapshot.system.extra,) if snapshot.system.extra else ()
-        return (*model, recent, ledger.accepted, faults, events, *extra)
+        earlier = () if ledger.earlier is None else (ledger.earlier,)
+        return (*model, recent, ledger.accepted, faults, events, *earlier, *extra)
 
     def _content(self, content: Content, now: int) -> tuple[bytes, ...]:
         key = (id(content), now)
@@ -182,7 +187,8 @@ class Fingerprints:
         if known is None:
             ranks = self._ranks(content)
             rows = [
-                (table, [self._row_texts(table, row, now, ranks) for row in rows]) for table, rows in content
+                (table, [self._row_texts(table, row, now, ranks) for row in rows])
+                for table, rows in with_earlier_rows(content)
             ]
             home = _digest("|".join([texts[0] for _, found in rows for texts in found]).encode())[:HOME_BYTES]
             parts = []
@@ -192,7 +198,7 @@ class Fingerprints:
             known = self._parts[key] = content, tuple(parts)
         return known[1]
 
-    def _row_texts(self, table: str, row: Row, now: int, ranks: "Ranks") -> tuple[str, ...]:
+    def _row_texts(self, table: str, row: Row, now: int, ranks: Ranks) -> tuple[str, ...]:
         """The times of a row as text, then the row under each renaming. Most contents share most rows."""
         key = (table, row, now)
         known = None if ranks else self._rows.get(key)
@@ -205,8 +211,8 @@ class Fingerprints:
                 self._rows[key] = known
         return known
 
-    def _ranks(self, content: Content) -> "Ranks":
-        return _ranks(content) if self._ranked else {}
+    def _ranks(self, content: Content) -> Ranks:
+        return ranks_of(content) if self._ranked else {}
 
     def _process(self, process: ProcessSnapshot, system: SystemSnapshot) -> tuple[bytes, ...]:
         if process.at_rest:
@@ -231,7 +237,7 @@ class Fingerprints:
             known = self._parts[key] = (process, system.content), tuple(parts)
         return known[1]
 
-    def _entry(self, entry: Entry, now: int, ranks: "Ranks", names: Renaming) -> object:
+    def _entry(self, entry: Entry, now: int, ranks: Ranks, names: Renaming) -> object:
         if isinstance(entry, int):
             return entry - now
         if isinstance(entry, Returned):
@@ -240,9 +246,9 @@ class Fingerprints:
             return _intent(entry)
         table = table_of(entry.sql) or ""
         rows = [self._row(entry.columns, row, now, ranks, names, table) for row in entry.rows]
-        return rows, _rank(ranks, table, entry.lastrowid), entry.error
+        return rows, rank(ranks, table, entry.lastrowid), entry.error
 
-    def _value(self, value: Any, now: int, ranks: "Ranks", names: Renaming) -> object:
+    def _value(self, value: Any, now: int, ranks: Ranks, names: Renaming) -> object:
         """An answer of the queue. A record counts as the row that it was read from."""
         if not has(type(value)):
             return value
@@ -256,7 +262,7 @@ class Fingerprints:
         columns: tuple[str, ...],
         row: tuple[Any, ...],
         now: int,
-        ranks: "Ranks",
+        ranks: Ranks,
         names: Renaming,
         table: str = "",
     ) -> tuple[object, ...]:
@@ -266,28 +272,13 @@ class Fingerprints:
             if column in self._times:
                 found.append(None if value is None else value - now)
             elif column == "id" or column in self._ids:
-                found.append(_rank(ranks, self._ids.get(column, table), value))
+                found.append(rank(ranks, self._ids.get(column, table), value))
             else:
                 found.append(names.get(value, value) if isinstance(value, str) else value)
         return tuple(found)
 
 
-Ranks = dict[str, dict[int, int]]
 _AT_REST = (b"at rest",)
-
-
-def _ranks(content: Content) -> Ranks:
-    """For each table the ids that are not their own rank. SQLite leaves no gaps where nothing is deleted."""
-    found = {}
-    for table, rows in content:
-        moved = {row[0]: rank for rank, row in enumerate(rows, start=1) if row[0] != rank}
-        if moved and isinstance(rows[0][0], int):
-            found[table] = moved
-    return found
-
-
-def _rank(ranks: Ranks, table: str, row_id: int | None) -> int | None:
-    return None if row_id is None else ranks.get(table, {}).get(row_id, row_id)
 
 
 def _intent(intent: Intent) -> str:

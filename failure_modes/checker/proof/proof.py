@@ -23,7 +23,7 @@ class Reductions:
     rows: bool = True
     """A step is not taken again on the real system where the rows that it reads are the same. Needs `memory`.
 
-    At granularity `transaction` on SQLite, and where power cannot be lost.
+    At granularity `transaction` on SQLite, and where neither power nor a commit can be lost.
     """
 
 
@@ -44,10 +44,11 @@ class Proof:
 
         False where the future depends on something that is no row, since a footprint holds rows only: under
         limits (recent retries and failures are counted), where power may be lost (the disk has its own
-        state), with second threads (they share memory), and on PostgreSQL (each row has its own lock).
+        state), where the store may be set back (each commit is remembered), with second threads (they share
+        memory), and on PostgreSQL (each row has its own lock).
         """
-        settings = self.scope.settings
-        if self.scope.power_loss or self.scope.threads or self.scope.store is not StoreKind.SQLITE:
+        scope, settings = self.scope, self.scope.settings
+        if scope.power_loss or scope.rollback or scope.threads or scope.store is not StoreKind.SQLITE:
             return False
         if settings.retries_max is not None or settings.failures_max is not None:
             return False

@@ -64,8 +64,9 @@ class RememberedSystem(SystemSide):
         """Where the system is, if the world is elsewhere."""
         self._columns = world.content.columns()
         self._memory: StepMemory | None = None
-        # where power may be lost the disk is more than its rows, and inside a transaction so is a content
-        whole = world.granularity is Granularity.TRANSACTION and not (power_loss or world.restores_by_replay)
+        # a disk and a history are more than the present rows, and inside a transaction so is a content
+        more = power_loss or world.rolls_back or world.restores_by_replay
+        whole = world.granularity is Granularity.TRANSACTION and not more
         constraints = world.content.constraints() if remembers and whole else None
         if constraints is not None:
             self._memory = StepMemory(self._columns)

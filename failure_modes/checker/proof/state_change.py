@@ -9,7 +9,7 @@ from collections.abc import Callable
 from attrs import evolve, frozen
 
 from failure_modes.checker.experiment.findings import Finding
-from failure_modes.checker.oracle.ledger import LedgerSnapshot
+from failure_modes.checker.oracle.ledger import LedgerSnapshot, still_stale, with_earlier
 from failure_modes.checker.oracle.lockstep import Snapshot
 from failure_modes.checker.oracle.system_side import SystemSnapshot
 from failure_modes.checker.proof.footprint import Footprint
@@ -19,6 +19,7 @@ from model.actions import Action, Enqueue, PowerLoss, actor_of
 from model.events import Event
 from model.invariants import InjectedFault, condensed
 from model.load import Load
+from model.rollback import committed
 from model.state import Durable, State, Worker
 
 
@@ -53,7 +54,7 @@ class StateChange:
     committed: bool
     footprint: Footprint
     snapshot: Snapshot | None = None
-    """The state after the action, in a world where it cannot be made up from what changed."""
+    """The state after the action, where it cannot be made up from what changed."""
 
 
 def changed(
@@ -120,6 +121,7 @@ def _model_state(before: State, action: Action, name: str | None, change: StateC
         durable=change.durable,
         now=now,
         changed_at=change.changed_at,
+        earlier=committed(before, change.durable).earlier if change.events else before.earlier,
     )
 
 
@@ -133,4 +135,11 @@ def _ledger(before: LedgerSnapshot, change: StateChange) -> LedgerSnapshot:
         return before
     if change.events or change.faults:
         events, faults = condensed((*events, *change.events), (*faults, *change.faults))
-    return LedgerSnapshot(accepted=change.accepted, events=events, faults=faults, load=change.load)
+    return LedgerSnapshot(
+        accepted=change.accepted,
+        events=events,
+        faults=faults,
+        load=change.load,
+        stale=still_stale(before.stale, change.events),
+        earlier=with_earlier(before).earlier if change.events else before.earlier,
+    )

@@ -24,7 +24,7 @@ from failure_modes.checker.proof.state_change import DeadEnd, StateChange, chang
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.process_snapshot import AT_REST, ProcessSnapshot
 from failure_modes.checker.subject.worlds import world_of
-from model.actions import Action, Crash, actor_of
+from model.actions import Action, Crash, Rollback, actor_of
 from model.state import Durable
 
 T = TypeVar("T")
@@ -82,6 +82,8 @@ class Successors:
 
     def step(self, before: Snapshot, action: Action) -> StateChange | DeadEnd:
         """What the action changes in this state."""
+        if isinstance(action, Rollback):  # it depends on all that was noted at the earlier states
+            return self._taken(before, action)
         if len(self._changes) > REMEMBERED_MAX:
             self._changes.clear()
             self._interned.clear()
@@ -129,6 +131,7 @@ class Successors:
             model,
             id(ledger.accepted),
             ledger.load,
+            ledger.stale,
             locked,
             action,
         )
@@ -152,6 +155,7 @@ class Successors:
         if state is not None and name in lockstep.scope.names:
             worker = state.workers[self.names.index(name)]
         content, durable = self._once(self._system.content, lockstep.durable)
+        whole = lockstep.world.restores_by_replay or isinstance(action, Rollback)
         return StateChange(
             content=content,
             durable=durable,
@@ -167,7 +171,7 @@ class Successors:
             released=seen.released,
             committed=record.committed,
             footprint=self._footprint(before.system, content, seen, record),
-            snapshot=self.own(lockstep.snapshot()) if lockstep.world.restores_by_replay else None,
+            snapshot=self.own(lockstep.snapshot()) if whole else None,
         )
 
     def _footprint(

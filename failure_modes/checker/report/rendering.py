@@ -23,7 +23,18 @@ from failure_modes.checker.report.table import PLAIN, Line, Look, paragraph, sty
 from failure_modes.checker.simulation.stepping import CALL
 from failure_modes.checker.traces.recording import RecordedStep
 from failure_modes.checker.traces.replay import Replayed
-from model.actions import Crash, Enqueue, Fail, PowerLoss, Reconcile, ThreadHeartbeat, Tick, actor_of
+from model.actions import (
+    ClockBack,
+    Crash,
+    Enqueue,
+    Fail,
+    PowerLoss,
+    Reconcile,
+    Rollback,
+    ThreadHeartbeat,
+    Tick,
+    actor_of,
+)
 from model.events import Environment
 from model.invariants import invariant
 
@@ -165,7 +176,7 @@ def _style(record: Record, finding: Finding | None, *, bad: bool, differs: bool)
         return "broken" if finding.invariant else "diverged"
     if differs:
         return "diverged"
-    return "danger" if isinstance(record.action, Crash | PowerLoss | Fail) else ""
+    return "danger" if isinstance(record.action, Crash | PowerLoss | Rollback | ClockBack | Fail) else ""
 
 
 def _row(number: int, record: Record, *, mark: str) -> tuple[str, ...]:
@@ -202,6 +213,10 @@ def _statements(step: RecordedStep) -> tuple[str, ...]:
 
 def system_described(record: Record) -> str:
     """Describe what the system did in a step."""
+    if isinstance(record.action, Rollback):
+        return f"rollback of {record.action.commits}"
+    if isinstance(record.action, ClockBack):
+        return "clock back"
     if isinstance(record.action, Tick | Crash | PowerLoss):
         return "power loss" if isinstance(record.action, PowerLoss) else type(record.action).__name__.lower()
     if record.blocked:

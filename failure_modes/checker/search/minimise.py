@@ -26,6 +26,7 @@ from failure_modes.checker.simulation.stepping import NotDeterministic
 from failure_modes.checker.support import interrupts
 from model.actions import (
     Action,
+    ClockBack,
     Crash,
     Enqueue,
     Fail,
@@ -33,6 +34,8 @@ from model.actions import (
     LostReply,
     PowerLoss,
     Reconcile,
+    Release,
+    Rollback,
     ThreadHeartbeat,
     Tick,
 )
@@ -149,8 +152,9 @@ def _shortest(
 
 
 def _ticks_of(actions: tuple[Action, ...]) -> tuple[float, ...]:
-    """The lengths of the ticks of these actions, each once."""
-    return tuple(dict.fromkeys([action.seconds for action in actions if isinstance(action, Tick)]))
+    """The lengths of the ticks of these actions, and of the steps of the clock back, each once."""
+    steps = [action for action in actions if isinstance(action, Tick | ClockBack)]
+    return tuple(dict.fromkeys([action.seconds for action in steps]))
 
 
 def bounds_of(actions: tuple[Action, ...]) -> Bounds:
@@ -171,4 +175,7 @@ def bounds_of(actions: tuple[Action, ...]) -> Bounds:
         power_losses=kinds[PowerLoss],
         lost_replies=kinds[LostReply],
         thread_heartbeats=kinds[ThreadHeartbeat],
+        rollbacks=kinds[Rollback],
+        clock_backs=kinds[ClockBack],
+        releases=kinds[Release],
     )

@@ -39,6 +39,11 @@ class Host(Protocol):
         ...
 
     @property
+    def timeline(self) -> int:
+        """How often the store was set back."""
+        ...
+
+    @property
     def lock_releases(self) -> int:
         """How often a lock was released."""
         ...

@@ -106,7 +106,9 @@ class Process:
         self.boundaries.begin_step(intent)
         self._switch()
         if self._greenlet is None or self._greenlet.dead:
+            due = self.transaction.due_answer if self.step.answers else None
             self.kill()
+            self.transaction.set_due_answer(due)  # the program has answered, and ended in the same step
         return self.step.result(blocked=self.boundaries.blocked_since is not None)
 
     def kill(self) -> None:

@@ -18,6 +18,8 @@ from failure_modes.checker.simulation.stepping import PausePoint, SimulationPart
 SLEEPS_MAX = 100
 """Sleeps between two boundaries; a process that needs more will never reach the next one."""
 
+_TOKEN = "token"
+
 
 class ProcessContext(SimulationPart):
     """One virtual process, as its program sees it."""
@@ -161,6 +163,14 @@ class ProcessContext(SimulationPart):
             self.rest()
         if self._step.sleep() > SLEEPS_MAX:
             raise RuntimeError(f"the process slept {SLEEPS_MAX} times in a row and reached no boundary")
+
+    def token(self) -> str:
+        """A token for a new row: another one than before the store was last set back."""
+        known = self.log.answer(_TOKEN)
+        if known is None:
+            known = Returned(_TOKEN, f"timeline-{self.world.timeline}", expected=False)
+            self.log.append(known)
+        return str(known.value)
 
     # Operations of the system.
 

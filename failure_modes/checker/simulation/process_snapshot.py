@@ -96,6 +96,11 @@ class ProcessState(Protocol):
         ...
 
     @property
+    def in_transaction(self) -> bool:
+        """True if the process has a transaction open."""
+        ...
+
+    @property
     def current_job(self) -> int | None:
         """The id of the job that the program works on."""
         ...

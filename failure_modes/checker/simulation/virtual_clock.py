@@ -21,6 +21,12 @@ class VirtualClock:
             raise ValueError(f"time does not go back: {milliseconds} ms")
         self._now += milliseconds
 
+    def set_back(self, milliseconds: int) -> None:
+        """Go back in time. Raises ValueError if time would pass."""
+        if milliseconds < 0:
+            raise ValueError(f"the clock is not set back by {milliseconds} ms")
+        self._now -= milliseconds
+
     def restore(self, now: int) -> None:
         """Set the time of a snapshot."""
         self._now = now

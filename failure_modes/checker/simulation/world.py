@@ -12,6 +12,7 @@ database in memory.
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from greenlet import getcurrent
 
@@ -29,6 +30,9 @@ from failure_modes.checker.simulation.world_content import WorldContent
 
 class World:
     """One run: a database, a clock, and the processes."""
+
+    rolls_back = False
+    """True if the store may be set back to an earlier state."""
 
     def __init__(
         self,
@@ -66,14 +70,25 @@ class World:
 
     def open_database(self, path: Path | None) -> Database:
         """Open a database that no other world uses."""
+        return SQLiteDatabase(self.subject, **self.database_options(path))
+
+    def database_options(self, path: Path | None) -> dict[str, Any]:
+        """The options of its database, if that is on SQLite."""
         exclusive = self.granularity is Granularity.TRANSACTION
-        return SQLiteDatabase(
-            self.subject,
-            path=path,
-            in_memory=self.keeps_connections and exclusive,
-            keeps_connections=self.keeps_connections,
-            reusable=self.reusable,
-        )
+        return {
+            "path": path,
+            "in_memory": self.keeps_connections and exclusive,
+            "keeps_connections": self.keeps_connections,
+            "reusable": self.reusable,
+        }
+
+    @property
+    def timeline(self) -> int:
+        """How often the store was set back: rows of another timeline have other tokens."""
+        return 0
+
+    def note_commit(self) -> None:
+        """Note that a process has committed, and that the audit or the rows have changed."""
 
     def make_process(self, name: str, program: Program) -> Process:
         """Make a process, not yet started."""

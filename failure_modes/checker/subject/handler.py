@@ -4,10 +4,12 @@ If the world has a gateway, the handler calls it. The call is a boundary: the ga
 the process may wait, fail or die before the reply arrives.
 """
 
+from collections.abc import Callable
+
 from failure_modes.checker.simulation.gateway import Gateway
 from failure_modes.checker.simulation.process_context import ProcessContext
 from failure_modes.checker.simulation.stepping import CALL, PausePoint
-from model.actions import Fail, Heartbeat
+from model.actions import Fail, Heartbeat, Release
 from model.events import Failure
 from system.store import Job
 from system.worker import Context
@@ -17,19 +19,27 @@ class HandlerFailed(Exception):
     """The handler fails, because the schedule says `Fail`."""
 
 
-def handle(process: ProcessContext, job: Job, context: Context) -> None:
-    """Send a heartbeat for each `Heartbeat` intent, then write the payload as the effect, or raise."""
+def handle(process: ProcessContext, release: Callable[[], object], job: Job, context: Context) -> None:
+    """Send a heartbeat for each `Heartbeat` intent, then write the payload as the effect, or raise.
+
+    `release` makes the worker release the job: the worker raises its own exception here.
+    """
     process.set_current_job(job.id)
     process.share((job.id, context))
     while isinstance(intent := process.ask(PausePoint.HANDLER), Heartbeat):
         context.heartbeat()
+    if isinstance(intent, Release):
+        release()
     if isinstance(intent, Fail):
         raise HandlerFailed(Failure.SCHEDULED)
     value = job.payload
     gateway = process.world.gateway
     if gateway is not None:
         _charge(process, gateway, value, context.idempotency_key)
-        if isinstance(process.ask(PausePoint.REPLY), Fail):
+        intent = process.ask(PausePoint.REPLY)
+        if isinstance(intent, Release):
+            release()
+        if isinstance(intent, Fail):
             raise HandlerFailed(Failure.REPLY_LOST)
     context.write(value)
 

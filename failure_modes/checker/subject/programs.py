@@ -24,6 +24,7 @@ from model.actions import (
     Heartbeat,
     LostReply,
     Reconcile,
+    Release,
     ThreadHeartbeat,
 )
 from system.queue import Queue
@@ -37,7 +38,7 @@ def work(process: ProcessContext, *, fused: bool = False) -> None:
     queue = _open(process)
     if process.world.records_answers:
         queue = cast(Queue, _RecordingQueue(queue, process))
-    _RestingWorker(queue, partial(handle, process), name=process.name, process=process, fused=fused).run()
+    _RestingWorker(queue, process=process, fused=fused).run()
 
 
 def _open(process: ProcessContext) -> Queue:
@@ -93,9 +94,15 @@ class _RecordingQueue:
 class _RestingWorker(Worker):
     """The worker, which rests when it has no job."""
 
-    def __init__(self, *arguments: Any, process: ProcessContext, **options: Any) -> None:
-        super().__init__(*arguments, clock=process, **options)
+    def __init__(self, queue: Queue, *, process: ProcessContext, fused: bool) -> None:
+        handler = partial(handle, process, self.release)
+        super().__init__(queue, handler, name=process.name, clock=process, fused=fused)
         self._process = process
+
+    def release(self) -> None:
+        """Release the job, as two signals that stop the worker do. Raises Released."""
+        self.interrupt()
+        self.interrupt()
 
     def _work_if_possible(self, jobs_max: int | None) -> bool:
         self._process.rest()
@@ -153,6 +160,8 @@ def can(name: str, place: ProcessState, action: Action, thread: ProcessState | N
             handles = place.at in (PausePoint.HANDLER, PausePoint.REPLY)
             return handles and thread is not None and thread.at is PausePoint.IDLE
         case Fail():
+            return place.at in (PausePoint.HANDLER, PausePoint.REPLY)
+        case Release():
             return place.at in (PausePoint.HANDLER, PausePoint.REPLY)
         case Heartbeat():
             return place.at is PausePoint.HANDLER

@@ -6,11 +6,12 @@ is the queue of a user, changed only by the fault.
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from attrs import evolve, frozen
 
 from failure_modes.checker.experiment.scope import Fault, Scope, StoreKind, build_queue
+from failure_modes.checker.simulation.process_context import ProcessContext
 from failure_modes.checker.simulation.subject import Client, Layout, Program
 from failure_modes.checker.subject.programs import beat, produce, reconcile, work
 from model.actions import PRODUCER
@@ -96,6 +97,8 @@ class QueueSubject:
     def open(self, process: Client, location: str) -> Queue:
         """Open the queue for a process."""
         options: dict[str, Any] = {"clock": process, "connect": process.connect, "tokens": constant_token}
+        if self.scope.rollback:
+            options["tokens"] = cast(ProcessContext, process).token
         store: Store = (SQLiteStore if self._on_sqlite else _store_at_server())(location, **options)
         process.end_set_up()
         if process.files_stay and isinstance(store, SQLiteStore):
@@ -123,7 +126,7 @@ def drop_constraints_of(store: Any) -> None:
 
 
 def constant_token() -> str:
-    """The token of all jobs and executions in a world: a world has no restored backup to tell apart."""
+    """The token of all jobs and executions in a world whose store is never set back."""
     return "token"
 
 

@@ -47,7 +47,13 @@ def world_of(scope: Scope, fault: Fault, **options: Any) -> World:
     if scope.store is StoreKind.POSTGRESQL:
         if scope.power_loss:
             raise NoWorld("power loss works on sqlite only: the disk of a server is not watched")
+        if scope.rollback:
+            raise NoWorld("a rollback works on sqlite only")
         return _on_postgresql(subject, **options)
+    if scope.rollback:
+        from failure_modes.checker.simulation.rollback_world import RollbackWorld
+
+        return RollbackWorld(subject, **options)
     if not scope.power_loss:
         return World(subject, **options)
     from failure_modes.checker.simulation.power_loss_world import PowerLossWorld

@@ -243,4 +243,4 @@ def _from_format_1(action: Action) -> Action:
 
 def _reason(error: Exception) -> str:
     text = str(error.args[0]) if error.args else ""
-    return text if text.startswith("'seconds'") else ""
+    return text if text.startswith(("'seconds'", "'commits'")) else ""

@@ -30,6 +30,7 @@ SELDOM = {
     f"{CHECKER}campaigns",
     f"{CHECKER}simulation.postgresql",
     f"{CHECKER}simulation.power_loss_world",
+    f"{CHECKER}simulation.rollback_world",
     f"{CHECKER}simulation.disk",
 }
 """What none of the commands below needs."""

@@ -81,6 +81,21 @@ ELSEWHERE = {
     "power: a disk that does not sync": (
         "tests/checker/real/test_power.py::test_a_disk_that_does_not_do_as_it_is_told_is_noticed"
     ),
+    "fence: the token, and not the number alone": (
+        "tests/checker/oracle/test_rollbacks.py::test_numbers_in_place_of_tokens_are_seen_only_with_rollbacks"
+    ),
+    "lock-step: a new job is due at any time": (
+        "tests/checker/oracle/test_clock_back.py::"
+        "test_a_new_job_that_waits_is_seen_only_when_the_clock_is_set_back"
+    ),
+    "lock-step: a release is no failure of the handler": (
+        "tests/checker/oracle/test_releases.py::"
+        "test_a_release_that_counts_as_a_failure_is_seen_only_with_releases"
+    ),
+    "ledger: what stays known after a rollback": (
+        "tests/checker/oracle/test_rollbacks.py"
+        "::test_a_crash_stays_known_where_the_restored_store_can_know_of_it"
+    ),
 }
 """Halves that a test of another folder sees."""
 

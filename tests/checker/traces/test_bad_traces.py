@@ -13,7 +13,8 @@ KEYS = "a trace has format, failure_mode, scope, breaks, why, actions"
 ONE_OBJECT = "a trace is one JSON object"
 INVARIANTS = f"known are {', '.join([rule.id for rule in invariants.INVARIANTS])}, or null for a divergence"
 KNOWN = (
-    "known are Step, Enqueue, Tick, Crash, Fail, Heartbeat, Reconcile, PowerLoss, LostReply, ThreadHeartbeat"
+    "known are Step, Enqueue, Tick, Crash, Fail, Heartbeat, Reconcile, "
+    "PowerLoss, LostReply, ThreadHeartbeat, Rollback, ClockBack, Release"
 )
 SECONDS = "'seconds' must be from 0.001 to 1e9, in whole milliseconds, not "
 ONCE = "each key occurs once"
@@ -91,6 +92,11 @@ SCOPE = [
         '"workers": 2',
         '"workers": 2, "power_loss": 1',
         "4: 'power_loss' is 1; it is true or false",
+    ),
+    (
+        '"workers": 2',
+        '"workers": 2, "power_loss": true, "rollback": true',
+        "4: 'scope' has rollback and power_loss or threads; it has one of them",
     ),
     (
         '"workers": 2',

@@ -14,7 +14,7 @@ from failure_modes.checker.report.rendering import system_described
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.traces.recording import RecordedStep
 from failure_modes.checker.traces.replay import Replayed
-from model.actions import PRODUCER, Crash, Fail, PowerLoss, Tick, actor_of
+from model.actions import PRODUCER, ClockBack, Crash, Fail, PowerLoss, Release, Rollback, Tick, actor_of
 from model.events import EventKind
 
 
@@ -182,6 +182,12 @@ def _marks(step: RecordedStep) -> tuple[Mark, ...]:
         found.append(Mark(kind="lost", text="reply lost"))
     if isinstance(step.scheduled, Fail) and not lost:
         found.append(Mark(kind="failed", text="handler fails"))
+    if isinstance(record.action, Rollback):
+        found.append(Mark(kind="lost", text="rollback"))
+    if isinstance(step.scheduled, Release):
+        found.append(Mark(kind="failed", text="released"))
+    if isinstance(record.action, ClockBack):
+        found.append(Mark(kind="lost", text="clock back"))
     if record.action != step.scheduled:
         found.append(Mark(kind="crash", text="poison"))
     for job in record.after.jobs:

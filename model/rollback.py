@@ -1,0 +1,56 @@
+"""The store is set back to an earlier state, while the workers live on.
+
+A worker remembers its lease. Its token is random, so the store knows it as long as the store has that very
+execution. An execution that a worker lost may have its number given to another one. An operation for it is
+refused then, and changes nothing.
+"""
+
+from attrs import evolve
+
+from model.actions import COMMITS_MAX
+from model.draft import Draft
+from model.events import Reason
+from model.state import Durable, State, Worker
+
+
+def committed(state: State, durable: Durable) -> State:
+    """The state after a commit, which a rollback may undo."""
+    earlier = None if state.earlier is None else (state.durable, *state.earlier)[:COMMITS_MAX]
+    return evolve(state, durable=durable, earlier=earlier)
+
+
+def rolled_back(state: State, commits: int) -> State | None:
+    """The state without its last commits. None if the earlier states are not remembered.
+
+    The charges of a gateway stay, since they are in another system. Time does not go back.
+    """
+    if state.earlier is None:
+        return None
+    undone = min(commits, len(state.earlier))
+    if not undone:
+        return state
+    durable = evolve(state.earlier[undone - 1], charges=state.durable.charges)
+    return evolve(
+        state,
+        durable=durable,
+        workers=tuple([_survivor(worker, state.durable, durable) for worker in state.workers]),
+        earlier=state.earlier[undone:],
+        changed_at=state.now,
+    )
+
+
+def by_stale_holder(draft: Draft, execution_id: int) -> Draft:
+    """Refuse the operation of a worker whose execution was lost. Another one may have its number."""
+    for execution in draft.durable.executions:
+        if execution.id == execution_id:
+            return draft.refuse(execution, Reason.UNKNOWN_TOKEN)
+    return draft
+
+
+def _survivor(worker: Worker, before: Durable, after: Durable) -> Worker:
+    """The memory of a worker that lives on: nothing tells it."""
+    lost = worker.execution is not None and worker.lost_key is None
+    if not lost or any(execution.id == worker.execution for execution in after.executions):
+        return worker
+    assert worker.execution is not None, "only an execution is lost"
+    return evolve(worker, lost_key=before.job(before.execution(worker.execution).job).key)
