@@ -202,7 +202,7 @@ class QueueRun:
             self._judge([self.deliveries.died(name, arrival.error or "no error")])
 
     def _kill(self, name: str) -> None:
-        self.world.processes[name].kill()
+        self.world.kill(name)
         self._steps += 1
         self.deliveries.killed(name, self.world.now)
 

@@ -7,7 +7,8 @@ the seam raises `Crashed`, so no `except` and no `finally` of the library has an
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 
 class Stepped(Protocol):
@@ -46,6 +47,18 @@ class Seam(Protocol):
 
     def installed(self) -> AbstractContextManager[object]:
         """Replace the functions of the module, until the block ends."""
+        ...
+
+
+@runtime_checkable
+class SettlingSeam(Protocol):
+    """A seam to a server, which works by itself after a move."""
+
+    def settle(self, place: Path, *, waiting: bool, died: str | None) -> None:
+        """Wait until the server has done what the last move let it do.
+
+        `waiting`: some process waits for a lock; `died`: the process that the move killed.
+        """
         ...
 
 
