@@ -33,6 +33,7 @@ from failure_modes.checker.simulation.foreign import (
 from failure_modes.checker.simulation.foreign_world import ForeignWorld
 from failure_modes.checker.simulation.seams.chance import ChanceSeam
 from failure_modes.checker.simulation.seams.clock import ClockSeam
+from failure_modes.checker.simulation.seams.event_loop import EventLoopSeam
 from failure_modes.checker.simulation.seams.stepped import Seam, running
 from failure_modes.checker.simulation.virtual_clock import VirtualClock
 from failure_modes.checker.subject.adapter import Adapter, AdapterSource, programs_of
@@ -175,7 +176,8 @@ def _serve(pipe: Connection, name: str, salt: str, source: AdapterSource, place:
     adapter = source.load()
     programs: Mapping[str, Any] = programs_of(adapter, place)
     context = _RealContext(name, salt, pipe, VirtualClock())
-    every: tuple[Seam, ...] = (context.clock_seam, ChanceSeam(f"{name} {salt}"), *seams_of(adapter.seams))
+    own: tuple[Seam, ...] = (context.clock_seam, ChanceSeam(f"{name} {salt}"), EventLoopSeam())
+    every = (*own, *seams_of(adapter.seams))
     with ExitStack() as ends:
         for seam in every:
             ends.enter_context(seam.installed())

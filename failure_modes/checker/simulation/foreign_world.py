@@ -22,6 +22,7 @@ from failure_modes.checker.simulation.foreign import (
 )
 from failure_modes.checker.simulation.seams.chance import ChanceSeam
 from failure_modes.checker.simulation.seams.clock import ClockSeam
+from failure_modes.checker.simulation.seams.event_loop import EventLoopSeam
 from failure_modes.checker.simulation.seams.stepped import Seam, SettlingSeam, outside
 from failure_modes.checker.simulation.virtual_clock import VirtualClock
 from failure_modes.checker.support import temporary
@@ -47,7 +48,7 @@ class ForeignWorld:
         with ExitStack() as starting:
             self.folder.mkdir()
             starting.callback(shutil.rmtree, self.folder, ignore_errors=True)
-            every: tuple[Seam, ...] = (self._clock_seam, ChanceSeam(), *seams)
+            every: tuple[Seam, ...] = (self._clock_seam, ChanceSeam(), EventLoopSeam(), *seams)
             starting.callback(logging.disable, logging.root.manager.disable)
             logging.disable(logging.CRITICAL)  # a library logs each job that fails, as the schedule asked
             for seam in every:
