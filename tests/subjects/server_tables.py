@@ -11,7 +11,7 @@ import psycopg
 
 from failure_modes.checker.simulation.foreign import ForeignContext, JobFailed
 from failure_modes.checker.subject.adapter import Adapter, Status
-from failure_modes.checker.subject.queue_database import database_of, empty_database
+from failure_modes.checker.subject.queue_database import database_of, empty_database, rows_of
 
 SCHEMA = (
     "CREATE TABLE job (id serial PRIMARY KEY, key text, status text DEFAULT 'waiting', "
@@ -81,9 +81,7 @@ class RightTable(Adapter):
 
     def observe(self, place: Path) -> Mapping[str, Status]:
         """The status of each job."""
-        with psycopg.connect(database_of(place)) as connection:
-            rows = connection.execute("SELECT key, status FROM job").fetchall()
-        return {key: Status(status) for key, status in rows}
+        return {key: Status(status) for key, status in rows_of(place, "SELECT key, status FROM job")}
 
 
 class FaultyTable(RightTable):

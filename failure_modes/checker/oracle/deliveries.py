@@ -193,8 +193,8 @@ class Deliveries:
 
     def died(self, process: str, error: str) -> Trouble:
         """The process has died of an error of its own."""
-        text = f"{process} died: {error}"
-        return Trouble(kind=Kind.DIED, topic=Topic.RECOVERY, key=None, text=text)
+        text = f"{process} died: {' '.join(error.split())}"
+        return Trouble(kind=Kind.DIED, topic=Topic.SURVIVES, key=None, text=text)
 
     def observed(self, statuses: Mapping[str, Status]) -> None:
         """The queue records this now."""

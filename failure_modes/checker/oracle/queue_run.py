@@ -147,6 +147,7 @@ class QueueRun:
         if process.at.where is Where.REST:
             self._tasks[name] = task
             self._has_waited.discard(name)
+            self.deliveries.free(name, self.world.now)
         for _ in range(BOUNDARIES_MAX):
             before = process.at
             fails = self._end_handler(name, before)

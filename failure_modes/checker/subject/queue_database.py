@@ -1,7 +1,7 @@
 """The PostgreSQL database of a judged queue: made once for each process of the checker, emptied for each run.
 
-An adapter calls `empty_database` in its `reset`, and `database_of` in its `open` and `observe`. The server is
-the one of the project (`support/postgresql/`): a named one, or one that is started.
+An adapter calls `empty_database` in its `reset`, `database_of` in its `open`, and `rows_of` in its `observe`.
+The server is the one of the project (`support/postgresql/`): a named one, or one that is started.
 
 A database is emptied to the rows that it had when it was made. Tables that a queue makes later stay, empty.
 """
@@ -9,6 +9,7 @@ A database is emptied to the rows that it had when it was made. Tables that a qu
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from attrs import define
 
@@ -90,3 +91,8 @@ def empty_database(place: Path, create: Callable[[str], object]) -> str:
 def database_of(place: Path) -> str:
     """The DSN of the database of the run in this folder."""
     return (place / DSN).read_text("utf-8")
+
+
+def rows_of(place: Path, sql: str) -> list[tuple[Any, ...]]:
+    """The rows of a SELECT, read by the connection of the checker itself."""
+    return server_of(database_of(place)).execute(sql).fetchall()

@@ -8,7 +8,6 @@ from failure_modes.checker.simulation.seams.stepped import Seam
 from failure_modes.checker.support.errors import CallerError, NotInstalled
 
 
-
 def _psycopg() -> Seam:
     try:
         from failure_modes.checker.simulation.seams.psycopg import PsycopgSeam

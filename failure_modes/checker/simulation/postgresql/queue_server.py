@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from failure_modes.checker.simulation.postgresql.backends import PATIENCE_SECONDS, Unsettled
 from failure_modes.checker.support.errors import NotInstalled
@@ -25,7 +25,6 @@ CHECKER = "queue checker"
 APPLICATION = "queue process"
 """The application name of a session begins so; then comes the name of its process."""
 
-_PLACE = ("host", "port", "dbname", "user", "password")
 _TIMES = ("now", "transaction_timestamp", "statement_timestamp", "clock_timestamp")
 _SET_UP = """
 CREATE SCHEMA checker;
@@ -46,7 +45,9 @@ WHERE datname = current_database() AND application_name <> %s AND backend_type =
 """
 _TRANSACTION = """
 SELECT set_config('checker.transaction', moment, false), set_config('checker.statement', moment, false)
-FROM (SELECT (to_timestamp({:.3f}) + nextval('checker.transactions') * interval '1 microsecond')::text) AS told(moment)
+FROM (
+    SELECT (to_timestamp({:.3f}) + nextval('checker.transactions') * interval '1 microsecond')::text
+) AS told(moment)
 """
 _STATEMENT = "SELECT set_config('checker.statement', to_timestamp({:.3f})::text, false)"
 
@@ -106,8 +107,7 @@ class QueueServer:
             sessions = self._sessions()
             self._left &= sessions.keys()
             if not any(
-                (runs or pid in self._left) and not blockers
-                for pid, (runs, _, blockers) in sessions.items()
+                (runs or pid in self._left) and not blockers for pid, (runs, _, blockers) in sessions.items()
             ):
                 return
         raise Unsettled(f"a statement neither ended nor waited for a lock in {PATIENCE_SECONDS:g} s")
@@ -128,7 +128,7 @@ class QueueServer:
             for name in _TIMES:
                 kind = "statement" if name in ("statement_timestamp", "clock_timestamp") else "transaction"
                 self.execute(_TIME.format(name, kind))
-            self.execute(f'ALTER DATABASE "{self._control.info.dbname}" SET deadlock_timeout = \'1h\'')
+            self.execute(f"ALTER DATABASE \"{self._control.info.dbname}\" SET deadlock_timeout = '1h'")
         except psycopg.errors.InsufficientPrivilege as error:
             raise NotInstalled(
                 "to simulate the time of a server, the checker needs a role that is a superuser: "
@@ -151,14 +151,15 @@ def statement_time(seconds: float) -> bytes:
     return _STATEMENT.format(seconds).encode()
 
 
-def server_of(connection: psycopg.ConnectionInfo | str) -> QueueServer:
-    """The database of a connection, with the one connection that this process of the checker has for it."""
-    if isinstance(connection, str):
-        known = conninfo_to_dict(connection)
-    else:
-        known = {**connection.get_parameters(), "password": connection.password}
-    parts = {name: str(known[name]) for name in _PLACE if known.get(name)}
-    return _server_of(make_conninfo(**parts), os.getpid())
+def server_of(dsn: str) -> QueueServer:
+    """The database, with the one connection that this process of the checker has for it."""
+    return _server_of(dsn, os.getpid())
+
+
+def server_of_connection(connection: psycopg.ConnectionInfo) -> QueueServer:
+    """The database of a connection of the queue."""
+    parts = {name: getattr(connection, name) for name in ("host", "port", "dbname", "user", "password")}
+    return server_of(make_conninfo(**{name: value for name, value in parts.items() if value}))
 
 
 @cache

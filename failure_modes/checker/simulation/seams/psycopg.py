@@ -18,6 +18,7 @@ The coroutines of an asynchronous connection do not overlap an exchange: the who
 import asyncio
 import inspect
 import re
+import select
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -36,6 +37,7 @@ from failure_modes.checker.simulation.postgresql.queue_server import (
     APPLICATION,
     QueueServer,
     server_of,
+    server_of_connection,
     statement_time,
     transaction_time,
 )
@@ -78,6 +80,9 @@ _sessions: WeakKeyDictionary[Any, _Session] = WeakKeyDictionary()
 class PsycopgSeam:
     """Replaces the methods of psycopg that connect, wait, and get a statement."""
 
+    def __init__(self) -> None:
+        self._server: QueueServer | None = None
+
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Replace the methods until the block ends."""
@@ -99,7 +104,8 @@ class PsycopgSeam:
     def settle(self, place: Path, *, waiting: bool, died: str | None) -> None:
         """Wait until the server has carried out what the last move let it do."""
         with outside():
-            server_of((place / DSN).read_text("utf-8")).settle(waiting=waiting, died=died)
+            self._server = self._server or server_of((place / DSN).read_text("utf-8"))
+            self._server.settle(waiting=waiting, died=died)
 
 
 def _connecting(original: Any) -> Any:
@@ -119,9 +125,7 @@ def _connecting_async(original: Any) -> Any:
         if process is None:
             return await original.__func__(cls, conninfo, **options)
         name = f"{APPLICATION} {process.name}"
-        return _owned(
-            process, await original.__func__(cls, conninfo, **options | {"application_name": name})
-        )
+        return _owned(process, await original.__func__(cls, conninfo, **options | {"application_name": name}))
 
     return classmethod(connect)
 
@@ -137,7 +141,7 @@ def _alive() -> Stepped | None:
 def _owned(process: Stepped, connection: Any) -> Any:
     """Note the process of a new connection."""
     with outside():
-        _sessions[connection] = _Session(process, server_of(connection.info))
+        _sessions[connection] = _Session(process, server_of_connection(connection.info))
     process.at_death(connection.pgconn.finish)
     return connection
 
@@ -187,7 +191,7 @@ def _stepped(connection: Any) -> _Session | None:
 def _until_notified(connection: Any, timeout: float | None) -> Iterator[float]:
     """The times to sleep until there is a notification, or the timeout is over."""
     left = float("inf") if timeout is None else timeout
-    while left > 0 and not waiting.wait_selector(_readable(), connection.pgconn.socket, 0):
+    while left > 0 and not select.select([connection.pgconn.socket], [], [], 0)[0]:
         yield min(left, LISTEN_SECONDS)
         left -= LISTEN_SECONDS
 
@@ -241,8 +245,8 @@ def label_of_exchange(gen: Any) -> str | None:
         query = known["query"]
         if isinstance(query, Composable):
             query = query.as_string(None)
-        return label_of(query.decode() if isinstance(query, bytes) else str(query))
-    if gen.__name__ == "_enter_gen":
+        return label_of(query.decode() if isinstance(query, bytes) else str(query)) or None
+    if gen.__name__ == "_enter_gen" or gen.__name__.startswith("_set_"):
         return None
     if gen.__name__ == "_exit_gen":
         return "COMMIT" if known.get("exc_val") is None else "ROLLBACK"
@@ -251,10 +255,10 @@ def label_of_exchange(gen: Any) -> str | None:
 
 @cache
 def label_of(sql: str) -> str:
-    """A statement in one or two words: its verb, and its table or its function."""
+    """A statement in one or two words: its verb, and its table or its function. An empty one has none."""
     sql = _COMMENTS.sub(" ", sql)
     words = sql.split(None, 1)
-    verb = words[0].rstrip(";").upper() if words else "NOTHING"
+    verb = words[0].rstrip(";").upper() if words else ""
     if verb in _ALONE:
         return verb
     changed = list(_CHANGED.finditer(sql)) if verb == "WITH" else []
