@@ -55,7 +55,11 @@ class QueueRun:
         self.adapter = adapter
         self.target = target
         self.world = make_world(adapter)
-        self.deliveries = Deliveries(attempts_max=adapter.attempts_max, lease_seconds=adapter.lease_seconds)
+        self.deliveries = Deliveries(
+            attempts_max=adapter.attempts_max,
+            lease_seconds=adapter.lease_seconds,
+            takes_ahead=adapter.takes_ahead,
+        )
         self.labels: Counter[str] = Counter()
         """The boundaries that the workers have reached, and how often."""
         self.housekeeping_labels: Counter[str] = Counter()

@@ -88,6 +88,8 @@ class Adapter(ABC):
     """How often a job runs at most; None if there is no limit."""
     lease_seconds: float = 60.0
     """After this time a worker that has not finished a job may lose it."""
+    takes_ahead: bool = False
+    """True if a worker may take its next job before its last one has ended."""
 
     @abstractmethod
     def reset(self, place: Path) -> None:

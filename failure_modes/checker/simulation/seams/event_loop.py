@@ -24,6 +24,9 @@ from failure_modes.checker.support.errors import SubjectError
 
 _NEW_EVENT_LOOP = events.new_event_loop
 
+AWAITS_MAX = 1_000
+"""The awaits in the `finally` blocks of one task of a dead process, at most."""
+
 PATIENCE_SECONDS = 60.0
 """The real time that a server may take for one exchange."""
 

@@ -142,7 +142,7 @@ def _owned(process: Stepped, connection: Any) -> Any:
     """Note the process of a new connection."""
     with outside():
         _sessions[connection] = _Session(process, server_of_connection(connection.info))
-    process.at_death(connection.pgconn.finish)
+    process.at_death(lambda: connection.pgconn.finish())  # it has to live as long as its process
     return connection
 
 
