@@ -1,5 +1,6 @@
 """pgqueuer: its queue manager in the mode `drain`. Its log has no payload, so a job is an entry point."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -7,15 +8,20 @@ from typing import Any
 
 import psycopg
 from pgqueuer.adapters.drivers.psycopg import PsycopgDriver
-from pgqueuer.executors import DatabaseRetryEntrypointExecutor
+from pgqueuer.executors import DatabaseRetryEntrypointExecutor, EntrypointExecutor
 from pgqueuer.models import Job
 from pgqueuer.qm import QueueManager
 from pgqueuer.queries import Queries
 from pgqueuer.types import QueueExecutionMode
 
-from failure_modes.checker import Adapter, ForeignContext, Status
+from failure_modes.checker import Adapter, Claim, ForeignContext, Status, Topic
 from failure_modes.checker.subject.queue_database import database_of, empty_database, rows_of
 
+AGAIN = "A job may run more than once; PgQueuer does not attempt exactly-once."
+CRASH = "No job is lost to a worker crash; re-delivery is the recovery path."
+REDELIVERED = "When a worker crashes between claim and completion, the job is re-delivered to another worker."
+ATTEMPTS = "After max_attempts consecutive failures the exception propagates as a terminal failure."
+ADR = "docs, ADR-0004"
 KEYS = ("job-1", "job-2", "job-3")
 STATUS = {
     "queued": "waiting",
@@ -39,7 +45,6 @@ async def connected(dsn: str) -> Queries:
 
 def create(dsn: str) -> None:
     """Install the tables."""
-    import asyncio
 
     async def install() -> None:
         await (await connected(dsn)).install()
@@ -56,6 +61,19 @@ class PgQueuer(Adapter):
     attempts_max: int | None = 3
     lease_seconds = 30.0
     takes_ahead = True
+    claims = (
+        Claim(topic=Topic.FENCED, promised=False, sentence=AGAIN, where=ADR),
+        Claim(topic=Topic.KEEPS_JOBS, promised=True, sentence=CRASH, where=ADR),
+        Claim(topic=Topic.KEEPS_WAITING, promised=True, sentence=CRASH, where=ADR),
+        Claim(topic=Topic.RECOVERY, promised=True, sentence=REDELIVERED, where=ADR),
+        Claim(
+            topic=Topic.MAX_ATTEMPTS,
+            promised=True,
+            sentence=ATTEMPTS,
+            where="docstring of DatabaseRetryEntrypointExecutor",
+            configuration="DatabaseRetryEntrypointExecutor",
+        ),
+    )
 
     def reset(self, place: Path) -> None:
         """Install the tables, once."""
@@ -96,4 +114,16 @@ class PgQueuer(Adapter):
         return {key: Status(STATUS[status]) for key, status in rows_of(place, STATUSES)}
 
 
+class PlainPgQueuer(PgQueuer):
+    """The default: a job that raises an error is not run again."""
+
+    configuration = "EntrypointExecutor"
+    attempts_max = None
+
+    def executor(self, parameters: Any) -> Any:
+        """What runs a job."""
+        return EntrypointExecutor(parameters=parameters)
+
+
 RETRYING = PgQueuer()
+PLAIN = PlainPgQueuer()

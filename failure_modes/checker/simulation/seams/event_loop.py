@@ -91,7 +91,8 @@ class ProcessLoop(asyncio.SelectorEventLoop):
         with running(self._process):
             for task in sorted(asyncio.all_tasks(self), key=_age):
                 with suppress(BaseException):
-                    cast(Any, task.get_coro()).close()
+                    for _ in range(AWAITS_MAX):  # a `finally` may wait again
+                        cast(Any, task.get_coro()).throw(Crashed)
         self.close()
 
     def _wait(self, select: Callable[[float | None], Any], timeout: float | None) -> Any:

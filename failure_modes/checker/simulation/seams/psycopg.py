@@ -61,7 +61,8 @@ _TABLE = re.compile(rf"\b(?:FROM|INTO|UPDATE|TABLE(?:\s+IF\s+NOT\s+EXISTS)?)\s+{
 _CHANGED = re.compile(rf"\b(INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+{_NAME}", re.IGNORECASE)
 _FUNCTION = re.compile(rf"^\s*SELECT\s+{_NAME}\s*\(", re.IGNORECASE)
 _ALONE = ("BEGIN", "COMMIT", "ROLLBACK", "END", "SAVEPOINT", "RELEASE", "SET", "LISTEN", "UNLISTEN", "NOTIFY")
-_WORDS = {"_commit_gen": "COMMIT", "_rollback_gen": "ROLLBACK", "_sync_gen": "SYNC", "_read_gen": "COPY"}
+_ENDS = {"_commit_gen": "COMMIT", "_rollback_gen": "ROLLBACK"}
+_WORDS = {**_ENDS, "_sync_gen": "SYNC", "_read_gen": "COPY"}
 
 
 @define
@@ -200,6 +201,8 @@ def _exchanged(connection: Any, session: _Session, gen: Any) -> Any:
     """Pause; then exchange with the server."""
     label = label_of_exchange(gen)
     process, pid, victim = session.process, connection.info.backend_pid, False
+    if gen.__name__ in _ENDS and connection.info.transaction_status == TransactionStatus.IDLE:
+        label = None  # there is no transaction, so there is no exchange
     if label is not None:
         process.pause(label)
     _tell_time(connection, session)
