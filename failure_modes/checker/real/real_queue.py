@@ -45,7 +45,8 @@ PATIENCE_SECONDS = 60.0
 """The time limit for a process to reach its next boundary."""
 
 CONFIRMED_BY = (
-    "real processes: SIGSTOP at the same boundaries, SIGKILL for a crash, real files; simulated time"
+    "real processes: SIGSTOP at the same boundaries, SIGKILL for a crash, real files and servers; "
+    "simulated time"
 )
 
 

@@ -38,7 +38,7 @@ _OPENING = """\
 Queues that people use, judged by their own documents. Each was run unchanged behind a small adapter. The
 checker stopped, stalled and killed its processes at each boundary, and looked for one kind of trouble at a
 time. A finding is here only if the same moves show it with real processes: stopped with SIGSTOP at the same
-boundaries, killed with SIGKILL, on real files, with simulated time.
+boundaries, killed with SIGKILL, on real files and real servers, with simulated time.
 
 How to read a verdict:
 

@@ -1,5 +1,6 @@
 """The seam of psycopg: any queue is stepped at a real server, on simulated time."""
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from failure_modes.checker.simulation.foreign import EPOCH_SECONDS, ForeignConte
 from failure_modes.checker.simulation.foreign_world import ForeignWorld
 from failure_modes.checker.simulation.seams.psycopg import PsycopgSeam, label_of
 from failure_modes.checker.subject.queue_database import database_of, empty_database, rows_of
+from failure_modes.checker.subject.seams import seams_of
+from failure_modes.checker.support.errors import NotInstalled
 from model.actions import Crash, Enqueue, Tick
 from tests.subjects.server_tables import FAULTY, RIGHT
 
@@ -111,6 +114,30 @@ def test_the_death_of_a_process_frees_its_locks(worlds: Worlds) -> None:
     assert world.resume("B").label == "COMMIT#1"
 
 
+def test_a_move_ends_when_the_server_has_nothing_to_do(worlds: Worlds) -> None:
+    """A statement that gets its lock ends before anything else moves; a dead process has no session."""
+
+    def slow(process: ForeignContext, connection: psycopg.Connection[Any]) -> None:
+        del process
+        with connection.transaction():
+            connection.execute("UPDATE fruit SET at = now() WHERE name = 'apple' RETURNING pg_sleep(0.2)")
+
+    world = worlds(A=_takes("apple"), B=slow)
+    _until(world, "A", "COMMIT#1")
+    _until(world, "B", "UPDATE fruit#1")
+    assert world.resume("B").where is Where.BLOCKED
+    world.resume("A")
+    sessions = (
+        "SELECT application_name, state FROM pg_stat_activity WHERE application_name LIKE '% process %'"
+    )
+    assert sorted(rows_of(world.folder, sessions)) == [
+        ("queue process A", "idle"),
+        ("queue process B", "idle in transaction"),
+    ]
+    world.kill("B")
+    assert rows_of(world.folder, sessions) == [("queue process A", "idle")]
+
+
 def test_who_closes_a_circle_of_waits_is_the_victim(worlds: Worlds) -> None:
     """The same process gets the error each time, and the other one goes on."""
     world = worlds(A=_takes("apple", "pear"), B=_takes("pear", "apple"))
@@ -161,6 +188,7 @@ def test_each_run_begins_with_the_rows_of_the_first(worlds: Worlds) -> None:
     [
         ("SELECT * FROM procrastinate.take(%s)", "SELECT take"),
         ('WITH x AS (SELECT 1 FROM "a" FOR UPDATE) UPDATE "public"."jobs" SET b = 1', "UPDATE jobs"),
+        ("WITH x AS (UPDATE a SET b = 1) SELECT 1 FROM c FOR UPDATE SKIP LOCKED", "UPDATE a"),
         ("-- a remark\nselect take_v2(1)", "SELECT take_v2"),
         ("COMMIT", "COMMIT"),
         ("", ""),
@@ -191,3 +219,11 @@ def test_a_job_of_a_dead_worker_is_recovered() -> None:
     assert RIGHT.observe(run.world.folder) == {"job-1": "waiting"}
     run.finish()
     run.close()
+
+
+def test_a_missing_driver_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the package and how to install it."""
+    monkeypatch.delitem(sys.modules, PsycopgSeam.__module__)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(NotInstalled, match=r"^the seam of psycopg needs psycopg: pip install .*\[judge\]'$"):
+        seams_of(("psycopg",))
