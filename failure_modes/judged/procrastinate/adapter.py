@@ -41,6 +41,10 @@ class Procrastinate(Adapter):
     configuration = "with retry_stalled_jobs"
     seams = ("psycopg",)
     attempts_max = 3
+    note = (
+        "A worker that stalls is forgotten by the next worker that starts. When it fetches a job again, a "
+        "foreign key refuses that, and the worker ends. What it records of its last job is still accepted."
+    )
     claims = (
         Claim(topic=Topic.MULTI_PROCESS, promised=True, sentence=ONLY_ONE, where="docs, Discussions"),
         Claim(topic=Topic.KEEPS_WAITING, promised=True, sentence=LIVES, where="docs, retry strategy"),
