@@ -21,6 +21,8 @@ class Visibility:
       held. None: every job.
     - `since`: the time, in milliseconds, of the last change to the rows that it touched. None: of any change.
     - `asked_at`: the time at which it read the limits, if that was before it read its own time.
+    - `finished_at`: the time at which a fused operation finished its execution, if that was before it read
+      its own time.
     """
 
     job: int | None = None
@@ -28,6 +30,7 @@ class Visibility:
     jobs_seen: frozenset[int] | None = None
     since: int | None = None
     asked_at: int | None = None
+    finished_at: int | None = None
 
 
 SERIAL = Visibility()

@@ -226,7 +226,7 @@ class SystemSide:
         self._visibility.note_read(process, moved, self.durable, self.now)
         before, events, visibility = self.durable, self._read(moved), SERIAL
         if moved.committed:
-            visibility = self._visibility.of_commit(process, before, self.durable, self.now)
+            visibility = self._visibility.of_commit(process, before, self.durable, events, self.now)
         if moved.committed or moved.rolled_back or moved.error is not None:
             process.transaction.clear_intent()
         return SystemStep(

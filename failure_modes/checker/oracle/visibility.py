@@ -6,6 +6,7 @@ The model cannot know these choices, so it takes them from the system. Nothing i
 from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_snapshot import StepResult
 from model.draft import Visibility
+from model.events import Event, Operation
 from model.state import Durable
 
 LIMITS = "retries", "breaker"
@@ -37,8 +38,10 @@ class VisibilityLog:
             due = [job for job in read.unlocked if job in known and durable.is_due(job, at)]
             process.transaction.add_visible(frozenset(due))
 
-    def of_commit(self, process: Process, before: Durable, after: Durable, now: int) -> Visibility:
-        """What the database chose for the operation that has just been committed."""
+    def of_commit(
+        self, process: Process, before: Durable, after: Durable, events: tuple[Event, ...], now: int
+    ) -> Visibility:
+        """What the database chose for the operation that has just been committed, with these audit rows."""
         jobs = {job.id for job in after.jobs} - {job.id for job in before.jobs}
         leased = {one.id for one in after.executions} - {one.id for one in before.executions}
         job, execution = min(jobs, default=None), min(leased, default=None)
@@ -52,13 +55,21 @@ class VisibilityLog:
             touched, now if transaction.read_at is None else transaction.read_at
         )
         visible = transaction.take_visible()
+        finished_at = _finished_at(events, process)
         return Visibility(
             job=job,
             execution=execution,
             jobs_seen=visible[0] if visible else None,
             since=since,
-            asked_at=transaction.first_read_at,
+            asked_at=transaction.first_read_at if finished_at is None else finished_at,
+            finished_at=finished_at,
         )
+
+
+def _finished_at(events: tuple[Event, ...], process: Process) -> int | None:
+    """The time at which the operation finished an execution; None if it did not, or never read that time."""
+    first = [event.at for event in events if event.operation == Operation.FINISH]
+    return first[0] if first and first[0] in process.transaction.reads else None
 
 
 def _changed(job: int, before: Durable, after: Durable) -> bool:
