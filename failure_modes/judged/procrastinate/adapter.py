@@ -75,7 +75,7 @@ class Procrastinate(Adapter):
         connector = procrastinate.PsycopgConnector(conninfo=database_of(place), min_size=1, max_size=1)
         app = procrastinate.App(connector=connector)
 
-        @app.task(name="job", retry=2)
+        @app.task(name="job", retry=2)  # type: ignore[untyped-decorator]
         def job(key: str) -> None:
             process.handle(key)
 

@@ -111,7 +111,7 @@ class PsycopgSeam:
 
 
 def _connecting(original: Any) -> Any:
-    def connect(cls: Any, conninfo: str = "", **options: Any) -> Any:
+    def connect(cls: Any, /, conninfo: str = "", **options: Any) -> Any:
         process = _alive()
         if process is None:
             return original.__func__(cls, conninfo, **options)
@@ -122,7 +122,7 @@ def _connecting(original: Any) -> Any:
 
 
 def _connecting_async(original: Any) -> Any:
-    async def connect(cls: Any, conninfo: str = "", **options: Any) -> Any:
+    async def connect(cls: Any, /, conninfo: str = "", **options: Any) -> Any:
         process = _alive()
         if process is None:
             return await original.__func__(cls, conninfo, **options)
@@ -254,7 +254,8 @@ def label_of_exchange(gen: Any) -> str | None:
         return None
     if gen.__name__ == "_exit_gen":
         return "COMMIT" if known.get("exc_val") is None else "ROLLBACK"
-    return _WORDS.get(gen.__name__, gen.__name__.strip("_").removesuffix("_gen").upper())
+    name = str(gen.__name__)
+    return _WORDS.get(name, name.strip("_").removesuffix("_gen").upper())
 
 
 @cache
