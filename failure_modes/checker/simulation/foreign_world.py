@@ -8,7 +8,7 @@ import itertools
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 
 from failure_modes.checker.simulation.foreign import (
@@ -53,6 +53,7 @@ class ForeignWorld:
             logging.disable(logging.CRITICAL)  # a library logs each job that fails, as the schedule asked
             for seam in every:
                 starting.enter_context(seam.installed())
+            starting.enter_context(self.serving(seams))
             with outside():
                 reset(self.folder)
             self.processes: Mapping[str, Guest] = {
@@ -68,6 +69,11 @@ class ForeignWorld:
     def make_process(self, name: str, program: ForeignProgram) -> Guest:
         """Make a process, not yet started."""
         return ForeignProcess(name, self.clock, program)
+
+    def serving(self, seams: Sequence[Seam]) -> AbstractContextManager[object]:
+        """Inside, the real servers run that the processes need. In the simulation there are none."""
+        del seams
+        return nullcontext()
 
     def resume(self, name: str, *, task: Task | None = None, fails: bool = False) -> Arrival:
         """Let a process go on to its next boundary. Time that it sleeps passes."""

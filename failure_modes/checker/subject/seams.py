@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from failure_modes.checker.simulation.seams.files import FilesSeam
+from failure_modes.checker.simulation.seams.redis import RedisSeam
 from failure_modes.checker.simulation.seams.sqlite import SQLiteSeam
 from failure_modes.checker.simulation.seams.stepped import Seam
 from failure_modes.checker.support.errors import CallerError, NotInstalled
@@ -18,7 +19,12 @@ def _psycopg() -> Seam:
     return PsycopgSeam()
 
 
-SEAMS: Mapping[str, Callable[[], Seam]] = {"sqlite": SQLiteSeam, "files": FilesSeam, "psycopg": _psycopg}
+SEAMS: Mapping[str, Callable[[], Seam]] = {
+    "sqlite": SQLiteSeam,
+    "files": FilesSeam,
+    "redis": RedisSeam,
+    "psycopg": _psycopg,
+}
 """The seams. Time and chance have seams in every run."""
 
 

@@ -66,6 +66,15 @@ class ProcessLoop(asyncio.SelectorEventLoop):
             future.set_exception(error)
         return future
 
+    def add_signal_handler(self, sig: int, callback: Any, *arguments: Any) -> None:  # type: ignore[override]
+        """Do nothing: no signal reaches a virtual process."""
+        del sig, callback, arguments
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Do nothing."""
+        del sig
+        return False
+
     def run(self, coroutine: Any) -> Any:
         """Run a coroutine to its end. Other tasks stay, and go on with the next coroutine."""
         try:
