@@ -47,7 +47,8 @@ def create(dsn: str) -> None:
     """Install the tables."""
 
     async def install() -> None:
-        await (await connected(dsn)).install()
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+            await Queries(PsycopgDriver(connection)).install()
 
     asyncio.run(install())
 

@@ -8,6 +8,7 @@ does not depend on the speed of the server.
 transaction, one microsecond later for each transaction, since a real server never shows the same time twice.
 """
 
+import atexit
 import os
 from functools import cache
 from typing import Any
@@ -58,6 +59,7 @@ class QueueServer:
     def __init__(self, dsn: str) -> None:
         self.dsn = dsn
         self._control = psycopg.Connection.connect(dsn, autocommit=True, application_name=CHECKER)
+        atexit.register(self.close)
         self._left: set[int] = set()
         """The sessions of dead processes that may still be at the server."""
 
