@@ -127,8 +127,10 @@ class _Job:
 class Deliveries:
     """The jobs of one run. Times are in milliseconds."""
 
-    def __init__(self, *, attempts_max: int | None, lease_seconds: float) -> None:
+    def __init__(self, *, attempts_max: int | None, lease_seconds: float, takes_ahead: bool = False) -> None:
+        """`takes_ahead`: a process may take its next job before its last one has ended."""
         self._attempts_max = attempts_max
+        self._takes_ahead = takes_ahead
         self._lease_ms = round(lease_seconds * 1000)
         self._jobs: dict[str, _Job] = {}
         self._workers_died = False
@@ -152,16 +154,14 @@ class Deliveries:
 
     def free(self, process: str, now: int) -> None:
         """The process holds no job now: it has recorded the end of its last one, if it still could."""
-        key, since = self._returned.pop(process, (None, 0))
-        if key is not None and now - since < self._lease_ms:
-            self._jobs[key].succeed()
+        self._went_on(process, now)
         self._free_since[process] = now
 
     def started(self, key: str, process: str, now: int) -> Iterator[Trouble]:
         """A process has called the handler of the job."""
         job = self._jobs.setdefault(key, _Job(accepted=True))
         free_since = self._free_since.get(process, 0)
-        self.free(process, now)
+        self._went_on(process, now)
         topic = Topic.FENCED if now >= self._lease_ms else Topic.MULTI_PROCESS
         others = [name for name, since in job.running.items() if now - since < self._lease_ms]
         job.start(process, free_since)
@@ -180,7 +180,8 @@ class Deliveries:
     def ended(self, key: str, process: str, now: int, *, raised: bool) -> None:
         """The handler has returned, or raised an error."""
         since = self._jobs[key].end(process, raised=raised)
-        self._free_since[process] = now
+        if not self._takes_ahead:
+            self._free_since[process] = now
         if not raised:
             self._returned[process] = key, since
 
@@ -194,8 +195,8 @@ class Deliveries:
 
     def died(self, process: str, error: str) -> Trouble:
         """The process has died of an error of its own."""
-        text = f"{process} died: {error}"
-        return Trouble(kind=Kind.DIED, topic=Topic.RECOVERY, key=None, text=text)
+        text = f"{process} died: {' '.join(error.split())}"
+        return Trouble(kind=Kind.DIED, topic=Topic.SURVIVES, key=None, text=text)
 
     def observed(self, statuses: Mapping[str, Status]) -> None:
         """The queue records this now."""
@@ -224,6 +225,12 @@ class Deliveries:
             if status is Status.FAILED and job.succeeded and not job.raised:
                 text = f"{key} is recorded as failed, although it returned in time and never raised an error"
                 yield Trouble(kind=Kind.FAILED, topic=Topic.OUTCOME, key=key, text=text)
+
+    def _went_on(self, process: str, now: int) -> None:
+        """The process has done with its last job."""
+        key, since = self._returned.pop(process, (None, 0))
+        if key is not None and now - since < self._lease_ms:
+            self._jobs[key].succeed()
 
     def _dead(self, job: _Job) -> bool:
         """True if the queue may have given the job up, and forgotten it."""

@@ -55,7 +55,11 @@ class QueueRun:
         self.adapter = adapter
         self.target = target
         self.world = make_world(adapter)
-        self.deliveries = Deliveries(attempts_max=adapter.attempts_max, lease_seconds=adapter.lease_seconds)
+        self.deliveries = Deliveries(
+            attempts_max=adapter.attempts_max,
+            lease_seconds=adapter.lease_seconds,
+            takes_ahead=adapter.takes_ahead,
+        )
         self.labels: Counter[str] = Counter()
         """The boundaries that the workers have reached, and how often."""
         self.housekeeping_labels: Counter[str] = Counter()
@@ -147,6 +151,7 @@ class QueueRun:
         if process.at.where is Where.REST:
             self._tasks[name] = task
             self._has_waited.discard(name)
+            self.deliveries.free(name, self.world.now)
         for _ in range(BOUNDARIES_MAX):
             before = process.at
             fails = self._end_handler(name, before)
@@ -202,7 +207,7 @@ class QueueRun:
             self._judge([self.deliveries.died(name, arrival.error or "no error")])
 
     def _kill(self, name: str) -> None:
-        self.world.processes[name].kill()
+        self.world.kill(name)
         self._steps += 1
         self.deliveries.killed(name, self.world.now)
 

@@ -28,6 +28,10 @@ class HostWorld(Protocol):
         """Let a process go on to its next boundary."""
         ...
 
+    def kill(self, name: str) -> None:
+        """Kill a process where it is."""
+        ...
+
     def advance(self, milliseconds: int) -> None:
         """Let time pass."""
         ...

@@ -24,7 +24,7 @@ from failure_modes.checker.experiment.moves import (
 from failure_modes.checker.oracle.deliveries import Hunt, Kind
 from failure_modes.checker.oracle.queue_run import QueueRun, Troubled
 from failure_modes.checker.simulation.foreign import HANDLE, OPENING
-from failure_modes.checker.subject.adapter import Adapter
+from failure_modes.checker.subject.adapter import Adapter, Topic
 from failure_modes.checker.support import interrupts
 from model.actions import Crash, Enqueue, Tick
 from system.clock import Stopwatch
@@ -60,14 +60,17 @@ class Mix:
     housekeep_kill: int = 2
     fail: int = 1
     tick: int = 1
+    stale_failure: int = 0
     bursts: int = 5
     jobs: int = 3
 
-    def restricted(self, kind: Kind) -> "Mix":
-        """The mix for one kind of trouble: failures and deaths are what some kinds are about."""
-        if kind is Kind.BEYOND:
+    def restricted(self, hunt: Hunt) -> "Mix":
+        """The mix for one kind of trouble: failures, deaths and leases are what some kinds are about."""
+        if hunt.kind is Kind.BEYOND:
             return Mix(fail=3, kill=5)
-        return Mix(fail=4, housekeep_kill=4) if kind is Kind.LOST else self
+        if hunt.topic is Topic.FENCED:
+            return Mix(stale_failure=4)
+        return Mix(fail=4, housekeep_kill=4) if hunt.kind is Kind.LOST else self
 
 
 @frozen(kw_only=True)
@@ -208,6 +211,14 @@ class Draw:
         key = f"job-{self._keys if new else self._chance.randint(1, max(self._keys, 1))}"
         return [*new, FailJob(key=key), *self._work()]
 
+    def _stale_failure(self) -> list[Move]:
+        """A worker stalls in a job past its lease; another takes the job; then the first fails."""
+        one, other = self._pair()
+        key = f"job-{self._chance.randint(1, max(self._keys, 1))}"
+        stalled: list[Move] = [Work(worker=one, until=f"{HANDLE}#1"), self._lease, Housekeep()]
+        taken: list[Move] = [Work(worker=other, until=self._second()), FailJob(key=key)]
+        return [*stalled, *taken, Work(worker=one), Work(worker=one)]
+
     def _tick(self) -> list[Move]:
         return [self._chance.choice((self._lease, Tick(seconds=1)))]
 
@@ -224,7 +235,7 @@ def search(
 ) -> SearchResult:
     """Run random moves until the wanted trouble is found, or the runs or the seconds are used up."""
     labels = learn(adapter) if labels is None else labels
-    mix = Mix() if hunt is None else Mix().restricted(hunt.kind)
+    mix = Mix() if hunt is None else Mix().restricted(hunt)
     stopwatch, sometimes = Stopwatch(), Counter[str]()
     for number in range(1, runs + 1):
         interrupts.check()

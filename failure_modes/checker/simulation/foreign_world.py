@@ -18,11 +18,12 @@ from failure_modes.checker.simulation.foreign import (
     ForeignProgram,
     Guest,
     Task,
+    Where,
 )
 from failure_modes.checker.simulation.seams.chance import ChanceSeam
 from failure_modes.checker.simulation.seams.clock import ClockSeam
 from failure_modes.checker.simulation.seams.event_loop import EventLoopSeam
-from failure_modes.checker.simulation.seams.stepped import Seam, outside
+from failure_modes.checker.simulation.seams.stepped import Seam, SettlingSeam, outside
 from failure_modes.checker.simulation.virtual_clock import VirtualClock
 from failure_modes.checker.support import temporary
 
@@ -43,6 +44,7 @@ class ForeignWorld:
         self.folder = temporary.own() / f"queue-{next(_numbers)}"
         self._ends = ExitStack()
         self._clock_seam = ClockSeam(self._now)
+        self._settling = [seam for seam in seams if isinstance(seam, SettlingSeam)]
         with ExitStack() as starting:
             self.folder.mkdir()
             starting.callback(shutil.rmtree, self.folder, ignore_errors=True)
@@ -78,7 +80,13 @@ class ForeignWorld:
         arrival = self.processes[name].resume(task=task, fails=fails)
         if arrival.slept_ms:
             self.advance(arrival.slept_ms)
+        self._settle(name if arrival.where is Where.DEAD else None)
         return arrival
+
+    def kill(self, name: str) -> None:
+        """Kill a process where it is. A fresh one takes its name."""
+        self.processes[name].kill()
+        self._settle(name)
 
     def advance(self, milliseconds: int) -> None:
         """Let time pass."""
@@ -90,6 +98,13 @@ class ForeignWorld:
         with self._ends:
             for process in self.processes.values():
                 process.kill()
+
+    def _settle(self, died: str | None) -> None:
+        """Let the servers do what the last move let them do."""
+        if self._settling:
+            waiting = any(process.at.where is Where.BLOCKED for process in self.processes.values())
+            for seam in self._settling:
+                seam.settle(self.folder, waiting=waiting, died=died)
 
     def _now(self) -> float:
         return EPOCH_SECONDS + self.clock.now() / 1000

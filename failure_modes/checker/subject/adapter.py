@@ -49,7 +49,9 @@ class Topic(StrEnum):
     KEEPS_WAITING = "keeps_waiting"
     """An accepted job is not lost while no worker dies."""
     RECOVERY = "recovery"
-    """A job of a dead worker runs again, and a worker survives what its peers do."""
+    """A job of a dead worker runs again."""
+    SURVIVES = "survives"
+    """A worker goes on after what its peers do."""
     MAX_ATTEMPTS = "max_attempts"
     """A job that raises runs at most so often."""
     COUNTS_CRASHES = "counts_crashes"
@@ -87,6 +89,8 @@ class Adapter(ABC):
     """How often a job runs at most; None if there is no limit."""
     lease_seconds: float = 60.0
     """After this time a worker that has not finished a job may lose it."""
+    takes_ahead: bool = False
+    """True if a worker may take its next job before its last one has ended."""
 
     @abstractmethod
     def reset(self, place: Path) -> None:

@@ -6,9 +6,25 @@ from failure_modes.checker.simulation.seams.files import FilesSeam
 from failure_modes.checker.simulation.seams.redis import RedisSeam
 from failure_modes.checker.simulation.seams.sqlite import SQLiteSeam
 from failure_modes.checker.simulation.seams.stepped import Seam
-from failure_modes.checker.support.errors import CallerError
+from failure_modes.checker.support.errors import CallerError, NotInstalled
 
-SEAMS: Mapping[str, Callable[[], Seam]] = {"sqlite": SQLiteSeam, "files": FilesSeam, "redis": RedisSeam}
+
+def _psycopg() -> Seam:
+    try:
+        from failure_modes.checker.simulation.seams.psycopg import PsycopgSeam
+    except ModuleNotFoundError as error:
+        raise NotInstalled(
+            f"the seam of psycopg needs {error.name}: pip install 'reliability-habits[judge]'"
+        ) from None
+    return PsycopgSeam()
+
+
+SEAMS: Mapping[str, Callable[[], Seam]] = {
+    "sqlite": SQLiteSeam,
+    "files": FilesSeam,
+    "redis": RedisSeam,
+    "psycopg": _psycopg,
+}
 """The seams. Time and chance have seams in every run."""
 
 

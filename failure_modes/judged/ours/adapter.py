@@ -7,6 +7,7 @@ from typing import Any
 
 import system
 from failure_modes.checker import Adapter, Claim, ForeignContext, Status, Topic
+from failure_modes.checker.subject.queue_database import database_of, empty_database
 from system.clock import SystemClock
 from system.worker import Worker
 
@@ -17,6 +18,11 @@ STATUS = {
     system.JobState.FAILED: Status.FAILED,
 }
 DELIVERY = "at least once delivery, effect at most once"
+
+
+def create(dsn: str) -> None:
+    """Make the tables."""
+    system.open(dsn, create=True).close()
 
 
 class Ours(Adapter):
@@ -30,13 +36,17 @@ class Ours(Adapter):
         [Claim(topic=topic, promised=True, sentence=DELIVERY, where="system/__init__.py") for topic in Topic]
     )
 
+    def database(self, place: Path) -> Path | str:
+        """The file, or the database at a server."""
+        return place / "queue.db"
+
     def reset(self, place: Path) -> None:
         """Make the database."""
-        system.open(place / "queue.db").close()
+        system.open(self.database(place)).close()
 
     def open(self, place: Path, process: ForeignContext) -> Any:
         """Open the queue."""
-        return system.open(place / "queue.db", lease_seconds=self.lease_seconds), process
+        return system.open(self.database(place), lease_seconds=self.lease_seconds), process
 
     def enqueue(self, session: Any, key: str) -> None:
         """Enqueue a job."""
@@ -55,7 +65,7 @@ class Ours(Adapter):
     def observe(self, place: Path) -> Mapping[str, Status]:
         """Ask for each job, until there is no more."""
         found: dict[str, Status] = {}
-        with system.open(place / "queue.db") as queue:
+        with system.open(self.database(place)) as queue:
             for number in count(1):
                 try:
                     status = queue.job(number)
@@ -65,4 +75,20 @@ class Ours(Adapter):
         raise AssertionError
 
 
+class OnPostgreSQL(Ours):
+    """The same on a server."""
+
+    configuration = "PostgreSQL"
+    seams = ("psycopg",)
+
+    def database(self, place: Path) -> Path | str:
+        """The database at a server."""
+        return database_of(place)
+
+    def reset(self, place: Path) -> None:
+        """Make the tables, once."""
+        empty_database(place, create)
+
+
 OURS = Ours()
+POSTGRESQL = OnPostgreSQL()

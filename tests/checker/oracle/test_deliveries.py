@@ -108,7 +108,7 @@ class Dies(RightTable):
         (NeverGivesUp(), (ONE, FailJob(key="job-1"), A), Kind.BEYOND, Topic.MAX_ATTEMPTS),
         (NeverGivesUp(), (ONE, IN_JOB, KILL, LEASE, KEEP, B), Kind.BEYOND, Topic.COUNTS_CRASHES),
         (RecordsFailure(), (ONE, A), Kind.FAILED, Topic.OUTCOME),
-        (Dies(), (ONE, A), Kind.DIED, Topic.RECOVERY),
+        (Dies(), (ONE, A), Kind.DIED, Topic.SURVIVES),
     ],
     ids=lambda value: str(value) if isinstance(value, Kind | Topic) else None,
 )

@@ -61,25 +61,31 @@ class PausingConnection(psycopg.Connection[tuple[Any, ...]]):
         """Run the exchange with the server to its end, and report each wait for a lock."""
         if self._is_blocked is None:
             return super().wait(gen, interval, timeout)
-        poll = select.poll()
-        try:
-            wanted = next(gen)
-            while True:
-                poll.register(self.pgconn.socket, wanted_of(wanted))
-                ready = poll.poll(ANSWER_WAIT_MS)
-                if ready:
-                    wanted = gen.send(_ready_of(ready[0][1]))
-                elif self._is_blocked():
-                    self._pauses()
-        except StopIteration as end:
-            answer: T = end.value
-            return answer
+        blocked = self._is_blocked
+        return exchange(gen, self.pgconn.socket, lambda: self._pauses() if blocked() else None)
 
     def has_answer(self) -> bool:
         """True if the server has sent something."""
         poll = select.poll()
         poll.register(self.pgconn.socket, select.POLLIN)
         return bool(poll.poll(0))
+
+
+def exchange(gen: PQGen[T], socket: int, silent: Callable[[], None]) -> T:
+    """Run the exchange with the server to its end. Call `silent` whenever no answer has come for a while."""
+    poll = select.poll()
+    try:
+        wanted = next(gen)
+        while True:
+            poll.register(socket, wanted_of(wanted))
+            ready = poll.poll(ANSWER_WAIT_MS)
+            if ready:
+                wanted = gen.send(_ready_of(ready[0][1]))
+            else:
+                silent()
+    except StopIteration as end:
+        answer: T = end.value
+        return answer
 
 
 def wanted_of(wait: int) -> int:

@@ -24,6 +24,9 @@ from failure_modes.checker.support.errors import SubjectError
 
 _NEW_EVENT_LOOP = events.new_event_loop
 
+AWAITS_MAX = 1_000
+"""The awaits in the `finally` blocks of one task of a dead process, at most."""
+
 PATIENCE_SECONDS = 60.0
 """The real time that a server may take for one exchange."""
 
@@ -97,7 +100,8 @@ class ProcessLoop(asyncio.SelectorEventLoop):
         with running(self._process):
             for task in sorted(asyncio.all_tasks(self), key=_age):
                 with suppress(BaseException):
-                    cast(Any, task.get_coro()).close()
+                    for _ in range(AWAITS_MAX):  # a `finally` may wait again
+                        cast(Any, task.get_coro()).throw(Crashed)
         self.close()
 
     def _wait(self, select: Callable[[float | None], Any], timeout: float | None) -> Any:

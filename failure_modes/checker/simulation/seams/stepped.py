@@ -53,6 +53,18 @@ class Seam(Protocol):
 
 
 @runtime_checkable
+class SettlingSeam(Protocol):
+    """A seam to a server, which works by itself after a move."""
+
+    def settle(self, place: Path, *, waiting: bool, died: str | None) -> None:
+        """Wait until the server has done what the last move let it do.
+
+        `waiting`: some process waits for a lock; `died`: the process that the move killed.
+        """
+        ...
+
+
+@runtime_checkable
 class ServedSeam(Protocol):
     """A seam to a server that is simulated: real processes need the real one."""
 
