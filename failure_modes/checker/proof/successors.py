@@ -17,7 +17,8 @@ from failure_modes.checker.oracle.lockstep import Lockstep, Snapshot
 from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.oracle.system_side import SystemSnapshot
 from failure_modes.checker.proof.fingerprint import Fingerprints
-from failure_modes.checker.proof.footprint import UNSEEN, Footprint, of_crash, of_move
+from failure_modes.checker.proof.footprint import UNSEEN, Footprint, of_crash
+from failure_modes.checker.proof.footprint import of_move as of_move
 from failure_modes.checker.proof.remembered_system import RememberedSystem
 from failure_modes.checker.proof.seen_step import SeenStep
 from failure_modes.checker.proof.state_change import DeadEnd, StateChange, changed
