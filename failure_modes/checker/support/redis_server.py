@@ -6,7 +6,6 @@ The server is the program `redis-server` of the machine; without it `NotInstalle
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from failure_modes.checker.support import child_processes
 from failure_modes.checker.support.errors import MachineError, NotInstalled
 from failure_modes.checker.support.patience import Patience
+from system.clock import SystemClock
 
 PROGRAM = "redis-server"
 _PATIENCE_SECONDS = 30.0
@@ -45,7 +45,7 @@ def _wait_for(path: Path, server: "subprocess.Popen[bytes]") -> None:
     while not _answers(path):
         if server.poll() is not None or patience.is_over:
             raise MachineError(f"{PROGRAM} did not start")
-        time.sleep(_POLL_SECONDS)
+        SystemClock().sleep(_POLL_SECONDS)
 
 
 def _answers(path: Path) -> bool:
