@@ -5,7 +5,7 @@ import itertools
 import pytest
 from attrs import evolve
 
-from model.actions import Action, Enqueue, Fail, Heartbeat, Step
+from model.actions import Action, Enqueue, Fail, Heartbeat, Release, Step
 from model.events import EventKind, Operation, Reason
 from model.state import HELD, TERMINAL, JobState, Phase, Settings, Status, initial
 from model.step import step
@@ -155,7 +155,7 @@ def test_a_commit_is_finished_at_any_time_and_nothing_else_is(status: Status, no
 
 
 def test_each_phase_has_a_next_line_and_only_a_handler_fails_or_beats() -> None:
-    """A worker can step in each phase. It fails in its handler, and beats in it until it calls a gateway."""
+    """A worker can step in each phase. It fails or is released in its handler, and beats in it until it calls a gateway."""
     pairs = {(line.phase, line.action) for line in PROGRAM}
     assert len(pairs) == len(PROGRAM)
     assert pairs == {
@@ -163,6 +163,8 @@ def test_each_phase_has_a_next_line_and_only_a_handler_fails_or_beats() -> None:
         (Phase.RUNNING, Heartbeat),
         (Phase.RUNNING, Fail),
         (Phase.CALLED, Fail),
+        (Phase.RUNNING, Release),
+        (Phase.CALLED, Release),
     }
     assert next_in_program(Phase.CALLED, Heartbeat(worker="A")) is None
 
