@@ -155,7 +155,7 @@ def test_a_commit_is_finished_at_any_time_and_nothing_else_is(status: Status, no
 
 
 def test_each_phase_has_a_next_line_and_only_a_handler_fails_or_beats() -> None:
-    """A worker can step in each phase. Its handler fails or is released; it beats until it calls a gateway."""
+    """A worker can step in each phase. Its handler fails or is released, and beats until it calls one."""
     pairs = {(line.phase, line.action) for line in PROGRAM}
     assert len(pairs) == len(PROGRAM)
     assert pairs == {
