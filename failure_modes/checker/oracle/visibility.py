@@ -32,9 +32,8 @@ class VisibilityLog:
         """If the process read the jobs, note those that were due and held by no other transaction."""
         read = moved.skip_locked
         if read is not None:
-            at = now if read.read_at is None else read.read_at
             known = {job.id for job in durable.jobs}
-            due = [job for job in read.unlocked if job in known and durable.is_due(job, at)]
+            due = [job for job in read.unlocked if job in known and durable.is_due(job, now)]
             process.transaction.add_visible(frozenset(due))
 
     def of_commit(self, process: Process, before: Durable, after: Durable, now: int) -> Visibility:

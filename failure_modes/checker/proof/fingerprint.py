@@ -238,7 +238,8 @@ class Fingerprints:
             return _intent(entry)
         table = table_of(entry.sql) or ""
         rows = [self._row(entry.columns, row, now, ranks, names, table) for row in entry.rows]
-        return rows, _rank(ranks, table, entry.lastrowid), entry.error
+        read = () if entry.read_at is None else (entry.read_at - now,)
+        return rows, _rank(ranks, table, entry.lastrowid), entry.error, *read
 
     def _value(self, value: Any, now: int, ranks: "Ranks", names: Renaming) -> object:
         """An answer of the queue. A record counts as the row that it was read from."""

@@ -113,6 +113,11 @@ class ProcessBoundaries:
         self.step.run(ran)
         self.log.append(ran)
 
+    def read_time(self, at: int) -> None:
+        """Record that a statement read the time of the server."""
+        self.step.read()
+        self.transaction.read(at)
+
     def blocked(self, statement: str) -> None:
         """Pause until another process releases a lock. The log does not keep the blocked attempt."""
         self.log.drop_last()
@@ -137,4 +142,4 @@ class ProcessBoundaries:
 
     def skips_locked(self, unlocked: tuple[int, ...]) -> None:
         """Record a read with SKIP LOCKED, and the ids of the rows that no transaction locks at that time."""
-        self.step.skip_locked(SkipLockedRead(unlocked, self.transaction.read_at))
+        self.step.skip_locked(SkipLockedRead(unlocked))

@@ -33,10 +33,9 @@ Entry = Intent | StatementResult | int | Returned
 
 @frozen
 class SkipLockedRead:
-    """A read with SKIP LOCKED: the ids of the rows that no transaction locked, and the time last read."""
+    """A read with SKIP LOCKED: the ids of the rows that no transaction locked."""
 
     unlocked: tuple[int, ...]
-    read_at: int | None
 
 
 @frozen(kw_only=True)

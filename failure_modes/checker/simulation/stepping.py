@@ -61,6 +61,8 @@ class StatementResult:
     in_transaction: bool = False
     """True if a transaction is open after the statement."""
     status: str | None = None
+    read_at: int | None = None
+    """The last time, in milliseconds, that the statement read from the server; None if it read none."""
 
     @property
     def problem(self) -> str | None:
@@ -102,6 +104,10 @@ class SteppedProcess(Protocol):
 
     def record(self, ran: StatementResult) -> None:
         """Write the result of a statement to the log."""
+        ...
+
+    def read_time(self, at: int) -> None:
+        """Record that a statement read the time of the server."""
         ...
 
     def refuse(self, error: BaseException) -> NoReturn:
@@ -203,6 +209,8 @@ class SteppingConnection(SimulationPart):
             ran = self._live(sql, parameters)
         elif process.log.repeats and self._run(sql, parameters) != ran:
             process.refuse(NotDeterministic(f"{label(sql)} gave another result when it ran again"))
+        if ran.read_at is not None:
+            process.read_time(ran.read_at)
         self.holds = ran.in_transaction
         if ran.error is None and not ran.in_transaction:
             process.reached(PausePoint.COMMITTED, sql)

@@ -29,8 +29,14 @@ LAYOUT = Layout(
 )
 """The layout on SQLite."""
 
-LAYOUT_AT_SERVER = evolve(LAYOUT, numbered=("jobs", "executions", "effects", "retries"), skips_locked="jobs")
-"""The layout on PostgreSQL: one more table has a last id, and transactions may overlap."""
+LAYOUT_AT_SERVER = evolve(
+    LAYOUT,
+    numbered=("jobs", "executions", "effects", "retries"),
+    times=LAYOUT.times | {"now_at", "floor"},
+    skips_locked="jobs",
+)
+"""The layout on PostgreSQL: one more table has a last id, answers have the time that they were read at (one
+of them without a name of its own), and transactions may overlap."""
 
 _STORES = ("system.sqlite.store.SQLiteStore", "system.postgresql.store.PostgreSQLStore")
 """The stores by name, since the driver of PostgreSQL need not be installed."""
@@ -92,8 +98,12 @@ class QueueSubject:
 
     def open(self, process: Client, location: str) -> Queue:
         """Open the queue for a process."""
-        options: dict[str, Any] = {"clock": process, "connect": process.connect, "tokens": constant_token}
-        store: Store = (SQLiteStore if self._on_sqlite else _store_at_server())(location, **options)
+        options: dict[str, Any] = {"connect": process.connect, "tokens": constant_token}
+        store: Store
+        if self._on_sqlite:
+            store = SQLiteStore(location, clock=process, **options)
+        else:  # without a clock, as in production: the time is the server's
+            store = _store_at_server()(location, **options)
         process.end_set_up()
         if process.files_stay and isinstance(store, SQLiteStore):
             store._files._opened.clear()  # noqa: SLF001 (a check of each file would cost more than the statements)

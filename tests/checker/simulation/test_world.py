@@ -106,6 +106,10 @@ class _Recorder:
         """Raise the error."""
         raise error
 
+    def read_time(self, at: int) -> None:
+        """Fail: no server gives the time."""
+        raise AssertionError(f"read {at}")
+
     def began(self) -> None:
         """Do not pause."""
 

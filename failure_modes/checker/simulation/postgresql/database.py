@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from attrs import define, field
 
+from failure_modes.checker.simulation.postgresql.server_time import REPORT, ServerTime, install
 from failure_modes.checker.simulation.postgresql.stepping import PausingConnection
 from failure_modes.checker.simulation.stepping import StatementResult
 from failure_modes.checker.simulation.subject import Layout, Subject
@@ -28,6 +29,7 @@ class ServerDatabase:
     kind: str
     """The kind of database, as `Subject.database` says."""
     layout: Layout
+    time: ServerTime
     _pool: dict[str, tuple[PausingConnection, SetUp]] = field(factory=dict)
     _emptied: int = 0
 
@@ -35,7 +37,9 @@ class ServerDatabase:
         """The open connection of that name, and the set-up statements that ran on it before."""
         known = self._pool.get(name)
         if known is None or known[0].closed:
-            opened = PausingConnection.connect(self.dsn, autocommit=True, client_encoding="utf8")
+            opened = PausingConnection.connect(
+                self.dsn, autocommit=True, client_encoding="utf8", **{REPORT: "0"}
+            )
             known = self._pool[name] = opened, {}
         return known
 
@@ -84,7 +88,10 @@ def acquire(subject: Subject) -> ServerDatabase:
     dsn = fresh_database(server())
     subject.create(dsn)
     control = psycopg.connect(dsn, autocommit=True, client_encoding="utf8")
-    return ServerDatabase(dsn=dsn, control=control, kind=subject.database, layout=subject.layout)
+    install(control)
+    return ServerDatabase(
+        dsn=dsn, control=control, kind=subject.database, layout=subject.layout, time=ServerTime(control)
+    )
 
 
 def release(database: ServerDatabase) -> None:

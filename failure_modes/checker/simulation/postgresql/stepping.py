@@ -15,6 +15,7 @@ from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 
 from failure_modes.checker.simulation.postgresql.backends import Backends
+from failure_modes.checker.simulation.postgresql.server_time import ServerTime, report, time_in
 from failure_modes.checker.simulation.stepping import (
     Crashed,
     Row,
@@ -23,6 +24,7 @@ from failure_modes.checker.simulation.stepping import (
     SteppedProcess,
     SteppingConnection,
 )
+from failure_modes.checker.simulation.virtual_clock import VirtualClock
 
 T = TypeVar("T")
 
@@ -105,6 +107,8 @@ class PostgreSQLStepping(SteppingConnection):
         backends: Backends,
         set_up: dict[tuple[str, tuple[Any, ...]], StatementResult],
         *,
+        clock: VirtualClock,
+        time: ServerTime,
         alone: bool,
     ) -> None:
         """`set_up`: the set-up statements that ran before; `alone`: no other transaction can be open."""
@@ -112,6 +116,9 @@ class PostgreSQLStepping(SteppingConnection):
         self._connection = connection
         self._backends = backends
         self._ran_before = set_up
+        self._clock = clock
+        self._time = time
+        self._began_at = 0
         self._alone = alone
         self._statement = ""
         self._rows_changed = 0
@@ -169,6 +176,7 @@ class PostgreSQLStepping(SteppingConnection):
             self._backends.abandon(self)
             self._connection.close()
         elif not self._connection.closed and self._is_open:
+            self._tell_time()  # another process may get its lock
             with self._connection.without_pauses():
                 self._connection.execute("ROLLBACK")
         self._backends.wait_until_settled()
@@ -207,6 +215,7 @@ class PostgreSQLStepping(SteppingConnection):
 
     def _begins(self) -> None:
         self._rows_changed = 0
+        self._began_at = self._clock.now()
 
     def _changed(self) -> bool:
         return self._rows_changed > 0
@@ -220,6 +229,8 @@ class PostgreSQLStepping(SteppingConnection):
         problem: tuple[str, int | str] | None = None
         status = None
         self._statement, self._is_victim = sql, False
+        self._tell_time()
+        before = report(self._connection)
         try:
             values = [list(one) if isinstance(one, tuple) else one for one in parameters]
             cursor = self._connection.execute(sql, values)
@@ -239,7 +250,14 @@ class PostgreSQLStepping(SteppingConnection):
             problem = _DEADLOCK if self._is_victim else (str(error).strip(), error.sqlstate)
         if problem is not None:  # the server has released the locks of a failed transaction
             self._process.failed()
-        return StatementResult(sql, parameters, columns, rows, None, problem, self._is_open, status)
+        after = report(self._connection)
+        read_at = None if problem is not None or after == before else time_in(after)
+        return StatementResult(sql, parameters, columns, rows, None, problem, self._is_open, status, read_at)
+
+    def _tell_time(self) -> None:
+        """Tell the server the time, before it runs a statement or releases a lock."""
+        now = self._clock.now()
+        self._time.tell(self.pid, began_at=self._began_at, sent_at=now, now=now)
 
     def _error(self, text: str, code: int | str) -> Exception:
         return errors.lookup(str(code))(text)

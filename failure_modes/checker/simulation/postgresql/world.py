@@ -42,6 +42,7 @@ class PostgreSQLDatabase:
         self.location = self.server.dsn
         self.backends = Backends(self.server.control, subject.layout.skips_locked)
         self.observer: Any = None
+        self._clock = VirtualClock()
         self._shares = shares
 
     @property
@@ -51,6 +52,7 @@ class PostgreSQLDatabase:
 
     def observe(self, clock: VirtualClock) -> None:
         """Open the database for the world itself, and set `observer`."""
+        self._clock = clock
         self.observer = self.subject.observe(
             self.location, clock=clock, connect=lambda _: self.server.control, create=False
         )
@@ -59,7 +61,15 @@ class PostgreSQLDatabase:
         """A connection that pauses the process."""
         del target
         connection, set_up = self.server.connection(_SHARED if self._shares else process.name)
-        return PostgreSQLStepping(connection, process, self.backends, set_up, alone=self._shares)
+        return PostgreSQLStepping(
+            connection,
+            process,
+            self.backends,
+            set_up,
+            clock=self._clock,
+            time=self.server.time,
+            alone=self._shares,
+        )
 
     def is_lost(self, connection: SteppingConnection) -> bool:
         """True if a process died while its statement ran in this session."""
