@@ -5,6 +5,7 @@ The model cannot know these choices, so it takes them from the system. Nothing i
 
 from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_snapshot import StepResult
+from model.actions import Reconcile
 from model.draft import Visibility
 from model.state import Durable
 
@@ -29,12 +30,18 @@ class VisibilityLog:
         return tuple([(job, at - now) for job, at in sorted(self._changed_at.items(), key=str)])
 
     def note_read(self, process: Process, moved: StepResult, durable: Durable, now: int) -> None:
-        """If the process read the jobs, note those that were due and held by no other transaction."""
+        """If the process read the jobs, note those that it looked for and that no other transaction held.
+
+        A reconciliation looks for abandoned jobs only: it does not see a job that is abandoned later, though
+        it reads its time after the look.
+        """
         read = moved.skip_locked
         if read is not None:
             known = {job.id for job in durable.jobs}
-            due = [job for job in read.unlocked if job in known and durable.is_due(job, now)]
-            process.transaction.add_visible(frozenset(due))
+            recovers = isinstance(process.pending, Reconcile)
+            is_wanted = durable.is_abandoned if recovers else durable.is_due
+            wanted = [job for job in read.unlocked if job in known and is_wanted(job, now)]
+            process.transaction.add_visible(frozenset(wanted))
 
     def of_commit(self, process: Process, before: Durable, after: Durable, now: int) -> Visibility:
         """What the database chose for the operation that has just been committed."""
@@ -56,6 +63,7 @@ class VisibilityLog:
             execution=execution,
             jobs_seen=visible[0] if visible else None,
             since=since,
+            locked_at=transaction.locked_at,
             asked_at=transaction.first_read_at,
         )
 

@@ -118,6 +118,10 @@ class ProcessBoundaries:
         self.step.read()
         self.transaction.read(at)
 
+    def got_lock(self, at: int) -> None:
+        """Record that the transaction got a lock that it waited for, at a later time than it began."""
+        self.transaction.get_lock(at)
+
     def blocked(self, statement: str) -> None:
         """Pause until another process releases a lock. The log does not keep the blocked attempt."""
         self.log.drop_last()

@@ -18,6 +18,8 @@ class TransactionRecord:
         """The last time that the process read in the transaction."""
         self.first_read_at: int | None = None
         """The first time that the process read in the transaction."""
+        self.locked_at: int | None = None
+        """The time at which it got the last lock that it waited for, if that was later than it began."""
         self.visible: tuple[frozenset[int], ...] = ()
         """The ids that were visible at each read with SKIP LOCKED."""
         self.pending: Intent | None = None
@@ -36,7 +38,11 @@ class TransactionRecord:
     def begin(self) -> None:
         """Begin a new transaction. Its intent stays."""
         self.expected = False
-        self.read_at, self.first_read_at, self.visible = None, None, ()
+        self.read_at, self.first_read_at, self.locked_at, self.visible = None, None, None, ()
+
+    def get_lock(self, at: int) -> None:
+        """Record that the transaction got a lock that it waited for."""
+        self.locked_at = at
 
     def read(self, now: int) -> None:
         """Record that the process read the clock."""

@@ -8,15 +8,16 @@ The log keeps the result of each statement. A restored process gets the results 
 statements do not run again.
 """
 
-import re
 from abc import abstractmethod
 from collections.abc import Iterator
 from enum import StrEnum
-from functools import cache
 from typing import Any, NoReturn, Protocol
 
 from attrs import evolve, frozen
 
+from failure_modes.checker.simulation.sql_text import label as label
+from failure_modes.checker.simulation.sql_text import table_of as table_of
+from failure_modes.checker.simulation.sql_text import verb_of as verb_of
 from failure_modes.checker.support.errors import SubjectError
 
 Row = tuple[Any, ...]
@@ -108,6 +109,10 @@ class SteppedProcess(Protocol):
 
     def read_time(self, at: int) -> None:
         """Record that a statement read the time of the server."""
+        ...
+
+    def got_lock(self, at: int) -> None:
+        """Record that the transaction got a lock that it waited for, at a later time than it began."""
         ...
 
     def refuse(self, error: BaseException) -> NoReturn:
@@ -276,30 +281,3 @@ class SteppingConnection(SimulationPart):
             changed = not rolled_back and self._changed()
             process.ended(committed=not rolled_back, changed=changed, read_only=self._read_only)
         return ran
-
-
-@cache
-def verb_of(sql: str) -> str:
-    """The first word of a statement; after WITH, the first verb that changes rows."""
-    verb = sql.split(None, 1)[0].upper()
-    if verb != "WITH":
-        return verb
-    changing = re.search(r"(?<!FOR )(?<!FOR NO KEY )\b(?:INSERT|UPDATE|DELETE)\b", sql)
-    return changing.group() if changing else "SELECT"
-
-
-@cache
-def label(sql: str) -> str:
-    """A statement in one or two words: its verb and its table."""
-    verb = verb_of(sql)
-    if verb in ("BEGIN", "COMMIT", "ROLLBACK"):
-        return verb
-    table = table_of(sql)
-    return f"{verb} {table}" if table else verb
-
-
-@cache
-def table_of(sql: str) -> str | None:
-    """The first table that a statement names."""
-    found = re.search(r"\b(?:FROM|INTO|UPDATE)\s+(\w+)", sql)
-    return found.group(1) if found else None

@@ -110,6 +110,10 @@ class _Recorder:
         """Fail: no server gives the time."""
         raise AssertionError(f"read {at}")
 
+    def got_lock(self, at: int) -> None:
+        """Fail: no other process holds a lock."""
+        raise AssertionError(f"got a lock at {at}")
+
     def began(self) -> None:
         """Do not pause."""
 

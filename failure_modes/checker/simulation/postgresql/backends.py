@@ -35,6 +35,10 @@ class Session(Protocol):
         """True if the answer to the statement has arrived."""
         ...
 
+    def stop_waiting(self) -> None:
+        """Called when the statement no longer waits for a lock."""
+        ...
+
 
 class Backends:
     """The sessions of one world at the server."""
@@ -116,6 +120,9 @@ class Backends:
             if all(found.get(pid) for pid in pids if pid in found) and all(
                 session.pid in self._blockers or session.has_answer() for session in waiting
             ):
+                for session in self._waiting:
+                    if session.pid not in self._blockers:
+                        session.stop_waiting()
                 self._waiting = [session for session in waiting if session.pid in self._blockers]
                 return
         raise Unsettled(f"a statement neither ended nor waited for a lock in {PATIENCE_SECONDS:g} s")

@@ -23,6 +23,7 @@ from failure_modes.checker.simulation.stepping import (
     StatementResult,
     SteppedProcess,
     SteppingConnection,
+    verb_of,
 )
 from failure_modes.checker.simulation.virtual_clock import VirtualClock
 
@@ -158,6 +159,16 @@ class PostgreSQLStepping(SteppingConnection):
     def waits(self) -> bool:
         """True if the statement waits for a lock that another process can release."""
         return self._backends.waits(self)
+
+    def stop_waiting(self) -> None:
+        """Record the time at which the statement got its lock, if the transaction began at another time.
+
+        An INSERT is left out. It waits while its keys are checked, and no time decides on these: the audit
+        row of a duplicate may have the time from before.
+        """
+        now = self._clock.now()
+        if now > self._began_at and verb_of(self._statement) != "INSERT":
+            self._process.got_lock(now)
 
     def close(self) -> None:
         """Close the connection."""

@@ -159,9 +159,15 @@ class PostgreSQLWorld(ReplayedWorld):
         self._ghosts[session.pid] = snapshot
 
     def extra_state(self) -> tuple[object, ...]:
-        """The ghosts: they hold locks, and will get the locks that they wait for."""
-        is_ghost = self.database.backends.is_ghost
-        return tuple([snapshot for pid, snapshot in self._ghosts.items() if is_ghost(pid)])
+        """The ghosts, and when each open transaction got the lock that it waited for, counted from now.
+
+        A ghost holds locks, and will get the lock that it waits for.
+        """
+        is_ghost, now = self.database.backends.is_ghost, self.clock.now()
+        ghosts = [snapshot for pid, snapshot in self._ghosts.items() if is_ghost(pid)]
+        open_ones = [(name, process) for name, process in self.processes.items() if process.in_transaction]
+        waits = [(name, process.transaction.locked_at) for name, process in open_ones]
+        return (*ghosts, *[(name, at - now) for name, at in waits if at is not None])
 
 
 class PostgreSQLProcess(Process):
