@@ -93,7 +93,7 @@ def test_each_function_answers_with_its_own_time() -> None:
 
 def test_the_system_reads_the_time_by_the_functions_that_are_simulated() -> None:
     """No text of the system has another function, or a constant of SQL, that gives the time."""
-    others = re.compile(r"(?i)\b(current_time\w*|current_date|localtime\w*|timeofday)\b|\bnow\(\)")
+    others = re.compile(r"(?i)\b(current_time\w*|current_date|localtime\w*|timeofday)\b|(?<![.\w])now\(\)")
     texts = [path.read_text(encoding="utf-8") for name in FOLDERS for path in (SYSTEM / name).glob("*.py")]
     assert any("clock_timestamp()" in text for text in texts)
     assert not [found for text in texts if (found := others.search(text))]

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from attrs import define, field
 
-from failure_modes.checker.simulation.postgresql.server_time import REPORT, ServerTime, install
+from failure_modes.checker.simulation.postgresql.server_time import ServerTime, install
 from failure_modes.checker.simulation.postgresql.stepping import PausingConnection
 from failure_modes.checker.simulation.stepping import StatementResult
 from failure_modes.checker.simulation.subject import Layout, Subject
@@ -38,7 +38,7 @@ class ServerDatabase:
         known = self._pool.get(name)
         if known is None or known[0].closed:
             opened = PausingConnection.connect(
-                self.dsn, autocommit=True, client_encoding="utf8", **{REPORT: "0"}
+                self.dsn, autocommit=True, client_encoding="utf8", application_name="0"
             )
             known = self._pool[name] = opened, {}
         return known

@@ -25,7 +25,8 @@ from attrs import define, field
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 REPORT = "application_name"
-"""The setting in which a session reports the last time that it read: a count, a space and the time."""
+"""The setting in which a session reports the last time that it read: a count, a space and the time. A session
+of the world begins with the count 0."""
 
 _ANSWER = """
 CREATE FUNCTION pg_catalog.{name}() RETURNS timestamptz LANGUAGE plpgsql {volatility} AS $$
