@@ -7,7 +7,7 @@ from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_snapshot import StepResult
 from model.actions import Reconcile
 from model.draft import Visibility
-from model.state import Durable
+from model.state import Durable, Job
 
 LIMITS = "retries", "breaker"
 """The tables that many jobs share. A transaction that changes one holds it, as it holds a job."""
@@ -36,12 +36,21 @@ class VisibilityLog:
         it reads its time after the look.
         """
         read = moved.skip_locked
-        if read is not None:
-            known = {job.id for job in durable.jobs}
-            recovers = isinstance(process.pending, Reconcile)
-            is_wanted = durable.is_abandoned if recovers else durable.is_due
-            wanted = [job for job in read.unlocked if job in known and is_wanted(job, now)]
-            process.transaction.add_visible(frozenset(wanted))
+        if read is None:
+            return
+        transaction = process.transaction
+        if read.paused:
+            transaction.keep_snapshot((durable, now))
+            return
+        snapshot = transaction.take_snapshot()
+        if snapshot is not None:
+            transaction.add_visible(frozenset(locked_later(process, *snapshot, durable, read.unlocked)))
+            return
+        known = {job.id for job in durable.jobs}
+        recovers = isinstance(process.pending, Reconcile)
+        is_wanted = durable.is_abandoned if recovers else durable.is_due
+        wanted = [job for job in read.unlocked if job in known and is_wanted(job, now)]
+        transaction.add_visible(frozenset(wanted))
 
     def of_commit(self, process: Process, before: Durable, after: Durable, now: int) -> Visibility:
         """What the database chose for the operation that has just been committed."""
@@ -66,6 +75,30 @@ class VisibilityLog:
             locked_at=transaction.locked_at,
             asked_at=transaction.first_read_at,
         )
+
+
+def locked_later(
+    process: Process, old: Durable, then: int, durable: Durable, unlocked: tuple[int, ...]
+) -> tuple[int, ...]:
+    """The jobs that a read with SKIP LOCKED locks. It had its snapshot at `then`, when the rows were `old`.
+
+    It goes through the jobs of its snapshot, in their order there. It passes over a job that is locked now,
+    or is no longer as it wants it. A lease takes the first retry, or the first new job.
+    """
+    free = [job for job in old.jobs if job.id in unlocked]
+    if isinstance(process.pending, Reconcile):
+        return tuple([job.id for job in free if old.is_abandoned(job.id, then)])
+    free.sort(key=lambda job: (job.available_at or 0, job.id) if job.timed else (0, job.id))
+    found = []
+    for timed in (True, False):
+        wanted = [job.id for job in free if job.timed is timed and job.is_due(then)]
+        still = [one for one in wanted if _is_still(durable.job(one), timed=timed, then=then)]
+        found += still[:1]
+    return tuple(found)
+
+
+def _is_still(job: Job, *, timed: bool, then: int) -> bool:
+    return job.timed is timed and job.is_due(then)
 
 
 def _changed(job: int, before: Durable, after: Durable) -> bool:

@@ -129,6 +129,13 @@ class ProcessBoundaries:
         self.pause(self.at)
         self.step.reach(statement)
 
+    def looks(self, statement: str) -> None:
+        """Pause within a read with SKIP LOCKED, which has its snapshot and has locked no row."""
+        self.step.pause_in_look()
+        self.log.drop_last()
+        self.pause(self.at)
+        self.step.reach(statement)
+
     def began(self) -> None:
         """Record that a transaction began."""
         self.transaction.begin()

@@ -5,6 +5,9 @@ records through their methods; the oracles read them.
 """
 
 from collections.abc import Hashable
+from typing import Any
+
+from attrs import evolve
 
 from failure_modes.checker.simulation.process_snapshot import Intent, SkipLockedRead, StepResult
 from failure_modes.checker.simulation.stepping import StatementResult
@@ -20,6 +23,7 @@ class TransactionRecord:
         """The first time that the process read in the transaction."""
         self.locked_at: int | None = None
         """The time at which it got the last lock that it waited for, if that was later than it began."""
+        self._snapshot: Any = None
         self.visible: tuple[frozenset[int], ...] = ()
         """The ids that were visible at each read with SKIP LOCKED."""
         self.pending: Intent | None = None
@@ -39,6 +43,7 @@ class TransactionRecord:
         """Begin a new transaction. Its intent stays."""
         self.expected = False
         self.read_at, self.first_read_at, self.locked_at, self.visible = None, None, None, ()
+        self._snapshot = None
 
     def get_lock(self, at: int) -> None:
         """Record that the transaction got a lock that it waited for."""
@@ -53,6 +58,15 @@ class TransactionRecord:
     def add_visible(self, rows: frozenset[int]) -> None:
         """Add the ids that were visible at a read with SKIP LOCKED."""
         self.visible += (rows,)
+
+    def keep_snapshot(self, snapshot: Any) -> None:
+        """Keep what an oracle notes of the rows that a statement sees, while the process is paused in it."""
+        self._snapshot = snapshot
+
+    def take_snapshot(self) -> Any:
+        """Return what was kept, and remove it. None if the process did not pause within a statement."""
+        snapshot, self._snapshot = self._snapshot, None
+        return snapshot
 
     def take_visible(self) -> tuple[frozenset[int], ...]:
         """Return the visible ids of each read, and remove them."""
@@ -142,6 +156,11 @@ class StepRecord:
     def skip_locked(self, read: SkipLockedRead) -> None:
         """Record a read with SKIP LOCKED."""
         self._skip_locked = read
+
+    def pause_in_look(self) -> None:
+        """Record that the process pauses within its read with SKIP LOCKED."""
+        if self._skip_locked is not None:
+            self._skip_locked = evolve(self._skip_locked, paused=True)
 
     def end(self, *, committed: bool, changed: bool) -> None:
         """Record the end of the transaction."""

@@ -123,6 +123,10 @@ class SteppedProcess(Protocol):
         """Pause until another process releases a lock."""
         ...
 
+    def looks(self, statement: str) -> None:
+        """Pause within a read with SKIP LOCKED, which has its snapshot and has locked no row."""
+        ...
+
     def began(self) -> None:
         """Record that a transaction began."""
         ...

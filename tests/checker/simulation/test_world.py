@@ -114,6 +114,10 @@ class _Recorder:
         """Fail: no other process holds a lock."""
         raise AssertionError(f"got a lock at {at}")
 
+    def looks(self, statement: str) -> None:
+        """Fail: no statement skips locked rows."""
+        raise AssertionError(f"looked: {statement}")
+
     def began(self) -> None:
         """Do not pause."""
 

@@ -85,6 +85,10 @@ class Backends:
         self._blockers[session.pid] = blockers
         return True
 
+    def is_held_by(self, session: Session, pid: int) -> bool:
+        """Ask the server if the statement of the session waits for a lock of that other session."""
+        return pid in self._blockers_of([session.pid]).get(session.pid, ())
+
     def remove(self, session: Session) -> None:
         """Remove a session whose process takes the answer, or an error, of its statement."""
         if session in self._waiting:

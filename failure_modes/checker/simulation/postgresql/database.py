@@ -8,7 +8,8 @@ from typing import Any
 import psycopg
 from attrs import define, field
 
-from failure_modes.checker.simulation.postgresql.server_time import ServerTime, install
+from failure_modes.checker.simulation.postgresql import looks, server_time
+from failure_modes.checker.simulation.postgresql.server_time import ServerTime
 from failure_modes.checker.simulation.postgresql.stepping import PausingConnection
 from failure_modes.checker.simulation.stepping import StatementResult
 from failure_modes.checker.simulation.subject import Layout, Subject
@@ -88,7 +89,8 @@ def acquire(subject: Subject) -> ServerDatabase:
     dsn = fresh_database(server())
     subject.create(dsn)
     control = psycopg.connect(dsn, autocommit=True, client_encoding="utf8")
-    install(control)
+    server_time.install(control)
+    looks.install(control, subject.layout)
     return ServerDatabase(
         dsn=dsn, control=control, kind=subject.database, layout=subject.layout, time=ServerTime(control)
     )

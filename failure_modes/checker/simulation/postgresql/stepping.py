@@ -15,6 +15,7 @@ from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 
 from failure_modes.checker.simulation.postgresql.backends import Backends
+from failure_modes.checker.simulation.postgresql.looks import Gate
 from failure_modes.checker.simulation.postgresql.server_time import ServerTime, report, time_in
 from failure_modes.checker.simulation.stepping import (
     Crashed,
@@ -46,6 +47,8 @@ class PausingConnection(psycopg.Connection[tuple[Any, ...]]):
     _is_blocked: Callable[[], bool] | None = None
     """Returns True if the statement waits for a lock. None if no other transaction can hold one."""
     _pauses: Callable[[], None]
+    pauses_at_looks = False
+    """True if the policy of `looks.py` holds for the session."""
 
     def pause_by(self, pauses: Callable[[], None], is_blocked: Callable[[], bool] | None) -> None:
         """Call `pauses` whenever `is_blocked` returns True; never if `is_blocked` is None."""
@@ -110,16 +113,21 @@ class PostgreSQLStepping(SteppingConnection):
         *,
         clock: VirtualClock,
         time: ServerTime,
+        gate: Gate | None,
         alone: bool,
     ) -> None:
-        """`set_up`: the set-up statements that ran before; `alone`: no other transaction can be open."""
+        """`set_up`: the set-up statements that ran before; `alone`: no other transaction can be open.
+
+        `gate`: where statements with SKIP LOCKED pause, once they have their snapshot.
+        """
         super().__init__(process)
         self._connection = connection
         self._backends = backends
         self._ran_before = set_up
         self._clock = clock
         self._time = time
-        self._began_at = 0
+        self._began_at = self._sent_at = 0
+        self._gate = gate
         self._alone = alone
         self._statement = ""
         self._rows_changed = 0
@@ -200,11 +208,22 @@ class PostgreSQLStepping(SteppingConnection):
 
     def _is_blocked(self) -> bool:
         """Ask the server, but not for a victim: it seems to wait until the server has cancelled it."""
-        return not self._is_victim and self._backends.is_blocked(self)
+        return not self._is_victim and (self._is_at_gate() or self._backends.is_blocked(self))
+
+    def _is_at_gate(self) -> bool:
+        gate = self._gate
+        return gate is not None and gate.is_shut and self._backends.is_held_by(self, gate.keeper)
 
     def _pauses(self) -> None:
         """Pause during the statement. If the process moves while it is in a deadlock, it is the victim."""
         self._is_running = True
+        if self._gate is not None and self._gate.is_shut:
+            self._process.looks(self._statement)
+            self._is_running = False
+            self._tell_time()
+            self._process.skips_locked(self._backends.unlocked())
+            self._gate.open()
+            return
         self._process.blocked(self._statement)
         self._is_running = False
         if self._backends.is_deadlocked(self):
@@ -235,11 +254,14 @@ class PostgreSQLStepping(SteppingConnection):
         """Run the statement to its end. The process may pause meanwhile."""
         if "SKIP LOCKED" in sql and not self._alone:
             self._process.skips_locked(self._backends.unlocked())
+            if self._gate is not None:
+                self._gate.shut()
         columns: tuple[str, ...] = ()
         rows: tuple[Row, ...] = ()
         problem: tuple[str, int | str] | None = None
         status = None
         self._statement, self._is_victim = sql, False
+        self._sent_at = self._clock.now()
         self._tell_time()
         before = report(self._connection)
         try:
@@ -259,6 +281,9 @@ class PostgreSQLStepping(SteppingConnection):
             if error.sqlstate is None:
                 raise
             problem = _DEADLOCK if self._is_victim else (str(error).strip(), error.sqlstate)
+        finally:
+            if self._gate is not None:
+                self._gate.open()
         if problem is not None:  # the server has released the locks of a failed transaction
             self._process.failed()
         after = report(self._connection)
@@ -268,7 +293,7 @@ class PostgreSQLStepping(SteppingConnection):
     def _tell_time(self) -> None:
         """Tell the server the time, before it runs a statement or releases a lock."""
         now = self._clock.now()
-        self._time.tell(self.pid, began_at=self._began_at, sent_at=now, now=now)
+        self._time.tell(self.pid, began_at=self._began_at, sent_at=self._sent_at, now=now)
 
     def _error(self, text: str, code: int | str) -> Exception:
         return errors.lookup(str(code))(text)

@@ -19,6 +19,7 @@ from failure_modes.checker.simulation.postgresql.content import (
     write_content,
 )
 from failure_modes.checker.simulation.postgresql.database import acquire, release
+from failure_modes.checker.simulation.postgresql.looks import Gate, pause_at_looks
 from failure_modes.checker.simulation.postgresql.stepping import PostgreSQLStepping
 from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
@@ -35,8 +36,11 @@ class PostgreSQLDatabase:
 
     gateway_target = ":memory:"
 
-    def __init__(self, subject: Subject, *, shares: bool) -> None:
-        """`shares`: all processes share one session, since no two transactions overlap. Raises NoServer."""
+    def __init__(self, subject: Subject, *, shares: bool, within_statements: bool) -> None:
+        """`shares`: all processes share one session, since no two transactions overlap.
+
+        `within_statements`: processes pause within statements with SKIP LOCKED, too. Raises NoServer.
+        """
         self.subject = subject
         self.server = acquire(subject)
         self.location = self.server.dsn
@@ -44,6 +48,7 @@ class PostgreSQLDatabase:
         self.observer: Any = None
         self._clock = VirtualClock()
         self._shares = shares
+        self._within_statements = within_statements
 
     @property
     def overlaps(self) -> bool:
@@ -61,6 +66,10 @@ class PostgreSQLDatabase:
         """A connection that pauses the process."""
         del target
         connection, set_up = self.server.connection(_SHARED if self._shares else process.name)
+        if connection.pauses_at_looks is not self._within_statements:
+            pause_at_looks(connection, pauses=self._within_statements)
+            connection.pauses_at_looks = self._within_statements
+        pid = connection.info.backend_pid
         return PostgreSQLStepping(
             connection,
             process,
@@ -68,6 +77,7 @@ class PostgreSQLDatabase:
             set_up,
             clock=self._clock,
             time=self.server.time,
+            gate=Gate(self.server.control, pid) if self._within_statements else None,
             alone=self._shares,
         )
 
@@ -122,8 +132,9 @@ class PostgreSQLWorld(ReplayedWorld):
 
     database: PostgreSQLDatabase
 
-    def __init__(self, subject: Subject, **options: Any) -> None:
-        """Raises NoServer."""
+    def __init__(self, subject: Subject, *, within_statements: bool = False, **options: Any) -> None:
+        """`within_statements`: processes pause within statements with SKIP LOCKED, too. Raises NoServer."""
+        self._within_statements = within_statements
         self._ghosts: dict[int, ProcessSnapshot] = {}
         """The last snapshot of each dead process whose statement is still at the server, by its pid there."""
         super().__init__(subject, **options)
@@ -131,7 +142,11 @@ class PostgreSQLWorld(ReplayedWorld):
     def open_database(self, path: Path | None) -> PostgreSQLDatabase:
         """Open an empty database at the server."""
         del path
-        return PostgreSQLDatabase(self.subject, shares=self.granularity is Granularity.TRANSACTION)
+        return PostgreSQLDatabase(
+            self.subject,
+            shares=self.granularity is Granularity.TRANSACTION,
+            within_statements=self._within_statements,
+        )
 
     def make_process(self, name: str, program: Program) -> Process:
         """Make a process, not yet started."""
