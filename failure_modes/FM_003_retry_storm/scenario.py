@@ -32,13 +32,12 @@ FAILURE_MODE = FailureMode(
     trigger="a handler fails again and again",
     policy="retry, retry budget and circuit breaker",
     fault=without_limits,
-    scope=Scope(settings=Settings(jitter_seed=1, retries_max=1, failures_max=2)),
+    scope=Scope(settings=Settings(jitter_seed=1, retries_max=1, failures_max=2), tick_seconds=(1,)),
     strategy=Strategy(
         weights=(("Step", 5), ("Enqueue", 1), ("Fail", 3), ("Tick", 1)),
-        tick_seconds=(1,),
         steps=20,
     ),
-    bounds=Bounds(jobs=2, failures=2, ticks=1, tick_seconds=(1,)),
+    bounds=Bounds(jobs=2, failures=2, ticks=1),
     expected=Expected(
         shortest=7,
         states=701,

@@ -16,7 +16,7 @@ KATA = Kata(
     "ABORTED (event EXPIRED), and then its job is buried if its attempts are spent "
     "(`retry.bury_if_spent`). It never touches an execution that is DONE or ABORTED.",
     also=(
-        (Scope(), Bounds(jobs=1, ticks=2, tick_seconds=(20,), heartbeats=1, reconciles=1)),
+        (Scope(tick_seconds=(20,)), Bounds(jobs=1, ticks=2, heartbeats=1, reconciles=1)),
         (Scope(settings=Settings(attempts_max=1)), Bounds(jobs=1, ticks=1, crashes=1, reconciles=1)),
     ),
 )

@@ -35,7 +35,7 @@ class PolicyGroup:
     @property
     def description(self) -> str:
         """The bounds and the scope, in words."""
-        return f"{self.bounds.description}; {self.scope.description}"
+        return self.bounds.described(self.scope)
 
 
 GROUPS = (

@@ -15,7 +15,6 @@ from failure_modes.checker.experiment.random_settings import with_all_limits
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Target
-from failure_modes.checker.experiment.ticks import ticks_of
 from failure_modes.checker.oracle.lockstep import run_actions
 from failure_modes.checker.search.minimise import shrink
 from failure_modes.checker.search.search import Search, run
@@ -82,7 +81,7 @@ def search_without(
     names, settings = trial.off, evolve(trial.settings, attempts_max=trial.attempts_max)
     scope = evolve(scope, settings=settings, constraints=False)
     if trial.settings != LIMITED:
-        strategy = evolve(strategy, tick_seconds=ticks_of(settings))
+        scope = scope.with_each_tick()
     for rule in INVARIANTS:
         target = Target(rule.id)
         fault, label = partial(without, names), f"{', '.join(names)} off: {rule.id}"

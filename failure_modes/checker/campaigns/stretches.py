@@ -9,7 +9,6 @@ from attrs import evolve
 
 from failure_modes.checker.experiment.random_settings import drawn
 from failure_modes.checker.experiment.scope import Scope
-from failure_modes.checker.experiment.ticks import ticks_of
 from failure_modes.checker.search.search import Result, Search, run
 from failure_modes.checker.search.statistics import Progress, SearchStatistics
 
@@ -21,12 +20,11 @@ def stretches(search: Search, given: Callable[[Scope], Scope]) -> tuple[Search, 
     """The searches that the search is divided into. `given` puts in the settings that were asked for."""
     found = []
     for number, first in enumerate(range(0, search.examples, STRETCH)):
-        scope = given(drawn(search.scope, search.seed, number))
+        scope = given(drawn(search.scope, search.seed, number)).with_each_tick()
         found.append(
             evolve(
                 search,
                 scope=scope,
-                strategy=evolve(search.strategy, tick_seconds=ticks_of(scope.settings)),
                 seed=search.seed + number,
                 examples=min(STRETCH, search.examples - first),
             )

@@ -18,7 +18,7 @@ from failure_modes.checker.cli.search_output import (
     run_stretches,
     search_with,
 )
-from failure_modes.checker.cli.settings_options import settings, ticking, with_settings
+from failure_modes.checker.cli.settings_options import settings, with_settings
 from failure_modes.checker.experiment.scope import Scope, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.oracle.sometimes import OF_REPLY
@@ -56,8 +56,8 @@ def explore(
     off for each break. With --random-settings, the settings that the options give stay as they are.
     """
     check_free(file)
-    scope = with_settings(scoped(Scope(), options), options)
-    strategy = ticking(tuned(UNRESTRICTED, options), Scope(), scope)
+    scope = with_settings(scoped(Scope().with_each_tick(), options), options)
+    strategy = tuned(UNRESTRICTED, options)
     if off is not None:
         if reach_all or file is not None:
             raise click.UsageError("--off cannot be used with --reach-all or --save: it searches for breaks")

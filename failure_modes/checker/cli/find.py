@@ -40,7 +40,7 @@ from failure_modes.checker.cli.search_output import (
     search_with,
     skipped_described,
 )
-from failure_modes.checker.cli.settings_options import as_given, settings, ticking, with_settings
+from failure_modes.checker.cli.settings_options import as_given, settings, with_settings
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import FailureMode, failure_mode
 from failure_modes.checker.experiment.findings import Found
@@ -121,7 +121,7 @@ def _find_one(
 ) -> SearchOutcome:
     """Search for the target, save the trace, show the result, and keep the trace if `keep_as` is a name."""
     scope = with_settings(scoped(mode.scope, options), options)
-    strategy = ticking(tuned(mode.strategy, options), mode.scope, scope)
+    strategy = tuned(mode.strategy, options)
     check_store(mode, scope)
     target = DIVERGENCE if options["diverges"] else mode.target
     label = f"{mode.id}: searching for {f'a break of {target}' if target.invariant else target}"
@@ -227,7 +227,7 @@ def _bounds(mode: FailureMode, strategy: Strategy, options: dict[str, Any]) -> B
     if options["driver"] is None and (options["diverges"] or strategy != mode.strategy):
         return None
     never = [action for action, weight in options["weights"] if not weight]
-    bounds = evolve(mode.bounds, tick_seconds=strategy.tick_seconds, jobs=options["jobs"] or mode.bounds.jobs)
+    bounds = evolve(mode.bounds, jobs=options["jobs"] or mode.bounds.jobs)
     return bounds.without(*never)
 
 

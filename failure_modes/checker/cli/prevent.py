@@ -26,7 +26,7 @@ from failure_modes.checker.cli.search_output import (
     run_search,
     search_with,
 )
-from failure_modes.checker.cli.settings_options import settings, ticking, with_settings
+from failure_modes.checker.cli.settings_options import settings, with_settings
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.oracle.sometimes import unknown_of
 from failure_modes.checker.report.rendering import rendered
@@ -66,7 +66,7 @@ def _try_one(mode: FailureMode, options: dict[str, Any]) -> SearchOutcome:
     if (unknown := unknown_of(mode.expected.must_reach)) is not None:
         fail(f"{mode.id}: must_reach in its scenario.py: {unknown}")
     scope = with_settings(scoped(mode.scope, options), options)
-    strategy = ticking(tuned(mode.strategy, options), mode.scope, scope)
+    strategy = tuned(mode.strategy, options)
     check_store(mode, scope)
     label = f"{mode.id}: searching without the fault"
     search = search_with(scope, strategy, mode.control, None, options)

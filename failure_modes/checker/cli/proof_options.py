@@ -8,6 +8,7 @@ from attrs import evolve
 from failure_modes.checker.cli.options import Command, Seconds
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import FailureMode
+from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.proof.proof import Reductions
 from failure_modes.checker.proof.proving import Limits
 
@@ -63,15 +64,19 @@ def switches(command: Command) -> Command:
     )(command)
 
 
+def with_ticks(scope: Scope, options: dict[str, Any]) -> Scope:
+    """The scope with the ticks that were given. Raises click.UsageError."""
+    given = options["tick_seconds"]
+    for seconds in given:
+        if round(seconds * 1000) / 1000 != seconds:
+            raise click.UsageError(f"--tick-seconds {seconds}: whole milliseconds only")
+    return evolve(scope, tick_seconds=tuple(dict.fromkeys(given))) if given else scope
+
+
 def bounds_of(mode: FailureMode | None, options: dict[str, Any]) -> Bounds:
     """The bounds of the failure mode, with the changes of the options. Raises click.UsageError."""
     bounds = GUARDED_BOUNDS if mode is None else mode.bounds
     changes = {kind: options[kind] for kind in COUNTED if options[kind] is not None}
-    for seconds in options["tick_seconds"]:
-        if round(seconds * 1000) / 1000 != seconds:
-            raise click.UsageError(f"--tick-seconds {seconds}: whole milliseconds only")
-    if options["tick_seconds"]:
-        changes["tick_seconds"] = tuple(dict.fromkeys(options["tick_seconds"]))
     bounds = evolve(bounds, **changes)
     if not bounds.jobs + bounds.poisons:
         raise click.UsageError(

@@ -45,8 +45,7 @@ class ProofPair:
     def description(self) -> str:
         """The scope, in words."""
         store = "" if self.scope.store is StoreKind.SQLITE else f", {self.scope.store}"
-        scope = f"{self.scope.description}, {self.scope.granularity} granularity{store}"
-        return f"{self.bounds.description}; {scope}"
+        return f"{self.bounds.described(self.scope)}, {self.scope.granularity} granularity{store}"
 
 
 def show_proof(proved: ProofPair, keep_as: str | None, why: str) -> None:

@@ -33,6 +33,7 @@ from failure_modes.checker.cli.proof_options import (
     reductions_of,
     switches,
     tick_seconds,
+    with_ticks,
 )
 from failure_modes.checker.cli.proof_output import ProofPair, show_proof
 from failure_modes.checker.cli.settings_options import settings, with_settings
@@ -105,12 +106,10 @@ def prove_each(mode: FailureMode | None, breaks: str | None, options: dict[str, 
 def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> ProofPair:
     """Prove one break, and show the result. If `held` is true, prove its control, too."""
     usual = Scope() if mode is None else mode.scope
-    scope = with_settings(scoped(usual, options), options)
+    scope = with_ticks(with_settings(scoped(usual, options), options, ticks=waits_of), options)
     if mode is not None:
         check_store(mode, scope)
     bounds = bounds_of(mode, options)
-    if scope.settings != usual.settings and not options["tick_seconds"]:
-        bounds = evolve(bounds, tick_seconds=waits_of(scope.settings))
     if bounds.power_losses:
         scope = evolve(scope, power_loss=True)
     if scope.power_loss:

@@ -1,5 +1,6 @@
 """The options for the settings of a scope, and what they make of it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -7,10 +8,13 @@ from attrs import evolve
 
 from failure_modes.checker.cli.options import Command, Seconds
 from failure_modes.checker.experiment.scope import Scope
-from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.ticks import ticks_of
 from model.actions import RECONCILERS
+from model.state import Settings
 from system.settings import WHOLE_LEAST, WHOLE_MAX
+
+Ticks = Callable[[Settings], tuple[float, ...]]
+"""A function that gives the lengths of a tick, in seconds, for settings."""
 
 _MILLISECOND = 0.001
 _SECONDS_MAX = 1e9
@@ -61,12 +65,18 @@ def settings(command: Command) -> Command:
     return command
 
 
-def with_settings(scope: Scope, options: dict[str, Any]) -> Scope:
-    """The scope with the settings that were given; the others are as they were."""
+def with_settings(scope: Scope, options: dict[str, Any], *, ticks: Ticks = ticks_of) -> Scope:
+    """The scope with the settings that were given; the others are as they were.
+
+    If that changes the settings, the lengths of a tick follow from them.
+    """
     given = {name: options[name] for name in (*SETTINGS, "external") if options.get(name) is not None}
     changes = dict([_setting(name, value) for name, value in given.items()])
     processes = {name: options[name] for name in PROCESSES if options.get(name) is not None}
-    return evolve(scope, settings=evolve(scope.settings, **changes), **processes)
+    settings = evolve(scope.settings, **changes)
+    if settings != scope.settings:
+        processes["tick_seconds"] = ticks(settings)
+    return evolve(scope, settings=settings, **processes)
 
 
 def _setting(name: str, value: Any) -> tuple[str, Any]:
@@ -74,12 +84,6 @@ def _setting(name: str, value: Any) -> tuple[str, Any]:
     if name.endswith("_seconds"):
         return f"{name.removesuffix('_seconds')}_ms", round(value * 1000)
     return name, value
-
-
-def ticking(strategy: Strategy, usual: Scope, scope: Scope) -> Strategy:
-    """The strategy with ticks that follow from the settings, unless they are the usual ones."""
-    same = scope.settings == usual.settings
-    return strategy if same else evolve(strategy, tick_seconds=ticks_of(scope.settings))
 
 
 def as_given(options: dict[str, Any]) -> list[str]:

@@ -4,6 +4,8 @@ from typing import Any
 
 from attrs import evolve, field, frozen, validators
 
+from failure_modes.checker.experiment.scope import Scope
+
 Spent = tuple[int, ...]
 """How often each of `KINDS` has happened, in the same order."""
 
@@ -21,9 +23,6 @@ KINDS = (
 )
 NOTHING_SPENT: Spent = (0,) * len(KINDS)
 
-TICK_SECONDS = (30,)
-"""The default length of a tick: as long as a lease. A strategy and its bounds may set another."""
-
 _A_BYTE = [validators.instance_of(int), validators.ge(0), validators.le(255)]
 
 
@@ -40,8 +39,8 @@ class Bounds:
 
     `jobs` are enqueued under the keys k1, k2, … in that order; any other order is the same trace with other
     names. `poisons` are jobs that kill their worker; they are enqueued in the same way under p1, p2, …
-    `retries` are enqueues of a key that was used before. `tick_seconds` are the lengths that a tick may have.
-    Steps have no bound: the program of a process is finite.
+    `retries` are enqueues of a key that was used before.
+    The scope says how long a tick may be. Steps have no bound: the program of a process is finite.
     """
 
     jobs: int = field(
@@ -49,7 +48,6 @@ class Bounds:
     )
     retries: int = _times()
     ticks: int = _times()
-    tick_seconds: tuple[float, ...] = TICK_SECONDS
     crashes: int = _times()
     failures: int = _times()
     heartbeats: int = _times()
@@ -63,15 +61,14 @@ class Bounds:
         unused: dict[str, Any] = {_KIND_OF[name]: 0 for name in names if name in _KIND_OF}
         return evolve(self, **unused)
 
-    @property
-    def description(self) -> str:
-        """The bounds in words: `2 jobs, 1 tick (30 s)`."""
+    def described(self, scope: Scope) -> str:
+        """The bounds and the scope in words: `2 jobs, 1 tick of 30 s; 2 workers`."""
         counted = [(kind, getattr(self, kind)) for kind in KINDS]
         words = [f"{number} {_LABELS[kind][number > 1]}" for kind, number in counted if number]
         if self.ticks:
-            sizes = " or ".join([f"{seconds:g} s" for seconds in self.tick_seconds])
+            sizes = " or ".join([f"{seconds:g} s" for seconds in scope.tick_seconds])
             words = [f"{word} of {sizes}" if word.endswith(("tick", "ticks")) else word for word in words]
-        return ", ".join(words) or "nothing"
+        return f"{', '.join(words) or 'nothing'}; {scope.description}"
 
 
 _KIND_OF = {

@@ -161,11 +161,6 @@ def _check(mode: FailureMode) -> None:
     Target(mode.breaks, mode.tolerates)
     if "PowerLoss" in dict(mode.strategy.weights) and not mode.scope.power_loss:
         raise ValueError("PowerLoss has a weight, and the scope is not Scope(power_loss=True)")
-    if mode.strategy.tick_seconds != mode.bounds.tick_seconds:
-        raise ValueError(
-            f"tick_seconds is {mode.strategy.tick_seconds} in the strategy, and {mode.bounds.tick_seconds} "
-            "in the bounds; a search and its proof must use the same ticks"
-        )
 
 
 def require_checkout() -> None:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from attrs import evolve, field, frozen, validators
 
 from failure_modes.checker.experiment.granularity import Granularity as Granularity
+from failure_modes.checker.experiment.ticks import ticks_of
 from model.actions import PRODUCER, RECONCILERS
 from model.state import Settings
 from system.policies import CircuitBreaker, Policies, Reconciliation, Retry, RetryBudget
@@ -43,6 +44,16 @@ class Scope:
 
     A job has the number that its producer gave it, so this number must change nothing.
     """
+
+    tick_seconds: tuple[float, ...] = (30,)
+    """The lengths that a tick of the clock may have, in a search and in a proof: by default, a lease.
+
+    A trace does not need them: each of its ticks has its length.
+    """
+
+    def with_each_tick(self) -> "Scope":
+        """The scope with the ticks of `ticks_of`: each wait that its settings make can run out."""
+        return evolve(self, tick_seconds=ticks_of(self.settings))
 
     @property
     def names(self) -> tuple[str, ...]:

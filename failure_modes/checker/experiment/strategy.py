@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from attrs import evolve, field, frozen, validators
 
-from failure_modes.checker.experiment.bounds import TICK_SECONDS
 from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind
 from model.actions import (
     ACTIONS,
@@ -47,7 +46,7 @@ class Strategy:
     `weights` gives the relative frequency of each action; an action without a weight is not used. `jobs` are
     enqueued under the keys k1, k2, … `poisons` are poison jobs, which kill each worker that runs their
     handler; they are enqueued under p1, p2, … `helpers_pause` is true if the fault splits an operation of the
-    producer or the reconciler into two transactions. `tick_seconds` are the lengths that a tick may have.
+    producer or the reconciler into two transactions.
     `steps` is the number of draws in an example. At granularity `statement` it is doubled; half of these
     draws run `STATEMENTS_A_TRANSACTION` statements at once, or stop earlier at a choice point.
     """
@@ -56,7 +55,6 @@ class Strategy:
     jobs: int = field(default=1, validator=validators.ge(0))
     poisons: int = field(default=0, validator=validators.ge(0))
     helpers_pause: bool = False
-    tick_seconds: tuple[float, ...] = TICK_SECONDS
     steps: int = field(default=20, validator=validators.ge(1))
 
     def weighted(self, name: str, weight: int) -> "Strategy":
@@ -102,7 +100,7 @@ class Strategy:
                 yield from (Enqueue(key=f"k{number}") for number in range(1, self.jobs + 1))
                 yield from (Enqueue(key=f"p{number}", poison=True) for number in range(1, self.poisons + 1))
             case "Tick":
-                yield from (Tick(seconds=seconds) for seconds in self.tick_seconds)
+                yield from (Tick(seconds=seconds) for seconds in scope.tick_seconds)
             case "Crash":
                 yield from (Crash(worker=worker) for worker in (*workers, *helpers))
             case "Fail":
@@ -143,7 +141,6 @@ UNRESTRICTED = Strategy(
         ("Reconcile", 1),
     ),
     jobs=2,
-    tick_seconds=(30, 29.999, 0.001, 1),
     steps=40,
 )
-"""Every action except loss of power. A tick can end just before, at, or just after the end of a lease."""
+"""Every action except loss of power and lost replies. Its scope is usually `Scope().with_each_tick()`."""

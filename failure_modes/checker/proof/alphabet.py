@@ -36,7 +36,7 @@ class Alphabet:
             *[Step(worker=name) for name in self.names],
             *[Enqueue(key=f"k{number}") for number in range(1, bounds.jobs + 1)],
             *[Enqueue(key=f"p{number}", poison=True) for number in range(1, bounds.poisons + 1)],
-            *[Tick(seconds=seconds) for seconds in bounds.tick_seconds],
+            *[Tick(seconds=seconds) for seconds in scope.tick_seconds],
             *[Crash(worker=name) for name in self.names],
             *[Fail(worker=name) for name in scope.names],
             *[Heartbeat(worker=name) for name in scope.names],

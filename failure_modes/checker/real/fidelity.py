@@ -68,7 +68,7 @@ def schedules(number: int, seed: int, store: StoreKind = StoreKind.SQLITE) -> It
     """
     for at in range(number):
         granularity = Granularity.STATEMENT if at % 2 else Granularity.TRANSACTION
-        scope, strategy = Scope(granularity=granularity, store=store), UNRESTRICTED
+        scope, strategy = Scope(granularity=granularity, store=store).with_each_tick(), UNRESTRICTED
         if at % 4 < 2:
             strategy = strategy.weighted("Crash", 0)
         if at % 10 == 9 and store is StoreKind.SQLITE:

@@ -43,7 +43,7 @@ from system.sqlite import SQLiteStore
 from system.store import Job, StoreError
 from system.worker import Context, Worker
 
-SCOPE = Scope(power_loss=True)
+SCOPE = Scope(power_loss=True).with_each_tick()
 STEPS = 60
 EACH = 3
 """The number of random images of each kind after each operation: lost writes, and lost sectors."""

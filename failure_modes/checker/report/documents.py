@@ -263,5 +263,5 @@ def _numbers(mode: FailureMode, known: Measurements) -> tuple[str, ...]:
         steps_described(mode.expected.shortest),
         found.description if found and found.ends_at(mode.expected.shortest) else "not yet: `nox -s seeds`",
         f"{mode.expected.states:,}",
-        f"{mode.bounds.description}; {mode.scope.description}",
+        f"{mode.bounds.described(mode.scope)}",
     )

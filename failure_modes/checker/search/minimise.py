@@ -113,7 +113,8 @@ def _shortest(
 
     Also returns whether it is known that no such trace is shorter.
     """
-    proof = evolve(proof, bounds=bounds_of(actions), depth_max=max(len(actions) - 1, 1))
+    scope = evolve(proof.scope, tick_seconds=_ticks_of(actions))
+    proof = evolve(proof, scope=scope, bounds=bounds_of(actions), depth_max=max(len(actions) - 1, 1))
     try:
         answer = prove(proof, limits=Limits(states_max=max(states_max, 1)))
     except NOT_EXPLORABLE:
@@ -127,19 +128,22 @@ def _shortest(
     return answer.actions, True
 
 
+def _ticks_of(actions: tuple[Action, ...]) -> tuple[float, ...]:
+    """The lengths of the ticks of these actions, each once."""
+    return tuple(dict.fromkeys([action.seconds for action in actions if isinstance(action, Tick)]))
+
+
 def bounds_of(actions: tuple[Action, ...]) -> Bounds:
     """The bounds that allow exactly the events of these actions, in any order."""
     kinds = Counter([type(action) for action in actions])
     enqueues = [action for action in actions if isinstance(action, Enqueue)]
     first = {enqueue.key: enqueue for enqueue in reversed(enqueues)}
-    seconds = tuple(dict.fromkeys([action.seconds for action in actions if isinstance(action, Tick)]))
     poisons = sum(enqueue.poison for enqueue in first.values())
     return Bounds(
         jobs=len(first) - poisons,
         poisons=poisons,
         retries=len(enqueues) - len(first),
         ticks=kinds[Tick],
-        tick_seconds=seconds or (30,),
         crashes=kinds[Crash],
         failures=kinds[Fail],
         heartbeats=kinds[Heartbeat],

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from attrs import fields, frozen
+from attrs import evolve, field, fields, frozen
 
 from failure_modes.checker.experiment.canonical import canonical
 from failure_modes.checker.experiment.scope import Scope
@@ -30,12 +30,19 @@ class Breaks:
     step: int | None
 
 
+def _without_ticks(scope: Scope) -> Scope:
+    return evolve(scope, tick_seconds=Scope().tick_seconds)
+
+
 @frozen(kw_only=True)
 class Trace:
-    """A run, as data. `failure_mode` is None if the trace belongs to no failure mode in the catalogue."""
+    """A run, as data. `failure_mode` is None if the trace belongs to no failure mode in the catalogue.
+
+    Its scope is without the ticks that a search may draw: each tick of the actions has its length.
+    """
 
     failure_mode: str | None
-    scope: Scope
+    scope: Scope = field(converter=_without_ticks)
     breaks: Breaks
     why: str
     actions: tuple[Action, ...]
@@ -66,8 +73,6 @@ def to_json(trace: Trace) -> str:
 def action_to_json(action: Action) -> dict[str, Any]:
     """An action as a JSON object: its name, and the arguments that differ from their defaults."""
     arguments = {
-        field.name: value
-        for field in fields(type(action))
-        if (value := getattr(action, field.name)) != field.default
+        one.name: value for one in fields(type(action)) if (value := getattr(action, one.name)) != one.default
     }
     return {"action": type(action).__name__, **arguments}

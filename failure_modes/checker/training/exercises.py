@@ -192,7 +192,7 @@ def _name_text(exercise: Exercise) -> str:
                 "and save the file. `>` marks the step that breaks it. The steps `end` are the recovery."
             ),
             table(replay_of(lockstep, result.actions, result.finding)),
-            f"scope: {mode.scope.description}; {mode.bounds.description}",
+            f"scope: {mode.bounds.described(mode.scope)}",
             indent(rules, "  "),
             "answer: ",
         ]

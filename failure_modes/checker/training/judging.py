@@ -118,7 +118,7 @@ def _judged(fault: StandIn, katas: tuple[ModeKata, ...], limits: Limits, code: L
         _check_errors(code)
         if undone is not None:
             return _idle(one, undone, states)
-    bounds = dict.fromkeys([f"  {stage.bounds.description}; {stage.scope.description}" for stage in stages])
+    bounds = dict.fromkeys([f"  {stage.bounds.described(stage.scope)}" for stage in stages])
     lines = [
         f"proved: nothing breaks in any reachable state ({states:,} states). The bounds:",
         *bounds,

@@ -42,8 +42,8 @@ def test_every_policy_can_be_switched_off(tmp_path: Path) -> None:
 def test_no_policy_takes_the_limits_with_it() -> None:
     """Under limits the retry budget and the circuit breaker are missed where they are off, and only there."""
     settings = Settings(retries_max=1, failures_max=1, backoff_ms=1000)
-    scope = Scope(workers=1, settings=settings, constraints=False)
-    bounds = Bounds(jobs=1, failures=3, ticks=2, tick_seconds=(31,))
+    scope = Scope(workers=1, settings=settings, constraints=False, tick_seconds=(31,))
+    bounds = Bounds(jobs=1, failures=3, ticks=2)
     proofs = {
         name: Proof(scope=scope, bounds=bounds, fault=fault, target=Target("INV_006"))
         for name, fault in ABSENT.items()

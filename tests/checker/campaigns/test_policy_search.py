@@ -51,7 +51,9 @@ def test_a_trial_with_more_attempts_hides_it() -> None:
 def test_a_job_without_a_key_is_charged_all_the_same() -> None:
     """With idempotency off no job has a key; each is charged for what it asked for, and INV_004 holds."""
     trial = Trial(off=("idempotency",), attempts_max=3)
-    found = search_without(SCOPE, UNRESTRICTED, trial, seed=0, examples=30, say=lambda _: None)
+    found = search_without(
+        SCOPE.with_each_tick(), UNRESTRICTED, trial, seed=0, examples=30, say=lambda _: None
+    )
     assert "INV_004" not in [one.invariant for one in found]
 
 

@@ -4,7 +4,6 @@ from attrs import fields
 
 from failure_modes.checker.experiment.random_settings import drawn
 from failure_modes.checker.experiment.scope import Scope
-from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.experiment.ticks import ticks_of, waits_of
 from failure_modes.checker.traces.scope_json import scope_from_json, scope_to_json
 from model.state import Settings
@@ -41,9 +40,9 @@ def test_drawn_settings_are_kept_in_a_trace() -> None:
         assert scope_from_json(scope_to_json(scope)) == scope
 
 
-def test_the_usual_ticks_are_those_of_the_usual_settings() -> None:
-    """The free search had these ticks before settings could be given."""
-    assert ticks_of(Settings()) == UNRESTRICTED.tick_seconds
+def test_the_ticks_of_the_usual_settings() -> None:
+    """A lease can end just before, at, or just after a tick."""
+    assert Scope().with_each_tick().tick_seconds == (30, 29.999, 0.001, 1)
 
 
 def test_each_wait_that_there_is_has_a_tick() -> None:

@@ -39,11 +39,6 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ('("Tick", ', '("Tock", ', "ValueError: unknown action 'Tock'"),
         ('("Tick", ', '("PowerLoss", ', "ValueError: PowerLoss has a weight, and the scope is not"),
         (
-            "bounds=Bounds(",
-            "bounds=Bounds(tick_seconds=(1,), ",
-            "ValueError: tick_seconds is (30,) in the strategy",
-        ),
-        (
             'breaks="INV_001",',
             'breaks="INV_001", also_breaks=(AlsoBreaks(breaks="INV_005", tolerates=("INV_003",), '
             "expected=Expected(shortest=1, states=1, must_reach=())),),",
@@ -56,7 +51,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "ValueError: it breaks INV_001 and INV_001: an invariant is listed twice",
         ),
     ],
-    ids=["name", "syntax", "missing", "kind", "invariant", "action", "power", "ticks", "tolerates", "twice"],
+    ids=["name", "syntax", "missing", "kind", "invariant", "action", "power", "tolerates", "twice"],
 )
 def test_a_scenario_that_cannot_be_used_is_refused_in_one_line(
     checkout: Path, old: str, new: str, said: str

@@ -196,7 +196,7 @@ COLUMNS: dict[str, tuple[Fault, str]] = {
 def found(fault: Fault, granularity: Granularity = Granularity.TRANSACTION) -> Finding | None:
     """What the search of the guarded system finds."""
     search = Search(
-        scope=Scope(granularity=granularity),
+        scope=Scope(granularity=granularity).with_each_tick(),
         strategy=UNRESTRICTED,
         fault=fault,
         target=None,

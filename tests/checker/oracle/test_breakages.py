@@ -247,7 +247,7 @@ BREAKAGES: dict[str, Fault] = {
 @pytest.mark.parametrize("breakage", BREAKAGES)
 def test_the_search_of_the_guarded_system_catches(breakage: str, granularity: Granularity) -> None:
     """A queue with this mistake does not pass for the guarded one."""
-    scope = Scope(granularity=granularity)
+    scope = Scope(granularity=granularity).with_each_tick()
     examples = EXAMPLES[granularity]
     search = Search(
         scope=scope,

@@ -17,10 +17,10 @@ from failure_modes.checker.search.search import Search, run
 from tests.checker.oracle.test_breakages import BREAKAGES
 from tests.checker.oracle.test_lockstep import EXAMPLES
 
+SCOPE = Scope().with_each_tick()
 BOUNDS = Bounds(
     jobs=1,
     ticks=1,
-    tick_seconds=UNRESTRICTED.tick_seconds,
     crashes=1,
     failures=1,
     heartbeats=1,
@@ -44,7 +44,7 @@ SHORTEST: dict[str, tuple[str | None, int]] = {
 
 
 def _proved(fault: Fault) -> ProofResult:
-    return prove(Proof(scope=Scope(), bounds=BOUNDS, fault=fault))
+    return prove(Proof(scope=SCOPE, bounds=BOUNDS, fault=fault))
 
 
 def test_nothing_is_wrong_with_the_guarded_system_in_these_bounds() -> None:
@@ -73,8 +73,9 @@ def test_no_search_shrinks_to_less(breakage: str) -> None:
 
     It has one job, as the proof has, and half as many steps as usual: else it shrinks for twice as long.
     """
-    assert Scope().granularity is Granularity.TRANSACTION
+    assert SCOPE.granularity is Granularity.TRANSACTION
     search = Search(
+        scope=SCOPE,
         strategy=evolve(UNRESTRICTED, jobs=1, steps=20),
         fault=BREAKAGES[breakage],
         target=None,

@@ -24,11 +24,11 @@ from tests.checker.oracle.test_breakages import transactions
 AHEAD_MS = 2 * PATIENCE_MS
 """How far the clock was ahead when a job was enqueued: what waits for it waits for ever."""
 
-SCOPE = Scope(workers=1)
+SCOPE = Scope(workers=1, tick_seconds=(1,))
 ONE_JOB = Bounds(jobs=1)
 TWO_JOBS = Bounds(jobs=2)
-A_RETRY = Bounds(jobs=2, failures=1, ticks=1, tick_seconds=(1,))
-TWO_RETRIES = Bounds(jobs=2, failures=2, ticks=2, tick_seconds=(1,))
+A_RETRY = Bounds(jobs=2, failures=1, ticks=1)
+TWO_RETRIES = Bounds(jobs=2, failures=2, ticks=2)
 
 
 class NewJobsFirst(SQLiteTransaction):

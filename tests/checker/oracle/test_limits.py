@@ -20,8 +20,9 @@ from system.policies.lease import Lease
 from system.queue import Queue
 from system.store import Breaker, Execution, Transaction
 
-SCOPE = Scope(settings=Settings(jitter_seed=1, retries_max=1, failures_max=2))
-BOUNDS = Bounds(jobs=2, failures=2, ticks=1, tick_seconds=(1,))
+SCOPE = Scope(settings=Settings(jitter_seed=1, retries_max=1, failures_max=2), tick_seconds=(1,))
+LEASES_END = evolve(SCOPE, tick_seconds=(30,))
+BOUNDS = Bounds(jobs=2, failures=2, ticks=1)
 CRASHES = Bounds(jobs=1, crashes=2, ticks=1)
 
 
@@ -127,7 +128,8 @@ def _with(**policies: type) -> Fault:
 
 
 def _proved(fault: Fault, target: Target | None, bounds: Bounds = BOUNDS) -> ProofResult:
-    answer = prove(Proof(scope=SCOPE, bounds=bounds, fault=fault, target=target))
+    scope = LEASES_END if bounds is CRASHES else SCOPE
+    answer = prove(Proof(scope=scope, bounds=bounds, fault=fault, target=target))
     assert answer.complete
     return answer
 

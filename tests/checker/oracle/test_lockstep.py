@@ -21,7 +21,7 @@ EXAMPLES = {Granularity.TRANSACTION: 2_000, Granularity.STATEMENT: 1_200}
 )
 def test_the_guarded_system_keeps_step_with_the_model(granularity: Granularity, examples: int) -> None:
     """No divergence and no violation, and each of the situations that could have caused one was met."""
-    scope = Scope(granularity=granularity)
+    scope = Scope(granularity=granularity).with_each_tick()
     search = Search(scope=scope, strategy=UNRESTRICTED, fault=guarded, target=None, seed=7, examples=examples)
     result = run(search)
     assert result.finding is None, f"{result.finding} by {result.actions}"

@@ -43,7 +43,7 @@ class TakesSilenceForNo(Queue):
 
 def _found(fault: Fault, granularity: Granularity, *, lost: bool, examples: int) -> Finding | None:
     search = Search(
-        scope=Scope(granularity=granularity),
+        scope=Scope(granularity=granularity).with_each_tick(),
         strategy=STRATEGY if lost else UNRESTRICTED,
         fault=fault,
         target=None,

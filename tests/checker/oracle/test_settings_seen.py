@@ -47,7 +47,14 @@ def test_the_guarded_system_holds_with_two_reconcilers_and_a_batch_of_one(
 def test_a_search_with_random_settings_catches(breakage: str) -> None:
     """A queue with this mistake does not pass for the guarded one, and the trace has its settings."""
     fault = (CONSTANTS | OTHERS)[breakage]
-    search = Search(strategy=UNRESTRICTED, fault=fault, target=None, seed=7, examples=EXAMPLES)
+    search = Search(
+        scope=Scope().with_each_tick(),
+        strategy=UNRESTRICTED,
+        fault=fault,
+        target=None,
+        seed=7,
+        examples=EXAMPLES,
+    )
     result, scope = run_in_stretches(search, lambda given: given, lambda _: None, shrinking=False)
     assert result.finding is not None
     assert scope.settings != Settings()

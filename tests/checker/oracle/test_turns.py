@@ -1,7 +1,7 @@
 """Due times and fairness, broken on purpose: INV_007 or INV_008 sees it, and no other invariant does."""
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.scope import Scope
@@ -45,25 +45,27 @@ class Broken:
     invariant: str
     bounds: Bounds
     shortest: int
+    tick_seconds: float = 30
 
 
 BROKEN = {
     "a retry is leased a millisecond early": Broken(
-        EarlyLease, "INV_007", Bounds(jobs=1, failures=1, ticks=1, tick_seconds=(0.999,)), 6
+        EarlyLease, "INV_007", Bounds(jobs=1, failures=1, ticks=1), 6, 0.999
     ),
     "the newest job comes first": Broken(NewestFirst, "INV_008", TWO_JOBS, 3),
     "one job is starved": Broken(Starves, "INV_008", TWO_JOBS, 3),
     "new jobs come before retries": Broken(
-        NewJobsFirst, "INV_008", Bounds(jobs=2, failures=1, ticks=1, tick_seconds=(1,)), 7
+        NewJobsFirst, "INV_008", Bounds(jobs=2, failures=1, ticks=1), 7, 1
     ),
     "the latest retry comes first": Broken(
-        LatestRetryFirst, "INV_008", Bounds(jobs=2, failures=2, ticks=2, tick_seconds=(1,)), 11
+        LatestRetryFirst, "INV_008", Bounds(jobs=2, failures=2, ticks=2), 11, 1
     ),
 }
 
 
 def _proved(broken: Broken, target: Target) -> ProofResult:
-    proof = Proof(scope=SCOPE, bounds=broken.bounds, fault=transactions(broken.kind), target=target)
+    scope = evolve(SCOPE, tick_seconds=(broken.tick_seconds,))
+    proof = Proof(scope=scope, bounds=broken.bounds, fault=transactions(broken.kind), target=target)
     answer = prove(proof)
     assert answer.complete
     return answer

@@ -186,8 +186,8 @@ def test_a_fault_at_an_attempt_is_found_later_where_a_lease_never_ends(attempt: 
 
     The backoffs are 1, 2 and 4 seconds, and all the ticks together too short for a lease to run out.
     """
-    bounds = Bounds(jobs=1, ticks=attempt - 1, tick_seconds=(4,), failures=attempt - 1)
-    answer = prove(_canary(attempt, 1, bounds))
+    canary = _canary(attempt, 1, Bounds(jobs=1, ticks=attempt - 1, failures=attempt - 1))
+    answer = prove(evolve(canary, scope=evolve(canary.scope, tick_seconds=(4,))))
     assert (answer.shortest, answer.complete) == (1 + 4 * (attempt - 1) + 3, True)
 
 

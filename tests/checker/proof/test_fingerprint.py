@@ -25,9 +25,7 @@ from tests.checker.oracle.test_breakages import BREAKAGES
 
 TRANSACTION, STATEMENT = Granularity.TRANSACTION, Granularity.STATEMENT
 BOTH = pytest.mark.parametrize("granularity", list(Granularity))
-BOUNDS = Bounds(
-    jobs=2, ticks=2, tick_seconds=(30, 15), crashes=1, failures=1, heartbeats=1, reconciles=1, retries=1
-)
+BOUNDS = Bounds(jobs=2, ticks=2, crashes=1, failures=1, heartbeats=1, reconciles=1, retries=1)
 
 
 @frozen(eq=False)
@@ -67,6 +65,7 @@ class _Place:
 
 def _place(scope: Scope, fault: Fault = guarded, *, answers: bool = True, symmetry: bool = True) -> _Place:
     """The start, in a world of its own: no other trace has left anything there."""
+    scope = evolve(scope, tick_seconds=(30, 15))
     walker = Successors(scope, fault, None, memory=False, answers=answers, symmetry=symmetry)
     return _Place(walker, Alphabet(scope, BOUNDS), walker.start)
 

@@ -72,7 +72,6 @@ def test_nothing_is_found_whatever_is_switched_off(
 
 
 EXPIRY = Bounds(jobs=1, ticks=1)
-EARLY = Bounds(jobs=1, ticks=1, tick_seconds=(29.999,))
 
 
 @frozen(kw_only=True)
@@ -82,11 +81,12 @@ class _Sought:
     bounds: Bounds = EXPIRY
     lease_ms: int = 30_000
     workers: int = 1
+    tick_seconds: float = 30
 
 
 SOUGHT: dict[str, _Sought] = {
     "the lease comparison off by one, in the fence": _Sought(workers=2),
-    "the lease comparison off by one, in the lease": _Sought(workers=2, bounds=EARLY),
+    "the lease comparison off by one, in the lease": _Sought(workers=2, tick_seconds=29.999),
     "rollback missing on a refused commit": _Sought(),
     "the audit row in another transaction": _Sought(workers=2),
     "the attempts count not incremented": _Sought(),
@@ -107,7 +107,9 @@ def test_a_breakage_is_found_whatever_is_switched_off(breakage: str, granularity
     sought = SOUGHT[breakage]
     workers = 2 if granularity is TRANSACTION else sought.workers
     settings = Settings(lease_ms=sought.lease_ms)
-    scope = Scope(workers=workers, granularity=granularity, settings=settings)
+    scope = Scope(
+        workers=workers, granularity=granularity, settings=settings, tick_seconds=(sought.tick_seconds,)
+    )
     _, shortest = _agreed(Proof(scope=scope, bounds=sought.bounds, fault=BREAKAGES[breakage]))
     assert shortest is not None
 
@@ -147,23 +149,20 @@ def _reached(proof: Proof) -> tuple[dict[bytes, int], dict[bytes, ReachedState],
 
 
 BUSY = (
-    (TRANSACTION, 2, Bounds(jobs=1, ticks=1, crashes=1, heartbeats=1, reconciles=1)),
-    (TRANSACTION, 2, Bounds(jobs=1, ticks=1, tick_seconds=(30, 15), heartbeats=1)),
-    (TRANSACTION, 2, Bounds(jobs=2, crashes=1)),
-    (TRANSACTION, 3, Bounds(jobs=1, retries=1, ticks=1, reconciles=1)),
-    (STATEMENT, 2, Bounds(jobs=1)),
-    (STATEMENT, 2, Bounds(jobs=0, ticks=1, reconciles=1)),
-    (STATEMENT, 1, Bounds(jobs=1, ticks=1, crashes=1)),
-    (STATEMENT, 1, Bounds(jobs=1, failures=1, heartbeats=1)),
+    (Scope(), Bounds(jobs=1, ticks=1, crashes=1, heartbeats=1, reconciles=1)),
+    (Scope(tick_seconds=(30, 15)), Bounds(jobs=1, ticks=1, heartbeats=1)),
+    (Scope(), Bounds(jobs=2, crashes=1)),
+    (Scope(workers=3), Bounds(jobs=1, retries=1, ticks=1, reconciles=1)),
+    (Scope(granularity=STATEMENT), Bounds(jobs=1)),
+    (Scope(granularity=STATEMENT), Bounds(jobs=0, ticks=1, reconciles=1)),
+    (Scope(workers=1, granularity=STATEMENT), Bounds(jobs=1, ticks=1, crashes=1)),
+    (Scope(workers=1, granularity=STATEMENT), Bounds(jobs=1, failures=1, heartbeats=1)),
 )
 
 
-@pytest.mark.parametrize(("granularity", "workers", "bounds"), BUSY)
-def test_sleep_sets_leave_out_transitions_and_no_state(
-    granularity: Granularity, workers: int, bounds: Bounds
-) -> None:
+@pytest.mark.parametrize(("scope", "bounds"), BUSY)
+def test_sleep_sets_leave_out_transitions_and_no_state(scope: Scope, bounds: Bounds) -> None:
     """The same states are first reached at the same depths, by fewer transitions."""
-    scope = Scope(workers=workers, granularity=granularity)
     proof = Proof(scope=scope, bounds=bounds, fault=guarded, reductions=ALL)
     depths, _, counts = _reached(proof)
     every_depth, _, every = _reached(evolve(proof, reductions=Reductions(sleep=False)))
@@ -172,18 +171,15 @@ def test_sleep_sets_leave_out_transitions_and_no_state(
 
 
 @pytest.mark.parametrize(
-    ("granularity", "workers", "bounds"),
-    [case for case in BUSY if case[1] > 1],
+    ("scope", "bounds"),
+    [case for case in BUSY if case[0].workers > 1],
 )
-def test_each_state_with_the_workers_told_apart_has_its_twins(
-    granularity: Granularity, workers: int, bounds: Bounds
-) -> None:
+def test_each_state_with_the_workers_told_apart_has_its_twins(scope: Scope, bounds: Bounds) -> None:
     """Told apart, there are the same states under other names, at the same depths, and more of them.
 
     At granularity `transaction` a state is there once for each way to choose the workers that its executions
     name: the others have nothing in hand, and have left no trace.
     """
-    scope = Scope(workers=workers, granularity=granularity)
     proof = Proof(scope=scope, bounds=bounds, fault=guarded)
     depths, _, _ = _reached(proof)
     walker = Successors(scope, guarded, None)
@@ -200,6 +196,6 @@ def test_each_state_with_the_workers_told_apart_has_its_twins(
         chosen[one] = len({execution.worker for execution in state.snapshot.system.durable.executions})
     assert twins.keys() == depths.keys()
     assert len(depths) < len(apart)
-    assert max(twins.values()) <= perm(workers)
-    if granularity is TRANSACTION:
-        assert twins == {one: perm(workers, number) for one, number in chosen.items()}
+    assert max(twins.values()) <= perm(scope.workers)
+    if scope.granularity is TRANSACTION:
+        assert twins == {one: perm(scope.workers, number) for one, number in chosen.items()}

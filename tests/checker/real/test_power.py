@@ -95,7 +95,7 @@ def test_power_is_lost_only_where_the_disk_is_watched() -> None:
 def test_a_free_search_finds_nothing_on_the_guarded_system(granularity: Granularity) -> None:
     """Whatever power interrupts, at each granularity; and power was lost."""
     strategy = UNRESTRICTED.weighted("PowerLoss", 1)
-    scope = Scope(power_loss=True, granularity=granularity)
+    scope = Scope(power_loss=True, granularity=granularity).with_each_tick()
     result = run(Search(scope=scope, strategy=strategy, fault=guarded, target=None, seed=1, examples=40))
     assert result.finding is None
     assert result.statistics.sometimes[OF_POWER] > 10
@@ -107,7 +107,7 @@ def test_a_free_search_finds_what_is_lost(settings: tuple[str, str]) -> None:
     strategy = UNRESTRICTED.weighted("PowerLoss", 1)
     result = run(
         Search(
-            scope=Scope(power_loss=True),
+            scope=Scope(power_loss=True).with_each_tick(),
             strategy=strategy,
             fault=kept_as(*settings),
             target=None,

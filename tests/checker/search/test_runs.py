@@ -39,10 +39,10 @@ def _run(run: Lockstep, strategy: Strategy, seed: int) -> tuple[object, ...]:
 @pytest.mark.parametrize(
     ("scope", "fault", "strategy"),
     [
-        (Scope(settings=LIMITED), guarded, UNRESTRICTED),
-        (Scope(constraints=False), failure_mode("FM_002").fault, UNRESTRICTED),
-        (Scope(granularity=Granularity.STATEMENT), guarded, UNRESTRICTED),
-        (Scope(power_loss=True), failure_mode("FM_015").fault, WITH_POWER),
+        (Scope(settings=LIMITED).with_each_tick(), guarded, UNRESTRICTED),
+        (Scope(constraints=False).with_each_tick(), failure_mode("FM_002").fault, UNRESTRICTED),
+        (Scope(granularity=Granularity.STATEMENT).with_each_tick(), guarded, UNRESTRICTED),
+        (Scope(power_loss=True).with_each_tick(), failure_mode("FM_015").fault, WITH_POWER),
     ],
 )
 def test_a_run_in_a_shared_world_is_as_in_a_fresh_one(scope: Scope, fault: Fault, strategy: Strategy) -> None:

@@ -28,7 +28,7 @@ from system.rows import EXECUTION, JOB, read_execution, read_job
 from system.store import Execution, Job
 from tests.checker.oracle.test_breakages import transactions
 
-STATEMENTS = Scope(granularity=Granularity.STATEMENT, store=StoreKind.POSTGRESQL)
+STATEMENTS = Scope(granularity=Granularity.STATEMENT, store=StoreKind.POSTGRESQL).with_each_tick()
 MOVED = [
     (path.stem, trace)
     for path, trace in all_kept()

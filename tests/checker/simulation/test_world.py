@@ -161,7 +161,7 @@ def test_a_dead_process_makes_nothing_durable_and_keeps_no_lock(tmp_path: object
 def test_the_same_actions_give_the_same_run(granularity: Granularity) -> None:
     """Two runs of the same actions have equal records."""
     scope = Scope(workers=2, granularity=granularity)
-    alphabet = UNRESTRICTED.alphabet(Scope())
+    alphabet = UNRESTRICTED.alphabet(Scope().with_each_tick())
     for seed in range(20):
         chance = random.Random(seed)
         first = _run(scope, tuple(chance.choices(alphabet, k=80)))
@@ -215,7 +215,16 @@ def test_a_divergence_on_the_guarded_system_is_a_trace_that_replays() -> None:
     def fault(queue: Queue) -> Queue:
         return evolve(queue, policies=evolve(queue.policies, retry=Longer()))
 
-    result = run(Search(strategy=UNRESTRICTED, fault=fault, target=None, seed=0, examples=500))
+    result = run(
+        Search(
+            scope=Scope().with_each_tick(),
+            strategy=UNRESTRICTED,
+            fault=fault,
+            target=None,
+            seed=0,
+            examples=500,
+        )
+    )
     trace = trace_of(None, Scope(), result, "")
     assert trace is not None
     assert (trace.breaks.invariant, trace.breaks.step) == (None, 4)

@@ -80,7 +80,7 @@ def graph_text(mode: FailureMode, graphs: Sequence[StateGraph]) -> str:
         "graph.html.jinja",
         script="graph.js",
         mode=mode,
-        scope=f"{mode.bounds.description}; {mode.scope.description}; {mode.scope.granularity} granularity",
+        scope=f"{mode.bounds.described(mode.scope)}; {mode.scope.granularity} granularity",
         pictures=[picture_of(graph, label=label, key=key) for graph, label, key in labels],
     )
 
