@@ -21,11 +21,12 @@ from tests.checker.oracle.test_breakages import transactions
 SYSTEM = Path(__file__).parents[3] / "system"
 FOLDERS = "postgresql", "sql"
 SCOPE = Scope(
-    granularity=Granularity.STATEMENT, store=StoreKind.POSTGRESQL, settings=Settings(lease_ms=1_000)
+    granularity=Granularity.STATEMENT,
+    store=StoreKind.POSTGRESQL,
+    settings=Settings(lease_ms=1_000),
+    tick_seconds=(1,),
 )
-STRATEGY = Strategy(
-    weights=(("Step", 6), ("Enqueue", 1), ("Tick", 2), ("Reconcile", 2)), tick_seconds=(1,), steps=20
-)
+STRATEGY = Strategy(weights=(("Step", 6), ("Enqueue", 1), ("Tick", 2), ("Reconcile", 2)), steps=20)
 
 
 class ReadsTheTimeBeforeItsLock(PostgreSQLTransaction):
@@ -74,7 +75,7 @@ def test_on_a_test_clock_it_is_not_found(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_guarded_system_reads_each_time_after_its_lock() -> None:
     """Nothing is found where leases are as short as a tick, and time passes while processes wait."""
-    result = _search(guarded, examples=60)
+    result = _search(guarded, examples=40)
     assert result.finding is None
     assert result.statistics.sometimes["a process waited for a lock"]
 

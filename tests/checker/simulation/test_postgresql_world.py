@@ -168,7 +168,16 @@ class LocksTheExecutionOnly(PostgreSQLTransaction):
         return read_execution(rows[0])
 
 
-@pytest.mark.parametrize("kind", [LocksNothing, ReadsTooEarly, RecoversUnlocked, LocksTheExecutionOnly])
+class LocksTheJobOnly(PostgreSQLTransaction):
+    """Locks the job, and takes the execution from the statement that waited, as it was before."""
+
+    def _rows(self, sql: str, *values: object) -> list[Any]:
+        return super()._rows(sql.replace("FOR UPDATE OF jobs, executions", "FOR UPDATE OF jobs"), *values)
+
+
+@pytest.mark.parametrize(
+    "kind", [LocksNothing, ReadsTooEarly, RecoversUnlocked, LocksTheExecutionOnly, LocksTheJobOnly]
+)
 def test_a_store_that_locks_wrongly_is_found(kind: type[PostgreSQLTransaction]) -> None:
     """The search at granularity `statement` finds that the store locks wrongly."""
     search = Search(
