@@ -44,7 +44,8 @@ class VisibilityLog:
             return
         snapshot = transaction.take_snapshot()
         if snapshot is not None:
-            transaction.add_visible(frozenset(locked_later(process, *snapshot, durable, read.unlocked)))
+            old, then = snapshot
+            transaction.add_visible(frozenset(locked_later(process, old, then, durable, read.unlocked)))
             return
         known = {job.id for job in durable.jobs}
         recovers = isinstance(process.pending, Reconcile)
@@ -72,7 +73,7 @@ class VisibilityLog:
             execution=execution,
             jobs_seen=visible[0] if visible else None,
             since=since,
-            locked_at=transaction.locked_at,
+            locked_at=None if process.connection is None else process.connection.locked_at,
             asked_at=transaction.first_read_at,
         )
 

@@ -118,21 +118,17 @@ class ProcessBoundaries:
         self.step.read()
         self.transaction.read(at)
 
-    def got_lock(self, at: int) -> None:
-        """Record that the transaction got a lock that it waited for, at a later time than it began."""
-        self.transaction.get_lock(at)
+    def blocked(self, statement: str, *, within: bool = False) -> None:
+        """Pause until another process releases a lock. The log does not keep the blocked attempt.
 
-    def blocked(self, statement: str) -> None:
-        """Pause until another process releases a lock. The log does not keep the blocked attempt."""
+        `within`: it waits for no other process. It pauses within a read with SKIP LOCKED, which has its
+        snapshot and has locked no row.
+        """
         self.log.drop_last()
-        self.blocked_since = self._world.lock_releases
-        self.pause(self.at)
-        self.step.reach(statement)
-
-    def looks(self, statement: str) -> None:
-        """Pause within a read with SKIP LOCKED, which has its snapshot and has locked no row."""
-        self.step.pause_in_look()
-        self.log.drop_last()
+        if within:
+            self.step.pause_within()
+        else:
+            self.blocked_since = self._world.lock_releases
         self.pause(self.at)
         self.step.reach(statement)
 

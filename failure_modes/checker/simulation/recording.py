@@ -21,8 +21,6 @@ class TransactionRecord:
         """The last time that the process read in the transaction."""
         self.first_read_at: int | None = None
         """The first time that the process read in the transaction."""
-        self.locked_at: int | None = None
-        """The time at which it got the last lock that it waited for, if that was later than it began."""
         self._snapshot: Any = None
         self.visible: tuple[frozenset[int], ...] = ()
         """The ids that were visible at each read with SKIP LOCKED."""
@@ -42,12 +40,8 @@ class TransactionRecord:
     def begin(self) -> None:
         """Begin a new transaction. Its intent stays."""
         self.expected = False
-        self.read_at, self.first_read_at, self.locked_at, self.visible = None, None, None, ()
+        self.read_at, self.first_read_at, self.visible = None, None, ()
         self._snapshot = None
-
-    def get_lock(self, at: int) -> None:
-        """Record that the transaction got a lock that it waited for."""
-        self.locked_at = at
 
     def read(self, now: int) -> None:
         """Record that the process read the clock."""
@@ -157,7 +151,7 @@ class StepRecord:
         """Record a read with SKIP LOCKED."""
         self._skip_locked = read
 
-    def pause_in_look(self) -> None:
+    def pause_within(self) -> None:
         """Record that the process pauses within its read with SKIP LOCKED."""
         if self._skip_locked is not None:
             self._skip_locked = evolve(self._skip_locked, paused=True)

@@ -111,20 +111,12 @@ class SteppedProcess(Protocol):
         """Record that a statement read the time of the server."""
         ...
 
-    def got_lock(self, at: int) -> None:
-        """Record that the transaction got a lock that it waited for, at a later time than it began."""
-        ...
-
     def refuse(self, error: BaseException) -> NoReturn:
         """Stop the process with an error: no later result of it can be trusted."""
         ...
 
-    def blocked(self, statement: str) -> None:
-        """Pause until another process releases a lock."""
-        ...
-
-    def looks(self, statement: str) -> None:
-        """Pause within a read with SKIP LOCKED, which has its snapshot and has locked no row."""
+    def blocked(self, statement: str, *, within: bool = False) -> None:
+        """Pause until another process releases a lock; or within a statement, for no lock."""
         ...
 
     def began(self) -> None:
@@ -193,6 +185,9 @@ class SteppingConnection(SimulationPart):
         self._read_only = True
         self.holds = False
         """True if a transaction is open, as the process sees it."""
+        self.locked_at: int | None = None
+        """On a server: the time at which the transaction got the last lock that it waited for, if it began
+        earlier."""
 
     @property
     def in_transaction(self) -> bool:

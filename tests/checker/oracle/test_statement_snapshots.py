@@ -52,19 +52,19 @@ class ReadsNotAgain(PostgreSQLTransaction):
 
 
 def _search(scope: Scope, fault: Fault, examples: int) -> Result:
-    search = Search(scope=scope, strategy=STRATEGY, fault=fault, target=None, seed=3, examples=examples)
+    search = Search(scope=scope, strategy=STRATEGY, fault=fault, target=None, seed=2, examples=examples)
     return run(search, shrinking=False)
 
 
 def test_rows_that_are_not_read_again_after_their_lock_are_found() -> None:
     """The search finds a recovery that uses rows from before it locked their jobs."""
-    assert _search(SCOPE, transactions(ReadsNotAgain), examples=25).finding is not None
+    assert _search(SCOPE, transactions(ReadsNotAgain), examples=50).finding is not None
 
 
 def test_without_a_pause_within_statements_they_are_not_found() -> None:
     """A statement with SKIP LOCKED waits for nothing, so as one step it hides this race."""
     whole = evolve(SCOPE, within_statements=False)
-    assert _search(whole, transactions(ReadsNotAgain), examples=25).finding is None
+    assert _search(whole, transactions(ReadsNotAgain), examples=50).finding is None
 
 
 def test_the_guarded_system_holds_within_statements() -> None:

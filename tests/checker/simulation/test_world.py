@@ -95,9 +95,9 @@ class _Recorder:
     def reached(self, at: PausePoint, statement: str) -> None:
         """Do not pause."""
 
-    def blocked(self, statement: str) -> None:
+    def blocked(self, statement: str, *, within: bool = False) -> None:
         """Fail: no other process releases a lock."""
-        raise AssertionError(f"blocked: {statement}")
+        raise AssertionError(f"blocked: {statement}, within: {within}")
 
     def record(self, ran: StatementResult) -> None:
         """Do nothing."""
@@ -109,14 +109,6 @@ class _Recorder:
     def read_time(self, at: int) -> None:
         """Fail: no server gives the time."""
         raise AssertionError(f"read {at}")
-
-    def got_lock(self, at: int) -> None:
-        """Fail: no other process holds a lock."""
-        raise AssertionError(f"got a lock at {at}")
-
-    def looks(self, statement: str) -> None:
-        """Fail: no statement skips locked rows."""
-        raise AssertionError(f"looked: {statement}")
 
     def began(self) -> None:
         """Do not pause."""

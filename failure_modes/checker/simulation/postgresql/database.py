@@ -8,9 +8,9 @@ from typing import Any
 import psycopg
 from attrs import define, field
 
-from failure_modes.checker.simulation.postgresql import looks, server_time
+from failure_modes.checker.simulation.postgresql import server_time, within_statements
+from failure_modes.checker.simulation.postgresql.pausing_connection import PausingConnection
 from failure_modes.checker.simulation.postgresql.server_time import ServerTime
-from failure_modes.checker.simulation.postgresql.stepping import PausingConnection
 from failure_modes.checker.simulation.stepping import StatementResult
 from failure_modes.checker.simulation.subject import Layout, Subject
 from failure_modes.checker.support.postgresql.server import fresh_database, server
@@ -90,7 +90,7 @@ def acquire(subject: Subject) -> ServerDatabase:
     subject.create(dsn)
     control = psycopg.connect(dsn, autocommit=True, client_encoding="utf8")
     server_time.install(control)
-    looks.install(control, subject.layout)
+    within_statements.install(control, subject.layout)
     return ServerDatabase(
         dsn=dsn, control=control, kind=subject.database, layout=subject.layout, time=ServerTime(control)
     )

@@ -4,19 +4,16 @@ psycopg waits for the server in `Connection.wait` and nowhere else. There, if th
 the process is paused.
 """
 
-import select
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 from psycopg import errors
-from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 
 from failure_modes.checker.simulation.postgresql.backends import Backends
-from failure_modes.checker.simulation.postgresql.looks import Gate
+from failure_modes.checker.simulation.postgresql.pausing_connection import PausingConnection
 from failure_modes.checker.simulation.postgresql.server_time import ServerTime, report, time_in
+from failure_modes.checker.simulation.postgresql.within_statements import Gate
 from failure_modes.checker.simulation.stepping import (
     Crashed,
     Row,
@@ -28,74 +25,12 @@ from failure_modes.checker.simulation.stepping import (
 )
 from failure_modes.checker.simulation.virtual_clock import VirtualClock
 
-T = TypeVar("T")
-
-ANSWER_WAIT_MS = 2
-"""The time to wait for an answer before asking the server if the statement waits for a lock."""
-
 _CHANGES = ("INSERT", "UPDATE", "DELETE")
 _NO_TIMEOUTS = (
     "SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
     " SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'client_connection_check_interval'"
 )
 _DEADLOCK = "deadlock detected", "40P01"
-
-
-class PausingConnection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection that reports, during a statement, that the statement waits for a lock."""
-
-    _is_blocked: Callable[[], bool] | None = None
-    """Returns True if the statement waits for a lock. None if no other transaction can hold one."""
-    _pauses: Callable[[], None]
-    pauses_at_looks = False
-    """True if the policy of `looks.py` holds for the session."""
-
-    def pause_by(self, pauses: Callable[[], None], is_blocked: Callable[[], bool] | None) -> None:
-        """Call `pauses` whenever `is_blocked` returns True; never if `is_blocked` is None."""
-        self._is_blocked, self._pauses = is_blocked, pauses
-
-    @contextmanager
-    def without_pauses(self) -> Iterator[None]:
-        """Inside, the connection reports no wait."""
-        is_blocked, self._is_blocked = self._is_blocked, None
-        try:
-            yield
-        finally:
-            self._is_blocked = is_blocked
-
-    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        """Run the exchange with the server to its end, and report each wait for a lock."""
-        if self._is_blocked is None:
-            return super().wait(gen, interval, timeout)
-        poll = select.poll()
-        try:
-            wanted = next(gen)
-            while True:
-                poll.register(self.pgconn.socket, wanted_of(wanted))
-                ready = poll.poll(ANSWER_WAIT_MS)
-                if ready:
-                    wanted = gen.send(_ready_of(ready[0][1]))
-                elif self._is_blocked():
-                    self._pauses()
-        except StopIteration as end:
-            answer: T = end.value
-            return answer
-
-    def has_answer(self) -> bool:
-        """True if the server has sent something."""
-        poll = select.poll()
-        poll.register(self.pgconn.socket, select.POLLIN)
-        return bool(poll.poll(0))
-
-
-def wanted_of(wait: int) -> int:
-    """The events of `poll` for a wait of psycopg."""
-    return (select.POLLIN if wait & 1 else 0) | (select.POLLOUT if wait & 2 else 0)
-
-
-def _ready_of(event: int) -> int:
-    reads = event & (select.POLLIN | select.POLLHUP | select.POLLERR)
-    return (1 if reads else 0) | (2 if event & select.POLLOUT else 0)
 
 
 class PostgreSQLStepping(SteppingConnection):
@@ -176,7 +111,13 @@ class PostgreSQLStepping(SteppingConnection):
         """
         now = self._clock.now()
         if now > self._began_at and verb_of(self._statement) != "INSERT":
-            self._process.got_lock(now)
+            self.locked_at = now
+
+    def times(self) -> tuple[int, ...]:
+        """The times that the open transaction may still read, or that its last read is compared with."""
+        sent = (self._sent_at,) if self._is_running else ()
+        locked = () if self.locked_at is None else (self.locked_at,)
+        return (self._began_at, *sent, *locked)
 
     def close(self) -> None:
         """Close the connection."""
@@ -218,7 +159,7 @@ class PostgreSQLStepping(SteppingConnection):
         """Pause during the statement. If the process moves while it is in a deadlock, it is the victim."""
         self._is_running = True
         if self._gate is not None and self._gate.is_shut:
-            self._process.looks(self._statement)
+            self._process.blocked(self._statement, within=True)
             self._is_running = False
             self._tell_time()
             self._process.skips_locked(self._backends.unlocked())
@@ -245,7 +186,7 @@ class PostgreSQLStepping(SteppingConnection):
 
     def _begins(self) -> None:
         self._rows_changed = 0
-        self._began_at = self._clock.now()
+        self._began_at, self.locked_at = self._clock.now(), None
 
     def _changed(self) -> bool:
         return self._rows_changed > 0

@@ -19,8 +19,8 @@ from failure_modes.checker.simulation.postgresql.content import (
     write_content,
 )
 from failure_modes.checker.simulation.postgresql.database import acquire, release
-from failure_modes.checker.simulation.postgresql.looks import Gate, pause_at_looks
 from failure_modes.checker.simulation.postgresql.stepping import PostgreSQLStepping
+from failure_modes.checker.simulation.postgresql.within_statements import Gate
 from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.simulation.replayed_world import ReplayedWorld
@@ -66,9 +66,7 @@ class PostgreSQLDatabase:
         """A connection that pauses the process."""
         del target
         connection, set_up = self.server.connection(_SHARED if self._shares else process.name)
-        if connection.pauses_at_looks is not self._within_statements:
-            pause_at_looks(connection, pauses=self._within_statements)
-            connection.pauses_at_looks = self._within_statements
+        connection.pause_within_statements(self._within_statements)
         pid = connection.info.backend_pid
         return PostgreSQLStepping(
             connection,
@@ -174,15 +172,18 @@ class PostgreSQLWorld(ReplayedWorld):
         self._ghosts[session.pid] = snapshot
 
     def extra_state(self) -> tuple[object, ...]:
-        """The ghosts, and when each open transaction got the lock that it waited for, counted from now.
+        """The ghosts, and the times of each open transaction, counted from now, if one of them is over.
 
         A ghost holds locks, and will get the lock that it waits for.
         """
         is_ghost, now = self.database.backends.is_ghost, self.clock.now()
         ghosts = [snapshot for pid, snapshot in self._ghosts.items() if is_ghost(pid)]
-        open_ones = [(name, process) for name, process in self.processes.items() if process.in_transaction]
-        waits = [(name, process.transaction.locked_at) for name, process in open_ones]
-        return (*ghosts, *[(name, at - now) for name, at in waits if at is not None])
+        times = []
+        for name, process in self.processes.items():
+            if process.in_transaction and isinstance(process.connection, PostgreSQLStepping):
+                ages = [now - at for at in process.connection.times()]
+                times += [(name, *ages)] if any(ages) else []
+        return (*ghosts, *times)
 
 
 class PostgreSQLProcess(Process):

@@ -6,8 +6,8 @@ schedule of whole statements reaches that moment, as nothing waits. Here the sta
 
 A policy of row level security on the table calls a function for each row that a statement reads. The function
 takes an advisory lock of its session, which the control connection holds until the schedule lets the process
-go on. The policies hold for the sessions that `pause_at_looks` was called for, since no policy holds for a
-superuser. The text of the statement is unchanged.
+go on. No policy holds for a superuser, so a session that pauses takes another role. The text of the statement
+is unchanged.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ from failure_modes.checker.simulation.subject import Layout
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-_KEY = 0x4C4F4F4B
+_KEY = 0x47415445
 _ROLE = "pg_monitor"
 """A role that each server has and that is no superuser. It gets its rights in this database only."""
 
@@ -40,7 +40,7 @@ def install(control: Connection, layout: Layout) -> None:
         control.execute(_GATE.encode())
         for sql in (
             f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
-            f"CREATE POLICY look ON {table} USING (simulation.gate()) WITH CHECK (true)",
+            f"CREATE POLICY gate ON {table} USING (simulation.gate()) WITH CHECK (true)",
             f"GRANT USAGE ON SCHEMA public, simulation TO {_ROLE}",
             f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {_ROLE}",
             f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {_ROLE}",
@@ -49,9 +49,9 @@ def install(control: Connection, layout: Layout) -> None:
             control.execute(sql.encode())
 
 
-def pause_at_looks(session: Connection, *, pauses: bool) -> None:
-    """Let the policy hold for a session, or not."""
-    session.execute(f"SET ROLE {_ROLE if pauses else 'none'}".encode())
+def role_of(*, pauses: bool) -> str:
+    """The statement that gives a session the role for which the policy holds, or its own."""
+    return f"SET ROLE {_ROLE if pauses else 'none'}"
 
 
 @define
