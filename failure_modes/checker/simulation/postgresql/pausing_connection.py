@@ -34,7 +34,8 @@ class PausingConnection(psycopg.Connection[tuple[Any, ...]]):
     def pause_within_statements(self, pauses: bool) -> None:
         """Let the policy of `within_statements.py` hold for the session, or not."""
         if self._pauses_within is not pauses:
-            self.execute(role_of(pauses=pauses).encode())
+            with self.without_pauses():
+                self.execute(role_of(pauses=pauses).encode())
             self._pauses_within = pauses
 
     @contextmanager
