@@ -137,7 +137,7 @@ def guarded(session: nox.Session) -> None:
     """The long search: 20,000 examples at each granularity, with random settings; all must be reached."""
     for granularity in ("transaction", "statement"):
         options = ("--granularity", granularity, "--examples", "20000", "--reach-all", "--random-settings")
-        options += ("--weight", "LostReply=1")
+        options += ("--weight", "LostReply=1", "--weight", "ThreadHeartbeat=1")
         _checker(session, "explore", *options, *session.posargs)
 
 

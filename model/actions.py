@@ -67,6 +67,16 @@ class LostReply:
     worker: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
 
 
+@frozen(kw_only=True)
+class ThreadHeartbeat:
+    """The second thread of a worker begins a heartbeat, while the handler runs in the first thread.
+
+    The thread then moves by `Step`, under its own name: see `thread_of`.
+    """
+
+    worker: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
+
+
 def _whole_milliseconds(_: object, __: object, seconds: float) -> None:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise TypeError(f"'seconds' must be a number, not {seconds!r}")
@@ -98,7 +108,9 @@ class PowerLoss:
     """Every process dies, and every write that was not synced is lost."""
 
 
-Action = Enqueue | Step | Fail | Heartbeat | Crash | Tick | Reconcile | PowerLoss | LostReply
+Action = (
+    Enqueue | Step | Fail | Heartbeat | Crash | Tick | Reconcile | PowerLoss | LostReply | ThreadHeartbeat
+)
 ACTIONS: tuple[type[Action], ...] = (
     Step,
     Enqueue,
@@ -109,11 +121,17 @@ ACTIONS: tuple[type[Action], ...] = (
     Reconcile,
     PowerLoss,
     LostReply,
+    ThreadHeartbeat,
 )
 
 
+def thread_of(worker: str) -> str:
+    """The name of the second thread of a worker: it sends heartbeats, and dies with its worker."""
+    return f"{worker}.heartbeat"
+
+
 def actor_of(action: Action) -> str | None:
-    """The name of the process that the action moves; None when it is the world that moves."""
+    """The name of the process or thread that the action moves; None when it is the world that moves."""
     match action:
         case Enqueue():
             return PRODUCER
@@ -121,5 +139,7 @@ def actor_of(action: Action) -> str | None:
             return action.process
         case Tick() | PowerLoss():
             return None
+        case ThreadHeartbeat():
+            return thread_of(action.worker)
         case _:
             return action.worker

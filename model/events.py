@@ -33,6 +33,7 @@ class Environment(StrEnum):
     POWER_LOSS = "power loss"
     CHARGE = "charge"
     RECOGNISE = "recognise"
+    THREAD = "begin a heartbeat"
 
 
 class EventKind(StrEnum):

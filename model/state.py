@@ -204,13 +204,15 @@ class Durable:
 class Worker:
     """The memory of a worker process. A crash erases it.
 
-    `ambiguous`: the reply to a commit was lost, so the worker repeats it, outside its handler.
+    `ambiguous`: the reply to a commit was lost, so the worker repeats it, outside its handler. `heartbeat`:
+    the execution for which the second thread has begun a heartbeat.
     """
 
     name: str
     phase: Phase = Phase.IDLE
     execution: int | None = None
     ambiguous: bool = False
+    heartbeat: int | None = None
 
 
 @frozen(kw_only=True)

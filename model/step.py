@@ -23,7 +23,9 @@ from model.actions import (
     PowerLoss,
     Reconcile,
     Step,
+    ThreadHeartbeat,
     Tick,
+    thread_of,
 )
 from model.draft import SERIAL, Draft, Visibility
 from model.events import Environment, EventKind, Operation, Outcome
@@ -64,6 +66,8 @@ def step(
             return evolve(state, workers=fresh), Outcome(operation=Environment.POWER_LOSS)
         case Crash():
             return _crash(state, action.worker)
+        case ThreadHeartbeat():
+            return _begin_heartbeat(state, action.worker)
         case Step() | Fail() | Heartbeat() | LostReply():
             return _move(state, at, visibility, action)
 
@@ -102,8 +106,12 @@ def _crash(state: State, name: str) -> tuple[State, Outcome]:
 def _move(
     state: State, at: int, visibility: Visibility, action: Step | Fail | Heartbeat | LostReply
 ) -> tuple[State, Outcome]:
-    """The worker takes the next line of its program."""
+    """The worker takes the next line of its program; or its second thread takes its only one."""
     worker = state.worker(action.worker)
+    if worker is None and isinstance(action, Step):
+        owner = next((one for one in state.workers if thread_of(one.name) == action.worker), None)
+        if owner is not None:
+            return _send_heartbeat(state, at, visibility, owner)
     if worker is None:
         return _rejected(state, f"there is no worker {action.worker}")
     lost = isinstance(action, LostReply)
@@ -122,6 +130,27 @@ def _move(
         ambiguous = line.operation is Operation.COMMIT
         return _remember(state, evolve(worker, ambiguous=ambiguous)), outcome
     return _remember(state, _after(worker, line, outcome)), outcome
+
+
+def _begin_heartbeat(state: State, name: str) -> tuple[State, Outcome]:
+    """The second thread begins a heartbeat for the execution whose handler runs now."""
+    worker = state.worker(name)
+    if worker is None:
+        return _rejected(state, f"there is no worker {name}")
+    if worker.phase not in (Phase.RUNNING, Phase.CALLED) or worker.ambiguous:
+        return _rejected(state, f"worker {name} is not running a handler")
+    if worker.heartbeat is not None:
+        return _rejected(state, f"the second thread of worker {name} sends a heartbeat already")
+    return _remember(state, evolve(worker, heartbeat=worker.execution)), Outcome(operation=Environment.THREAD)
+
+
+def _send_heartbeat(state: State, at: int, visibility: Visibility, worker: Worker) -> tuple[State, Outcome]:
+    """The second thread's transaction. Meanwhile the first thread may have done anything."""
+    if worker.heartbeat is None:
+        return _rejected(state, f"the second thread of worker {worker.name} sends no heartbeat")
+    draft = Draft(state.durable, at, state.settings, Operation.HEARTBEAT, worker.name, visibility)
+    state, outcome = _committed(state, by_holder(draft, state.durable.execution(worker.heartbeat)))
+    return _remember(state, evolve(worker, heartbeat=None)), outcome
 
 
 def _after(worker: Worker, line: ProgramStep, outcome: Outcome) -> Worker:

@@ -1,8 +1,10 @@
 """What a proof costs, by its scope: `nox -s cost`. Figures for people; nothing is asserted."""
 
+from typing import Any
+
 import click
 
-from failure_modes.checker.cli.options import PROCESSES
+from failure_modes.checker.cli.sharing import PROCESSES, cluster_of
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.scope import Granularity, Scope, guarded
 from failure_modes.checker.proof.proof import Proof
@@ -18,7 +20,7 @@ from failure_modes.checker.proof.proving import Limits, prove
 @click.option("--granularity", type=click.Choice([g.value for g in Granularity]), default="transaction")
 @PROCESSES
 def main(
-    jobs: int, workers: int, crashes: int, ticks: int, seconds: float, granularity: str, processes: int
+    jobs: int, workers: int, crashes: int, ticks: int, seconds: float, granularity: str, **options: Any
 ) -> None:
     """Print a table: states, transitions, seconds and memory of the guarded system's proof."""
     click.echo("| jobs | workers | crashes | states | transitions | depth | seconds | MB | |")
@@ -31,7 +33,12 @@ def main(
                     bounds=Bounds(jobs=of_jobs, ticks=ticks, crashes=of_crashes),
                     fault=guarded,
                 )
-                answer = prove(proof, processes=processes, limits=Limits(seconds_max=seconds))
+                answer = prove(
+                    proof,
+                    processes=options["processes"],
+                    cluster=cluster_of(proof.scope, options),
+                    limits=Limits(seconds_max=seconds),
+                )
                 counts = answer.counts
                 verdict = "complete" if answer.complete else f"{answer.bound} was hit"
                 cells = (

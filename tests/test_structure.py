@@ -166,11 +166,12 @@ def test_only_the_clock_reads_the_time(path: Path) -> None:
 
 @each_product_file
 def test_only_the_store_and_the_world_know_sqlite(path: Path) -> None:
-    """The store speaks to SQLite, and the checker's world with its connection and gateway; no other does."""
+    """The store speaks to SQLite, and the checker's worlds with their connections; no other does."""
     checker = ROOT / "failure_modes" / "checker"
     store = path.is_relative_to(ROOT / "system" / "sqlite")
     names = (
         "sqlite_stepping.py",
+        "file_process.py",
         "sqlite_database.py",
         "constraints.py",
         "content.py",

@@ -17,6 +17,7 @@ from model.actions import (
     PowerLoss,
     Reconcile,
     Step,
+    ThreadHeartbeat,
     Tick,
     actor_of,
 )
@@ -69,6 +70,7 @@ def test_each_action_moves_one_process_or_time() -> None:
         Tick: None,
         PowerLoss: None,
         LostReply: "A",
+        ThreadHeartbeat: "A.heartbeat",
     }
     arguments: dict[type[Action], dict[str, Any]] = {
         Enqueue: {"key": "k"},

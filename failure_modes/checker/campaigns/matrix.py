@@ -17,6 +17,7 @@ from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.search.to_completion import prove
 from failure_modes.checker.subject.absent_policies import without
+from failure_modes.checker.support.process_pool import WorkPool
 from model.invariants import INVARIANTS
 from model.state import Settings
 
@@ -71,29 +72,32 @@ class Row:
 
 
 def matrix(
-    group: PolicyGroup, processes: int, done: Callable[[str], None], together: int = 1
+    group: PolicyGroup, pool: WorkPool, done: Callable[[str], None], together: int = 1
 ) -> Iterator[Row]:
-    """Yield a row for each set of up to `together` policies of the group. `done` is called with each result.
+    """Yield a row for each set of up to `together` policies of the group, then one for the guarded system.
 
-    Raises KeyboardInterrupt.
+    `done` is called with the description of each row. Raises KeyboardInterrupt.
     """
-    for size in range(1, together + 1):
-        for names in combinations(group.policies, size):
-            results, tolerant, fault = [], [], partial(without, names)
-            for invariant in INVARIANTS:
-                strict = _proof_result(group, fault, Target(invariant.id), processes)
-                others = strict.finding is None and strict.counts.off_target
-                results.append(strict)
-                tolerant.append(
-                    _proof_result(group, fault, tolerating_others(invariant.id), processes)
-                    if others
-                    else None
-                )
-                done(f"{' and '.join(names)} switched off: {invariant.id}")
-            yield Row(off=names, results=tuple(results), tolerant_results=tuple(tolerant))
-    result = _proof_result(group, guarded, None, processes)
-    none = (None,) * len(INVARIANTS)
-    yield Row(off=(), results=(result,) * len(INVARIANTS), tolerant_results=none)
+    sizes = range(1, together + 1)
+    sets = [names for size in sizes for names in combinations(group.policies, size)]
+    for row in pool.in_order(partial(_row, group), [*sets, ()]):
+        done(f"{' and '.join(row.off)} switched off" if row.off else "all policies on")
+        yield row
+
+
+def _row(group: PolicyGroup, names: tuple[str, ...]) -> Row:
+    """The row of these policies. Runs in a process of the pool."""
+    if not names:
+        result = _proof_result(group, guarded, None)
+        none = (None,) * len(INVARIANTS)
+        return Row(off=(), results=(result,) * len(INVARIANTS), tolerant_results=none)
+    results, tolerant, fault = [], [], partial(without, names)
+    for invariant in INVARIANTS:
+        strict = _proof_result(group, fault, Target(invariant.id))
+        others = strict.finding is None and strict.counts.off_target
+        results.append(strict)
+        tolerant.append(_proof_result(group, fault, tolerating_others(invariant.id)) if others else None)
+    return Row(off=names, results=tuple(results), tolerant_results=tuple(tolerant))
 
 
 def is_new(row: Row, at: int, rows: Iterable[Row]) -> bool:
@@ -103,6 +107,6 @@ def is_new(row: Row, at: int, rows: Iterable[Row]) -> bool:
     return breaks and bool(smaller) and all(other.results[at].shortest is None for other in smaller)
 
 
-def _proof_result(group: PolicyGroup, fault: Fault, target: Target | None, processes: int) -> ProofResult:
+def _proof_result(group: PolicyGroup, fault: Fault, target: Target | None) -> ProofResult:
     proof = Proof(scope=group.scope, bounds=group.bounds, fault=fault, target=target)
-    return prove(proof, processes=processes)
+    return prove(proof)

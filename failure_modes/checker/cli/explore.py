@@ -8,7 +8,7 @@ import click
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.explore_policies import search_policies
-from failure_modes.checker.cli.options import DRAWING, processes, scoped, tuned, tuning
+from failure_modes.checker.cli.options import DRAWING, scoped, tuned, tuning
 from failure_modes.checker.cli.output import output, show, warn
 from failure_modes.checker.cli.saving import SAVE, check_free, saved, say_saved
 from failure_modes.checker.cli.search_output import (
@@ -19,9 +19,10 @@ from failure_modes.checker.cli.search_output import (
     search_with,
 )
 from failure_modes.checker.cli.settings_options import settings, with_settings
+from failure_modes.checker.cli.sharing import processes
 from failure_modes.checker.experiment.scope import Scope, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
-from failure_modes.checker.oracle.sometimes import OF_REPLY
+from failure_modes.checker.oracle.sometimes import OF_REPLY, OF_THREAD
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.report.summary import (
     everything_reached,
@@ -56,6 +57,8 @@ def explore(
     off for each break. With --random-settings, the settings that the options give stay as they are.
     """
     check_free(file)
+    if options["cluster"] is not None and off is None:
+        raise click.UsageError("--cluster is for --off: one search is not divided")
     scope = with_settings(scoped(Scope().with_each_tick(), options), options)
     strategy = tuned(UNRESTRICTED, options)
     if off is not None:
@@ -77,6 +80,7 @@ def explore(
     wanted = (
         *properties(scope, random_settings=random_settings),
         *((OF_REPLY,) if dict(strategy.weights).get("LostReply") else ()),
+        *(OF_THREAD if dict(strategy.weights).get("ThreadHeartbeat") else ()),
     )
     show(everything_reached(wanted, result))
     if result.statistics.interrupted:

@@ -6,13 +6,12 @@ from attrs import frozen
 
 from failure_modes.checker.campaigns.policy_search import LIMITED, Break, Trial, search_without, trials
 from failure_modes.checker.cli.exits import EXIT
-from failure_modes.checker.cli.options import processes_for
 from failure_modes.checker.cli.output import Verdict, output, show, warn
+from failure_modes.checker.cli.sharing import pool_of, processes_for
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.oracle.describe import steps_described
 from failure_modes.checker.report.progress import ProgressLines
-from failure_modes.checker.support.process_pool import Pool
 from failure_modes.checker.traces.trace import action_to_json
 from system.clock import Stopwatch
 
@@ -52,7 +51,7 @@ def search_policies(
     processes = processes_for(scope, options)
     found: list[tuple[Break, ...]] = []
     try:
-        with Pool(processes) as pool:
+        with pool_of(options, processes) as pool:
             for search, breaks in zip(searches, pool.in_order(_found, searches, processes), strict=True):
                 found.append(breaks)
                 _show(search, breaks)

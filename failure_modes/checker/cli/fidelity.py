@@ -2,18 +2,19 @@
 
 from collections import Counter
 from itertools import chain
+from typing import Any
 
 import click
 
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
-from failure_modes.checker.cli.options import PROCESSES, seed_of
+from failure_modes.checker.cli.options import seed_of
 from failure_modes.checker.cli.output import Verdict, interrupted, output, show, warn
+from failure_modes.checker.cli.sharing import PROCESSES, pool_of
 from failure_modes.checker.real.fidelity import Comparison, compare, kept_schedules, schedules
 from failure_modes.checker.real.real import CommittingCrashWorld
 from failure_modes.checker.report.progress import ProgressLines
 from failure_modes.checker.support.interrupts import check
-from failure_modes.checker.support.process_pool import Pool
 
 MUST_REACH = (
     "a crash fell inside a transaction",
@@ -38,7 +39,7 @@ CANARY_MAX = 60
 )
 @seed_of("The seed of the schedules.")
 @PROCESSES
-def fidelity(number: int, seed: int, processes: int) -> EXIT:
+def fidelity(number: int, seed: int, **options: Any) -> EXIT:
     """Run each schedule in the simulation and with real processes that SIGKILL kills, and compare both runs.
 
     Kept traces are compared, too. The last run is a canary: a wrong crash, which lets an open transaction
@@ -49,8 +50,8 @@ def fidelity(number: int, seed: int, processes: int) -> EXIT:
     done: list[Comparison] = []
     wanted = chain(kept_schedules(), schedules(number, seed))
     try:
-        with Pool(processes) as pool:
-            for compared in pool.in_order(compare, wanted, 4 * processes):
+        with pool_of(options) as pool:
+            for compared in pool.in_order(compare, wanted):
                 done.append(compared)
                 lines.say(lambda: f"{len(done):,} run both ways, {sum(c.steps for c in done):,} steps")
         noticed = _canary(seed)

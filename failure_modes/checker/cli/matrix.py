@@ -1,14 +1,15 @@
 """The command `matrix`: it computes which invariants break without each policy."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from failure_modes.checker.campaigns.matrix import GROUPS, PolicyGroup, Row, is_new, matrix
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
-from failure_modes.checker.cli.options import PROCESSES
 from failure_modes.checker.cli.output import Verdict, interrupted, output, show
+from failure_modes.checker.cli.sharing import PROCESSES, pool_of
 from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.report.pages.matrix import MatrixGroup, MatrixRow, write_matrix
 from failure_modes.checker.report.progress import ProgressLines
@@ -25,14 +26,15 @@ from model.invariants import INVARIANTS
     help="Also switch off sets of up to so many policies, for breaks that no policy shows alone.",
 )
 @click.option("--page", "file", type=click.Path(path_type=Path), help="Also write the table as a page, here.")
-def matrix_(processes: int, together: int, file: Path | None) -> EXIT:
+def matrix_(together: int, file: Path | None, **options: Any) -> EXIT:
     """Switch off each policy, and show which invariants break, and the length of the shortest trace.
 
     As expected if nothing breaks with all policies on.
     """
     lines = ProgressLines("matrix")
     try:
-        parts = [(part, list(matrix(part, processes, lines.note, together))) for part in GROUPS]
+        with pool_of(options) as pool:
+            parts = [(part, list(matrix(part, pool, lines.note, together))) for part in GROUPS]
     except KeyboardInterrupt:
         interrupted("no table is shown, because its rows are not complete")
     for part, rows in parts:

@@ -1,7 +1,6 @@
 """The common options of the commands, and their effect on a scope and on a strategy."""
 
 import math
-import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -87,26 +86,6 @@ KEEP = click.option("--keep", "keep_as", metavar="NAME", help="Keep the trace in
 WHY = click.option("--why", default="", help="One sentence to keep with the trace.")
 
 
-def processes(help_: str) -> Callable[[Command], Command]:
-    """The option for the number of processes that share the work; `help_` names the work."""
-    return click.option(
-        "--processes",
-        type=click.IntRange(1, 256),
-        default=lambda: os.cpu_count() or 1,
-        show_default="one for each core",
-        help=help_,
-    )
-
-
-def processes_for(scope: Scope, options: dict[str, Any]) -> int:
-    """The number of processes; 1 on PostgreSQL, where the server works in parallel to it."""
-    number: int = options["processes"] if scope.store is StoreKind.SQLITE else 1
-    return number
-
-
-PROCESSES = processes("Processes that share the work.")
-
-
 def seed_of(help_: str) -> Callable[[Command], Command]:
     """The option for the seed; `help_` names its use."""
     return click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help=help_)
@@ -176,6 +155,8 @@ def scoped(scope: Scope, options: dict[str, Any]) -> Scope:
         scope = evolve(scope, store=StoreKind(options["store"]))
     if dict(options.get("weights", ())).get("PowerLoss"):
         scope = evolve(scope, power_loss=True)
+    if dict(options.get("weights", ())).get("ThreadHeartbeat"):
+        scope = evolve(scope, threads=True)
     return scope
 
 
@@ -200,7 +181,7 @@ def tuned(strategy: Strategy, options: dict[str, Any]) -> Strategy:
     for action, weight in options["weights"]:
         strategy = strategy.weighted(action, weight)
     try:
-        strategy.alphabet(Scope())
+        strategy.alphabet(scoped(Scope(), options))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     for action, weight in options["weights"]:

@@ -1,18 +1,20 @@
 """The command `power`: it checks what a loss of power leaves of a database, for each setting of SQLite."""
 
 from itertools import count
+from typing import Any
 
 import click
 from attrs import asdict
 
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
-from failure_modes.checker.cli.options import PROCESSES, seed_of
+from failure_modes.checker.cli.options import seed_of
 from failure_modes.checker.cli.output import Verdict, interrupted, output, show, warn
+from failure_modes.checker.cli.sharing import PROCESSES, pool_of
 from failure_modes.checker.real.power import SETTINGS, STEPS, STORE, PowerReport, Setting, check_images
 from failure_modes.checker.report.progress import ProgressLines
 from failure_modes.checker.simulation.disk.vfs import require
-from failure_modes.checker.support.process_pool import Pool
+from failure_modes.checker.support.process_pool import WorkPool
 
 FEWER = 10
 """The factor by which fewer images are checked for settings that are not the store's."""
@@ -31,7 +33,7 @@ FEWER = 10
     "--steps", type=click.IntRange(1, 1000), default=STEPS, show_default=True, help="Steps in a run."
 )
 @PROCESSES
-def power(images: int, seed: int, steps: int, processes: int) -> EXIT:
+def power(images: int, seed: int, steps: int, **options: Any) -> EXIT:
     """Record runs, let power fail after each file operation, and open the images that the disk may have.
 
     As expected if the store's settings lose no acknowledged commit and leave no corrupt database, and if
@@ -42,7 +44,7 @@ def power(images: int, seed: int, steps: int, processes: int) -> EXIT:
     lines = ProgressLines("power")
     looked: dict[Setting, PowerReport] = {}
     try:
-        with Pool(processes) as pool:
+        with pool_of(options) as pool:
             for setting in (STORE, *[setting for setting in SETTINGS if setting != STORE]):
                 wanted = images if setting == STORE else -(-images // FEWER)
                 looked[setting] = _look(pool, (setting, seed, steps), wanted, lines)
@@ -69,7 +71,7 @@ def _add(setting: Setting, one: PowerReport, *, inconclusive: bool) -> None:
     output().add(Verdict.BROKEN if broken else held, **asdict(setting), **asdict(one))
 
 
-def _look(pool: Pool, first: tuple[Setting, int, int], wanted: int, lines: ProgressLines) -> PowerReport:
+def _look(pool: WorkPool, first: tuple[Setting, int, int], wanted: int, lines: ProgressLines) -> PowerReport:
     """Run until enough images were checked. The number of processes does not change the runs."""
     setting, seed, steps = first
     total = PowerReport()

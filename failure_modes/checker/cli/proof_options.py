@@ -26,6 +26,7 @@ COUNTED = {
     "poisons": "Jobs that kill the worker that runs their handler.",
     "power_losses": "Losses of power.",
     "lost_replies": "Lost replies to a commit, on SQLite.",
+    "thread_heartbeats": "Heartbeats of second threads of the workers, on SQLite.",
 }
 _SWITCHES = {
     "symmetry": "Do not merge states that differ only in the names of workers.",

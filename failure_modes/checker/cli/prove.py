@@ -12,7 +12,6 @@ from failure_modes.checker.cli.options import (
     BREAKS,
     GRANULARITY,
     KEEP,
-    PROCESSES,
     SECONDS,
     STORE,
     WHY,
@@ -20,7 +19,6 @@ from failure_modes.checker.cli.options import (
     Mode,
     check_store,
     modes_to_try,
-    processes_for,
     scoped,
 )
 from failure_modes.checker.cli.output import warn
@@ -37,6 +35,7 @@ from failure_modes.checker.cli.proof_options import (
 )
 from failure_modes.checker.cli.proof_output import ProofPair, show_proof
 from failure_modes.checker.cli.settings_options import settings, with_settings
+from failure_modes.checker.cli.sharing import PROCESSES, cluster_of, processes_for
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.scope import Scope, guarded
@@ -112,6 +111,8 @@ def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> 
     bounds = bounds_of(mode, options)
     if bounds.power_losses:
         scope = evolve(scope, power_loss=True)
+    if bounds.thread_heartbeats:
+        scope = evolve(scope, threads=True)
     if scope.power_loss:
         from failure_modes.checker.simulation.disk.vfs import require
 
@@ -168,8 +169,9 @@ def _guarded(mode: FailureMode | None, scope: Scope, bounds: Bounds, options: di
 
 def _explored(label: str, proof: Proof, options: dict[str, Any]) -> ProofResult:
     processes, limits = processes_for(proof.scope, options), limits_of(options)
+    cluster = cluster_of(proof.scope, options)
     with proof_shown(label) as report:
-        return explore_all(proof, processes=processes, limits=limits, report=report)
+        return explore_all(proof, processes=processes, cluster=cluster, limits=limits, report=report)
 
 
 def _code(proved: ProofPair) -> EXIT:

@@ -20,6 +20,7 @@ KINDS = (
     "poisons",
     "power_losses",
     "lost_replies",
+    "thread_heartbeats",
 )
 NOTHING_SPENT: Spent = (0,) * len(KINDS)
 
@@ -55,6 +56,7 @@ class Bounds:
     poisons: int = _times()
     power_losses: int = _times()
     lost_replies: int = _times()
+    thread_heartbeats: int = _times()
 
     def without(self, *names: str) -> "Bounds":
         """The bounds without these actions, by their names. A step has no bound."""
@@ -92,4 +94,5 @@ _LABELS = {
     "poisons": ("poison job", "poison jobs"),
     "power_losses": ("power loss", "power losses"),
     "lost_replies": ("lost reply", "lost replies"),
+    "thread_heartbeats": ("heartbeat of a second thread", "heartbeats of a second thread"),
 }

@@ -2,8 +2,20 @@
 
 from attrs import evolve
 
-from failure_modes.checker.experiment.scope import WORKER_NAMES
-from model.actions import RECONCILERS, Action, Crash, Enqueue, Fail, Heartbeat, LostReply, Reconcile, Step
+from failure_modes.checker.experiment.scope import PROCESS_OF, WORKER_NAMES
+from model.actions import (
+    RECONCILERS,
+    Action,
+    Crash,
+    Enqueue,
+    Fail,
+    Heartbeat,
+    LostReply,
+    Reconcile,
+    Step,
+    ThreadHeartbeat,
+    thread_of,
+)
 
 
 def canonical(actions: tuple[Action, ...]) -> tuple[Action, ...]:
@@ -18,10 +30,14 @@ def canonical(actions: tuple[Action, ...]) -> tuple[Action, ...]:
             number = 1 + sum(new.startswith(prefix) for new in keys.values())
             renamed.append(evolve(action, key=keys.setdefault(action.key, f"{prefix}{number}")))
         elif (
-            isinstance(action, Step | Fail | Heartbeat | LostReply | Crash) and action.worker in WORKER_NAMES
+            isinstance(action, Step | Fail | Heartbeat | LostReply | ThreadHeartbeat | Crash)
+            and action.worker in WORKER_NAMES
         ):
             new = workers.setdefault(action.worker, WORKER_NAMES[len(workers)])
             renamed.append(type(action)(worker=new))
+        elif isinstance(action, Step) and (worker := PROCESS_OF.get(action.worker)) is not None:
+            new = workers.setdefault(worker, WORKER_NAMES[len(workers)])
+            renamed.append(Step(worker=thread_of(new)))
         elif isinstance(action, Reconcile):
             name = reconcilers.setdefault(action.process, RECONCILERS[len(reconcilers)])
             renamed.append(Reconcile(process=name))

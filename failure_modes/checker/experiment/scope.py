@@ -7,13 +7,15 @@ from attrs import evolve, field, frozen, validators
 
 from failure_modes.checker.experiment.granularity import Granularity as Granularity
 from failure_modes.checker.experiment.ticks import ticks_of
-from model.actions import PRODUCER, RECONCILERS
+from model.actions import PRODUCER, RECONCILERS, thread_of
 from model.state import Settings
 from system.policies import CircuitBreaker, Policies, Reconciliation, Retry, RetryBudget
 from system.queue import Queue
 from system.store import Store
 
 WORKER_NAMES = "ABCDEFGH"
+PROCESS_OF = {thread_of(worker): worker for worker in WORKER_NAMES}
+"""The process of each second thread that there may be."""
 
 
 class StoreKind(StrEnum):
@@ -33,6 +35,8 @@ class Scope:
     store: StoreKind = StoreKind.SQLITE
     power_loss: bool = False
     """True if writes and syncs are recorded, so that power may fail."""
+    threads: bool = False
+    """True if each worker has a second thread, which sends heartbeats. On SQLite."""
     constraints: bool = True
     """True if the schema has its unique indexes. They make the effects of some faults impossible."""
     within_statements: bool = False
@@ -61,6 +65,16 @@ class Scope:
         return tuple(WORKER_NAMES[: self.workers])
 
     @property
+    def thread_names(self) -> tuple[str, ...]:
+        """The names of the second threads, in the order of the workers."""
+        return tuple([thread_of(worker) for worker in self.names]) if self.threads else ()
+
+    @property
+    def process_names(self) -> tuple[str, ...]:
+        """The names of all processes and threads, in the order of a world."""
+        return (*self.names, PRODUCER, *self.reconciler_names, *self.thread_names)
+
+    @property
     def reconciler_names(self) -> tuple[str, ...]:
         """The reconcilers' names."""
         return RECONCILERS[: self.reconcilers]
@@ -76,6 +90,8 @@ class Scope:
         """The workers, and the settings that differ from the defaults: `2 workers, 1 retry in 60 s`."""
         settings, usual = self.settings, Settings()
         words = [_counted(self.workers, "worker", "workers")]
+        if self.threads:
+            words.append("a second thread in each")
         if self.reconcilers > 1:
             words.append(f"{self.reconcilers} reconcilers")
         if settings.lease_ms != usual.lease_ms:

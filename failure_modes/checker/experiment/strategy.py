@@ -21,6 +21,7 @@ from model.actions import (
     PowerLoss,
     Reconcile,
     Step,
+    ThreadHeartbeat,
     Tick,
     actor_of,
 )
@@ -95,7 +96,7 @@ class Strategy:
         helpers = self._helpers(scope)
         match name:
             case "Step":
-                yield from (Step(worker=worker) for worker in (*workers, *helpers))
+                yield from (Step(worker=worker) for worker in (*workers, *helpers, *scope.thread_names))
             case "Enqueue":
                 yield from (Enqueue(key=f"k{number}") for number in range(1, self.jobs + 1))
                 yield from (Enqueue(key=f"p{number}", poison=True) for number in range(1, self.poisons + 1))
@@ -115,6 +116,10 @@ class Strategy:
                 if scope.store is StoreKind.POSTGRESQL and dict(self.weights).get(name):
                     raise ValueError("LostReply has a weight, and a reply can only be lost on SQLite")
                 yield from (LostReply(worker=worker) for worker in workers)
+            case "ThreadHeartbeat":
+                if not scope.threads and dict(self.weights).get(name):
+                    raise ValueError("ThreadHeartbeat has a weight, and the workers have no second threads")
+                yield from (ThreadHeartbeat(worker=worker) for worker in workers if scope.threads)
 
     def _helpers(self, scope: Scope) -> tuple[str, ...]:
         """The producer and the reconcilers, if they can pause in an operation; else they need no `Step`."""
@@ -143,4 +148,7 @@ UNRESTRICTED = Strategy(
     jobs=2,
     steps=40,
 )
-"""Every action except loss of power and lost replies. Its scope is usually `Scope().with_each_tick()`."""
+"""Every action except loss of power, lost replies and second threads.
+
+Its scope is usually `Scope().with_each_tick()`.
+"""

@@ -10,6 +10,7 @@ invariant puts the run off target, and the run is over.
 """
 
 from failure_modes.checker.experiment.findings import Divergence, Finding, Violation
+from failure_modes.checker.experiment.scope import PROCESS_OF
 from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle.describe import describe_outcome
 from failure_modes.checker.oracle.ledger import Ledger
@@ -49,11 +50,12 @@ class Judge:
         """Judge what an action did, if it did anything. `load` is what came before it. Raises Violation."""
         if not record.events and record.after == record.before:
             return
+        name = actor_of(record.action)
         change = invariants.Change(
             before=record.before,
             after=record.after,
             events=record.events,
-            actor=actor_of(record.action) or "time",
+            actor="time" if name is None else PROCESS_OF.get(name, name),
             at=record.now if record.read_at is None else record.read_at,
             load=load,
             settings=self._settings,

@@ -10,6 +10,7 @@ from failure_modes.checker.oracle.describe import answers_differ, counts_differ,
 from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.oracle.system_side import SystemStep
 from failure_modes.checker.simulation.stepping import CALL, PausePoint
+from model.actions import thread_of
 from model.answers import Answer, Counts, answer, count
 from model.events import Environment, Event, Operation, Outcome
 from model.state import Phase, State, Worker, initial
@@ -81,10 +82,25 @@ class Reference:
 
     def phase_difference(self, name: str, at: PausePoint) -> Difference | None:
         """How the process differs from the model's worker of that name, given where it is paused."""
-        worker = self.state.worker(name) if self.state else None
+        if self.state is None:
+            return None
+        for owner in self.state.workers:
+            if thread_of(owner.name) == name:
+                return thread_differs(owner, at)
+        worker = self.state.worker(name)
         if worker is None:
             return None
         return phases_differ(worker, at, exact=self._scope.granularity is Granularity.TRANSACTION)
+
+
+def thread_differs(worker: Worker, at: PausePoint) -> Difference | None:
+    """How the model and the second thread, paused there, disagree on whether it sends a heartbeat."""
+    sends = at in (PausePoint.BEGIN, PausePoint.STATEMENT)
+    if at is PausePoint.COMMITTED or sends is (worker.heartbeat is not None):
+        return None
+    thread = f"the second thread of worker {worker.name}"
+    says, shows = ("sends no", "sends a") if sends else ("sends a", "sends no")
+    return f"{thread} {says} heartbeat", f"{thread} {shows} heartbeat"
 
 
 def phases_differ(worker: Worker, at: PausePoint, *, exact: bool) -> Difference | None:

@@ -6,8 +6,9 @@ They are named here, and recognised from the record of an action.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from failure_modes.checker.experiment.scope import PROCESS_OF
 from failure_modes.checker.simulation.stepping import CALL
-from model.actions import RECONCILER
+from model.actions import RECONCILER, Step
 from model.events import EventKind, Operation, Reason
 from model.limits import has_room
 from model.state import HELD, Settings, Status
@@ -33,11 +34,12 @@ OF_POISON = "a poison job killed its worker"
 OF_GATEWAY = "the gateway recognised a key"
 OF_POWER = "power was lost"
 OF_REPLY = "a reply to a commit was lost"
+OF_THREAD = ("a second thread extended a lease", "a second thread came too late")
 OF_LIMITS = ("a retry was passed over", "the breaker opened", "the breaker closed")
 OF_SETTINGS = ("a reconciliation left some to the next", "a second reconciler ended an execution")
 OF_ROWS = ("a lease passed over a job", "a deadlock was broken")
-SOMEWHERE = (OF_POISON, OF_GATEWAY, OF_POWER, OF_REPLY, *OF_LIMITS, *OF_SETTINGS, *OF_ROWS)
-"""Situations that need poison jobs, a gateway, a loss of power, a lost reply, settings, or locks on rows."""
+SOMEWHERE = (OF_POISON, OF_GATEWAY, OF_POWER, OF_REPLY, *OF_THREAD, *OF_LIMITS, *OF_SETTINGS, *OF_ROWS)
+"""Situations that need poison jobs, a gateway, a fault, second threads, settings, or locks on rows."""
 
 AT_STATEMENTS = (
     "a crash fell inside a transaction",
@@ -67,7 +69,10 @@ def reached(record: "Record", settings: Settings) -> Iterator[str]:
         yield "a deadlock was broken"
     if record.blocked:
         yield "a process waited for a lock"
+    by_thread = isinstance(record.action, Step) and record.action.worker in PROCESS_OF
     for event in record.events:
+        if by_thread and event.operation == Operation.HEARTBEAT:
+            yield OF_THREAD[event.event == EventKind.REFUSED]
         if event.operation == Operation.RECONCILE and event.after and event.actor != RECONCILER:
             yield OF_SETTINGS[1]
         match event.event, event.operation, event.reason:

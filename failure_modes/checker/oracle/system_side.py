@@ -18,7 +18,17 @@ from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.abstraction import AuditCursor, ContentReader, read_counts, read_rows
 from failure_modes.checker.subject.programs import can
-from model.actions import Action, Crash, LostReply, PowerLoss, Step, Tick, actor_of
+from model.actions import (
+    Action,
+    Crash,
+    LostReply,
+    PowerLoss,
+    Step,
+    ThreadHeartbeat,
+    Tick,
+    actor_of,
+    thread_of,
+)
 from model.answers import Answer, Counts
 from model.draft import SERIAL, Visibility
 from model.events import Event
@@ -87,7 +97,11 @@ class SystemSide:
             return self._power_loss or not isinstance(action, PowerLoss)
         if isinstance(action, LostReply) and not self._can_lose_reply(name):
             return False
-        return name in self.world.processes and can(name, self.place(name), action)
+        if isinstance(action, ThreadHeartbeat):
+            name = action.worker
+        thread = thread_of(name)
+        place = self.place(thread) if thread in self.world.processes else None
+        return name in self.world.processes and can(name, self.place(name), action, place)
 
     def _can_lose_reply(self, name: str) -> bool:
         """True on SQLite, unless the process is about to call the gateway, where there is no COMMIT."""
@@ -203,7 +217,8 @@ class SystemSide:
         assert name is not None, "a process moves"
         process = self.world.processes[name]
         operation = action
-        if process.at is not PausePoint.COMMITTED:  # after a COMMIT no operation begins
+        begins = isinstance(action, ThreadHeartbeat)
+        if process.at is not PausePoint.COMMITTED and not begins:  # after a COMMIT no operation begins
             operation = cast(Action, process.transaction.intend(action))
         process.transaction.lose_reply(isinstance(operation, LostReply))
         current_job = process.current_job
@@ -217,10 +232,10 @@ class SystemSide:
         return SystemStep(
             action=action,
             moved=moved,
-            operation=operation if moved.committed else None,
+            operation=operation if moved.committed or begins else None,
             visibility=visibility,
             current_job=current_job,
-            read_at=process.transaction.read_at,
+            read_at=None if begins else process.transaction.read_at,
             before=before,
             after=self.durable,
             events=events,

@@ -8,7 +8,6 @@ from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.subject.programs import can
 from model.actions import (
-    PRODUCER,
     Action,
     Crash,
     Enqueue,
@@ -18,8 +17,10 @@ from model.actions import (
     PowerLoss,
     Reconcile,
     Step,
+    ThreadHeartbeat,
     Tick,
     actor_of,
+    thread_of,
 )
 
 ACTIONS_MAX = 256
@@ -30,24 +31,27 @@ class Alphabet:
     """The actions of a scope in a fixed order, and what each of them spends."""
 
     def __init__(self, scope: Scope, bounds: Bounds) -> None:
-        self.names = (*scope.names, PRODUCER, *scope.reconciler_names)
+        self.names = scope.process_names
         self._bounds = bounds
         self.actions: tuple[Action, ...] = (
             *[Step(worker=name) for name in self.names],
             *[Enqueue(key=f"k{number}") for number in range(1, bounds.jobs + 1)],
             *[Enqueue(key=f"p{number}", poison=True) for number in range(1, bounds.poisons + 1)],
             *[Tick(seconds=seconds) for seconds in scope.tick_seconds],
-            *[Crash(worker=name) for name in self.names],
+            *[Crash(worker=name) for name in self.names if name not in scope.thread_names],
             *[Fail(worker=name) for name in scope.names],
             *[Heartbeat(worker=name) for name in scope.names],
             *[Reconcile(process=name) for name in scope.reconciler_names],
             PowerLoss(),
             *([LostReply(worker=name) for name in scope.names] if bounds.lost_replies else []),
+            *([ThreadHeartbeat(worker=name) for name in scope.names] if bounds.thread_heartbeats else []),
         )
         if bounds.power_losses and not scope.power_loss:
             raise ValueError("power can only be lost in a scope in which the disk is watched")
         if bounds.lost_replies and scope.store is StoreKind.POSTGRESQL:
             raise ValueError("a reply can only be lost on SQLite")
+        if bounds.thread_heartbeats and not scope.threads:
+            raise ValueError("a second thread can only send heartbeats in a scope with threads")
         self._calls_gateway = scope.settings.external
         if len(self.actions) > ACTIONS_MAX:
             raise ValueError(f"{len(self.actions)} different actions, and {ACTIONS_MAX} are the most")
@@ -79,12 +83,19 @@ class Alphabet:
             if kind is None or (kind and spent[KINDS.index(kind)] >= getattr(self._bounds, kind)):
                 continue
             name = actor_of(action)
-            if name is not None and not can(name, processes[self.names.index(name)], action):
+            if name is not None and not self._can(name, action, processes):
                 continue
             if self._is_call(action, processes):
                 continue
             found.append((action, _spend(spent, kind)))
         return tuple(found)
+
+    def _can(self, name: str, action: Action, processes: tuple[ProcessSnapshot, ...]) -> bool:
+        if isinstance(action, ThreadHeartbeat):
+            name = action.worker
+        thread = thread_of(name)
+        place = processes[self.names.index(thread)] if thread in self.names else None
+        return can(name, processes[self.names.index(name)], action, place)
 
     def _is_call(self, action: Action, processes: tuple[ProcessSnapshot, ...]) -> bool:
         """True if the reply that is lost would be the gateway's: its call has no COMMIT."""
@@ -115,6 +126,7 @@ _SPENDS: dict[type[Action], str] = {
     Reconcile: "reconciles",
     PowerLoss: "power_losses",
     LostReply: "lost_replies",
+    ThreadHeartbeat: "thread_heartbeats",
 }
 
 

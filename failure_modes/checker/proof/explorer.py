@@ -29,7 +29,7 @@ from failure_modes.checker.proof.nodes import Node, Nodes
 from failure_modes.checker.proof.proof import Broken, Counts, Proof
 from failure_modes.checker.proof.state_change import DeadEnd
 from failure_modes.checker.proof.successors import Successors
-from model.actions import Action, Crash, Fail, Heartbeat, LostReply, Step
+from model.actions import Action, Crash, Fail, Heartbeat, LostReply, Step, ThreadHeartbeat, thread_of
 from system.clock import Stopwatch
 
 ROUND_SECONDS = 2.0
@@ -243,15 +243,22 @@ class Shard:
             self.broken.append(Broken(trace=trace, finding=end.finding))
 
 
+_OF_WORKERS = (Step, Crash, Fail, Heartbeat, LostReply, ThreadHeartbeat)
+
+
 def renamed(action: Action, names: Renaming) -> Action:
     """The action under other names of the workers."""
-    if isinstance(action, Step | Crash | Fail | Heartbeat | LostReply) and action.worker in names:
-        return _moving(action, names[action.worker])
+    if isinstance(action, _OF_WORKERS):
+        if action.worker in names:
+            return _moving(action, names[action.worker])
+        for worker, new in names.items():
+            if thread_of(worker) == action.worker:
+                return _moving(action, thread_of(new))
     return action
 
 
 @cache
-def _moving(action: Step | Crash | Fail | Heartbeat | LostReply, worker: str) -> Action:
+def _moving(action: Step | Crash | Fail | Heartbeat | LostReply | ThreadHeartbeat, worker: str) -> Action:
     return evolve(action, worker=worker)
 
 

@@ -51,7 +51,6 @@ _REMEMBERED_MAX = 400_000
 
 _NO_LOAD = Load()
 
-
 SYMMETRIC_MAX = 4
 """The most workers that may change places: the cost of a fingerprint grows with their permutations."""
 
@@ -90,6 +89,8 @@ class Fingerprints:
         ]
         """For each renaming, the places of the workers that are first, second, … under it."""
         self._workers = len(names)
+        self._helpers_end = len(scope.process_names) - len(scope.thread_names)
+        self._of_worker = [[at, at + self._helpers_end][: 1 + scope.threads] for at in range(self._workers)]
         self._exact = scope.granularity is Granularity.STATEMENT
         self._columns = columns
         self._times, self._ids, self._records = layout.times, dict(layout.ids), dict(layout.records)
@@ -129,15 +130,16 @@ class Fingerprints:
         contents = self._content(system.content, system.now)
         processes = [self._process(process, system) for process in system.processes]
         rest = self._rest_text(snapshot)
-        helpers = processes[self._workers :]
+        helpers = processes[self._workers : self._helpers_end]
         texts = []
         for number, places in enumerate(self._places):
             parts = [contents[number]]
             for place in places:
-                parts.append(processes[place][number])
+                parts += [processes[at][number] for at in self._of_worker[place]]
                 if snapshot.state is not None:
                     worker = snapshot.state.workers[place]
-                    parts.append(f"{worker.phase}{worker.execution}{'?' * worker.ambiguous}".encode())
+                    sends = worker.heartbeat or ""
+                    parts.append(f"{sends}{worker.phase}{worker.execution}{'?' * worker.ambiguous}".encode())
             parts += [helper[number] for helper in helpers]
             texts.append(b"|".join(parts))
         least = min(texts)

@@ -44,10 +44,10 @@ class Proof:
 
         False where the future depends on something that is no row, since a footprint holds rows only: under
         limits (recent retries and failures are counted), where power may be lost (the disk has its own
-        state), and on PostgreSQL (each row has its own lock).
+        state), with second threads (they share memory), and on PostgreSQL (each row has its own lock).
         """
         settings = self.scope.settings
-        if self.scope.power_loss or self.scope.store is not StoreKind.SQLITE:
+        if self.scope.power_loss or self.scope.threads or self.scope.store is not StoreKind.SQLITE:
             return False
         if settings.retries_max is not None or settings.failures_max is not None:
             return False

@@ -4,7 +4,7 @@ The result never says just "ok": it is `complete`, or it names the bound that st
 """
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -13,10 +13,12 @@ from typing import Any
 from attrs import evolve, frozen
 
 from failure_modes.checker.proof.checkpoint import Checkpoint, CheckpointError, load, save
+from failure_modes.checker.proof.cluster_shards import cluster_shards
 from failure_modes.checker.proof.parallel import ShardHandle, rare_collections, shard_handles
 from failure_modes.checker.proof.proof import Broken, Counts, Proof
 from failure_modes.checker.proof.result import ProofResult, confirmed
 from failure_modes.checker.support import interrupts
+from failure_modes.checker.support.cluster import Cluster
 from system.clock import Stopwatch
 
 ROUND_STATES = 5_000
@@ -47,29 +49,40 @@ def _silent(counts: Counts, depth: int, seconds: float) -> None:
 
 
 def prove(
-    proof: Proof, *, processes: int = 1, limits: Limits | None = None, report: Report = _silent
+    proof: Proof,
+    *,
+    processes: int = 1,
+    cluster: Cluster | None = None,
+    limits: Limits | None = None,
+    report: Report = _silent,
 ) -> ProofResult:
-    """Explore until complete, broken, or stopped.
+    """Explore until complete, broken, or stopped, in processes of this machine or on a cluster.
 
-    A proof that turns out to be small is done in this process, whatever the number of processes. Raises
-    CheckpointError, Disagreement, ShardLost, Unexplorable.
+    A proof that turns out to be small is done in this process. Raises CheckpointError, ClusterWorkerLost,
+    Disagreement, ShardLost, Unexplorable.
     """
     limits = limits or Limits()
     with _interruptible() as interrupted:
         if limits.checkpoint is not None and not limits.checkpoint.absolute().parent.is_dir():
             raise CheckpointError(f"{limits.checkpoint}: there is no folder to keep it in")
-        if processes > 1 and limits.checkpoint is None:
+        if (processes > 1 or cluster is not None) and limits.checkpoint is None:
             few = evolve(limits, states_max=min(SMALL_STATES, limits.states_max or SMALL_STATES))
-            result = _run(proof, 1, few, report, interrupted)
+            result = _run(proof, 1, None, few, report, interrupted)
             if result.bound != "states" or limits.states_max == few.states_max:
                 return result
-        return _run(proof, processes, limits, report, interrupted)
+        return _run(proof, processes, cluster, limits, report, interrupted)
 
 
 def _run(
-    proof: Proof, processes: int, limits: Limits, report: Report, interrupted: Callable[[], bool]
+    proof: Proof,
+    processes: int,
+    cluster: Cluster | None,
+    limits: Limits,
+    report: Report,
+    interrupted: Callable[[], bool],
 ) -> ProofResult:
-    shards = shard_handles(proof, processes)
+    shards: Sequence[ShardHandle]
+    shards = shard_handles(proof, processes) if cluster is None else cluster_shards(proof, cluster)
     try:
         with rare_collections():
             return _ProofRun(proof, shards, limits, report, interrupted).run()
@@ -84,7 +97,7 @@ class _ProofRun:
     def __init__(
         self,
         proof: Proof,
-        shards: list[ShardHandle],
+        shards: Sequence[ShardHandle],
         limits: Limits,
         report: Report,
         interrupted: Callable[[], bool],

@@ -65,7 +65,7 @@ class RememberedSystem(SystemSide):
         self._columns = world.content.columns()
         self._memory: StepMemory | None = None
         # where power may be lost the disk is more than its rows, and inside a transaction so is a content
-        whole = world.granularity is Granularity.TRANSACTION and not power_loss
+        whole = world.granularity is Granularity.TRANSACTION and not (power_loss or world.restores_by_replay)
         constraints = world.content.constraints() if remembers and whole else None
         if constraints is not None:
             self._memory = StepMemory(self._columns)

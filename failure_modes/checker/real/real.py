@@ -26,7 +26,7 @@ from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.simulation.subject import Program
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.queue_subject import QueueSubject
-from failure_modes.checker.subject.worlds import world_of
+from failure_modes.checker.subject.worlds import NoWorld, world_of
 from failure_modes.checker.support import child_processes
 from failure_modes.checker.support.errors import SubjectError
 
@@ -77,7 +77,9 @@ class RealPowerLossWorld(PowerLossWorld, RealWorld):
 
 
 def real_world_of(scope: Scope, fault: Fault) -> World:
-    """The world with real processes for a scope."""
+    """The world with real processes for a scope. Raises NoWorld."""
+    if scope.threads:
+        raise NoWorld("no real process of the checker has a second thread")
     return (RealPowerLossWorld if scope.power_loss else RealWorld)(scope, fault)
 
 

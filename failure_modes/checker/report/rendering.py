@@ -23,7 +23,8 @@ from failure_modes.checker.report.table import PLAIN, Line, Look, paragraph, sty
 from failure_modes.checker.simulation.stepping import CALL
 from failure_modes.checker.traces.recording import RecordedStep
 from failure_modes.checker.traces.replay import Replayed
-from model.actions import Crash, Enqueue, Fail, PowerLoss, Reconcile, Tick, actor_of
+from model.actions import Crash, Enqueue, Fail, PowerLoss, Reconcile, ThreadHeartbeat, Tick, actor_of
+from model.events import Environment
 from model.invariants import invariant
 
 _COLUMNS = ("", "step", "time", "action", "worker", "model", "system", "changed")
@@ -197,4 +198,6 @@ def system_described(record: Record) -> str:
         return "recognise" if record.after.charges == record.before.charges else "charge"
     if record.committed:
         return describe(record.events)
+    if isinstance(record.action, ThreadHeartbeat):
+        return Environment.THREAD
     return record.statement or "runs on"

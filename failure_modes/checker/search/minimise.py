@@ -24,7 +24,18 @@ from failure_modes.checker.search.runs import Runs
 from failure_modes.checker.simulation.content import Unexplorable
 from failure_modes.checker.simulation.stepping import NotDeterministic
 from failure_modes.checker.support import interrupts
-from model.actions import Action, Crash, Enqueue, Fail, Heartbeat, LostReply, PowerLoss, Reconcile, Tick
+from model.actions import (
+    Action,
+    Crash,
+    Enqueue,
+    Fail,
+    Heartbeat,
+    LostReply,
+    PowerLoss,
+    Reconcile,
+    ThreadHeartbeat,
+    Tick,
+)
 
 STATES_MAX = 10_000
 """The number of states in which the explorer looks for a shorter trace: some seconds."""
@@ -150,4 +161,5 @@ def bounds_of(actions: tuple[Action, ...]) -> Bounds:
         reconciles=kinds[Reconcile],
         power_losses=kinds[PowerLoss],
         lost_replies=kinds[LostReply],
+        thread_heartbeats=kinds[ThreadHeartbeat],
     )

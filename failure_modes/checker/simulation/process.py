@@ -113,6 +113,7 @@ class Process:
         """Kill the process at its boundary. Its open transaction is rolled back; it may be started again."""
         self.boundaries.die()
         if self._greenlet is not None and not self._greenlet.dead:
+            self._enter()
             self._greenlet.throw(Crashed)
         connection = self.context.connection
         if connection is not None and connection.kill(close=not self.world.keeps_connections):
@@ -157,6 +158,9 @@ class Process:
         self._refused = error
         raise error
 
+    def _enter(self) -> None:
+        """The greenlet of this process runs next."""
+
     def _main(self) -> None:
         try:
             self._program(self.context)
@@ -167,6 +171,7 @@ class Process:
 
     def _switch(self) -> None:
         assert self._greenlet is not None, "a process that moves was started"
+        self._enter()
         self._greenlet.switch()
         if self._refused is not None:
             raise self._refused

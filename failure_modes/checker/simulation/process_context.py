@@ -106,10 +106,21 @@ class ProcessContext(SimulationPart):
 
     # The program.
 
-    def ask(self, at: PausePoint) -> Intent:
-        """Pause for an intent. The first transaction of an intent begins without a further pause."""
+    @property
+    def current(self) -> "ProcessContext":
+        """The thread of this process that runs now: its only one."""
+        return self
+
+    def share(self, value: object) -> None:
+        """Let the other threads of this process use the value. There are none."""
+
+    def ask(self, at: PausePoint, *, pauses_again: bool = False) -> Intent:
+        """Pause for an intent.
+
+        The first transaction of an intent begins without a further pause, unless it `pauses_again`.
+        """
         intent = self._boundaries.pause(at)
-        self._transaction.expect()
+        self._transaction.expect(not pauses_again)
         return intent
 
     def set_current_job(self, job: int) -> None:

@@ -20,6 +20,7 @@ class HandlerFailed(Exception):
 def handle(process: ProcessContext, job: Job, context: Context) -> None:
     """Send a heartbeat for each `Heartbeat` intent, then write the payload as the effect, or raise."""
     process.set_current_job(job.id)
+    process.share((job.id, context))
     while isinstance(intent := process.ask(PausePoint.HANDLER), Heartbeat):
         context.heartbeat()
     if isinstance(intent, Fail):

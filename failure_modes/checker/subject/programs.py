@@ -7,12 +7,25 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
+from failure_modes.checker.experiment.scope import PROCESS_OF
 from failure_modes.checker.simulation.process_context import ProcessContext
 from failure_modes.checker.simulation.process_snapshot import ProcessState
 from failure_modes.checker.simulation.stepping import PausePoint
+from failure_modes.checker.simulation.threaded_world import ThreadContext
 from failure_modes.checker.subject.abstraction import read_answer
 from failure_modes.checker.subject.handler import handle
-from model.actions import PRODUCER, RECONCILERS, Action, Crash, Enqueue, Fail, Heartbeat, LostReply, Reconcile
+from model.actions import (
+    PRODUCER,
+    RECONCILERS,
+    Action,
+    Crash,
+    Enqueue,
+    Fail,
+    Heartbeat,
+    LostReply,
+    Reconcile,
+    ThreadHeartbeat,
+)
 from system.queue import Queue
 from system.worker import Worker
 
@@ -43,7 +56,7 @@ class _ReportingQueue:
             value = operation(*arguments, **options)
             answer = read_answer(name, value)
             if answer is not None:
-                self._process.report_answer(answer)
+                self._process.current.report_answer(answer)
             return value
 
         return call
@@ -60,12 +73,13 @@ class _RecordingQueue:
         operation = getattr(self._queue, name)
 
         def call(*arguments: Any, **options: Any) -> Any:
-            known = self._process.recorded(name)
+            process = self._process.current
+            known = process.recorded(name)
             if known is not None:
                 return known.value
-            began = self._process.log.length
+            began = process.log.length
             value = operation(*arguments, **options)
-            self._process.returned(name, value, began)
+            process.returned(name, value, began)
             return value
 
         return call
@@ -83,8 +97,19 @@ class _RestingWorker(Worker):
         return super().run_once()
 
     def _persist(self, operation: Callable[[], bool], *, or_ambiguous: bool = False) -> bool:
-        with self._process.retrying():
+        with self._process.current.retrying():
             return super()._persist(operation, or_ambiguous=or_ambiguous)
+
+
+def beat(process: ThreadContext) -> None:
+    """Run the second thread of a worker: for each intent it sends one heartbeat for the running handler."""
+    while True:
+        process.rest()
+        process.ask(PausePoint.IDLE, pauses_again=True)
+        job, context = process.take_shared()
+        process.set_current_job(job)
+        process.note("attempt", context.attempt)
+        context.heartbeat()
 
 
 def produce(process: ProcessContext) -> None:
@@ -108,20 +133,27 @@ def reconcile(process: ProcessContext) -> None:
         queue.reconcile(actor=process.name)
 
 
-def can(name: str, place: ProcessState, action: Action) -> bool:
-    """True if the action is possible for the process of that name at its boundary."""
+def can(name: str, place: ProcessState, action: Action, thread: ProcessState | None = None) -> bool:
+    """True if the action is possible for the process of that name at its boundary.
+
+    `thread` is the boundary of its second thread, if it has one. A `ThreadHeartbeat` is asked of the process.
+    """
     match action:
         case Enqueue() | Reconcile():
             return place.at is PausePoint.IDLE
         case Crash():
-            return not place.at_rest
+            alive = not place.at_rest or (thread is not None and not thread.at_rest)
+            return alive and name not in PROCESS_OF
+        case ThreadHeartbeat():
+            handles = place.at in (PausePoint.HANDLER, PausePoint.REPLY)
+            return handles and thread is not None and thread.at is PausePoint.IDLE
         case Fail():
             return place.at in (PausePoint.HANDLER, PausePoint.REPLY)
         case Heartbeat():
             return place.at is PausePoint.HANDLER
         case LostReply():
             begins = place.at in (PausePoint.BEGIN, PausePoint.HANDLER, PausePoint.REPLY) or place.at_rest
-            return begins and place.pending is None and name not in (PRODUCER, *RECONCILERS)
+            return begins and place.pending is None and name not in (PRODUCER, *RECONCILERS, *PROCESS_OF)
         case _:
-            idle = place.at is PausePoint.IDLE and name in (PRODUCER, *RECONCILERS)
+            idle = place.at is PausePoint.IDLE and name in (PRODUCER, *RECONCILERS, *PROCESS_OF)
             return not idle and not place.waits

@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 
 from failure_modes.checker.experiment.scope import Fault, Scope, StoreKind, build_queue
 from failure_modes.checker.simulation.subject import Client, Layout, Program
-from failure_modes.checker.subject.programs import produce, reconcile, work
+from failure_modes.checker.subject.programs import beat, produce, reconcile, work
 from model.actions import PRODUCER
 from system.clock import ManualClock
 from system.queue import Queue
@@ -65,9 +65,10 @@ class QueueSubject:
         return self.scope.settings.external
 
     def programs(self) -> Mapping[str, Program]:
-        """The workers, the producer and the reconcilers."""
+        """The workers, the producer, the reconcilers, and the second threads of the workers."""
         workers, reconcilers = self.scope.names, self.scope.reconciler_names
-        return dict.fromkeys(workers, work) | {PRODUCER: produce} | dict.fromkeys(reconcilers, reconcile)
+        others = dict.fromkeys(reconcilers, reconcile) | dict.fromkeys(self.scope.thread_names, beat)
+        return dict.fromkeys(workers, work) | {PRODUCER: produce} | others
 
     def create(self, location: str) -> None:
         """Make an empty queue."""

@@ -39,6 +39,14 @@ def world_of(scope: Scope, fault: Fault, **options: Any) -> World:
     if scope.within_statements and (not at_statements or options.get("restorable")):
         raise NoWorld("pauses within statements are for searches on postgresql, at granularity statement")
     options["granularity"] = scope.granularity
+    if scope.threads:
+        if scope.power_loss or scope.store is StoreKind.POSTGRESQL:
+            raise NoWorld("second threads work on sqlite only, and without a loss of power")
+        from failure_modes.checker.simulation.threaded_world import ThreadedWorld
+
+        return ThreadedWorld(
+            subject, threads=dict(zip(scope.thread_names, scope.names, strict=True)), **options
+        )
     if scope.store is StoreKind.POSTGRESQL:
         if scope.power_loss:
             raise NoWorld("power loss works on sqlite only: the disk of a server is not watched")

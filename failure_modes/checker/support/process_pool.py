@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from failure_modes.checker.support import child_processes, temporary
 from failure_modes.checker.support.errors import MachineError
@@ -17,6 +17,16 @@ Answer = TypeVar("Answer")
 
 END_SECONDS = 10.0
 """The time that an idle process gets to end before it is killed."""
+
+
+class WorkPool(Protocol):
+    """Processes that share work: of this machine (`Pool`), or of a cluster (`cluster.Cluster`)."""
+
+    def in_order(
+        self, work: Callable[[Item], Answer], items: Iterable[Item], unused_max: int | None = None
+    ) -> Iterator[Answer]:
+        """The answers, in the order of the items. At most `unused_max` answers are not used yet."""
+        ...
 
 
 class WorkerLost(MachineError):

@@ -33,9 +33,15 @@ _BESIDES: dict[str, type] = {
 _POWER = "power_loss"
 _STORE = "store"
 _CONSTRAINTS = "constraints"
-_WITHIN = "within_statements"
+_OF_RUN = ("threads", "within_statements")
 _PROCESSES: dict[str, type] = {"reconcilers": int, "worker_attempts_max": int}
-_OF_WORLD: dict[str, type] = {_POWER: bool, _STORE: str, _CONSTRAINTS: bool, _WITHIN: bool, **_PROCESSES}
+_OF_WORLD: dict[str, type] = {
+    _POWER: bool,
+    _STORE: str,
+    _CONSTRAINTS: bool,
+    **dict.fromkeys(_OF_RUN, bool),
+    **_PROCESSES,
+}
 """Keys that are no settings of a policy, written only if they differ from the default."""
 
 _KIND_NAMES = {int: "whole number", float: "number", str: "string", bool: "true or false"}
@@ -65,8 +71,7 @@ def scope_to_json(scope: Scope) -> dict[str, Any]:
         found[_STORE] = scope.store.value
     if not scope.constraints:
         found[_CONSTRAINTS] = False
-    if scope.within_statements:
-        found[_WITHIN] = True
+    found |= {name: True for name in _OF_RUN if getattr(scope, name)}
     return found | {_POWER: True} if scope.power_loss else found
 
 
@@ -98,7 +103,7 @@ def scope_from_json(value: Any) -> Scope:
         store=StoreKind(store),
         power_loss=value.get(_POWER, False),
         constraints=value.get(_CONSTRAINTS, True),
-        within_statements=value.get(_WITHIN, False),
+        **{name: value.get(name, False) for name in _OF_RUN},
         **{name: value[name] for name in _PROCESSES if name in value},
     )
 

@@ -14,7 +14,7 @@ from attrs import NOTHING, evolve, fields
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.traces.scope_json import BadScope, description, scope_from_json
 from failure_modes.checker.traces.trace import FORMAT, Breaks, Trace, TraceError
-from model.actions import ACTIONS, PRODUCER, Action, Enqueue, actor_of
+from model.actions import ACTIONS, Action, Enqueue, actor_of
 from model.invariants import INVARIANTS
 
 _FORMATS = (1, 2)
@@ -150,7 +150,7 @@ class _Reader:
         except (TypeError, ValueError) as error:
             correct = _reason(error) or " and ".join([_CORRECT[name] for name in given])
             self.fail(line, f"{item['action']}: bad argument {description(given)}", correct)
-        names = (*scope.names, PRODUCER, *scope.reconciler_names)
+        names = scope.process_names
         if (name := actor_of(action)) not in (None, *names):
             self.fail(line, f"there is no worker {description(name)}", f"this scope has {', '.join(names)}")
         return action

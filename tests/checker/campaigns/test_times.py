@@ -67,7 +67,7 @@ def test_what_was_searched_is_kept_beside_the_time(mode_id: str, monkeypatch: py
     keep(failure_mode(mode_id), Measurements(session_seconds=2.5, searched={"INV_001": SEARCHED}))
     asked: list[int] = []
 
-    def search(_: object, seeds: int, __: object) -> SeedResults:
+    def search(_: object, seeds: int, *__: object) -> SeedResults:
         asked.append(seeds)
         return SEARCHED
 

@@ -13,7 +13,7 @@ from failure_modes.checker.real.chaos_audit import AuditReport
 from tests.checker.commands import invoke
 
 SEARCHES = (("find", "FM_001"), ("prevent", "FM_001"), ("explore",))
-POOLED = (("prove",), ("matrix",), ("fidelity",), ("power",), ("explore", "--off", "1"))
+POOLED = (("prove",), ("matrix",), ("fidelity",), ("power",), ("explore", "--off", "1"), ("seeds",))
 NO_STEP = "--weight Step=0: no worker would move in any example, so nothing is shown; give it 1 or more"
 NO_ENQUEUE = "--weight Enqueue=0: there would be no job, so nothing is shown; give it 1 or more"
 NO_JOB = "no job is enqueued, so nothing is proved; give --jobs 1 or more, or --poisons"

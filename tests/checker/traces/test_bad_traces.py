@@ -12,7 +12,9 @@ from tests.checker.sample_traces import SMALL_TEXT
 KEYS = "a trace has format, failure_mode, scope, breaks, why, actions"
 ONE_OBJECT = "a trace is one JSON object"
 INVARIANTS = f"known are {', '.join([rule.id for rule in invariants.INVARIANTS])}, or null for a divergence"
-KNOWN = "known are Step, Enqueue, Tick, Crash, Fail, Heartbeat, Reconcile, PowerLoss, LostReply"
+KNOWN = (
+    "known are Step, Enqueue, Tick, Crash, Fail, Heartbeat, Reconcile, PowerLoss, LostReply, ThreadHeartbeat"
+)
 SECONDS = "'seconds' must be from 0.001 to 1e9, in whole milliseconds, not "
 ONCE = "each key occurs once"
 WORKERS = "this scope has A, B, producer, reconciler"

@@ -2,6 +2,7 @@
 
 from attrs import frozen
 
+from failure_modes.checker.experiment.scope import PROCESS_OF
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.traces.recording import RecordedStep
 from failure_modes.checker.traces.replay import Replayed
@@ -120,7 +121,9 @@ def lines_of(at: int, lane: str, steps: tuple[RecordedStep, ...], replayed: Repl
 
 def _line_after(lane: str, step: RecordedStep, now: str) -> str:
     action = step.record.action
-    if isinstance(action, PowerLoss) or (isinstance(action, Crash) and action.worker == lane):
+    if isinstance(action, PowerLoss) or (
+        isinstance(action, Crash) and action.worker == PROCESS_OF.get(lane, lane)
+    ):
         return "dead"
     if actor_of(action) != lane:
         return now
