@@ -90,7 +90,7 @@ class QueueSubject:
     def observe(self, location: str, *, clock: Any, connect: Callable[[str], Any], create: bool) -> Store:
         """Open a store that reads the rows."""
         if not self._on_sqlite:
-            at_server: Store = _store_at_server()(location, clock=clock, connect=connect)
+            at_server: Store = _store_at_server()(location, connect=connect)
             return at_server
         store = SQLiteStore(location, clock=clock, create=create, connect=connect)
         if create and not self.scope.constraints:

@@ -45,7 +45,7 @@ class PostgreSQLDatabase:
         self.server = acquire(subject)
         self.location = self.server.dsn
         self.backends = Backends(self.server.control, subject.layout.skips_locked)
-        self.observer: Any = None
+        self._observer: Any = None
         self._clock = VirtualClock()
         self._shares = shares
         self._within_statements = within_statements
@@ -55,10 +55,16 @@ class PostgreSQLDatabase:
         """True if each process has a session of its own."""
         return not self._shares
 
+    @property
+    def observer(self) -> Any:
+        """The reader of the rows for an oracle. It reads the server's time, too."""
+        self.server.time.tell_now(self._clock.now())
+        return self._observer
+
     def observe(self, clock: VirtualClock) -> None:
         """Open the database for the world itself, and set `observer`."""
         self._clock = clock
-        self.observer = self.subject.observe(
+        self._observer = self.subject.observe(
             self.location, clock=clock, connect=lambda _: self.server.control, create=False
         )
 
