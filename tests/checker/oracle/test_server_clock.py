@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from failure_modes.checker.experiment.findings import Divergence
 from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, StoreKind, build_queue, guarded
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.search.search import Result, Search, run
+from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.subject.queue_subject import QueueSubject, constant_token
 from failure_modes.checker.subject.worlds import world_of
 from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Reconcile, Step, Tick
@@ -18,6 +20,7 @@ from system.postgresql import PostgreSQLStore, PostgreSQLTransaction
 from system.queue import Queue
 from tests.checker.oracle.test_breakages import transactions
 
+BEFORE_ITS_LOCK = "rejected (the operation read a time before it got its lock)"
 SYSTEM = Path(__file__).parents[3] / "system"
 FOLDERS = "postgresql", "sql"
 SCOPE = Scope(
@@ -56,7 +59,7 @@ def test_a_time_from_before_the_wait_is_found(kind: type[PostgreSQLTransaction])
     """The search finds a commit or heartbeat that reads the time before it waits for its lock."""
     result = _search(transactions(kind), examples=100)
     assert result.finding is not None
-    assert result.finding.expected == "rejected (the operation read a time before it got its lock)"
+    assert result.finding.expected == BEFORE_ITS_LOCK
 
 
 def test_on_a_test_clock_it_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,6 +110,36 @@ def _goes(lockstep: Lockstep, name: str, first: Action | None = None) -> None:
         done = lockstep.apply(Step(worker=name)).committed
     if name in (PRODUCER, RECONCILER):
         lockstep.apply(Step(worker=name))
+
+
+def _commits_past_its_lease(fault: Fault) -> tuple[str, ...]:
+    """A's commit waits for the audit row of a duplicate, and its lease runs out meanwhile. What A wrote."""
+    with Lockstep(SCOPE, fault) as lockstep:
+        _goes(lockstep, PRODUCER, Enqueue(key="k1"))
+        while lockstep.world.processes["A"].at is not PausePoint.HANDLER:
+            lockstep.apply(Step(worker="A"))
+        done = lockstep.apply(Enqueue(key="k1"))
+        while done.moved.ran is None or not done.moved.ran.startswith("INSERT INTO audit"):
+            done = lockstep.apply(Step(worker=PRODUCER))
+        while not lockstep.apply(Step(worker="A")).blocked:
+            pass
+        lockstep.apply(Tick(seconds=1))
+        _goes(lockstep, PRODUCER)
+        while not (done := lockstep.apply(Step(worker="A"))).committed:
+            pass
+        return tuple([f"{event.operation} {event.event} {event.reason}" for event in done.events])
+
+
+def test_a_commit_that_waits_past_its_lease_is_refused() -> None:
+    """It reads the time when it has its lock, and then its lease has run out."""
+    assert _commits_past_its_lease(guarded) == ("commit refused lease_expired",)
+
+
+def test_a_commit_at_the_time_from_before_its_wait_is_found() -> None:
+    """It is accepted, for the time of its statement is within the lease; the model does not accept it."""
+    with pytest.raises(Divergence) as found:
+        _commits_past_its_lease(transactions(ReadsTheTimeBeforeItsLock))
+    assert found.value.finding.expected == BEFORE_ITS_LOCK
 
 
 def test_a_lease_that_begins_and_ends_after_the_look_is_not_recovered() -> None:

@@ -131,12 +131,13 @@ class PostgreSQLStepping(SteppingConnection):
         """
         del close
         held = self.holds
+        if not self._connection.closed:
+            self._tell_time()  # another process may get its lock
         if self._is_running:
             self._is_running, self.ghost = False, self.pid
             self._backends.abandon(self)
             self._connection.close()
         elif not self._connection.closed and self._is_open:
-            self._tell_time()  # another process may get its lock
             with self._connection.without_pauses():
                 self._connection.execute("ROLLBACK")
         self._backends.wait_until_settled()
