@@ -55,7 +55,8 @@ def answer(operation: Operation, events: tuple[Event, ...], durable: Durable) ->
         case Operation.LEASE:
             leased = [event.execution for event in events if event.event == EventKind.LEASED]
             if not leased:
-                return None if events else Answer(operation, None)
+                buries = any(event.operation == Operation.LEASE for event in events)
+                return None if buries else Answer(operation, None)
             assert leased[0] is not None, "a lease has an execution"
             return Answer(operation, durable.execution(leased[0]))
         case Operation.RECONCILE:

@@ -23,6 +23,8 @@ class Visibility:
     - `locked_at`: the time, in milliseconds, at which it got the last lock that it waited for. None: it did
       not wait, or no time had passed since it began.
     - `asked_at`: the time at which it read the limits, if that was before it read its own time.
+    - `finished_at`: the time at which a fused operation finished its execution, if that was before it read
+      its own time.
     """
 
     job: int | None = None
@@ -31,6 +33,7 @@ class Visibility:
     since: int | None = None
     locked_at: int | None = None
     asked_at: int | None = None
+    finished_at: int | None = None
 
 
 SERIAL = Visibility()

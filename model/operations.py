@@ -51,6 +51,20 @@ def lease(draft: Draft) -> Draft:
     return draft
 
 
+def lease_fused(draft: Draft, finished: Execution | None, *, starts: bool) -> Draft:
+    """Finish that execution, if there is one; lease the next job; start it if `starts`. One transaction."""
+    if finished is not None:
+        at = draft.now if draft.visibility.finished_at is None else draft.visibility.finished_at
+        before = by_holder(evolve(draft, operation=Operation.FINISH, now=at), finished)
+        draft = draft.with_(before.durable)
+    draft = lease(draft)
+    leased = [event.execution for event in draft.events if event.event == EventKind.LEASED]
+    if not starts or not leased or leased[0] is None:
+        return draft
+    started = by_holder(evolve(draft, operation=Operation.START), draft.durable.execution(leased[0]))
+    return draft.with_(started.durable)
+
+
 def _turn(job: Job) -> tuple[bool, int, int]:
     """Retries first, by their due times; then new jobs, by their ids."""
     return not job.timed, (job.available_at or 0) if job.timed else 0, job.id

@@ -52,7 +52,8 @@ class Settings:
     `jitter_seed`: full jitter, from that seed. `retries_max` in `window_ms`: the retry budget. The circuit
     breaker opens for `open_ms` after `failures_max` failures in a row. None: there is no such limit.
     `external`: the handlers call a payment gateway, which is no part of the queue. `reconcile_batch`: so many
-    executions are ended by one run of the reconciliation, at most.
+    executions are ended by one run of the reconciliation, at most. `fused`: a worker finishes its job, and
+    leases and starts the next, in one transaction.
     """
 
     lease_ms: int = 30_000
@@ -66,6 +67,7 @@ class Settings:
     open_ms: int = 30_000
     external: bool = False
     reconcile_batch: int = 500
+    fused: bool = False
 
 
 @frozen(kw_only=True)

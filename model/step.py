@@ -29,7 +29,7 @@ from model.actions import (
 )
 from model.draft import SERIAL, Draft, Visibility
 from model.events import Environment, EventKind, Operation, Outcome
-from model.operations import by_holder, enqueue, lease, reconcile
+from model.operations import by_holder, enqueue, lease_fused, reconcile
 from model.state import Phase, State, Worker
 from model.transitions import ProgramStep, next_in_program
 
@@ -47,7 +47,8 @@ def step(
     """
     at = state.now if at is None else at
     since = state.changed_at if visibility.since is None else visibility.since
-    if not since <= at <= state.now:
+    finished_at = at if visibility.finished_at is None else visibility.finished_at
+    if not since <= at <= state.now or finished_at > at:
         return _rejected(state, "the operation read a time before the last change")
     if visibility.locked_at is not None and at < visibility.locked_at:
         return _rejected(state, "the operation read a time before it got its lock")
@@ -117,12 +118,14 @@ def _move(
     lost = isinstance(action, LostReply)
     if state.settings.external and worker.phase is Phase.RUNNING and isinstance(action, Step | LostReply):
         return _rejected(state, "a call of the gateway has no commit") if lost else _call(state, worker)
-    line = next_in_program(worker.phase, Step(worker=worker.name) if lost else action)
+    step_taken = Step(worker=worker.name) if lost else action
+    line = next_in_program(worker.phase, step_taken, fused=state.settings.fused)
     if line is None or (worker.ambiguous and isinstance(action, Fail | Heartbeat)):
         return _rejected(state, f"worker {worker.name} is not running a handler")
     draft = Draft(state.durable, at, state.settings, line.operation, worker.name, visibility, line.failure)
     if line.operation is Operation.LEASE:
-        draft = lease(draft)
+        finished = state.durable.execution(_current(worker)) if line.finishes else None
+        draft = lease_fused(draft, finished, starts=line.starts)
     else:
         draft = by_holder(draft, state.durable.execution(_current(worker)))
     state, outcome = _committed(state, draft)
@@ -159,7 +162,8 @@ def _after(worker: Worker, line: ProgramStep, outcome: Outcome) -> Worker:
     done = worker.ambiguous or all(event.event != EventKind.REFUSED for event in outcome.events)
     if line.operation is Operation.LEASE:
         leased = [event.execution for event in outcome.events if event.event == EventKind.LEASED]
-        done, execution = bool(leased), leased[0] if leased else None
+        started = not line.starts or any(event.event == EventKind.STARTED for event in outcome.events)
+        done, execution = bool(leased) and started, leased[0] if leased else None
     phase = line.after if done else line.refused
     return evolve(worker, phase=phase, execution=None if phase is Phase.IDLE else execution, ambiguous=False)
 

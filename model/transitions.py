@@ -161,6 +161,9 @@ class ProgramStep:
 
     In this phase the action makes the worker do the operation. `after` is its next phase; if it was refused,
     or no job was leased, the next phase is `refused`. `failure` is what the handler raised, if it did.
+
+    A fused line does more than one operation in its transaction: `finishes` its execution before a lease, and
+    `starts` the execution that the lease gives.
     """
 
     phase: Phase
@@ -169,6 +172,8 @@ class ProgramStep:
     after: Phase
     refused: Phase = Phase.IDLE
     failure: Failure | None = None
+    finishes: bool = False
+    starts: bool = False
 
 
 PROGRAM: tuple[ProgramStep, ...] = (
@@ -201,9 +206,23 @@ PROGRAM: tuple[ProgramStep, ...] = (
 )
 """The program. A handler that calls a gateway goes from RUNNING to CALLED, by no operation of the queue."""
 
+FUSED: tuple[ProgramStep, ...] = (
+    ProgramStep(phase=Phase.IDLE, action=Step, operation=Operation.LEASE, after=Phase.RUNNING, starts=True),
+    ProgramStep(
+        phase=Phase.COMMITTED,
+        action=Step,
+        operation=Operation.LEASE,
+        after=Phase.RUNNING,
+        finishes=True,
+        starts=True,
+    ),
+)
+"""The lines of the fused program that differ. It has two transactions a job: this one, and the commit."""
+
 _ROWS = {(operation, row.before): row for row in EXECUTION for operation in row.operations}
 _OF_A_LIVE_LEASE = {operation for row in EXECUTION if row.lease is Lease.LIVE for operation in row.operations}
 _LINES = {(line.phase, line.action): line for line in PROGRAM}
+_FUSED_LINES = _LINES | {(line.phase, line.action): line for line in FUSED}
 _ORDER = (None, Status.LEASED, Status.IN_PROGRESS, Status.COMMITTED, Status.DONE)
 
 
@@ -226,9 +245,9 @@ def refusal(operation: Operation, execution: Execution, now: int) -> Reason | No
     return REFUSED.get((operation, execution.status), Reason.LEASE_LOST)
 
 
-def next_in_program(phase: Phase, action: Action) -> ProgramStep | None:
+def next_in_program(phase: Phase, action: Action, *, fused: bool = False) -> ProgramStep | None:
     """The line of the program that a worker takes in that phase; None when the action cannot happen then."""
-    return _LINES.get((phase, type(action)))
+    return (_FUSED_LINES if fused else _LINES).get((phase, type(action)))
 
 
 def why_not(before: Status | None, after: Status) -> str | None:

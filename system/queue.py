@@ -1,5 +1,7 @@
 """The queue: enqueue, lease, start, heartbeat, commit, finish, fail, reconcile. One transaction each.
 
+`take_next` joins three of them in one transaction: finish one job, lease the next, and start it.
+
 The policies decide what may be done; this file puts them in order. An operation that is refused returns
 False and writes an audit row that says why.
 """
@@ -7,9 +9,10 @@ False and writes an audit row that says why.
 import json
 import re
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from system.audit import EventKind, Operation, Reason
+from system.joined import Joined
 from system.policies import Policies
 from system.policies.fence import found, refuse
 from system.policies.idempotency import Accepted
@@ -72,20 +75,25 @@ class Queue:
     def start(self, held: Execution) -> bool:
         """Record that the handler begins. False when the lease is gone. `held` is a lease's execution."""
         with self.store.transaction() as tx:
-            execution = found(tx, held, Operation.START)
-            if execution is None or self._refused(tx, execution, Operation.START):
-                return False
-            if execution.status is not Status.LEASED:
-                refuse(tx, execution, Operation.START, Reason.ALREADY_STARTED)
-                return False
-            tx.move(
-                execution,
-                to=Status.IN_PROGRESS,
-                event=EventKind.STARTED,
-                operation=Operation.START,
-                actor=execution.worker,
-            )
-            return True
+            return self._start(tx, held)
+
+    def take_next(self, worker: str, *, finishing: Execution | None = None) -> Lease | None:
+        """Finish that execution, lease the next job, and start it. None if no job is due.
+
+        It does what `finish`, `lease` and `start` do, with the same audit rows, in one transaction: one wait
+        for the disk. If the lease buries a job or sets it aside, another transaction looks for the next job.
+        """
+        while True:
+            with Joined(self.store) as joined:
+                if finishing is not None:
+                    self._finish(joined.tx, finishing)
+                    finishing = None
+                lease = self.policies.lease.lease(joined.store, self.policies, worker, self._lease_ms)
+                if lease is None:
+                    return None
+                if self._start(joined.tx, lease.execution):
+                    started = evolve(lease.execution, status=Status.IN_PROGRESS)
+                    return Lease(job=lease.job, execution=started)
 
     def heartbeat(self, held: Execution) -> bool:
         """Extend the lease to a full one from now. False when it is gone: then stop working."""
@@ -116,22 +124,7 @@ class Queue:
     def finish(self, held: Execution) -> bool:
         """Record that a committed execution is done. False when reconciliation was first."""
         with self.store.transaction() as tx:
-            execution = found(tx, held, Operation.FINISH)
-            if execution is None:
-                return False
-            self.policies.breaker.hold(tx)
-            if execution.status is not Status.COMMITTED:
-                refuse(tx, execution, Operation.FINISH, Reason.ALREADY_FINISHED)
-                return False
-            tx.move(
-                execution,
-                to=Status.DONE,
-                event=EventKind.FINISHED,
-                operation=Operation.FINISH,
-                actor=execution.worker,
-            )
-            self.policies.breaker.finished(tx, execution)
-            return True
+            return self._finish(tx, held)
 
     def fail(self, held: Execution, *, detail: str, by_handler: bool = True) -> bool:
         """End the attempt: the job waits out its backoff, or is buried. False when the lease is gone.
@@ -173,6 +166,40 @@ class Queue:
     @property
     def _lease_ms(self) -> int:
         return round(self.lease_seconds * 1000)
+
+    def _start(self, tx: Transaction, held: Execution) -> bool:
+        execution = found(tx, held, Operation.START)
+        if execution is None or self._refused(tx, execution, Operation.START):
+            return False
+        if execution.status is not Status.LEASED:
+            refuse(tx, execution, Operation.START, Reason.ALREADY_STARTED)
+            return False
+        tx.move(
+            execution,
+            to=Status.IN_PROGRESS,
+            event=EventKind.STARTED,
+            operation=Operation.START,
+            actor=execution.worker,
+        )
+        return True
+
+    def _finish(self, tx: Transaction, held: Execution) -> bool:
+        execution = found(tx, held, Operation.FINISH)
+        if execution is None:
+            return False
+        self.policies.breaker.hold(tx)
+        if execution.status is not Status.COMMITTED:
+            refuse(tx, execution, Operation.FINISH, Reason.ALREADY_FINISHED)
+            return False
+        tx.move(
+            execution,
+            to=Status.DONE,
+            event=EventKind.FINISHED,
+            operation=Operation.FINISH,
+            actor=execution.worker,
+        )
+        self.policies.breaker.finished(tx, execution)
+        return True
 
     def _refused(self, tx: Transaction, execution: Execution, operation: Operation) -> bool:
         reason = self.policies.fence.refusal(execution, tx.now)

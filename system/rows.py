@@ -54,8 +54,31 @@ def job_as_it_is(row: Any) -> Job:
     return Job(**values)
 
 
+_USUAL_TYPES = (int, int, int, str, str, int, str)
+"""The types of the values of an execution, in the order of its fields."""
+_STATUS_OF = {status.value: status for status in Status}
+
+
 def read_execution(row: Any) -> Execution:
     """The row as an execution. Raises UnreadableRow."""
+    if tuple(map(type, row)) != _USUAL_TYPES:
+        return _read_unusual(row)
+    number, job_id, attempt, worker, status, lease_expires_at, token = row
+    if status not in _STATUS_OF or not worker.isascii() or not token.isascii():
+        return _read_unusual(row)
+    return Execution(
+        id=number,
+        job_id=job_id,
+        attempt=attempt,
+        worker=worker,
+        status=_STATUS_OF[status],
+        lease_expires_at=lease_expires_at,
+        token=token,
+    )
+
+
+def _read_unusual(row: Any) -> Execution:
+    """The row as an execution, after a check of each value. Raises UnreadableRow."""
     values = dict(zip(EXECUTION_FIELDS, row, strict=True))
     known = values["status"] in STATUSES
     if known:

@@ -3,9 +3,11 @@
 The table is `model.transitions`. Nothing here says on its own what is allowed.
 """
 
+from attrs import evolve
+
 from model.events import Event, EventKind
 from model.invariants.observed import Change
-from model.state import HELD, TERMINAL, Execution
+from model.state import HELD, TERMINAL, Execution, Status
 from model.transitions import By, Lease, Transition, allowed, why_not, why_not_job
 
 
@@ -21,7 +23,7 @@ def explicit_transitions(change: Change) -> str | None:
         recorded = rows.pop(execution.id, [])
         if old == execution and not recorded:
             continue
-        breach = _transition_breach(old, execution, recorded, change)
+        breach = _breach(old, execution, recorded, change)
         if breach:
             return f"exec-{execution.id}: {breach}"
     for lost in sorted(before):
@@ -29,6 +31,16 @@ def explicit_transitions(change: Change) -> str | None:
     for execution_id, recorded in rows.items():
         return f"exec-{execution_id}: the audit says {recorded[0].event}, and nothing changed"
     return _job_breach(change)
+
+
+def _breach(old: Execution | None, new: Execution, recorded: list[Event], change: Change) -> str | None:
+    """A fused operation may lease and start an execution: these are two changes, each with its audit row."""
+    kinds = [row.event for row in recorded]
+    if not change.settings.fused or old is not None or kinds != [EventKind.LEASED, EventKind.STARTED]:
+        return _transition_breach(old, new, recorded, change)
+    leased = evolve(new, status=Status.LEASED)
+    first = _transition_breach(None, leased, recorded[:1], change)
+    return first or _transition_breach(leased, new, recorded[1:], change)
 
 
 def _transition_breach(

@@ -17,7 +17,7 @@ from system.sqlite.errors import NOT_OURS, Explained, ReadOnly, check_path, is_b
 from system.sqlite.files import OpenedFiles
 from system.sqlite.logs import RETRY_SECONDS, close_all, refuse_without_log
 from system.sqlite.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
-from system.sqlite.transaction import SQLiteTransaction
+from system.sqlite.transaction import Begun, SQLiteTransaction
 from system.sqlite.upgrade import OLDEST, upgrade
 from system.store import Counts, StoreError, Tokens, random_token
 
@@ -157,7 +157,7 @@ class SQLiteStore(SQLReads):
             return
         if create and _is_empty(connection):
             self._use_wal(connection)
-            with self._transaction(connection):
+            with Begun(connection, self._files):
                 if _is_empty(connection):
                     self._create(connection)
                     return
@@ -187,7 +187,7 @@ class SQLiteStore(SQLReads):
             return False
         if OLDEST <= _version(connection) < SCHEMA_VERSION:
             connection.execute("PRAGMA foreign_keys = OFF")
-            with self._transaction(connection):
+            with Begun(connection, self._files):
                 try:
                     upgraded = upgrade(connection)
                 except StoreError as error:
@@ -205,25 +205,12 @@ class SQLiteStore(SQLReads):
             )
 
     @contextmanager
-    def _transaction(self, connection: sqlite3.Connection) -> Iterator[None]:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._files.check()
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-        self._files.check()  # the files were there after the COMMIT, so the commit is in them
-
-    @contextmanager
     def transaction(self) -> Iterator["SQLiteTransaction"]:
         """Begin; commit at the end of the block; roll back if it raises. Writers take turns."""
         self._check_open()
         with self._turns, self._connections.one() as connection:
             try:
-                with self._explained, self._transaction(connection):
+                with self._explained, Begun(connection, self._files):
                     self._check_version(connection)
                     yield SQLiteTransaction(connection, self._tokens, self._clock.now())
             except ReadOnly:

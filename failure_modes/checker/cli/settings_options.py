@@ -48,7 +48,13 @@ SETTINGS: dict[str, tuple[click.ParamType[Any], str]] = {
     "open_seconds": (_SECONDS, "How long the circuit breaker of --failures-max stays open."),
     "reconcile_batch": (_NUMBER, "Executions that one run of the reconciliation ends, at most."),
 }
-"""By option: its type, and its help. `external` is a flag, and not here."""
+"""By option: its type, and its help. `FLAGS` are not here."""
+
+FLAGS: dict[str, str] = {
+    "fused": "A worker finishes a job, and leases and starts the next, in one transaction.",
+    "external": "The handlers call a payment gateway.",
+}
+"""The settings that are flags, and their help."""
 
 PROCESSES: dict[str, tuple[click.ParamType[Any], str]] = {
     "reconcilers": (click.IntRange(1, len(RECONCILERS)), "How many reconcilers."),
@@ -58,8 +64,8 @@ PROCESSES: dict[str, tuple[click.ParamType[Any], str]] = {
 
 def settings(command: Command) -> Command:
     """The options that say what the settings are."""
-    external = "The handlers call a payment gateway."
-    command = click.option("--external", is_flag=True, default=None, help=external)(command)
+    for name, help_ in reversed(FLAGS.items()):
+        command = click.option(f"--{name}", is_flag=True, default=None, help=help_)(command)
     for name, (kind, help_) in reversed((SETTINGS | PROCESSES).items()):
         command = click.option(f"--{name.replace('_', '-')}", type=kind, help=help_)(command)
     return command
@@ -70,7 +76,7 @@ def with_settings(scope: Scope, options: dict[str, Any], *, ticks: Ticks = ticks
 
     If that changes the settings, the lengths of a tick follow from them.
     """
-    given = {name: options[name] for name in (*SETTINGS, "external") if options.get(name) is not None}
+    given = {name: options[name] for name in (*SETTINGS, *FLAGS) if options.get(name) is not None}
     changes = dict([_setting(name, value) for name, value in given.items()])
     processes = {name: options[name] for name in PROCESSES if options.get(name) is not None}
     settings = evolve(scope.settings, **changes)
@@ -96,4 +102,4 @@ def as_given(options: dict[str, Any]) -> list[str]:
                 f"--{name.replace('_', '-')}",
                 f"{value:.12g}" if isinstance(value, float) else str(value),
             ]
-    return [*typed, "--external"] if options.get("external") else typed
+    return [*typed, *[f"--{name}" for name in FLAGS if options.get(name)]]

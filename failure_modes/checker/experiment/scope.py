@@ -115,6 +115,8 @@ class Scope:
         if settings.reconcile_batch != usual.reconcile_batch:
             batch = _counted(settings.reconcile_batch, "execution", "executions")
             words.append(f"{batch} in a run of the reconciliation")
+        if settings.fused:
+            words.append("fused workers")
         if settings.external:
             words.append("handlers that call a gateway")
         if not self.constraints:

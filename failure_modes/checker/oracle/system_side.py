@@ -10,7 +10,7 @@ from typing import cast
 from attrs import frozen
 
 from failure_modes.checker.oracle.records import Answers
-from failure_modes.checker.oracle.visibility import VisibilityLog
+from failure_modes.checker.oracle.visibility import VisibilityLog, time_of
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot, ProcessState, StepResult
 from failure_modes.checker.simulation.replayed_world import ReplayedWorld
@@ -226,7 +226,7 @@ class SystemSide:
         self._visibility.note_read(process, moved, self.durable, self.now)
         before, events, visibility = self.durable, self._read(moved), SERIAL
         if moved.committed:
-            visibility = self._visibility.of_commit(process, before, self.durable, self.now)
+            visibility = self._visibility.of_commit(process, before, self.durable, events, self.now)
         if moved.committed or moved.rolled_back or moved.error is not None:
             process.transaction.clear_intent()
         return SystemStep(
@@ -235,7 +235,7 @@ class SystemSide:
             operation=operation if moved.committed or begins else None,
             visibility=visibility,
             current_job=current_job,
-            read_at=None if begins else process.transaction.read_at,
+            read_at=None if begins else time_of(process, events),
             before=before,
             after=self.durable,
             events=events,

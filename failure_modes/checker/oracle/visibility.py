@@ -7,6 +7,7 @@ from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_snapshot import StepResult
 from model.actions import Reconcile
 from model.draft import Visibility
+from model.events import Event, Operation
 from model.state import Durable, Job
 
 LIMITS = "retries", "breaker"
@@ -53,8 +54,10 @@ class VisibilityLog:
         wanted = [job for job in read.unlocked if job in known and is_wanted(job, now)]
         transaction.add_visible(frozenset(wanted))
 
-    def of_commit(self, process: Process, before: Durable, after: Durable, now: int) -> Visibility:
-        """What the database chose for the operation that has just been committed."""
+    def of_commit(
+        self, process: Process, before: Durable, after: Durable, events: tuple[Event, ...], now: int
+    ) -> Visibility:
+        """What the database chose for the operation that has just been committed, with these audit rows."""
         jobs = {job.id for job in after.jobs} - {job.id for job in before.jobs}
         leased = {one.id for one in after.executions} - {one.id for one in before.executions}
         job, execution = min(jobs, default=None), min(leased, default=None)
@@ -64,18 +67,35 @@ class VisibilityLog:
         touched: list[int | str] = [job.id for job in after.jobs if _changed(job.id, before, after)]
         touched += [name for name in LIMITS if getattr(before, name) != getattr(after, name)]
         since = max([self._changed_at.get(one, 0) for one in touched], default=0)
-        self._changed_at |= dict.fromkeys(
-            touched, now if transaction.read_at is None else transaction.read_at
-        )
+        read_at = time_of(process, events)
+        self._changed_at |= dict.fromkeys(touched, now if read_at is None else read_at)
         visible = transaction.take_visible()
+        finished_at = _finished_at(events, process)
         return Visibility(
             job=job,
             execution=execution,
             jobs_seen=visible[0] if visible else None,
             since=since,
             locked_at=None if process.connection is None else process.connection.locked_at,
-            asked_at=transaction.first_read_at,
+            asked_at=transaction.first_read_at if finished_at is None else finished_at,
+            finished_at=finished_at,
         )
+
+
+def time_of(process: Process, events: tuple[Event, ...]) -> int | None:
+    """The time that an operation went by: it read it, and its last audit row has it; else the last it read.
+
+    A statement may read a time that the operation does not use. The time of a finish before it is another.
+    """
+    transaction = process.transaction
+    noted = [event.at for event in events if event.operation != Operation.FINISH]
+    return noted[-1] if noted and noted[-1] in transaction.reads else transaction.read_at
+
+
+def _finished_at(events: tuple[Event, ...], process: Process) -> int | None:
+    """The time at which the operation finished an execution; None if it did not, or never read that time."""
+    first = [event.at for event in events if event.operation == Operation.FINISH]
+    return first[0] if first and first[0] in process.transaction.reads else None
 
 
 def locked_later(

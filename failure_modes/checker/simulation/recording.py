@@ -22,6 +22,8 @@ class TransactionRecord:
         self.first_read_at: int | None = None
         """The first time that the process read in the transaction."""
         self._snapshot: Any = None
+        self.reads: tuple[int, ...] = ()
+        """Each time that the process read in the transaction."""
         self.visible: tuple[frozenset[int], ...] = ()
         """The ids that were visible at each read with SKIP LOCKED."""
         self.pending: Intent | None = None
@@ -40,12 +42,13 @@ class TransactionRecord:
     def begin(self) -> None:
         """Begin a new transaction. Its intent stays."""
         self.expected = False
-        self.read_at, self.first_read_at, self.visible = None, None, ()
+        self.read_at, self.first_read_at, self.reads, self.visible = None, None, (), ()
         self._snapshot = None
 
     def read(self, now: int) -> None:
         """Record that the process read the clock."""
         self.read_at = now
+        self.reads += (now,)
         if self.first_read_at is None:
             self.first_read_at = now
 

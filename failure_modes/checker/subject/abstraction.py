@@ -133,7 +133,7 @@ def read_answer(operation: str, value: Any) -> Answer | None:
             existed, same = value.existed, value.same_payload
             answer = answers.Accepted(job=value.job.id, existed=existed, same_payload=same)
             return Answer(Operation.ENQUEUE, answer)
-        case "lease", Lease():
+        case "lease" | "take_next", Lease():
             execution = _execution(value.execution)
             return Answer(Operation.LEASE, evolve(execution, job=value.job.id))
         case "reconcile", Reconciled():
@@ -141,6 +141,8 @@ def read_answer(operation: str, value: Any) -> Answer | None:
             return Answer(Operation.RECONCILE, ended)
         case "commit_json", _:
             return Answer(Operation.COMMIT, value)
+        case "take_next", _:
+            return Answer(Operation.LEASE, value)
         case "lease" | "start" | "heartbeat" | "finish" | "fail", _:
             return Answer(Operation(operation), value)
     return None

@@ -5,7 +5,7 @@ The programs are the real worker, a producer and a reconciler.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from failure_modes.checker.experiment.scope import PROCESS_OF
 from failure_modes.checker.simulation.process_context import ProcessContext
@@ -29,13 +29,15 @@ from model.actions import (
 from system.queue import Queue
 from system.worker import Worker
 
+T = TypeVar("T")
 
-def work(process: ProcessContext) -> None:
-    """Run the worker."""
+
+def work(process: ProcessContext, *, fused: bool = False) -> None:
+    """Run the worker. `fused`: it finishes a job, and leases and starts the next, in one transaction."""
     queue = _open(process)
     if process.world.records_answers:
         queue = cast(Queue, _RecordingQueue(queue, process))
-    _RestingWorker(queue, partial(handle, process), name=process.name, process=process).run()
+    _RestingWorker(queue, partial(handle, process), name=process.name, process=process, fused=fused).run()
 
 
 def _open(process: ProcessContext) -> Queue:
@@ -63,7 +65,10 @@ class _ReportingQueue:
 
 
 class _RecordingQueue:
-    """The queue, with a log of its answers. A replay takes the answers from the log."""
+    """The queue, with a log of its answers. A replay takes the answers from the log.
+
+    A worker that has taken its next job holds nothing of the job before. So its log begins with that answer.
+    """
 
     def __init__(self, queue: Queue, process: ProcessContext) -> None:
         self._queue = queue
@@ -77,7 +82,7 @@ class _RecordingQueue:
             known = process.recorded(name)
             if known is not None:
                 return known.value
-            began = process.log.length
+            began = 0 if name == "take_next" else process.log.length
             value = operation(*arguments, **options)
             process.returned(name, value, began)
             return value
@@ -92,13 +97,13 @@ class _RestingWorker(Worker):
         super().__init__(*arguments, clock=process, **options)
         self._process = process
 
-    def run_once(self) -> bool:
+    def _work_if_possible(self, jobs_max: int | None) -> bool:
         self._process.rest()
-        return super().run_once()
+        return super()._work_if_possible(jobs_max)
 
-    def _persist(self, operation: Callable[[], bool], *, or_ambiguous: bool = False) -> bool:
+    def _repeat(self, operation: Callable[[], T]) -> tuple[T, bool]:
         with self._process.current.retrying():
-            return super()._persist(operation, or_ambiguous=or_ambiguous)
+            return super()._repeat(operation)
 
 
 def beat(process: ThreadContext) -> None:

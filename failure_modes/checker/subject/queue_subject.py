@@ -5,6 +5,7 @@ is the queue of a user, changed only by the fault.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from attrs import evolve, frozen
@@ -67,8 +68,9 @@ class QueueSubject:
     def programs(self) -> Mapping[str, Program]:
         """The workers, the producer, the reconcilers, and the second threads of the workers."""
         workers, reconcilers = self.scope.names, self.scope.reconciler_names
+        program = partial(work, fused=True) if self.scope.settings.fused else work
         others = dict.fromkeys(reconcilers, reconcile) | dict.fromkeys(self.scope.thread_names, beat)
-        return dict.fromkeys(workers, work) | {PRODUCER: produce} | others
+        return dict.fromkeys(workers, program) | {PRODUCER: produce} | others
 
     def create(self, location: str) -> None:
         """Make an empty queue."""

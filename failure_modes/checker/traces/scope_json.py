@@ -27,6 +27,7 @@ _BESIDES: dict[str, type] = {
     "open_seconds": float,
     "external": bool,
     "reconcile_batch": int,
+    "fused": bool,
 }
 """Settings that are written only if they differ from the default."""
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 from system.sqlite import SQLiteStore
@@ -13,16 +13,24 @@ from system.store import Transaction
 class UsesNoTransaction(SQLiteStore):
     """Creates and upgrades statement by statement."""
 
-    _opening = True
+    def _check_or_create(self, connection: Any, *, create: bool) -> None:
+        super()._check_or_create(_NoTransaction(connection), create=create)  # type: ignore[arg-type]
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._opening = False
 
-    @contextmanager
-    def _transaction(self, connection: sqlite3.Connection) -> Iterator[None]:
-        with nullcontext() if self._opening else super()._transaction(connection):
-            yield
+class _NoTransaction:
+    """A connection whose transactions are not begun."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, sql: str, parameters: Any = ()) -> Any:
+        """Run the statement, unless it begins or ends a transaction."""
+        if sql in ("BEGIN IMMEDIATE", "COMMIT"):
+            sql, parameters = "SELECT 1", ()
+        return self._connection.execute(sql, parameters)
 
 
 class MarksFirst(SQLiteStore):
