@@ -75,19 +75,20 @@ class Backends:
         return False
 
     def is_blocked(self, session: Session) -> bool:
-        """Ask the server if the statement of the session waits for a lock. If so, keep it as waiting."""
+        """Ask the server if the statement of the session waits for a lock. If so, keep it as waiting.
+
+        A statement that waits for the control connection waits for the schedule, and for no other process.
+        """
         blockers = self._blockers_of([session.pid]).get(session.pid, ())
         if not blockers:
             return False
+        if self._control.info.backend_pid in blockers:
+            return True
         self._waiting.append(session)
         if session not in self._at_server:
             self._at_server.append(session)
         self._blockers[session.pid] = blockers
         return True
-
-    def is_held_by(self, session: Session, pid: int) -> bool:
-        """Ask the server if the statement of the session waits for a lock of that other session."""
-        return pid in self._blockers_of([session.pid]).get(session.pid, ())
 
     def remove(self, session: Session) -> None:
         """Remove a session whose process takes the answer, or an error, of its statement."""

@@ -150,16 +150,12 @@ class PostgreSQLStepping(SteppingConnection):
 
     def _is_blocked(self) -> bool:
         """Ask the server, but not for a victim: it seems to wait until the server has cancelled it."""
-        return not self._is_victim and (self._is_at_gate() or self._backends.is_blocked(self))
-
-    def _is_at_gate(self) -> bool:
-        gate = self._gate
-        return gate is not None and gate.is_shut and self._backends.is_held_by(self, gate.keeper)
+        return not self._is_victim and self._backends.is_blocked(self)
 
     def _pauses(self) -> None:
         """Pause during the statement. If the process moves while it is in a deadlock, it is the victim."""
         self._is_running = True
-        if self._gate is not None and self._gate.is_shut:
+        if self._gate is not None and not self.place_at_server:
             self._process.blocked(self._statement, within=True)
             self._is_running = False
             self._tell_time()

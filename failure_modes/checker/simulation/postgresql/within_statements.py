@@ -62,11 +62,6 @@ class Gate:
     _pid: int
     is_shut: bool = False
 
-    @property
-    def keeper(self) -> int:
-        """The process id of the session that holds the lock."""
-        return self._control.info.backend_pid
-
     def shut(self) -> None:
         """Let the next statement that reads a row of the table pause."""
         self._control.execute("SELECT pg_advisory_lock(%s, %s)", (_KEY, self._pid))
