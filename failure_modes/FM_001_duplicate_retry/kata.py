@@ -7,9 +7,10 @@ KATA = Kata(
     story="On the first of the month Ines was charged her rent twice. The worker that charged her was "
     "slow: its lease ran out, a second worker got the job, and both wrote their charge. No error was "
     "logged, both attempts say that they succeeded, and Ines's account was empty for a week.",
-    in_public="the documentation of Celery warns that a task that is not acknowledged within the "
-    "visibility timeout is delivered to another worker and run again; the standard queues of Amazon SQS "
-    "promise delivery at least once, and no more.",
+    in_public="in October 2018 the Open Humans imputation service found that Celery, with Redis, had "
+    "handed out tasks a second time after 60 minutes, its visibility timeout, because the first delivery "
+    "had not been acknowledged.",
+    address="https://github.com/arvkevi/openhumansimputer/issues/38",
     question="Two attempts at one job are both alive, and both call `commit`. Which of them may write, and "
     "how can the second one know that it is the second?",
     place="Look at what the transaction reads before it writes. Then look at what becomes of the job "

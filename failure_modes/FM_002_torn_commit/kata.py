@@ -7,9 +7,9 @@ KATA = Kata(
     story="The bank moved 900 from Joao's account. The program wrote the money first, and then that it was "
     "moved. Between the two the machine was restarted. A clerk saw a transfer that says it never "
     "happened, and booked it again by hand.",
-    in_public="the guides of several vendors, such as the one of AWS on the transactional outbox pattern, "
-    "warn of this as the problem of the dual write: two writes that belong together, and no transaction "
-    "that holds both.",
+    in_public="in May 2022 a health report was processed twice by ReportStream of the CDC: the task of the "
+    "next step had been written, and the mark that this step was complete had not.",
+    address="https://github.com/CDCgov/prime-reportstream/issues/5571",
     question="What does a reader see who looks between your two writes?",
     place="Look at where each `with store.transaction()` ends: at each end everything that was written is "
     "there for all to see.",

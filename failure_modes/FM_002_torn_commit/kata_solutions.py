@@ -80,6 +80,35 @@ class WrongRecordFirst(CommitBoundary):
             return True
 
 
+class WrongNoRecord(CommitBoundary):
+    """Writes the effect, and no record."""
+
+    def commit(self, store: Store, fence: Fence, held: Execution, value: str) -> bool:
+        """Check, and write the effect."""
+        with store.transaction() as tx:
+            execution = tx.execution(held.id)
+            if _refused(tx, fence, execution):
+                return False
+            tx.add_effect(job_id=execution.job_id, execution_id=execution.id, value=value)
+            tx.set_available(execution.job_id, None)
+            return True
+
+
+class WrongNoEffect(CommitBoundary):
+    """Writes the record, and no effect."""
+
+    def commit(self, store: Store, fence: Fence, held: Execution, value: str) -> bool:
+        """Check, and write the record."""
+        del value
+        with store.transaction() as tx:
+            execution = tx.execution(held.id)
+            if _refused(tx, fence, execution):
+                return False
+            _record(tx, execution)
+            tx.set_available(execution.job_id, None)
+            return True
+
+
 class WrongLooksOnce(CommitBoundary):
     """Writes both in one transaction, and has looked in another."""
 

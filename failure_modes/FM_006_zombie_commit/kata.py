@@ -7,8 +7,9 @@ KATA = Kata(
     story="Worker A fell asleep in the middle of Olga's order: its machine was suspended. Its lease ran "
     "out, worker B got the order, and began. Then A woke up. It found that the order was locked, and took "
     "the lock for its own. What A sent was the order as it had been an hour before.",
-    in_public='Martin Kleppmann describes this failure in "How to do distributed locking" (2016), and says '
-    "that HBase once had it.",
+    in_public="in April 2018 a user of Agenda, a queue for Node.js, reported that a worker whose lock has "
+    "expired may still finish the job, while another worker has it.",
+    address="https://github.com/agenda/agenda/issues/589",
     question="The job is locked, that is right. But by whom?",
     place="Look at what is asked of the job, and at what is not asked of the execution that wants to commit.",
     requirement="Only an execution that is LEASED or IN_PROGRESS, and whose lease has not ended, may "

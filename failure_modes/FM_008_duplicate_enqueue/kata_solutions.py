@@ -1,22 +1,32 @@
 """Right and wrong versions of the policy of FM_008, for the tests of its kata; no learner sees them."""
 
-from system.policies import Accepted, EventKind, Idempotency, Operation, Store
+from system.policies import Accepted, EventKind, Operation, Store
 
 
-class Reference(Idempotency):
-    """Passes the key on."""
+def _accept(store: Store, key: str | None, *, payload_json: str, attempts_max: int, actor: str) -> Accepted:
+    """Accept under the key, as the queue does."""
+    with store.transaction() as tx:
+        found = None if key is None else tx.job_by_key(key)
+        if found:
+            tx.record(event=EventKind.DUPLICATE, operation=Operation.ENQUEUE, actor=actor, job_id=found.id)
+            return Accepted(job=found, existed=True, same_payload=found.payload_json == payload_json)
+        job = tx.add_job(key=key, payload_json=payload_json, attempts_max=attempts_max)
+        tx.record(event=EventKind.ENQUEUED, operation=Operation.ENQUEUE, actor=actor, job_id=job.id)
+        return Accepted(job=job, existed=False)
+
+
+class Reference:
+    """Looks for the key, and keeps it."""
 
     def accept(
         self, store: Store, *, key: str | None, payload_json: str, attempts_max: int, actor: str
     ) -> Accepted:
         """Accept the job under its key."""
-        return super().accept(
-            store, key=key, payload_json=payload_json, attempts_max=attempts_max, actor=actor
-        )
+        return _accept(store, key, payload_json=payload_json, attempts_max=attempts_max, actor=actor)
 
 
 class Another:
-    """Looks through all jobs for the key, and writes in another order."""
+    """Decides first, and writes one audit row for both cases."""
 
     def accept(
         self, store: Store, *, key: str | None, payload_json: str, attempts_max: int, actor: str
@@ -53,7 +63,7 @@ class WrongForgetsTheKey:
         return Accepted(job=job, existed=found is not None)
 
 
-class WrongKeyOfTheMoment(Idempotency):
+class WrongKeyOfTheMoment:
     """Makes the key unique by the time of the call."""
 
     def accept(
@@ -62,9 +72,7 @@ class WrongKeyOfTheMoment(Idempotency):
         """Accept the job under a key of this moment."""
         with store.transaction() as tx:
             own = f"{key}-{tx.now}"
-        return super().accept(
-            store, key=own, payload_json=payload_json, attempts_max=attempts_max, actor=actor
-        )
+        return _accept(store, own, payload_json=payload_json, attempts_max=attempts_max, actor=actor)
 
 
 class WrongSilentDuplicate:
@@ -83,13 +91,12 @@ class WrongSilentDuplicate:
             return Accepted(job=job, existed=False)
 
 
-class WrongOneKeyForAll(Idempotency):
+class WrongOneKeyForAll:
     """Cuts the key: two keys become one."""
 
     def accept(
         self, store: Store, *, key: str | None, payload_json: str, attempts_max: int, actor: str
     ) -> Accepted:
         """Accept the job under the beginning of its key."""
-        return super().accept(
-            store, key=key and key[:1], payload_json=payload_json, attempts_max=attempts_max, actor=actor
-        )
+        short = key and key[:1]
+        return _accept(store, short, payload_json=payload_json, attempts_max=attempts_max, actor=actor)

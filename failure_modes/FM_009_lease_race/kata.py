@@ -7,9 +7,10 @@ KATA = Kata(
     story="Two workers were idle. Both asked for the next job, both saw Paul's, and both took it. Paul was "
     "called by two doctors at the same time, who both had his file, and each wrote into it what the other "
     "one then wrote over.",
-    in_public="in 2015 a researcher showed that money on gift cards of a coffee chain could be doubled, by "
-    "two requests that each read the balance before the other had written it; the manual of PostgreSQL "
-    "has `SKIP LOCKED` for tables that are used as a queue.",
+    in_public="in May 2015 Egor Homakov showed that two transfers at the same time could both move the "
+    "same 5 dollars from one Starbucks gift card to another.",
+    address="https://www.siliconrepublic.com/enterprise/"
+    "starbucks-gift-card-hack-found-giving-unlimited-funds",
     question="What can happen between the moment at which you read the job, and the moment at which you "
     "write that it is yours?",
     place="Look at the two transactions. What does the second one know of the job that it takes?",

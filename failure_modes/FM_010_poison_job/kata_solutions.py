@@ -5,10 +5,11 @@ from system.policies import (
     EventKind,
     Execution,
     Job,
+    Lease,
     LeasePolicies,
-    Leasing,
     Operation,
     Status,
+    Store,
     Transaction,
 )
 
@@ -17,14 +18,48 @@ def _abort(tx: Transaction, last: Execution, worker: str) -> None:
     tx.move(last, to=Status.ABORTED, event=EventKind.EXPIRED, operation=Operation.LEASE, actor=worker)
 
 
-class Reference(Leasing):
-    """Counts each lease, as the queue does."""
+class _Leasing:
+    """Leases, and asks `_attempt` for the number of the attempt; None if the job is not leased."""
+
+    def lease(self, store: Store, policies: LeasePolicies, worker: str, lease_ms: int) -> Lease | None:
+        """Find a job, ask, and lease; look again if the job was not leased."""
+        while True:
+            with store.transaction() as tx:
+                job = tx.next_available(retries=policies.budget.has_room(tx))
+                if job is None:
+                    return None
+                attempt = self._attempt(tx, policies, job, worker)
+                if attempt is None:
+                    continue
+                execution = tx.add_execution(
+                    job_id=job.id,
+                    attempt=attempt,
+                    worker=worker,
+                    lease_expires_at=tx.now + lease_ms,
+                    operation=Operation.LEASE,
+                )
+                tx.set_available(job.id, tx.now + lease_ms)
+                if attempt > 1:
+                    policies.budget.spend(tx, execution)
+                return Lease(job=job, execution=execution)
 
     def _attempt(self, tx: Transaction, policies: LeasePolicies, job: Job, worker: str) -> int | None:
-        return super()._attempt(tx, policies, job, worker)
+        """Count each lease."""
+        last = tx.last_execution(job.id)
+        if last is None:
+            return 1
+        if last.status in HELD:
+            _abort(tx, last, worker)
+            if policies.retry.bury_if_spent(tx, last, operation=Operation.LEASE, actor=worker):
+                return None
+        return last.attempt + 1
 
 
-class Another(Leasing):
+class Reference(_Leasing):
+    """Counts each lease, as the queue does."""
+
+
+class Another(_Leasing):
     """Counts by itself, and asks for the attempts before it gives a number."""
 
     def _attempt(self, tx: Transaction, policies: LeasePolicies, job: Job, worker: str) -> int | None:
@@ -37,7 +72,7 @@ class Another(Leasing):
         return None if buried else last.attempt + 1
 
 
-class WrongKeepsTheLast(Leasing):
+class WrongKeepsTheLast(_Leasing):
     """Counts, and never gives the last number, so that the job is never given up."""
 
     def _attempt(self, tx: Transaction, policies: LeasePolicies, job: Job, worker: str) -> int | None:
@@ -48,7 +83,7 @@ class WrongKeepsTheLast(Leasing):
         return min(last.attempt + 1, job.attempts_max - 1) if last else 1
 
 
-class WrongClosesOnly(Leasing):
+class WrongClosesOnly(_Leasing):
     """Gives the job up in silence."""
 
     def _attempt(self, tx: Transaction, policies: LeasePolicies, job: Job, worker: str) -> int | None:
@@ -62,7 +97,7 @@ class WrongClosesOnly(Leasing):
         return last.attempt + 1 if last else 1
 
 
-class WrongSameWorker(Leasing):
+class WrongSameWorker(_Leasing):
     """Counts an attempt only if another worker makes it."""
 
     def _attempt(self, tx: Transaction, policies: LeasePolicies, job: Job, worker: str) -> int | None:

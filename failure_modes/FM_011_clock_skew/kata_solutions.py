@@ -5,7 +5,7 @@ from typing import Any, cast
 from attrs import evolve
 
 from failure_modes.checker import Clock
-from system.policies import HELD, EventKind, Lease, LeasePolicies, Leasing, Operation, Status, Store
+from system.policies import HELD, EventKind, Lease, LeasePolicies, Operation, Status, Store
 
 AHEAD_MS = {"B": 30_000}
 
@@ -57,62 +57,68 @@ def _own(store: Store, worker: str) -> Store:
     return cast(Store, _AtOwnTime(store, AHEAD_MS.get(worker, 0)))
 
 
-class Reference(Leasing):
+def _lease(store: Store, policies: LeasePolicies, worker: str, lease_ms: int) -> Lease | None:
+    """Find, end and lease, at the time of the store that is given."""
+    with store.transaction() as tx:
+        job = tx.next_available(retries=True)
+        if job is None:
+            return None
+        last = tx.last_execution(job.id)
+        if last and last.status in HELD:
+            tx.move(last, to=Status.ABORTED, event=EventKind.EXPIRED, operation=Operation.LEASE, actor=worker)
+            if policies.retry.bury_if_spent(tx, last, operation=Operation.LEASE, actor=worker):
+                return None
+        until = tx.now + lease_ms
+        execution = tx.add_execution(
+            job_id=job.id,
+            attempt=last.attempt + 1 if last else 1,
+            worker=worker,
+            lease_expires_at=until,
+            operation=Operation.LEASE,
+        )
+        tx.set_available(job.id, until)
+        return Lease(job=job, execution=execution)
+
+
+class Reference:
     """Leases at the time of the store."""
 
     def lease(self, store: Store, policies: LeasePolicies, worker: str, lease_ms: int) -> Lease | None:
-        """Lease as usual."""
-        return super().lease(store, policies, worker, lease_ms)
+        """Lease by the clock of the store."""
+        return _lease(store, policies, worker, lease_ms)
 
 
-class Another(Leasing):
-    """Leases by itself, at the time of the transaction."""
+class Another:
+    """Looks by the worker's own clock if there may be a job, and judges by the store's clock."""
 
     def lease(self, store: Store, policies: LeasePolicies, worker: str, lease_ms: int) -> Lease | None:
-        """Find, end and lease in one transaction."""
-        with store.transaction() as tx:
-            job = tx.next_available(retries=True)
-            if job is None:
+        """Look; then lease."""
+        with _own(store, worker).transaction() as tx:
+            if tx.next_available(retries=True) is None:
                 return None
-            last = tx.last_execution(job.id)
-            if last and last.status in HELD:
-                tx.move(
-                    last, to=Status.ABORTED, event=EventKind.EXPIRED, operation=Operation.LEASE, actor=worker
-                )
-                if policies.retry.bury_if_spent(tx, last, operation=Operation.LEASE, actor=worker):
-                    return None
-            until = tx.now + lease_ms
-            execution = tx.add_execution(
-                job_id=job.id,
-                attempt=last.attempt + 1 if last else 1,
-                worker=worker,
-                lease_expires_at=until,
-                operation=Operation.LEASE,
-            )
-            tx.set_available(job.id, until)
-            return Lease(job=job, execution=execution)
+        return _lease(store, policies, worker, lease_ms)
 
 
-class WrongShorter(Leasing):
+class WrongShorter:
     """Takes the error of the clock off the lease."""
 
     def lease(self, store: Store, policies: LeasePolicies, worker: str, lease_ms: int) -> Lease | None:
         """Lease for less."""
-        return super().lease(_own(store, worker), policies, worker, lease_ms - AHEAD_MS.get(worker, 0))
+        return _lease(_own(store, worker), policies, worker, lease_ms - AHEAD_MS.get(worker, 0))
 
 
-class WrongLonger(Leasing):
+class WrongLonger:
     """Makes each lease longer, by the error of the clock."""
 
     def lease(self, store: Store, policies: LeasePolicies, worker: str, lease_ms: int) -> Lease | None:
         """Lease for more."""
-        return super().lease(_own(store, worker), policies, worker, lease_ms + max(AHEAD_MS.values()))
+        return _lease(_own(store, worker), policies, worker, lease_ms + max(AHEAD_MS.values()))
 
 
-class WrongSecondLook(Leasing):
+class WrongSecondLook:
     """Asks the store's clock first, and the worker's own if there is no job."""
 
     def lease(self, store: Store, policies: LeasePolicies, worker: str, lease_ms: int) -> Lease | None:
         """Lease by one clock or the other."""
-        found = super().lease(store, policies, worker, lease_ms)
-        return found or super().lease(_own(store, worker), policies, worker, lease_ms)
+        found = _lease(store, policies, worker, lease_ms)
+        return found or _lease(_own(store, worker), policies, worker, lease_ms)

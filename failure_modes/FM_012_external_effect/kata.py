@@ -3,12 +3,13 @@
 from failure_modes.checker import Bounds, Kata, Scope, Settings
 
 KATA = Kata(
-    order=40,
+    order=30,
     story="Lucia's donation was charged three times. The payment gateway charged her card; the worker died "
     "before it could write that down; so the job was tried again, and again. Each try sent the gateway an "
     "idempotency key, as its manual says.",
-    in_public="the documentation of Stripe, and of other payment services, says that a retry must send the "
-    "key of the first try: with another key it is another payment.",
+    in_public="in July 2026 customers of Akash Console were charged two or three times for one purchase: "
+    "each retry reached Stripe as a new payment, because no key said that it was a retry.",
+    address="https://github.com/akash-network/console/pull/3449",
     question="The gateway charges once for each key. How many keys does one job send, when it is tried "
     "three times?",
     place="Look at what the key is made of: which part of it differs from attempt to attempt?",

@@ -7,8 +7,9 @@ KATA = Kata(
     story="A program looks for workers that died, and takes their jobs away. It made a list, and was then "
     "held up for a while. When it went through its list, Clara's worker had long sent the next sign of "
     "life, and had nearly done her operation plan. Its work was taken away, and thrown away.",
-    in_public="in September 2012 GitHub reported that the automated failover of its main database, which "
-    "had judged a server that was alive, was itself the cause of two outages.",
+    in_public="in June 2025 jobs of Solid Queue ended both as finished and as failed: another process "
+    "judged their worker dead, and failed its jobs, while that worker was alive and finished them.",
+    address="https://github.com/rails/solid_queue/issues/589",
     question="The list was right when it was made. What makes it wrong?",
     place="Look at which facts are read before the transaction begins, and used after that.",
     requirement="Recovery ends only executions whose lease has ended, as they are in the transaction that "

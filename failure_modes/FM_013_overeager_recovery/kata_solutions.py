@@ -59,6 +59,18 @@ class Reference(Reconciliation):
 
 
 class Another(Reconciliation):
+    """Ends one execution after the other, and asks for the next one each time, in one transaction."""
+
+    def run(self, store: Store, retry: Retry, actor: str) -> Reconciled:
+        """End the oldest as long as there is one."""
+        ended: list[bool] = []
+        with store.transaction() as tx:
+            while len(ended) < self.batch and (expired := tx.expired(1)):
+                ended.append(_end(tx, expired[0], retry, actor))
+        return Reconciled(finished=ended.count(True), aborted=ended.count(False))
+
+
+class AnotherEachAlone(Reconciliation):
     """Makes a list first, and reads each execution again before it ends it, in a transaction of its own."""
 
     def run(self, store: Store, retry: Retry, actor: str) -> Reconciled:
@@ -123,6 +135,19 @@ class WrongAbortsAll(Reconciliation):
             for execution in expired:
                 _abort(tx, execution, retry, actor)
         return Reconciled(finished=0, aborted=len(expired))
+
+
+class WrongFinishesAll(Reconciliation):
+    """Reads all again, and finishes what was never committed."""
+
+    def run(self, store: Store, retry: Retry, actor: str) -> Reconciled:
+        """Finish each expired execution."""
+        del retry
+        with store.transaction() as tx:
+            expired = tx.expired(self.batch)
+            for execution in expired:
+                _finish(tx, execution, actor)
+        return Reconciled(finished=len(expired), aborted=0)
 
 
 class WrongNeverBuries(Reconciliation):

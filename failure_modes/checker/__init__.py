@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from failure_modes.checker.subject.adapter import Claim as Claim
     from failure_modes.checker.subject.adapter import Status as Status
     from failure_modes.checker.subject.adapter import Topic as Topic
+    from failure_modes.checker.subject.adapter import handle as handle
     from failure_modes.checker.subject.pragmas import unsynced as unsynced
     from failure_modes.checker.subject.pragmas import with_pragmas as with_pragmas
     from failure_modes.checker.traces.replay import replay as replay
@@ -100,7 +101,7 @@ _HOME = {
     "failure_modes.checker.subject.pragmas": "unsynced with_pragmas",
     "failure_modes.checker.search.queue_machine": "QueueMachine",
     "failure_modes.checker.simulation.foreign": "ForeignContext JobFailed",
-    "failure_modes.checker.subject.adapter": "Adapter Claim Status Topic",
+    "failure_modes.checker.subject.adapter": "Adapter Claim Status Topic handle",
     "failure_modes.checker.traces.replay": "replay",
     "failure_modes.checker.traces.trace": "Breaks Trace",
     "failure_modes.checker.traces.trace_reader": "load",

@@ -15,6 +15,7 @@ from failure_modes.checker.training.child import SECONDS_MAX, judge_in_child
 from failure_modes.checker.training.course import DEFAULT, Course
 from failure_modes.checker.training.exercises import Exercise, Round
 from failure_modes.checker.training.judging import Judgement, Outcome
+from failure_modes.checker.training.kata import modes_without_kata
 from system.clock import SystemClock
 
 ACTIONS = ("check", "hint", "list")
@@ -88,6 +89,9 @@ def _list(course: Course) -> EXIT:
         )
         show(f"  {state:8}  {exercise.file}: {exercise.title}{f' ({reason})' if reason else ''}")
         output().add(None, exercise=exercise.id, file=exercise.file, state=state)
+    show("failure modes without a kata (a kata is one policy):")
+    for failure_mode, reason in modes_without_kata().items():
+        show(f"  {failure_mode}: {reason}")
     return EXIT.AS_EXPECTED
 
 
@@ -121,7 +125,8 @@ def _watch(course: Course, exercise: Exercise, seconds: float) -> EXIT:
     """Check the file now and each time it is saved, until every exercise is solved."""
     show(f"katas in {shown_path(course.folder)}: {_count(course)}; how_to.md there says how they work")
     show("Ctrl-C stops, and your progress is kept")
-    show(f"a hint, in another terminal: {command_line('train', 'hint', *_named(course.folder))}")
+    hint = command_line("train", "hint", *_named(course.folder))
+    show(f"a hint, in another terminal with the same folder and environment: {hint}")
     now: Exercise | None = exercise
     while now is not None:
         show("")

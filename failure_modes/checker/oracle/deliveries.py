@@ -173,7 +173,8 @@ class Deliveries:
             yield Trouble(kind=Kind.AGAIN, topic=topic, key=key, text=text)
         if self._attempts_max is not None and job.starts > self._attempts_max:
             text = f"{key} runs for the {job.starts}. time; at most {self._attempts_max} are allowed"
-            counts = Topic.COUNTS_CRASHES if job.crashed else Topic.MAX_ATTEMPTS
+            by_errors = job.raised >= self._attempts_max
+            counts = Topic.MAX_ATTEMPTS if by_errors else Topic.COUNTS_CRASHES
             yield Trouble(kind=Kind.BEYOND, topic=counts, key=key, text=text)
 
     def ended(self, key: str, process: str, now: int, *, raised: bool) -> None:

@@ -6,10 +6,11 @@ may go on. Only time is simulated: the parent sends it, because no test can wait
 here is called confirmed.
 """
 
+import logging
 import os
 import signal
-from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -33,7 +34,8 @@ from failure_modes.checker.simulation.foreign import (
 from failure_modes.checker.simulation.foreign_world import ForeignWorld
 from failure_modes.checker.simulation.seams.chance import ChanceSeam
 from failure_modes.checker.simulation.seams.clock import ClockSeam
-from failure_modes.checker.simulation.seams.stepped import Seam, running
+from failure_modes.checker.simulation.seams.event_loop import EventLoopSeam
+from failure_modes.checker.simulation.seams.stepped import Seam, ServedSeam, running
 from failure_modes.checker.simulation.virtual_clock import VirtualClock
 from failure_modes.checker.subject.adapter import Adapter, AdapterSource, programs_of
 from failure_modes.checker.subject.seams import seams_of
@@ -44,7 +46,8 @@ PATIENCE_SECONDS = 60.0
 """The time limit for a process to reach its next boundary."""
 
 CONFIRMED_BY = (
-    "real processes: SIGSTOP at the same boundaries, SIGKILL for a crash, real files; simulated time"
+    "real processes: SIGSTOP at the same boundaries, SIGKILL for a crash, real files or a real server; "
+    "simulated time"
 )
 
 
@@ -119,6 +122,21 @@ class RealQueueWorld(ForeignWorld):
         del program  # it runs elsewhere
         return RealQueueProcess(name, self)
 
+    @contextmanager
+    def serving(self, seams: Sequence[Seam]) -> Iterator[None]:
+        """Inside, the server of each seam that has one runs in the folder."""
+        self._served = tuple([seam for seam in seams if isinstance(seam, ServedSeam)])
+        with ExitStack() as servers:
+            for seam in self._served:
+                servers.enter_context(seam.served(self.folder))
+            yield
+
+    def advance(self, milliseconds: int) -> None:
+        """Let time pass, for the real servers as well."""
+        super().advance(milliseconds)
+        for seam in self._served:
+            seam.age(self.folder, milliseconds)
+
 
 def real_world(source: AdapterSource) -> MakeWorld:
     """The real worlds of an adapter."""
@@ -175,7 +193,9 @@ def _serve(pipe: Connection, name: str, salt: str, source: AdapterSource, place:
     adapter = source.load()
     programs: Mapping[str, Any] = programs_of(adapter, place)
     context = _RealContext(name, salt, pipe, VirtualClock())
-    every: tuple[Seam, ...] = (context.clock_seam, ChanceSeam(f"{name} {salt}"), *seams_of(adapter.seams))
+    own: tuple[Seam, ...] = (context.clock_seam, ChanceSeam(f"{name} {salt}"), EventLoopSeam())
+    every = (*own, *seams_of(adapter.seams))
+    logging.disable(logging.CRITICAL)  # a library logs each job that fails, as the schedule asked
     with ExitStack() as ends:
         for seam in every:
             ends.enter_context(seam.installed())

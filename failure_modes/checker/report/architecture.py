@@ -78,9 +78,10 @@ without a model has its own. `tests/subjects/` has such a subject, with one tabl
 
 A library cannot be restored to a snapshot, so it has processes of its own kind. `subject/adapter.py` is
 what the checker knows of a library. `simulation/foreign.py` has its virtual processes, and
-`simulation/seams/` replaces `sqlite3.connect`, the functions of files, time and chance while a run lasts,
-so that the unchanged library pauses at each of them. `oracle/queue_run.py` carries out *moves*
-(`experiment/moves.py`): a worker goes on until a named boundary, is killed there, or stalls past its lease.
+`simulation/seams/` replaces `sqlite3.connect`, the commands of redis-py, the functions of files, time and
+chance, and the event loop of asyncio while a run lasts, so that the unchanged library pauses at each of
+them. `oracle/queue_run.py` carries out *moves* (`experiment/moves.py`): a worker goes on until a named
+boundary, is killed there, or stalls past its lease.
 `oracle/deliveries.py` judges what happened against the *claims* of the documents. `search/queue_search.py`
 finds, `search/queue_shrink.py` shortens, `real/real_queue.py` runs the same moves with real processes, and
 `campaigns/judging.py` is all of it in turn. `search/queue_machine.py` is the same run as a Hypothesis state

@@ -26,7 +26,7 @@ _WHEN = {
     Topic.KEEPS_JOBS: ", after a worker was killed",
     Topic.KEEPS_WAITING: ", while no worker was killed",
     Topic.MAX_ATTEMPTS: ", by errors",
-    Topic.COUNTS_CRASHES: ", by crashes",
+    Topic.COUNTS_CRASHES: ", by workers that died or stalled",
 }
 """What a topic adds to a kind of trouble."""
 
@@ -38,7 +38,7 @@ _OPENING = """\
 Queues that people use, judged by their own documents. Each was run unchanged behind a small adapter. The
 checker stopped, stalled and killed its processes at each boundary, and looked for one kind of trouble at a
 time. A finding is here only if the same moves show it with real processes: stopped with SIGSTOP at the same
-boundaries, killed with SIGKILL, on real files, with simulated time.
+boundaries, killed with SIGKILL, on real files or at a real server, with simulated time.
 
 How to read a verdict:
 

@@ -7,14 +7,15 @@ run and its judgement do not know which kind they have.
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from attrs import frozen
 from greenlet import getcurrent, greenlet
 
+from failure_modes.checker.simulation.seams.event_loop import ProcessLoop, set_aside
 from failure_modes.checker.simulation.seams.stepped import running
 from failure_modes.checker.simulation.stepping import Crashed
 from failure_modes.checker.simulation.virtual_clock import VirtualClock
@@ -32,6 +33,9 @@ HANDLE = "HANDLE"
 
 OPENING = "OPEN "
 """The label of a boundary at which a fresh process opens its queue begins so."""
+
+
+Result = TypeVar("Result")
 
 
 class JobFailed(Exception):
@@ -104,6 +108,7 @@ class ForeignContext:
         self._releases: list[Callable[[], None]] = []
         self._task: Task | None = None
         self._fails = False
+        self._loop: ProcessLoop | None = None
 
     # What the program calls.
 
@@ -130,6 +135,13 @@ class ForeignContext:
         if self._fails:
             self._fails = False
             raise JobFailed(f"the job {key} fails")
+
+    def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Run a coroutine to its end, in the one event loop of the process. Its other tasks stay."""
+        if self._loop is None:
+            self._loop = ProcessLoop(self)
+        result: Result = self._loop.run(coroutine)
+        return result
 
     # What the seams call.
 
@@ -206,7 +218,8 @@ class _VirtualContext(ForeignContext):
 
     def switch(self, arrival: Arrival) -> None:
         """Switch to the greenlet of the world."""
-        self._hub.switch(arrival)
+        with set_aside():
+            self._hub.switch(arrival)
 
 
 class ForeignProcess:

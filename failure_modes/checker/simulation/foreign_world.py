@@ -8,7 +8,7 @@ import itertools
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 
 from failure_modes.checker.simulation.foreign import (
@@ -21,6 +21,7 @@ from failure_modes.checker.simulation.foreign import (
 )
 from failure_modes.checker.simulation.seams.chance import ChanceSeam
 from failure_modes.checker.simulation.seams.clock import ClockSeam
+from failure_modes.checker.simulation.seams.event_loop import EventLoopSeam
 from failure_modes.checker.simulation.seams.stepped import Seam, outside
 from failure_modes.checker.simulation.virtual_clock import VirtualClock
 from failure_modes.checker.support import temporary
@@ -45,11 +46,12 @@ class ForeignWorld:
         with ExitStack() as starting:
             self.folder.mkdir()
             starting.callback(shutil.rmtree, self.folder, ignore_errors=True)
-            every: tuple[Seam, ...] = (self._clock_seam, ChanceSeam(), *seams)
+            every: tuple[Seam, ...] = (self._clock_seam, ChanceSeam(), EventLoopSeam(), *seams)
             starting.callback(logging.disable, logging.root.manager.disable)
             logging.disable(logging.CRITICAL)  # a library logs each job that fails, as the schedule asked
             for seam in every:
                 starting.enter_context(seam.installed())
+            starting.enter_context(self.serving(seams))
             with outside():
                 reset(self.folder)
             self.processes: Mapping[str, Guest] = {
@@ -65,6 +67,11 @@ class ForeignWorld:
     def make_process(self, name: str, program: ForeignProgram) -> Guest:
         """Make a process, not yet started."""
         return ForeignProcess(name, self.clock, program)
+
+    def serving(self, seams: Sequence[Seam]) -> AbstractContextManager[object]:
+        """Inside, the real servers run that the processes need. In the simulation there are none."""
+        del seams
+        return nullcontext()
 
     def resume(self, name: str, *, task: Task | None = None, fails: bool = False) -> Arrival:
         """Let a process go on to its next boundary. Time that it sleeps passes."""

@@ -24,6 +24,7 @@ from attrs import frozen
 
 from failure_modes.checker.experiment.moves import HOUSEKEEPER, PRODUCER, WORKERS
 from failure_modes.checker.simulation.foreign import ForeignContext, ForeignProgram
+from failure_modes.checker.simulation.seams.stepped import current
 from failure_modes.checker.support.errors import CallerError, NotInstalled
 
 
@@ -52,7 +53,7 @@ class Topic(StrEnum):
     MAX_ATTEMPTS = "max_attempts"
     """A job that raises runs at most so often."""
     COUNTS_CRASHES = "counts_crashes"
-    """A job that kills its worker runs at most so often."""
+    """A job whose worker dies, or stalls for longer than its lease, runs at most so often."""
     OUTCOME = "outcome"
     """What is recorded of a job is what happened."""
 
@@ -109,6 +110,14 @@ class Adapter(ABC):
     @abstractmethod
     def observe(self, place: Path) -> Mapping[str, Status]:
         """The status of each job that the queue knows. Not stepped."""
+
+
+def handle(key: str) -> None:
+    """Run the job of this key in the process that runs now: for a library that imports its jobs by name."""
+    process = current()
+    if not isinstance(process, ForeignContext):
+        raise CallerError("a job runs in a process of the checker alone")
+    process.handle(key)
 
 
 class Missing(NotInstalled):

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from failure_modes.checker.simulation.seams.files import FilesSeam
+from failure_modes.checker.simulation.seams.redis import RedisSeam
 from failure_modes.checker.simulation.seams.sqlite import SQLiteSeam
 from failure_modes.checker.simulation.seams.stepped import Seam
 from failure_modes.checker.support.errors import CallerError
 
-SEAMS: Mapping[str, Callable[[], Seam]] = {"sqlite": SQLiteSeam, "files": FilesSeam}
+SEAMS: Mapping[str, Callable[[], Seam]] = {"sqlite": SQLiteSeam, "files": FilesSeam, "redis": RedisSeam}
 """The seams. Time and chance have seams in every run."""
 
 

@@ -96,9 +96,15 @@ def _limit_memory() -> None:
 
 
 def _watch(thread: int, path: Path, seconds_max: float, answer: Callable[[Judgement | None], None]) -> None:
-    """Answer for the judgement if one call of the learner's code runs for too long, or the time is over."""
+    """Answer for the judgement if one call of the learner's code runs for too long, or the time is over.
+
+    If the time is over in the middle of a call, the watch waits for the end of that call: a call that hangs
+    is a hang, however short the time was.
+    """
     whole, patience = Patience(seconds_max), Patience(HANG_SECONDS)
     before: FrameType | None = None
+    last: FrameType | None = None
+    """The call in which the time was over."""
     pause = threading.Event()
     while not pause.wait(_SAMPLE_SECONDS):
         answer(None)
@@ -111,8 +117,10 @@ def _watch(thread: int, path: Path, seconds_max: float, answer: Callable[[Judgem
             answer(Judgement(outcome=Outcome.UNUSABLE, text=f"{text}; every loop must end"))
             return
         if whole.is_over:
-            answer(_undecided(seconds_max))
-            return
+            last = last or outermost
+            if last is None or last is not outermost:
+                answer(_undecided(seconds_max))
+                return
 
 
 def _frames_of(frame: FrameType | None, path: Path) -> Iterator[FrameType]:

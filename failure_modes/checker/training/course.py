@@ -15,7 +15,7 @@ from failure_modes.checker.subject.worlds import why_not_here
 from failure_modes.checker.support.atomic_files import write_atomically
 from failure_modes.checker.support.errors import CallerError
 from failure_modes.checker.training import progress
-from failure_modes.checker.training.exercises import Exercise, exercises
+from failure_modes.checker.training.exercises import Exercise, Round, exercises
 from failure_modes.checker.training.how_to import HOW_TO, how_to
 from failure_modes.checker.training.judging import Judgement
 
@@ -73,12 +73,16 @@ class Course:
         return None
 
     def named(self, wanted: str) -> Exercise:
-        """The open exercise of that id, file or failure mode, to judge it again. Raises NoExercise."""
+        """The open exercise of that id or file, to judge it again. Raises NoExercise.
+
+        The id of a failure mode names the exercise of the first round: the second one keeps it to itself.
+        """
         opened = [one for one in self._all if self.is_solved(one)]
         now = self.current()
         opened += [now] if now else []
         for one in reversed(opened):
-            if wanted in (one.id, one.file, one.katas[0].id, Path(one.file).name):
+            mended = (one.katas[0].id,) if one.round is Round.MEND else ()
+            if wanted in (one.id, one.file, Path(one.file).name, *mended):
                 return one
         known = ", ".join([one.file for one in opened])
         raise NoExercise(f"no open exercise is named {wanted[:60]!r}; open are {known}")
@@ -106,7 +110,8 @@ class Course:
 
     def page_of(self, exercise: Exercise) -> Path:
         """Where the page of the trace that breaks the learner's version is kept."""
-        return self.folder / "pages" / f"{Path(exercise.file).stem}.html"
+        path = Path(exercise.file)
+        return self.folder / "pages" / f"{path.parent.name}_{path.stem}.html"
 
     def keep_page(self, exercise: Exercise, judgement: Judgement) -> Path | None:
         """Write the page of a judgement, if it has one, and return its path; remove the page before it."""

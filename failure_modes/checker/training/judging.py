@@ -31,6 +31,9 @@ from model.invariants import INVARIANTS
 _ENDING = "INV_004"
 """An invariant that is judged at the end. A proof for it also meets each other invariant that breaks."""
 
+_DEPTHS = (4, 8, 12, None)
+"""How deep the proofs of many invariants go: the shortest traces come first, and cost least."""
+
 _NO_ERRORS = "a policy answers by its return value, and raises nothing"
 
 
@@ -168,27 +171,39 @@ def _stages(katas: tuple[ModeKata, ...]) -> tuple[_Stage, ...]:
 def _results(stage: _Stage, fault: Fault, limits: Limits) -> list[ProofResult]:
     """The results of the proofs that a stage needs.
 
-    If the code does what the model does, one proof is enough. Else the invariant of the failure mode comes
-    first. Then the proof of one invariant notes if another one broke before it; if none did, it is the last.
+    If the code does what the model does, one proof is enough. Else a proof of one invariant notes if another
+    one broke before it; if none did, it is the last. The invariant of the failure mode is shown first.
     """
     results = [_proved(stage, fault, None, limits)]
     found = results[0].finding
     if found is None:
         return results
     if stage.target is not None:
+        early = _proved(stage, fault, stage.target, limits, _DEPTHS[1])
+        if early.finding is not None:
+            return [early]
+    if found.invariant is None:
+        results.append(_proved(stage, fault, Target(_ENDING), limits))
+        if results[-1].finding is None and not results[-1].counts.off_target:
+            return results
+    if stage.target is not None:
         aimed = _proved(stage, fault, stage.target, limits)
         if aimed.finding is not None:
             return [aimed]
         results.append(aimed)
-    if found.invariant is not None:
-        return results
-    results.append(_proved(stage, fault, Target(_ENDING), limits))
-    if results[-1].finding is None and not results[-1].counts.off_target:
-        return results
-    for other in [rule.id for rule in INVARIANTS if rule.id != _ENDING]:
-        lengths = [len(result.actions) for result in results[1:] if result.finding]
-        depth_max = min(lengths, default=None)  # a longer trace is not shown
-        results.append(_proved(stage, fault, Target(other), limits, depth_max))
+    return results if found.invariant else results + _others(stage, fault, limits, results[1:])
+
+
+def _others(stage: _Stage, fault: Fault, limits: Limits, before: list[ProofResult]) -> list[ProofResult]:
+    """The proofs of the other invariants, one of which breaks. No trace longer than a known one is shown."""
+    lengths = [len(result.actions) for result in before if result.finding]
+    others = [Target(rule.id) for rule in INVARIANTS if rule.id != _ENDING]
+    results: list[ProofResult] = []
+    for depth_max in _DEPTHS:
+        deepest = min([depth for depth in (depth_max, *lengths) if depth is not None], default=None)
+        results = [_proved(stage, fault, other, limits, deepest) for other in others]
+        if deepest in lengths or any(result.finding or result.bound == "seconds" for result in results):
+            break
     return results
 
 

@@ -1,7 +1,7 @@
 """The code of a learner's file: the broken policy of a failure mode, or the empty policy to write.
 
-The broken policy is the source of the fault, with what it uses. Its docstrings and comments say what is
-wrong, so they are left out. So no file holds its solution.
+The broken policy is the source of the fault, or of the class in `kata.py`, with what it uses. Its docstrings
+and comments say what is wrong, so they are left out. So no file holds its solution.
 """
 
 import ast
@@ -14,8 +14,8 @@ from typing import Any
 
 from attrs import fields, has
 
-from failure_modes.checker.experiment.catalogue import FailureMode
-from failure_modes.checker.training.stand_in import classes_of, policies_replaced
+from failure_modes.checker.training.kata import ModeKata
+from failure_modes.checker.training.stand_in import classes_of
 from system import policies
 from system.policies import Policies
 
@@ -33,35 +33,24 @@ def learner_name(slot: str) -> str:
     return f"My{right_class(slot).__name__}"
 
 
-def methods_to_write(mode: FailureMode) -> tuple[str, ...]:
-    """The methods of the broken policy that use nothing of the queue's own method: a learner mends these.
-
-    A broken method that calls the right one may go on calling it.
-    """
-    policy = classes_of(mode)[0]
-    own = [
-        node.name
-        for node in _tree_of(policy).body
-        if isinstance(node, ast.FunctionDef) and f"super().{node.name}(" not in ast.unparse(node)
-    ]
+def methods_to_write(one: ModeKata) -> tuple[str, ...]:
+    """The methods of the broken policy. The learner must have each, and none may call the queue's own one."""
+    own = [node.name for node in _tree_of(one.broken).body if isinstance(node, ast.FunctionDef)]
     return tuple([name for name in own if not name.startswith("_")] or own)
 
 
-def broken_source(mode: FailureMode) -> str:
+def broken_source(one: ModeKata) -> str:
     """The code of the broken policy, ready to run: its imports, the values and classes that it uses."""
-    [slot] = policies_replaced(mode)
-    module = sys.modules[mode.fault.__module__]
-    source = inspect.getsource(module)
+    broken, *queue = (one.broken, *classes_of(one.mode)[1:])
+    source = inspect.getsource(_module_of(one))
     lines, tree = source.splitlines(), ast.parse(source)
-    classes = classes_of(mode)
-    needed = _needed(tree, {cls.__name__ for cls in classes})
+    needed = _needed(tree, {cls.__name__ for cls in (broken, *queue)})
     parts = [
-        _without_spoilers(lines, node) if _is_class(node, classes[0]) else _text(lines, node)
-        for node in needed
+        _without_spoilers(lines, node) if _is_class(node, broken) else _text(lines, node) for node in needed
     ]
     used = {name for node in needed for name in _names(node)}
     code = "\n\n\n".join(["\n".join(_imports(tree, used)), *parts]).replace('\n\n\n"""', '\n"""')
-    return re.sub(rf"\b{classes[0].__name__}\b", learner_name(slot), code) + "\n"
+    return re.sub(rf"\b{broken.__name__}\b", learner_name(one.slot), code) + "\n"
 
 
 def empty_source(slot: str, methods: tuple[str, ...]) -> str:
@@ -163,7 +152,11 @@ def _docstring(text: str) -> str:
     return f'"""{wrapped}\n"""'
 
 
-def facts_of(mode: FailureMode, names: tuple[str, ...]) -> dict[str, object]:
-    """The values of these names in the scenario."""
-    module = sys.modules[mode.fault.__module__]
-    return {name: getattr(module, name) for name in names}
+def facts_of(one: ModeKata) -> dict[str, object]:
+    """The values that are facts of the kata, by name."""
+    return {name: getattr(_module_of(one), name) for name in one.kata.facts}
+
+
+def _module_of(one: ModeKata) -> Any:
+    """The module that has the broken policy."""
+    return sys.modules[one.broken.__module__]

@@ -124,10 +124,15 @@ def _check_written(path: Path, policy: type, demand: Demand) -> None:
                 f"to write {name} is the exercise, and the one of the queue is not used"
             )
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    module = vars(sys.modules[MODULE])
     owners = [one.__name__ for one in policy.__mro__ if one.__module__ == MODULE]
     used = [one for one in tree.body if not isinstance(one, ast.ClassDef) or one.name in owners]
     for node in [one for part in used for one in ast.walk(part)]:
-        if isinstance(node, ast.Attribute) and node.attr in demand.methods and _is_right(node.value, demand):
+        if (
+            isinstance(node, ast.Attribute)
+            and node.attr in demand.methods
+            and _is_right(node.value, demand, module)
+        ):
             raise Unusable(
                 f"{path.name}, line {node.lineno}: this calls the queue's own {node.attr}; "
                 "to write it is the exercise, so write here what it must do"
@@ -141,11 +146,11 @@ def _is_own(path: Path, policy: type, name: str) -> bool:
     return str(path) in [getattr(code, "co_filename", None) for code in codes]
 
 
-def _is_right(node: ast.expr, demand: Demand) -> bool:
-    """True if the expression is `super()`, or makes or names the queue's own policy."""
+def _is_right(node: ast.expr, demand: Demand, module: dict[str, object]) -> bool:
+    """True if the expression is `super()`, or makes or names the queue's own policy, whatever its name."""
     if isinstance(node, ast.Call):
-        return ast.unparse(node.func) == "super" or _is_right(node.func, demand)
-    return isinstance(node, ast.Name) and node.id == demand.right.__name__
+        return ast.unparse(node.func) == "super" or _is_right(node.func, demand, module)
+    return isinstance(node, ast.Name) and module.get(node.id) is demand.right
 
 
 def _report_errors(path: Path, owner: type, errors: list[str]) -> None:

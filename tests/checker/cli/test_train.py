@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from failure_modes.checker.experiment.catalogue import catalogue
 from failure_modes.checker.support.patience import Patience
 from failure_modes.checker.training.course import Course
-from failure_modes.checker.training.exercises import Exercise
+from failure_modes.checker.training.exercises import Exercise, Round, exercises
+from failure_modes.checker.training.kata import katas
 from tests.checker.commands import ROOT, invoke, object_of
 
 NO_ERROR = "Traceback"
@@ -25,10 +27,11 @@ def _first(folder: Path) -> tuple[Exercise, Path]:
 
 
 def _mended(path: Path) -> str:
-    """The first kata, solved: its method calls the right one, and passes the key on."""
-    text = path.read_text(encoding="utf-8").replace("key=None", "key=key").replace("del key\n", "pass\n")
-    assert text != path.read_text(encoding="utf-8")
-    return text
+    """The first kata, solved: a lease is as long as the queue asks for."""
+    text = path.read_text(encoding="utf-8")
+    mended = text.replace("tx.now + FOR_EVER_MS", "tx.now + lease_ms").replace("del lease_ms\n", "pass\n")
+    assert mended != text
+    return mended
 
 
 def test_a_check_breaks_then_proves_and_opens_the_next(tmp_path: Path) -> None:
@@ -87,6 +90,28 @@ def test_three_hints_end_with_the_name_of_the_policy(tmp_path: Path) -> None:
     ]
     policy = exercise.katas[0].mode.policy
     assert [policy in one for one in said] == [False, False, True, True]
+
+
+def test_the_list_says_nothing_of_an_answer(tmp_path: Path) -> None:
+    """It names no failure mode and no policy of a later round, as text and as JSON."""
+    listed = invoke("train", "list", str(tmp_path))
+    lines = [line for line in listed.stdout.splitlines() if "2_name" in line or "3_write" in line]
+    results = object_of(invoke("train", "list", str(tmp_path), "--json"))["results"]
+    lines += [str(one) for one in results if not one["file"].startswith("1_mend")]
+    assert len(lines) == 2 * sum(one.round is not Round.MEND for one in exercises())
+    for one in katas():
+        answers = (one.id, one.mode.title, one.mode.breaks, one.slot, one.mode.policy)
+        assert [line for line in lines for answer in answers if answer in line] == []
+
+
+def test_the_list_has_each_failure_mode_without_a_kata(tmp_path: Path) -> None:
+    """Each failure mode has a kata, or the list says why it has none."""
+    listed = invoke("train", "list", str(tmp_path)).stdout
+    with_kata = [one.id for one in katas()]
+    for mode in catalogue():
+        if mode.id not in with_kata:
+            [line] = [line for line in listed.splitlines() if line.startswith(f"  {mode.id} {mode.title}: ")]
+            assert "policies at once" in line or "in no policy" in line
 
 
 def test_bad_usage_is_refused(tmp_path: Path) -> None:
@@ -150,10 +175,10 @@ def test_each_save_is_checked_and_ctrl_c_keeps_the_progress(
     folder = tmp_path / "failure_modes_katas"
     assert "shortest possible" in _read_to(watching, "it is saved")
     _, path = _first(folder)
-    text = path.read_text(encoding="utf-8")
+    mended = _mended(path)
     path.write_text("def x(:", encoding="utf-8")
     assert "line 1: invalid syntax" in _read_to(watching, "it is saved")
-    path.write_text(text.replace("key=None", "key=key").replace("del key\n", "pass\n"), encoding="utf-8")
+    path.write_text(mended, encoding="utf-8")
     assert "proved: " in _read_to(watching, "== ")
     _read_to(watching, "it is saved")
     watching.send_signal(signal.SIGINT)

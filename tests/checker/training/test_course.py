@@ -9,7 +9,6 @@ from failure_modes.checker.experiment.catalogue import FOLDER
 from failure_modes.checker.training import progress
 from failure_modes.checker.training.course import Course, NoExercise, NoFolder
 from failure_modes.checker.training.exercises import Round, exercises
-from failure_modes.checker.training.judging import Outcome
 from failure_modes.checker.training.progress import BadProgress, Progress
 
 
@@ -108,23 +107,11 @@ def test_the_progress_is_written_as_it_is_read(tmp_path: Path) -> None:
     assert json.loads((tmp_path / progress.FILE).read_text(encoding="utf-8"))["format"] == 1
 
 
-def test_a_trace_without_its_invariant_is_named(tmp_path: Path) -> None:
-    """In the second round every invariant that breaks in the trace is right, and no other one."""
-    named = [one for one in exercises() if one.round is Round.NAME][:3]
-    for exercise in named:
-        mode = exercise.katas[0].mode
-        text = exercise.text
-        assert "breaks INV" not in text
-        path = tmp_path / "trace.txt"
-        for answer, outcome in (
-            (mode.breaks, Outcome.PROVED),
-            (mode.breaks.lower(), Outcome.PROVED),
-            ("INV_008", Outcome.BROKEN),
-            ("", Outcome.UNUSABLE),
-            ("INV_099", Outcome.UNUSABLE),
-        ):
-            path.write_text(text.rstrip() + f" {answer}\n", encoding="utf-8")
-            assert exercise.judged(path).outcome is outcome, (mode.id, answer)
+def test_each_exercise_has_a_page_of_its_own(tmp_path: Path) -> None:
+    """The files of two rounds have the same names; their pages do not."""
+    course = Course(tmp_path)
+    pages = [course.page_of(one) for one in course.exercises]
+    assert len(set(pages)) == len(pages)
 
 
 def test_the_rounds_follow_one_another() -> None:

@@ -33,6 +33,11 @@ BAD = {
         "        return super().commit(*a)\n",
         "line 4: this calls the queue's own commit",
     ),
+    "a call of a right policy under another name": (
+        STAR + "Old = CommitBoundary\nclass MyCommitBoundary:\n    def commit(self, *a):\n"
+        "        return Old().commit(*a)\n",
+        "line 5: this calls the queue's own commit",
+    ),
     "a call of a right policy": (
         STAR + "class MyCommitBoundary:\n    def commit(self, *a):\n"
         "        return CommitBoundary().commit(*a)\n",
@@ -86,6 +91,24 @@ ACCEPT = (
     + "import os, random\nclass MyIdempotency(Idempotency):\n    def accept(self, store, *, key, **rest):\n"
 )
 
+RIGHT = """\
+        with store.transaction() as tx:
+            found = tx.job_by_key(key)
+            if found:
+                tx.record(
+                    event=EventKind.DUPLICATE,
+                    operation=Operation.ENQUEUE,
+                    actor=rest["actor"],
+                    job_id=found.id,
+                )
+                return Accepted(job=found, existed=True)
+            job = tx.add_job(key=key, payload_json=rest["payload_json"], attempts_max=rest["attempts_max"])
+            tx.record(
+                event=EventKind.ENQUEUED, operation=Operation.ENQUEUE, actor=rest["actor"], job_id=job.id
+            )
+            return Accepted(job=job, existed=False)
+"""
+
 UNUSABLE = {
     "raises": ("        return None + 1\n", "line 5: TypeError"),
     "exits": ("        os._exit(3)\n", "ended the process"),
@@ -112,17 +135,24 @@ def test_code_that_hangs_gets_one_line(tmp_path: Path, monkeypatch: pytest.Monke
     assert "stops Python for 3 s" in found.text
 
 
+def test_a_file_that_hangs_gets_one_line_however_short_the_time(tmp_path: Path) -> None:
+    """A file that does not end hangs, also if the time of the check is over before that is sure."""
+    found = _in_child(tmp_path, "import threading\n\nthreading.Event().wait()\n", 0.5)
+    assert found.outcome is Outcome.UNUSABLE
+    assert "line 3: still running" in found.text
+    assert "\n" not in found.text
+
+
 def test_a_value_that_is_kept_in_memory_is_refused(tmp_path: Path) -> None:
     """Two processes of a queue share no memory, so a version that needs it is not judged."""
-    body = "        seen.append(key)\n        return super().accept(store, key=key, **rest)\n"
-    found = _in_child(tmp_path, "seen = []\n" + ACCEPT + body)
+    found = _in_child(tmp_path, "seen = []\n" + ACCEPT + "        seen.append(key)\n" + RIGHT)
     assert found.outcome is Outcome.UNUSABLE
     assert "value seen in memory" in found.text
 
 
 def test_what_the_code_prints_is_shown_with_its_trace(tmp_path: Path) -> None:
     """Only the lines of the run that is shown, and nothing on the output of the command."""
-    body = "        print('the key', key)\n        return super().accept(store, key=None, **rest)\n"
+    body = "        print('the key', key)\n" + RIGHT.replace("add_job(key=key", "add_job(key=None")
     found = _in_child(tmp_path, ACCEPT + body)
     assert found.outcome is Outcome.BROKEN
     assert found.text.endswith(" your code printed:\n   the key k1\n   the key k1")
@@ -138,5 +168,5 @@ def test_a_version_that_does_no_work_is_not_proved(tmp_path: Path) -> None:
 
 def test_too_little_time_is_undecided(tmp_path: Path) -> None:
     """A check that was stopped says so, and is no proof."""
-    found = _in_child(tmp_path, ACCEPT + "        return super().accept(store, key=key, **rest)\n", 0.01)
+    found = _in_child(tmp_path, ACCEPT + RIGHT, 0.01)
     assert found.outcome is Outcome.UNDECIDED

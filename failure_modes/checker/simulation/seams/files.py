@@ -18,7 +18,7 @@ from pathlib import PurePath
 from typing import Any
 
 from failure_modes.checker.simulation.seams.patching import replaced
-from failure_modes.checker.simulation.seams.stepped import Stepped, current
+from failure_modes.checker.simulation.seams.stepped import Stepped, alive, current
 from failure_modes.checker.simulation.stepping import Crashed
 from failure_modes.checker.support.errors import SubjectError
 
@@ -55,7 +55,7 @@ class FilesSeam:
 
 def _stepped(original: Callable[..., Any], name: str) -> Callable[..., Any]:
     def run(path: Any = ".", /, *arguments: Any, **options: Any) -> Any:
-        process = _alive()
+        process = alive()
         if process is not None:
             process.pause(f"{name} {_folder(path)}")
         return original(path, *arguments, **options)
@@ -63,20 +63,12 @@ def _stepped(original: Callable[..., Any], name: str) -> Callable[..., Any]:
     return run
 
 
-def _alive() -> Stepped | None:
-    """The process that runs now. Raises Crashed if it is dead."""
-    process = current()
-    if process is not None and process.dead:
-        raise Crashed
-    return process
-
-
 def _folder(path: Any) -> str:
     return "file" if isinstance(path, int) else PurePath(os.fsdecode(path)).parent.name
 
 
 def _open(file: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
-    process = _alive()
+    process = alive()
     if process is None or (not isinstance(file, int) and str(file).endswith(_CODE)):
         return _OPEN(file, mode, *arguments, **options)
     folder, writes = _folder(file), bool(set(mode) & set("wax+"))
@@ -94,7 +86,7 @@ def _until_death(opened: Any, process: Stepped) -> Any:
 
 
 def _os_open(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
-    process = _alive()
+    process = alive()
     if process is None:
         return _OS_OPEN(path, flags, *arguments, **options)
     process.pause(f"OPEN {_folder(path)}")
@@ -117,7 +109,7 @@ def _os_close(descriptor: int) -> None:
 
 
 def _flock(file: Any, operation: int) -> None:
-    process = _alive()
+    process = alive()
     if process is None or operation & (fcntl.LOCK_UN | fcntl.LOCK_NB):
         _FLOCK(file, operation)
         return
@@ -130,7 +122,7 @@ def _flock(file: Any, operation: int) -> None:
 
 
 def _lockf(*arguments: Any) -> Any:
-    if _alive() is not None:
+    if alive() is not None:
         raise SubjectError("the seam of files cannot run fcntl.lockf: its locks belong to a whole process")
     return _LOCKF(*arguments)
 

@@ -32,6 +32,21 @@ def replaced(functions: Functions) -> Iterator[None]:
             setattr(module, name, original)
 
 
+@contextmanager
+def replaced_methods(
+    methods: Mapping[tuple[type, str], Callable[[Any], Callable[..., Any]]],
+) -> Iterator[None]:
+    """Inside, each method of a class is what its function makes of the original."""
+    originals = [(owner, name, vars(owner)[name]) for owner, name in methods]
+    for owner, name, original in originals:
+        setattr(owner, name, methods[owner, name](original))
+    try:
+        yield
+    finally:
+        for owner, name, original in originals:
+            setattr(owner, name, original)
+
+
 @cache
 def _places(originals: tuple[Any, ...], modules: int) -> tuple[tuple[ModuleType, str, Any], ...]:
     """Each module, and the name in it, that refers to one of the originals."""

@@ -7,7 +7,10 @@ the seam raises `Crashed`, so no `except` and no `finally` of the library has an
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from failure_modes.checker.simulation.stepping import Crashed
 
 
 class Stepped(Protocol):
@@ -49,12 +52,33 @@ class Seam(Protocol):
         ...
 
 
+@runtime_checkable
+class ServedSeam(Protocol):
+    """A seam to a server that is simulated: real processes need the real one."""
+
+    def served(self, place: Path) -> AbstractContextManager[object]:
+        """Inside, the real server runs, for the processes of the run in this folder."""
+        ...
+
+    def age(self, place: Path, milliseconds: int) -> None:
+        """Let so much time pass for what the real server holds."""
+        ...
+
+
 _running: list[Stepped] = []
 
 
 def current() -> Stepped | None:
     """The process that runs now; None while the checker itself runs."""
     return _running[-1] if _running else None
+
+
+def alive() -> Stepped | None:
+    """The process that runs now. Raises Crashed if it is dead."""
+    process = current()
+    if process is not None and process.dead:
+        raise Crashed
+    return process
 
 
 @contextmanager

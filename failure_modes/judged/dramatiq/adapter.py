@@ -1,0 +1,144 @@
+"""dramatiq on Redis: what a worker with one thread does, until it finds no message, and its shutdown.
+
+The parts of a worker are called one after the other, since threads are not stepped. The maintenance that each
+thousandth command does is the housekeeping.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from queue import PriorityQueue
+from typing import Any
+
+from redis import Redis
+
+os.environ.setdefault("dramatiq_lua_max_stack", "8000")  # else the first broker of a process asks the server
+import dramatiq
+from dramatiq.brokers.redis import MAINTENANCE_SCALE, RedisBroker
+from dramatiq.worker import ConsumerThread, WorkerThread
+
+from failure_modes.checker import Adapter, Claim, ForeignContext, Status, Topic
+
+AT_LEAST_ONCE = "Dramatiq strives for at-least-once message delivery and assumes all actors are idempotent."
+PERSISTENCE = "docs, Message Persistence"
+QUEUES = ("default", "default.DQ")
+
+
+STATUSES = {"default.XQ": Status.FAILED, "default.DQ": Status.WAITING, "default": Status.WAITING}
+
+
+def connect(place: Path) -> Redis:
+    """A fresh connection."""
+    return Redis(unix_socket_path=str(place / "redis.sock"))
+
+
+class Prefetching(Adapter):
+    """A worker with one thread takes two messages at a time, as by default."""
+
+    name = "dramatiq"
+    configuration = "RedisBroker"
+    seams = ("redis",)
+    attempts_max = 2
+    lease_seconds = 60
+    prefetch = 2
+    note = (
+        "Judged with the parts of a worker, one after the other: its threads are not stepped. The "
+        "maintenance that a thousandth of all commands do is the housekeeping."
+    )
+    claims = (
+        Claim(
+            topic=Topic.MULTI_PROCESS,
+            promised=False,
+            sentence=AT_LEAST_ONCE,
+            where="docs, Error Handling",
+        ),
+        Claim(topic=Topic.FENCED, promised=False, sentence=AT_LEAST_ONCE, where="docs, Error Handling"),
+        Claim(
+            topic=Topic.KEEPS_WAITING,
+            promised=True,
+            sentence="Messages are only ever acknowledged to (removed from) the broker after they have been "
+            "successfully processed.",
+            where=PERSISTENCE,
+        ),
+        Claim(
+            topic=Topic.KEEPS_JOBS,
+            promised=True,
+            sentence="any messages that are in flight when a worker is terminated are going to be "
+            "redelivered later.",
+            where=PERSISTENCE,
+        ),
+        Claim(
+            topic=Topic.RECOVERY,
+            promised=True,
+            sentence="When a worker goes down while processing messages (eg. due to hardware, power or "
+            "network failure) then the messages it pulled from the broker will eventually be re-delivered "
+            "to it (assuming it recovers) or another worker.",
+            where=PERSISTENCE,
+        ),
+        Claim(
+            topic=Topic.MAX_ATTEMPTS,
+            promised=True,
+            sentence="The maximum number of times a message should be retried.",
+            where="docs, Message Retries",
+        ),
+        Claim(
+            topic=Topic.COUNTS_CRASHES, promised=False, sentence=AT_LEAST_ONCE, where="docs, Error Handling"
+        ),
+    )
+
+    def reset(self, place: Path) -> None:
+        """Make an empty queue: nothing to do."""
+
+    def open(self, place: Path, process: ForeignContext) -> Any:
+        """Make a broker, and declare the actor."""
+        broker = RedisBroker(client=connect(place), maintenance_chance=0)
+        return dramatiq.actor(process.handle, broker=broker, actor_name="job", max_retries=1)
+
+    def enqueue(self, session: Any, key: str) -> None:
+        """Send a message."""
+        session.send(key)
+
+    def drain(self, session: Any) -> None:
+        """Do what the threads of a worker do, and its shutdown."""
+        work: Any = PriorityQueue()
+        common = {"broker": session.broker, "work_queue": work, "worker_timeout": 1000}
+        consumers = {}
+        for name in QUEUES:
+            consumers[name] = ConsumerThread(queue_name=name, prefetch=self.prefetch, **common)
+            consumers[name].consumer = session.broker.consume(name, self.prefetch, 1000)
+        worker = WorkerThread(consumers=consumers, **common)
+        while received := [one for each in consumers.values() if (one := next(each.consumer)) is not None]:
+            for message in received:
+                consumers[message.queue_name].handle_message(message)
+            for consumer in consumers.values():
+                consumer.handle_delayed_messages()
+            while not work.empty():
+                worker.process_message(work.get().message)
+        for consumer in consumers.values():
+            consumer.close()
+
+    def housekeep(self, session: Any) -> None:
+        """Let two commands do the maintenance."""
+        session.broker.maintenance_chance = MAINTENANCE_SCALE
+        for name in QUEUES:
+            session.broker.do_qsize(name)
+
+    def observe(self, place: Path) -> Mapping[str, Status]:
+        """Read the messages of the queues. A message that is acknowledged is forgotten."""
+        redis = connect(place)
+        return {
+            json.loads(message)["args"][0]: status
+            for name, status in STATUSES.items()
+            for message in redis.hvals(f"dramatiq:{name}.msgs")
+        }
+
+
+class OneByOne(Prefetching):
+    """A worker takes a message when it is done with the last one."""
+
+    configuration = "RedisBroker, dramatiq_queue_prefetch=1"
+    prefetch = 1
+
+
+PREFETCHING, ONE_BY_ONE = Prefetching(), OneByOne()
