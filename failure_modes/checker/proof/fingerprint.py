@@ -48,7 +48,6 @@ Renaming = dict[str, str]
 """What each worker is called in the fingerprint."""
 
 _REMEMBERED_MAX = 400_000
-
 _NO_LOAD = Load()
 
 SYMMETRIC_MAX = 4
@@ -240,7 +239,7 @@ class Fingerprints:
             return _intent(entry)
         table = table_of(entry.sql) or ""
         rows = [self._row(entry.columns, row, now, ranks, names, table) for row in entry.rows]
-        read = () if entry.read_at is None else (entry.read_at - now,)
+        read = [entry.read_at - now] if entry.read_at is not None else []
         return rows, _rank(ranks, table, entry.lastrowid), entry.error, *read
 
     def _value(self, value: Any, now: int, ranks: "Ranks", names: Renaming) -> object:
