@@ -20,6 +20,8 @@ class Visibility:
     - `jobs_seen`: when it looked for jobs, those that had something to do and that no other open transaction
       held. None: every job.
     - `since`: the time, in milliseconds, of the last change to the rows that it touched. None: of any change.
+    - `locked_at`: the time, in milliseconds, at which it got the last lock that it waited for. None: it did
+      not wait, or no time had passed since it began.
     - `asked_at`: the time at which it read the limits, if that was before it read its own time.
     - `finished_at`: the time at which a fused operation finished its execution, if that was before it read
       its own time.
@@ -29,6 +31,7 @@ class Visibility:
     execution: int | None = None
     jobs_seen: frozenset[int] | None = None
     since: int | None = None
+    locked_at: int | None = None
     asked_at: int | None = None
     finished_at: int | None = None
 

@@ -175,7 +175,11 @@ class Durable:
 
     def is_due(self, job_id: int, now: int) -> bool:
         """True if the job may be leased at that time, or has an execution whose lease has run out."""
-        return self.job(job_id).is_due(now) or any(
+        return self.job(job_id).is_due(now) or self.is_abandoned(job_id, now)
+
+    def is_abandoned(self, job_id: int, now: int) -> bool:
+        """True if the job has an open execution whose lease has run out at that time."""
+        return any(
             execution.lease_expires_at <= now and execution.status not in (Status.DONE, Status.ABORTED)
             for execution in self.executions_of(job_id)
         )

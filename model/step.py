@@ -46,13 +46,16 @@ def step(
     `at` is the time, in milliseconds, that the operation read inside its transaction, where that is not
     the time of its commit. It lies between the last change and now: a transaction that excludes all others
     may as well have happened then. One that excludes others only from what it touches may as well have
-    happened after the last change of that. `visibility` is what the database chose for it.
+    happened after the last change of that. One that waited for a lock happened after it got the lock.
+    `visibility` is what the database chose for it.
     """
     at = state.now if at is None else at
     since = state.changed_at if visibility.since is None else visibility.since
     finished_at = at if visibility.finished_at is None else visibility.finished_at
     if not since <= at <= state.now or finished_at > at:
         return _rejected(state, "the operation read a time before the last change")
+    if visibility.locked_at is not None and at < visibility.locked_at:
+        return _rejected(state, "the operation read a time before it got its lock")
     match action:
         case Tick():
             later = evolve(state, now=state.now + action.milliseconds)

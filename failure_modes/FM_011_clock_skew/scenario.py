@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from attrs import evolve
 
-from failure_modes.checker import Bounds, Clock, Expected, FailureMode, Queue, Strategy
+from failure_modes.checker import Bounds, Expected, FailureMode, Queue, Strategy
 from system.policies import Lease, LeasePolicies, Leasing, Store, Transaction
 
 AHEAD_MS = {"B": 30_000}
@@ -14,15 +14,16 @@ AHEAD_MS = {"B": 30_000}
 
 
 class ClockAhead:
-    """A clock that runs ahead of another."""
+    """A clock that runs ahead of the time that a transaction reads."""
 
-    def __init__(self, clock: Clock, ahead_ms: int) -> None:
-        self._clock = clock
+    def __init__(self, transaction: Any, ahead_ms: int) -> None:
+        self._transaction = transaction
         self._ahead_ms = ahead_ms
 
     def now(self) -> int:
         """The time of this clock, in milliseconds."""
-        return self._clock.now() + self._ahead_ms
+        fresh = evolve(self._transaction, now=None)
+        return int(fresh.now) + self._ahead_ms
 
 
 class AtOwnTime:
@@ -40,11 +41,10 @@ class AtOwnTime:
         """Begin a transaction at the worker's time."""
         with self._store.transaction() as tx:
             transaction: Any = tx
-            clock = getattr(transaction, "_clock", None)  # only some transactions have a clock
-            if clock is None:
-                yield evolve(transaction, now=tx.now + self._ahead_ms)
+            if hasattr(transaction, "_clock"):  # it reads the time when it needs it
+                yield evolve(transaction, clock=ClockAhead(transaction, self._ahead_ms))
             else:
-                yield evolve(transaction, clock=ClockAhead(clock, self._ahead_ms))
+                yield evolve(transaction, now=tx.now + self._ahead_ms)
 
 
 class OwnClock(Leasing):

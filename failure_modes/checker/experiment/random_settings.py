@@ -9,7 +9,7 @@ import random
 
 from attrs import evolve
 
-from failure_modes.checker.experiment.scope import Scope
+from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind
 from model.state import Settings
 
 TIMES = (2, 3, 5, 7, 11, 13)
@@ -31,11 +31,17 @@ def drawn(scope: Scope, seed: int, number: int) -> Scope:
     chance = random.Random(f"{seed}:{number}")
     budget, breaker = _LIMITED[number % len(_LIMITED)]
     settings = _settings(chance, budget=budget, breaker=breaker)
+    reconcilers, of_workers = chance.choice(RECONCILERS), chance.choice(OF_WORKERS)
+    overlaps = scope.store is StoreKind.POSTGRESQL and scope.granularity is Granularity.STATEMENT
+    within = overlaps and chance.choice((False, True))
+    if within:  # a batch leaves out jobs by the order in a snapshot, which the model does not have
+        settings = evolve(settings, reconcile_batch=Settings().reconcile_batch)
     return evolve(
         scope,
         settings=settings,
-        reconcilers=chance.choice(RECONCILERS),
-        worker_attempts_max=chance.choice(OF_WORKERS),
+        within_statements=within,
+        reconcilers=reconcilers,
+        worker_attempts_max=of_workers,
     )
 
 

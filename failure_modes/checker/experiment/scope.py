@@ -41,6 +41,9 @@ class Scope:
     """True if earlier rows are kept, so that the store may be set back."""
     constraints: bool = True
     """True if the schema has its unique indexes. They make the effects of some faults impossible."""
+    within_statements: bool = False
+    """True if a process also pauses within a statement with SKIP LOCKED: the statement has its snapshot, and
+    has locked no row. On PostgreSQL, at granularity `statement`."""
     reconcilers: int = field(default=1, validator=[validators.ge(1), validators.le(len(RECONCILERS))])
     worker_attempts_max: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
     """The attempts in the policies of all processes but the producer; None: as in the settings.
@@ -125,6 +128,8 @@ class Scope:
             words.append("handlers that call a gateway")
         if not self.constraints:
             words.append("no unique indexes")
+        if self.within_statements:
+            words.append("pauses within statements")
         return ", ".join(words)
 
 

@@ -10,7 +10,7 @@ from typing import cast
 from attrs import frozen
 
 from failure_modes.checker.oracle.records import Answers
-from failure_modes.checker.oracle.visibility import VisibilityLog
+from failure_modes.checker.oracle.visibility import VisibilityLog, time_of
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot, ProcessState, StepResult
 from failure_modes.checker.simulation.replayed_world import ReplayedWorld
@@ -253,7 +253,7 @@ class SystemSide:
             operation=operation if moved.committed or begins else None,
             visibility=visibility,
             current_job=current_job,
-            read_at=None if begins else process.transaction.read_at,
+            read_at=None if begins else time_of(process, events),
             before=before,
             after=self.durable,
             events=events,

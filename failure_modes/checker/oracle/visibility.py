@@ -5,9 +5,10 @@ The model cannot know these choices, so it takes them from the system. Nothing i
 
 from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_snapshot import StepResult
+from model.actions import Reconcile
 from model.draft import Visibility
 from model.events import Event, Operation
-from model.state import Durable
+from model.state import Durable, Job
 
 LIMITS = "retries", "breaker"
 """The tables that many jobs share. A transaction that changes one holds it, as it holds a job."""
@@ -34,13 +35,28 @@ class VisibilityLog:
         self._changed_at = {one: min(at, now) for one, at in self._changed_at.items()}
 
     def note_read(self, process: Process, moved: StepResult, durable: Durable, now: int) -> None:
-        """If the process read the jobs, note those that were due and held by no other transaction."""
+        """If the process read the jobs, note those that it looked for and that no other transaction held.
+
+        A reconciliation looks for abandoned jobs only: it does not see a job that is abandoned later, though
+        it reads its time after the look.
+        """
         read = moved.skip_locked
-        if read is not None:
-            at = now if read.read_at is None else read.read_at
-            known = {job.id for job in durable.jobs}
-            due = [job for job in read.unlocked if job in known and durable.is_due(job, at)]
-            process.transaction.add_visible(frozenset(due))
+        if read is None:
+            return
+        transaction = process.transaction
+        if read.paused:
+            transaction.keep_snapshot((durable, now))
+            return
+        snapshot = transaction.take_snapshot()
+        if snapshot is not None:
+            old, then = snapshot
+            transaction.add_visible(frozenset(locked_later(process, old, then, durable, read.unlocked)))
+            return
+        known = {job.id for job in durable.jobs}
+        recovers = isinstance(process.pending, Reconcile)
+        is_wanted = durable.is_abandoned if recovers else durable.is_due
+        wanted = [job for job in read.unlocked if job in known and is_wanted(job, now)]
+        transaction.add_visible(frozenset(wanted))
 
     def of_commit(
         self, process: Process, before: Durable, after: Durable, events: tuple[Event, ...], now: int
@@ -55,9 +71,8 @@ class VisibilityLog:
         touched: list[int | str] = [job.id for job in after.jobs if _changed(job.id, before, after)]
         touched += [name for name in LIMITS if getattr(before, name) != getattr(after, name)]
         since = max([self._changed_at.get(one, 0) for one in touched], default=0)
-        self._changed_at |= dict.fromkeys(
-            touched, now if transaction.read_at is None else transaction.read_at
-        )
+        read_at = time_of(process, events)
+        self._changed_at |= dict.fromkeys(touched, now if read_at is None else read_at)
         visible = transaction.take_visible()
         finished_at = _finished_at(events, process)
         return Visibility(
@@ -65,15 +80,50 @@ class VisibilityLog:
             execution=execution,
             jobs_seen=visible[0] if visible else None,
             since=since,
+            locked_at=None if process.connection is None else process.connection.locked_at,
             asked_at=transaction.first_read_at if finished_at is None else finished_at,
             finished_at=finished_at,
         )
+
+
+def time_of(process: Process, events: tuple[Event, ...]) -> int | None:
+    """The time that an operation went by: it read it, and its last audit row has it; else the last it read.
+
+    A statement may read a time that the operation does not use. The time of a finish before it is another.
+    """
+    transaction = process.transaction
+    noted = [event.at for event in events if event.operation != Operation.FINISH]
+    return noted[-1] if noted and noted[-1] in transaction.reads else transaction.read_at
 
 
 def _finished_at(events: tuple[Event, ...], process: Process) -> int | None:
     """The time at which the operation finished an execution; None if it did not, or never read that time."""
     first = [event.at for event in events if event.operation == Operation.FINISH]
     return first[0] if first and first[0] in process.transaction.reads else None
+
+
+def locked_later(
+    process: Process, old: Durable, then: int, durable: Durable, unlocked: tuple[int, ...]
+) -> tuple[int, ...]:
+    """The jobs that a read with SKIP LOCKED locks. It had its snapshot at `then`, when the rows were `old`.
+
+    It goes through the jobs of its snapshot, in their order there. It passes over a job that is locked now,
+    or is no longer as it wants it. A lease takes the first retry, or the first new job.
+    """
+    free = [job for job in old.jobs if job.id in unlocked]
+    if isinstance(process.pending, Reconcile):
+        return tuple([job.id for job in free if old.is_abandoned(job.id, then)])
+    free.sort(key=lambda job: (job.available_at or 0, job.id) if job.timed else (0, job.id))
+    found = []
+    for timed in (True, False):
+        wanted = [job.id for job in free if job.timed is timed and job.is_due(then)]
+        still = [one for one in wanted if _is_still(durable.job(one), timed=timed, then=then)]
+        found += still[:1]
+    return tuple(found)
+
+
+def _is_still(job: Job, *, timed: bool, then: int) -> bool:
+    return job.timed is timed and job.is_due(then)
 
 
 def _changed(job: int, before: Durable, after: Durable) -> bool:

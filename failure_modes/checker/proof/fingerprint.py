@@ -50,7 +50,6 @@ Renaming = dict[str, str]
 """What each worker is called in the fingerprint."""
 
 _REMEMBERED_MAX = 400_000
-
 _NO_LOAD = Load()
 
 SYMMETRIC_MAX = 4
@@ -246,7 +245,8 @@ class Fingerprints:
             return _intent(entry)
         table = table_of(entry.sql) or ""
         rows = [self._row(entry.columns, row, now, ranks, names, table) for row in entry.rows]
-        return rows, rank(ranks, table, entry.lastrowid), entry.error
+        read = [entry.read_at - now] if entry.read_at is not None else []
+        return rows, rank(ranks, table, entry.lastrowid), entry.error, *read
 
     def _value(self, value: Any, now: int, ranks: Ranks, names: Renaming) -> object:
         """An answer of the queue. A record counts as the row that it was read from."""

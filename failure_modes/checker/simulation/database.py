@@ -15,8 +15,10 @@ class Database(Protocol):
     location: str
     """The path or the address that a subject opens."""
 
-    observer: Any
-    """The reader of the rows for an oracle. `observe` sets it."""
+    @property
+    def observer(self) -> Any:
+        """The reader of the rows for an oracle. `observe` sets it."""
+        ...
 
     @property
     def gateway_target(self) -> str:

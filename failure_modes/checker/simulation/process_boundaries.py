@@ -113,10 +113,22 @@ class ProcessBoundaries:
         self.step.run(ran)
         self.log.append(ran)
 
-    def blocked(self, statement: str) -> None:
-        """Pause until another process releases a lock. The log does not keep the blocked attempt."""
+    def read_time(self, at: int) -> None:
+        """Record that a statement read the time of the server."""
+        self.step.read()
+        self.transaction.read(at)
+
+    def blocked(self, statement: str, *, within: bool = False) -> None:
+        """Pause until another process releases a lock. The log does not keep the blocked attempt.
+
+        `within`: it waits for no other process. It pauses within a read with SKIP LOCKED, which has its
+        snapshot and has locked no row.
+        """
         self.log.drop_last()
-        self.blocked_since = self._world.lock_releases
+        if within:
+            self.step.pause_within()
+        else:
+            self.blocked_since = self._world.lock_releases
         self.pause(self.at)
         self.step.reach(statement)
 
@@ -137,4 +149,4 @@ class ProcessBoundaries:
 
     def skips_locked(self, unlocked: tuple[int, ...]) -> None:
         """Record a read with SKIP LOCKED, and the ids of the rows that no transaction locks at that time."""
-        self.step.skip_locked(SkipLockedRead(unlocked, self.transaction.read_at))
+        self.step.skip_locked(SkipLockedRead(unlocked))

@@ -33,10 +33,13 @@ Entry = Intent | StatementResult | int | Returned
 
 @frozen
 class SkipLockedRead:
-    """A read with SKIP LOCKED: the ids of the rows that no transaction locked, and the time last read."""
+    """A read with SKIP LOCKED: the ids of the rows that no transaction locked.
+
+    `paused`: the statement has its snapshot, and has locked no row yet.
+    """
 
     unlocked: tuple[int, ...]
-    read_at: int | None
+    paused: bool = False
 
 
 @frozen(kw_only=True)

@@ -5,6 +5,9 @@ records through their methods; the oracles read them.
 """
 
 from collections.abc import Hashable
+from typing import Any
+
+from attrs import evolve
 
 from failure_modes.checker.simulation.process_snapshot import Intent, SkipLockedRead, StepResult
 from failure_modes.checker.simulation.stepping import StatementResult
@@ -18,6 +21,7 @@ class TransactionRecord:
         """The last time that the process read in the transaction."""
         self.first_read_at: int | None = None
         """The first time that the process read in the transaction."""
+        self._snapshot: Any = None
         self.reads: tuple[int, ...] = ()
         """Each time that the process read in the transaction."""
         self.visible: tuple[frozenset[int], ...] = ()
@@ -39,6 +43,7 @@ class TransactionRecord:
         """Begin a new transaction. Its intent stays."""
         self.expected = False
         self.read_at, self.first_read_at, self.reads, self.visible = None, None, (), ()
+        self._snapshot = None
 
     def read(self, now: int) -> None:
         """Record that the process read the clock."""
@@ -50,6 +55,15 @@ class TransactionRecord:
     def add_visible(self, rows: frozenset[int]) -> None:
         """Add the ids that were visible at a read with SKIP LOCKED."""
         self.visible += (rows,)
+
+    def keep_snapshot(self, snapshot: Any) -> None:
+        """Keep what an oracle notes of the rows that a statement sees, while the process is paused in it."""
+        self._snapshot = snapshot
+
+    def take_snapshot(self) -> Any:
+        """Return what was kept, and remove it. None if the process did not pause within a statement."""
+        snapshot, self._snapshot = self._snapshot, None
+        return snapshot
 
     def take_visible(self) -> tuple[frozenset[int], ...]:
         """Return the visible ids of each read, and remove them."""
@@ -139,6 +153,11 @@ class StepRecord:
     def skip_locked(self, read: SkipLockedRead) -> None:
         """Record a read with SKIP LOCKED."""
         self._skip_locked = read
+
+    def pause_within(self) -> None:
+        """Record that the process pauses within its read with SKIP LOCKED."""
+        if self._skip_locked is not None:
+            self._skip_locked = evolve(self._skip_locked, paused=True)
 
     def end(self, *, committed: bool, changed: bool) -> None:
         """Record the end of the transaction."""

@@ -8,15 +8,16 @@ The log keeps the result of each statement. A restored process gets the results 
 statements do not run again.
 """
 
-import re
 from abc import abstractmethod
 from collections.abc import Iterator
 from enum import StrEnum
-from functools import cache
 from typing import Any, NoReturn, Protocol
 
 from attrs import evolve, frozen
 
+from failure_modes.checker.simulation.sql_text import label as label
+from failure_modes.checker.simulation.sql_text import table_of as table_of
+from failure_modes.checker.simulation.sql_text import verb_of as verb_of
 from failure_modes.checker.support.errors import SubjectError
 
 Row = tuple[Any, ...]
@@ -61,6 +62,8 @@ class StatementResult:
     in_transaction: bool = False
     """True if a transaction is open after the statement."""
     status: str | None = None
+    read_at: int | None = None
+    """The last time, in milliseconds, that the statement read from the server; None if it read none."""
 
     @property
     def problem(self) -> str | None:
@@ -104,12 +107,16 @@ class SteppedProcess(Protocol):
         """Write the result of a statement to the log."""
         ...
 
+    def read_time(self, at: int) -> None:
+        """Record that a statement read the time of the server."""
+        ...
+
     def refuse(self, error: BaseException) -> NoReturn:
         """Stop the process with an error: no later result of it can be trusted."""
         ...
 
-    def blocked(self, statement: str) -> None:
-        """Pause until another process releases a lock."""
+    def blocked(self, statement: str, *, within: bool = False) -> None:
+        """Pause until another process releases a lock; or within a statement, for no lock."""
         ...
 
     def began(self) -> None:
@@ -178,6 +185,9 @@ class SteppingConnection(SimulationPart):
         self._read_only = True
         self.holds = False
         """True if a transaction is open, as the process sees it."""
+        self.locked_at: int | None = None
+        """On a server: the time at which the transaction got the last lock that it waited for, if it began
+        earlier."""
 
     @property
     def in_transaction(self) -> bool:
@@ -203,6 +213,8 @@ class SteppingConnection(SimulationPart):
             ran = self._live(sql, parameters)
         elif process.log.repeats and self._run(sql, parameters) != ran:
             process.refuse(NotDeterministic(f"{label(sql)} gave another result when it ran again"))
+        if ran.read_at is not None:
+            process.read_time(ran.read_at)
         self.holds = ran.in_transaction
         if ran.error is None and not ran.in_transaction:
             process.reached(PausePoint.COMMITTED, sql)
@@ -268,30 +280,3 @@ class SteppingConnection(SimulationPart):
             changed = not rolled_back and self._changed()
             process.ended(committed=not rolled_back, changed=changed, read_only=self._read_only)
         return ran
-
-
-@cache
-def verb_of(sql: str) -> str:
-    """The first word of a statement; after WITH, the first verb that changes rows."""
-    verb = sql.split(None, 1)[0].upper()
-    if verb != "WITH":
-        return verb
-    changing = re.search(r"(?<!FOR )(?<!FOR NO KEY )\b(?:INSERT|UPDATE|DELETE)\b", sql)
-    return changing.group() if changing else "SELECT"
-
-
-@cache
-def label(sql: str) -> str:
-    """A statement in one or two words: its verb and its table."""
-    verb = verb_of(sql)
-    if verb in ("BEGIN", "COMMIT", "ROLLBACK"):
-        return verb
-    table = table_of(sql)
-    return f"{verb} {table}" if table else verb
-
-
-@cache
-def table_of(sql: str) -> str | None:
-    """The first table that a statement names."""
-    found = re.search(r"\b(?:FROM|INTO|UPDATE)\s+(\w+)", sql)
-    return found.group(1) if found else None

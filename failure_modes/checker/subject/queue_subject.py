@@ -31,8 +31,14 @@ LAYOUT = Layout(
 )
 """The layout on SQLite."""
 
-LAYOUT_AT_SERVER = evolve(LAYOUT, numbered=("jobs", "executions", "effects", "retries"), skips_locked="jobs")
-"""The layout on PostgreSQL: one more table has a last id, and transactions may overlap."""
+LAYOUT_AT_SERVER = evolve(
+    LAYOUT,
+    numbered=("jobs", "executions", "effects", "retries"),
+    times=LAYOUT.times | {"now_at", "floor"},
+    skips_locked="jobs",
+)
+"""The layout on PostgreSQL: one more table has a last id, answers have the time that they were read at (one
+of them without a name of its own), and transactions may overlap."""
 
 _STORES = ("system.sqlite.store.SQLiteStore", "system.postgresql.store.PostgreSQLStore")
 """The stores by name, since the driver of PostgreSQL need not be installed."""
@@ -87,7 +93,7 @@ class QueueSubject:
     def observe(self, location: str, *, clock: Any, connect: Callable[[str], Any], create: bool) -> Store:
         """Open a store that reads the rows."""
         if not self._on_sqlite:
-            at_server: Store = _store_at_server()(location, clock=clock, connect=connect)
+            at_server: Store = _store_at_server()(location, connect=connect)
             return at_server
         store = SQLiteStore(location, clock=clock, create=create, connect=connect)
         if create and not self.scope.constraints:
@@ -96,10 +102,14 @@ class QueueSubject:
 
     def open(self, process: Client, location: str) -> Queue:
         """Open the queue for a process."""
-        options: dict[str, Any] = {"clock": process, "connect": process.connect, "tokens": constant_token}
+        options: dict[str, Any] = {"connect": process.connect, "tokens": constant_token}
         if self.scope.rollback:
             options["tokens"] = cast(ProcessContext, process).token
-        store: Store = (SQLiteStore if self._on_sqlite else _store_at_server())(location, **options)
+        store: Store
+        if self._on_sqlite:
+            store = SQLiteStore(location, clock=process, **options)
+        else:  # without a clock, as in production: the time is the server's
+            store = _store_at_server()(location, **options)
         process.end_set_up()
         if process.files_stay and isinstance(store, SQLiteStore):
             store._files._opened.clear()  # noqa: SLF001 (a check of each file would cost more than the statements)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from failure_modes.checker.experiment.scope import Fault, Scope, StoreKind, guarded
+from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, StoreKind, guarded
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.queue_subject import QueueSubject
 from failure_modes.checker.support.errors import NotInstalled
@@ -35,6 +35,9 @@ def world_of(scope: Scope, fault: Fault, **options: Any) -> World:
     The options are those of `World`. No world on PostgreSQL is `reusable`.
     """
     subject = QueueSubject(scope, fault)
+    at_statements = scope.store is StoreKind.POSTGRESQL and scope.granularity is Granularity.STATEMENT
+    if scope.within_statements and (not at_statements or options.get("restorable")):
+        raise NoWorld("pauses within statements are for searches on postgresql, at granularity statement")
     options["granularity"] = scope.granularity
     if scope.threads:
         if scope.power_loss or scope.store is StoreKind.POSTGRESQL:
@@ -49,7 +52,7 @@ def world_of(scope: Scope, fault: Fault, **options: Any) -> World:
             raise NoWorld("power loss works on sqlite only: the disk of a server is not watched")
         if scope.rollback:
             raise NoWorld("a rollback works on sqlite only")
-        return _on_postgresql(subject, **options)
+        return _on_postgresql(subject, within_statements=scope.within_statements, **options)
     if scope.rollback:
         from failure_modes.checker.simulation.rollback_world import RollbackWorld
 

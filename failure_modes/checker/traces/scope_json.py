@@ -32,13 +32,12 @@ _BESIDES: dict[str, type] = {
 """Settings that are written only if they differ from the default."""
 
 _POWER = "power_loss"
-_ROLLBACK = "rollback"
 _STORE = "store"
 _CONSTRAINTS = "constraints"
-_THREADS = "threads"
+_OF_RUN = ("threads", "rollback", "within_statements")
 _PROCESSES: dict[str, type] = {"reconcilers": int, "worker_attempts_max": int}
-_SWITCHES: dict[str, type] = {_POWER: bool, _ROLLBACK: bool, _CONSTRAINTS: bool, _THREADS: bool}
-_OF_WORLD: dict[str, type] = {_STORE: str, **_SWITCHES, **_PROCESSES}
+_SWITCHES = (_POWER, _CONSTRAINTS, *_OF_RUN)
+_OF_WORLD: dict[str, type] = {_STORE: str, **dict.fromkeys(_SWITCHES, bool), **_PROCESSES}
 """Keys that are no settings of a policy, written only if they differ from the default."""
 
 _KIND_NAMES = {int: "whole number", float: "number", str: "string", bool: "true or false"}
@@ -68,10 +67,7 @@ def scope_to_json(scope: Scope) -> dict[str, Any]:
         found[_STORE] = scope.store.value
     if not scope.constraints:
         found[_CONSTRAINTS] = False
-    if scope.threads:
-        found[_THREADS] = True
-    if scope.rollback:
-        found[_ROLLBACK] = True
+    found |= {name: True for name in _OF_RUN if getattr(scope, name)}
     return found | {_POWER: True} if scope.power_loss else found
 
 
@@ -91,7 +87,7 @@ def scope_from_json(value: Any) -> Scope:
     store = value.get(_STORE, StoreKind.SQLITE)
     if store not in list(StoreKind):
         raise BadScope(f"'store' is {description(store)}", f"it is {' or '.join(StoreKind)}")
-    if value.get(_ROLLBACK) and (value.get(_POWER) or value.get(_THREADS)):
+    if value.get("rollback") and (value.get(_POWER) or value.get("threads")):
         raise BadScope("'scope' has rollback and power_loss or threads", "it has one of them")
     settings = {
         _setting(key): round(given * 1000) if key.endswith("_seconds") else given
@@ -104,9 +100,8 @@ def scope_from_json(value: Any) -> Scope:
         settings=Settings(**settings),
         store=StoreKind(store),
         power_loss=value.get(_POWER, False),
-        rollback=value.get(_ROLLBACK, False),
         constraints=value.get(_CONSTRAINTS, True),
-        threads=value.get(_THREADS, False),
+        **{name: value.get(name, False) for name in _OF_RUN},
         **{name: value[name] for name in _PROCESSES if name in value},
     )
 

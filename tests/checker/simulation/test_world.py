@@ -95,9 +95,9 @@ class _Recorder:
     def reached(self, at: PausePoint, statement: str) -> None:
         """Do not pause."""
 
-    def blocked(self, statement: str) -> None:
+    def blocked(self, statement: str, *, within: bool = False) -> None:
         """Fail: no other process releases a lock."""
-        raise AssertionError(f"blocked: {statement}")
+        raise AssertionError(f"blocked: {statement}, within: {within}")
 
     def record(self, ran: StatementResult) -> None:
         """Do nothing."""
@@ -105,6 +105,10 @@ class _Recorder:
     def refuse(self, error: BaseException) -> NoReturn:
         """Raise the error."""
         raise error
+
+    def read_time(self, at: int) -> None:
+        """Fail: no server gives the time."""
+        raise AssertionError(f"read {at}")
 
     def began(self) -> None:
         """Do not pause."""

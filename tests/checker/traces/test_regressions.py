@@ -5,7 +5,9 @@ see that this time is too early; the model does: it rejects a time before the la
 transaction touched. For each trace the mistake that it was found with is made again here.
 """
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -42,15 +44,24 @@ class GoesOn(Leasing):
 
 
 def reads_once(queue: Queue) -> Queue:
-    """A transaction reads the time once: a lease before it looks, another when it has locked its job."""
+    """A transaction reads the time once: a lease when it begins, another when it has locked its job."""
     from system.postgresql import PostgreSQLTransaction
 
     class ReadsOnce(PostgreSQLTransaction):
         def next_available(self, *, retries: bool) -> Job | None:
-            assert self._clock is not None, "a world has a clock"
-            known = self._clock.now() if self._now is None else self._now
-            self._clock = ManualClock(known)
-            return super().next_available(retries=retries)
+            self._keep_time()
+            job = super().next_available(retries=retries)
+            self._keep_time()
+            return job
+
+        def _rows(self, sql: str, *values: object) -> list[Any]:
+            if "SKIP LOCKED" in sql and "now_at" in sql:
+                sql = re.sub("(statement|clock)_timestamp", "transaction_timestamp", sql)
+            return super()._rows(sql, *values)
+
+        def _keep_time(self) -> None:
+            if self._now is not None and self._clock is None:
+                self._clock = ManualClock(self._now)
 
         def breaker(self) -> Breaker:
             known, row = self._now, super().breaker()

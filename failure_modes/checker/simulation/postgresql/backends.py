@@ -35,6 +35,10 @@ class Session(Protocol):
         """True if the answer to the statement has arrived."""
         ...
 
+    def stop_waiting(self) -> None:
+        """Called when the statement no longer waits for a lock."""
+        ...
+
 
 class Backends:
     """The sessions of one world at the server."""
@@ -71,10 +75,15 @@ class Backends:
         return False
 
     def is_blocked(self, session: Session) -> bool:
-        """Ask the server if the statement of the session waits for a lock. If so, keep it as waiting."""
+        """Ask the server if the statement of the session waits for a lock. If so, keep it as waiting.
+
+        A statement that waits for the control connection waits for the schedule, and for no other process.
+        """
         blockers = self._blockers_of([session.pid]).get(session.pid, ())
         if not blockers:
             return False
+        if self._control.info.backend_pid in blockers:
+            return True
         self._waiting.append(session)
         if session not in self._at_server:
             self._at_server.append(session)
@@ -116,6 +125,9 @@ class Backends:
             if all(found.get(pid) for pid in pids if pid in found) and all(
                 session.pid in self._blockers or session.has_answer() for session in waiting
             ):
+                for session in self._waiting:
+                    if session.pid not in self._blockers:
+                        session.stop_waiting()
                 self._waiting = [session for session in waiting if session.pid in self._blockers]
                 return
         raise Unsettled(f"a statement neither ended nor waited for a lock in {PATIENCE_SECONDS:g} s")

@@ -8,7 +8,9 @@ from typing import Any
 import psycopg
 from attrs import define, field
 
-from failure_modes.checker.simulation.postgresql.stepping import PausingConnection
+from failure_modes.checker.simulation.postgresql import server_time, within_statements
+from failure_modes.checker.simulation.postgresql.pausing_connection import PausingConnection
+from failure_modes.checker.simulation.postgresql.server_time import ServerTime
 from failure_modes.checker.simulation.stepping import StatementResult
 from failure_modes.checker.simulation.subject import Layout, Subject
 from failure_modes.checker.support.postgresql.server import fresh_database, server
@@ -28,6 +30,7 @@ class ServerDatabase:
     kind: str
     """The kind of database, as `Subject.database` says."""
     layout: Layout
+    time: ServerTime
     _pool: dict[str, tuple[PausingConnection, SetUp]] = field(factory=dict)
     _emptied: int = 0
 
@@ -35,7 +38,9 @@ class ServerDatabase:
         """The open connection of that name, and the set-up statements that ran on it before."""
         known = self._pool.get(name)
         if known is None or known[0].closed:
-            opened = PausingConnection.connect(self.dsn, autocommit=True, client_encoding="utf8")
+            opened = PausingConnection.connect(
+                self.dsn, autocommit=True, client_encoding="utf8", application_name="0"
+            )
             known = self._pool[name] = opened, {}
         return known
 
@@ -84,7 +89,11 @@ def acquire(subject: Subject) -> ServerDatabase:
     dsn = fresh_database(server())
     subject.create(dsn)
     control = psycopg.connect(dsn, autocommit=True, client_encoding="utf8")
-    return ServerDatabase(dsn=dsn, control=control, kind=subject.database, layout=subject.layout)
+    server_time.install(control)
+    within_statements.install(control, subject.layout)
+    return ServerDatabase(
+        dsn=dsn, control=control, kind=subject.database, layout=subject.layout, time=ServerTime(control)
+    )
 
 
 def release(database: ServerDatabase) -> None:

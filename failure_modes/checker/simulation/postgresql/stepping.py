@@ -4,17 +4,16 @@ psycopg waits for the server in `Connection.wait` and nowhere else. There, if th
 the process is paused.
 """
 
-import select
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 from psycopg import errors
-from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 
 from failure_modes.checker.simulation.postgresql.backends import Backends
+from failure_modes.checker.simulation.postgresql.pausing_connection import PausingConnection
+from failure_modes.checker.simulation.postgresql.server_time import ServerTime, report, time_in
+from failure_modes.checker.simulation.postgresql.within_statements import Gate
 from failure_modes.checker.simulation.stepping import (
     Crashed,
     Row,
@@ -22,12 +21,9 @@ from failure_modes.checker.simulation.stepping import (
     StatementResult,
     SteppedProcess,
     SteppingConnection,
+    verb_of,
 )
-
-T = TypeVar("T")
-
-ANSWER_WAIT_MS = 2
-"""The time to wait for an answer before asking the server if the statement waits for a lock."""
+from failure_modes.checker.simulation.virtual_clock import VirtualClock
 
 _CHANGES = ("INSERT", "UPDATE", "DELETE")
 _NO_TIMEOUTS = (
@@ -35,67 +31,6 @@ _NO_TIMEOUTS = (
     " SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'client_connection_check_interval'"
 )
 _DEADLOCK = "deadlock detected", "40P01"
-
-
-class PausingConnection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection that reports, during a statement, that the statement waits for a lock."""
-
-    _is_blocked: Callable[[], bool] | None = None
-    """Returns True if the statement waits for a lock. None if no other transaction can hold one."""
-    _pauses: Callable[[], None]
-
-    def pause_by(self, pauses: Callable[[], None], is_blocked: Callable[[], bool] | None) -> None:
-        """Call `pauses` whenever `is_blocked` returns True; never if `is_blocked` is None."""
-        self._is_blocked, self._pauses = is_blocked, pauses
-
-    @contextmanager
-    def without_pauses(self) -> Iterator[None]:
-        """Inside, the connection reports no wait."""
-        is_blocked, self._is_blocked = self._is_blocked, None
-        try:
-            yield
-        finally:
-            self._is_blocked = is_blocked
-
-    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        """Run the exchange with the server to its end, and report each wait for a lock."""
-        if self._is_blocked is None:
-            return super().wait(gen, interval, timeout)
-        blocked = self._is_blocked
-        return exchange(gen, self.pgconn.socket, lambda: self._pauses() if blocked() else None)
-
-    def has_answer(self) -> bool:
-        """True if the server has sent something."""
-        poll = select.poll()
-        poll.register(self.pgconn.socket, select.POLLIN)
-        return bool(poll.poll(0))
-
-
-def exchange(gen: PQGen[T], socket: int, silent: Callable[[], None]) -> T:
-    """Run the exchange with the server to its end. Call `silent` whenever no answer has come for a while."""
-    poll = select.poll()
-    try:
-        wanted = next(gen)
-        while True:
-            poll.register(socket, wanted_of(wanted))
-            ready = poll.poll(ANSWER_WAIT_MS)
-            if ready:
-                wanted = gen.send(_ready_of(ready[0][1]))
-            else:
-                silent()
-    except StopIteration as end:
-        answer: T = end.value
-        return answer
-
-
-def wanted_of(wait: int) -> int:
-    """The events of `poll` for a wait of psycopg."""
-    return (select.POLLIN if wait & 1 else 0) | (select.POLLOUT if wait & 2 else 0)
-
-
-def _ready_of(event: int) -> int:
-    reads = event & (select.POLLIN | select.POLLHUP | select.POLLERR)
-    return (1 if reads else 0) | (2 if event & select.POLLOUT else 0)
 
 
 class PostgreSQLStepping(SteppingConnection):
@@ -111,13 +46,23 @@ class PostgreSQLStepping(SteppingConnection):
         backends: Backends,
         set_up: dict[tuple[str, tuple[Any, ...]], StatementResult],
         *,
+        clock: VirtualClock,
+        time: ServerTime,
+        gate: Gate | None,
         alone: bool,
     ) -> None:
-        """`set_up`: the set-up statements that ran before; `alone`: no other transaction can be open."""
+        """`set_up`: the set-up statements that ran before; `alone`: no other transaction can be open.
+
+        `gate`: where statements with SKIP LOCKED pause, once they have their snapshot.
+        """
         super().__init__(process)
         self._connection = connection
         self._backends = backends
         self._ran_before = set_up
+        self._clock = clock
+        self._time = time
+        self._began_at = self._sent_at = 0
+        self._gate = gate
         self._alone = alone
         self._statement = ""
         self._rows_changed = 0
@@ -158,6 +103,22 @@ class PostgreSQLStepping(SteppingConnection):
         """True if the statement waits for a lock that another process can release."""
         return self._backends.waits(self)
 
+    def stop_waiting(self) -> None:
+        """Record the time at which the statement got its lock, if the transaction began at another time.
+
+        An INSERT is left out. It waits while its keys are checked, and no time decides on these: the audit
+        row of a duplicate may have the time from before.
+        """
+        now = self._clock.now()
+        if now > self._began_at and verb_of(self._statement) != "INSERT":
+            self.locked_at = now
+
+    def times(self) -> tuple[int, ...]:
+        """The times that the open transaction may still read, or that its last read is compared with."""
+        sent = (self._sent_at,) if self._is_running else ()
+        locked = () if self.locked_at is None else (self.locked_at,)
+        return (self._began_at, *sent, *locked)
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
@@ -170,6 +131,8 @@ class PostgreSQLStepping(SteppingConnection):
         """
         del close
         held = self.holds
+        if not self._connection.closed:
+            self._tell_time()  # another process may get its lock
         if self._is_running:
             self._is_running, self.ghost = False, self.pid
             self._backends.abandon(self)
@@ -192,6 +155,13 @@ class PostgreSQLStepping(SteppingConnection):
     def _pauses(self) -> None:
         """Pause during the statement. If the process moves while it is in a deadlock, it is the victim."""
         self._is_running = True
+        if self._gate is not None and not self.place_at_server:
+            self._process.blocked(self._statement, within=True)
+            self._is_running = False
+            self._tell_time()
+            self._process.skips_locked(self._backends.unlocked())
+            self._gate.open()
+            return
         self._process.blocked(self._statement)
         self._is_running = False
         if self._backends.is_deadlocked(self):
@@ -213,6 +183,7 @@ class PostgreSQLStepping(SteppingConnection):
 
     def _begins(self) -> None:
         self._rows_changed = 0
+        self._began_at, self.locked_at = self._clock.now(), None
 
     def _changed(self) -> bool:
         return self._rows_changed > 0
@@ -221,11 +192,16 @@ class PostgreSQLStepping(SteppingConnection):
         """Run the statement to its end. The process may pause meanwhile."""
         if "SKIP LOCKED" in sql and not self._alone:
             self._process.skips_locked(self._backends.unlocked())
+            if self._gate is not None:
+                self._gate.shut()
         columns: tuple[str, ...] = ()
         rows: tuple[Row, ...] = ()
         problem: tuple[str, int | str] | None = None
         status = None
         self._statement, self._is_victim = sql, False
+        self._sent_at = self._clock.now()
+        self._tell_time()
+        before = report(self._connection)
         try:
             values = [list(one) if isinstance(one, tuple) else one for one in parameters]
             cursor = self._connection.execute(sql, values)
@@ -243,9 +219,19 @@ class PostgreSQLStepping(SteppingConnection):
             if error.sqlstate is None:
                 raise
             problem = _DEADLOCK if self._is_victim else (str(error).strip(), error.sqlstate)
+        finally:
+            if self._gate is not None:
+                self._gate.open()
         if problem is not None:  # the server has released the locks of a failed transaction
             self._process.failed()
-        return StatementResult(sql, parameters, columns, rows, None, problem, self._is_open, status)
+        after = report(self._connection)
+        read_at = None if problem is not None or after == before else time_in(after)
+        return StatementResult(sql, parameters, columns, rows, None, problem, self._is_open, status, read_at)
+
+    def _tell_time(self) -> None:
+        """Tell the server the time, before it runs a statement or releases a lock."""
+        now = self._clock.now()
+        self._time.tell(self.pid, began_at=self._began_at, sent_at=self._sent_at, now=now)
 
     def _error(self, text: str, code: int | str) -> Exception:
         return errors.lookup(str(code))(text)

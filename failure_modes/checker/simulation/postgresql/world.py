@@ -20,6 +20,7 @@ from failure_modes.checker.simulation.postgresql.content import (
 )
 from failure_modes.checker.simulation.postgresql.database import acquire, release
 from failure_modes.checker.simulation.postgresql.stepping import PostgreSQLStepping
+from failure_modes.checker.simulation.postgresql.within_statements import Gate
 from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.simulation.replayed_world import ReplayedWorld
@@ -35,23 +36,35 @@ class PostgreSQLDatabase:
 
     gateway_target = ":memory:"
 
-    def __init__(self, subject: Subject, *, shares: bool) -> None:
-        """`shares`: all processes share one session, since no two transactions overlap. Raises NoServer."""
+    def __init__(self, subject: Subject, *, shares: bool, within_statements: bool) -> None:
+        """`shares`: all processes share one session, since no two transactions overlap.
+
+        `within_statements`: processes pause within statements with SKIP LOCKED, too. Raises NoServer.
+        """
         self.subject = subject
         self.server = acquire(subject)
         self.location = self.server.dsn
         self.backends = Backends(self.server.control, subject.layout.skips_locked)
-        self.observer: Any = None
+        self._observer: Any = None
+        self._clock = VirtualClock()
         self._shares = shares
+        self._within_statements = within_statements
 
     @property
     def overlaps(self) -> bool:
         """True if each process has a session of its own."""
         return not self._shares
 
+    @property
+    def observer(self) -> Any:
+        """The reader of the rows for an oracle. It reads the server's time, too."""
+        self.server.time.tell_now(self._clock.now())
+        return self._observer
+
     def observe(self, clock: VirtualClock) -> None:
         """Open the database for the world itself, and set `observer`."""
-        self.observer = self.subject.observe(
+        self._clock = clock
+        self._observer = self.subject.observe(
             self.location, clock=clock, connect=lambda _: self.server.control, create=False
         )
 
@@ -59,7 +72,18 @@ class PostgreSQLDatabase:
         """A connection that pauses the process."""
         del target
         connection, set_up = self.server.connection(_SHARED if self._shares else process.name)
-        return PostgreSQLStepping(connection, process, self.backends, set_up, alone=self._shares)
+        connection.pause_within_statements(self._within_statements)
+        pid = connection.info.backend_pid
+        return PostgreSQLStepping(
+            connection,
+            process,
+            self.backends,
+            set_up,
+            clock=self._clock,
+            time=self.server.time,
+            gate=Gate(self.server.control, pid) if self._within_statements else None,
+            alone=self._shares,
+        )
 
     def is_lost(self, connection: SteppingConnection) -> bool:
         """True if a process died while its statement ran in this session."""
@@ -112,8 +136,9 @@ class PostgreSQLWorld(ReplayedWorld):
 
     database: PostgreSQLDatabase
 
-    def __init__(self, subject: Subject, **options: Any) -> None:
-        """Raises NoServer."""
+    def __init__(self, subject: Subject, *, within_statements: bool = False, **options: Any) -> None:
+        """`within_statements`: processes pause within statements with SKIP LOCKED, too. Raises NoServer."""
+        self._within_statements = within_statements
         self._ghosts: dict[int, ProcessSnapshot] = {}
         """The last snapshot of each dead process whose statement is still at the server, by its pid there."""
         super().__init__(subject, **options)
@@ -121,7 +146,11 @@ class PostgreSQLWorld(ReplayedWorld):
     def open_database(self, path: Path | None) -> PostgreSQLDatabase:
         """Open an empty database at the server."""
         del path
-        return PostgreSQLDatabase(self.subject, shares=self.granularity is Granularity.TRANSACTION)
+        return PostgreSQLDatabase(
+            self.subject,
+            shares=self.granularity is Granularity.TRANSACTION,
+            within_statements=self._within_statements,
+        )
 
     def make_process(self, name: str, program: Program) -> Process:
         """Make a process, not yet started."""
@@ -149,9 +178,18 @@ class PostgreSQLWorld(ReplayedWorld):
         self._ghosts[session.pid] = snapshot
 
     def extra_state(self) -> tuple[object, ...]:
-        """The ghosts: they hold locks, and will get the locks that they wait for."""
-        is_ghost = self.database.backends.is_ghost
-        return tuple([snapshot for pid, snapshot in self._ghosts.items() if is_ghost(pid)])
+        """The ghosts, and the times of each open transaction, counted from now, if one of them is over.
+
+        A ghost holds locks, and will get the lock that it waits for.
+        """
+        is_ghost, now = self.database.backends.is_ghost, self.clock.now()
+        ghosts = [snapshot for pid, snapshot in self._ghosts.items() if is_ghost(pid)]
+        times = []
+        for name, process in self.processes.items():
+            if process.in_transaction and isinstance(process.connection, PostgreSQLStepping):
+                ages = [now - at for at in process.connection.times()]
+                times += [(name, *ages)] if any(ages) else []
+        return (*ghosts, *times)
 
 
 class PostgreSQLProcess(Process):

@@ -33,6 +33,7 @@ from psycopg import errors, waiting
 from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.sql import Composable
 
+from failure_modes.checker.simulation.postgresql.pausing_connection import exchange
 from failure_modes.checker.simulation.postgresql.queue_server import (
     APPLICATION,
     QueueServer,
@@ -41,7 +42,6 @@ from failure_modes.checker.simulation.postgresql.queue_server import (
     statement_time,
     transaction_time,
 )
-from failure_modes.checker.simulation.postgresql.stepping import exchange
 from failure_modes.checker.simulation.seams.patching import replaced
 from failure_modes.checker.simulation.seams.stepped import Stepped, current, outside
 from failure_modes.checker.simulation.stepping import Crashed

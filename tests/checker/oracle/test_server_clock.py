@@ -1,0 +1,159 @@
+"""The server's clock: the queue reads it with its own statements, and a time from before a wait is seen."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from failure_modes.checker.experiment.findings import Divergence
+from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, StoreKind, build_queue, guarded
+from failure_modes.checker.experiment.strategy import Strategy
+from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.search.search import Result, Search, run
+from failure_modes.checker.simulation.stepping import PausePoint
+from failure_modes.checker.subject.queue_subject import QueueSubject, constant_token
+from failure_modes.checker.subject.worlds import world_of
+from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Reconcile, Step, Tick
+from model.state import Settings
+from system.postgresql import PostgreSQLStore, PostgreSQLTransaction
+from system.queue import Queue
+from tests.checker.oracle.test_breakages import transactions
+
+BEFORE_ITS_LOCK = "rejected (the operation read a time before it got its lock)"
+SYSTEM = Path(__file__).parents[3] / "system"
+FOLDERS = "postgresql", "sql"
+SCOPE = Scope(
+    granularity=Granularity.STATEMENT,
+    store=StoreKind.POSTGRESQL,
+    settings=Settings(lease_ms=1_000),
+    tick_seconds=(1,),
+)
+STRATEGY = Strategy(weights=(("Step", 6), ("Enqueue", 1), ("Tick", 2), ("Reconcile", 2)), steps=20)
+
+
+class ReadsTheTimeBeforeItsLock(PostgreSQLTransaction):
+    """Holds an execution at the time of its statement, from before the wait for the lock."""
+
+    before = "statement_timestamp"
+
+    def _rows(self, sql: str, *values: object) -> list[Any]:
+        if "FOR UPDATE OF jobs, executions" in sql:
+            sql = sql.replace("clock_timestamp", self.before)
+        return super()._rows(sql, *values)
+
+
+class ReadsTheTimeOfItsBegin(ReadsTheTimeBeforeItsLock):
+    """Holds an execution at the time at which its transaction began."""
+
+    before = "transaction_timestamp"
+
+
+def _search(fault: Fault, examples: int) -> Result:
+    search = Search(scope=SCOPE, strategy=STRATEGY, fault=fault, target=None, seed=1, examples=examples)
+    return run(search, shrinking=False)
+
+
+@pytest.mark.parametrize("kind", [ReadsTheTimeBeforeItsLock, ReadsTheTimeOfItsBegin])
+def test_a_time_from_before_the_wait_is_found(kind: type[PostgreSQLTransaction]) -> None:
+    """The search finds a commit or heartbeat that reads the time before it waits for its lock."""
+    result = _search(transactions(kind), examples=100)
+    assert result.finding is not None
+    assert result.finding.expected == BEFORE_ITS_LOCK
+
+
+def test_on_a_test_clock_it_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue with a clock of the process reads no time in its statement, so the mistake is not there."""
+
+    def opened(self: QueueSubject, process: Any, location: str) -> Queue:
+        store = PostgreSQLStore(location, clock=process, connect=process.connect, tokens=constant_token)
+        process.end_set_up()
+        return build_queue(store, self.scope.settings, self.fault)
+
+    monkeypatch.setattr(QueueSubject, "open", opened)
+    result = _search(transactions(ReadsTheTimeBeforeItsLock), examples=40)
+    assert result.finding is None
+    assert result.statistics.sometimes["a process waited for a lock"]
+
+
+def test_the_guarded_system_reads_each_time_after_its_lock() -> None:
+    """Nothing is found where leases are as short as a tick, and time passes while processes wait."""
+    result = _search(guarded, examples=40)
+    assert result.finding is None
+    assert result.statistics.sometimes["a process waited for a lock"]
+
+
+def test_each_function_answers_with_its_own_time() -> None:
+    """The start of the transaction, of the statement, and now are three times; others hear of one."""
+    with Lockstep(SCOPE) as lockstep:
+        database: Any = lockstep.world.database
+        session, _ = database.server.connection("another")
+        database.server.time.tell(session.info.backend_pid, began_at=1_000, sent_at=2_000, now=3_000)
+        names = "now", "transaction_timestamp", "statement_timestamp", "clock_timestamp"
+        sql = "SELECT " + ", ".join([f"extract(epoch FROM pg_catalog.{name}())::integer" for name in names])
+        assert session.execute(sql).fetchall() == [(1, 1, 2, 3)]
+        assert database.server.control.execute(sql).fetchall() == [(3, 3, 3, 3)]
+
+
+def test_the_system_reads_the_time_by_the_functions_that_are_simulated() -> None:
+    """No text of the system has another function, or a constant of SQL, that gives the time."""
+    others = re.compile(r"(?i)\b(current_time\w*|current_date|localtime\w*|timeofday)\b|(?<![.\w])now\(\)")
+    texts = [path.read_text(encoding="utf-8") for name in FOLDERS for path in (SYSTEM / name).glob("*.py")]
+    assert any("clock_timestamp()" in text for text in texts)
+    assert not [found for text in texts if (found := others.search(text))]
+
+
+def _goes(lockstep: Lockstep, name: str, first: Action | None = None) -> None:
+    """The process goes on to its next commit."""
+    done = lockstep.apply(first or Step(worker=name)).committed
+    while not done:
+        done = lockstep.apply(Step(worker=name)).committed
+    if name in (PRODUCER, RECONCILER):
+        lockstep.apply(Step(worker=name))
+
+
+def _commits_past_its_lease(fault: Fault) -> tuple[str, ...]:
+    """A's commit waits for the audit row of a duplicate, and its lease runs out meanwhile. What A wrote."""
+    with Lockstep(SCOPE, fault) as lockstep:
+        _goes(lockstep, PRODUCER, Enqueue(key="k1"))
+        while lockstep.world.processes["A"].at is not PausePoint.HANDLER:
+            lockstep.apply(Step(worker="A"))
+        done = lockstep.apply(Enqueue(key="k1"))
+        while done.moved.ran is None or not done.moved.ran.startswith("INSERT INTO audit"):
+            done = lockstep.apply(Step(worker=PRODUCER))
+        while not lockstep.apply(Step(worker="A")).blocked:
+            pass
+        lockstep.apply(Tick(seconds=1))
+        _goes(lockstep, PRODUCER)
+        while not (done := lockstep.apply(Step(worker="A"))).committed:
+            pass
+        return tuple([f"{event.operation} {event.event} {event.reason}" for event in done.events])
+
+
+def test_a_commit_that_waits_past_its_lease_is_refused() -> None:
+    """It reads the time when it has its lock, and then its lease has run out."""
+    assert _commits_past_its_lease(guarded) == ("commit refused lease_expired",)
+
+
+def test_a_commit_at_the_time_from_before_its_wait_is_found() -> None:
+    """It is accepted, for the time of its statement is within the lease; the model does not accept it."""
+    with pytest.raises(Divergence) as found:
+        _commits_past_its_lease(transactions(ReadsTheTimeBeforeItsLock))
+    assert found.value.finding.expected == BEFORE_ITS_LOCK
+
+
+def test_a_lease_that_begins_and_ends_after_the_look_is_not_recovered() -> None:
+    """A reconciliation looks, then reads its time. What is leased and runs out between is not its own."""
+    with Lockstep(SCOPE, world=world_of(SCOPE, guarded)) as lockstep:
+        for key in ("k1", "k2"):
+            _goes(lockstep, PRODUCER, Enqueue(key=key))
+        _goes(lockstep, "A")
+        lockstep.apply(Crash(worker="A"))
+        lockstep.apply(Tick(seconds=1))
+        for action in (Reconcile(), Step(worker=RECONCILER), Step(worker=RECONCILER)):
+            looked = lockstep.apply(action)
+        assert looked.moved.skip_locked is not None
+        _goes(lockstep, "B")
+        lockstep.apply(Tick(seconds=1))
+        _goes(lockstep, RECONCILER)
+        assert [one.status for one in lockstep.durable.executions] == ["ABORTED", "LEASED"]
