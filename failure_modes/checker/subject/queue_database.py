@@ -64,6 +64,16 @@ class _QueueDatabase:
     server: QueueServer
     folder: Path
 
+    def is_free(self) -> bool:
+        """True if the run that used it is over."""
+        return not self.folder.exists()
+
+    def use_for(self, place: Path) -> None:
+        """Empty it, for the run in this folder."""
+        self.folder = place
+        self.server.end_sessions()
+        self.server.execute(_EMPTY)
+
 
 _databases: dict[tuple[int, str], list[_QueueDatabase]] = {}
 
@@ -72,10 +82,8 @@ def empty_database(place: Path, create: Callable[[str], object]) -> str:
     """The DSN of an empty database for the run in this folder. `create` makes the tables, once."""
     known = _databases.setdefault((os.getpid(), f"{create.__module__}.{create.__qualname__}"), [])
     for database in known:
-        if not database.folder.exists():  # its run is over
-            database.folder = place
-            database.server.end_sessions()
-            database.server.execute(_EMPTY)
+        if database.is_free():
+            database.use_for(place)
             break
     else:
         dsn = fresh_database(server())

@@ -72,8 +72,24 @@ class _Session:
 
     process: Stepped
     server: QueueServer
-    told: float | None = None
+    server_time: float | None = None
     """The time that the server was told last."""
+
+    def tell_time(self, connection: Any) -> None:
+        """Tell the server the time of the run, as it has to know it for the next statement."""
+        pgconn, now = connection.pgconn, self.process.now()
+        if pgconn.pipeline_status != PipelineStatus.OFF:
+            return
+        if pgconn.transaction_status == TransactionStatus.IDLE:
+            answer = pgconn.exec_(transaction_time(now))
+        elif pgconn.transaction_status == TransactionStatus.INTRANS and now != self.server_time:
+            answer = pgconn.exec_(statement_time(now))
+        else:
+            return
+        self.server_time = now
+        if answer.error_message:
+            reason = answer.error_message.decode()
+            raise SubjectError(f"the database does not know the time of the run: {reason}")
 
 
 _sessions: WeakKeyDictionary[Any, _Session] = WeakKeyDictionary()
@@ -206,7 +222,7 @@ def _exchanged(connection: Any, session: _Session, gen: Any) -> Any:
         label = None  # there is no transaction, so there is no exchange
     if label is not None:
         process.pause(label)
-    _tell_time(connection, session)
+    session.tell_time(connection)
 
     def silent() -> None:
         nonlocal victim
@@ -224,22 +240,6 @@ def _exchanged(connection: Any, session: _Session, gen: Any) -> Any:
         if victim:
             raise errors.DeadlockDetected("deadlock detected") from None
         raise
-
-
-def _tell_time(connection: Any, session: _Session) -> None:
-    """Tell the server the time of the run, as it has to know it for the next statement."""
-    pgconn, now = connection.pgconn, session.process.now()
-    if pgconn.pipeline_status != PipelineStatus.OFF:
-        return
-    if pgconn.transaction_status == TransactionStatus.IDLE:
-        told = pgconn.exec_(transaction_time(now))
-    elif pgconn.transaction_status == TransactionStatus.INTRANS and now != session.told:
-        told = pgconn.exec_(statement_time(now))
-    else:
-        return
-    session.told = now
-    if told.error_message:
-        raise SubjectError(f"the database does not know the time of the run: {told.error_message.decode()}")
 
 
 def label_of_exchange(gen: Any) -> str | None:
