@@ -41,7 +41,7 @@ def _parsed(text: str) -> object:
         value: object = json.loads(
             text,
             parse_constant=refuse,
-            parse_int=_whole,
+            parse_int=_integer,
             parse_float=_number,
             object_pairs_hook=_without_repetition,
         )
@@ -60,7 +60,7 @@ def _parsed(text: str) -> object:
     return value
 
 
-def _whole(text: str) -> int:
+def _integer(text: str) -> int:
     """The number, unless it has more digits than every reader accepts."""
     digits = len(text.lstrip("-"))
     if digits > DIGITS_MAX:

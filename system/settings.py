@@ -36,7 +36,7 @@ def check_seconds(
         raise InvalidSetting(f"{name}: {why}")
 
 
-def check_whole(name: str, value: object, *, least: int = 1) -> None:
+def check_integer(name: str, value: object, *, least: int = 1) -> None:
     """Raise InvalidSetting if this is no whole number from `least` on that fits 64 bits."""
     if isinstance(value, int) and not isinstance(value, bool) and least <= value <= WHOLE_MAX:
         return
@@ -51,9 +51,9 @@ def seconds(least: float = SECONDS_LEAST) -> Validator:
     return lambda _, field, value: check_seconds(field.name, value, least=least)
 
 
-def whole(least: int = 1) -> Validator:
+def integer(least: int = 1) -> Validator:
     """A validator for a field that holds a whole number."""
-    return lambda _, field, value: check_whole(field.name, value, least=least)
+    return lambda _, field, value: check_integer(field.name, value, least=least)
 
 
 def _shown(value: object) -> str:

@@ -126,7 +126,7 @@ class Transaction(Protocol):
         """
         ...
 
-    def set_aside(self, bad: UnreadableRow, *, operation: Operation, actor: str) -> None:
+    def give_up_unreadable(self, bad: UnreadableRow, *, operation: Operation, actor: str) -> None:
         """Close a job that cannot be read, and its open executions, with an audit row."""
         ...
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 from attrs import evolve, field, frozen, validators
 
 from system.audit import EventKind, Operation
-from system.settings import seconds, whole
+from system.settings import integer, seconds
 from system.store import Breaker, Execution, Transaction
 
 
@@ -21,7 +21,7 @@ class CircuitBreaker:
 
     protects: ClassVar[tuple[str, ...]] = ("INV_006",)
 
-    failures_max: int | None = field(default=None, validator=validators.optional(whole()))
+    failures_max: int | None = field(default=None, validator=validators.optional(integer()))
     open_seconds: float = field(default=30.0, validator=seconds())
 
     def hold(self, tx: Transaction) -> None:

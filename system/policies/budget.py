@@ -10,7 +10,7 @@ from typing import ClassVar
 from attrs import field, frozen, validators
 
 from system.audit import EventKind, Operation, Reason
-from system.settings import seconds, whole
+from system.settings import integer, seconds
 from system.store import Execution, Transaction
 
 
@@ -20,7 +20,7 @@ class RetryBudget:
 
     protects: ClassVar[tuple[str, ...]] = ("INV_006",)
 
-    retries_max: int | None = field(default=None, validator=validators.optional(whole()))
+    retries_max: int | None = field(default=None, validator=validators.optional(integer()))
     window_seconds: float = field(default=60.0, validator=seconds())
 
     def has_room(self, tx: Transaction) -> bool:

@@ -37,7 +37,7 @@ def found(tx: Transaction, held: Execution, operation: Operation) -> Execution |
     try:
         execution = tx.find_execution(held.id)
     except UnreadableRow as bad:
-        tx.set_aside(bad, operation=operation, actor=held.worker)
+        tx.give_up_unreadable(bad, operation=operation, actor=held.worker)
         return None
     if execution is None or execution.token == held.token:
         return execution

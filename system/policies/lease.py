@@ -67,7 +67,7 @@ class Leasing:
                         return None
                     attempt = self._attempt(tx, policies, job, worker)
                 except UnreadableRow as bad:
-                    tx.set_aside(bad, operation=Operation.LEASE, actor=worker)
+                    tx.give_up_unreadable(bad, operation=Operation.LEASE, actor=worker)
                     continue
                 if attempt is not None:
                     return self._leased(tx, policies, job, attempt, worker=worker, lease_ms=lease_ms)

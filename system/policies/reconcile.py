@@ -11,7 +11,7 @@ from attrs import field, frozen
 
 from system.audit import EventKind, Operation, Reason
 from system.policies.retry import Retry
-from system.settings import whole
+from system.settings import integer
 from system.store import Execution, Status, Store, Transaction, UnreadableRow
 
 
@@ -29,7 +29,7 @@ class Reconciliation:
 
     protects: ClassVar[tuple[str, ...]] = ("INV_004", "INV_005")
 
-    batch: int = field(default=500, validator=whole())
+    batch: int = field(default=500, validator=integer())
 
     def run(self, store: Store, retry: Retry, actor: str) -> Reconciled:
         """End the executions whose lease has run out, oldest first."""
@@ -64,4 +64,4 @@ class Reconciliation:
             try:
                 return tx.expired(self.batch)
             except UnreadableRow as bad:
-                tx.set_aside(bad, operation=Operation.RECONCILE, actor=actor)
+                tx.give_up_unreadable(bad, operation=Operation.RECONCILE, actor=actor)

@@ -10,7 +10,7 @@ from typing import ClassVar
 from attrs import field, frozen, validators
 
 from system.audit import EventKind, Operation, Reason
-from system.settings import WHOLE_LEAST, seconds, whole
+from system.settings import WHOLE_LEAST, integer, seconds
 from system.store import Execution, Transaction, UnreadableRow
 
 
@@ -25,10 +25,10 @@ class Retry:
 
     protects: ClassVar[tuple[str, ...]] = ("INV_003", "INV_005")
 
-    attempts_max: int = field(default=3, validator=whole())
+    attempts_max: int = field(default=3, validator=integer())
     backoff_seconds: float = field(default=1.0, validator=seconds(least=0))
     backoff_max_seconds: float = field(default=60.0, validator=seconds(least=0))
-    jitter_seed: int | None = field(default=None, validator=validators.optional(whole(least=WHOLE_LEAST)))
+    jitter_seed: int | None = field(default=None, validator=validators.optional(integer(least=WHOLE_LEAST)))
 
     def backoff_ms(self, attempt: int) -> int:
         """The wait, in milliseconds, after that attempt (1, 2, …) has failed, without jitter."""
@@ -53,7 +53,7 @@ class Retry:
             if last.attempt < tx.job(last.job_id).attempts_max:
                 return False
         except UnreadableRow as bad:
-            tx.set_aside(bad, operation=operation, actor=actor)
+            tx.give_up_unreadable(bad, operation=operation, actor=actor)
             return True
         tx.record(
             event=EventKind.BURIED,

@@ -139,7 +139,7 @@ class SQLTransaction:
         self._run(CHANGE_EXECUTION, *values)
         self._audit(*audit_row)
 
-    def set_aside(self, bad: UnreadableRow, *, operation: Operation, actor: str) -> None:
+    def give_up_unreadable(self, bad: UnreadableRow, *, operation: Operation, actor: str) -> None:
         """Close a job that cannot be read, and its open executions, with an audit row."""
         self._added.clear()
         self.set_available(bad.job_id, None)

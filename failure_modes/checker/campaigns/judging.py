@@ -66,7 +66,7 @@ def judge(
     for hunt in HUNTS:
         if hunt.kind not in only or (hunt.topic is Topic.FENCED and hunt.kind in found):
             continue
-        result = _hunted(source, adapter, hunt, runs, seeds, seconds_max, report)
+        result = _result_of(source, adapter, hunt, runs, seeds, seconds_max, report)
         if result.trouble is not None:
             found.add(hunt.kind)
         yield result
@@ -89,7 +89,7 @@ def trace_of_hunt(source: AdapterSource, result: HuntResult) -> QueueTrace:
     )
 
 
-def _hunted(
+def _result_of(
     source: AdapterSource,
     adapter: Adapter,
     hunt: Hunt,

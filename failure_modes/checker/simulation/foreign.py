@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 from attrs import frozen
 from greenlet import getcurrent, greenlet
 
-from failure_modes.checker.simulation.seams.event_loop import ProcessLoop, set_aside
+from failure_modes.checker.simulation.seams.event_loop import ProcessLoop, without_event_loop
 from failure_modes.checker.simulation.seams.stepped import running
 from failure_modes.checker.simulation.stepping import Crashed
 from failure_modes.checker.simulation.virtual_clock import VirtualClock
@@ -218,7 +218,7 @@ class _VirtualContext(ForeignContext):
 
     def switch(self, arrival: Arrival) -> None:
         """Switch to the greenlet of the world."""
-        with set_aside():
+        with without_event_loop():
             self._hub.switch(arrival)
 
 

@@ -148,7 +148,7 @@ def exchange() -> Iterator[None]:
 
 
 @contextmanager
-def set_aside() -> Iterator[None]:
+def without_event_loop() -> Iterator[None]:
     """Inside, no loop is known to run in this thread: another process may run its own."""
     loop = events._get_running_loop()  # noqa: SLF001 (asyncio has no public name for these)
     if loop is None:

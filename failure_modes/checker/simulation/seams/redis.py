@@ -130,7 +130,7 @@ def _command(original: Any) -> Callable[..., Any]:
         process = alive()
         if process is None:
             return original(client, *arguments, **options)
-        if _is_told(client, arguments):
+        if _seam_answers(client, arguments):
             return {"redis_version": VERSION}
         label = label_of(arguments)
         if label is not None:
@@ -159,7 +159,7 @@ def _command_in_coroutine(original: Any) -> Callable[..., Any]:
         process = alive()
         if process is None:
             return await original(client, *arguments, **options)
-        if _is_told(client, arguments):
+        if _seam_answers(client, arguments):
             await asyncio.sleep(0)
             return {"redis_version": VERSION}
         label = label_of(arguments)
@@ -228,7 +228,7 @@ def _is_real(pool: Any) -> bool:
     return path is not None and Path(path).is_socket()
 
 
-def _is_told(client: Any, arguments: Arguments) -> bool:
+def _seam_answers(client: Any, arguments: Arguments) -> bool:
     """True if the seam itself answers: `fakeredis` has no INFO."""
     return str(arguments[0]).upper() == "INFO" and not _is_real(client.connection_pool)
 
