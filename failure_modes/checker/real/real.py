@@ -117,7 +117,7 @@ class RealProcess(Process):
             self.world.database.apply(reached.operations)
         self.world.release_locks(reached.lock_releases)
         self.boundaries.report(at=reached.at, read_at=reached.read_at)
-        self.context.report(at_rest=reached.at_rest, current_job=reached.current_job)
+        self.context.work.report(at_rest=reached.at_rest, current_job=reached.current_job)
         self._in_transaction = reached.in_transaction
         self.wait(waits=reached.moved.blocked)
         return reached.moved

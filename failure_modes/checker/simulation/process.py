@@ -45,12 +45,12 @@ class Process:
     @property
     def at_rest(self) -> bool:
         """True if nothing has happened since the process started, slept, or finished an intent."""
-        return self.context.at_rest
+        return self.context.work.at_rest
 
     @property
     def current_job(self) -> int | None:
         """The id of the job that the program works on."""
-        return self.context.current_job
+        return self.context.work.current_job
 
     @property
     def pending(self) -> Intent | None:
@@ -92,7 +92,7 @@ class Process:
         self.context.start()
         self._greenlet = greenlet(self._main, parent=getcurrent())
         self._switch()
-        if self.world.restorable and not self.context.rested:
+        if self.world.restorable and not self.context.work.rested:
             self.refuse(Unexplorable(f"process {self.name} does something before it first rests"))
         self.boundaries.log.end()
 
@@ -102,7 +102,7 @@ class Process:
         if self._greenlet is None:
             self.start()
         self._known = None
-        self.context.begin_step()
+        self.context.work.begin_step()
         self.boundaries.begin_step(intent)
         self._switch()
         if self._greenlet is None or self._greenlet.dead:
@@ -142,7 +142,7 @@ class Process:
     def restore(self, snapshot: ProcessSnapshot) -> None:
         """Restore a snapshot. The log is replayed when the process is next resumed."""
         self.kill()
-        self.context.restore(snapshot)
+        self.context.work.restore(snapshot)
         self.boundaries.restore(snapshot)
         self._known = snapshot
 

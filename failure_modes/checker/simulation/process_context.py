@@ -11,7 +11,8 @@ from typing import Any
 from failure_modes.checker.simulation.content import Unexplorable
 from failure_modes.checker.simulation.host import Host
 from failure_modes.checker.simulation.process_boundaries import ProcessBoundaries
-from failure_modes.checker.simulation.process_snapshot import Intent, ProcessSnapshot, Returned
+from failure_modes.checker.simulation.process_snapshot import Intent, Returned
+from failure_modes.checker.simulation.process_work import ProcessWork
 from failure_modes.checker.simulation.stateless import Watched, never_changes, watched
 from failure_modes.checker.simulation.stepping import PausePoint, SimulationPart, SteppingConnection
 
@@ -29,12 +30,7 @@ class ProcessContext(SimulationPart):
         self.name = name
         self.log = boundaries.log
         self.connection: SteppingConnection | None = None
-        self.at_rest = True
-        """True if nothing has happened since the process started, slept, or finished an intent."""
-        self.rested = False
-        """True if the process has rested since it was started."""
-        self.current_job: int | None = None
-        """The id of the job that the program works on."""
+        self.work = ProcessWork()
         self._boundaries = boundaries
         self._transaction = boundaries.transaction
         self._step = boundaries.step
@@ -48,24 +44,12 @@ class ProcessContext(SimulationPart):
     def start(self) -> None:
         """Prepare for a fresh greenlet that runs the program."""
         self.log.rewind()
-        self.rested = False
-
-    def begin_step(self) -> None:
-        """Begin a step: the process is no longer at rest."""
-        self.at_rest = False
+        self.work.start()
 
     def reset(self) -> None:
         """Restore the state from before the first start."""
         self.connection = None
-        self.at_rest, self.current_job = True, None
-
-    def restore(self, snapshot: ProcessSnapshot) -> None:
-        """Restore the job and the rest of a snapshot."""
-        self.at_rest, self.current_job = snapshot.at_rest, snapshot.current_job
-
-    def report(self, *, at_rest: bool, current_job: int | None) -> None:
-        """Take over what a real process says of its rest and of its job."""
-        self.at_rest, self.current_job = at_rest, current_job
+        self.work.end()
 
     # The system.
 
@@ -127,14 +111,14 @@ class ProcessContext(SimulationPart):
 
     def set_current_job(self, job: int) -> None:
         """Set the job that the program works on, until the process rests."""
-        self.current_job = job
+        self.work.begin_job(job)
 
     def rest(self) -> None:
         """Rest: the program holds nothing that decides what the process does next."""
-        self.rested = True
+        self.work.pass_rest()
         if self.log.at_end:
             self._check_memory()
-            self.at_rest, self.current_job = True, None
+            self.work.end()
             self.log.clear()
 
     @contextmanager

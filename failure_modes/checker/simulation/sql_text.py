@@ -26,6 +26,6 @@ def label(sql: str) -> str:
 
 @cache
 def table_of(sql: str) -> str | None:
-    """The first table that a statement names."""
-    found = re.search(r"\b(?:FROM|INTO|UPDATE)\s+(\w+)", sql)
+    """The first table that a statement names. `extract(epoch FROM pg_catalog.…)` names none."""
+    found = re.search(r"\b(?:FROM|INTO|UPDATE)\s+(?!pg_catalog\b)(\w+)", sql)
     return found.group(1) if found else None

@@ -53,9 +53,13 @@ def test_it_stops_before_the_step() -> None:
 
 
 def test_stepping_stays_in_the_system() -> None:
-    """`step` never leads into the checker."""
-    _, printed = debugged(3, *["step"] * 25, "quit")
-    places = [line for line in printed.splitlines() if line.startswith("> ")]
+    """`step` never leads into the checker. It traces each line, so it runs in a process of its own."""
+    command = [sys.executable, "-m", "failure_modes", "replay", str(PATH), "--until", "3", "--pdb"]
+    steps = "step\n" * 25 + "quit\n"
+    done = subprocess.run(
+        command, input=steps, capture_output=True, text=True, cwd=ROOT, timeout=60, check=True
+    )
+    places = [line.removeprefix("(Pdb) ") for line in done.stdout.splitlines() if "> /" in line]
     assert len(places) > 10
     assert [place for place in places if "/checker/" in place] == []
 
