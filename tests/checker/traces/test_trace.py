@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from failure_modes.checker.experiment.canonical import canonical
+from failure_modes.checker.experiment.scope import WORKER_NAMES
 from failure_modes.checker.traces.database import all_kept
 from failure_modes.checker.traces.trace import Trace, TraceError, to_json
 from failure_modes.checker.traces.trace_reader import load
 from model.actions import (
     PRODUCER,
     RECONCILER,
+    RECONCILERS,
     Action,
     Crash,
     Enqueue,
@@ -200,6 +202,14 @@ def test_workers_and_keys_are_named_in_order_of_appearance(
 ) -> None:
     """The first worker to move is A and the first key is k1, and so on; all else stays."""
     assert canonical(actions) == renamed
+
+
+@pytest.mark.parametrize("kind", [Step, Reconcile])
+def test_every_name_may_be_in_use(kind: type[Step] | type[Reconcile]) -> None:
+    """A trace may name each worker, or each reconciler, and one of them again."""
+    names = WORKER_NAMES if kind is Step else RECONCILERS
+    actions = tuple([Step(worker=name) if kind is Step else Reconcile(process=name) for name in names])
+    assert canonical((*actions, actions[0])) == (*actions, actions[0])
 
 
 @given(trace=traces())
