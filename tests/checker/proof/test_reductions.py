@@ -28,7 +28,14 @@ WITHOUT = tuple([evolve(ALL, **{name: False}) for name in SWITCHES])
 NONE = Reductions(**dict.fromkeys(SWITCHES, False))
 APART = evolve(ALL, symmetry=False)
 
-EACH_FAILURE_MODE = pytest.mark.parametrize("mode", catalogue(), ids=lambda mode: mode.id)
+EACH_FAILURE_MODE = pytest.mark.parametrize(
+    "mode",
+    [
+        pytest.param(mode, id=mode.id, marks=[pytest.mark.slow] * (mode.scope.store is not StoreKind.SQLITE))
+        for mode in catalogue()
+    ],
+)
+"""A proof at a server takes half a minute: `nox -s slow` has it."""
 
 
 def _agreed(proof: Proof) -> tuple[str | None, int | None]:
