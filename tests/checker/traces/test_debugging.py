@@ -1,6 +1,7 @@
 """A debugger that stops before a step, inside the system's code."""
 
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,7 @@ from attrs import evolve
 from failure_modes.checker.experiment.scope import StoreKind
 from failure_modes.checker.traces.database import all_kept, save
 from failure_modes.checker.traces.debugging import Debugger, NothingToDebug
-from failure_modes.checker.traces.recording import LeftRun
-from failure_modes.checker.traces.replay import Replayed, replay
+from failure_modes.checker.traces.replay import replay
 from model.actions import Tick
 from tests.checker.commands import ROOT, invoke, results_of
 
@@ -20,24 +20,46 @@ KEPT = {path.stem: (path, trace) for path, trace in all_kept() if trace.scope.st
 PATH, TRACE = KEPT["both_commit_after_the_lease_ran_out"]
 
 
-def debugged(step: int, *commands: str) -> tuple[Replayed | None, str]:
-    """The run, or None if the debugger left it; and what the debugger printed."""
-    printed = io.StringIO()
-    debugger = Debugger(io.StringIO("\n".join([*commands, ""])), printed)
-    try:
-        replayed = replay(TRACE, until=step, debugger=debugger)
-    except LeftRun:
-        return None, printed.getvalue()
+ALONE = """
+import io, json, sys
+from failure_modes.checker.traces.debugging import Debugger
+from failure_modes.checker.traces.recording import LeftRun
+from failure_modes.checker.traces.replay import replay
+from failure_modes.checker.traces.trace_reader import load
+step, commands = json.loads(sys.argv[2])
+printed = io.StringIO()
+debugger = Debugger(io.StringIO("\\n".join([*commands, ""])), printed)
+try:
+    replayed = replay(load(sys.argv[1]), until=step, debugger=debugger)
+except LeftRun:
+    found = None
+else:
     assert debugger.opened
-    return replayed, printed.getvalue()
+    found = replayed.as_expected
+traced = sys.gettrace() is not None and "pdb" in type(sys.gettrace()).__module__
+print(json.dumps([found, traced, printed.getvalue()]))
+"""
+
+
+def debugged(step: int, *commands: str) -> tuple[bool | None, str]:
+    """Whether the run was as expected, or None if the debugger left it; and what the debugger printed.
+
+    It runs in a process of its own, as a user's does: leaving a run leaves the trace function of the
+    interpreter in the middle, and one that is traced again after that may never end.
+    """
+    command = [sys.executable, "-c", ALONE, str(PATH), json.dumps([step, commands])]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    found, traced, printed = json.loads(done.stdout)
+    assert not traced
+    return found, printed
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 7, 8])
 def test_it_stops_in_the_code_of_the_system(step: int) -> None:
     """Whatever the process does in that step; and the run goes on to the same end as without it."""
-    replayed, printed = debugged(step, "continue")
-    assert replayed is not None
-    assert replayed.as_expected
+    as_expected, printed = debugged(step, "continue")
+    assert as_expected
     place = next(line for line in printed.splitlines() if line.startswith("> "))
     assert "/system/" in place
 
@@ -53,13 +75,9 @@ def test_it_stops_before_the_step() -> None:
 
 
 def test_stepping_stays_in_the_system() -> None:
-    """`step` never leads into the checker. It traces each line, so it runs in a process of its own."""
-    command = [sys.executable, "-m", "failure_modes", "replay", str(PATH), "--until", "3", "--pdb"]
-    steps = "step\n" * 25 + "quit\n"
-    done = subprocess.run(
-        command, input=steps, capture_output=True, text=True, cwd=ROOT, timeout=60, check=True
-    )
-    places = [line.removeprefix("(Pdb) ") for line in done.stdout.splitlines() if "> /" in line]
+    """`step` never leads into the checker."""
+    _, printed = debugged(3, *["step"] * 25, "quit")
+    places = [line for line in printed.splitlines() if line.startswith("> ")]
     assert len(places) > 10
     assert [place for place in places if "/checker/" in place] == []
 
@@ -67,15 +85,13 @@ def test_stepping_stays_in_the_system() -> None:
 @pytest.mark.parametrize("commands", [("quit",), ("next", "next", "quit"), ("step", "q"), ()])
 def test_leaving_the_debugger_leaves_the_run(commands: tuple[str, ...]) -> None:
     """At once, after some lines, and at the end of the input; nothing of it is a finding."""
-    replayed, _ = debugged(2, *commands)
-    assert replayed is None
-    assert sys.gettrace() is None or "pdb" not in type(sys.gettrace()).__module__
+    assert debugged(2, *commands)[0] is None
 
 
 def test_a_step_in_which_no_code_runs_is_refused() -> None:
     """Time passes by itself: there is nothing to look at."""
     with pytest.raises(NothingToDebug, match="step 4 is Tick"):
-        debugged(4)
+        replay(TRACE, until=4, debugger=Debugger(io.StringIO(), io.StringIO()))
 
 
 def test_the_command_stops_there_and_can_be_left() -> None:
