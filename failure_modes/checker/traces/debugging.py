@@ -1,8 +1,8 @@
 """A debugger that stops inside the system's code, before a step of a replay.
 
 The process of that step is paused at a boundary. When it moves on, the debugger opens in the innermost frame
-that is not the checker's: in the store, or in the worker. `quit` ends the run with `LeftRun`. It leaves the trace
-function of the interpreter in the middle, so a process debugs one run.
+that is not the checker's: in the store, or in the worker. `quit` ends the run with `LeftRun`. It leaves the
+trace function of the interpreter in the middle, so a process debugs one run.
 """
 
 import sys
