@@ -93,7 +93,7 @@ COMMANDS = {
     "matrix": Command(
         ("matrix", "--together", "3", "--processes", "2"),
         "interrupted: no table is shown, because its rows are not complete",
-        works="switched off",
+        works=2,
     ),
     "fidelity": Command(
         ("fidelity", "--schedules", "100000", "--processes", "2"),

@@ -188,7 +188,7 @@ def test_a_fault_is_noticed_and_the_history_is_kept(location: DatabaseLocation, 
     plan = Plan(
         folder=tmp_path,
         location=location,
-        seconds=3,
+        seconds=1,
         seed=1,
         lease_seconds=0.02,
         fault=fault,
