@@ -18,7 +18,6 @@ from failure_modes.checker.experiment.findings import Finding
 from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.oracle.describe import contrast
-from failure_modes.checker.search.search import Search, run
 from model.actions import RECONCILER
 from system.policies import Idempotency
 from system.policies.idempotency import Accepted
@@ -30,6 +29,7 @@ from system.sql import SQLReads
 from system.sqlite import SQLiteTransaction
 from system.store import Execution, Job, Store
 from tests.checker.oracle.test_breakages import policies, queues, transactions
+from tests.checker.searching import first_finding
 
 EXAMPLES = 300
 
@@ -195,15 +195,13 @@ COLUMNS: dict[str, tuple[Fault, str]] = {
 
 def found(fault: Fault, granularity: Granularity = Granularity.TRANSACTION) -> Finding | None:
     """What the search of the guarded system finds."""
-    search = Search(
-        scope=Scope(granularity=granularity).with_each_tick(),
-        strategy=UNRESTRICTED,
-        fault=fault,
-        target=None,
+    return first_finding(
+        Scope(granularity=granularity).with_each_tick(),
+        UNRESTRICTED,
+        fault,
         seed=7,
         examples=EXAMPLES,
     )
-    return run(search, shrinking=False).finding
 
 
 def is_divergence(finding: Finding | None, text: str) -> None:

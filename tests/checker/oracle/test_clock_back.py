@@ -23,6 +23,7 @@ from model.step import step
 from system.policies.lease import Lease, LeasePolicies, Leasing
 from system.queue import Queue
 from system.store import Store
+from tests.checker.searching import first_finding
 
 A, B = Step(worker="A"), Step(worker="B")
 K1 = Enqueue(key="k1")
@@ -51,15 +52,13 @@ def new_jobs_wait(queue: Queue) -> Queue:
 
 
 def _found(fault: Fault, *, back: bool, examples: int, scope: Scope | None = None) -> Finding | None:
-    search = Search(
-        scope=scope or Scope(),
-        strategy=UNRESTRICTED.weighted("ClockBack", 1) if back else UNRESTRICTED,
-        fault=fault,
-        target=None,
+    return first_finding(
+        scope or Scope(),
+        UNRESTRICTED.weighted("ClockBack", 1) if back else UNRESTRICTED,
+        fault,
         seed=5,
         examples=examples,
     )
-    return run(search, shrinking=False).finding
 
 
 def test_a_new_job_is_due_at_once() -> None:

@@ -16,7 +16,6 @@ from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.oracle.visibility import VisibilityLog
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
-from failure_modes.checker.search.search import Search, run
 from failure_modes.checker.subject.worlds import world_of
 from failure_modes.checker.traces.scope_json import scope_from_json, scope_to_json
 from model.actions import PRODUCER, Action, Crash, Enqueue, Step, Tick
@@ -27,6 +26,7 @@ from system.policies import Lease
 from system.queue import Queue
 from system.store import Execution, Status, Transaction
 from tests.checker.oracle.test_breakages import queues
+from tests.checker.searching import first_finding
 
 FUSED = Scope(settings=Settings(fused=True))
 A, B = Step(worker="A"), Step(worker="B")
@@ -219,15 +219,9 @@ def _rows(lockstep: Lockstep) -> int:
 def test_a_search_finds_nothing_with_fused_workers(granularity: Granularity) -> None:
     """Every action is allowed, three workers, limits and a gateway."""
     settings = evolve(FUSED.settings, retries_max=1, failures_max=2, external=True, attempts_max=2)
-    search = Search(
-        scope=Scope(workers=3, granularity=granularity, settings=settings),
-        strategy=UNRESTRICTED.weighted("LostReply", 1),
-        fault=guarded,
-        target=None,
-        seed=3,
-        examples=60,
-    )
-    assert run(search, shrinking=False).finding is None
+    scope = Scope(workers=3, granularity=granularity, settings=settings)
+    strategy = UNRESTRICTED.weighted("LostReply", 1)
+    assert first_finding(scope, strategy, guarded, seed=3, examples=60) is None
 
 
 def test_a_worker_that_has_taken_its_next_job_remembers_nothing_of_the_one_before() -> None:

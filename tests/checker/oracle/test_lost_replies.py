@@ -16,7 +16,6 @@ from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.oracle.sometimes import OF_REPLY
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
-from failure_modes.checker.search.search import Search, run
 from model.actions import PRODUCER, RECONCILER, Enqueue, Fail, Heartbeat, LostReply, Step
 from model.events import EventKind, Reason
 from model.state import Phase
@@ -24,6 +23,7 @@ from model.step import step
 from system.queue import Queue
 from system.store import Execution, StoreUnavailable
 from tests.checker.oracle.test_breakages import queues
+from tests.checker.searching import first_finding
 
 A = Step(worker="A")
 LOST = LostReply(worker="A")
@@ -42,15 +42,13 @@ class TakesSilenceForNo(Queue):
 
 
 def _found(fault: Fault, granularity: Granularity, *, lost: bool, examples: int) -> Finding | None:
-    search = Search(
-        scope=Scope(granularity=granularity).with_each_tick(),
-        strategy=STRATEGY if lost else UNRESTRICTED,
-        fault=fault,
-        target=None,
+    return first_finding(
+        Scope(granularity=granularity).with_each_tick(),
+        STRATEGY if lost else UNRESTRICTED,
+        fault,
         seed=7,
         examples=examples,
     )
-    return run(search, shrinking=False).finding
 
 
 @pytest.mark.parametrize("granularity", Granularity)

@@ -14,7 +14,6 @@ from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.oracle.sometimes import OF_RELEASE
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
-from failure_modes.checker.search.search import Search, run
 from model.actions import Enqueue, Heartbeat, Release, Step, Tick
 from model.events import EventKind, Reason
 from model.state import Settings, initial
@@ -22,6 +21,7 @@ from model.step import step
 from system.queue import Queue
 from system.store import Execution
 from tests.checker.oracle.test_breakages import queues
+from tests.checker.searching import first_finding
 
 A, B = Step(worker="A"), Step(worker="B")
 K1 = Enqueue(key="k1")
@@ -39,15 +39,13 @@ class CountsReleases(Queue):
 
 
 def _found(fault: Fault, *, releases: bool, scope: Scope = BREAKER, examples: int = 60) -> Finding | None:
-    search = Search(
-        scope=scope,
-        strategy=UNRESTRICTED.weighted("Release", 2) if releases else UNRESTRICTED,
-        fault=fault,
-        target=None,
+    return first_finding(
+        scope,
+        UNRESTRICTED.weighted("Release", 2) if releases else UNRESTRICTED,
+        fault,
         seed=5,
         examples=examples,
     )
-    return run(search, shrinking=False).finding
 
 
 def test_a_release_puts_the_job_back_and_the_worker_ends() -> None:

@@ -32,6 +32,7 @@ from model.step import step
 from system.policies.external import ExternalKeys
 from system.policies.lease import Lease
 from system.queue import Queue
+from tests.checker.searching import first_finding
 
 A, B = Step(worker="A"), Step(worker="B")
 K1, K2 = Enqueue(key="k1"), Enqueue(key="k2")
@@ -67,15 +68,13 @@ def _run(*actions: Action, scope: Scope = SCOPE) -> Lockstep:
 
 
 def _found(fault: Fault, scope: Scope, *, examples: int, rollback: bool = True) -> Finding | None:
-    search = Search(
-        scope=evolve(scope, rollback=rollback),
-        strategy=STRATEGY if rollback else UNRESTRICTED,
-        fault=fault,
-        target=None,
+    return first_finding(
+        evolve(scope, rollback=rollback),
+        STRATEGY if rollback else UNRESTRICTED,
+        fault,
         seed=5,
         examples=examples,
     )
-    return run(search, shrinking=False).finding
 
 
 def test_a_survivor_cannot_commit_for_another_worker() -> None:

@@ -24,7 +24,6 @@ from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.report.pages.bars import MODEL
 from failure_modes.checker.report.pages.story import side_of
 from failure_modes.checker.report.rendering import rendered
-from failure_modes.checker.search.search import Search, run
 from failure_modes.checker.subject.worlds import NoWorld, world_of
 from failure_modes.checker.traces.replay import replay
 from failure_modes.checker.traces.scope_json import scope_from_json, scope_to_json
@@ -38,6 +37,7 @@ from system.queue import Queue
 from system.store import Execution, Status, Store, Transaction
 from tests.checker.commands import invoke
 from tests.checker.oracle.test_breakages import queues
+from tests.checker.searching import first_finding
 
 A = Step(worker="A")
 BEGIN = ThreadHeartbeat(worker="A")
@@ -122,15 +122,13 @@ BREAKAGES = (
 
 
 def _found(fault: Fault, granularity: Granularity, *, threads: bool, examples: int) -> Finding | None:
-    search = Search(
-        scope=Scope(granularity=granularity, threads=threads),
-        strategy=STRATEGY if threads else UNRESTRICTED,
-        fault=fault,
-        target=None,
+    return first_finding(
+        Scope(granularity=granularity, threads=threads),
+        STRATEGY if threads else UNRESTRICTED,
+        fault,
         seed=1,
         examples=examples,
     )
-    return run(search, shrinking=False).finding
 
 
 @pytest.mark.parametrize(("fault", "granularity", "examples"), BREAKAGES)
