@@ -3,14 +3,16 @@
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from failure_modes.checker.cli.options import Command
 from failure_modes.checker.experiment.scope import Scope, StoreKind
-from failure_modes.checker.support.cluster import Cluster
-from failure_modes.checker.support.process_pool import Pool, WorkPool
+
+if TYPE_CHECKING:
+    from failure_modes.checker.support.cluster import Cluster
+    from failure_modes.checker.support.process_pool import WorkPool
 
 
 def processes(help_: str) -> Callable[[Command], Command]:
@@ -39,13 +41,18 @@ def processes_for(scope: Scope, options: dict[str, Any]) -> int:
     return number
 
 
-def pool_of(options: dict[str, Any], processes: int | None = None) -> AbstractContextManager[WorkPool]:
+def pool_of(options: dict[str, Any], processes: int | None = None) -> "AbstractContextManager[WorkPool]":
     """The processes or the workers that share the work. Raises ClusterUnusable and NotInstalled."""
-    address = options["cluster"]
-    return Pool(processes or options["processes"]) if address is None else Cluster(address)
+    if options["cluster"] is None:
+        from failure_modes.checker.support.process_pool import Pool
+
+        return Pool(processes or options["processes"])
+    from failure_modes.checker.support.cluster import Cluster
+
+    return Cluster(options["cluster"])
 
 
-def cluster_of(scope: Scope, options: dict[str, Any]) -> Cluster | None:
+def cluster_of(scope: Scope, options: dict[str, Any]) -> "Cluster | None":
     """The cluster for proofs in that scope; None if none was given. It is left when the command ends.
 
     Raises click.UsageError, ClusterUnusable and NotInstalled.
@@ -54,6 +61,8 @@ def cluster_of(scope: Scope, options: dict[str, Any]) -> Cluster | None:
         return None
     if scope.store is not StoreKind.SQLITE:
         raise click.UsageError("--cluster is for SQLite: a proof at a PostgreSQL server runs on its machine")
+    from failure_modes.checker.support.cluster import Cluster
+
     context = click.get_current_context()
     known: Cluster | None = context.meta.get(__name__)
     if known is None:

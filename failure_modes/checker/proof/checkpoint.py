@@ -20,6 +20,7 @@ from failure_modes.checker.proof.fingerprint import DIGEST_BYTES
 from failure_modes.checker.proof.proof import Counts, Proof
 from failure_modes.checker.support.atomic_files import write_atomically
 from failure_modes.checker.support.errors import FileError
+from failure_modes.checker.support.source import source_digest
 
 FORMAT = 2
 
@@ -66,12 +67,8 @@ def identity(proof: Proof) -> dict[str, Any]:
 @cache
 def _code(fault: Fault) -> str:
     """A digest of all the code that a proof rests on: other code may find other states."""
-    root = Path(__file__).parents[3]
-    folders = (root / "model", root / "system", root / "failure_modes" / "checker")
-    files = {path for folder in folders for path in folder.rglob("*.py")}
     source = getsourcefile(fault)
-    texts = [path.read_bytes() for path in sorted(files | ({Path(source)} if source else set()))]
-    return sha256(b"\0".join(texts)).hexdigest()
+    return source_digest(("model", "system", "failure_modes/checker"), (Path(source),) if source else ())
 
 
 def save(path: Path, proof: Proof, checkpoint: Checkpoint) -> None:

@@ -8,18 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
 from failure_modes.checker.proof.checkpoint import Checkpoint, CheckpointError, load, save
-from failure_modes.checker.proof.cluster_shards import cluster_shards
 from failure_modes.checker.proof.parallel import ShardHandle, rare_collections, shard_handles
 from failure_modes.checker.proof.proof import Broken, Counts, Proof
 from failure_modes.checker.proof.result import ProofResult, confirmed
 from failure_modes.checker.support import interrupts
-from failure_modes.checker.support.cluster import Cluster
 from system.clock import Stopwatch
+
+if TYPE_CHECKING:  # a proof on this machine needs no more
+    from failure_modes.checker.support.cluster import Cluster
 
 ROUND_STATES = 5_000
 """States that each shard expands before it is asked how far it has come."""
@@ -52,7 +53,7 @@ def prove(
     proof: Proof,
     *,
     processes: int = 1,
-    cluster: Cluster | None = None,
+    cluster: "Cluster | None" = None,
     limits: Limits | None = None,
     report: Report = _silent,
 ) -> ProofResult:
@@ -76,13 +77,18 @@ def prove(
 def _run(
     proof: Proof,
     processes: int,
-    cluster: Cluster | None,
+    cluster: "Cluster | None",
     limits: Limits,
     report: Report,
     interrupted: Callable[[], bool],
 ) -> ProofResult:
     shards: Sequence[ShardHandle]
-    shards = shard_handles(proof, processes) if cluster is None else cluster_shards(proof, cluster)
+    if cluster is None:
+        shards = shard_handles(proof, processes)
+    else:
+        from failure_modes.checker.proof.cluster_shards import cluster_shards
+
+        shards = cluster_shards(proof, cluster)
     try:
         with rare_collections():
             return _ProofRun(proof, shards, limits, report, interrupted).run()

@@ -110,14 +110,6 @@ class PowerLossDatabase(SQLiteDatabase):
         self.disk = disk
         self.observe(self._clock)
 
-    def last_audit_id(self) -> int:
-        """The id of the last audit row; 0 if there is none."""
-        audit = self.subject.layout.audit
-        if audit is None:
-            return 0
-        found = self._observing.execute(f"SELECT coalesce(max(id), 0) FROM {audit}").fetchall()
-        return int(found[0][0])
-
     def close(self) -> None:
         """Close each connection, and remove the files."""
         with self._watching:

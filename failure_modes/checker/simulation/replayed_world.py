@@ -8,9 +8,10 @@ from failure_modes.checker.simulation.world import World
 class ReplayedWorld(World):
     """A world that can start over."""
 
-    @abstractmethod
     def start_over(self) -> None:
-        """Restore the state of a fresh world."""
+        """Restore the state of a fresh world. Contents that were read before stay shared."""
+        self._begin_again()
+        self.content.note_change()
 
     @abstractmethod
     def extra_state(self) -> tuple[object, ...]:

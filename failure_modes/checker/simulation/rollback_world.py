@@ -72,14 +72,6 @@ class RollbackDatabase(SQLiteDatabase):
             refill(self._observing, rows)
         self.history, self._present = History(earlier[undone:], self.history.rollbacks + 1), rows
 
-    def last_audit_id(self) -> int:
-        """The id of the last audit row; 0 if there is none."""
-        audit = self.subject.layout.audit
-        if audit is None:
-            return 0
-        found = self._observing.execute(f"SELECT coalesce(max(id), 0) FROM {audit}").fetchall()
-        return int(found[0][0])
-
     def _rows(self) -> Content:
         return super().read() if self._restorable else self.everything()
 

@@ -109,6 +109,14 @@ class SQLiteDatabase:
         del content
         return 0
 
+    def last_audit_id(self) -> int:
+        """The id of the last audit row; 0 if there is none."""
+        audit = self.subject.layout.audit
+        if audit is None:
+            return 0
+        found = self._observing.execute(f"SELECT coalesce(max(id), 0) FROM {audit}").fetchall()
+        return int(found[0][0])
+
     def start_over(self) -> bool:
         """Restore every table, the audit too. The processes must be dead.
 

@@ -208,19 +208,6 @@ class ThreadedWorld(ReplayedWorld):
             self._shared[name] = SharedMemory(name)
         return ThreadedProcess(self, name, program, self._shared[of_process or name])
 
-    def start_over(self) -> None:
-        """Restore the state of a fresh world."""
-        for process in self.processes.values():
-            process.kill()
-        kept = self.database.start_over()
-        if self.gateway is not None:
-            self.gateway.restore(())
-        self.clock.restore(0)
-        self.lock_releases = 0
-        self.content.note_change()
-        if not kept:
-            self.processes = self._make_processes()
-
     def extra_state(self) -> tuple[object, ...]:
         """Nothing: the logs of the threads say what they have learned from each other."""
         return ()

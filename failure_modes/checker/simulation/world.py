@@ -119,6 +119,11 @@ class World:
         """Be as a new world of the same subject. Raises NotImplementedError if it was not made for that."""
         if not self.reusable:
             raise NotImplementedError("this world was not made to start over")
+        self._begin_again()
+        self.content = WorldContent(self.database, self.gateway)
+
+    def _begin_again(self) -> None:
+        """Restore the database, the gateway, the time and the processes of a fresh world."""
         for process in self.processes.values():
             process.kill()
         kept = self.database.start_over()
@@ -126,7 +131,6 @@ class World:
             self.gateway.restore(())
         self.clock.restore(0)
         self.lock_releases = 0
-        self.content = WorldContent(self.database, self.gateway)
         if not kept:
             self.processes = self._make_processes()
 

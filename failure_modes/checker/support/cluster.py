@@ -5,7 +5,6 @@ by another worker; an object that lives on a worker is not, and its loss is an e
 Every worker must have the same Python and the same source as this process: else a number could be another's.
 """
 
-import hashlib
 import logging
 import sys
 from collections import deque
@@ -13,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from importlib import import_module
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from failure_modes.checker.support.errors import CallerError, MachineError, NotInstalled
 from failure_modes.checker.support.interrupts import CHECK_EVERY_SECONDS, check
 from failure_modes.checker.support.process_pool import Answer, Item
+from failure_modes.checker.support.source import source_digest
 
 CONNECT_SECONDS = 5.0
 PACKAGES = ("model", "system", "failure_modes")
@@ -144,8 +143,5 @@ _START = "dask worker --nthreads 1 --no-nanny ADDRESS"
 
 def about_this_process() -> dict[str, str]:
     """What must be the same in each process of a cluster: the Python version, and the project's source."""
-    root, digest = Path(__file__).parents[3], hashlib.sha256()
-    for package in PACKAGES:
-        for path in sorted((root / package).rglob("*.py")):
-            digest.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
-    return {"Python": ".".join(map(str, sys.version_info[:3])), "source": digest.hexdigest()}
+    version = ".".join(map(str, sys.version_info[:3]))
+    return {"Python": version, "source": source_digest(PACKAGES)}

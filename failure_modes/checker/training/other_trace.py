@@ -10,7 +10,8 @@ from attrs import frozen
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.findings import Finding
 from failure_modes.checker.experiment.scope import StoreKind
-from failure_modes.checker.search.search import Result, Search, run
+from failure_modes.checker.search.plans import search_of
+from failure_modes.checker.search.search import Result, run
 from failure_modes.checker.support.errors import ScenarioError
 from failure_modes.checker.training.kata import ModeKata
 from model.actions import Action
@@ -44,12 +45,5 @@ def other_trace(one: ModeKata) -> OtherTrace:
 
 
 def _walk(mode: FailureMode, seed: int) -> Result:
-    search = Search(
-        scope=mode.scope,
-        strategy=mode.strategy,
-        fault=mode.fault,
-        target=mode.target,
-        seed=seed,
-        examples=_EXAMPLES_MAX,
-    )
+    search = search_of(mode, seed, broken=True, examples=_EXAMPLES_MAX)
     return run(search, driver="walk", shrinking=False)

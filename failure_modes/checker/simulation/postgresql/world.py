@@ -114,14 +114,10 @@ class PostgreSQLDatabase:
         return columns_of(self.server.control, self.subject.layout)
 
     def start_over(self) -> bool:
-        """Be as a new database."""
-        self.empty()
-        return True
-
-    def empty(self) -> None:
         """End all statements at the server, and empty the database."""
         self.backends.forget()
         self.server.empty()
+        return True
 
     def close(self) -> None:
         """End all statements at the server. The next run reuses the database."""
@@ -162,16 +158,9 @@ class PostgreSQLWorld(ReplayedWorld):
         self.database.backends.wait_until_settled()
 
     def start_over(self) -> None:
-        """Restore the state of a fresh world."""
-        for process in self.processes.values():
-            process.kill()
-        self.database.empty()
-        if self.gateway is not None:
-            self.gateway.restore(())
+        """Restore the state of a fresh world, in which no dead process is left."""
+        super().start_over()
         self._ghosts.clear()
-        self.clock.restore(0)
-        self.lock_releases = 0
-        self.content.note_change()
 
     def add_ghost(self, session: PostgreSQLStepping, snapshot: ProcessSnapshot) -> None:
         """Keep the snapshot of a process that dies while its statement is at the server."""
