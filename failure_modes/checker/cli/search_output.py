@@ -11,6 +11,7 @@ from failure_modes.checker.cli.output import Verdict, output, warn
 from failure_modes.checker.cli.paths import shown_path
 from failure_modes.checker.cli.settings_options import with_settings
 from failure_modes.checker.experiment.findings import Finding, Found
+from failure_modes.checker.experiment.random_settings import without_pauses_in_batches
 from failure_modes.checker.experiment.scope import Fault, Scope, guarded
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Target
@@ -68,7 +69,10 @@ def run_stretches(
     search = search_with(scope, strategy, guarded, None, options)
     with shown(label, search.examples) as progress:
         return run_in_stretches(
-            search, lambda drawn: with_settings(drawn, options), progress, driver=options["driver"]
+            search,
+            lambda drawn: without_pauses_in_batches(with_settings(drawn, options)),
+            progress,
+            driver=options["driver"],
         )
 
 

@@ -39,7 +39,11 @@ OF_RELEASE = "a job was released"
 OF_CLOCK = "the clock was set back"
 OF_ROLLBACK = "the store was set back", "a stale token was refused"
 OF_LIMITS = ("a retry was passed over", "the breaker opened", "the breaker closed")
-OF_SETTINGS = ("a reconciliation left some to the next", "a second reconciler ended an execution")
+OF_SETTINGS = (
+    "a reconciliation left some to the next",
+    "a second reconciler ended an execution",
+    "a fused worker finished one job and leased another",
+)
 OF_ROWS = ("a lease passed over a job", "a deadlock was broken")
 _OF_FAULTS = (OF_POISON, OF_POWER, OF_REPLY, *OF_THREAD, OF_CLOCK, OF_RELEASE, *OF_ROLLBACK)
 SOMEWHERE = (OF_GATEWAY, *_OF_FAULTS, *OF_LIMITS, *OF_SETTINGS, *OF_ROWS)
@@ -81,6 +85,8 @@ def reached(record: "Record", settings: Settings) -> Iterator[str]:
         yield OF_CLOCK
     if isinstance(record.action, Rollback) and record.after != record.before:
         yield OF_ROLLBACK[0]
+    if {EventKind.FINISHED, EventKind.LEASED} <= {event.event for event in record.events}:
+        yield OF_SETTINGS[2]
     for event in record.events:
         if event.reason == Reason.UNKNOWN_TOKEN:
             yield OF_ROLLBACK[1]

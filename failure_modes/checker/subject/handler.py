@@ -26,6 +26,7 @@ def handle(process: ProcessContext, release: Callable[[], object], job: Job, con
     """
     process.set_current_job(job.id)
     process.share((job.id, context))
+    _belongs_to(process, context)
     while isinstance(intent := process.ask(PausePoint.HANDLER), Heartbeat):
         context.heartbeat()
     if isinstance(intent, Release):
@@ -42,6 +43,16 @@ def handle(process: ProcessContext, release: Callable[[], object], job: Job, con
         if isinstance(intent, Fail):
             raise HandlerFailed(Failure.REPLY_LOST)
     context.write(value)
+
+
+def _belongs_to(process: ProcessContext, context: Context) -> None:
+    """Let only the first thread of the process be the thread of the handler.
+
+    All greenlets are one thread to Python, so the worker would take a heartbeat of another one for its own.
+    """
+    handling = context._handling  # noqa: SLF001 (only there the worker says in which thread the handler runs)
+    is_here = handling._is_here  # noqa: SLF001
+    handling._is_here = lambda: is_here() and process.current is process  # type: ignore[method-assign]  # noqa: SLF001
 
 
 def _charge(process: ProcessContext, gateway: Gateway, value: str, key: str | None) -> None:
