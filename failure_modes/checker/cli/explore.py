@@ -22,7 +22,7 @@ from failure_modes.checker.cli.settings_options import settings, with_settings
 from failure_modes.checker.cli.sharing import processes
 from failure_modes.checker.experiment.scope import Scope, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
-from failure_modes.checker.oracle.sometimes import OF_CLOCK, OF_RELEASE, OF_REPLY, OF_ROLLBACK, OF_THREAD
+from failure_modes.checker.oracle.sometimes import of_weights
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.report.summary import (
     everything_reached,
@@ -79,11 +79,7 @@ def explore(
     show(f"explored the guarded system: {totals(result)}")
     wanted = (
         *properties(scope, random_settings=random_settings),
-        *((OF_REPLY,) if dict(strategy.weights).get("LostReply") else ()),
-        *(OF_THREAD if dict(strategy.weights).get("ThreadHeartbeat") else ()),
-        *((OF_RELEASE,) if dict(strategy.weights).get("Release") else ()),
-        *((OF_CLOCK,) if dict(strategy.weights).get("ClockBack") else ()),
-        *(OF_ROLLBACK if dict(strategy.weights).get("Rollback") else ()),
+        *of_weights(dict(strategy.weights)),
     )
     show(everything_reached(wanted, result))
     if result.statistics.interrupted:

@@ -3,7 +3,7 @@
 They are named here, and recognised from the record of an action.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from failure_modes.checker.experiment.scope import PROCESS_OF
@@ -63,6 +63,23 @@ AT_STATEMENTS = (
     "a crash hid a commit from its worker",
     "a process waited for a lock",
 )
+
+
+_OF_ACTIONS = {
+    "LostReply": _OF_REPLIES,
+    "ThreadHeartbeat": OF_THREAD,
+    "Release": (OF_RELEASE,),
+    "ClockBack": (OF_CLOCK,),
+    "Rollback": OF_ROLLBACK,
+    "Hang": OF_HUNG[:2],
+    "TimeOut": OF_HUNG[2:],
+}
+"""The situations that the rarer actions lead to."""
+
+
+def of_weights(weights: Mapping[str, int]) -> tuple[str, ...]:
+    """The situations of the rarer actions that have a weight."""
+    return tuple([one for action, found in _OF_ACTIONS.items() if weights.get(action) for one in found])
 
 
 def unknown_of(names: tuple[str, ...]) -> str | None:
