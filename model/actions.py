@@ -161,6 +161,27 @@ class ClockBack:
         return round(self.seconds * 1000)
 
 
+def _offset(_: object, __: object, seconds: float) -> None:
+    if seconds != 0:
+        _whole_milliseconds(None, None, abs(seconds))
+
+
+@frozen(kw_only=True)
+class ClockSkew:
+    """From now on the clock of this process alone is so much ahead, or behind. No other process notices.
+
+    So a second one may set it back. The time that counts is that of the store.
+    """
+
+    worker: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
+    seconds: float = field(validator=_offset)
+
+    @property
+    def milliseconds(self) -> int:
+        """The same in milliseconds, the unit of the clock."""
+        return round(self.seconds * 1000)
+
+
 @frozen(kw_only=True)
 class Reconcile:
     """The recovery policy runs once, in that reconciler."""
@@ -210,6 +231,7 @@ Action = (
     | Release
     | Hang
     | TimeOut
+    | ClockSkew
 )
 _LOSES: dict[str, Any] = {kind.__name__: kind for kind in (Step, Heartbeat, Fail, TimeOut, Release)}
 ACTIONS: tuple[type[Action], ...] = (
@@ -228,6 +250,7 @@ ACTIONS: tuple[type[Action], ...] = (
     Release,
     Hang,
     TimeOut,
+    ClockSkew,
 )
 
 
@@ -248,7 +271,7 @@ def actor_of(action: Action) -> str | None:
             return PRODUCER
         case Reconcile():
             return action.process
-        case Tick() | PowerLoss() | Rollback() | ClockBack():
+        case Tick() | PowerLoss() | Rollback() | ClockBack() | ClockSkew():
             return None
         case ThreadHeartbeat():
             return thread_of(action.worker)

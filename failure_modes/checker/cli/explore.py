@@ -20,8 +20,8 @@ from failure_modes.checker.cli.search_output import (
 )
 from failure_modes.checker.cli.settings_options import settings, with_settings
 from failure_modes.checker.cli.sharing import processes
-from failure_modes.checker.experiment.scope import Scope, guarded
-from failure_modes.checker.experiment.strategy import UNRESTRICTED
+from failure_modes.checker.experiment.scope import Scope, StoreKind, guarded
+from failure_modes.checker.experiment.strategy import FAULTS, UNRESTRICTED
 from failure_modes.checker.oracle.sometimes import of_weights
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.report.summary import (
@@ -42,6 +42,11 @@ EXPLORE_EXAMPLES = 2_000
 @tuning(examples=EXPLORE_EXAMPLES)
 @settings
 @click.option("--random-settings", is_flag=True, help="Draw the settings of each 25 examples from --seed.")
+@click.option(
+    "--every-fault",
+    is_flag=True,
+    help="Give each rarer action that the store can have the weight 1, unless --weight says another.",
+)
 @click.option("--reach-all", is_flag=True, help="Exit with 3 unless every `sometimes` property was reached.")
 @SAVE
 @click.option(
@@ -49,7 +54,13 @@ EXPLORE_EXAMPLES = 2_000
 )
 @processes("With --off: processes that share the sets.")
 def explore(
-    file: Path | None, *, reach_all: bool, off: int | None, random_settings: bool, **options: Any
+    file: Path | None,
+    *,
+    reach_all: bool,
+    off: int | None,
+    random_settings: bool,
+    every_fault: bool,
+    **options: Any,
 ) -> EXIT:
     """Search the guarded system with every action allowed, and show what was reached.
 
@@ -57,6 +68,11 @@ def explore(
     off for each break. With --random-settings, the settings that the options give stay as they are.
     """
     check_free(file)
+    if every_fault:
+        given = {name for name, _ in options["weights"]}
+        faults = FAULTS[StoreKind(options["store"] or StoreKind.SQLITE)]
+        more = [(name, 1) for name in faults if name not in given]
+        options["weights"] = (*options["weights"], *more)
     if options["cluster"] is not None and off is None:
         raise click.UsageError("--cluster is for --off: one search is not divided")
     scope = with_settings(scoped(Scope().with_each_tick(), options), options)

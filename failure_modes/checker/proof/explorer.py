@@ -31,6 +31,7 @@ from failure_modes.checker.proof.state_change import DeadEnd
 from failure_modes.checker.proof.successors import Successors
 from model.actions import (
     Action,
+    ClockSkew,
     Crash,
     Fail,
     Hang,
@@ -255,7 +256,7 @@ class Shard:
             self.broken.append(Broken(trace=trace, finding=end.finding))
 
 
-_OF_WORKERS = (Step, Crash, Fail, Heartbeat, LostReply, ThreadHeartbeat, Release, Hang, TimeOut)
+_OF_WORKERS = (Step, Crash, Fail, Heartbeat, LostReply, ThreadHeartbeat, Release, Hang, TimeOut, ClockSkew)
 
 
 def renamed(action: Action, names: Renaming) -> Action:
@@ -271,7 +272,16 @@ def renamed(action: Action, names: Renaming) -> Action:
 
 @cache
 def _moving(
-    action: Step | Crash | Fail | Heartbeat | LostReply | ThreadHeartbeat | Release | Hang | TimeOut,
+    action: Step
+    | Crash
+    | Fail
+    | Heartbeat
+    | LostReply
+    | ThreadHeartbeat
+    | Release
+    | Hang
+    | TimeOut
+    | ClockSkew,
     worker: str,
 ) -> Action:
     return evolve(action, worker=worker)

@@ -24,7 +24,17 @@ from failure_modes.checker.subject.worlds import NoWorld, world_of
 from failure_modes.checker.traces.replay import replay
 from failure_modes.checker.traces.trace import Breaks, Trace, to_json
 from failure_modes.checker.traces.trace_reader import load
-from model.actions import Action, Crash, Enqueue, Fail, PowerLoss, Rollback, Step
+from model.actions import (
+    Action,
+    Crash,
+    Enqueue,
+    Fail,
+    PowerLoss,
+    Rollback,
+    Step,
+    ThreadHeartbeat,
+    thread_of,
+)
 from model.events import EventKind, Operation, Reason
 from model.invariants import InjectedFault
 from model.state import Phase, Settings, initial
@@ -95,6 +105,24 @@ def test_a_survivor_without_any_execution_of_that_number_changes_nothing() -> No
         record = lockstep.apply(A)
         assert (record.events, record.answers[0].system.value) == ((), False)
         lockstep.finish()
+
+
+def test_a_second_thread_of_a_survivor_extends_no_lease_of_another() -> None:
+    """Its heartbeat began before the rollback. B has an execution of the same number, with another token."""
+    begun = ThreadHeartbeat(worker="A"), Rollback(commits=2), B
+    with _run(K1, A, A, *begun, scope=evolve(SCOPE, threads=True)) as lockstep:
+        (event,) = lockstep.apply(Step(worker=thread_of("A"))).events
+        assert (event.event, event.operation) == (EventKind.REFUSED, Operation.HEARTBEAT)
+        assert event.reason == Reason.UNKNOWN_TOKEN
+        lockstep.finish()
+
+
+def test_a_proof_with_second_threads_and_rollbacks_is_complete() -> None:
+    """Each reachable state of this scope holds, in a world that replays its actions."""
+    scope = Scope(rollback=True, threads=True, workers=1)
+    bounds = Bounds(jobs=1, rollbacks=1, thread_heartbeats=1)
+    result = prove(Proof(scope=scope, bounds=bounds, fault=guarded))
+    assert (result.complete, result.finding, result.counts.states) == (True, None, 125)
 
 
 def test_a_survivor_whose_execution_was_kept_goes_on() -> None:
