@@ -117,7 +117,8 @@ class LostReply:
             return Enqueue(key=self.key)
         if self.of == "Reconcile":
             return Reconcile(process=self.worker)
-        return _LOSES[self.of](worker=self.worker)
+        action: Action = _LOSES[self.of](worker=self.worker)
+        return action
 
 
 @frozen(kw_only=True)

@@ -192,6 +192,6 @@ Its scope is usually `Scope().with_each_tick()`.
 
 FAULTS: dict[StoreKind, tuple[str, ...]] = {
     StoreKind.SQLITE: ("LostReply", "ThreadHeartbeat", "Rollback", "ClockBack", "Release", "Hang", "TimeOut"),
-    StoreKind.POSTGRESQL: ("LostReply", "ClockBack", "Release", "Hang", "TimeOut", "ClockSkew"),
+    StoreKind.POSTGRESQL: ("LostReply", "Rollback", "ClockBack", "Release", "Hang", "TimeOut", "ClockSkew"),
 }
 """The rarer actions that a run on that store may have, all in one world."""

@@ -102,7 +102,7 @@ class SystemSide:
         name = actor_of(action)
         if isinstance(action, Rollback | ClockBack):
             in_transaction = [one for one in self.world.processes if self.place(one).in_transaction]
-            return not in_transaction and (self.world.rolls_back or isinstance(action, ClockBack))
+            return not in_transaction and (self.world.can_roll_back or isinstance(action, ClockBack))
         if isinstance(action, ClockSkew):
             return self.world.at_server and action.worker in self.world.processes
         if name is None:
@@ -170,9 +170,9 @@ class SystemSide:
                 self._audit = AuditCursor(self.world.lose_power(), in_order=not self.world.database.overlaps)
                 return self._observed(action, StepResult(changed=True))
             case Rollback():
-                from failure_modes.checker.simulation.rollback_world import RollbackWorld
+                from failure_modes.checker.simulation.rollback_world import RollsBack
 
-                assert isinstance(self.world, RollbackWorld), "only such a world is set back"
+                assert isinstance(self.world, RollsBack), "only such a world is set back"
                 last = self.world.roll_back(action.commits)
                 self._audit = AuditCursor(last, in_order=not self.world.database.overlaps)
                 return self._observed(action, StepResult(changed=True))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from failure_modes.checker.experiment.bounds import KINDS, Bounds, Spent
-from failure_modes.checker.experiment.scope import Scope, StoreKind
+from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind
 from failure_modes.checker.experiment.strategy import clock_skews
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.simulation.stepping import PausePoint
@@ -65,6 +65,9 @@ class Alphabet:
             raise ValueError("one clock can only differ on postgresql: on sqlite all processes share one")
         if bounds.rollbacks and not scope.rollback:
             raise ValueError("the store can only be set back in a scope in which earlier rows are kept")
+        at_statements = scope.granularity is Granularity.STATEMENT
+        if bounds.rollbacks and scope.store is StoreKind.POSTGRESQL and at_statements:
+            raise ValueError("a proof with rollbacks on postgresql is at granularity transaction")
         if bounds.power_losses and not scope.power_loss:
             raise ValueError("power can only be lost in a scope in which the disk is watched")
         if bounds.thread_heartbeats and not scope.threads:

@@ -85,6 +85,11 @@ class World:
         }
 
     @property
+    def can_roll_back(self) -> bool:
+        """True if the store may be set back now, as far as the database is concerned."""
+        return self.rolls_back
+
+    @property
     def timeline(self) -> int:
         """How often the store was set back: rows of another timeline have other tokens."""
         return 0

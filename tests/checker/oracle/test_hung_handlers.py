@@ -19,7 +19,7 @@ from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.search.search import Search, run
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.subject.worlds import world_of
-from model.actions import Crash, Enqueue, Fail, Hang, Heartbeat, Release, Step, Tick, TimeOut
+from model.actions import Action, Crash, Enqueue, Fail, Hang, Heartbeat, Release, Step, Tick, TimeOut
 from model.events import EventKind, Failure, Reason
 from model.state import Phase, Settings
 from model.step import step
@@ -93,7 +93,8 @@ def test_a_job_leaves_a_handler_that_never_returns() -> None:
     with Lockstep(Scope()) as lockstep:
         for action in (K1, A, A, HANG):
             lockstep.apply(action)
-        for impossible in (A, Fail(worker="A"), Heartbeat(worker="A"), HANG):
+        moves: tuple[Action, ...] = (A, Fail(worker="A"), Heartbeat(worker="A"), HANG)
+        for impossible in moves:
             assert not lockstep.possible(impossible)
             assert lockstep.reference.state is not None
             assert step(lockstep.reference.state, impossible)[1].rejected is not None
