@@ -35,6 +35,8 @@ class Judge:
         """What broke on the way, by its invariant."""
         self.off_target: str | None = None
         """The invariant that broke instead of the target."""
+        self.others: set[str] = set()
+        """All that broke and was not the target, in every run of this judge: `restore` leaves it."""
         self._settings = settings
         self._ledger = ledger
 
@@ -105,3 +107,4 @@ class Judge:
                 self.off_target = self.off_target or invariant
             finding = Finding(invariant=invariant, step=self._ledger.step, expected="", got=text)
             self.tolerated.setdefault(invariant, finding)
+            self.others.add(invariant)
