@@ -28,7 +28,8 @@ from failure_modes.checker.experiment.moves import (
 )
 from failure_modes.checker.oracle.deliveries import Hunt, claim_of, verdict_of
 from failure_modes.checker.oracle.queue_run import QueueRun, Troubled
-from failure_modes.checker.search.queue_search import Labels, learn
+from failure_modes.checker.search.queue_bursts import Labels
+from failure_modes.checker.search.queue_search import learn
 from failure_modes.checker.simulation.foreign import HANDLE, OPENING, Where
 from failure_modes.checker.subject.adapter import Adapter
 from model.actions import Crash, Enqueue, Tick

@@ -58,6 +58,8 @@ class Topic(StrEnum):
     """A job whose worker dies, or stalls for longer than its lease, runs at most so often."""
     OUTCOME = "outcome"
     """What is recorded of a job is what happened."""
+    FAIR = "fair"
+    """A job that waits is not passed over without end by jobs that were enqueued after it."""
 
 
 @frozen(kw_only=True)
