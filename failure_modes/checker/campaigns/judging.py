@@ -39,6 +39,8 @@ class HuntResult:
     trouble: Trouble | None = None
     moves: Moves = ()
     claim: Claim | None = None
+    upstream: str | None = None
+    """A report of others that the trouble explains."""
     replays_same: int = 0
     confirmed: bool = False
     sometimes: Counter[str] = field(factory=Counter)
@@ -138,6 +140,7 @@ def _result_of(
         trouble=known,
         moves=shortest.moves,
         claim=claim_of(adapter, known.topic),
+        upstream=adapter.upstream.get(known.topic),
         replays_same=sum(one is not None and one.trouble == known for one in again),
         confirmed=real is not None and real.trouble == known,
     )

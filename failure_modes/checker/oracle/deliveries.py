@@ -12,7 +12,7 @@ from enum import StrEnum
 from attrs import define, field, frozen
 
 from failure_modes.checker.experiment.moves import PRODUCER, WORKERS
-from failure_modes.checker.oracle.turns import PASSED_OVER_MAX, Turns
+from failure_modes.checker.oracle.overtaking import PASSED_OVER_MAX, Overtaking
 from failure_modes.checker.subject.adapter import Adapter, Claim, Status, Topic
 
 
@@ -137,7 +137,7 @@ class Deliveries:
         self._lease_ms = round(lease_seconds * 1000)
         self._jobs: dict[str, _Job] = {}
         self._workers_died = False
-        self._turns = Turns()
+        self._overtaking = Overtaking()
         self._returned: dict[str, tuple[str, int]] = {}
         """For each process that has returned from a job: that job, and since when it may hold a lease."""
         self._free_since: dict[str, int] = {}
@@ -151,26 +151,26 @@ class Deliveries:
     def offered(self, key: str) -> None:
         """A producer begins to enqueue the job."""
         self._jobs[key] = _Job()
-        self._turns.offered(key)
+        self._overtaking.offered(key)
 
     def accepted(self, key: str) -> None:
         """The enqueue has returned."""
         self._jobs[key].accept()
-        self._turns.accepted(key)
+        self._overtaking.accepted(key)
 
     def moved(self, process: str, *, at_rest: bool) -> None:
         """The process has moved, and is in a task or at rest."""
         if process != PRODUCER:
-            self._turns.moved(process, at_rest=at_rest)
+            self._overtaking.moved(process, at_rest=at_rest)
 
     @property
     def overtaken(self) -> bool:
         """True if a job was passed over too often: if it still waits, it is starved."""
-        return bool(self._turns.starved)
+        return bool(self._overtaking.starved)
 
     def starved(self, statuses: Mapping[str, Status]) -> Iterator[Trouble]:
         """The troubles of the jobs that were passed over too often, and wait."""
-        for key in self._turns.starved:
+        for key in self._overtaking.starved:
             if statuses.get(key) is Status.WAITING:
                 text = f"{key} waits, although {PASSED_OVER_MAX} jobs that were enqueued after it have run"
                 yield Trouble(kind=Kind.STARVED, topic=Topic.FAIR, key=key, text=text)
@@ -188,7 +188,7 @@ class Deliveries:
         topic = Topic.FENCED if now >= self._lease_ms else Topic.MULTI_PROCESS
         others = [name for name, since in job.running.items() if now - since < self._lease_ms]
         job.start(process, free_since)
-        self._turns.started(key, process)
+        self._overtaking.started(key, process)
         if others:
             text = f"{process} runs {key} while {others[0]} runs it, and the lease has not run out"
             yield Trouble(kind=Kind.AT_ONCE, topic=topic, key=key, text=text)
@@ -215,7 +215,7 @@ class Deliveries:
         for job in self._jobs.values():
             job.lose(process)
         self._returned.pop(process, None)
-        self._turns.killed(process)
+        self._overtaking.killed(process)
         self.free(process, now)
 
     def died(self, process: str, error: str) -> Trouble:

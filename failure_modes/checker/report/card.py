@@ -84,6 +84,7 @@ def numbers_of(result: HuntResult) -> dict[str, Any]:
         "verdict": str(result.verdict) if found else None,
         "sentence": result.claim.sentence if found and result.claim else None,
         "where": result.claim.where if found and result.claim else None,
+        "upstream": result.upstream if found else None,
     }
 
 
@@ -146,6 +147,8 @@ def _section(
             yield "The documents do not say.\n"
         yield from [f"{number}. {describe_move(move)}" for number, move in enumerate(trace.moves, 1)]
         yield f"\nThen, as every process goes on: {trace.text}.\n"
+        if one["upstream"]:
+            yield f"Others have met it: {one['upstream']}\n"
         yield (
             f"Found by {one['found_by']} of {one['seeds']} seeds, {_after(one)} ({one['seconds']} s); "
             f"{one['replays_same']} of 100 replays are the same; confirmed with real processes.\n"

@@ -24,7 +24,7 @@ from failure_modes.checker.experiment.moves import (
     Work,
 )
 from failure_modes.checker.oracle.deliveries import Hunt, Kind
-from failure_modes.checker.oracle.turns import PASSED_OVER_MAX
+from failure_modes.checker.oracle.overtaking import PASSED_OVER_MAX
 from failure_modes.checker.simulation.foreign import HANDLE, OPENING
 from failure_modes.checker.subject.adapter import Adapter, Topic
 from model.actions import Crash, Enqueue, Tick

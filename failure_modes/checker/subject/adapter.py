@@ -85,6 +85,8 @@ class Adapter(ABC):
     """The names of the seams that it needs; `subject/seams.py` has them."""
     claims: tuple[Claim, ...] = ()
     """What its documents say."""
+    upstream: Mapping[Topic, str] = {}
+    """Reports of others about a topic: where each stands. A finding of the report card names it."""
     note: str = ""
     """A remark for the report card."""
     attempts_max: int | None = None

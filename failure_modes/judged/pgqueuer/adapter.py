@@ -62,6 +62,9 @@ class PgQueuer(Adapter):
     attempts_max: int | None = 3
     lease_seconds = 30.0
     takes_ahead = True
+    upstream: Mapping[Topic, str] = {
+        Topic.FENCED: "https://github.com/janbjorge/pgqueuer/pull/675, where a stalled job ran twice"
+    }
     claims = (
         Claim(topic=Topic.FENCED, promised=False, sentence=AGAIN, where=ADR),
         Claim(topic=Topic.KEEPS_JOBS, promised=True, sentence=CRASH, where=ADR),

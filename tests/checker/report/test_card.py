@@ -26,6 +26,7 @@ FOUND = HuntResult(
     trouble=Trouble(kind=Kind.AGAIN, topic=Topic.MULTI_PROCESS, key="job-1", text="A runs job-1 again"),
     moves=(Enqueue(key="job-1"), Work(worker="A")),
     claim=Claim(topic=Topic.MULTI_PROCESS, promised=True, sentence="Safe.", where="README"),
+    upstream="https://example.org/issues/1",
     replays_same=100,
     confirmed=True,
 )
@@ -55,6 +56,7 @@ def test_a_finding_stands_with_its_moves_its_sentence_and_its_numbers(folder: Pa
         "### again: breaks its own claim",
         'The documents: "Safe." (README)',
         "2. Worker A works until it finds no job.",
+        "Others have met it: https://example.org/issues/1",
         "Found by 3 of 3 seeds, by run 12, 1,034 and 188 (2.5 s); 100 of 100 replays are the same; "
         "confirmed with real processes.",
         "Nothing found: stuck (50 runs).",

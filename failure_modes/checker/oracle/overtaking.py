@@ -26,7 +26,7 @@ class _Waiting:
 
 
 @define
-class Turns:
+class Overtaking:
     """The jobs of one run that wait for their first turn."""
 
     _count: int = 0
