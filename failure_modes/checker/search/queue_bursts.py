@@ -98,9 +98,12 @@ def deck_of(labels: Labels, hunts: tuple[Hunt, ...]) -> tuple[Card, ...]:
     if all(hunt.kind is Kind.STARVED for hunt in hunts):
         return tuple(cards)
     for until in labels.work:
-        for second in (IN_JOB, None):
-            cards += [Card(burst=name, until=until, second=second) for name in ("stall", "interleave")]
-        cards += [Card(burst=name, until=until) for name in ("kill", "kill_each", "stall_each")]
+        cards += [Card(burst="kill", until=until), Card(burst="stall", until=until)]
+        if until.startswith(OPENING):
+            continue  # a process that opens its queue has no job
+        cards.append(Card(burst="stall", until=until, second=IN_JOB))
+        cards += [Card(burst="interleave", until=until, second=second) for second in (IN_JOB, None)]
+        cards += [Card(burst=name, until=until) for name in ("kill_each", "stall_each")]
     for until in labels.housekeeping:
         for fails_first in (False, True):
             cards.append(Card(burst="housekeep_kill", until=until, fails_first=fails_first))

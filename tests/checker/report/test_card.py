@@ -12,7 +12,7 @@ from failure_modes.checker.report import card
 from failure_modes.checker.subject.adapter import Claim, Topic, source_of
 from failure_modes.checker.traces.queue_trace import QueueTraceError, keep_trace, load_trace
 from model.actions import Enqueue
-from tests.subjects.tables import FAULTY
+from tests.subjects.tables import FAULTY, RightTable
 
 SOURCE = source_of("tests.subjects.tables:FAULTY")
 HUNT = Hunt(kind=Kind.AGAIN, topic=Topic.MULTI_PROCESS)
@@ -69,6 +69,20 @@ def test_what_real_processes_do_not_show_is_not_published(folder: Path) -> None:
     _keep(folder, evolve(FOUND, confirmed=False))
     assert "### again" not in card.report_card()
     assert "NOT confirmed" in "\n".join(card.lines_of(evolve(FOUND, confirmed=False)))
+
+
+def test_a_whole_judgement_takes_the_place_of_the_last_one(folder: Path) -> None:
+    """What it does not find again is no longer published; another configuration stays."""
+    _keep(folder, FOUND)
+    other = RightTable()
+    other.configuration = "other"
+    card.keep_numbers(folder, other, {QUIET.hunt.text: card.numbers_of(QUIET)})
+    card.forget(folder, FAULTY)
+    assert list((folder / "traces").iterdir()) == []
+    _keep(folder, QUIET)
+    text = card.report_card()
+    assert "### again" not in text
+    assert text.index("## some-queue: default") < text.index("## some-queue: other")
 
 
 def test_a_trace_survives_its_file(tmp_path: Path) -> None:
