@@ -48,7 +48,12 @@ How to read a verdict:
 
 "Nothing found" is no proof. It says how many runs looked, and no more. These queues are useful and honest
 work of their authors; several promise little, and keep it.
-"""
+
+Every finding, and how many moves are left of it. A *starved* job is explained
+[in the guide](your_queue.md#more).
+
+| queue | finding | verdict | seeds | moves | replays the same |
+| --- | --- | --- | --- | --- | --- |"""
 
 
 def lines_of(result: HuntResult) -> Iterator[str]:
@@ -112,13 +117,30 @@ def keep_numbers(folder: Path, adapter: Adapter, hunts: Mapping[str, Any]) -> No
 
 def report_card() -> str:
     """The text of the document."""
-    parts = [_OPENING]
+    parts, rows = [], []
     for folder in sorted(path for path in JUDGED.iterdir() if (path / NUMBERS).exists()):
         traces = [load_trace(path) for path in sorted((folder / "traces").glob("*.json"))]
         for configuration, numbers in read_lines(folder / NUMBERS).items():
             own = {_hunt_of(trace): trace for trace in traces if trace.configuration == configuration}
             parts.append("\n".join(_section(folder.name, configuration, numbers, own)))
-    return "\n".join(parts)
+            rows += _rows(f"{folder.name.replace('_', '-')}, {configuration}", numbers)
+    return "\n".join([_OPENING, *rows, "", *parts])
+
+
+def _rows(name: str, numbers: Mapping[str, Any]) -> Iterator[str]:
+    """A row of the first table for each finding."""
+    for text, one in numbers["hunts"].items():
+        if one["found"]:
+            yield (
+                f"| {name} | {_title(text)} | {one['verdict']} | {one['found_by']} of {one['seeds']} "
+                f"| {one['moves']} | {one['replays_same']} of 100 |"
+            )
+
+
+def _title(text: str) -> str:
+    """What a hunt has found, in words."""
+    kind, _, topic = text.partition(" (")
+    return f"{kind}{_WHEN.get(Topic(topic.rstrip(')')), '') if topic else ''}"
 
 
 def _hunt_of(trace: QueueTrace) -> tuple[str, str]:
@@ -140,7 +162,7 @@ def _section(
         trace = next(
             trace for key, trace in traces.items() if key[0] == kind and topic.rstrip(")") in ("", key[1])
         )
-        yield f"### {kind}{_WHEN.get(topic.rstrip(')'), '')}: {one['verdict']}\n"
+        yield f"### {_title(text)}: {one['verdict']}\n"
         if one["sentence"]:
             yield f'The documents: "{one["sentence"]}" ({one["where"]})\n'
         else:

@@ -52,6 +52,7 @@ def test_a_finding_stands_with_its_moves_its_sentence_and_its_numbers(folder: Pa
     _keep(folder, FOUND, QUIET)
     text = card.report_card()
     for line in (
+        "| some-queue, default | again | breaks its own claim | 3 of 3 | 2 | 100 of 100 |",
         "## some-queue: default",
         "### again: breaks its own claim",
         'The documents: "Safe." (README)',
