@@ -117,7 +117,8 @@ def keep_numbers(folder: Path, adapter: Adapter, hunts: Mapping[str, Any]) -> No
 
 def report_card() -> str:
     """The text of the document."""
-    parts, rows = [], []
+    parts: list[str] = []
+    rows: list[str] = []
     for folder in sorted(path for path in JUDGED.iterdir() if (path / NUMBERS).exists()):
         traces = [load_trace(path) for path in sorted((folder / "traces").glob("*.json"))]
         for configuration, numbers in read_lines(folder / NUMBERS).items():
