@@ -117,7 +117,8 @@ def keep_numbers(folder: Path, adapter: Adapter, hunts: Mapping[str, Any]) -> No
 
 def report_card() -> str:
     """The text of the document."""
-    parts, rows = [], []
+    parts: list[str] = []
+    rows: list[str] = []
     for folder in sorted(path for path in JUDGED.iterdir() if (path / NUMBERS).exists()):
         traces = [load_trace(path) for path in sorted((folder / "traces").glob("*.json"))]
         for configuration, numbers in read_lines(folder / NUMBERS).items():
@@ -180,6 +181,8 @@ def _section(
 
 
 def _after(one: Mapping[str, Any]) -> str:
-    """The run of each seed that found it. A seed that did not has made all of its runs."""
+    """The run of each seed that found it; of an older judgement, the runs of all of its seeds."""
+    if not one["found_after"]:
+        return f"in {one['runs']:,} runs"
     runs = [f"{run:,}" for run in one["found_after"] if run is not None]
     return f"by run {', '.join(runs)}" if len(runs) == 1 else f"by run {', '.join(runs[:-1])} and {runs[-1]}"

@@ -24,7 +24,7 @@ def test_the_limit_is_exact() -> None:
     """One later job fewer is no trouble."""
     jobs = _first(*LATER)
     _run(jobs, "A", *LATER[:-1])
-    assert jobs.starved == ()
+    assert not jobs.starved
     _run(jobs, "A", LATER[-1])
     assert jobs.starved == ("first",)
 
@@ -33,7 +33,7 @@ def test_one_later_job_counts_once() -> None:
     """A job that is tried again and again is no stream of jobs."""
     jobs = _first("later")
     _run(jobs, "A", *["later"] * (2 * PASSED_OVER_MAX))
-    assert jobs.starved == ()
+    assert not jobs.starved
 
 
 def test_a_job_that_was_offered_before_does_not_pass() -> None:
@@ -44,14 +44,14 @@ def test_a_job_that_was_offered_before_does_not_pass() -> None:
     for key in ("first", *LATER):
         jobs.accepted(key)
     _run(jobs, "A", *LATER)
-    assert jobs.starved == ()
+    assert not jobs.starved
 
 
 def test_a_job_that_has_run_is_not_starved() -> None:
     """Its retry may have to wait."""
     jobs = _first(*LATER)
     _run(jobs, "A", "first", *LATER)
-    assert jobs.starved == ()
+    assert not jobs.starved
 
 
 def test_a_worker_that_is_stopped_may_have_the_job() -> None:
@@ -59,7 +59,7 @@ def test_a_worker_that_is_stopped_may_have_the_job() -> None:
     jobs = _first(*LATER)
     jobs.moved("A", at_rest=False)
     _run(jobs, "B", *LATER)
-    assert jobs.starved == ()
+    assert not jobs.starved
     jobs.moved("A", at_rest=True)
     more = tuple([f"more-{number}" for number in range(PASSED_OVER_MAX)])
     for key in more:
@@ -76,7 +76,7 @@ def test_a_worker_that_was_killed_may_have_had_the_job() -> None:
     jobs.killed("A")
     jobs.moved("A", at_rest=True)
     _run(jobs, "B", *LATER)
-    assert jobs.starved == ()
+    assert not jobs.starved
 
 
 def test_a_worker_that_stopped_before_cannot_have_the_job() -> None:
