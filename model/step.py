@@ -109,7 +109,7 @@ def _committed(state: State, draft: Draft) -> tuple[State, Outcome]:
     """The state after the transaction. One that wrote nothing is no change."""
     outcome = Outcome(operation=draft.operation, events=tuple(draft.events))
     if not draft.events:
-        return evolve(state, durable=draft.durable), outcome
+        return state, outcome
     return evolve(committed(state, draft.durable), changed_at=max(draft.now, state.changed_at)), outcome
 
 

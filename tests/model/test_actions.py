@@ -95,3 +95,11 @@ def test_each_action_moves_one_process_or_time() -> None:
     }
     assert set(ACTIONS) == set(moved)
     assert {kind: actor_of(kind(**arguments.get(kind, {"worker": "A"}))) for kind in ACTIONS} == moved
+
+
+@pytest.mark.parametrize("commits", [True, "1", 1.0])
+def test_the_commits_of_a_rollback_are_a_whole_number(commits: object) -> None:
+    """A rollback of a truth value, of a text or of a fraction is refused."""
+    values: dict[str, Any] = {"commits": commits}
+    with pytest.raises(TypeError, match="'commits' must be a whole number, not "):
+        Rollback(**values)

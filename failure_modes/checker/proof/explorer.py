@@ -131,6 +131,11 @@ class Shard:
             off_target=self.off_target,
         )
 
+    @property
+    def others(self) -> set[str]:
+        """The invariants that broke and were not the target."""
+        return self._successors.lockstep.judge.others
+
     def add_first(self) -> None:
         """Take in the first state, if it belongs to this shard."""
         first = self._reached(self._graph.start, NOTHING_SPENT, b"", {})
