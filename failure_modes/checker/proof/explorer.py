@@ -15,6 +15,7 @@ revisited", 1995).
 
 from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 from attrs import evolve, frozen
 
@@ -276,20 +277,9 @@ def renamed(action: Action, names: Renaming) -> Action:
 
 
 @cache
-def _moving(
-    action: Step
-    | Crash
-    | Fail
-    | Heartbeat
-    | LostReply
-    | ThreadHeartbeat
-    | Release
-    | Hang
-    | TimeOut
-    | ClockSkew,
-    worker: str,
-) -> Action:
-    return evolve(action, worker=worker)
+def _moving(action: Any, worker: str) -> Action:
+    moved: Action = evolve(action, worker=worker)
+    return moved
 
 
 def _both(least: ReachedState, other: ReachedState) -> ReachedState:
