@@ -31,9 +31,7 @@ def test_every_fault_is_drawn_on_each_store() -> None:
             strategy = strategy.weighted(name, 1)
         scope = Scope(store=store, threads=store is StoreKind.SQLITE, rollback=True)
         choices = [choice.actions[0] for choice, _ in weighted_choices(strategy, scope)]
-        assert {type(action).__name__ for action in choices} == usual | set(names) | {"PowerLoss"} - {
-            "PowerLoss"
-        }
+        assert {type(action).__name__ for action in choices} == usual | set(names)
         assert {action.of for action in choices if isinstance(action, LostReply)} == set(LOST)
 
 
