@@ -13,6 +13,7 @@ from model.actions import (
     Crash,
     Enqueue,
     Fail,
+    Hang,
     Heartbeat,
     LostReply,
     PowerLoss,
@@ -22,6 +23,7 @@ from model.actions import (
     Step,
     ThreadHeartbeat,
     Tick,
+    TimeOut,
     actor_of,
 )
 
@@ -77,6 +79,8 @@ def test_each_action_moves_one_process_or_time() -> None:
         Rollback: None,
         ClockBack: None,
         Release: "A",
+        Hang: "A",
+        TimeOut: "A",
     }
     arguments: dict[type[Action], dict[str, Any]] = {
         Enqueue: {"key": "k"},

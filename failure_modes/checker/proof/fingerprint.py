@@ -39,7 +39,7 @@ from failure_modes.checker.simulation.history import with_earlier_rows
 from failure_modes.checker.simulation.process_snapshot import Entry, Intent, ProcessSnapshot, Returned
 from failure_modes.checker.simulation.stepping import Row, StatementResult, table_of
 from failure_modes.checker.simulation.subject import Layout
-from model.actions import Enqueue
+from model.actions import Enqueue, LostReply
 from model.load import Load
 
 HOME_BYTES = 4
@@ -276,6 +276,8 @@ _AT_REST = (b"at rest",)
 def _intent(intent: Intent) -> str:
     if isinstance(intent, Enqueue):
         return f"Enqueue {intent.key}{' poison' * intent.poison}"
+    if isinstance(intent, LostReply):
+        return f"LostReply {intent.of} {intent.key}"
     return type(intent).__name__
 
 
