@@ -145,3 +145,11 @@ def test_what_is_past_does_not_matter_any_more() -> None:
     assert load.still_counted(700, LIMITS) == Load(retries=(0, 100), failures=2)
     assert load.still_counted(1_050, LIMITS) == Load(retries=(100,), failures=2)
     assert load.after((_event("failed", 300),), Durable(), NO_LIMITS) is load
+
+
+@pytest.mark.parametrize("event", ["committed", "finished"])
+def test_a_success_ends_the_failures_in_a_row(event: str) -> None:
+    """The next failure is the first one again."""
+    load = BROKEN.after((_event(event, 300),), Durable(), LIMITS)
+    assert load == Load()
+    assert load.after((_event("failed", 400),), Durable(), LIMITS) == Load(failures=1, failed_at=400)
