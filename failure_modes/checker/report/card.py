@@ -181,6 +181,8 @@ def _section(
 
 
 def _after(one: Mapping[str, Any]) -> str:
-    """The run of each seed that found it. A seed that did not has made all of its runs."""
+    """The run of each seed that found it; of an older judgement, the runs of all of its seeds."""
+    if not one["found_after"]:
+        return f"in {one['runs']:,} runs"
     runs = [f"{run:,}" for run in one["found_after"] if run is not None]
     return f"by run {', '.join(runs)}" if len(runs) == 1 else f"by run {', '.join(runs[:-1])} and {runs[-1]}"

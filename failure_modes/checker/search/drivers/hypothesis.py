@@ -11,7 +11,7 @@ search after an unrelated file was edited or imported.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
-from typing import cast
+from typing import Any, cast
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.internal.conjecture import providers
