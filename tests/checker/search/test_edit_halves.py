@@ -34,7 +34,7 @@ def _without(name: str) -> Patch:
 
 
 def _without_groups_of(number: int) -> Patch:
-    usual: Any = edits.combinations
+    usual: Any = vars(edits)["combinations"]
 
     def combinations(values: Any, together: int) -> Any:
         return iter(()) if together == number else usual(values, together)

@@ -50,7 +50,7 @@ def _edit(found: tuple[Move, ...], shortest: tuple[Move, ...], blind: Patch, **m
 
 def _only(most: int) -> Callable[..., Any]:
     """Combinations of at most so many moves."""
-    usual: Any = queue_shrink.combinations
+    usual: Any = vars(queue_shrink)["combinations"]
     return lambda moves, together: usual(moves, together) if together <= most else iter(())
 
 
