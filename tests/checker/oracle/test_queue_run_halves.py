@@ -1,4 +1,5 @@
 """The halves of a run of any queue: what a run excuses, and what it tries before it judges the end."""
+# ruff: noqa: ARG002 (a wrong table ignores what the right one needs)
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from failure_modes.checker.experiment.moves import FailJob
 from failure_modes.checker.oracle.deliveries import Hunt, Kind
 from failure_modes.checker.oracle.queue_run import QueueRun, play
 from failure_modes.checker.simulation.foreign import JobFailed
-from tests.checker.oracle.test_deliveries import IN_JOB, KILL, ONE, A, Deletes, NeverTakesBack
+from tests.checker.oracle.test_deliveries import IN_JOB, KEEP, KILL, ONE, A, B, Deletes, NeverTakesBack
 from tests.subjects.tables import RightTable
 
 
@@ -33,8 +34,8 @@ def test_a_worker_that_a_job_has_ended_did_not_die_of_itself() -> None:
         run.close()
 
 
-class RecoversAtStart(NeverTakesBack):
-    """A process that starts takes back the jobs whose lease has run out."""
+class ForgetsAtFirst(NeverTakesBack):
+    """A worker claims a job for the first time and forgets it. A process that starts takes jobs back."""
 
     def open(self, place: Path, process: Any) -> Any:
         """Keep house once."""
@@ -42,8 +43,16 @@ class RecoversAtStart(NeverTakesBack):
         RightTable.housekeep(self, session)
         return session
 
+    def take(self, connection: Any, now: float) -> Any:
+        """Claim the first free job, and look at it only if it was claimed before."""
+        taken = super().take(connection, now)
+        return taken if taken and taken[1] > 1 else None
+
 
 def test_a_queue_that_recovers_when_a_process_starts_is_right() -> None:
-    """At the end every process is started anew, once nothing else helps."""
-    assert play(RecoversAtStart(), (ONE, IN_JOB, KILL)) is None
-    assert play(NeverTakesBack(), (ONE, IN_JOB, KILL)) is not None
+    """Every process has started before; at the end each is started anew, since nothing else helps."""
+    moves = (KEEP, B, ONE, A)
+    assert play(ForgetsAtFirst(), moves) is None
+    stuck = play(NeverTakesBack(), (KEEP, B, ONE, IN_JOB, KILL))
+    assert stuck is not None
+    assert stuck.trouble.kind is Kind.STUCK
