@@ -14,9 +14,11 @@ from failure_modes.checker.experiment.strategy import Strategy
 from model.actions import (
     Action,
     ClockBack,
+    ClockSkew,
     Crash,
     Enqueue,
     Fail,
+    Hang,
     Heartbeat,
     LostReply,
     PowerLoss,
@@ -26,6 +28,7 @@ from model.actions import (
     Step,
     ThreadHeartbeat,
     Tick,
+    TimeOut,
 )
 
 RULES: Mapping[type[Action], str] = {
@@ -42,6 +45,9 @@ RULES: Mapping[type[Action], str] = {
     Rollback: "roll_back",
     ClockBack: "set_clock_back",
     Release: "release_job",
+    Hang: "hang_handler",
+    TimeOut: "time_out_handler",
+    ClockSkew: "skew_clock",
 }
 """The rule of each action of our queue."""
 

@@ -40,9 +40,11 @@ from failure_modes.checker.subject.adapter import Adapter
 from model.actions import (
     Action,
     ClockBack,
+    ClockSkew,
     Crash,
     Enqueue,
     Fail,
+    Hang,
     Heartbeat,
     LostReply,
     PowerLoss,
@@ -52,6 +54,7 @@ from model.actions import (
     Step,
     ThreadHeartbeat,
     Tick,
+    TimeOut,
     actor_of,
 )
 
@@ -200,9 +203,19 @@ class QueueMachine(RuleBasedStateMachine):
         self._act(Release(worker=worker), then_steps)
 
     @rule()
-    def lose_reply(self, worker: str, then_steps: int = 0) -> None:
-        """A worker goes on to its next boundary; the reply to its COMMIT is lost."""
-        self._act(LostReply(worker=worker), then_steps)
+    def hang_handler(self, worker: str) -> None:
+        """The handler of a worker does not return any more."""
+        self._take(Hang(worker=worker))
+
+    @rule()
+    def time_out_handler(self, worker: str, then_steps: int = 0) -> None:
+        """The handler of a worker has run for too long, and is broken off."""
+        self._act(TimeOut(worker=worker), then_steps)
+
+    @rule()
+    def lose_reply(self, worker: str, of: str = "Step", key: str | None = None, then_steps: int = 0) -> None:
+        """A process takes an action, a step if nothing is said; the reply to its COMMIT is lost."""
+        self._act(LostReply(worker=worker, of=of, key=key), then_steps)
 
     @rule()
     def reconcile(self, process: str, then_steps: int = 0) -> None:
@@ -223,6 +236,11 @@ class QueueMachine(RuleBasedStateMachine):
     def set_clock_back(self, seconds: float) -> None:
         """The clock is set back."""
         self._take(ClockBack(seconds=seconds))
+
+    @rule()
+    def skew_clock(self, worker: str, seconds: float) -> None:
+        """The clock of one process is ahead or behind."""
+        self._take(ClockSkew(worker=worker, seconds=seconds))
 
     @rule()
     def rest(self) -> None:

@@ -144,6 +144,22 @@ ELSEWHERE = {
         "tests/checker/oracle/test_releases.py::"
         "test_a_release_that_counts_as_a_failure_is_seen_only_with_releases"
     ),
+    "lock-step: a time-out is a failure of the handler": (
+        "tests/checker/oracle/test_hung_handlers.py::"
+        "test_a_time_out_that_does_not_count_is_seen_only_with_time_outs"
+    ),
+    "liveness: a worker that never comes back": (
+        "tests/checker/oracle/test_hung_handlers.py::"
+        "test_a_queue_whose_workers_recover_their_own_jobs_is_seen_only_with_hung_handlers"
+    ),
+    "lock-step: the clock of a process does not count": (
+        "tests/checker/oracle/test_clock_skew.py::"
+        "test_a_store_with_the_clock_of_its_process_is_seen_only_where_clocks_differ"
+    ),
+    "lock-step: a silence is no answer": (
+        "tests/checker/oracle/test_lost_replies.py::"
+        "test_each_operation_that_misreads_a_silence_is_seen_only_with_lost_replies"
+    ),
     "ledger: what stays known after a rollback": (
         "tests/checker/oracle/test_rollbacks.py"
         "::test_a_crash_stays_known_where_the_restored_store_can_know_of_it"
