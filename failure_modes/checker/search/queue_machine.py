@@ -15,12 +15,9 @@ that draw names the rule. Settings, profiles, `--hypothesis-seed`, statistics an
 those of Hypothesis. Further rules and invariants come by subclassing.
 """
 
-import warnings
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from attrs import define, evolve, field
 from hypothesis import Phase, currently_in_test_context, event, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from hypothesis.strategies import SearchStrategy, integers, runner, sampled_from
@@ -29,12 +26,10 @@ from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.findings import Found
 from failure_modes.checker.experiment.moves import WORKERS, FailJob, Housekeep, Work
 from failure_modes.checker.oracle.deliveries import Hunt
-from failure_modes.checker.search.choices import Choice, reweighted
-from failure_modes.checker.search.examples import Examples
-from failure_modes.checker.search.judged_run import DANGERS, JOBS_MAX, WEIGHTS, JudgedRuns
-from failure_modes.checker.search.machine_run import MachineRun, MachineRuns, QueueBroke
-from failure_modes.checker.search.plans import search_of
-from failure_modes.checker.search.statistics import SearchStatistics, no_progress
+from failure_modes.checker.search.choices import Choice
+from failure_modes.checker.search.judged_run import JOBS_MAX
+from failure_modes.checker.search.machine_run import MachineRun, QueueBroke
+from failure_modes.checker.search.shared_runs import SharedRuns, runs_of_adapter, runs_of_mode
 from failure_modes.checker.search.weighted_rules import allowed, weighted_rules
 from failure_modes.checker.subject.adapter import Adapter
 from model.actions import (
@@ -74,19 +69,6 @@ when_paused = precondition(lambda machine: bool(machine.run.paused))
 REST = Choice(rule="rest", arguments={})
 
 
-class NeverReached(UserWarning):
-    """A machine found nothing, and never met the danger. pytest's `filterwarnings` makes it an error."""
-
-
-@define
-class _Shared:
-    """What the examples of one machine share."""
-
-    runs: MachineRuns | None = None
-    reached: Counter[str] = field(factory=Counter)
-    broken: bool = False
-
-
 class QueueMachine(RuleBasedStateMachine):
     """The machine of one queue. A subclass sets `adapter` or `mode`."""
 
@@ -102,12 +84,12 @@ class QueueMachine(RuleBasedStateMachine):
     """How often rules are drawn, where it is not as usual. A rule of a subclass has the weight 1."""
     must_reach: ClassVar[tuple[str, ...] | None] = None
     """The situations of which at least one example must meet each; None for the usual ones."""
-    _shared: ClassVar[_Shared]
+    _shared: ClassVar[SharedRuns | None] = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Begin with settings for such programs. A test may set `TestCase.settings` anew."""
         super().__init_subclass__(**options)
-        cls._shared = _Shared()
+        cls._shared = None
         steps = STEPS_MAX if cls.mode is None else cls.mode.strategy.steps_max(cls.mode.scope)
         test_case: Any = cls.TestCase
         test_case.settings = settings(
@@ -118,7 +100,7 @@ class QueueMachine(RuleBasedStateMachine):
     def __init__(self, run: MachineRun | None = None) -> None:
         super().__init__()
         self.run = self._runs().begin() if run is None else run
-        self._rules_strategy = weighted_rules(self)  # instead of the one of Hypothesis
+        self._rules_strategy: Any = weighted_rules(self)  # instead of the one of Hypothesis
         self.broken: Exception | None = None
         self._ended = False
 
@@ -240,13 +222,13 @@ class QueueMachine(RuleBasedStateMachine):
         """Recover, schedule fairly, and judge what is left."""
         try:
             if not self._ended:
-                self.judged(self.run.finish)
+                self._judged(self.run.finish)
                 self._complain()
         finally:
             self._note_reached()
-            self.judged(self.run.close)
+            self._judged(self.run.close)
 
-    def judged(self, ask: Callable[[], None]) -> None:
+    def _judged(self, ask: Callable[[], None]) -> None:
         """Let the run do something. What breaks is kept for the invariant."""
         self._ended = True  # also if an error of another kind leaves this method
         try:
@@ -254,7 +236,6 @@ class QueueMachine(RuleBasedStateMachine):
             self._ended = False
         except (Found, QueueBroke) as broken:
             self.broken = broken
-            self._shared.broken = True
 
     def choices(self) -> tuple[Choice, ...]:
         """What can happen now, each as often as its weight says; the rules of a subclass, too."""
@@ -265,41 +246,22 @@ class QueueMachine(RuleBasedStateMachine):
     @classmethod
     def end(cls) -> None:
         """Let go of what the examples share, and warn if they found nothing and never met the danger."""
-        shared, cls._shared = cls._shared, _Shared()
-        if shared.runs is not None:
-            shared.runs.close()
-        missing = [name for name in cls._wanted() if not shared.reached[name]]
-        if missing and shared.runs is not None and not shared.broken:
-            warnings.warn(
-                f"{cls.__name__} never reached: {', '.join(missing)}; so it shows little: try more examples, "
-                "or higher `weights` of the rules that lead there",
-                NeverReached,
-                stacklevel=2,
+        shared, cls._shared = cls._shared, None
+        if shared is not None:
+            shared.end(cls.__name__)
+
+    @classmethod
+    def _runs(cls) -> SharedRuns:
+        """What the examples share."""
+        if cls._shared is not None:
+            return cls._shared
+        if cls.mode is None:
+            cls._shared = runs_of_adapter(cls.adapter, cls.hunt, cls.weights, cls.must_reach)
+        else:
+            cls._shared = runs_of_mode(
+                cls.mode, guarded=cls.guarded, weights=cls.weights, must_reach=cls.must_reach
             )
-
-    @classmethod
-    def _wanted(cls) -> tuple[str, ...]:
-        """The situations that must be reached."""
-        if cls.must_reach is not None:
-            return cls.must_reach
-        if cls.mode is None:
-            return DANGERS
-        return cls.mode.expected.must_reach if cls.guarded else ()
-
-    @classmethod
-    def _runs(cls) -> MachineRuns:
-        """The runs that the examples share."""
-        if cls._shared.runs is None:
-            cls._shared.runs = cls._new_runs()
-        return cls._shared.runs
-
-    @classmethod
-    def _new_runs(cls) -> MachineRuns:
-        if cls.mode is None:
-            return JudgedRuns(cls.adapter, cls.hunt, {**WEIGHTS, **cls.weights})
-        search = search_of(cls.mode, 0, broken=not cls.guarded)
-        search = evolve(search, strategy=reweighted(search.strategy, cls.weights))
-        return Examples(search, SearchStatistics(), no_progress)
+        return cls._shared
 
     def _own_choices(self) -> list[Choice]:
         """The rules of a subclass."""
@@ -313,15 +275,16 @@ class QueueMachine(RuleBasedStateMachine):
 
     def _take(self, *moves: Any) -> None:
         if not self._ended:
-            self.judged(lambda: self.run.take(moves))
+            self._judged(lambda: self.run.take(moves))
 
     def _complain(self) -> None:
         if self.broken is not None:
             raise self.broken
 
     def _note_reached(self) -> None:
-        """Count what was reached: for the statistics of Hypothesis, and for `end`."""
+        """Count what was reached: for the statistics of Hypothesis, and for the end."""
         reached = +self.run.reached  # without what was met 0 times
-        self._shared.reached.update(reached)
+        if self._shared is not None:
+            self._shared.note(reached, broken=self.broken is not None)
         for name in reached if currently_in_test_context() else ():
             event(name)
