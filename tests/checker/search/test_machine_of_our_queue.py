@@ -1,10 +1,12 @@
 """The machine of our queue: the same class as for any queue, with the full model behind it."""
 
+import random
 import re
 from collections import Counter
 from typing import Any, ClassVar
 
 import pytest
+from attrs import evolve
 from hypothesis import Phase, settings
 from hypothesis.stateful import Bundle, precondition, rule
 from hypothesis.strategies import just
@@ -15,9 +17,12 @@ from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.experiment.strategy import ACTION_NAMES, Strategy
 from failure_modes.checker.oracle.lockstep import run_actions
 from failure_modes.checker.search.choices import RULES, Choice, reweighted, weighted_choices
+from failure_modes.checker.search.examples import Examples
+from failure_modes.checker.search.plans import search_of
 from failure_modes.checker.search.queue_machine import QueueMachine
 from failure_modes.checker.search.shared_runs import NeverReached
-from model.actions import ACTIONS
+from failure_modes.checker.search.statistics import SearchStatistics, no_progress
+from model.actions import ACTIONS, Crash
 from tests.checker.torn_recovery import TORN_RECOVERY
 
 QUICK: dict[str, Any] = {"database": None, "derandomize": True, "phases": (Phase.generate,)}
@@ -81,6 +86,27 @@ def test_a_rule_takes_the_actions_of_its_choice(granularity: Granularity) -> Non
         run = Recorded()
         getattr(Torn(run), choice.rule)(**choice.arguments or {})
         assert run.moves == [choice.actions]
+
+
+@pytest.mark.parametrize("granularity", list(Granularity))
+def test_the_machine_offers_what_the_walk_offers(granularity: Granularity) -> None:
+    """In each state both drivers choose from the same: a precondition takes nothing away that can happen."""
+    scope = Scope(granularity=granularity).with_each_tick()
+    strategy = ALL.weighted("ThreadHeartbeat", 0)
+    search = evolve(search_of(TORN_RECOVERY, 0, broken=False), scope=scope, strategy=strategy)
+    chance, crashes = random.Random(1), set()
+    with Examples(search, SearchStatistics(), no_progress) as examples:
+        for _ in range(6):
+            example = examples.begin()
+            machine = Torn(example)
+            for _ in range(20):
+                assert machine.choices() == example.choices()
+                choice = chance.choice(example.choices())
+                crashes |= {one.actions[0] for one in example.choices() if one.rule == "crash_worker"}
+                getattr(machine, choice.rule)(**choice.arguments or {})
+            example.close()
+    if granularity is Granularity.STATEMENT:  # else only workers stop inside their work
+        assert Crash(worker="reconciler") in crashes
 
 
 def test_its_program_is_a_story_that_runs() -> None:
