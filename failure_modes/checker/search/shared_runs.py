@@ -59,7 +59,7 @@ def runs_of_adapter(
     adapter: Adapter, hunt: Hunt | None, weights: Mapping[str, int], must_reach: tuple[str, ...] | None
 ) -> SharedRuns:
     """The runs of any queue, with the weak model."""
-    runs = JudgedRuns(adapter, hunt, {**WEIGHTS, **weights})
+    runs = JudgedRuns(adapter, hunt, {rule: weights.get(rule, usual) for rule, usual in WEIGHTS.items()})
     return SharedRuns(runs, DANGERS if must_reach is None else must_reach)
 
 

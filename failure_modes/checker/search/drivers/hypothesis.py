@@ -74,7 +74,7 @@ def drive(search: SearchSpec, examples: Examples) -> None:
     )
     with without_source_constants():
         try:
-            run_state_machine_as_test(cast(Any, machine), settings=options)  # a function will do
+            run_state_machine_as_test(cast("Any", machine), settings=options)  # a function will do
         except BaseException:
             if not ended_by:
                 raise
