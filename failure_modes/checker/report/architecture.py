@@ -89,12 +89,12 @@ turn.
 
 ## One machine
 
-`search/queue_machine.py` is a Hypothesis state machine with a named rule for everything that can happen to a
-queue. Behind it is a run (`search/machine_run.py`): `JudgedRun` has the weak model of any queue, and
-`Example` (`search/examples.py`) our queue in lock-step with its full model. The run says what can happen now,
-as often as the weights of the strategy say, and one draw chooses the rule (`search/weighted_rules.py`). The
-driver `hypothesis` runs this machine, and so does a test of a user. The driver `walk` takes the same examples
-without Hypothesis.
+`search/queue_machine.py` is a Hypothesis state machine with a named rule (`search/queue_rules.py`) for
+everything that can happen to a queue. Behind it is a run (`search/machine_run.py`): `JudgedRun` has the weak
+model of any queue, and `Example` (`search/examples.py`) our queue in lock-step with its full model. The run
+says what can happen now, as often as the weights of the strategy say, and one draw chooses the rule
+(`search/weighted_rules.py`). The driver `hypothesis` runs this machine, and so does a test of a user. The
+driver `walk` takes the same examples without Hypothesis.
 
 ## The packages
 
