@@ -106,7 +106,7 @@ def test_the_test_file_of_our_queue_breaks_and_holds(monkeypatch: pytest.MonkeyP
     exec(BLOCKS["python test_duplicates.py"], tests)
     monkeypatch.setattr(tests["Prevented"], "must_reach", ("a lease expired",))  # few examples reach no more
     for name, examples in (("TestDuplicates", 400), ("TestPrevented", 40)):
-        quick = {"database": None, "derandomize": True, "phases": (Phase.generate,)}
+        quick: dict[str, Any] = {"database": None, "derandomize": True, "phases": (Phase.generate,)}
         tests[name].settings = settings(tests[name].settings, **quick, max_examples=examples)
     with pytest.raises(Violation, match="INV_001"):
         tests["TestDuplicates"]().debug()
