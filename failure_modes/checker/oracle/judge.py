@@ -5,8 +5,8 @@ There are two oracles, reported apart. A `Divergence` says that the system is no
 
 A run without a target ends at the first of either. A run whose target is a divergence notes what breaks, and
 ends at the divergence. A run with another target looks for one invariant, or for any. It notes a divergence
-and goes on without the model. It notes what the target tolerates, and goes on. Any other broken invariant puts
-the run off target, and the run is over.
+and goes on without the model. It notes what the target tolerates, and goes on. Any other broken invariant
+puts the run off target, and the run is over.
 """
 
 from failure_modes.checker.experiment.findings import Divergence, Finding, Violation

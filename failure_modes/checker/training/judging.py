@@ -27,6 +27,9 @@ from failure_modes.checker.training.learner_code import Demand, LearnerCode, Lea
 from failure_modes.checker.training.stand_in import StandIn
 from model.actions import Action
 
+_CHECKED_LATER = 16
+"""Of the steps that need not be taken again, so many are checked in each proof after the first one."""
+
 _NO_ERRORS = "a policy answers by its return value, and raises nothing"
 
 
@@ -95,7 +98,9 @@ class _Proofs:
             reductions=Reductions(symmetry=False),
         )
         if proof not in self._made:
-            self._made[proof] = prove(proof, limits=self._limits)
+            checked = _CHECKED_LATER if self._made else None
+            fewer = evolve(proof, reductions=evolve(proof.reductions, rows_checked=checked))
+            self._made[proof] = prove(fewer, limits=self._limits)
         return self._made[proof]
 
 
