@@ -44,7 +44,7 @@ _NARROW = 100
 """A table that is narrower than this has the worker in the column of the action."""
 
 _RECOVERY_FIRST = 20
-_RECOVERY_LAST = 8
+RECOVERY_LAST = 8
 """Of a recovery with more steps, so many are shown at its beginning and at its end."""
 
 
@@ -138,7 +138,7 @@ def table(replayed: Replayed, *, sql: bool = False, look: Look = PLAIN) -> str:
         )
     if left_out:
         gap = ("", "...", "", f"{left_out} steps", "-", "", "", "the recovery goes on like this")
-        lines.insert(-_RECOVERY_LAST, Line(cells=gap))
+        lines.insert(-RECOVERY_LAST, Line(cells=gap))
     if look.width is not None and look.width < _NARROW:
         lines = [evolve(line, cells=_narrow(line.cells)) for line in lines]
     return table_text(lines, look, right=_RIGHT, joined=1)
@@ -160,10 +160,10 @@ def steps_shown(replayed: Replayed, *, to_end: bool) -> tuple[tuple[RecordedStep
     steps = tuple([step for step in replayed.steps if to_end or not step.record.recovering])
     before = len([step for step in steps if not step.record.recovering])
     first = max(before + _RECOVERY_FIRST, replayed.run.judge.diverged_record or 0)
-    left_out = len(steps) - first - _RECOVERY_LAST
+    left_out = len(steps) - first - RECOVERY_LAST
     if left_out <= 1:
         return steps, 0
-    return (*steps[:first], *steps[-_RECOVERY_LAST:]), left_out
+    return (*steps[:first], *steps[-RECOVERY_LAST:]), left_out
 
 
 def _verdict(finding: Finding, lockstep: Lockstep, policy: str | None, look: Look) -> list[str]:

@@ -18,9 +18,10 @@ from failure_modes.checker.oracle.describe import contrast
 from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import Limits, prove
 from failure_modes.checker.proof.result import Disagreement, ProofResult
+from failure_modes.checker.report.table import paragraph
 from failure_modes.checker.simulation.content import Unexplorable
 from failure_modes.checker.simulation.stepping import NotDeterministic
-from failure_modes.checker.training.found_trace import found_trace
+from failure_modes.checker.training.found_trace import found_trace, terminal_look
 from failure_modes.checker.training.happy_path import NotDone, not_done
 from failure_modes.checker.training.kata import ModeKata
 from failure_modes.checker.training.learner_code import Demand, LearnerCode, LearnerError, Unusable, load
@@ -170,12 +171,17 @@ def _check_errors(code: LearnerCode) -> None:
 
 
 def _idle(one: ModeKata, undone: NotDone, states: int) -> Judgement:
-    text = (
+    said = (
         f"your version ({one.id} {one.mode.title}) breaks no invariant, and does no work: one job, one "
-        f"worker, nothing goes wrong, and the job is not done\n{undone.text}"
+        "worker, nothing goes wrong, and the job is not done"
     )
     return Judgement(
-        outcome=Outcome.BROKEN, text=text, failure_mode=one.id, actions=undone.actions, states=states
+        outcome=Outcome.BROKEN,
+        text=f"{said}\n{undone.text}",
+        shown=f"{paragraph(said, terminal_look(), indent='  ')}\n{undone.shown}",
+        failure_mode=one.id,
+        actions=undone.actions,
+        states=states,
     )
 
 

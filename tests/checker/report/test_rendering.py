@@ -147,4 +147,5 @@ def test_a_recovery_without_an_end_is_cut() -> None:
     assert shown[-1].startswith(">")
     page = page_text([replayed])
     assert f"{len(replayed.steps) - len(shown)} steps before its last ones are not shown" in page
+    assert f"{len(replayed.steps) - len(shown)} steps before</span>" in page
     assert page.count('<article class="detail"') == len(shown)

@@ -4,13 +4,13 @@ Time goes downward. Each step has two *halves*: the upper half shows how things 
 lower half how they were after it. A bar or a line goes from one half to another; the first half is number 0.
 """
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from failure_modes.checker.oracle.describe import contrast, describe_outcome
 from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.report.pages.bars import MODEL, Bar, Line, bars_of, lines_of
 from failure_modes.checker.report.pages.detail import Detail, detail_of
-from failure_modes.checker.report.rendering import steps_shown, system_described
+from failure_modes.checker.report.rendering import RECOVERY_LAST, steps_shown, system_described
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.traces.recording import RecordedStep
 from failure_modes.checker.traces.replay import Replayed
@@ -100,13 +100,24 @@ def side_of(replayed: Replayed, *, label: str, key: str, to_end: bool) -> Side:
         verdict="broken" if replayed.breaks else "diverged" if replayed.diverges else "held",
         notes=_notes(replayed, left_out),
         lanes=lanes,
-        rows=tuple([_row(number, steps, replayed, lanes, key) for number in range(len(steps))]),
+        rows=_after_gap(
+            [_row(number, steps, replayed, lanes, key) for number in range(len(steps))], left_out
+        ),
         bars=bars,
         lines=tuple([line for at, lane in enumerate(lanes) for line in lines_of(at, lane, steps, replayed)]),
         slots=tuple(
             [max([bar.slot + 1 for bar in bars if bar.lane == at], default=0) for at in range(len(lanes))]
         ),
     )
+
+
+def _after_gap(rows: list[Row], left_out: int) -> tuple[Row, ...]:
+    """The rows; the first one after the steps that are left out says how many these are."""
+    if left_out:
+        first = rows[-RECOVERY_LAST]
+        mark = Mark(kind="gap", text=f"{left_out} steps before")
+        rows[-RECOVERY_LAST] = evolve(first, marks=(mark, *first.marks))
+    return tuple(rows)
 
 
 def _lanes(steps: tuple[RecordedStep, ...]) -> tuple[str, ...]:
