@@ -158,7 +158,9 @@ class PostgreSQLStore(SQLReads):
         """Begin; commit at the end of the block; roll back if it raises. Any thread may."""
         with self._explained, self._begun(BEGIN) as (connection, [(version,)]):
             self._check_version(version)
-            yield PostgreSQLTransaction(connection, self._tokens, self._clock)
+            tx = PostgreSQLTransaction(connection, self._tokens, self._clock)
+            yield tx
+            tx.flush()
             if connection.execute("COMMIT").statusmessage != "COMMIT":
                 raise StoreBusy(f"{self.shown}: the transaction had failed; nothing happened, try again")
 

@@ -258,6 +258,7 @@ def _again(mode: FailureMode, options: dict[str, Any]) -> str:
     for key in ("driver", "steps", "jobs", "workers", "granularity", "store"):
         if options[key]:
             given += [f"--{key}", str(options[key])]
+    given += ["--within-statements"] * bool(options["within_statements"])
     for action, weight in options["weights"]:
         given += ["--weight", f"{action}={weight}"]
     return command_line("find", mode.id, *given, *as_given(options))

@@ -67,15 +67,19 @@ def run_stretches(
     stretch, too: a finding was found in it.
     """
     from failure_modes.checker.campaigns.stretches import SHARED_FROM, run_in_stretches
+    from failure_modes.checker.experiment.random_settings import without_pauses_in_batches
     from failure_modes.checker.support.process_pool import Pool, WorkPool
 
-    given = (lambda drawn: with_settings(drawn, options)) if random_settings else None
+    def with_given(drawn: Scope) -> Scope:
+        return without_pauses_in_batches(with_settings(drawn, options))
+
     with ExitStack() as stack:
         progress = stack.enter_context(shown(label, search.examples))
         number = processes_for(search.scope, options)
         pool: WorkPool | None = cluster_of(search.scope, options)
         if pool is None and number > 1 and search.examples >= SHARED_FROM:
             pool = stack.enter_context(Pool(number))
+        given = with_given if random_settings else None
         return run_in_stretches(search, given, progress, driver=options["driver"], pool=pool)
 
 

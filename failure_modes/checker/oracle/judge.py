@@ -92,7 +92,8 @@ class Judge:
         first = next(iter(broken))
         target = self.target
         invariant = first if target is None or target.is_any_invariant else target.invariant
-        if target is not None and (invariant is None or invariant not in broken):
+        if invariant is None or invariant not in broken:
+            assert target is not None, "without a target any invariant ends the run"
             self._note_others(broken, target)
             return
         expected = describe_outcome(record.model) if record and record.model and not self.diverged else ""
