@@ -32,6 +32,9 @@ AWAITS_MAX = 1_000
 
 Result = TypeVar("Result")
 
+GRACE_SECONDS = 0.05
+"""The real time that a loop without a timer waits for a server that was asked outside an exchange."""
+
 PATIENCE_SECONDS = 60.0
 """The real time that a server may take for one exchange."""
 
@@ -58,7 +61,8 @@ class ProcessLoop(asyncio.SelectorEventLoop):
     def __init__(self, process: Stepped) -> None:
         self._process = process
         self._exchanges: list[_Exchange] = []
-        super().__init__(_Selector(self._wait))
+        self._own_selector = _Selector(self._wait)
+        super().__init__(self._own_selector)
         self._clock_resolution = 0.001  # simulated time has milliseconds
         self.set_exception_handler(lambda _, __: None)  # asyncio only logs an error that nobody awaits
         process.at_death(self.end)
@@ -137,6 +141,9 @@ class ProcessLoop(asyncio.SelectorEventLoop):
             found = select(PATIENCE_SECONDS)
             if not found:
                 raise SubjectError(f"a server gave no answer in {PATIENCE_SECONDS:g} s")
+            return found
+        listens = len(self._own_selector.get_map()) > 1  # the loop's own socket is one
+        if timeout is None and listens and (found := select(GRACE_SECONDS)):
             return found
         if timeout is None:
             self._process.pause("WAIT")
