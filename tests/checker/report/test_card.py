@@ -70,7 +70,7 @@ def test_what_real_processes_do_not_show_is_not_published(folder: Path) -> None:
     _keep(folder, evolve(FOUND, confirmed=False))
     text = card.report_card()
     assert "### again" not in text
-    assert "Nothing found" not in text
+    assert "Nothing found: " not in text
     assert "Seen in the simulation alone, and so not published: again (multi_process)." in text.splitlines()
     assert "NOT confirmed" in "\n".join(card.lines_of(evolve(FOUND, confirmed=False)))
 
