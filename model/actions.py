@@ -4,6 +4,7 @@ The model and the system take the same actions. A worker is a program (lease, st
 finish); an action says who moves, not what it does.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from attrs import field, frozen, validators
@@ -211,7 +212,9 @@ Action = (
     | Hang
     | TimeOut
 )
-_LOSES: dict[str, Any] = {kind.__name__: kind for kind in (Step, Heartbeat, Fail, TimeOut, Release)}
+_LOSES: dict[str, Callable[..., Action]] = {
+    kind.__name__: kind for kind in (Step, Heartbeat, Fail, TimeOut, Release)
+}
 ACTIONS: tuple[type[Action], ...] = (
     Step,
     Enqueue,

@@ -5,8 +5,8 @@ There are two oracles, reported apart. A `Divergence` says that the system is no
 
 A run without a target ends at the first of either. A run whose target is a divergence notes what breaks, and
 ends at the divergence. A run with another target looks for one invariant, or for any. It notes a divergence
-and goes on without the model. It notes what the target tolerates, and goes on. Any other broken invariant puts
-the run off target, and the run is over.
+and goes on without the model. It notes what the target tolerates, and goes on. Any other broken invariant
+puts the run off target, and the run is over.
 """
 
 from failure_modes.checker.experiment.findings import Divergence, Finding, Violation
@@ -92,7 +92,8 @@ class Judge:
         first = next(iter(broken))
         target = self.target
         invariant = first if target is None or target.is_any_invariant else target.invariant
-        if target is not None and (invariant is None or invariant not in broken):
+        if invariant is None or invariant not in broken:
+            assert target is not None, "without a target any invariant ends the run"
             self._note_others(broken, target)
             return
         expected = describe_outcome(record.model) if record and record.model and not self.diverged else ""

@@ -118,7 +118,7 @@ class QueueMachine(RuleBasedStateMachine):
     def __init__(self, run: MachineRun | None = None) -> None:
         super().__init__()
         self.run = self._runs().begin() if run is None else run
-        self._rules_strategy = weighted_rules(self)  # instead of the one of Hypothesis
+        self._rules_strategy: Any = weighted_rules(self)  # instead of the one of Hypothesis
         self.broken: Exception | None = None
         self._ended = False
 

@@ -1,5 +1,6 @@
 """The command `judge`: what it says of a wrong queue, what it keeps, and what it refuses in one line."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -60,3 +61,11 @@ def test_a_missing_library_is_asked_for_in_one_line(tmp_path: Path) -> None:
         "needs no_such_library, which is not installed: pip install 'reliability-habits[judge]'"
         in result.stderr
     )
+
+
+def test_processes_that_share_the_seeds_change_nothing() -> None:
+    """Two processes find by the same runs what one finds, and the text is the same but for the seconds."""
+    options = ("judge", FAULTY, "--runs", "60", "--seeds", "3", "--only", "again")
+    one, two = [invoke(*options, "--processes", number).stdout for number in ("1", "2")]
+    assert re.sub(r"[\d.]+ s\b", "", one) == re.sub(r"[\d.]+ s\b", "", two)
+    assert "2 of 3 seeds, 142 runs" in one

@@ -19,7 +19,7 @@ from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.search.search import Search, run
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.subject.worlds import world_of
-from model.actions import Crash, Enqueue, Fail, Hang, Heartbeat, Release, Step, Tick, TimeOut
+from model.actions import Action, Crash, Enqueue, Fail, Hang, Heartbeat, Release, Step, Tick, TimeOut
 from model.events import EventKind, Failure, Reason
 from model.state import Phase, Settings
 from model.step import step
@@ -32,7 +32,8 @@ from tests.checker.searching import first_finding
 
 A, B = Step(worker="A"), Step(worker="B")
 K1 = Enqueue(key="k1")
-HANG, TIME_OUT = Hang(worker="A"), TimeOut(worker="A")
+HANG = Hang(worker="A")
+TIME_OUT = TimeOut(worker="A")
 BREAKER = Scope(settings=Settings(failures_max=1))
 HANGS = UNRESTRICTED.weighted("Hang", 2)
 TIMES_OUT = UNRESTRICTED.weighted("TimeOut", 2)
@@ -122,7 +123,8 @@ def test_a_time_out_is_a_failure_of_the_handler(store: StoreKind, external: bool
     """It opens the breaker as any other one does, in the handler and in one that hangs."""
     scope = Scope(store=store, settings=Settings(failures_max=1, external=external))
     with Lockstep(scope, world=world_of(scope, guarded)) as lockstep:
-        for action in (K1, A, A, *[A] * external, HANG):
+        before: tuple[Action, ...] = (K1, A, A, *[A] * external, HANG)
+        for action in before:
             lockstep.apply(action)
         failed, opened = lockstep.apply(TIME_OUT).events
         assert (failed.event, failed.detail) == (EventKind.FAILED, Failure.TIMED_OUT)

@@ -18,7 +18,7 @@ from failure_modes.checker.proof.alphabet import Alphabet
 from failure_modes.checker.proof.explorer import ReachedState, Shard
 from failure_modes.checker.proof.parallel import ShardServer
 from failure_modes.checker.proof.proof import Proof, Reductions
-from failure_modes.checker.proof.proving import Limits, prove
+from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from model.actions import Action, Tick
 from model.state import Settings
@@ -313,32 +313,6 @@ def test_two_processes_prove_what_one_does(monkeypatch: pytest.MonkeyPatch) -> N
         two.counts.transitions,
         two.depth,
     )
-
-
-@pytest.mark.parametrize(
-    ("depth_max", "limits", "bound"),
-    [
-        (3, Limits(), "depth"),
-        (None, Limits(states_max=100), "states"),
-        (None, Limits(seconds_max=0), "seconds"),
-        (1_000, Limits(states_max=100_000, seconds_max=600), None),
-    ],
-)
-def test_an_answer_that_is_not_complete_names_its_bound(
-    depth_max: int | None, limits: Limits, bound: str | None
-) -> None:
-    """A proof is complete, or it names the bound that stopped it; one that is not reached does nothing."""
-    proof = evolve(_proof(TRANSACTION, 2, ALL), depth_max=depth_max)
-    answer = prove(proof, limits=limits)
-    assert (answer.complete, answer.bound) == (bound is None, bound)
-    assert (answer.as_json()["complete"], answer.as_json()["bound"]) == (bound is None, bound)
-    assert (answer.finding, answer.shortest) == (None, None)
-    if bound is None:
-        assert answer.counts.states == 452
-    else:
-        assert answer.counts.states < 452
-    if bound == "depth":
-        assert answer.depth == depth_max
 
 
 def test_a_violation_is_complete_whatever_the_bound() -> None:

@@ -32,9 +32,9 @@ def _pairs(
     possible = alphabet.possible(there.system.processes, spent)
     for at, (one, _) in enumerate(possible):
         for other, _ in possible[at + 1 :]:
-            kinds = alphabet.kind(one, spent), alphabet.kind(other, spent)
+            shares = {*(alphabet.kinds(one, spent) or ())} & {*(alphabet.kinds(other, spent) or ())}
             footprints = [_after(walker, there, action)[0].footprint for action in (one, other)]
-            found.append((one, other, not (kinds[0] and kinds[0] == kinds[1]) and independent(*footprints)))
+            found.append((one, other, not shares and independent(*footprints)))
     return found
 
 

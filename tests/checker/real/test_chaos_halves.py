@@ -113,7 +113,12 @@ def _unsaid(*words: str | int) -> Change:
 
 def _with(**more: Any) -> Change:
     """A table has these rows, too."""
-    return lambda rows: evolve(rows, **{name: (*getattr(rows, name), *added) for name, added in more.items()})
+
+    def changed(rows: Rows) -> Rows:
+        values: dict[str, Any] = {name: (*getattr(rows, name), *added) for name, added in more.items()}
+        return evolve(rows, **values)
+
+    return changed
 
 
 def _values(**values: Any) -> Change:

@@ -43,8 +43,8 @@ class _Altered:
         class Altering(Lockstep):
             """Alters the record when the run is over."""
 
-            def finish(self) -> None:
-                super().finish()
+            def finish(self, order: tuple[str, ...] = ()) -> None:
+                super().finish(order)
                 if self.world is altered._second:
                     self.ledger.records[1] = evolve(self.ledger.records[1], **values)
 

@@ -11,6 +11,7 @@ search after an unrelated file was edited or imported.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
+from typing import Any, cast
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.internal.conjecture import providers
@@ -73,7 +74,7 @@ def drive(search: SearchSpec, examples: Examples) -> None:
     )
     with without_source_constants():
         try:
-            run_state_machine_as_test(machine, settings=options)
+            run_state_machine_as_test(cast("Any", machine), settings=options)
         except BaseException:
             if not ended_by:
                 raise
