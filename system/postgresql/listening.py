@@ -1,7 +1,7 @@
 """The server wakes an idle worker: LISTEN, and a NOTIFY in each transaction that enqueues a job.
 
 The worker listens on a connection of its own, and only while it is idle: nothing piles up at the server while
-it works. If that connection fails, the worker polls, and tries to listen again at its next wait.
+it works. If that connection fails, the worker polls, and tries to listen again after a while.
 """
 
 import select
@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import psycopg
 
-from system.clock import Clock
+from system.clock import Clock, monotonic
 from system.postgresql.connecting import Connection
 
 CHANNEL = "reliability_queue"
@@ -22,6 +22,9 @@ database, so such commits are made one after the other.
 """
 
 
+TRIES_AFTER_SECONDS = 10.0
+
+
 class Listening:
     """The waits of one worker. See `system.wakeups.Wakeups` for what each method promises."""
 
@@ -30,19 +33,24 @@ class Listening:
         self._clock = clock
         self._connection: Connection | None = None
         self._listens = False
+        self._tries_at = 0.0
+        """The time, by `monotonic`, before which it does not listen again."""
 
     def wait(self, seconds: float) -> None:
         """Wait for a notice, and so long at most. The first wait only begins to listen.
 
         The worker looks once more then: a job that was enqueued before gave its notice to nobody.
         """
+        if not self._listens and monotonic() < self._tries_at:
+            self._clock.sleep(seconds)
+            return
         try:
             if not self._listens:
                 self._listen()
             elif self._has_notice(self._connected(), seconds):
                 self.working()
         except (psycopg.Error, OSError):
-            self.close()
+            self._fail()
             self._clock.sleep(seconds)
 
     def working(self) -> None:
@@ -53,7 +61,7 @@ class Listening:
             self._connected().execute(f"UNLISTEN {CHANNEL}")
             self._listens = False
         except (psycopg.Error, OSError):
-            self.close()
+            self._fail()
 
     def close(self) -> None:
         """Close the connection."""
@@ -61,6 +69,10 @@ class Listening:
         if connection is not None:
             with suppress(psycopg.Error, OSError):
                 connection.close()
+
+    def _fail(self) -> None:
+        self.close()
+        self._tries_at = monotonic() + TRIES_AFTER_SECONDS
 
     def _listen(self) -> None:
         self._connected().execute(f"LISTEN {CHANNEL}")

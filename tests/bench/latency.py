@@ -1,4 +1,4 @@
-"""How long a lease takes, by the number of jobs that wait. An index finds it: so it ought not to grow.
+"""How long a lease and `status` take, by the number of jobs that wait. An index finds the job to lease.
 
 The databases of one kind stand beside each other, and are leased from in turn: whatever else the machine
 does, it does to all of them.
@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from statistics import median
 
 import psycopg
 from attrs import frozen
@@ -21,7 +22,9 @@ from tests.bench.output import percentile, progress
 from tests.bench.places import Places
 
 WAITING = (0, 10_000, 1_000_000)
-WORKED_OFF = 5_000
+WORKED_OFF = 3_000
+LOOKS = 5
+"""Calls of `status` that a median is of."""
 LEASES = 500
 
 _FILL = (
@@ -47,6 +50,8 @@ class Latency:
     """When no job had been worked off."""
     later: tuple[float, ...]
     """After many."""
+    status_milliseconds: float
+    """The time of the counts of `status`: the median."""
 
 
 def latencies(places: Places, kinds: tuple[str, ...], levels: tuple[int, ...]) -> Iterator[Latency]:
@@ -71,8 +76,25 @@ def latencies(places: Places, kinds: tuple[str, ...], levels: tuple[int, ...]) -
                 work_off(queue, WORKED_OFF)
             progress(f"latency: leases from {kind} after that")
             later = _in_turn(queues)
+            status = [median_of_status(queue.store) for queue in queues]
         for number, waiting in enumerate(levels):
-            yield Latency(database=kind, waiting=waiting, fresh=fresh[number], later=later[number])
+            yield Latency(
+                database=kind,
+                waiting=waiting,
+                fresh=fresh[number],
+                later=later[number],
+                status_milliseconds=status[number],
+            )
+
+
+def median_of_status(store: Store) -> float:
+    """The time of the counts of `status`, in milliseconds: the median of several."""
+    took = []
+    for _ in range(LOOKS):
+        stopwatch = Stopwatch()
+        store.counts()
+        took.append(stopwatch.seconds * 1e3)
+    return median(took)
 
 
 def _in_turn(queues: list[Queue]) -> list[tuple[float, ...]]:

@@ -28,5 +28,6 @@ def synced(folder: Path) -> tuple[float, ...]:
 
 
 def described() -> str:
-    """The machine, in a line."""
-    return f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    """The machine, in a line, and how busy it was before."""
+    of = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    return f"{of}; load average {os.getloadavg()[0]:.1f}"

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from system.clock import ManualClock, Stopwatch, SystemClock
-from system.postgresql import PostgreSQLStore
+from system.postgresql import PostgreSQLStore, listening
 from system.queue import Queue
 from system.store import Job
 from system.worker import Context, Worker
@@ -148,8 +148,10 @@ def test_a_worker_that_works_is_not_told(store: PostgreSQLStore) -> None:
         assert stopwatch.seconds >= SHORT_SECONDS, "the notice of before was given to nobody"
 
 
-def test_a_broken_connection_leaves_the_poll(postgresql_dsn: str) -> None:
-    """A wait whose connection is ended waits by the clock; the next one listens on a new connection."""
+def test_a_broken_connection_leaves_the_poll(postgresql_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wait whose connection is ended waits by the clock. After a while the worker listens again."""
+    passed = [0.0]
+    monkeypatch.setattr(listening, "monotonic", lambda: passed[0])
     clock = ManualClock()
     with (
         closing(PostgreSQLStore(postgresql_dsn, create=True, clock=clock)) as store,
@@ -162,9 +164,12 @@ def test_a_broken_connection_leaves_the_poll(postgresql_dsn: str) -> None:
         while not clock.now():  # the last words of the server wake it once
             wakeups.wait(2.0)
         wakeups.wait(2.0)
+        assert clock.now() == 4_000, "it does not try again at once"
+        passed[0] = listening.TRIES_AFTER_SECONDS
+        wakeups.wait(2.0)
         Queue(store=store).enqueue(1)
         assert seconds_of(wakeups.wait) < SOON_SECONDS
-        assert clock.now() == 2_000
+        assert clock.now() == 4_000
 
 
 def test_a_server_that_is_gone_leaves_the_poll(postgresql_dsn: str) -> None:
