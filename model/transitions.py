@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from attrs import frozen
 
-from model.actions import Action, Fail, Heartbeat, Release, Step
+from model.actions import Action, Fail, Heartbeat, Release, Step, TimeOut
 from model.events import EventKind, Failure, Operation, Reason
 from model.state import HELD, Execution, JobState, Phase, Status
 
@@ -197,12 +197,13 @@ PROGRAM: tuple[ProgramStep, ...] = (
     *[
         ProgramStep(
             phase=phase,
-            action=Release,
+            action=action,
             operation=Operation.FAIL,
             after=Phase.IDLE,
-            failure=Failure.RELEASED,
+            failure=failure,
         )
-        for phase in (Phase.RUNNING, Phase.CALLED)
+        for action, failure in ((Release, Failure.RELEASED), (TimeOut, Failure.TIMED_OUT))
+        for phase in (Phase.RUNNING, Phase.CALLED, Phase.HUNG)
     ],
     ProgramStep(phase=Phase.CALLED, action=Step, operation=Operation.COMMIT, after=Phase.COMMITTED),
     ProgramStep(

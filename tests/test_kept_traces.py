@@ -50,4 +50,4 @@ def test_no_violation_is_kept_twice() -> None:
 def test_every_failure_mode_keeps_a_trace() -> None:
     """There is something to replay for each failure mode of the catalogue."""
     assert {trace.failure_mode for _, trace in KEPT} == {mode.id for mode in catalogue()}
-    assert len([trace for _, trace in KEPT if trace.failure_mode == "FM_001"]) >= 2
+    assert len(KEPT) > len(catalogue())

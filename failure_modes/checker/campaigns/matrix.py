@@ -12,7 +12,7 @@ from attrs import frozen
 
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.scope import Fault, Scope, guarded
-from failure_modes.checker.experiment.target import Target, tolerating_others
+from failure_modes.checker.experiment.target import Target, needs_ending, tolerating_others
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.search.to_completion import prove
@@ -91,13 +91,54 @@ def _row(group: PolicyGroup, names: tuple[str, ...]) -> Row:
         result = _proof_result(group, guarded, None)
         none = (None,) * len(INVARIANTS)
         return Row(off=(), results=(result,) * len(INVARIANTS), tolerant_results=none)
-    results, tolerant, fault = [], [], partial(without, names)
-    for invariant in INVARIANTS:
-        strict = _proof_result(group, fault, Target(invariant.id))
-        others = strict.finding is None and strict.counts.off_target
-        results.append(strict)
-        tolerant.append(_proof_result(group, fault, tolerating_others(invariant.id)) if others else None)
-    return Row(off=names, results=tuple(results), tolerant_results=tuple(tolerant))
+    proofs = SharedProofs(group, partial(without, names))
+    strict, tolerant = {}, {}
+    for invariant in _IN_ORDER:
+        result = strict[invariant] = proofs.of(Target(invariant))
+        others = result.finding is None and result.counts.off_target
+        tolerant[invariant] = proofs.of(tolerating_others(invariant)) if others else None
+    return Row(
+        off=names,
+        results=tuple([strict[invariant.id] for invariant in INVARIANTS]),
+        tolerant_results=tuple([tolerant[invariant.id] for invariant in INVARIANTS]),
+    )
+
+
+_IN_ORDER = tuple(
+    sorted([invariant.id for invariant in INVARIANTS], key=lambda name: not needs_ending(Target(name)))
+)
+"""First the invariants that are judged at the ends of states: their proofs answer for the most others."""
+
+
+class SharedProofs:
+    """The proofs of one fault. One without a finding answers for the targets that break nowhere in it, too.
+
+    Two targets have the same proof if neither breaks in it, and if each other invariant is tolerated by both
+    or by none.
+    """
+
+    def __init__(self, group: PolicyGroup, fault: Fault) -> None:
+        self._group = group
+        self._fault = fault
+        self._without_finding: list[tuple[Target, ProofResult]] = []
+
+    def of(self, target: Target) -> ProofResult:
+        """The proof for the target, or one that answers for it."""
+        for other, result in self._without_finding:
+            if _answers_for(other, result, target):
+                return result
+        result = _proof_result(self._group, self._fault, target)
+        if result.complete and result.finding is None:
+            self._without_finding.append((target, result))
+        return result
+
+
+def _answers_for(other: Target, result: ProofResult, target: Target) -> bool:
+    """True if the proof of `other`, which found nothing, is what a proof of `target` would be."""
+    either = {other.invariant, target.invariant}
+    same = {*other.tolerates} | either == {*target.tolerates} | either
+    judged = needs_ending(other) or not needs_ending(target)
+    return same and judged and target.invariant not in result.others
 
 
 def is_new(row: Row, at: int, rows: Iterable[Row]) -> bool:

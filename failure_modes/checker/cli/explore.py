@@ -14,7 +14,6 @@ from failure_modes.checker.cli.saving import SAVE, check_free, saved, say_saved
 from failure_modes.checker.cli.search_output import (
     add_search,
     guarded_code,
-    run_search,
     run_stretches,
     search_with,
 )
@@ -47,7 +46,7 @@ EXPLORE_EXAMPLES = 2_000
 @click.option(
     "--off", type=click.IntRange(1, 200), help="Instead, switch off this number of random sets of policies."
 )
-@processes("With --off: processes that share the sets.")
+@processes("Processes that share the examples, or with --off the sets.")
 def explore(
     file: Path | None, *, reach_all: bool, off: int | None, random_settings: bool, **options: Any
 ) -> EXIT:
@@ -57,8 +56,6 @@ def explore(
     off for each break. With --random-settings, the settings that the options give stay as they are.
     """
     check_free(file)
-    if options["cluster"] is not None and off is None:
-        raise click.UsageError("--cluster is for --off: one search is not divided")
     scope = with_settings(scoped(Scope().with_each_tick(), options), options)
     strategy = tuned(UNRESTRICTED, options)
     if off is not None:
@@ -66,11 +63,8 @@ def explore(
             raise click.UsageError("--off cannot be used with --reach-all or --save: it searches for breaks")
         return search_policies(scope, strategy, off, options, random_settings=random_settings)
     label = "exploring the guarded system"
-    if random_settings:
-        result, scope = run_stretches(label, scope, strategy, options)
-    else:
-        search = search_with(scope, strategy, guarded, None, options)
-        result = run_search(label, search, options["driver"])
+    search = search_with(scope, strategy, guarded, None, options)
+    result, scope = run_stretches(label, search, options, random_settings=random_settings)
     trace = trace_of(None, scope, result, "found by exploring the guarded system")
     at = saved(trace, file) if trace else None
     if trace is not None:

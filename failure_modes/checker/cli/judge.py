@@ -12,9 +12,9 @@ from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import SECONDS
 from failure_modes.checker.cli.output import Verdict, fail, output, show, warn
 from failure_modes.checker.experiment.moves import move_to_json
-from failure_modes.checker.oracle.deliveries import Hunt, Kind
+from failure_modes.checker.oracle.deliveries import Kind
 from failure_modes.checker.oracle.deliveries import Verdict as Beside
-from failure_modes.checker.report.card import keep_numbers, lines_of, numbers_of
+from failure_modes.checker.report.card import forget, keep_numbers, lines_of, numbers_of
 from failure_modes.checker.subject.adapter import AdapterSource, source_of, version_of
 from failure_modes.checker.traces.queue_trace import keep_trace
 from system.clock import Stopwatch
@@ -24,9 +24,13 @@ PROGRESS_SECONDS = 5.0
 
 @command("judge")
 @click.argument("adapter")
-@click.option("--runs", type=click.IntRange(1), default=1_000, show_default=True, help="Runs of each hunt.")
+@click.option("--runs", type=click.IntRange(1), default=1_000, show_default=True, help="Runs of each seed.")
 @click.option(
-    "--seeds", type=click.IntRange(1, 100), default=1, show_default=True, help="Seeds of each hunt."
+    "--seeds",
+    type=click.IntRange(1, 100),
+    default=1,
+    show_default=True,
+    help="Searches, each with a seed of its own.",
 )
 @SECONDS
 @click.option(
@@ -41,7 +45,7 @@ def judge_(
 ) -> EXIT:
     """Judge the queue of ADAPTER, which is MODULE:NAME or PATH.py:NAME.
 
-    Each kind of trouble has a search of its own. What is found is shortened, replayed, and run again with
+    The same runs look for each kind of trouble. What is found is shortened, replayed, and run again with
     real processes. Exit code 1 if a claim of its documents is broken, and they confirm it.
     """
     source = source_of(adapter)
@@ -50,10 +54,10 @@ def judge_(
     show(f"{queue.name}{'' if version is None else f' {version}'}, {queue.configuration}")
     stopwatch, last = Stopwatch(), [0.0]
 
-    def report(hunt: Hunt, number: int) -> None:
+    def report(seed: int, number: int) -> None:
         if stopwatch.seconds - last[0] > PROGRESS_SECONDS:
             last[0] = stopwatch.seconds
-            click.echo(f"  {hunt.text}: {number:,} of {runs:,} runs", err=True)
+            click.echo(f"  seed {seed}: {number:,} of {runs:,} runs", err=True)
 
     results: list[HuntResult] = []
     kinds = tuple([Kind(name) for name in only]) or tuple(Kind)
@@ -68,7 +72,7 @@ def judge_(
     if unconfirmed:
         warn(f"not confirmed with real processes, and so not published: {', '.join(unconfirmed)}")
     if keep:
-        _keep(source, results)
+        _keep(source, results, whole=not only)
     return EXIT.NOT_AS_EXPECTED if Verdict.BROKEN in map(_verdict, results) else EXIT.AS_EXPECTED
 
 
@@ -91,14 +95,15 @@ def _as_data(result: HuntResult) -> dict[str, Any]:
         "seconds": round(result.seconds, 2),
         "seeds": result.seeds,
         "found_by": result.found_by,
+        "found_after": result.found_after,
         "replays_same": result.replays_same,
         "confirmed": result.confirmed,
         "sometimes": dict(result.sometimes),
     }
 
 
-def _keep(source: AdapterSource, results: list[HuntResult]) -> None:
-    """Keep what was confirmed, beside the adapter."""
+def _keep(source: AdapterSource, results: list[HuntResult], *, whole: bool) -> None:
+    """Keep what was confirmed, beside the adapter. A whole judgement takes the place of the last one."""
     if source.module.endswith(".py"):
         folder = Path(source.module).resolve().parent
     else:
@@ -106,8 +111,11 @@ def _keep(source: AdapterSource, results: list[HuntResult]) -> None:
         if file is None:
             fail(f"{source.module} has no folder to keep traces in")
         folder = Path(file).parent
+    queue = source.load()
+    if whole:
+        forget(folder, queue)
     for result in results:
         if result.confirmed:
             keep_trace(trace_of_hunt(source, result), folder / "traces")
-    keep_numbers(folder, source.load(), {one.hunt.text: numbers_of(one) for one in results})
+    keep_numbers(folder, queue, {one.hunt.text: numbers_of(one) for one in results})
     show(f"kept in {folder}")

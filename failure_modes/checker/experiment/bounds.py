@@ -24,6 +24,8 @@ KINDS = (
     "rollbacks",
     "clock_backs",
     "releases",
+    "hangs",
+    "time_outs",
 )
 NOTHING_SPENT: Spent = (0,) * len(KINDS)
 
@@ -63,6 +65,8 @@ class Bounds:
     rollbacks: int = _times()
     clock_backs: int = _times()
     releases: int = _times()
+    hangs: int = _times()
+    time_outs: int = _times()
 
     def without(self, *names: str) -> "Bounds":
         """The bounds without these actions, by their names. A step has no bound."""
@@ -89,6 +93,8 @@ _KIND_OF = {
     "Rollback": "rollbacks",
     "ClockBack": "clock_backs",
     "Release": "releases",
+    "Hang": "hangs",
+    "TimeOut": "time_outs",
 }
 """The bound of each action that has one alone."""
 
@@ -106,5 +112,7 @@ _LABELS = {
     "thread_heartbeats": ("heartbeat of a second thread", "heartbeats of a second thread"),
     "rollbacks": ("rollback", "rollbacks"),
     "releases": ("release of a job", "releases of a job"),
+    "hangs": ("handler that hangs", "handlers that hang"),
+    "time_outs": ("handler that is timed out", "handlers that are timed out"),
     "clock_backs": ("step back of the clock", "steps back of the clock"),
 }

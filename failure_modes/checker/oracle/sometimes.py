@@ -34,14 +34,27 @@ OF_POISON = "a poison job killed its worker"
 OF_GATEWAY = "the gateway recognised a key"
 OF_POWER = "power was lost"
 OF_REPLY = "a reply to a commit was lost"
+OF_REPLIES = {
+    "Heartbeat": "a reply to a heartbeat was lost",
+    "Fail": "a reply to a failure was lost",
+    "Enqueue": "a reply to an enqueue was lost",
+    "Reconcile": "a reply to a reconciliation was lost",
+}
+"""By the action, where it is no step."""
+OF_HUNG = "a handler hung", "the lease of a hung handler ran out", "a handler was timed out"
 OF_THREAD = ("a second thread extended a lease", "a second thread came too late")
 OF_RELEASE = "a job was released"
 OF_CLOCK = "the clock was set back"
 OF_ROLLBACK = "the store was set back", "a stale token was refused"
 OF_LIMITS = ("a retry was passed over", "the breaker opened", "the breaker closed")
-OF_SETTINGS = ("a reconciliation left some to the next", "a second reconciler ended an execution")
+OF_SETTINGS = (
+    "a reconciliation left some to the next",
+    "a second reconciler ended an execution",
+    "a fused worker finished one job and leased another",
+)
 OF_ROWS = ("a lease passed over a job", "a deadlock was broken")
-_OF_FAULTS = (OF_POISON, OF_POWER, OF_REPLY, *OF_THREAD, OF_CLOCK, OF_RELEASE, *OF_ROLLBACK)
+_OF_REPLIES = (OF_REPLY, *OF_REPLIES.values())
+_OF_FAULTS = (OF_POISON, OF_POWER, *_OF_REPLIES, *OF_THREAD, OF_CLOCK, OF_RELEASE, *OF_ROLLBACK, *OF_HUNG)
 SOMEWHERE = (OF_GATEWAY, *_OF_FAULTS, *OF_LIMITS, *OF_SETTINGS, *OF_ROWS)
 """Situations that need a gateway, a fault, second threads, settings, or locks on rows."""
 
@@ -81,6 +94,8 @@ def reached(record: "Record", settings: Settings) -> Iterator[str]:
         yield OF_CLOCK
     if isinstance(record.action, Rollback) and record.after != record.before:
         yield OF_ROLLBACK[0]
+    if {EventKind.FINISHED, EventKind.LEASED} <= {event.event for event in record.events}:
+        yield OF_SETTINGS[2]
     for event in record.events:
         if event.reason == Reason.UNKNOWN_TOKEN:
             yield OF_ROLLBACK[1]
@@ -103,6 +118,8 @@ def reached(record: "Record", settings: Settings) -> Iterator[str]:
                 yield "a heartbeat extended a lease"
             case EventKind.FAILED, _, _ if event.detail == Failure.RELEASED:
                 yield OF_RELEASE
+            case EventKind.FAILED, _, _ if event.detail == Failure.TIMED_OUT:
+                yield OF_HUNG[2]
             case EventKind.FAILED, _, _:
                 yield "a handler failed"
             case EventKind.OPENED | EventKind.CLOSED, _, _:

@@ -33,11 +33,13 @@ from model.actions import (
     Action,
     Crash,
     Fail,
+    Hang,
     Heartbeat,
     LostReply,
     Release,
     Step,
     ThreadHeartbeat,
+    TimeOut,
     thread_of,
 )
 from system.clock import Stopwatch
@@ -127,6 +129,11 @@ class Shard:
             endings=self.endings,
             off_target=self.off_target,
         )
+
+    @property
+    def others(self) -> set[str]:
+        """The invariants that broke and were not the target."""
+        return self._successors.lockstep.judge.others
 
     def add_first(self) -> None:
         """Take in the first state, if it belongs to this shard."""
@@ -223,9 +230,9 @@ class Shard:
                 continue
             still = {}
             if self._sleeps:
-                kind = self.alphabet.kind(action, state.spent)
+                kinds = set(self.alphabet.kinds(action, state.spent) or ())
                 for other, footprint in sleep_set.items():
-                    shares = kind and kind == self.alphabet.kind(other, state.spent)
+                    shares = kinds.intersection(self.alphabet.kinds(other, state.spent) or ())
                     if not shares and independent(footprint, edge.footprint):
                         still[other] = footprint
                 sleep_set[action] = edge.footprint
@@ -253,7 +260,7 @@ class Shard:
             self.broken.append(Broken(trace=trace, finding=end.finding))
 
 
-_OF_WORKERS = (Step, Crash, Fail, Heartbeat, LostReply, ThreadHeartbeat, Release)
+_OF_WORKERS = (Step, Crash, Fail, Heartbeat, LostReply, ThreadHeartbeat, Release, Hang, TimeOut)
 
 
 def renamed(action: Action, names: Renaming) -> Action:
@@ -269,7 +276,8 @@ def renamed(action: Action, names: Renaming) -> Action:
 
 @cache
 def _moving(
-    action: Step | Crash | Fail | Heartbeat | LostReply | ThreadHeartbeat | Release, worker: str
+    action: Step | Crash | Fail | Heartbeat | LostReply | ThreadHeartbeat | Release | Hang | TimeOut,
+    worker: str,
 ) -> Action:
     return evolve(action, worker=worker)
 

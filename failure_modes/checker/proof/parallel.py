@@ -71,6 +71,10 @@ class ShardServer:
         """The violations found in this level."""
         return self._shard.broken
 
+    def others(self) -> frozenset[str]:
+        """The invariants that broke and were not the target."""
+        return frozenset(self._shard.others)
+
     def memory_kb(self) -> int:
         """The most memory that this process ever had."""
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -199,6 +199,7 @@ class _ProofRun:
             depth=self._depth,
             seconds=self.seconds,
             peak_memory_mb=sum(self._all("memory_kb")) / 1024,
+            others=frozenset().union(*self._all("others")),
             finding=finding,
             actions=actions,
         )

@@ -23,7 +23,8 @@ class ProofResult:
 
     `complete`: every reachable state was checked, or a shortest violation was found. Otherwise `bound` names
     what stopped the proof: `depth`, `seconds`, `states` or `interrupted`. `depth` is the number of levels
-    that were finished: every violation up to that length was found.
+    that were finished: every violation up to that length was found. `others` are the invariants that broke
+    and were not the target; a proof that went on from a checkpoint has those since then.
     """
 
     complete: bool
@@ -32,6 +33,7 @@ class ProofResult:
     depth: int
     seconds: float
     peak_memory_mb: float
+    others: frozenset[str] = frozenset()
     finding: Finding | None = None
     actions: tuple[Action, ...] = ()
 

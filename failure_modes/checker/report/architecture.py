@@ -83,9 +83,9 @@ of files, time and chance, and the event loop of asyncio while a run lasts, so t
 pauses at each of them. `oracle/queue_run.py` carries out *moves* (`experiment/moves.py`): a worker goes on
 until a named boundary, is killed there, or stalls past its lease.
 `oracle/deliveries.py` judges what happened against the *claims* of the documents. `search/queue_search.py`
-finds, `search/queue_shrink.py` shortens, `real/real_queue.py` runs the same moves with real processes, and
-`campaigns/judging.py` is all of it in turn. `search/queue_machine.py` is the same run as a Hypothesis state
-machine, for the tests of a user.
+finds, with the bursts of `search/queue_bursts.py`; `search/queue_shrink.py` shortens,
+`real/real_queue.py` runs the same moves with real processes, and `campaigns/judging.py` is all of it in
+turn. `search/queue_machine.py` is the same run as a Hypothesis state machine, for the tests of a user.
 
 ## The packages
 

@@ -214,6 +214,10 @@ def _index() -> str:
     )
 
 
+_READ = ("spec.md", "postmortem.md", "scenario.py")
+"""The files of a failure mode that the index links; some have no postmortem."""
+
+
 def _row(mode: FailureMode, known: Measurements) -> str:
     seconds = known.session_seconds
     folder = f"../failure_modes/{mode.folder.name}"
@@ -226,7 +230,9 @@ def _row(mode: FailureMode, known: Measurements) -> str:
         *_numbers(mode, known),
         " and ".join([store for store in StoreKind if store not in mode.not_on]),
         "not yet: `nox -s times`" if seconds is None else f"{seconds} s",
-        f"[spec]({folder}/spec.md), [scenario]({folder}/scenario.py)",
+        ", ".join(
+            [f"[{Path(name).stem}]({folder}/{name})" for name in _READ if (mode.folder / name).exists()]
+        ),
     )
     return f"| {' | '.join(cells)} |"
 

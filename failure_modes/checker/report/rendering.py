@@ -24,10 +24,13 @@ from failure_modes.checker.simulation.stepping import CALL
 from failure_modes.checker.traces.recording import RecordedStep
 from failure_modes.checker.traces.replay import Replayed
 from model.actions import (
+    Action,
     ClockBack,
     Crash,
     Enqueue,
     Fail,
+    Hang,
+    LostReply,
     PowerLoss,
     Reconcile,
     Rollback,
@@ -176,7 +179,10 @@ def _style(record: Record, finding: Finding | None, *, bad: bool, differs: bool)
         return "broken" if finding.invariant else "diverged"
     if differs:
         return "diverged"
-    return "danger" if isinstance(record.action, Crash | PowerLoss | Rollback | ClockBack | Fail) else ""
+    return "danger" if isinstance(record.action, _DANGERS) else ""
+
+
+_DANGERS = (Crash, PowerLoss, Rollback, ClockBack, Fail, Hang)
 
 
 def _row(number: int, record: Record, *, mark: str) -> tuple[str, ...]:
@@ -185,12 +191,19 @@ def _row(number: int, record: Record, *, mark: str) -> tuple[str, ...]:
         mark,
         step,
         f"{record.now / 1000:g}s",
-        type(record.action).__name__,
+        action_name(record.action),
         actor_of(record.action) or "-" if not isinstance(record.action, Enqueue | Reconcile) else "-",
         describe_outcome(record.model),
         system_described(record),
         changes(record.before, record.after),
     )
+
+
+def action_name(action: Action) -> str:
+    """The name of an action. A lost reply names what it was the reply to."""
+    if isinstance(action, LostReply) and action.of != "Step":
+        return f"LostReply {action.of}"
+    return type(action).__name__
 
 
 def _narrow(cells: tuple[str, ...]) -> tuple[str, ...]:
@@ -227,4 +240,6 @@ def system_described(record: Record) -> str:
         return describe(record.events)
     if isinstance(record.action, ThreadHeartbeat):
         return Environment.THREAD
+    if isinstance(record.action, Hang):
+        return Environment.HANG
     return record.statement or "runs on"

@@ -24,6 +24,8 @@ class ProcessBoundaries:
         self.name = name
         self.refuse = refuse
         self.dead = False
+        self.connected = False
+        """True if the process has opened a connection before."""
         self.at = PausePoint.IDLE
         self.blocked_since: int | None = None
         """The world's count of lock releases when the process was blocked; None if it is not blocked."""

@@ -31,7 +31,10 @@ class OnRedis(Adapter):
     seams = ("redis",)
     attempts_max = 2
     lease_seconds = 70
-    note = "Compare the report upstream: https://github.com/tobymao/saq/issues/277"
+    upstream: Mapping[Topic, str] = {
+        Topic.MULTI_PROCESS: "https://github.com/tobymao/saq/issues/277",
+        Topic.RECOVERY: "https://github.com/tobymao/saq/issues/127",
+    }
     job: Mapping[str, int] = {"retries": 2}
     claims = (
         Claim(

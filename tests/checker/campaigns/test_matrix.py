@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from attrs import fields
 
-from failure_modes.checker.campaigns.matrix import GROUPS, Row, is_new
+from failure_modes.checker.campaigns.matrix import GROUPS, PolicyGroup, Row, SharedProofs, is_new
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.scope import Scope, build_queue, guarded
 from failure_modes.checker.experiment.target import Target, tolerating_others
@@ -51,6 +51,25 @@ def test_no_policy_takes_the_limits_with_it() -> None:
     answers = {name: prove(proof) for name, proof in proofs.items()}
     assert all(answer.complete for answer in answers.values())
     assert [name for name, answer in answers.items() if answer.finding] == ["budget", "breaker"]
+
+
+def test_a_proof_answers_for_other_targets_as_their_own_would() -> None:
+    """The answers for all targets are those of a proof for each, and take fewer proofs."""
+    group = PolicyGroup(
+        policies=("commit",),
+        scope=Scope(workers=2, settings=Settings(attempts_max=1), constraints=False),
+        bounds=Bounds(jobs=1, ticks=1, crashes=1),
+    )
+    fault = ABSENT["commit"]
+    shared = SharedProofs(group, fault)
+    targets = [make(invariant.id) for make in (Target, tolerating_others) for invariant in INVARIANTS]
+    answers = [shared.of(target) for target in targets]
+    for target, answer in zip(targets, answers, strict=True):
+        own = prove(Proof(scope=group.scope, bounds=group.bounds, fault=fault, target=target))
+        assert (answer.finding, answer.complete) == (own.finding, own.complete), target
+    found = [answer for answer in answers if answer.finding]
+    assert found
+    assert len({id(answer) for answer in answers}) < len(targets) // 2 + len(found)
 
 
 def test_every_policy_is_judged_in_one_scope() -> None:

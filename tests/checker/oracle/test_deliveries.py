@@ -15,7 +15,7 @@ from failure_modes.checker.oracle.queue_run import QueueRun, play
 from failure_modes.checker.simulation.foreign import JobFailed
 from failure_modes.checker.subject.adapter import Adapter, Claim, Status, Topic
 from model.actions import Crash, Enqueue, Tick
-from tests.subjects.tables import LEASE_SECONDS, RIGHT, RightTable
+from tests.subjects.tables import LEASE_SECONDS, NEWEST_FIRST, RIGHT, RightTable
 
 ONE = Enqueue(key="job-1")
 A, B = Work(worker="A"), Work(worker="B")
@@ -25,6 +25,7 @@ KILL = Crash(worker="A")
 LEASE = Tick(seconds=LEASE_SECONDS + 1)
 KEEP = Housekeep()
 B_IN_JOB = Work(worker="B", until="HANDLE#1")
+SIX: Moves = tuple([Enqueue(key=f"job-{number}") for number in range(1, 7)])
 TWO_CRASHES: Moves = (*(LEASE, KEEP, B_IN_JOB, Crash(worker="B")) * 2, LEASE, KEEP)
 
 
@@ -109,6 +110,7 @@ class Dies(RightTable):
         (NeverGivesUp(), (ONE, IN_JOB, KILL, LEASE, KEEP, B), Kind.BEYOND, Topic.COUNTS_CRASHES),
         (RecordsFailure(), (ONE, A), Kind.FAILED, Topic.OUTCOME),
         (Dies(), (ONE, A), Kind.DIED, Topic.SURVIVES),
+        (NEWEST_FIRST, (*SIX, A), Kind.STARVED, Topic.FAIR),
     ],
     ids=lambda value: str(value) if isinstance(value, Kind | Topic) else None,
 )

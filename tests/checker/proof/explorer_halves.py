@@ -5,6 +5,7 @@ taken out after an action was seen.
 """
 
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from attrs import evolve
 from failure_modes.checker.oracle.lockstep import Snapshot
 from failure_modes.checker.proof import explorer, successors
 from failure_modes.checker.proof.explorer import ReachedState, Shard
-from failure_modes.checker.proof.fingerprint import Fingerprints
+from failure_modes.checker.proof.fingerprint import Fingerprint, Fingerprints, Renaming
 from failure_modes.checker.proof.footprint import Footprint
 
 Patch = Callable[[pytest.MonkeyPatch], None]
@@ -61,6 +62,31 @@ def without_changed_at(snapshot: Snapshot) -> Snapshot:
     state = snapshot.state
     changed = None if state is None else evolve(state, changed_at=snapshot.system.now)
     return evolve(snapshot, state=changed)
+
+
+def _memory(snapshot: Snapshot, renaming: Renaming) -> str:
+    """Where each worker is paused, and what the model remembers of it, in the order of the renaming."""
+    found = []
+    for at, name in enumerate(renaming):
+        process = snapshot.system.processes[at]
+        place = None if process.at_rest else (process.at, process.in_transaction, process.current_job)
+        known = None if snapshot.state is None else evolve(snapshot.state.workers[at], name="")
+        found.append((renaming[name], place, known))
+    return repr(sorted(found, key=lambda one: one[0]))
+
+
+def with_memories(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fingerprint has the place of each worker, too, and what the model remembers of it."""
+    usual = Fingerprints.taken
+
+    def taken(self: Fingerprints, snapshot: Snapshot) -> Fingerprint:
+        found = usual(self, snapshot)
+        least = min([_memory(snapshot, renaming) for renaming in found.renamings])
+        fits = [renaming for renaming in found.renamings if _memory(snapshot, renaming) == least]
+        digest = blake2b(found.base + least.encode(), digest_size=len(found.base)).digest()
+        return Fingerprint(digest, tuple(fits))
+
+    monkeypatch.setattr(Fingerprints, "taken", taken)
 
 
 def without_spent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ from tests.checker.proof.explorer_halves import (
     keeps_first_sleep_set,
     resumes_without,
     ticks_touch_nothing,
+    with_memories,
     without,
     without_changed_at,
     without_faults,
@@ -54,6 +55,21 @@ WHOLE = {
     "one worker": (1195, 2041),
 }
 """The states and the transitions of each."""
+
+MORE = {
+    "lost replies": Proof(
+        scope=evolve(STATEMENTS, workers=1), bounds=Bounds(jobs=1, lost_replies=1), fault=guarded
+    ),
+    "second threads": Proof(
+        scope=Scope(threads=True, workers=1),
+        bounds=Bounds(jobs=1, ticks=1, thread_heartbeats=1),
+        fault=guarded,
+    ),
+    "rollbacks": Proof(
+        scope=Scope(rollback=True), bounds=Bounds(jobs=1, crashes=1, rollbacks=1), fault=guarded
+    ),
+}
+"""Scopes in which a worker remembers more than its phase."""
 
 INTERRUPTED_AT = 62
 """The round after which a proof is interrupted: part of a level is expanded then, and part is not."""
@@ -103,6 +119,16 @@ def test_an_explorer_without_a_half_is_caught(half: str, monkeypatch: pytest.Mon
     scope, blind = HALVES[half]
     blind(monkeypatch)
     assert counted(SCOPES[scope]) != WHOLE[scope]
+
+
+@pytest.mark.parametrize("scope", [*SCOPES, *MORE])
+def test_the_memory_of_a_worker_follows_from_what_its_process_has_seen(
+    scope: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With it in the fingerprint there are the same states, so the fingerprint need not have it."""
+    whole = WHOLE[scope] if scope in WHOLE else counted(MORE[scope])
+    with_memories(monkeypatch)
+    assert counted({**SCOPES, **MORE}[scope]) == whole
 
 
 def test_a_fingerprint_without_times_misses_a_lease_that_ends_now(monkeypatch: pytest.MonkeyPatch) -> None:

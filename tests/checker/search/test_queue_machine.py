@@ -33,9 +33,9 @@ def test_the_test_file_finds_the_fault(tmp_path: Path) -> None:
     code, printed = _tested(tmp_path, BLOCKS["python jobs.py"], 1)
     assert code == 1
     shown = [line.partition("E ")[2].strip() for line in printed.splitlines() if line.startswith("E ")]
-    found = [line.partition("queue_machine.")[2] or line for line in shown]
+    found = [line.partition("machine_run.")[2] or line for line in shown]
     wanted = BLOCKS["text"].strip().splitlines()
-    same = {"worker='A'": "worker='B'", "A runs": "B runs"}
+    same = {"worker='B'": "worker='A'", "B runs": "A runs"}
     renamed = [_replaced(line, same) for line in found]
     assert renamed[: len(wanted)] == [_replaced(line, same) for line in wanted]
 

@@ -14,7 +14,7 @@ ONE_OBJECT = "a trace is one JSON object"
 INVARIANTS = f"known are {', '.join([rule.id for rule in invariants.INVARIANTS])}, or null for a divergence"
 KNOWN = (
     "known are Step, Enqueue, Tick, Crash, Fail, Heartbeat, Reconcile, "
-    "PowerLoss, LostReply, ThreadHeartbeat, Rollback, ClockBack, Release"
+    "PowerLoss, LostReply, ThreadHeartbeat, Rollback, ClockBack, Release, Hang, TimeOut"
 )
 SECONDS = "'seconds' must be from 0.001 to 1e9, in whole milliseconds, not "
 ONCE = "each key occurs once"

@@ -14,7 +14,20 @@ from failure_modes.checker.report.rendering import system_described
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.traces.recording import RecordedStep
 from failure_modes.checker.traces.replay import Replayed
-from model.actions import PRODUCER, ClockBack, Crash, Fail, PowerLoss, Release, Rollback, Tick, actor_of
+from model.actions import (
+    PRODUCER,
+    ClockBack,
+    Crash,
+    Fail,
+    Hang,
+    LostReply,
+    PowerLoss,
+    Release,
+    Rollback,
+    Tick,
+    TimeOut,
+    actor_of,
+)
 from model.events import EventKind
 
 
@@ -186,6 +199,12 @@ def _marks(step: RecordedStep) -> tuple[Mark, ...]:
         found.append(Mark(kind="lost", text="rollback"))
     if isinstance(step.scheduled, Release):
         found.append(Mark(kind="failed", text="released"))
+    if isinstance(step.scheduled, TimeOut):
+        found.append(Mark(kind="failed", text="timed out"))
+    if isinstance(step.scheduled, Hang):
+        found.append(Mark(kind="failed", text="hangs"))
+    if isinstance(step.scheduled, LostReply):
+        found.append(Mark(kind="lost", text="reply lost"))
     if isinstance(record.action, ClockBack):
         found.append(Mark(kind="lost", text="clock back"))
     if record.action != step.scheduled:

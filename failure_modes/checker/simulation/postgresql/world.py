@@ -83,6 +83,7 @@ class PostgreSQLDatabase:
             time=self.server.time,
             gate=Gate(self.server.control, pid) if self._within_statements else None,
             alone=self._shares,
+            again=process.connected,
         )
 
     def is_lost(self, connection: SteppingConnection) -> bool:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from attrs import frozen
 
@@ -86,7 +87,8 @@ class RedisSeam:
             (redis.ConnectionPool, "make_connection"): _connecting(fakeredis.FakeRedisConnection, server),
             (AsyncPool, "make_connection"): _connecting(FakeAsyncRedisConnection, server),
         }
-        with replaced_methods(methods):
+        version = redis.utils.get_lib_version()  # each client would read it from a file again
+        with replaced_methods(methods), patch.object(redis.utils, "get_lib_version", lambda: version):
             yield
 
     def served(self, place: Path) -> AbstractContextManager[None]:
