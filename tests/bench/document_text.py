@@ -115,7 +115,8 @@ nox -s bench -- checker --write    # python -m tests.bench checker --write
 The time of a lock-step at each granularity, and for each break of a failure mode on SQLite the CPU time in
 which each [driver](command_line.md#drivers) finds its shortest trace. *Times* compares the median of each
 break: below 1 is faster. The plain machine is a state machine of Hypothesis as anyone would write it: a
-rule for each kind of action, a new world for each example, its own shrinking, 2,000 examples at most.
+rule for each kind of action, a new world for each example, its own shrinking, 2,000 examples and 8 s of
+CPU time at most.
 """
 
 EXPLORER = """

@@ -24,6 +24,14 @@ EXAMPLES = 2_000
 """Examples at most. The default of Hypothesis, 100, finds few of the breaks."""
 
 
+CPU_SECONDS_MAX = 8.0
+"""A search is stopped after so long, in the middle of its shrinking if it has found the break."""
+
+
+class _Stopped(BaseException):
+    """The time of a search is over. Not an Exception: Hypothesis must not run the example again."""
+
+
 @frozen(kw_only=True)
 class PlainResult:
     """The cost of one search, and the length of the trace that it gave; None if nothing was found."""
@@ -36,7 +44,6 @@ def search_plainly(mode: FailureMode, number: int, *, examples: int = EXAMPLES) 
     """Search one break of a failure mode with that seed."""
     search = search_of(mode, number, broken=True)
     lengths: list[int] = []
-    machine = seed(number)(_machine(search, lengths))
     asked = settings(
         max_examples=examples,
         stateful_step_count=search.strategy.steps_max(search.scope),
@@ -48,21 +55,27 @@ def search_plainly(mode: FailureMode, number: int, *, examples: int = EXAMPLES) 
         print_blob=False,
     )
     before = process_time()
-    found = False
+    stops_at = before + CPU_SECONDS_MAX
+    machine = seed(number)(_machine(search, lengths, stops_at))
     with without_source_constants():
         try:
             run_state_machine_as_test(machine, settings=asked)
         except Found:
-            found = True
-    return PlainResult(cpu_seconds=process_time() - before, length=lengths[-1] if found else None)
+            pass
+        except BaseException:  # whatever Hypothesis says of an example that was stopped
+            if process_time() <= stops_at:
+                raise
+    return PlainResult(cpu_seconds=process_time() - before, length=min(lengths, default=None))
 
 
-def _machine(search: Search, lengths: list[int]) -> type[RuleBasedStateMachine]:
+def _machine(search: Search, lengths: list[int], stops_at: float) -> type[RuleBasedStateMachine]:
     """The machine of a search. `lengths` gets the length of each run that broke the target."""
 
     class Machine(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
+            if process_time() > stops_at:
+                raise _Stopped
             self.run = Lockstep(search.scope, search.fault, target=search.target)
             self.broke = False
 
