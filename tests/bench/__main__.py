@@ -58,8 +58,9 @@ WORKERS = (1, 2, 4)
     type=click.IntRange(1),
     default=3_000,
     show_default=True,
-    help="burdens: jobs that are finished while a transaction stays open.",
+    help="latency: jobs that are finished between; burdens: while a transaction stays open.",
 )
+@click.option("--leases", type=click.IntRange(1), default=500, show_default=True, help="latency: so many.")
 @click.option(
     "--seeds", type=click.IntRange(1), default=3, show_default=True, help="checker: searches a break."
 )

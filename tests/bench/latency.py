@@ -22,10 +22,8 @@ from tests.bench.output import percentile, progress
 from tests.bench.places import Places
 
 WAITING = (0, 10_000, 1_000_000)
-WORKED_OFF = 3_000
 LOOKS = 5
 """Calls of `status` that a median is of."""
-LEASES = 500
 
 _FILL = (
     "INSERT INTO jobs (payload, attempts_max, enqueued_at, available_at, timed, token)"
@@ -54,8 +52,10 @@ class Latency:
     """The time of the counts of `status`: the median."""
 
 
-def latencies(places: Places, kinds: tuple[str, ...], levels: tuple[int, ...]) -> Iterator[Latency]:
-    """Measure each level on each kind of database."""
+def latencies(
+    places: Places, kinds: tuple[str, ...], levels: tuple[int, ...], *, leases: int, worked_off: int
+) -> Iterator[Latency]:
+    """Measure so many leases of each level, on each kind of database; and again after so many more jobs."""
     for kind in kinds:
         with ExitStack() as stack:
             queues: list[Queue] = []
@@ -65,17 +65,17 @@ def latencies(places: Places, kinds: tuple[str, ...], levels: tuple[int, ...]) -
                 target = stack.enter_context(places.database(kind))
                 store = stack.enter_context(opened(kind, target))
                 if waiting:
-                    fill(kind, target, waiting + LEASES)
+                    fill(kind, target, waiting + leases)
                 targets.append(target)
                 queues.append(Queue(store=store))
             progress(f"latency: leases from {kind}")
-            fresh = _in_turn(queues)
+            fresh = _in_turn(queues, leases)
             for queue, target in zip(queues, targets, strict=True):
-                progress(f"latency: working {WORKED_OFF:,} jobs off on {kind}")
-                fill(kind, target, WORKED_OFF)
-                work_off(queue, WORKED_OFF)
+                progress(f"latency: working {worked_off:,} jobs off on {kind}")
+                fill(kind, target, worked_off)
+                work_off(queue, worked_off)
             progress(f"latency: leases from {kind} after that")
-            later = _in_turn(queues)
+            later = _in_turn(queues, leases)
             status = [median_of_status(queue.store) for queue in queues]
         for number, waiting in enumerate(levels):
             yield Latency(
@@ -97,10 +97,10 @@ def median_of_status(store: Store) -> float:
     return median(took)
 
 
-def _in_turn(queues: list[Queue]) -> list[tuple[float, ...]]:
+def _in_turn(queues: list[Queue], leases: int) -> list[tuple[float, ...]]:
     """Lease from each in turn, and work each job off."""
     took: list[list[float]] = [[] for _ in queues]
-    for _ in range(LEASES):
+    for _ in range(leases):
         for queue, times in zip(queues, took, strict=True):
             times.append(lease_once(queue))
     return [tuple(times) for times in took]

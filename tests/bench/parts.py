@@ -29,6 +29,7 @@ class Sizes:
     waiting: tuple[int, ...]
     rows: int
     worked_off: int
+    leases: int
     seeds: int
     plain_seeds: int
     breaks_max: int | None
@@ -93,7 +94,13 @@ def latency(places: Places, sizes: Sizes) -> list[dict[str, Any]]:
                 for name in ("fresh", "later")
             },
         }
-        for one in latencies(places, _kinds(places), tuple(sorted(set(sizes.waiting))))
+        for one in latencies(
+            places,
+            _kinds(places),
+            tuple(sorted(set(sizes.waiting))),
+            leases=sizes.leases,
+            worked_off=sizes.worked_off,
+        )
     ]
 
 
