@@ -42,14 +42,16 @@ def document(measured: dict[str, Any]) -> str:
 
 
 def _where(of: dict[str, Any]) -> str:
-    """The machine, and the server."""
-    return "; ".join([one for one in (of["machine"], of["server"]) if one]) + "."
+    """The machine, the server, and a warning if the machine did other work before."""
+    where = "; ".join([one for one in (of["machine"], of["server"]) if one]) + "."
+    return f"{where}\n**The machine was busy: these figures show little.**" if of["busy"] else where
 
 
 def _queue(values: dict[str, Any]) -> Iterator[str]:
     synced = values["synced_microseconds"]
     yield (
-        f"{values['jobs']:,} jobs a run; the median of {_rounds(values)} rounds (the least to the most). "
+        f"{values['jobs']:,} jobs a run; the median of all rounds, of which there were {_rounds(values)}"
+        " (the least to the most). "
         f"A synced write of 4 KB took {synced['50']:,.0f} microseconds (p50) and {synced['99']:,.0f} (p99)."
     )
     yield from [f"{name} was not measured: {why}." for name, why in values["missing"].items()]
