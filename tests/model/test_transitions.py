@@ -165,7 +165,7 @@ def test_each_phase_has_a_next_line_and_only_a_handler_fails_or_beats() -> None:
         (Phase.CALLED, Fail),
         *[(phase, end) for end in (Release, TimeOut) for phase in (Phase.RUNNING, Phase.CALLED, Phase.HUNG)],
     }
-    assert next_in_program(Phase.CALLED, Heartbeat(worker="A")) is None
+    assert next_in_program(Phase.CALLED, Heartbeat(worker="A"), fused=False) is None
 
 
 BEGUN = run(initial(settings=Settings(), workers=("A",)), Enqueue(key="k1"), Step(worker="A"))

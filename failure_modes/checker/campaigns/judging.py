@@ -7,7 +7,7 @@ it made. The bound of a search is its number of runs: its result does not depend
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from attrs import evolve, field, frozen
@@ -20,6 +20,7 @@ from failure_modes.checker.search.queue_bursts import Labels
 from failure_modes.checker.search.queue_search import SearchResult, learn, search_all
 from failure_modes.checker.search.queue_shrink import shrink_moves
 from failure_modes.checker.subject.adapter import Adapter, AdapterSource, Claim, Topic, version_of
+from failure_modes.checker.support.process_pool import WorkPool
 from failure_modes.checker.traces.queue_trace import QueueTrace
 
 REPLAYS = 100
@@ -68,22 +69,16 @@ def judge(
     seconds_max: float | None = None,
     only: tuple[Kind, ...] = tuple(Kind),
     report: Report | None = None,
+    pool: WorkPool | None = None,
 ) -> Iterator[HuntResult]:
-    """Hunt each kind of trouble. Where two processes are enough, no lease needs to run out."""
+    """Hunt each kind of trouble. Where two processes are enough, no lease needs to run out.
+
+    The processes of the pool share the seeds.
+    """
     adapter = source.load()
     labels, hunts = learn(adapter), hunts_of(adapter, only)
-    searches = [
-        search_all(
-            adapter,
-            hunts,
-            seed=seed,
-            runs=runs,
-            seconds_max=seconds_max,
-            labels=labels,
-            progress=None if report is None else partial(report, seed),
-        )
-        for seed in range(seeds)
-    ]
+    search = _SeedSearch(source=source, hunts=hunts, runs=runs, seconds_max=seconds_max, report=report)
+    searches = list(map(search, range(seeds)) if pool is None else pool.in_order(search, range(seeds)))
     found: set[Kind] = set()
     for hunt in hunts:
         if hunt.topic is Topic.FENCED and hunt.kind in found:
@@ -92,6 +87,30 @@ def judge(
         if result.trouble is not None:
             found.add(hunt.kind)
         yield result
+
+
+@frozen(kw_only=True)
+class _SeedSearch:
+    """The search with one seed. It runs in this process, or in one of the pool."""
+
+    source: AdapterSource
+    hunts: tuple[Hunt, ...]
+    runs: int
+    seconds_max: float | None
+    report: Report | None
+
+    def __call__(self, seed: int) -> Mapping[Hunt, SearchResult]:
+        """The result for each hunt."""
+        adapter = self.source.load()
+        return search_all(
+            adapter,
+            self.hunts,
+            seed=seed,
+            runs=self.runs,
+            seconds_max=self.seconds_max,
+            labels=learn(adapter),
+            progress=None if self.report is None else partial(self.report, seed),
+        )
 
 
 def hunts_of(adapter: Adapter, only: tuple[Kind, ...] = tuple(Kind)) -> tuple[Hunt, ...]:

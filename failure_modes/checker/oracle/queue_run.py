@@ -7,6 +7,8 @@ its processes are virtual or real.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
 
 from failure_modes.checker.experiment.moves import (
     HOUSEKEEPER,
@@ -45,6 +47,10 @@ class Troubled(Exception):
         self.trouble = trouble
         self.moves = moves
         self.at_end = at_end
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process gets it whole."""
+        return partial(type(self), at_end=self.at_end), (self.trouble, self.moves)
 
 
 class QueueRun:

@@ -108,6 +108,7 @@ class Shard:
             symmetry=switches.symmetry,
             memory=switches.memory,
             rows=switches.rows,
+            rows_checked=switches.rows_checked,
             answers=switches.answers,
             footprints=proof.sleeps,
         )

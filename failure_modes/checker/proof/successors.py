@@ -45,6 +45,7 @@ class Successors:
         symmetry: bool = True,
         memory: bool = True,
         rows: bool = True,
+        rows_checked: int | None = None,
         answers: bool = True,
         footprints: bool = True,
     ) -> None:
@@ -55,7 +56,11 @@ class Successors:
         self._interned: dict[Any, Any] = {}
         world = world_of(scope, fault, restorable=True, records_answers=answers)
         self._system = RememberedSystem(
-            world, power_loss=scope.power_loss, remembers=memory and rows, same=self._same
+            world,
+            power_loss=scope.power_loss,
+            remembers=memory and rows,
+            same=self._same,
+            checked_first=rows_checked,
         )
         self.lockstep = Lockstep(scope, fault, target=target, system=self._system)
         self.columns = world.content.columns()
