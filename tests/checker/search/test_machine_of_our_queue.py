@@ -79,7 +79,8 @@ def test_each_action_has_a_rule() -> None:
 @pytest.mark.parametrize("granularity", list(Granularity))
 def test_a_rule_takes_the_actions_of_its_choice(granularity: Granularity) -> None:
     """The name and the arguments of a choice say all of it: the rule takes the same actions."""
-    scope = Scope(granularity=granularity, threads=True).with_each_tick()
+    everything = Scope(granularity=granularity, threads=True, store=StoreKind.POSTGRESQL)
+    scope = everything.with_each_tick()  # only there may clocks differ
     choices = weighted_choices(ALL, scope)
     assert {type(choice.actions[0]) for choice, _ in choices} == set(ACTIONS)
     for choice, _ in choices:
@@ -92,7 +93,7 @@ def test_a_rule_takes_the_actions_of_its_choice(granularity: Granularity) -> Non
 def test_the_machine_offers_what_the_walk_offers(granularity: Granularity) -> None:
     """In each state both drivers choose from the same: a precondition takes nothing away that can happen."""
     scope = Scope(granularity=granularity).with_each_tick()
-    strategy = ALL.weighted("ThreadHeartbeat", 0)
+    strategy = ALL.weighted("ThreadHeartbeat", 0).weighted("ClockSkew", 0)
     search = evolve(search_of(TORN_RECOVERY, 0, broken=False), scope=scope, strategy=strategy)
     chance, crashes = random.Random(1), set()
     with Examples(search, SearchStatistics(), no_progress) as examples:
