@@ -13,7 +13,7 @@ from hypothesis.strategies import just
 
 from failure_modes.checker.experiment.findings import Violation
 from failure_modes.checker.experiment.granularity import Granularity
-from failure_modes.checker.experiment.scope import Scope
+from failure_modes.checker.experiment.scope import Scope, StoreKind
 from failure_modes.checker.experiment.strategy import ACTION_NAMES, Strategy
 from failure_modes.checker.oracle.lockstep import run_actions
 from failure_modes.checker.search.choices import RULES, Choice, reweighted, weighted_choices
