@@ -132,6 +132,7 @@ class RememberedSystem(SystemSide):
             durable=after,
             now=before.now + seen.elapsed_ms,
             processes=self._moved(before, action, seen),
+            skews=before.skews,
         )
         self.durable = after
         done = seen.done

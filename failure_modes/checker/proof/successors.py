@@ -25,7 +25,7 @@ from failure_modes.checker.proof.state_change import DeadEnd, StateChange, chang
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.process_snapshot import AT_REST, ProcessSnapshot
 from failure_modes.checker.subject.worlds import world_of
-from model.actions import Action, Crash, Rollback, actor_of
+from model.actions import Action, ClockSkew, Crash, Rollback, actor_of
 from model.state import Durable
 
 T = TypeVar("T")
@@ -88,7 +88,7 @@ class Successors:
 
     def step(self, before: Snapshot, action: Action) -> StateChange | DeadEnd:
         """What the action changes in this state."""
-        if isinstance(action, Rollback):  # it depends on all that was noted at the earlier states
+        if isinstance(action, Rollback | ClockSkew):  # it changes what is in no row and no process
             return self._taken(before, action)
         if len(self._changes) > REMEMBERED_MAX:
             self._changes.clear()
@@ -120,10 +120,11 @@ class Successors:
     def _key(self, before: Snapshot, action: Action) -> tuple[Any, ...]:
         """All that the change depends on."""
         system, ledger, state = before.system, before.ledger, before.state
+        skews = system.skews
         name = actor_of(action)
         if name is None:
             changed_at = None if state is None else state.changed_at
-            return id(system.content), system.now, action, changed_at, id(ledger.accepted), ledger.load
+            return id(system.content), system.now, action, changed_at, id(ledger.accepted), ledger.load, skews
         place = self.names.index(name)
         model: Any = None
         if state is not None:
@@ -139,6 +140,7 @@ class Successors:
             ledger.load,
             ledger.stale,
             locked,
+            skews,
             action,
         )
 
@@ -161,7 +163,7 @@ class Successors:
         if state is not None and name in lockstep.scope.names:
             worker = state.workers[self.names.index(name)]
         content, durable = self._once(self._system.content, lockstep.durable)
-        whole = lockstep.world.restores_by_replay or isinstance(action, Rollback)
+        whole = lockstep.world.restores_by_replay or isinstance(action, Rollback | ClockSkew)
         return StateChange(
             content=content,
             durable=durable,

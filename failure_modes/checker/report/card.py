@@ -155,7 +155,7 @@ def _section(
     yield f"## {folder.replace('_', '-')}{version}: {configuration}\n"
     if numbers["note"]:
         yield f"{numbers['note']}\n"
-    quiet = [(text, one) for text, one in numbers["hunts"].items() if not one["found"]]
+    quiet = [(text, one) for text, one in numbers["hunts"].items() if not one["found_by"]]
     for text, one in numbers["hunts"].items():
         if not one["found"]:
             continue
@@ -176,6 +176,9 @@ def _section(
             f"Found by {one['found_by']} of {one['seeds']} seeds, {_after(one)} ({one['seconds']} s); "
             f"{one['replays_same']} of 100 replays are the same; confirmed with real processes.\n"
         )
+    unsure = [text for text, one in numbers["hunts"].items() if one["found_by"] and not one["found"]]
+    if unsure:
+        yield f"Seen in the simulation alone, and so not published: {', '.join(unsure)}.\n"
     if quiet:
         yield "Nothing found: " + "; ".join([f"{text} ({one['runs']:,} runs)" for text, one in quiet]) + ".\n"
 

@@ -26,6 +26,7 @@ from failure_modes.checker.traces.replay import Replayed
 from model.actions import (
     Action,
     ClockBack,
+    ClockSkew,
     Crash,
     Enqueue,
     Fail,
@@ -212,11 +213,16 @@ def _row(number: int, record: Record, *, mark: str) -> tuple[str, ...]:
         step,
         f"{record.now / 1000:g}s",
         action_name(record.action),
-        actor_of(record.action) or "-" if not isinstance(record.action, Enqueue | Reconcile) else "-",
+        _mover(record.action) or "-" if not isinstance(record.action, Enqueue | Reconcile) else "-",
         describe_outcome(record.model),
         system_described(record),
         changes(record.before, record.after),
     )
+
+
+def _mover(action: Action) -> str | None:
+    """The process that the action moves, or whose clock it sets."""
+    return action.worker if isinstance(action, ClockSkew) else actor_of(action)
 
 
 def action_name(action: Action) -> str:
@@ -250,6 +256,8 @@ def system_described(record: Record) -> str:
         return f"rollback of {record.action.commits}"
     if isinstance(record.action, ClockBack):
         return "clock back"
+    if isinstance(record.action, ClockSkew):
+        return Environment.CLOCK_SKEW
     if isinstance(record.action, Tick | Crash | PowerLoss):
         return "power loss" if isinstance(record.action, PowerLoss) else type(record.action).__name__.lower()
     if record.blocked:

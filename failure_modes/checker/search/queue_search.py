@@ -15,7 +15,7 @@ from attrs import field, frozen
 from failure_modes.checker.experiment.moves import FailJob, Housekeep, Moves, Work
 from failure_modes.checker.oracle.deliveries import HUNTS, Hunt
 from failure_modes.checker.oracle.queue_run import QueueRun, Troubled
-from failure_modes.checker.search.queue_bursts import Draw, Labels, Mix, deck_of, lease_of
+from failure_modes.checker.search.queue_bursts import IN_JOB, Draw, Labels, Mix, deck_of, lease_of
 from failure_modes.checker.subject.adapter import Adapter
 from failure_modes.checker.support import interrupts
 from model.actions import Crash, Enqueue, Tick
@@ -146,6 +146,7 @@ def _plans(
     """The moves of each run."""
     deck = list(deck_of(labels, hunts))
     random.Random(f"{seed}").shuffle(deck)
+    deck.sort(key=lambda card: card.until == IN_JOB)  # those in a job are on top: a job takes the most time
     mixes = tuple(dict.fromkeys([Mix().restricted(hunt) for hunt in hunts]))
     for number in range(runs):
         chance = random.Random(f"{seed}:{number}")

@@ -17,7 +17,7 @@ from failure_modes.checker.search.edits import remove_unneeded
 from failure_modes.checker.subject.adapter import Adapter
 from model.actions import Crash, Enqueue
 
-RUNS_MAX = 500
+RUNS_MAX = 250
 """The runs of one shrinking, at most."""
 
 

@@ -68,7 +68,10 @@ def test_a_finding_stands_with_its_moves_its_sentence_and_its_numbers(folder: Pa
 def test_what_real_processes_do_not_show_is_not_published(folder: Path) -> None:
     """It is no finding of the card, and a terminal says so."""
     _keep(folder, evolve(FOUND, confirmed=False))
-    assert "### again" not in card.report_card()
+    text = card.report_card()
+    assert "### again" not in text
+    assert "Nothing found: " not in text
+    assert "Seen in the simulation alone, and so not published: again (multi_process)." in text.splitlines()
     assert "NOT confirmed" in "\n".join(card.lines_of(evolve(FOUND, confirmed=False)))
 
 
