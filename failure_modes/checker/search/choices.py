@@ -47,8 +47,6 @@ RULES: Mapping[type[Action], str] = {
     Rollback: "roll_back",
     ClockBack: "set_clock_back",
     Release: "release_job",
-    Hang: "hang_handler",
-    TimeOut: "time_out_handler",
     ClockSkew: "skew_clock",
 }
 """The rule of each action of our queue."""
