@@ -130,7 +130,7 @@ class _Job:
 class Deliveries:
     """The jobs of one run. Times are in milliseconds."""
 
-    def __init__(self, *, attempts_max: int | None, lease_seconds: float, takes_ahead: bool = False) -> None:
+    def __init__(self, *, attempts_max: int | None, lease_seconds: float, takes_ahead: bool) -> None:
         """`takes_ahead`: a process may take its next job before its last one has ended."""
         self._attempts_max = attempts_max
         self._takes_ahead = takes_ahead

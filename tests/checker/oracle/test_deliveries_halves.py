@@ -193,13 +193,13 @@ def test_a_trouble_says_what_happened(name: str) -> None:
 
 def test_a_worker_that_died_is_said_to_have() -> None:
     """On one line, with its error."""
-    deliveries = Deliveries(attempts_max=2, lease_seconds=60)
+    deliveries = Deliveries(attempts_max=2, lease_seconds=60, takes_ahead=False)
     assert deliveries.died("A", "ValueError:\n  no").text == "A died: ValueError: no"
 
 
 def test_nothing_is_settled_while_a_job_waits_or_runs() -> None:
     """A job that is done, failed or forgotten has settled."""
-    deliveries = Deliveries(attempts_max=2, lease_seconds=60)
+    deliveries = Deliveries(attempts_max=2, lease_seconds=60, takes_ahead=False)
     assert deliveries.settled({"k": DONE, "l": FAILED})
     assert deliveries.settled({})
     assert not deliveries.settled({"k": DONE, "l": WAITING})
