@@ -118,7 +118,8 @@ class LostReply:
             return Enqueue(key=self.key)
         if self.of == "Reconcile":
             return Reconcile(process=self.worker)
-        return _LOSES[self.of](worker=self.worker)
+        action: Action = _LOSES[self.of](worker=self.worker)
+        return action
 
 
 @frozen(kw_only=True)
@@ -155,6 +156,27 @@ class ClockBack:
     """The clock is set back. No process notices."""
 
     seconds: float = field(validator=_whole_milliseconds)
+
+    @property
+    def milliseconds(self) -> int:
+        """The same in milliseconds, the unit of the clock."""
+        return round(self.seconds * 1000)
+
+
+def _offset(_: object, __: object, seconds: float) -> None:
+    if seconds != 0:
+        _whole_milliseconds(None, None, abs(seconds))
+
+
+@frozen(kw_only=True)
+class ClockSkew:
+    """From now on the clock of this process alone is so much ahead, or behind. No other process notices.
+
+    So a second one may set it back. The time that counts is that of the store.
+    """
+
+    worker: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
+    seconds: float = field(validator=_offset)
 
     @property
     def milliseconds(self) -> int:
@@ -211,6 +233,7 @@ Action = (
     | Release
     | Hang
     | TimeOut
+    | ClockSkew
 )
 _LOSES: dict[str, Callable[..., Action]] = {
     kind.__name__: kind for kind in (Step, Heartbeat, Fail, TimeOut, Release)
@@ -231,6 +254,7 @@ ACTIONS: tuple[type[Action], ...] = (
     Release,
     Hang,
     TimeOut,
+    ClockSkew,
 )
 
 
@@ -251,7 +275,7 @@ def actor_of(action: Action) -> str | None:
             return PRODUCER
         case Reconcile():
             return action.process
-        case Tick() | PowerLoss() | Rollback() | ClockBack():
+        case Tick() | PowerLoss() | Rollback() | ClockBack() | ClockSkew():
             return None
         case ThreadHeartbeat():
             return thread_of(action.worker)

@@ -33,6 +33,7 @@ class Environment(StrEnum):
     POWER_LOSS = "power loss"
     ROLLBACK = "rollback"
     CLOCK_BACK = "clock back"
+    CLOCK_SKEW = "clock skew"
     CHARGE = "charge"
     RECOGNISE = "recognise"
     THREAD = "begin a heartbeat"

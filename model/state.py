@@ -210,7 +210,7 @@ class Worker:
     `repeats`: the reply to the operation of that action was lost, so the worker repeats it: a commit
     (`Step`), a heartbeat or a failure. Meanwhile the handler does nothing. `heartbeat`: the execution for
     which the second thread has begun a heartbeat. `lost_key`: the store was set back and has lost the
-    execution; this is the key of its job.
+    execution; this is the key of its job. `heartbeat_lost`: it has lost that of the heartbeat.
     """
 
     name: str
@@ -219,6 +219,7 @@ class Worker:
     repeats: str | None = None
     heartbeat: int | None = None
     lost_key: str | None = None
+    heartbeat_lost: bool = False
 
 
 @frozen(kw_only=True)

@@ -16,6 +16,7 @@ from model.actions import (
     RECONCILERS,
     Action,
     ClockBack,
+    ClockSkew,
     Crash,
     Enqueue,
     Fail,
@@ -67,6 +68,8 @@ def step(
             now = state.now - action.milliseconds
             earlier = evolve(state, now=now, changed_at=min(state.changed_at, now))
             return earlier, Outcome(operation=Environment.CLOCK_BACK)
+        case ClockSkew():  # the queue goes by the time of its store
+            return state, Outcome(operation=Environment.CLOCK_SKEW)
         case Enqueue():
             draft = Draft(state.durable, at, state.settings, Operation.ENQUEUE, PRODUCER, visibility)
             return _committed(state, enqueue(draft, action.key))
@@ -197,7 +200,8 @@ def _begin_heartbeat(state: State, name: str) -> tuple[State, Outcome]:
         return _rejected(state, f"worker {name} is not running a handler")
     if worker.heartbeat is not None:
         return _rejected(state, f"the second thread of worker {name} sends a heartbeat already")
-    return _remember(state, evolve(worker, heartbeat=worker.execution)), Outcome(operation=Environment.THREAD)
+    begun = evolve(worker, heartbeat=worker.execution, heartbeat_lost=worker.lost_key is not None)
+    return _remember(state, begun), Outcome(operation=Environment.THREAD)
 
 
 def _send_heartbeat(state: State, at: int, visibility: Visibility, worker: Worker) -> tuple[State, Outcome]:
@@ -205,13 +209,17 @@ def _send_heartbeat(state: State, at: int, visibility: Visibility, worker: Worke
     if worker.heartbeat is None:
         return _rejected(state, f"the second thread of worker {worker.name} sends no heartbeat")
     draft = Draft(state.durable, at, state.settings, Operation.HEARTBEAT, worker.name, visibility)
-    state, outcome = _committed(state, by_holder(draft, state.durable.execution(worker.heartbeat)))
-    return _remember(state, evolve(worker, heartbeat=None)), outcome
+    if worker.heartbeat_lost:
+        draft = by_stale_holder(draft, worker.heartbeat)
+    else:
+        draft = by_holder(draft, state.durable.execution(worker.heartbeat))
+    state, outcome = _committed(state, draft)
+    return _remember(state, evolve(worker, heartbeat=None, heartbeat_lost=False)), outcome
 
 
 def without_thread(state: State, worker: Worker) -> State:
     """The state after the process of the worker has ended: a fresh one takes its name."""
-    return _remember(state, evolve(worker, heartbeat=None))
+    return _remember(state, evolve(worker, heartbeat=None, heartbeat_lost=False))
 
 
 def _after(worker: Worker, line: ProgramStep, outcome: Outcome) -> Worker:
@@ -225,7 +233,8 @@ def _after(worker: Worker, line: ProgramStep, outcome: Outcome) -> Worker:
         done, execution = bool(leased) and started, leased[0] if leased else None
     phase = line.after if done else line.refused
     if phase is Phase.IDLE:
-        return Worker(name=worker.name, heartbeat=worker.heartbeat)
+        heartbeat, lost = worker.heartbeat, worker.heartbeat_lost
+        return Worker(name=worker.name, heartbeat=heartbeat, heartbeat_lost=lost)
     lost_key = None if line.operation is Operation.LEASE else worker.lost_key
     return evolve(worker, phase=phase, execution=execution, lost_key=lost_key, repeats=None)
 

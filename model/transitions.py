@@ -256,7 +256,7 @@ def refusal(operation: Operation, execution: Execution, now: int) -> Reason | No
     return REFUSED.get((operation, execution.status), Reason.LEASE_LOST)
 
 
-def next_in_program(phase: Phase, action: Action, *, fused: bool = False) -> ProgramStep | None:
+def next_in_program(phase: Phase, action: Action, *, fused: bool) -> ProgramStep | None:
     """The line of the program that a worker takes in that phase; None when the action cannot happen then."""
     return (_FUSED_LINES if fused else _LINES).get((phase, type(action)))
 

@@ -18,6 +18,7 @@ from attrs import define, field
 
 from system.clock import Clock
 from system.postgresql.connecting import Connection
+from system.postgresql.listening import NOTIFY
 from system.rows import EXECUTION, JOB, read_execution, read_job
 from system.schema import OPEN
 from system.sql import SQLTransaction
@@ -84,6 +85,7 @@ class PostgreSQLTransaction(SQLTransaction):
     _connection: Connection
     _tokens: Tokens
     _clock: Clock | None = None
+    _notifies: bool = field(default=False, kw_only=True)
     _now: int | None = None
     _locked: set[str] = field(factory=set)
     """The tables that are locked whole."""
@@ -176,10 +178,11 @@ class PostgreSQLTransaction(SQLTransaction):
         """Add a job. It is due at once."""
         time, values = self._time()
         token = self._tokens()
-        [(job_id, self._now)] = self._rows(
+        notice = f", {NOTIFY}" if self._notifies else ""
+        [(job_id, self._now, *_)] = self._rows(
             "INSERT INTO jobs"
             " (key, key_digest, payload, attempts_max, token, timed, enqueued_at, available_at)"
-            f" VALUES (?, ?, ?, ?, ?, FALSE, {time}, {time}) RETURNING id, enqueued_at",
+            f" VALUES (?, ?, ?, ?, ?, FALSE, {time}, {time}) RETURNING id, enqueued_at{notice}",
             key,
             None if key is None else digest_of(key),
             payload_json,

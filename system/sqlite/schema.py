@@ -29,7 +29,7 @@ def _time(column: str, *, null: bool = False) -> str:
     )
 
 
-SCHEMA = (
+_TABLES = (
     f"""
     CREATE TABLE jobs (
         id           INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -84,5 +84,6 @@ SCHEMA = (
         reason        TEXT,
         detail        TEXT
     )""",
-    *INDEXES,
 )
+SCHEMA = tuple([" ".join(statement.split()) for statement in (*_TABLES, *INDEXES)])
+"""The text of it is in the file, and fits on the first page: a damage elsewhere does not hide the tables."""

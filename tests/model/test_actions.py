@@ -10,6 +10,7 @@ from model.actions import (
     RECONCILER,
     Action,
     ClockBack,
+    ClockSkew,
     Crash,
     Enqueue,
     Fail,
@@ -81,6 +82,7 @@ def test_each_action_moves_one_process_or_time() -> None:
         Release: "A",
         Hang: "A",
         TimeOut: "A",
+        ClockSkew: None,
     }
     arguments: dict[type[Action], dict[str, Any]] = {
         Enqueue: {"key": "k"},
@@ -89,6 +91,7 @@ def test_each_action_moves_one_process_or_time() -> None:
         PowerLoss: {},
         Rollback: {"commits": 1},
         ClockBack: {"seconds": 1},
+        ClockSkew: {"worker": "A", "seconds": -1},
     }
     assert set(ACTIONS) == set(moved)
     assert {kind: actor_of(kind(**arguments.get(kind, {"worker": "A"}))) for kind in ACTIONS} == moved

@@ -100,3 +100,38 @@ def test_an_operation_that_read_its_time_before_it_got_its_lock_is_rejected() ->
         "the operation read a time before it got its lock"
     )
     assert step(state, A, at=5_000, visibility=early)[1].rejected is None
+
+
+def test_a_second_thread_sends_one_heartbeat_at_a_time_and_only_beside_a_handler() -> None:
+    """Each rejected action changes nothing, and says why."""
+    state = run(_start(), K1, A, A, ThreadHeartbeat(worker="A"))
+    thread = Step(worker=thread_of("A"))
+    for before, action, reason in (
+        (_start(), ThreadHeartbeat(worker="C"), "there is no worker C"),
+        (_start(), ThreadHeartbeat(worker="A"), "worker A is not running a handler"),
+        (state, ThreadHeartbeat(worker="A"), "the second thread of worker A sends a heartbeat already"),
+        (_start(), thread, "the second thread of worker A sends no heartbeat"),
+    ):
+        after, outcome = step(before, action)
+        assert (after, outcome.rejected) == (before, reason)
+    later, outcome = step(run(state, Tick(seconds=9)), thread)
+    assert [(event.operation, event.event, event.actor) for event in outcome.events] == [
+        (Operation.HEARTBEAT, "extended", "A")
+    ]
+    assert later.durable.execution(1).lease_expires_at == 39_000
+    assert later.workers[0].heartbeat is None
+
+
+def test_a_rollback_takes_back_as_many_commits_as_it_says() -> None:
+    """All of them if there are fewer; the charges stay, since they are in another system."""
+    state = run(_start(EXTERNAL), K1, K2, A, A, A, Tick(seconds=5))
+    assert state.durable.charges == ("k1",)
+    for commits, keys, executions in ((1, ["k1", "k2"], 1), (2, ["k1", "k2"], 0), (3, ["k1"], 0)):
+        back = run(state, Rollback(commits=commits))
+        assert [job.key for job in back.durable.jobs] == keys
+        assert len(back.durable.executions) == executions
+        assert (back.durable.charges, back.changed_at) == (("k1",), 5_000)
+        assert back.workers[0].lost_key == (None if executions else "k1")
+        assert back.earlier == (state.earlier or ())[commits:]
+    assert run(_start(), K1, Rollback(commits=3)).durable.jobs == ()
+    assert run(_start(), Rollback(commits=1)) == _start()

@@ -18,6 +18,7 @@ from failure_modes.checker.oracle.deliveries import Kind
 from failure_modes.checker.oracle.deliveries import Verdict as Beside
 from failure_modes.checker.report.card import forget, keep_numbers, lines_of, numbers_of
 from failure_modes.checker.report.progress import ProgressLines
+from failure_modes.checker.search.judged_run import DANGERS
 from failure_modes.checker.subject.adapter import AdapterSource, source_of, version_of
 from failure_modes.checker.traces.queue_trace import keep_trace
 
@@ -75,9 +76,19 @@ def judge_(
     ]
     if unconfirmed:
         warn(f"not confirmed with real processes, and so not published: {', '.join(unconfirmed)}")
+    if missing := _never_reached(results):
+        warn(
+            f"never reached: {', '.join(missing)}; so a hunt that found nothing shows little: try more --runs"
+        )
     if keep:
         _keep(source, results, whole=not only)
     return EXIT.NOT_AS_EXPECTED if Verdict.BROKEN in map(_verdict, results) else EXIT.AS_EXPECTED
+
+
+def _never_reached(results: list[HuntResult]) -> tuple[str, ...]:
+    """The dangers that no run of the hunts without a result has met. A starved job needs none of them."""
+    nothing = [one for one in results if one.trouble is None and one.hunt.kind is not Kind.STARVED]
+    return tuple([name for name in DANGERS if nothing and not any(one.sometimes[name] for one in nothing)])
 
 
 class _SeedProgress:

@@ -171,8 +171,8 @@ def scoped(scope: Scope, options: dict[str, Any]) -> Scope:
     if dict(options.get("weights", ())).get("ThreadHeartbeat"):
         scope = evolve(scope, threads=True)
     if dict(options.get("weights", ())).get("Rollback"):
-        if scope.power_loss or scope.threads:
-            raise click.UsageError("Rollback needs PowerLoss and ThreadHeartbeat to have no weight")
+        if scope.power_loss:
+            raise click.UsageError("Rollback needs PowerLoss to have no weight")
         scope = evolve(scope, rollback=True)
     return scope
 

@@ -31,6 +31,7 @@ COUNTED = {
     "releases": "Releases of a job by a worker that is stopped.",
     "hangs": "Handlers that do not return.",
     "time_outs": "Handlers that the worker breaks off because they ran for too long.",
+    "clock_skews": "Steps of the clock of one process, on PostgreSQL.",
     "clock_backs": "Steps of the clock back, each as long as a tick.",
 }
 _SWITCHES = {

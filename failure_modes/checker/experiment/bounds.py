@@ -26,6 +26,7 @@ KINDS = (
     "releases",
     "hangs",
     "time_outs",
+    "clock_skews",
 )
 NOTHING_SPENT: Spent = (0,) * len(KINDS)
 
@@ -67,6 +68,7 @@ class Bounds:
     releases: int = _times()
     hangs: int = _times()
     time_outs: int = _times()
+    clock_skews: int = _times()
 
     def without(self, *names: str) -> "Bounds":
         """The bounds without these actions, by their names. A step has no bound."""
@@ -95,6 +97,7 @@ _KIND_OF = {
     "Release": "releases",
     "Hang": "hangs",
     "TimeOut": "time_outs",
+    "ClockSkew": "clock_skews",
 }
 """The bound of each action that has one alone."""
 
@@ -114,5 +117,6 @@ _LABELS = {
     "releases": ("release of a job", "releases of a job"),
     "hangs": ("handler that hangs", "handlers that hang"),
     "time_outs": ("handler that is timed out", "handlers that are timed out"),
+    "clock_skews": ("step of one clock", "steps of one clock"),
     "clock_backs": ("step back of the clock", "steps back of the clock"),
 }

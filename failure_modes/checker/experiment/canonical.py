@@ -8,6 +8,7 @@ from failure_modes.checker.experiment.scope import PROCESS_OF, WORKER_NAMES
 from model.actions import (
     RECONCILERS,
     Action,
+    ClockSkew,
     Crash,
     Enqueue,
     Fail,
@@ -22,7 +23,7 @@ from model.actions import (
     thread_of,
 )
 
-_OF_WORKERS = (Step, Fail, Heartbeat, LostReply, ThreadHeartbeat, Release, Hang, TimeOut, Crash)
+_OF_WORKERS = (Step, Fail, Heartbeat, LostReply, ThreadHeartbeat, Release, Hang, TimeOut, ClockSkew, Crash)
 
 
 def canonical(actions: tuple[Action, ...]) -> tuple[Action, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from attrs import evolve, field, frozen, validators
 
-from failure_modes.checker.experiment.scope import Granularity, Scope
+from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind
 from model.actions import (
     ACTIONS,
     COMMITS_MAX,
@@ -16,6 +16,7 @@ from model.actions import (
     PRODUCER,
     Action,
     ClockBack,
+    ClockSkew,
     Crash,
     Enqueue,
     Fail,
@@ -133,6 +134,10 @@ class Strategy:
                 yield from (Hang(worker=worker) for worker in workers)
             case "TimeOut":
                 yield from (TimeOut(worker=worker) for worker in workers)
+            case "ClockSkew":
+                if scope.store is StoreKind.SQLITE and dict(self.weights).get(name):
+                    raise ValueError("ClockSkew has a weight, and on sqlite all processes share one clock")
+                yield from clock_skews(scope, (*workers, PRODUCER, *scope.reconciler_names))
             case "ClockBack":
                 yield from (ClockBack(seconds=seconds) for seconds in scope.tick_seconds)
 
@@ -156,6 +161,12 @@ class Strategy:
         return (*producers, *(scope.reconciler_names if weights.get("Reconcile") else ()))
 
 
+def clock_skews(scope: Scope, names: tuple[str, ...]) -> tuple[Action, ...]:
+    """The clock of one process is ahead or behind by the first tick, which is a lease unless a scope says."""
+    seconds = scope.tick_seconds[0]
+    return tuple([ClockSkew(worker=name, seconds=one) for name in names for one in (seconds, -seconds)])
+
+
 def _continues(action: Action) -> str | None:
     """The process that can continue after the action; None if there is none."""
     return None if isinstance(action, Crash) else actor_of(action)
@@ -174,7 +185,13 @@ UNRESTRICTED = Strategy(
     jobs=2,
     steps=40,
 )
-"""Every action except the rarer faults: see `RARE`.
+"""Every action except those of `FAULTS` and loss of power.
 
 Its scope is usually `Scope().with_each_tick()`.
 """
+
+FAULTS: dict[StoreKind, tuple[str, ...]] = {
+    StoreKind.SQLITE: ("LostReply", "ThreadHeartbeat", "Rollback", "ClockBack", "Release", "Hang", "TimeOut"),
+    StoreKind.POSTGRESQL: ("LostReply", "Rollback", "ClockBack", "Release", "Hang", "TimeOut", "ClockSkew"),
+}
+"""The rarer actions that a run on that store may have, all in one world."""

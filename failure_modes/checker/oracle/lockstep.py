@@ -250,7 +250,7 @@ class Lockstep:
     def _replay(self, snapshot: Snapshot) -> None:
         self.system.start_over()
         self.reference.start_over()
-        self.ledger.restore(LedgerSnapshot())
+        self.ledger.restore(LedgerSnapshot(earlier=() if self.scope.rollback else None))
         self.judge.restore(None)
         self._order = ()
         for action in snapshot.path:

@@ -3,12 +3,12 @@
 They are named here, and recognised from the record of an action.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from failure_modes.checker.experiment.scope import PROCESS_OF
 from failure_modes.checker.simulation.stepping import CALL
-from model.actions import RECONCILER, ClockBack, Rollback, Step
+from model.actions import RECONCILER, ClockBack, ClockSkew, Rollback, Step
 from model.events import EventKind, Failure, Operation, Reason
 from model.limits import has_room
 from model.state import HELD, Settings, Status
@@ -45,6 +45,7 @@ OF_HUNG = "a handler hung", "the lease of a hung handler ran out", "a handler wa
 OF_THREAD = ("a second thread extended a lease", "a second thread came too late")
 OF_RELEASE = "a job was released"
 OF_CLOCK = "the clock was set back"
+OF_SKEW = "the clock of one process was wrong"
 OF_ROLLBACK = "the store was set back", "a stale token was refused"
 OF_LIMITS = ("a retry was passed over", "the breaker opened", "the breaker closed")
 OF_SETTINGS = (
@@ -54,7 +55,8 @@ OF_SETTINGS = (
 )
 OF_ROWS = ("a lease passed over a job", "a deadlock was broken")
 _OF_REPLIES = (OF_REPLY, *OF_REPLIES.values())
-_OF_FAULTS = (OF_POISON, OF_POWER, *_OF_REPLIES, *OF_THREAD, OF_CLOCK, OF_RELEASE, *OF_ROLLBACK, *OF_HUNG)
+_OF_CLOCKS = OF_CLOCK, OF_SKEW
+_OF_FAULTS = (OF_POISON, OF_POWER, *_OF_REPLIES, *OF_THREAD, OF_RELEASE, *OF_ROLLBACK, *OF_HUNG, *_OF_CLOCKS)
 SOMEWHERE = (OF_GATEWAY, *_OF_FAULTS, *OF_LIMITS, *OF_SETTINGS, *OF_ROWS)
 """Situations that need a gateway, a fault, second threads, settings, or locks on rows."""
 
@@ -63,6 +65,24 @@ AT_STATEMENTS = (
     "a crash hid a commit from its worker",
     "a process waited for a lock",
 )
+
+
+_OF_ACTIONS = {
+    "LostReply": _OF_REPLIES,
+    "ThreadHeartbeat": OF_THREAD,
+    "Release": (OF_RELEASE,),
+    "ClockBack": (OF_CLOCK,),
+    "ClockSkew": (OF_SKEW,),
+    "Rollback": OF_ROLLBACK,
+    "Hang": OF_HUNG[:2],
+    "TimeOut": OF_HUNG[2:],
+}
+"""The situations that the rarer actions lead to."""
+
+
+def of_weights(weights: Mapping[str, int]) -> tuple[str, ...]:
+    """The situations of the rarer actions that have a weight."""
+    return tuple([one for action, found in _OF_ACTIONS.items() if weights.get(action) for one in found])
 
 
 def unknown_of(names: tuple[str, ...]) -> str | None:
@@ -92,6 +112,8 @@ def reached(record: "Record", settings: Settings) -> Iterator[str]:
             yield OF_THREAD[event.event == EventKind.REFUSED]
     if isinstance(record.action, ClockBack):
         yield OF_CLOCK
+    if isinstance(record.action, ClockSkew) and record.action.seconds:
+        yield OF_SKEW
     if isinstance(record.action, Rollback) and record.after != record.before:
         yield OF_ROLLBACK[0]
     if {EventKind.FINISHED, EventKind.LEASED} <= {event.event for event in record.events}:

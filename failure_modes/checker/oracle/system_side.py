@@ -21,6 +21,7 @@ from failure_modes.checker.subject.programs import IN_HANDLER, can
 from model.actions import (
     Action,
     ClockBack,
+    ClockSkew,
     Crash,
     Hang,
     LostReply,
@@ -72,6 +73,8 @@ class SystemSnapshot:
     durable: Durable
     now: int
     processes: tuple[ProcessSnapshot, ...]
+    skews: tuple[tuple[str, int], ...] = ()
+    """The processes whose own clock differs, each with the milliseconds that it is ahead."""
     extra: tuple[object, ...] = ()
 
 
@@ -99,7 +102,9 @@ class SystemSide:
         name = actor_of(action)
         if isinstance(action, Rollback | ClockBack):
             in_transaction = [one for one in self.world.processes if self.place(one).in_transaction]
-            return not in_transaction and (self.world.rolls_back or isinstance(action, ClockBack))
+            return not in_transaction and (self.world.can_roll_back or isinstance(action, ClockBack))
+        if isinstance(action, ClockSkew):
+            return self.world.at_server and action.worker in self.world.processes
         if name is None:
             return self._power_loss or not isinstance(action, PowerLoss)
         if isinstance(action, LostReply) and action.of == "Step" and self._calls_gateway(name):
@@ -152,6 +157,9 @@ class SystemSide:
                 self.world.clock.set_back(action.milliseconds)
                 self._visibility.set_back(self.now)
                 return self._observed(action, StepResult())
+            case ClockSkew():
+                self.world.clock.set_skew(action.worker, action.milliseconds)
+                return self._observed(action, StepResult())
             case Crash():
                 self.world.processes[action.worker].kill()
                 return self._observed(action, StepResult(changed=not self.world.content.is_pending))
@@ -162,9 +170,9 @@ class SystemSide:
                 self._audit = AuditCursor(self.world.lose_power(), in_order=not self.world.database.overlaps)
                 return self._observed(action, StepResult(changed=True))
             case Rollback():
-                from failure_modes.checker.simulation.rollback_world import RollbackWorld
+                from failure_modes.checker.simulation.rollback_world import RollsBack
 
-                assert isinstance(self.world, RollbackWorld), "only such a world is set back"
+                assert isinstance(self.world, RollsBack), "only such a world is set back"
                 last = self.world.roll_back(action.commits)
                 self._audit = AuditCursor(last, in_order=not self.world.database.overlaps)
                 return self._observed(action, StepResult(changed=True))
@@ -197,12 +205,13 @@ class SystemSide:
             durable=self.durable,
             now=self.now,
             processes=self._processes(),
+            skews=self.world.clock.skews,
             extra=extra,
         )
 
     def restore(self, snapshot: SystemSnapshot) -> None:
         """Be there again, in a world that is restored by its content."""
-        self.world.restore(snapshot.content, snapshot.now, snapshot.processes)
+        self.world.restore(snapshot.content, snapshot.now, snapshot.processes, snapshot.skews)
         self.durable = snapshot.durable
         self._audit = AuditCursor(self.world.content.audit_end(snapshot.content))
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from failure_modes.checker.experiment.bounds import KINDS, Bounds, Spent
-from failure_modes.checker.experiment.scope import Scope
+from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind
+from failure_modes.checker.experiment.strategy import clock_skews
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.subject.programs import can
@@ -12,6 +13,7 @@ from model.actions import (
     PRODUCER,
     Action,
     ClockBack,
+    ClockSkew,
     Crash,
     Enqueue,
     Fail,
@@ -57,9 +59,15 @@ class Alphabet:
             *([Release(worker=name) for name in scope.names] if bounds.releases else []),
             *([Hang(worker=name) for name in scope.names] if bounds.hangs else []),
             *([TimeOut(worker=name) for name in scope.names] if bounds.time_outs else []),
+            *(clock_skews(scope, scope.names) if bounds.clock_skews else []),
         )
+        if bounds.clock_skews and scope.store is StoreKind.SQLITE:
+            raise ValueError("one clock can only differ on postgresql: on sqlite all processes share one")
         if bounds.rollbacks and not scope.rollback:
             raise ValueError("the store can only be set back in a scope in which earlier rows are kept")
+        at_statements = scope.granularity is Granularity.STATEMENT
+        if bounds.rollbacks and scope.store is StoreKind.POSTGRESQL and at_statements:
+            raise ValueError("a proof with rollbacks on postgresql is at granularity transaction")
         if bounds.power_losses and not scope.power_loss:
             raise ValueError("power can only be lost in a scope in which the disk is watched")
         if bounds.thread_heartbeats and not scope.threads:
@@ -151,6 +159,7 @@ _SPENDS: dict[type[Action], tuple[str, ...]] = {
     Release: ("releases",),
     Hang: ("hangs",),
     TimeOut: ("time_outs",),
+    ClockSkew: ("clock_skews",),
 }
 
 

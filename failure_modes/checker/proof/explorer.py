@@ -15,6 +15,7 @@ revisited", 1995).
 
 from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 from attrs import evolve, frozen
 
@@ -31,6 +32,7 @@ from failure_modes.checker.proof.state_change import DeadEnd
 from failure_modes.checker.proof.successors import Successors
 from model.actions import (
     Action,
+    ClockSkew,
     Crash,
     Fail,
     Hang,
@@ -106,6 +108,7 @@ class Shard:
             symmetry=switches.symmetry,
             memory=switches.memory,
             rows=switches.rows,
+            rows_checked=switches.rows_checked,
             answers=switches.answers,
             footprints=proof.sleeps,
         )
@@ -260,7 +263,7 @@ class Shard:
             self.broken.append(Broken(trace=trace, finding=end.finding))
 
 
-_OF_WORKERS = (Step, Crash, Fail, Heartbeat, LostReply, ThreadHeartbeat, Release, Hang, TimeOut)
+_OF_WORKERS = (Step, Crash, Fail, Heartbeat, LostReply, ThreadHeartbeat, Release, Hang, TimeOut, ClockSkew)
 
 
 def renamed(action: Action, names: Renaming) -> Action:
@@ -275,11 +278,9 @@ def renamed(action: Action, names: Renaming) -> Action:
 
 
 @cache
-def _moving(
-    action: Step | Crash | Fail | Heartbeat | LostReply | ThreadHeartbeat | Release | Hang | TimeOut,
-    worker: str,
-) -> Action:
-    return evolve(action, worker=worker)
+def _moving(action: Any, worker: str) -> Action:
+    moved: Action = evolve(action, worker=worker)
+    return moved
 
 
 def _both(least: ReachedState, other: ReachedState) -> ReachedState:

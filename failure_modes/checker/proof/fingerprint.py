@@ -112,6 +112,7 @@ class Fingerprints:
         return (
             id(system.content),
             system.now,
+            system.skews,
             *[id(process) for process in system.processes],
             None if state is None else (state.workers, state.changed_at),
             snapshot.ledger,
@@ -134,11 +135,16 @@ class Fingerprints:
         processes = [self._process(process, system) for process in system.processes]
         rest = self._rest_text(snapshot)
         helpers = processes[self._workers : self._helpers_end]
+        skews = dict(system.skews)
         texts = []
         for number, places in enumerate(self._places):
             parts = [contents[number]]
             for place in places:
                 parts += [processes[at][number] for at in self._of_worker[place]]
+                if skews:
+                    parts.append(f"{skews.get(self._names[place], 0)}".encode())
+                if snapshot.state is not None and (worker := snapshot.state.workers[place]).heartbeat:
+                    parts.append(f"{worker.heartbeat}{'?' * worker.heartbeat_lost}".encode())
                 if snapshot.ledger.stale:
                     parts.append(b"stale" * (self._names[place] in snapshot.ledger.stale))
             parts += [helper[number] for helper in helpers]
@@ -173,7 +179,9 @@ class Fingerprints:
         events = tuple(sorted([(event.event, event.operation, event.job) for event in ledger.events]))
         load = ledger.load.still_counted(now, self._settings)
         failed_ago = None if load.failed_at is None else now - load.failed_at
-        recent = [now - at for at in load.retries], load.failures, failed_ago
+        recent: tuple[object, ...] = ([now - at for at in load.retries], load.failures, failed_ago)
+        if load.later is not None:
+            recent = (*recent, [now - at for at in load.later])
         extra = (snapshot.system.extra,) if snapshot.system.extra else ()
         earlier = () if ledger.earlier is None else (ledger.earlier,)
         return (*model, recent, ledger.accepted, faults, events, *earlier, *extra)

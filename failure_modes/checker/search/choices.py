@@ -1,7 +1,7 @@
 """What can happen next in a run, by the names of the rules of a machine. Nothing here knows Hypothesis.
 
 A rule is the story of an action: `Step(worker="A")` is `step_worker(worker="A")`. A strategy says how often
-each is drawn. `queue_machine.py` has the rules.
+each is drawn. `queue_rules.py` has the rules.
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,11 @@ from failure_modes.checker.experiment.strategy import Strategy
 from model.actions import (
     Action,
     ClockBack,
+    ClockSkew,
     Crash,
     Enqueue,
     Fail,
+    Hang,
     Heartbeat,
     LostReply,
     PowerLoss,
@@ -26,6 +28,7 @@ from model.actions import (
     Step,
     ThreadHeartbeat,
     Tick,
+    TimeOut,
 )
 
 RULES: Mapping[type[Action], str] = {
@@ -34,6 +37,8 @@ RULES: Mapping[type[Action], str] = {
     Tick: "tick",
     Crash: "crash_worker",
     Fail: "fail_handler",
+    Hang: "hang_handler",
+    TimeOut: "time_out_handler",
     Heartbeat: "heartbeat",
     Reconcile: "reconcile",
     PowerLoss: "lose_power",
@@ -42,6 +47,7 @@ RULES: Mapping[type[Action], str] = {
     Rollback: "roll_back",
     ClockBack: "set_clock_back",
     Release: "release_job",
+    ClockSkew: "skew_clock",
 }
 """The rule of each action of our queue."""
 
@@ -70,7 +76,7 @@ def weighted_choices(strategy: Strategy, scope: Scope) -> tuple[tuple[ActionChoi
 def choice_of(actions: tuple[Action, ...]) -> ActionChoice:
     """The choice of an action, and of the steps that follow it."""
     first, *steps = actions
-    arguments = {name: value for name, value in asdict(first).items() if value is not False}
+    arguments = {name: value for name, value in asdict(first).items() if value not in (None, False)}
     if steps:
         arguments["then_steps"] = len(steps)
     return ActionChoice(rule=RULES[type(first)], arguments=arguments, actions=actions)

@@ -76,8 +76,8 @@ class Example:
 
     @property
     def paused(self) -> tuple[str, ...]:
-        """The workers that can be killed inside their work."""
-        names = self._search.scope.names
+        """The processes that are stopped inside their work: they can be killed there."""
+        names = self._search.scope.process_names
         return tuple([name for name in names if self._run.possible(Crash(worker=name))])
 
     def choices(self) -> tuple[ActionChoice, ...]:

@@ -27,6 +27,7 @@ from failure_modes.checker.support import interrupts
 from model.actions import (
     Action,
     ClockBack,
+    ClockSkew,
     Crash,
     Enqueue,
     Fail,
@@ -185,4 +186,5 @@ def bounds_of(actions: tuple[Action, ...]) -> Bounds:
         releases=kinds[Release],
         hangs=kinds[Hang],
         time_outs=kinds[TimeOut],
+        clock_skews=kinds[ClockSkew],
     )

@@ -138,7 +138,7 @@ class ProcessContext(SimulationPart):
         """The time that the process reads, in milliseconds."""
         read = self.log.time()
         if read is None:
-            read = self.world.clock.now()
+            read = self.world.clock.now() + self.world.clock.skew(self.name)
             self._step.read()
             self.log.append(read)
         self._transaction.read(read)

@@ -68,7 +68,7 @@ def watched(system: Any, keeps_nothing: KeepsNothing) -> "Watched | None":
 
 
 def _changing_parts(part: Any, keeps_nothing: KeepsNothing) -> tuple[Any, ...]:
-    """The parts in which alone a system can change: those that a frozen value holds and that are not."""
+    """The parts in which a system can change: frozen values hold them, and they are not frozen."""
     if never_changes(part, keeps_nothing):
         return ()
     if not _is_frozen(type(part).__mro__):

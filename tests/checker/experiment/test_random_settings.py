@@ -86,10 +86,9 @@ def test_each_setting_is_drawn_or_it_says_why_not() -> None:
         varies = len({getattr(scope, field.name) for scope in (*DRAWN, *DRAWN_AT_SERVER[:1])}) > 1
         drawn_at_server = len({getattr(scope, field.name) for scope in DRAWN_AT_SERVER}) > 1
         assert (varies or drawn_at_server) or field.name in OF_SCOPE, field.name
+    factories: dict[str, Any] = {policy.name: policy.default for policy in fields(Policies)}
     policies = [
-        f"{policy.name}.{field.name}"
-        for policy in fields(Policies)
-        for field in _of(getattr(policy.default, "factory"))  # noqa: B009 (mypy knows no default)
+        f"{name}.{field.name}" for name, default in factories.items() for field in _of(default.factory)
     ]
     assert policies == list(OF_POLICIES)
     assert [field.name for field in fields(Queue)] == ["store", "policies", "lease_seconds"]

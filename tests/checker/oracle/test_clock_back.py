@@ -98,13 +98,25 @@ def test_a_worker_keeps_its_job_while_the_clock_goes_back_and_forth() -> None:
 def test_what_the_limits_count_did_not_happen_later_than_now() -> None:
     """A failure whose time lies in the future counts as one of now."""
     load = Load(retries=(10, 40), failures=1, failed_at=40).set_back(20)
-    assert load == Load(retries=(10, 20), failures=1, failed_at=20)
+    assert load == Load(retries=(10, 20), later=(10, 40), failures=1, failed_at=20)
     scope = Scope(settings=evolve(LIMITS, failures_max=1))
     with Lockstep(scope) as lockstep:
         for action in (K1, A, A, Fail(worker="A"), BACK):
             lockstep.apply(action)
         assert lockstep.durable.breaker.open_until_at == lockstep.now + 60_000
         assert lockstep.apply(B).events == ()
+        lockstep.finish()
+
+
+def test_a_retry_waits_for_the_window_that_was_written() -> None:
+    """The window of the budget lasts longer, as a lease does: the retry is passed over, and rightly so."""
+    scope = Scope(settings=Settings(retries_max=1, window_ms=30_000))
+    with Lockstep(scope) as lockstep:
+        for action in (K1, A, Enqueue(key="k2"), Tick(seconds=30), B, ClockBack(seconds=1), Tick(seconds=30)):
+            lockstep.apply(action)
+        assert lockstep.ledger.load.retries == (29_000,)
+        assert lockstep.ledger.load.written == (30_000,)
+        lockstep.apply(Tick(seconds=0.999))
         lockstep.finish()
 
 

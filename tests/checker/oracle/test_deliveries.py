@@ -174,11 +174,13 @@ def test_a_failed_job_whose_record_is_gone_is_not_lost() -> None:
 class Waits(RightTable):
     """A worker holds the lock of the table while it runs a job."""
 
+    begin = "BEGIN IMMEDIATE"
+
     def drain(self, session: Any) -> None:
         """Run each job in a transaction that deletes it."""
         connection, process = session
         while True:
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(self.begin)
             row = connection.execute("SELECT key FROM job WHERE status = 'waiting'").fetchone()
             if row is None:
                 connection.execute("COMMIT")
@@ -237,17 +239,14 @@ def test_processes_that_wait_for_each_other_are_counted_and_not_judged() -> None
 class UnseenWhileLocked(Waits):
     """Its table cannot be read while a worker holds the lock."""
 
+    begin = "BEGIN EXCLUSIVE"
+
     def reset(self, place: Path) -> None:
         """Make the table with a rollback journal."""
         super().reset(place)
         connection = self._connect(place)
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.close()
-
-    def drain(self, session: Any) -> None:
-        """Hold every lock."""
-        session[0].execute("PRAGMA locking_mode = NORMAL")
-        super().drain(session)
 
     def observe(self, place: Path) -> Mapping[str, Status]:
         """Read the table, without waiting."""

@@ -94,7 +94,8 @@ def test_a_job_leaves_a_handler_that_never_returns() -> None:
     with Lockstep(Scope()) as lockstep:
         for action in (K1, A, A, HANG):
             lockstep.apply(action)
-        for impossible in (A, Fail(worker="A"), Heartbeat(worker="A"), HANG):
+        moves: tuple[Action, ...] = (A, Fail(worker="A"), Heartbeat(worker="A"), HANG)
+        for impossible in moves:
             assert not lockstep.possible(impossible)
             assert lockstep.reference.state is not None
             assert step(lockstep.reference.state, impossible)[1].rejected is not None

@@ -41,7 +41,7 @@ class SearchMachine(QueueMachine):
         super().__init__(run)
         self._ended_by = ended_by
 
-    def judged(self, ask: Callable[[], None]) -> None:
+    def _judged(self, ask: Callable[[], None]) -> None:
         """Let the run do something."""
         self._ended = True
         with _stopping(self._ended_by):
@@ -74,7 +74,7 @@ def drive(search: SearchSpec, examples: Examples) -> None:
     )
     with without_source_constants():
         try:
-            run_state_machine_as_test(cast("Any", machine), settings=options)
+            run_state_machine_as_test(cast("Any", machine), settings=options)  # a function will do
         except BaseException:
             if not ended_by:
                 raise

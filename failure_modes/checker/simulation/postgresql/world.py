@@ -132,6 +132,7 @@ class PostgreSQLWorld(ReplayedWorld):
     """One run: a database, a clock, and the processes."""
 
     database: PostgreSQLDatabase
+    at_server = True
 
     def __init__(self, subject: Subject, *, within_statements: bool = False, **options: Any) -> None:
         """`within_statements`: processes pause within statements with SKIP LOCKED, too. Raises NoServer."""
