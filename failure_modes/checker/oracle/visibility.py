@@ -48,18 +48,20 @@ class VisibilityLog:
         if read is None:
             return
         transaction = process.transaction
+        own = () if process.current_job is None else (process.current_job,)
+        unlocked = tuple(sorted({*read.unlocked, *own}))  # a fused worker has locked its own job itself
         if read.paused:
             transaction.keep_snapshot((durable, now))
             return
         snapshot = transaction.take_snapshot()
         if snapshot is not None:
             old, then = snapshot
-            transaction.add_visible(frozenset(locked_later(process, old, then, durable, read.unlocked)))
+            transaction.add_visible(frozenset(locked_later(process, old, then, durable, unlocked)))
             return
         known = {job.id for job in durable.jobs}
         recovers = _recovers(process)
         is_wanted = durable.is_abandoned if recovers else durable.is_due
-        wanted = [job for job in read.unlocked if job in known and is_wanted(job, now)]
+        wanted = [job for job in unlocked if job in known and is_wanted(job, now)]
         transaction.add_visible(frozenset(wanted))
 
     def of_commit(

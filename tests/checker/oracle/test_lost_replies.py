@@ -34,7 +34,7 @@ from model.actions import (
 )
 from model.answers import Accepted
 from model.events import EventKind, Reason
-from model.state import Phase
+from model.state import Phase, Settings
 from model.step import step
 from system.policies import Accepted as PolicyAccepted
 from system.queue import Queue
@@ -198,6 +198,24 @@ def test_a_reconciliation_without_a_reply_ends_all_that_it_saw() -> None:
         while lockstep.possible(Step(worker=RECONCILER)):
             lockstep.apply(Step(worker=RECONCILER))
         assert [one.status for one in lockstep.durable.executions] == ["ABORTED", "ABORTED"]
+        lockstep.finish()
+
+
+def test_a_fused_worker_takes_its_own_job_again_at_a_server() -> None:
+    """Its commit was refused, and it does not know: it finishes, is refused, and leases the same job."""
+    settings = Settings(fused=True)
+    scope = Scope(store=StoreKind.POSTGRESQL, granularity=Granularity.STATEMENT, settings=settings)
+    with Lockstep(scope, world=world_of(scope, guarded)) as lockstep:
+        lockstep.apply(K1)
+        while lockstep.possible(Step(worker=PRODUCER)):
+            lockstep.apply(Step(worker=PRODUCER))
+        while not lockstep.possible(Fail(worker="A")):
+            lockstep.apply(A)
+        lockstep.apply(Tick(seconds=30))
+        lockstep.apply(LOST)
+        while len(lockstep.durable.executions) == 1:
+            lockstep.apply(A)
+        assert [one.worker for one in lockstep.durable.executions] == ["A", "A"]
         lockstep.finish()
 
 
