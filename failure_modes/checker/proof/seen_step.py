@@ -10,8 +10,8 @@ EVERY = ()
 """In the place of a value: all the values that the column has. No value of a row is a tuple."""
 
 Read = tuple[str, str | None, object]
-"""Rows of a table: those with this value in a column, or with one of a frozen set of values. All of them where
-the column is None. Where the value is `EVERY`, no other column of the rows counts."""
+"""Rows of a table: those with this value in a column, or with one of a frozen set of values. All of them
+where the column is None. Where the value is `EVERY`, no other column of the rows counts."""
 
 Reads = frozenset[Read]
 

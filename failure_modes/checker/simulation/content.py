@@ -76,9 +76,9 @@ def write_content(
 
     Empty the audit if `empty_audit` is true. `columns` are those of each table.
 
-    Rows are deleted first, so that few new rows meet an old one with the same key. A row is inserted after the
-    rows that it refers to, and deleted before them. Where this order does not work, as for two rows that have
-    exchanged their keys, a second, slower try lets SQLite check the constraints at the end.
+    Rows are deleted first, so that few new rows meet an old one with the same key. A row is inserted after
+    the rows that it refers to, and deleted before them. Where this order does not work, as for two rows that
+    have exchanged their keys, a second, slower try lets SQLite check the constraints at the end.
     """
     try:
         _write(connection, layout, wanted, present, columns, empty_audit=empty_audit, deferred=False)
