@@ -30,6 +30,9 @@ GUARDED_SCOPES = (
 )
 """In which the guarded system is proved, besides the scope of each failure mode."""
 
+GUARDED_EXAMPLES = {"sqlite": "20000", "postgresql": "2000"}
+"""How many examples the long search tries at each granularity."""
+
 POSTGRESQL_SCOPES = (
     "--jobs 2 --workers 2 --ticks 1 --crashes 1",
     "--jobs 1 --workers 2 --ticks 0 --crashes 1 --granularity statement",
@@ -134,12 +137,12 @@ def explore(session: nox.Session) -> None:
 
 @nox.session
 def guarded(session: nox.Session) -> None:
-    """The long search: twice 10,000 examples at each granularity, with random settings; all is reached."""
-    for granularity in ("transaction", "statement"):
-        options = ["--granularity", granularity, "--examples", "10000", "--reach-all", "--random-settings"]
-        options += ["--weight", "LostReply=1", "--weight", "ClockBack=1", "--weight", "Release=1"]
-        for action in ("ThreadHeartbeat", "Rollback"):  # each needs a world of its own
-            _checker(session, "explore", *options, "--weight", f"{action}=1", *session.posargs)
+    """The long search: random settings and every fault, at each granularity, on both stores."""
+    for store, examples in GUARDED_EXAMPLES.items():
+        for granularity in ("transaction", "statement"):
+            options = ["--store", store, "--granularity", granularity, "--examples", examples]
+            options += ["--random-settings", "--every-fault", "--reach-all"]
+            _checker(session, "explore", *options, *session.posargs, environment="postgresql")
 
 
 @nox.session

@@ -4,6 +4,7 @@ The model and the system take the same actions. A worker is a program (lease, st
 finish); an action says who moves, not what it does.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from attrs import field, frozen, validators
@@ -51,6 +52,23 @@ class Release:
 
 
 @frozen(kw_only=True)
+class Hang:
+    """The handler that is running does not return any more: from now on the worker does nothing.
+
+    Only `TimeOut`, `Release` and `Crash` end that.
+    """
+
+    worker: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
+
+
+@frozen(kw_only=True)
+class TimeOut:
+    """The handler has run for too long, so the worker breaks it off: like `Fail`, with its own reason."""
+
+    worker: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
+
+
+@frozen(kw_only=True)
 class Heartbeat:
     """Like `Step`, but the handler that is running extends its lease and goes on."""
 
@@ -64,14 +82,44 @@ class Crash:
     worker: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
 
 
+_WORKERS_LOSE = ("Step", "Heartbeat", "Fail", "TimeOut", "Release")
+LOST = (*_WORKERS_LOSE, "Enqueue", "Reconcile")
+"""The actions whose reply may be lost, by name."""
+
+
+def _loses(lost: "LostReply", _: object, name: Any) -> None:
+    if name not in LOST:
+        raise ValueError(f"'of' must be one of {', '.join(LOST)}, not {name!r}")
+    if (lost.key is not None) is not (name == "Enqueue"):
+        raise ValueError("'key' belongs to an Enqueue whose reply is lost")
+    if lost.key is not None:
+        Enqueue(key=lost.key)
+    names = {"Enqueue": (PRODUCER,), "Reconcile": RECONCILERS}.get(name)
+    if names is not None and lost.worker not in names:
+        raise ValueError(f"'worker' must be one of {', '.join(names)}, not {lost.worker!r}")
+
+
 @frozen(kw_only=True)
 class LostReply:
-    """Like `Step`, but the reply to the COMMIT of the operation is lost, and the process lives on.
+    """Like another action, `Step` by default, but the reply to the COMMIT of the operation is lost.
 
-    The operation takes effect, and its caller is told that the store cannot be used.
+    The process lives on. The operation takes effect, and its caller is told that the store cannot be used.
     """
 
     worker: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
+    key: str | None = None
+    """The key of an `Enqueue`."""
+    of: str = field(default="Step", validator=_loses)
+
+    @property
+    def action(self) -> "Action":
+        """The action without the loss."""
+        if self.key is not None:
+            return Enqueue(key=self.key)
+        if self.of == "Reconcile":
+            return Reconcile(process=self.worker)
+        action: Action = _LOSES[self.of](worker=self.worker)
+        return action
 
 
 @frozen(kw_only=True)
@@ -108,6 +156,27 @@ class ClockBack:
     """The clock is set back. No process notices."""
 
     seconds: float = field(validator=_whole_milliseconds)
+
+    @property
+    def milliseconds(self) -> int:
+        """The same in milliseconds, the unit of the clock."""
+        return round(self.seconds * 1000)
+
+
+def _offset(_: object, __: object, seconds: float) -> None:
+    if seconds != 0:
+        _whole_milliseconds(None, None, abs(seconds))
+
+
+@frozen(kw_only=True)
+class ClockSkew:
+    """From now on the clock of this process alone is so much ahead, or behind. No other process notices.
+
+    So a second one may set it back. The time that counts is that of the store.
+    """
+
+    worker: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
+    seconds: float = field(validator=_offset)
 
     @property
     def milliseconds(self) -> int:
@@ -162,7 +231,13 @@ Action = (
     | Rollback
     | ClockBack
     | Release
+    | Hang
+    | TimeOut
+    | ClockSkew
 )
+_LOSES: dict[str, Callable[..., Action]] = {
+    kind.__name__: kind for kind in (Step, Heartbeat, Fail, TimeOut, Release)
+}
 ACTIONS: tuple[type[Action], ...] = (
     Step,
     Enqueue,
@@ -177,12 +252,20 @@ ACTIONS: tuple[type[Action], ...] = (
     Rollback,
     ClockBack,
     Release,
+    Hang,
+    TimeOut,
+    ClockSkew,
 )
 
 
 def thread_of(worker: str) -> str:
     """The name of the second thread of a worker: it sends heartbeats, and dies with its worker."""
     return f"{worker}.heartbeat"
+
+
+def without_loss(action: Action) -> Action:
+    """The action whose reply is lost; any other action as it is."""
+    return action.action if isinstance(action, LostReply) else action
 
 
 def actor_of(action: Action) -> str | None:
@@ -192,7 +275,7 @@ def actor_of(action: Action) -> str | None:
             return PRODUCER
         case Reconcile():
             return action.process
-        case Tick() | PowerLoss() | Rollback() | ClockBack():
+        case Tick() | PowerLoss() | Rollback() | ClockBack() | ClockSkew():
             return None
         case ThreadHeartbeat():
             return thread_of(action.worker)

@@ -33,9 +33,11 @@ class Environment(StrEnum):
     POWER_LOSS = "power loss"
     ROLLBACK = "rollback"
     CLOCK_BACK = "clock back"
+    CLOCK_SKEW = "clock skew"
     CHARGE = "charge"
     RECOGNISE = "recognise"
     THREAD = "begin a heartbeat"
+    HANG = "hang"
 
 
 class EventKind(StrEnum):
@@ -81,6 +83,7 @@ class Failure(StrEnum):
     SCHEDULED = "as the schedule says"
     REPLY_LOST = "the gateway's reply was lost"
     RELEASED = "Released: the worker was interrupted"
+    TIMED_OUT = "TimedOut: the handler ran for too long"
 
 
 @frozen(kw_only=True)

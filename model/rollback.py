@@ -48,8 +48,9 @@ def by_stale_holder(draft: Draft, execution_id: int) -> Draft:
 
 def _survivor(worker: Worker, before: Durable, after: Durable) -> Worker:
     """The memory of a worker that lives on: nothing tells it."""
-    lost = worker.execution is not None and worker.lost_key is None
-    if not lost or any(execution.id == worker.execution for execution in after.executions):
+    known = {execution.id for execution in after.executions}
+    if worker.heartbeat is not None and worker.heartbeat not in known:
+        worker = evolve(worker, heartbeat_lost=True)
+    if worker.execution is None or worker.lost_key is not None or worker.execution in known:
         return worker
-    assert worker.execution is not None, "only an execution is lost"
     return evolve(worker, lost_key=before.job(before.execution(worker.execution).job).key)

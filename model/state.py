@@ -42,6 +42,7 @@ class Phase(StrEnum):
     LEASED = "LEASED"
     RUNNING = "RUNNING"
     CALLED = "CALLED"
+    HUNG = "HUNG"
     COMMITTED = "COMMITTED"
 
 
@@ -207,17 +208,19 @@ class Durable:
 class Worker:
     """The memory of a worker process. A crash erases it.
 
-    `ambiguous`: the reply to a commit was lost, so the worker repeats it, outside its handler. `heartbeat`:
-    the execution for which the second thread has begun a heartbeat. `lost_key`: the store was set back and
-    has lost the execution; this is the key of its job.
+    `repeats`: the reply to the operation of that action was lost, so the worker repeats it: a commit
+    (`Step`), a heartbeat or a failure. Meanwhile the handler does nothing. `heartbeat`: the execution for
+    which the second thread has begun a heartbeat. `lost_key`: the store was set back and has lost the
+    execution; this is the key of its job. `heartbeat_lost`: it has lost that of the heartbeat.
     """
 
     name: str
     phase: Phase = Phase.IDLE
     execution: int | None = None
-    ambiguous: bool = False
+    repeats: str | None = None
     heartbeat: int | None = None
     lost_key: str | None = None
+    heartbeat_lost: bool = False
 
 
 @frozen(kw_only=True)

@@ -16,9 +16,11 @@ from model.actions import (
     RECONCILERS,
     Action,
     ClockBack,
+    ClockSkew,
     Crash,
     Enqueue,
     Fail,
+    Hang,
     Heartbeat,
     LostReply,
     PowerLoss,
@@ -28,7 +30,9 @@ from model.actions import (
     Step,
     ThreadHeartbeat,
     Tick,
+    TimeOut,
     thread_of,
+    without_loss,
 )
 from model.draft import SERIAL, Draft, Visibility
 from model.events import Environment, EventKind, Failure, Operation, Outcome
@@ -64,6 +68,8 @@ def step(
             now = state.now - action.milliseconds
             earlier = evolve(state, now=now, changed_at=min(state.changed_at, now))
             return earlier, Outcome(operation=Environment.CLOCK_BACK)
+        case ClockSkew():  # the queue goes by the time of its store
+            return state, Outcome(operation=Environment.CLOCK_SKEW)
         case Enqueue():
             draft = Draft(state.durable, at, state.settings, Operation.ENQUEUE, PRODUCER, visibility)
             return _committed(state, enqueue(draft, action.key))
@@ -82,7 +88,11 @@ def step(
             return _crash(state, action.worker)
         case ThreadHeartbeat():
             return _begin_heartbeat(state, action.worker)
-        case Step() | Fail() | Heartbeat() | LostReply() | Release():
+        case Hang():
+            return _hang(state, action.worker)
+        case LostReply(of="Enqueue" | "Reconcile"):  # its process remembers nothing, with a reply or without
+            return step(state, action.action, at=at, visibility=visibility)
+        case Step() | Fail() | Heartbeat() | LostReply() | Release() | TimeOut():
             return _move(state, at, visibility, action)
 
 
@@ -99,7 +109,7 @@ def _committed(state: State, draft: Draft) -> tuple[State, Outcome]:
     """The state after the transaction. One that wrote nothing is no change."""
     outcome = Outcome(operation=draft.operation, events=tuple(draft.events))
     if not draft.events:
-        return evolve(state, durable=draft.durable), outcome
+        return state, outcome
     changed_at, earlier = max(draft.now, state.changed_at), earlier_after_commit(state)
     return evolve(state, durable=draft.durable, changed_at=changed_at, earlier=earlier), outcome
 
@@ -118,7 +128,10 @@ def _crash(state: State, name: str) -> tuple[State, Outcome]:
 
 
 def _move(
-    state: State, at: int, visibility: Visibility, action: Step | Fail | Heartbeat | LostReply | Release
+    state: State,
+    at: int,
+    visibility: Visibility,
+    action: Step | Fail | Heartbeat | LostReply | Release | TimeOut,
 ) -> tuple[State, Outcome]:
     """The worker takes the next line of its program; or its second thread takes its only one."""
     worker = state.worker(action.worker)
@@ -128,12 +141,16 @@ def _move(
             return _send_heartbeat(state, at, visibility, owner)
     if worker is None:
         return _rejected(state, f"there is no worker {action.worker}")
-    lost = isinstance(action, LostReply)
-    if state.settings.external and worker.phase is Phase.RUNNING and isinstance(action, Step | LostReply):
+    lost, taken = isinstance(action, LostReply), without_loss(action)
+    calls = state.settings.external and worker.phase is Phase.RUNNING and worker.repeats is None
+    if calls and isinstance(taken, Step):
         return _rejected(state, "a call of the gateway has no commit") if lost else _call(state, worker)
-    step_taken = Step(worker=worker.name) if lost else action
-    line = next_in_program(worker.phase, step_taken, fused=state.settings.fused)
-    if line is None or (worker.ambiguous and isinstance(action, Fail | Heartbeat | Release)):
+    if worker.repeats is not None and isinstance(taken, Step):
+        taken = LostReply(worker=worker.name, of=worker.repeats).action
+    elif worker.repeats is not None:
+        return _rejected(state, f"worker {worker.name} repeats an operation")
+    line = next_in_program(worker.phase, taken, fused=state.settings.fused)
+    if line is None:
         return _rejected(state, f"worker {worker.name} is not running a handler")
     draft = Draft(state.durable, at, state.settings, line.operation, worker.name, visibility, line.failure)
     if line.operation is Operation.LEASE:
@@ -143,10 +160,24 @@ def _move(
     else:
         draft = by_holder(draft, state.durable.execution(_current(worker)))
     state, outcome = _committed(state, draft)
-    if lost:  # the worker does not know of it, and repeats all but a lease
-        ambiguous = line.operation is Operation.COMMIT
-        return _remember(state, evolve(worker, ambiguous=ambiguous)), outcome
+    if lost and line.failure is not Failure.RELEASED:  # it does not know of it, and repeats all but a lease
+        repeats = type(taken).__name__ if line.operation in _REPEATED else None
+        return _remember(state, evolve(worker, repeats=repeats)), outcome
     return _remember(state, _after(worker, line, outcome)), outcome
+
+
+_REPEATED = (Operation.COMMIT, Operation.HEARTBEAT, Operation.FAIL)
+"""The operations that leave a worker in its phase until it has their reply. The others are its next step."""
+
+
+def _hang(state: State, name: str) -> tuple[State, Outcome]:
+    """The handler of the worker does not return."""
+    worker = state.worker(name)
+    if worker is None:
+        return _rejected(state, f"there is no worker {name}")
+    if worker.phase not in (Phase.RUNNING, Phase.CALLED) or worker.repeats is not None:
+        return _rejected(state, f"worker {name} is not running a handler")
+    return _remember(state, evolve(worker, phase=Phase.HUNG)), Outcome(operation=Environment.HANG)
 
 
 def _lease(draft: Draft, state: State, worker: Worker, line: ProgramStep) -> Draft:
@@ -166,11 +197,12 @@ def _begin_heartbeat(state: State, name: str) -> tuple[State, Outcome]:
     worker = state.worker(name)
     if worker is None:
         return _rejected(state, f"there is no worker {name}")
-    if worker.phase not in (Phase.RUNNING, Phase.CALLED) or worker.ambiguous:
+    if worker.phase not in (Phase.RUNNING, Phase.CALLED, Phase.HUNG) or worker.repeats is not None:
         return _rejected(state, f"worker {name} is not running a handler")
     if worker.heartbeat is not None:
         return _rejected(state, f"the second thread of worker {name} sends a heartbeat already")
-    return _remember(state, evolve(worker, heartbeat=worker.execution)), Outcome(operation=Environment.THREAD)
+    begun = evolve(worker, heartbeat=worker.execution, heartbeat_lost=worker.lost_key is not None)
+    return _remember(state, begun), Outcome(operation=Environment.THREAD)
 
 
 def _send_heartbeat(state: State, at: int, visibility: Visibility, worker: Worker) -> tuple[State, Outcome]:
@@ -178,26 +210,34 @@ def _send_heartbeat(state: State, at: int, visibility: Visibility, worker: Worke
     if worker.heartbeat is None:
         return _rejected(state, f"the second thread of worker {worker.name} sends no heartbeat")
     draft = Draft(state.durable, at, state.settings, Operation.HEARTBEAT, worker.name, visibility)
-    state, outcome = _committed(state, by_holder(draft, state.durable.execution(worker.heartbeat)))
-    return _remember(state, evolve(worker, heartbeat=None)), outcome
+    if worker.heartbeat_lost:
+        draft = by_stale_holder(draft, worker.heartbeat)
+    else:
+        draft = by_holder(draft, state.durable.execution(worker.heartbeat))
+    state, outcome = _committed(state, draft)
+    return _remember(state, evolve(worker, heartbeat=None, heartbeat_lost=False)), outcome
+
+
+def without_thread(state: State, worker: Worker) -> State:
+    """The state after the process of the worker has ended: a fresh one takes its name."""
+    return _remember(state, evolve(worker, heartbeat=None, heartbeat_lost=False))
 
 
 def _after(worker: Worker, line: ProgramStep, outcome: Outcome) -> Worker:
     """The worker's memory after its operation."""
     execution = worker.execution
     refused = not outcome.events or any(event.event == EventKind.REFUSED for event in outcome.events)
-    done = worker.ambiguous or not refused
+    done = worker.repeats == "Step" or not refused
     if line.operation is Operation.LEASE:
         leased = [event.execution for event in outcome.events if event.event == EventKind.LEASED]
         started = not line.starts or any(event.event == EventKind.STARTED for event in outcome.events)
         done, execution = bool(leased) and started, leased[0] if leased else None
     phase = line.after if done else line.refused
-    if line.failure is Failure.RELEASED:  # the process ends, and a fresh one takes its name
-        return Worker(name=worker.name)
     if phase is Phase.IDLE:
-        return Worker(name=worker.name, heartbeat=worker.heartbeat)
+        heartbeat, lost = worker.heartbeat, worker.heartbeat_lost
+        return Worker(name=worker.name, heartbeat=heartbeat, heartbeat_lost=lost)
     lost_key = None if line.operation is Operation.LEASE else worker.lost_key
-    return evolve(worker, phase=phase, execution=execution, lost_key=lost_key, ambiguous=False)
+    return evolve(worker, phase=phase, execution=execution, lost_key=lost_key, repeats=None)
 
 
 def _current(worker: Worker) -> int:

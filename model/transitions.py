@@ -9,7 +9,7 @@ from functools import cache
 
 from attrs import frozen
 
-from model.actions import Action, Fail, Heartbeat, Release, Step
+from model.actions import Action, Fail, Heartbeat, Release, Step, TimeOut
 from model.events import EventKind, Failure, Operation, Reason
 from model.state import HELD, Execution, JobState, Phase, Status
 
@@ -198,12 +198,13 @@ PROGRAM: tuple[ProgramStep, ...] = (
     *[
         ProgramStep(
             phase=phase,
-            action=Release,
+            action=action,
             operation=Operation.FAIL,
             after=Phase.IDLE,
-            failure=Failure.RELEASED,
+            failure=failure,
         )
-        for phase in (Phase.RUNNING, Phase.CALLED)
+        for action, failure in ((Release, Failure.RELEASED), (TimeOut, Failure.TIMED_OUT))
+        for phase in (Phase.RUNNING, Phase.CALLED, Phase.HUNG)
     ],
     ProgramStep(phase=Phase.CALLED, action=Step, operation=Operation.COMMIT, after=Phase.COMMITTED),
     ProgramStep(
@@ -257,7 +258,7 @@ def refusal(operation: Operation, execution: Execution, now: int) -> Reason | No
     return REFUSED.get((operation, execution.status), Reason.LEASE_LOST)
 
 
-def next_in_program(phase: Phase, action: Action, *, fused: bool = False) -> ProgramStep | None:
+def next_in_program(phase: Phase, action: Action, *, fused: bool) -> ProgramStep | None:
     """The line of the program that a worker takes in that phase; None when the action cannot happen then."""
     return (_FUSED_LINES if fused else _LINES).get((phase, type(action)))
 

@@ -139,6 +139,7 @@ def work(
             grace_seconds=grace_seconds,
             ends_if_held=True,
             watch=True,
+            wakeups=store.wakeups(),
             reconcile_seconds=reconcile_seconds or None,
             log=_note,
         )

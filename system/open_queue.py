@@ -88,6 +88,7 @@ class OpenQueue(Queue):
             grace_seconds=grace_seconds,
             ends_if_held=in_main_thread and handler_seconds is not None,
             watch=True,
+            wakeups=self.store.wakeups(),
             reconcile_seconds=reconcile_seconds,
         )
         with breaking_off(worker) if in_main_thread else nullcontext():

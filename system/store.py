@@ -23,6 +23,7 @@ from system.records import (
     JobStatus,
     Status,
 )
+from system.wakeups import Wakeups
 
 __all__ = [
     "HELD",
@@ -234,6 +235,10 @@ class Store(Protocol):
 
     def given_up(self, limit: int) -> tuple[JobStatus, ...]:
         """The jobs that were buried or set aside last, the latest first."""
+        ...
+
+    def wakeups(self) -> Wakeups:
+        """The waits of one worker that is idle."""
         ...
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from system.queue import Queue
 from system.reporting import OutageReport
 from system.settings import check_seconds
 from system.store import Execution, StoreBusy, StoreError, StoreUnavailable
+from system.wakeups import Polling, Wakeups
 from system.watching import Watch
 
 __all__ = ["Context", "Handler", "LeaseLost", "Released", "TimedOut", "Worker", "describe"]
@@ -42,6 +43,7 @@ class Worker:
       takes the one timer of `faulthandler`, and signal 44.
     - `fused`: one transaction finishes a job, and leases and starts the next. Otherwise three do.
     - `watch`: a handler whose lease is gone is broken off by LeaseLost. With `handler_seconds` it always is.
+    - `wakeups`: where the worker waits when no job is due, for `poll_seconds` at most. None: by the clock.
     - `reconcile_seconds`: the worker reconciles so often, between jobs. None: never.
     - `log`: takes each line that the worker has to say.
 
@@ -62,6 +64,7 @@ class Worker:
         ends_if_held: bool = False,
         fused: bool = True,
         watch: bool = False,
+        wakeups: Wakeups | None = None,
         reconcile_seconds: float | None = None,
         log: Callable[[str], object] = lambda _: None,
     ) -> None:
@@ -74,6 +77,7 @@ class Worker:
         self._handler = handler
         self._clock = clock
         self._poll_seconds = poll_seconds
+        self._wakeups = wakeups or Polling(clock)
         self._fused = fused
         self._reconcile_seconds = reconcile_seconds
         self._reconciled_at: float | None = None
@@ -120,7 +124,7 @@ class Worker:
         try:
             while not self._stopping:
                 if not self._work_if_possible(None) and not self._stopping:
-                    self._resting.run(lambda: self._clock.sleep(self._poll_seconds))
+                    self._resting.run(lambda: self._wakeups.wait(self._poll_seconds))
         finally:
             self._close()
 
@@ -148,6 +152,7 @@ class Worker:
             return False
 
     def _close(self) -> None:
+        self._wakeups.close()
         if self._watch:
             self._watch.close()
 
@@ -200,6 +205,7 @@ class Worker:
         handling = self._handling = Breakable()
         if self._releasing:
             self._release(handling)
+        self._wakeups.working()
         extended = self._watch.extended if self._watch else lambda: None
         context = Context(self._queue, lease, handling, self._persist, extended)
         if self._watch:

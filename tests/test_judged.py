@@ -15,16 +15,19 @@ FOLDERS = sorted(path for path in JUDGED.iterdir() if (path / "adapter.py").exis
 each_folder = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 
 
+def _assigned(node: ast.stmt) -> str | None:
+    """The name to which a statement assigns; None if it does not assign to one name."""
+    if isinstance(node, ast.AnnAssign):
+        return ast.unparse(node.target)
+    return ast.unparse(node.targets[0]) if isinstance(node, ast.Assign) else None
+
+
 def _code(node: ast.ClassDef) -> int:
-    """The lines of a class, without its docstrings and its claims."""
+    """The lines of a class, without its docstrings, its claims and what others report."""
     for part in ast.walk(node):
         if isinstance(part, ast.ClassDef | ast.FunctionDef) and ast.get_docstring(part):
             part.body = part.body[1:] or [ast.Pass()]
-    node.body = [
-        part
-        for part in node.body
-        if not (isinstance(part, ast.Assign) and ast.unparse(part.targets[0]) in ("claims", "note"))
-    ]
+    node.body = [part for part in node.body if _assigned(part) not in ("claims", "note", "upstream")]
     return len([line for line in ast.unparse(node).splitlines() if line.strip()])
 
 

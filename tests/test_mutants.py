@@ -56,11 +56,17 @@ def test_sql_in_other_letters_is_the_same_sql() -> None:
 
 
 def test_the_figures_count_what_has_run() -> None:
-    """A mutant that never ended was noticed; one that has not run is in no column."""
+    """A mutant that never ended has a column; one that has not run is in the first column only."""
     table = figures(results(OUTPUT), ())
-    assert table[2:] == ("| `model.step` | 1 | 1 | 0 |", "| `system.rows` | 1 | 0 | 0 |")
-    assert (
-        figures(results(OUTPUT), ["model.step.xǁStateǁmove__mutmut_2"])[2] == "| `model.step` | 1 | 0 | 1 |"
+    assert table[0] == "| folder | mutants | run | killed | no end | survived | equivalent | not reached |"
+    assert table[2:] == (
+        "| `model` | 3 | 2 | 1 | 0 | 1 | 0 | 0 |",
+        "| `system` | 1 | 1 | 0 | 1 | 0 | 0 | 0 |",
+    )
+    reviewed_table = figures(results(OUTPUT), ["model.step.xǁStateǁmove__mutmut_2"])
+    assert reviewed_table[2] == "| `model` | 3 | 2 | 1 | 0 | 0 | 1 | 0 |"
+    assert figures({"failure_modes.checker.proof.nodes.x_f__mutmut_1": "no tests"}, ())[2:] == (
+        "| `failure_modes.checker.proof` | 1 | 1 | 0 | 0 | 0 | 0 | 1 |",
     )
 
 
@@ -70,6 +76,7 @@ def test_the_plans_name_tests_that_are_there() -> None:
         for test in plan.tests:
             assert (ROOT / test.partition("::")[0]).exists(), test
         assert all((ROOT / source).is_dir() for source in plan.sources)
+        assert all(any(ROOT.glob(pattern)) for pattern in plan.files)
 
 
 def test_each_survivor_that_the_document_lists_is_of_a_function_that_is_there() -> None:

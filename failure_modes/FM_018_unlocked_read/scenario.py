@@ -70,6 +70,6 @@ FAILURE_MODE = FailureMode(
         steps=12,
     ),
     bounds=Bounds(jobs=1),
-    expected=Expected(shortest=21, states=314, must_reach=("a lease passed over a job",), examples=100),
+    expected=Expected(shortest=21, states=290, must_reach=("a lease passed over a job",), examples=100),
     not_on={StoreKind.SQLITE: "a transaction excludes every other one from its first statement on"},
 )

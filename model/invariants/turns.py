@@ -58,9 +58,12 @@ def _could_be_taken(job: Job, change: Change) -> bool:
 
 
 def _has_room(change: Change) -> bool:
-    """True if the budget had room for a retry when the transaction asked, by the leases in the audit."""
+    """True if the budget had room for a retry when the transaction asked, by the leases in the audit.
+
+    After the clock was set back, a window ends at the time that was written, as a lease does.
+    """
     settings = change.settings
     if settings.retries_max is None:
         return True
     asked_at = change.at if change.asked_at is None else change.asked_at
-    return len(change.load.still_counted(asked_at, settings).retries) < settings.retries_max
+    return len(change.load.still_counted(asked_at, settings).written) < settings.retries_max

@@ -7,11 +7,12 @@ from typing import Any
 
 import psycopg
 
-from system.clock import Clock
+from system.clock import Clock, SystemClock
 from system.connections import Connections
 from system.postgresql.address import shown
 from system.postgresql.connecting import BUSY_SECONDS, Connect, Connection, connecting, set_up
 from system.postgresql.errors import Explained
+from system.postgresql.listening import Listening
 from system.postgresql.schema import LOCK, MARK, SCHEMA, SCHEMA_VERSION, TABLES
 from system.postgresql.transaction import SERVER_TIME, PostgreSQLTransaction, in_driver_style
 from system.postgresql.upgrade import OLDEST, upgrade
@@ -20,8 +21,11 @@ from system.settings import BUSY_SECONDS_MAX, check_seconds
 from system.sql import SQLReads
 from system.store import Counts, StoreBusy, StoreError, Tokens, random_token
 
-BEGIN = f"BEGIN ; SELECT coalesce(max(version), 0) FROM {MARK}"
-"""One round trip. The read locks the table until the end, so no process upgrades the queue meanwhile."""
+BEGIN = f"BEGIN ; SELECT version FROM {MARK}"
+"""One round trip. The read locks the table until the end, so no process upgrades the queue meanwhile.
+
+The server plans it anew each time, and would plan an aggregate for twice as long.
+"""
 
 
 class PostgreSQLStore(SQLReads):
@@ -40,9 +44,11 @@ class PostgreSQLStore(SQLReads):
         busy_seconds: float = BUSY_SECONDS,
         connect: Connect | None = None,
         tokens: Tokens = random_token,
+        notifies: bool = True,
     ) -> None:
         """Connect. Without a `clock` the time is the server's, the one clock that all machines share.
 
+        With `notifies` each transaction that adds a job wakes the workers that are idle.
         `dsn` is `postgresql://USER@HOST/DATABASE`, or another form that libpq takes. Raises StoreError when
         the server cannot be reached, or the database holds no queue, or one of another version.
         """
@@ -53,6 +59,7 @@ class PostgreSQLStore(SQLReads):
         self._closed = False
         self._clock = clock
         self._tokens = tokens
+        self._notifies = notifies
         self._busy_seconds = busy_seconds
         self._explained = Explained(self.shown, busy_seconds)
         self._connect = connect or connecting
@@ -156,11 +163,17 @@ class PostgreSQLStore(SQLReads):
     @contextmanager
     def transaction(self) -> Iterator[PostgreSQLTransaction]:
         """Begin; commit at the end of the block; roll back if it raises. Any thread may."""
-        with self._explained, self._begun(BEGIN) as (connection, [(version,)]):
-            self._check_version(version)
-            yield PostgreSQLTransaction(connection, self._tokens, self._clock)
+        with self._explained, self._begun(BEGIN) as (connection, versions):
+            self._check_version(max([version for (version,) in versions], default=0))
+            tx = PostgreSQLTransaction(connection, self._tokens, self._clock, notifies=self._notifies)
+            yield tx
+            tx.flush()
             if connection.execute("COMMIT").statusmessage != "COMMIT":
                 raise StoreBusy(f"{self.shown}: the transaction had failed; nothing happened, try again")
+
+    def wakeups(self) -> Listening:
+        """The waits of one worker that is idle: the server wakes it."""
+        return Listening(lambda: self._connect(self._dsn), self._clock or SystemClock())
 
     def counts(self) -> Counts:
         """Counts over the whole store, in one consistent read."""

@@ -3,8 +3,13 @@
 At READ COMMITTED a statement sees the commits from before it began. While it waits for a lock it sees no
 newer commit, but for the row that it waits for. So one statement takes a lock, and the next one reads the
 rows that the lock guards.
+
+Each statement is a round trip to the server. A write that gives no rows waits for the next statement: writes
+to different tables that follow each other are sent as one. So a write may raise its error at the next
+statement, or at the end of the transaction.
 """
 
+import re
 from functools import cache
 from hashlib import blake2b
 from typing import Any
@@ -13,10 +18,11 @@ from attrs import define, field
 
 from system.clock import Clock
 from system.postgresql.connecting import Connection
+from system.postgresql.listening import NOTIFY
 from system.rows import EXECUTION, JOB, read_execution, read_job
 from system.schema import OPEN
 from system.sql import SQLTransaction
-from system.sql.transaction import ADD_AUDIT_ROW, ADD_EXECUTION, CHANGE_EXECUTION
+from system.sql.transaction import ADD_AUDIT_ROW, ADD_EXECUTION
 from system.store import Breaker, Execution, Job, StoreError, Tokens
 
 _MS = "pg_catalog.floor(extract(epoch FROM {})::numeric * 1000::numeric)::bigint"
@@ -43,11 +49,18 @@ _NEW = (
     f"SELECT {JOB} FROM jobs WHERE NOT timed AND available_at IS NOT NULL{{unless}}"
     " ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
 )
-_NEXT_NEW = f"SELECT held.*, {{after}} AS now_at FROM ({_NEW.format(unless='')}) AS held"
+_NEVER_LEASED = (
+    "NOT held.timed AND NOT EXISTS (SELECT FROM executions WHERE executions.job_id = held.id) AS never_leased"
+)
+"""A first lease makes its job timed. So a job that is not timed, in its row as it was locked, has executions
+only if another program changed the row; and these are older than the statement."""
+
+_NEXT_NEW = f"SELECT held.*, {_NEVER_LEASED}, {{after}} AS now_at FROM ({_NEW.format(unless='')}) AS held"
 _NEXT = (
     f"WITH retry AS MATERIALIZED ({_RETRY}),"
     f" new AS MATERIALIZED ({_NEW.format(unless=' AND NOT EXISTS (SELECT FROM retry)')})"
-    " SELECT held.*, {after} AS now_at FROM (SELECT * FROM retry UNION ALL SELECT * FROM new) AS held"
+    f" SELECT held.*, {_NEVER_LEASED}, {{after}} AS now_at"
+    " FROM (SELECT * FROM retry UNION ALL SELECT * FROM new) AS held"
 )
 """Locks one job: a retry, or a new job if there is no retry. The time is read after the lock."""
 
@@ -55,8 +68,9 @@ _ADD_EXECUTION = (
     f"WITH added AS ({ADD_EXECUTION} RETURNING id, status)"
     f" {ADD_AUDIT_ROW} SELECT ?, ?, ?, ?, ?, id, NULL, status, NULL, NULL FROM added RETURNING execution_id"
 )
-_MOVE = f"WITH changed AS ({CHANGE_EXECUTION}) {ADD_AUDIT_ROW} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-"""One statement changes an execution and writes its audit row, which saves a round trip to the server."""
+"""One statement adds an execution and writes its audit row."""
+
+_TABLE_WRITTEN = re.compile(r"(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)")
 
 
 @define
@@ -75,6 +89,12 @@ class PostgreSQLTransaction(SQLTransaction):
     _locked: set[str] = field(factory=set)
     """The tables that are locked whole."""
     _added: dict[int, Execution] = field(factory=dict)
+    _never_leased: int | None = None
+    """The id of a locked job that has no execution yet, until something is written."""
+    _waiting: list[tuple[str, tuple[object, ...]]] = field(factory=list)
+    """The writes that are not sent yet, with their values. No two of them write to the same table."""
+    _notifies: bool = False
+    """True if a transaction that adds a job wakes the workers that are idle."""
 
     @property
     def now(self) -> int:  # type: ignore[override]
@@ -92,9 +112,22 @@ class PostgreSQLTransaction(SQLTransaction):
         return (SERVER_TIME, ()) if self._clock is None else ("?::bigint", (self._clock.now(),))
 
     def _rows(self, sql: str, *values: object) -> list[Any]:
+        self.flush()
         return self._connection.execute(in_driver_style(sql), values).fetchall()
 
     def _run(self, sql: str, *values: object) -> None:
+        if any(table_written(sql) == table_written(other) for other, _ in self._waiting):
+            self.flush()
+        self._never_leased = None
+        self._waiting.append((sql, values))
+
+    def flush(self) -> None:
+        """Send the writes that wait, as one statement."""
+        if not self._waiting:
+            return
+        sql = in_one(tuple([sql for sql, _ in self._waiting]))
+        values = tuple([value for _, values in self._waiting for value in values])
+        self._waiting.clear()
         self._connection.execute(in_driver_style(sql), values)
 
     def _insert(self, sql: str, *values: object) -> int:
@@ -110,7 +143,7 @@ class PostgreSQLTransaction(SQLTransaction):
         """The job of that idempotency key, or None. No other transaction can add such a job meanwhile."""
         digest = digest_of(key)
         number = int.from_bytes(digest[:8], signed=True)
-        self._run("SELECT pg_catalog.pg_advisory_xact_lock(?)", number)
+        self._connection.execute("SELECT pg_catalog.pg_advisory_xact_lock(%s)", (number,))
         rows = self._rows(f"SELECT {JOB} FROM jobs WHERE key_digest = ?", digest)
         return read_job(rows[0]) if rows else None
 
@@ -122,12 +155,15 @@ class PostgreSQLTransaction(SQLTransaction):
         rows = self._rows((_NEXT if retries else _NEXT_NEW).format(time=time, after=after), *values)
         if not rows:
             return None
-        *job, read_at = rows[0]
+        *job, never_leased, read_at = rows[0]
         self._now = read_at if self._clock is None else self._clock.now()
+        self._never_leased = job[0] if never_leased else None
         return read_job(job)
 
     def last_execution(self, job_id: int) -> Execution | None:
         """The job's latest execution, or None."""
+        if job_id == self._never_leased:
+            return None
         time, values = self._time()
         rows = self._rows(
             f"SELECT last.*, {time} AS now_at FROM (VALUES (1)) AS always"
@@ -143,10 +179,11 @@ class PostgreSQLTransaction(SQLTransaction):
         """Add a job. It is due at once."""
         time, values = self._time()
         token = self._tokens()
-        [(job_id, self._now)] = self._rows(
+        notice = f", {NOTIFY}" if self._notifies else ""
+        [(job_id, self._now, *_)] = self._rows(
             "INSERT INTO jobs"
             " (key, key_digest, payload, attempts_max, token, timed, enqueued_at, available_at)"
-            f" VALUES (?, ?, ?, ?, ?, FALSE, {time}, {time}) RETURNING id, enqueued_at",
+            f" VALUES (?, ?, ?, ?, ?, FALSE, {time}, {time}) RETURNING id, enqueued_at{notice}",
             key,
             None if key is None else digest_of(key),
             payload_json,
@@ -202,11 +239,9 @@ class PostgreSQLTransaction(SQLTransaction):
         return tuple([read_execution(row[:-1]) for row in rows])
 
     def _add_execution(self, values: tuple[object, ...], audit_row: tuple[object, ...]) -> int:
+        self._never_leased = None
         rows = self._rows(_ADD_EXECUTION, *values, self.now, *audit_row)
         return int(rows[0][0])
-
-    def _move(self, values: tuple[object, ...], audit_row: tuple[object, ...]) -> None:
-        self._run(_MOVE, *values, self.now, *audit_row)
 
     def retries(self) -> tuple[int, ...]:
         """The times at which the remembered retries began, in ms, earliest first."""
@@ -223,7 +258,8 @@ class PostgreSQLTransaction(SQLTransaction):
         """Lock a table that every transaction that uses it reads first. False if it was locked already."""
         if table in self._locked:
             return False
-        self._run(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
+        self.flush()
+        self._connection.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
         self._locked.add(table)
         return True
 
@@ -231,6 +267,22 @@ class PostgreSQLTransaction(SQLTransaction):
 def digest_of(key: str) -> bytes:
     """A digest of a key of any length."""
     return blake2b(key.encode(), digest_size=32).digest()
+
+
+@cache
+def table_written(sql: str) -> str:
+    """The table to which a statement writes."""
+    found = _TABLE_WRITTEN.match(sql)
+    assert found is not None, f"no write: {sql}"
+    return found.group(1)
+
+
+@cache
+def in_one(writes: tuple[str, ...]) -> str:
+    """One statement for writes to different tables. None of them sees the rows of another."""
+    *before, last = writes
+    first = [f"write_{number} AS ({sql})" for number, sql in enumerate(before)]
+    return f"WITH {', '.join(first)} {last}" if first else last
 
 
 @cache

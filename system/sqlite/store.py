@@ -20,6 +20,7 @@ from system.sqlite.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
 from system.sqlite.transaction import Begun, SQLiteTransaction
 from system.sqlite.upgrade import OLDEST, upgrade
 from system.store import Counts, StoreError, Tokens, random_token
+from system.wakeups import Polling
 
 BUSY_SECONDS = 5.0
 
@@ -216,6 +217,10 @@ class SQLiteStore(SQLReads):
             except ReadOnly:
                 self._refused.add(connection)
                 raise
+
+    def wakeups(self) -> Polling:
+        """The waits of one worker that is idle: nothing wakes it."""
+        return Polling(self._clock)
 
     def counts(self) -> Counts:
         """Counts over the whole store, in one consistent read."""

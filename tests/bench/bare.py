@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import psycopg
 
-from tests.bench.contender import Begin, Promises
+from tests.bench.contender import Begin, Promises, postgresql_durability, sqlite_durability
 from tests.bench.sqlite_peers import until_free
 
 PROMISES = Promises(
@@ -63,6 +63,11 @@ class BareSQLite:
             for statement in (_CREATE.format(id="INTEGER"), _INDEX):
                 connection.execute(statement)
 
+    def durability(self, target: str) -> str:
+        """The settings of its connection."""
+        with self._opened(target) as connection:
+            return sqlite_durability(connection)
+
     def produce(self, target: str, jobs: int, begin: Begin) -> None:
         """Add so many rows."""
         with self._opened(target) as connection:
@@ -96,6 +101,11 @@ class BarePostgreSQL:
         with self._opened(target) as connection:
             for statement in (_CREATE.format(id="bigint GENERATED ALWAYS AS IDENTITY"), _INDEX):
                 connection.execute(statement)
+
+    def durability(self, target: str) -> str:
+        """The settings of its connection."""
+        with self._opened(target) as connection:
+            return postgresql_durability(connection)
 
     def produce(self, target: str, jobs: int, begin: Begin) -> None:
         """Add so many rows."""

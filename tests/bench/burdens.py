@@ -14,13 +14,11 @@ from statistics import median
 import psycopg
 from attrs import frozen
 
-from system.clock import Stopwatch
 from system.queue import Queue
-from tests.bench.latency import fill, lease_once, opened, work_off
+from tests.bench.latency import fill, lease_once, median_of_status, opened, work_off
 from tests.bench.output import progress
 from tests.bench.places import Places
 
-LOOKS = 5
 SAMPLE = 200
 """Leases that a median is of."""
 
@@ -52,13 +50,10 @@ def burdens(places: Places, kinds: tuple[str, ...], jobs: int, worked_off: int) 
             store = stack.enter_context(opened(kind, target))
             fill(kind, target, jobs)
             _do_half(kind, target)
-            took = []
-            for _ in range(LOOKS):
-                stopwatch = Stopwatch()
-                counts = store.counts()
-                took.append(stopwatch.seconds * 1e3)
+            took = median_of_status(store)
+            counts = store.counts()
             assert counts.pending + counts.succeeded == jobs, "each is counted"
-            yield Burden(database=kind, what=f"`status` with {jobs:,} jobs", value=median(took), unit="ms")
+            yield Burden(database=kind, what=f"`status` with {jobs:,} jobs", value=took, unit="ms")
         with ExitStack() as stack:
             target = stack.enter_context(places.database(kind))
             store = stack.enter_context(opened(kind, target))

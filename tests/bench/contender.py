@@ -1,8 +1,10 @@
 """What is asked of a queue that is measured, and what it promises in return."""
 
+import sqlite3
 from collections.abc import Callable
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
+import psycopg
 from attrs import frozen
 
 Begin = Callable[[], None]
@@ -27,6 +29,25 @@ class Promises:
     """What can be read afterwards of what happened to the job."""
 
 
+SQLITE_DURABLE = "journal_mode wal, synchronous 2"
+"""In WAL mode each commit waits for the disk at FULL (2), and at no lower level."""
+POSTGRESQL_DURABLE = "fsync on, synchronous_commit on, full_page_writes on"
+DURABLE = {"SQLite": SQLITE_DURABLE, "PostgreSQL": POSTGRESQL_DURABLE}
+POSTGRESQL_SETTINGS = ("fsync", "synchronous_commit", "full_page_writes")
+
+
+def sqlite_durability(connection: sqlite3.Connection) -> str:
+    """The settings of a connection of SQLite."""
+    names = ("journal_mode", "synchronous")
+    return ", ".join([f"{name} {connection.execute(f'PRAGMA {name}').fetchone()[0]}" for name in names])
+
+
+def postgresql_durability(connection: psycopg.Connection[Any]) -> str:
+    """The settings of a session of PostgreSQL."""
+    found = [connection.execute(f"SHOW {name}".encode()).fetchall()[0][0] for name in POSTGRESQL_SETTINGS]
+    return ", ".join([f"{name} {value}" for name, value in zip(POSTGRESQL_SETTINGS, found, strict=True)])
+
+
 class Contender(Protocol):
     """A queue in a database: a file or a DSN. Each method is called in a process of its own."""
 
@@ -41,6 +62,10 @@ class Contender(Protocol):
 
     def create(self, target: str) -> None:
         """Make an empty queue."""
+        ...
+
+    def durability(self, target: str) -> str:
+        """The settings of its own connection on which the durability of a commit depends."""
         ...
 
     def produce(self, target: str, jobs: int, begin: Begin) -> None:

@@ -1,4 +1,4 @@
-"""How long a lease takes, by the number of jobs that wait. An index finds it: so it ought not to grow.
+"""How long a lease and `status` take, by the number of jobs that wait. An index finds the job to lease.
 
 The databases of one kind stand beside each other, and are leased from in turn: whatever else the machine
 does, it does to all of them.
@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from statistics import median
 
 import psycopg
 from attrs import frozen
@@ -21,8 +22,8 @@ from tests.bench.output import percentile, progress
 from tests.bench.places import Places
 
 WAITING = (0, 10_000, 1_000_000)
-WORKED_OFF = 5_000
-LEASES = 500
+LOOKS = 5
+"""Calls of `status` that a median is of."""
 
 _FILL = (
     "INSERT INTO jobs (payload, attempts_max, enqueued_at, available_at, timed, token)"
@@ -47,10 +48,14 @@ class Latency:
     """When no job had been worked off."""
     later: tuple[float, ...]
     """After many."""
+    status_milliseconds: float
+    """The time of the counts of `status`: the median."""
 
 
-def latencies(places: Places, kinds: tuple[str, ...], levels: tuple[int, ...]) -> Iterator[Latency]:
-    """Measure each level on each kind of database."""
+def latencies(
+    places: Places, kinds: tuple[str, ...], levels: tuple[int, ...], *, leases: int, worked_off: int
+) -> Iterator[Latency]:
+    """Measure so many leases of each level, on each kind of database; and again after so many more jobs."""
     for kind in kinds:
         with ExitStack() as stack:
             queues: list[Queue] = []
@@ -60,25 +65,42 @@ def latencies(places: Places, kinds: tuple[str, ...], levels: tuple[int, ...]) -
                 target = stack.enter_context(places.database(kind))
                 store = stack.enter_context(opened(kind, target))
                 if waiting:
-                    fill(kind, target, waiting + LEASES)
+                    fill(kind, target, waiting + leases)
                 targets.append(target)
                 queues.append(Queue(store=store))
             progress(f"latency: leases from {kind}")
-            fresh = _in_turn(queues)
+            fresh = _in_turn(queues, leases)
             for queue, target in zip(queues, targets, strict=True):
-                progress(f"latency: working {WORKED_OFF:,} jobs off on {kind}")
-                fill(kind, target, WORKED_OFF)
-                work_off(queue, WORKED_OFF)
+                progress(f"latency: working {worked_off:,} jobs off on {kind}")
+                fill(kind, target, worked_off)
+                work_off(queue, worked_off)
             progress(f"latency: leases from {kind} after that")
-            later = _in_turn(queues)
+            later = _in_turn(queues, leases)
+            status = [median_of_status(queue.store) for queue in queues]
         for number, waiting in enumerate(levels):
-            yield Latency(database=kind, waiting=waiting, fresh=fresh[number], later=later[number])
+            yield Latency(
+                database=kind,
+                waiting=waiting,
+                fresh=fresh[number],
+                later=later[number],
+                status_milliseconds=status[number],
+            )
 
 
-def _in_turn(queues: list[Queue]) -> list[tuple[float, ...]]:
+def median_of_status(store: Store) -> float:
+    """The time of the counts of `status`, in milliseconds: the median of several."""
+    took = []
+    for _ in range(LOOKS):
+        stopwatch = Stopwatch()
+        store.counts()
+        took.append(stopwatch.seconds * 1e3)
+    return median(took)
+
+
+def _in_turn(queues: list[Queue], leases: int) -> list[tuple[float, ...]]:
     """Lease from each in turn, and work each job off."""
     took: list[list[float]] = [[] for _ in queues]
-    for _ in range(LEASES):
+    for _ in range(leases):
         for queue, times in zip(queues, took, strict=True):
             times.append(lease_once(queue))
     return [tuple(times) for times in took]

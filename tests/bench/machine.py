@@ -27,6 +27,12 @@ def synced(folder: Path) -> tuple[float, ...]:
     return tuple(took)
 
 
+def is_busy() -> bool:
+    """True if other work took more than half of the machine in the last minute."""
+    return os.getloadavg()[0] > (os.cpu_count() or 1) / 2
+
+
 def described() -> str:
-    """The machine, in a line."""
-    return f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    """The machine, in a line, and how busy it was before."""
+    of = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    return f"{of}; load average {os.getloadavg()[0]:.1f}"

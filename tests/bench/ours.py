@@ -11,7 +11,10 @@ from system.queue import Queue
 from system.sqlite import SQLiteStore
 from system.store import Job
 from system.worker import Context, Worker
-from tests.bench.contender import Begin, Promises
+from tests.bench.contender import Begin, Promises, postgresql_durability, sqlite_durability
+
+RECONCILE_SECONDS = 60.0
+"""The default of the command `work`."""
 
 PROMISES = Promises(
     commits="3 (enqueue; commit; finish, with the next lease and start)",
@@ -35,7 +38,15 @@ def _produce(queue: Queue, jobs: int, begin: Begin) -> None:
 
 
 def _work(queue: Queue, name: str, begin: Begin, *, drain: bool) -> None:
-    worker = Worker(queue, handler, name=name, clock=SystemClock())
+    worker = Worker(
+        queue,
+        handler,
+        name=name,
+        clock=SystemClock(),
+        watch=True,
+        wakeups=queue.store.wakeups(),
+        reconcile_seconds=RECONCILE_SECONDS,
+    )
     begin()
     if drain:
         worker.drain()
@@ -79,6 +90,11 @@ class OnSQLite(_Ours):
     def _opened(self, target: str, *, create: bool = False) -> closing[SQLiteStore]:
         return closing(SQLiteStore(Path(target), clock=SystemClock(), create=create))
 
+    def durability(self, target: str) -> str:
+        """The settings of the store's connection."""
+        with self._opened(target) as store, store._connections.one() as connection:  # noqa: SLF001
+            return sqlite_durability(connection)
+
 
 class OnPostgreSQL(_Ours):
     """Our queue on PostgreSQL."""
@@ -89,3 +105,8 @@ class OnPostgreSQL(_Ours):
 
     def _opened(self, target: str, *, create: bool = False) -> closing[PostgreSQLStore]:
         return closing(PostgreSQLStore(target, create=create))
+
+    def durability(self, target: str) -> str:
+        """The settings of the store's connection."""
+        with self._opened(target) as store, store._connections.one() as connection:  # noqa: SLF001
+            return postgresql_durability(connection)

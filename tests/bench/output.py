@@ -15,13 +15,12 @@ def table(head: Row, rows: Iterable[Row]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float], digits: int = 0) -> str:
     """The median, and from where to where."""
     if not values:
         return "failed"
-    if len(values) == 1:
-        return f"{values[0]:,.0f}"
-    return f"{statistics.median(values):,.0f} ({min(values):,.0f} to {max(values):,.0f})"
+    median, least, most = [f"{of(values):,.{digits}f}" for of in (statistics.median, min, max)]
+    return median if len(values) == 1 else f"{median} ({least} to {most})"
 
 
 def percentile(values: Sequence[float], percent: int) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 import psycopg
 from attrs import frozen
 from psycopg import conninfo, sql
@@ -48,6 +49,18 @@ class Places:
                 connection.execute(
                     sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
                 )
+
+
+FOLDER = click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Where the SQLite files are, on a real disk. Default: the system's folder for files that last.",
+)
+
+
+def no_places() -> Places:
+    """For parts that need no database."""
+    return Places(folder=Path(), server=None, why_no_server="no part needs it")
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import logging
 from contextlib import suppress
 from typing import Any, ClassVar
 
-from tests.bench.contender import Begin, Promises
+from tests.bench.contender import POSTGRESQL_SETTINGS, Begin, Promises
 
 
 class Procrastinate:
@@ -37,6 +37,20 @@ class Procrastinate:
         app, _ = self._app(procrastinate.SyncPsycopgConnector(conninfo=target))
         with app.open():
             app.schema_manager.apply_schema()
+
+    def durability(self, target: str) -> str:
+        """The settings of its own connection."""
+        import procrastinate
+
+        app, _ = self._app(procrastinate.SyncPsycopgConnector(conninfo=target, min_size=1, max_size=1))
+        with app.open():
+            found = [
+                app.connector.get_sync_connector().execute_query_one(f"SHOW {name}")
+                for name in POSTGRESQL_SETTINGS
+            ]
+        return ", ".join(
+            [f"{name} {row[name]}" for name, row in zip(POSTGRESQL_SETTINGS, found, strict=True)]
+        )
 
     def produce(self, target: str, jobs: int, begin: Begin) -> None:
         """Enqueue so many jobs."""
@@ -99,6 +113,17 @@ class PgQueuer:
             await (await self._queries(target)).install()
 
         asyncio.run(run())
+
+    def durability(self, target: str) -> str:
+        """The settings of its own connection."""
+
+        async def run() -> list[str]:
+            driver = (await self._queries(target)).driver
+            rows = [await driver.fetch(f"SHOW {name}") for name in POSTGRESQL_SETTINGS]
+            return [row[0][name] for name, row in zip(POSTGRESQL_SETTINGS, rows, strict=True)]
+
+        found = asyncio.run(run())
+        return ", ".join([f"{name} {value}" for name, value in zip(POSTGRESQL_SETTINGS, found, strict=True)])
 
     def produce(self, target: str, jobs: int, begin: Begin) -> None:
         """Enqueue so many jobs."""

@@ -5,7 +5,7 @@ import threading
 from typing import Any, ClassVar
 
 from system.clock import SystemClock
-from tests.bench.contender import Begin, Promises
+from tests.bench.contender import Begin, Promises, sqlite_durability
 
 
 class Huey:
@@ -33,6 +33,11 @@ class Huey:
     def create(self, target: str) -> None:
         """Make an empty queue."""
         self._opened(target)
+
+    def durability(self, target: str) -> str:
+        """The settings of its own connection."""
+        huey, _ = self._opened(target)
+        return sqlite_durability(huey.storage.conn)
 
     def produce(self, target: str, jobs: int, begin: Begin) -> None:
         """Enqueue so many jobs."""
@@ -84,6 +89,10 @@ class LiteQueue:
     def create(self, target: str) -> None:
         """Make an empty queue."""
         self._opened(target)
+
+    def durability(self, target: str) -> str:
+        """The settings of its own connection."""
+        return sqlite_durability(self._opened(target).conn)
 
     def produce(self, target: str, jobs: int, begin: Begin) -> None:
         """Enqueue so many jobs."""

@@ -4,7 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ class Rounds:
     """What a write of 4 KB to the disk took, in microseconds, measured in between."""
     failures: tuple[str, ...]
     """Runs that did not come to their end, and why."""
+    durability: dict[str, str]
+    """The settings that the connection of each queue has."""
 
 
 @frozen(kw_only=True)
@@ -44,6 +46,8 @@ class Run:
     """One producer, and nobody working."""
     work: float
     """The workers, when all jobs were there before."""
+    work_cpu_microseconds: float
+    """The CPU time of these workers, for each job."""
     together: float
     """From the first enqueue to the last DONE, with the producer and the workers begun at once."""
 
@@ -56,12 +60,20 @@ def rounds(
     workers: Sequence[int],
     runs: int,
     seconds: float,
+    durable: Mapping[str, str],
 ) -> Rounds:
-    """Each contender with each number of workers, in turn, so many times; no more once so long has passed."""
+    """Each contender with each number of workers, in turn, so many times; no more once so long has passed.
+
+    `durable` has the settings of each kind of database. A contender with others is not measured.
+    """
     measured: dict[tuple[str, int], list[Run]] = {}
     waits: list[float] = []
     failures: list[str] = []
     stopwatch = Stopwatch()
+    settings = {each.name: durability_of(places, each) for each in contenders}
+    unequal = [each for each in contenders if settings[each.name] != durable[each.database]]
+    failures += [f"{each.name} is not as durable: {settings[each.name]}" for each in unequal]
+    contenders = [each for each in contenders if each not in unequal]
     for number in range(runs):
         if number and stopwatch.seconds > seconds:
             break
@@ -78,7 +90,18 @@ def rounds(
                         these.append(run(contender, first, second, jobs=jobs, workers=count))
                 except Failed as failed:
                     failures.append(f"{count} workers: {failed}")
-    return Rounds(runs=measured, synced=tuple(waits), failures=tuple(failures))
+    return Rounds(runs=measured, synced=tuple(waits), failures=tuple(failures), durability=settings)
+
+
+def durability_of(places: Places, contender: Contender) -> str:
+    """The settings of its own connection on which the durability of a commit depends."""
+    with places.database(contender.database) as target:
+        with _child(contender, "create", target, "") as child:
+            child.ready()
+        with _child(contender, "durability", target, "") as child:
+            child.ready()
+            child.begin()
+            return child.end()
 
 
 def run(contender: Contender, first: str, second: str, *, jobs: int, workers: int) -> Run:
@@ -92,6 +115,7 @@ def run(contender: Contender, first: str, second: str, *, jobs: int, workers: in
         enter = stack.enter_context
         children = [enter(_child(contender, "drain", first, f"w{number}")) for number in range(workers)]
         work = _timed(*children)
+        work_cpu = sum(float(child.answer) for child in children)
     with _counter(contender, first) as done:
         if done() != jobs:
             raise Failed(f"{contender.name}: {done()} of {jobs} jobs are done, and no worker finds any more")
@@ -111,7 +135,12 @@ def run(contender: Contender, first: str, second: str, *, jobs: int, workers: in
                 child.check()
             SystemClock().sleep(_LOOK_EVERY_SECONDS)
         together = stopwatch.seconds
-    return Run(enqueue=jobs / enqueue, work=jobs / work, together=jobs / together)
+    return Run(
+        enqueue=jobs / enqueue,
+        work=jobs / work,
+        work_cpu_microseconds=1e6 * work_cpu / jobs,
+        together=jobs / together,
+    )
 
 
 class _Child:
@@ -121,6 +150,8 @@ class _Child:
         self._process = process
         self._what = what
         self._errors = errors
+        self.answer = ""
+        """The words of the child when it had done: its CPU seconds, unless it was asked for more."""
 
     def ready(self) -> None:
         self._expect("ready")
@@ -130,17 +161,20 @@ class _Child:
         self._process.stdin.write("begin\n")
         self._process.stdin.flush()
 
-    def end(self) -> None:
-        self._expect("done")
+    def end(self) -> str:
+        self.answer = self._expect("done")
+        return self.answer
 
     def check(self) -> None:
         if self._process.poll() is not None:
             raise Failed(self._last_words())
 
-    def _expect(self, word: str) -> None:
+    def _expect(self, word: str) -> str:
         assert self._process.stdout is not None
-        if self._process.stdout.readline().strip() != word:
+        said, _, rest = self._process.stdout.readline().strip().partition(" ")
+        if said != word:
             raise Failed(self._last_words())
+        return rest
 
     def _last_words(self) -> str:
         self._errors.seek(0)

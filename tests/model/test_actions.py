@@ -10,9 +10,11 @@ from model.actions import (
     RECONCILER,
     Action,
     ClockBack,
+    ClockSkew,
     Crash,
     Enqueue,
     Fail,
+    Hang,
     Heartbeat,
     LostReply,
     PowerLoss,
@@ -22,6 +24,7 @@ from model.actions import (
     Step,
     ThreadHeartbeat,
     Tick,
+    TimeOut,
     actor_of,
 )
 
@@ -77,6 +80,9 @@ def test_each_action_moves_one_process_or_time() -> None:
         Rollback: None,
         ClockBack: None,
         Release: "A",
+        Hang: "A",
+        TimeOut: "A",
+        ClockSkew: None,
     }
     arguments: dict[type[Action], dict[str, Any]] = {
         Enqueue: {"key": "k"},
@@ -85,6 +91,15 @@ def test_each_action_moves_one_process_or_time() -> None:
         PowerLoss: {},
         Rollback: {"commits": 1},
         ClockBack: {"seconds": 1},
+        ClockSkew: {"worker": "A", "seconds": -1},
     }
     assert set(ACTIONS) == set(moved)
     assert {kind: actor_of(kind(**arguments.get(kind, {"worker": "A"}))) for kind in ACTIONS} == moved
+
+
+@pytest.mark.parametrize("commits", [True, "1", 1.0])
+def test_the_commits_of_a_rollback_are_a_whole_number(commits: object) -> None:
+    """A rollback of a truth value, of a text or of a fraction is refused."""
+    values: dict[str, Any] = {"commits": commits}
+    with pytest.raises(TypeError, match="'commits' must be a whole number, not "):
+        Rollback(**values)

@@ -145,3 +145,19 @@ def test_what_is_past_does_not_matter_any_more() -> None:
     assert load.still_counted(700, LIMITS) == Load(retries=(0, 100), failures=2)
     assert load.still_counted(1_050, LIMITS) == Load(retries=(100,), failures=2)
     assert load.after((_event("failed", 300),), Durable(), NO_LIMITS) is load
+
+
+@pytest.mark.parametrize("event", ["committed", "finished"])
+def test_a_success_ends_the_failures_in_a_row(event: str) -> None:
+    """The next failure is the first one again."""
+    load = BROKEN.after((_event(event, 300),), Durable(), LIMITS)
+    assert load == Load()
+    assert load.after((_event("failed", 400),), Durable(), LIMITS) == Load(failures=1, failed_at=400)
+
+
+def test_after_the_clock_was_set_back_nothing_has_happened_later_than_now() -> None:
+    """A time that was later counts as now; all else stays."""
+    load = Load(retries=(100, 900), failures=1, failed_at=800)
+    assert load.set_back(500) == Load(retries=(100, 500), failures=1, failed_at=500)
+    assert load.set_back(850) == evolve(load, retries=(100, 850))
+    assert Load(retries=(7,)).set_back(500) == Load(retries=(7,))

@@ -124,3 +124,11 @@ def test_only_a_lease_is_judged() -> None:
     """A commit that leases nothing passes over nothing."""
     change = lease_of(NEW, RETRY)
     assert breach("INV_008", evolve(change, events=())) is None
+
+
+def test_each_lease_of_a_commit_takes_its_turn() -> None:
+    """A lease of a job that nobody knows took no turn; the lease after it is judged all the same."""
+    change = lease_of(RETRY, OLDER_RETRY)
+    unknown = evolve(change.events[0], job=99)
+    both = evolve(change, events=(unknown, *change.events))
+    assert breach("INV_008", both) == breach("INV_008", change) is not None

@@ -1,7 +1,7 @@
 """`nox -s mutants`: mutate the code, run the tests, and compare the survivors with `docs/mutants.md`.
 
 The session works in a copy of the checkout below `.nox`, so that it changes no file of it. It continues where
-it was stopped: a mutant runs again only if its function, or a test, has changed.
+it was stopped: a mutant runs again only if its function, or a test, has changed, or if a pattern chooses it.
 """
 
 import shutil
@@ -43,7 +43,10 @@ INCONCLUSIVE = 3
 @click.option("--minutes", type=click.FloatRange(min=0), default=60.0, show_default=True, help="Stop after.")
 @click.option("--processes", type=click.IntRange(min=1), default=2, show_default=True)
 def main(patterns: tuple[str, ...], name: str, minutes: float, processes: int) -> None:
-    """Run mutants; PATTERNS such as 'system.policies.*' choose them. `--minutes 0` only reports.
+    """Run the mutants that have not run; or those of PATTERNS such as 'system.policies.*', also again.
+
+    The pattern 'model.*__mutmut_*1' chooses a sample: the mutants of each function whose number ends in 1.
+    `--minutes 0` only reports.
 
     Exit code 0: each survivor is listed in docs/mutants.md, with its reason. 1: one is not. 3: none has run.
     """
@@ -52,7 +55,7 @@ def main(patterns: tuple[str, ...], name: str, minutes: float, processes: int) -
     _copy(folder)
     (folder / "pyproject.toml").write_text(_settings(plan), encoding="utf-8")
     if minutes:
-        _run(folder, patterns or plan.mutants, minutes=minutes, processes=processes)
+        _run(folder, patterns, minutes=minutes, processes=processes)
     if not (folder / "mutants").is_dir():
         raise click.ClickException("no mutant was made: give --minutes more than 0")
     sys.exit(_report(folder))
@@ -78,9 +81,10 @@ def _settings(plan: Plan) -> str:
     without = " and ".join([f"not {part}" for part in plan.not_tests])
     values = {
         "source_paths": list(plan.sources),
+        "only_mutate": list(plan.files),
         "also_copy": beside,
-        "timeout_multiplier": 3.0,
-        "timeout_constant": 2.0,
+        "timeout_multiplier": 6.0,  # a busy machine is no endless loop
+        "timeout_constant": 5.0,
         "pytest_add_cli_args": ["-p", "no:cacheprovider", "-q", "-x", "-k", without],
         "pytest_add_cli_args_test_selection": list(plan.tests),
     }
@@ -93,7 +97,10 @@ def _visible(path: Path) -> bool:
 
 
 def _run(folder: Path, patterns: tuple[str, ...], *, minutes: float, processes: int) -> None:
-    """Run mutants until all have run, or the time is over. What has run is kept."""
+    """Run mutants until all have run, or the time is over. What has run is kept.
+
+    Without patterns, mutmut leaves out the mutants that have run.
+    """
     command = (sys.executable, "-m", "mutmut", "run", "--max-children", str(processes), *patterns)
     with subprocess.Popen(command, cwd=folder) as running:
         try:

@@ -10,8 +10,8 @@ class Plan:
     name: str
     sources: tuple[str, ...]
     """Folders. mutmut copies and mutates them."""
-    mutants: tuple[str, ...]
-    """Patterns of names: the mutants that are run if nothing else is asked for."""
+    files: tuple[str, ...]
+    """Patterns of files: those that are mutated."""
     tests: tuple[str, ...]
     not_tests: tuple[str, ...] = ()
     """Parts of the names of tests that are left out: those need a server, are slow, or have ids that mutmut
@@ -22,13 +22,13 @@ PLANS = (
     Plan(
         name="queue",
         sources=("system", "model"),
-        mutants=(
-            "model.*",
-            "system.policies.*",
-            "system.queue.*",
-            "system.sql.*",
-            "system.sqlite.transaction.*",
-            "system.rows.*",
+        files=(
+            "model/*",
+            "system/policies/*",
+            "system/queue.py",
+            "system/sql/*",
+            "system/sqlite/transaction.py",
+            "system/rows.py",
         ),
         tests=(
             "tests/model",
@@ -63,10 +63,10 @@ PLANS = (
     Plan(
         name="checker",
         sources=("failure_modes",),
-        mutants=(
-            "failure_modes.checker.oracle.*",
-            "failure_modes.checker.proof.*",
-            "failure_modes.checker.search.*",
+        files=(
+            "failure_modes/checker/oracle/*",
+            "failure_modes/checker/proof/*",
+            "failure_modes/checker/search/*",
         ),
         tests=(
             "tests/checker/oracle",

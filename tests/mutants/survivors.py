@@ -11,6 +11,11 @@ from attrs import frozen
 
 NOTICED = ("killed", "timeout", "suspicious", "segfault", "caught by type check")
 """The words of mutmut for a mutant that failed a test, or never ended."""
+NO_END = ("timeout",)
+"""The word for a mutant that never ended, which counts as noticed."""
+UNREACHED = "no tests"
+"""The word for a mutant of a function that no test of the plan reaches."""
+KINDS = ("mutants", "run", "killed", "no end", "survived", "equivalent", "not reached")
 NOT_RUN = ("not checked", "check was interrupted by user")
 EQUIVALENT = "equivalent"
 """The reason of a survivor that no test could notice begins with this word."""
@@ -73,20 +78,32 @@ def as_row(survivor: Mutant, reason: str) -> str:
 
 
 def figures(statuses: Mapping[str, str], equivalent: Iterable[str]) -> tuple[str, ...]:
-    """A Markdown table: the numbers of mutants by module. `equivalent`: the names of such survivors."""
+    """A Markdown table: the numbers of mutants by folder. `equivalent`: the names of such survivors."""
     same = set(equivalent)
     counts: dict[str, Counter[str]] = {}
     for name, status in sorted(statuses.items()):
+        of = counts.setdefault(folder_of(name), Counter())
+        of["mutants"] += 1
         if status not in NOT_RUN:
-            counts.setdefault(name.rpartition(".")[0], Counter())[_kind(name, status, same)] += 1
+            of["run"] += 1
+            of[_kind(name, status, same)] += 1
     rows = [
-        f"| `{module}` | {' | '.join([str(of[kind]) for kind in ('killed', 'survived', 'equivalent')])} |"
-        for module, of in counts.items()
+        f"| `{folder}` | {' | '.join([f'{of[kind]:,}' for kind in KINDS])} |" for folder, of in counts.items()
     ]
-    return ("| module | killed | survived | equivalent |", "| --- | --- | --- | --- |", *rows)
+    return (f"| folder | {' | '.join(KINDS)} |", f"| --- |{' --- |' * len(KINDS)}", *rows)
+
+
+def folder_of(name: str) -> str:
+    """The folder of a mutant: `model`, `system`, or one of the checker's, with dots."""
+    parts = name.split(".")
+    return ".".join(parts[:3] if parts[0] == "failure_modes" else parts[:1])
 
 
 def _kind(name: str, status: str, equivalent: set[str]) -> str:
+    if status in NO_END:
+        return "no end"
     if status in NOTICED:
         return "killed"
+    if status == UNREACHED:
+        return "not reached"
     return "equivalent" if name in equivalent else "survived"

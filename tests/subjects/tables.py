@@ -1,7 +1,7 @@
-"""Two home-made tables, as many projects have them: one with a classic fault, and one that is right.
+"""Three home-made tables, as many projects have them: two with a classic fault, and one that is right.
 
-The faulty one selects a job and then updates it, in two statements without a transaction. The right one
-claims a job with one statement, and a worker acknowledges only its own claim.
+One selects a job and then updates it, in two statements without a transaction. One takes the newest job
+first. The right one claims the oldest job with one statement, and a worker acknowledges only its own claim.
 """
 
 import sqlite3
@@ -62,12 +62,15 @@ class RightTable(Adapter):
             except JobFailed:
                 self.finish(connection, key, claim, "waiting")
 
+    order = "id"
+    """The order in which jobs are taken."""
+
     def take(self, connection: Any, now: float) -> Any:
         """Claim the first free job, in one statement."""
         rows = connection.execute(
             "UPDATE job SET status = 'running', attempts = attempts + 1, claim = claim + 1, expires = ? "
-            "WHERE id = (SELECT id FROM job WHERE status = 'waiting' AND attempts < ? ORDER BY id LIMIT 1) "
-            "RETURNING key, claim",
+            "WHERE id = (SELECT id FROM job WHERE status = 'waiting' AND attempts < ? "
+            f"ORDER BY {self.order} LIMIT 1) RETURNING key, claim",
             (now + LEASE_SECONDS, ATTEMPTS_MAX),
         ).fetchall()
         return rows[0] if rows else None
@@ -120,5 +123,13 @@ class FaultyTable(RightTable):
         return row[0], row[1] + 1
 
 
+class NewestFirst(RightTable):
+    """The newest job comes first: an old one waits for as long as new ones come."""
+
+    name = "a table with the newest job first"
+    order = "id DESC"
+
+
 RIGHT = RightTable()
 FAULTY = FaultyTable()
+NEWEST_FIRST = NewestFirst()

@@ -14,7 +14,7 @@ from failure_modes.checker.support.atomic_files import write_atomically
 @command()
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a document is stale.")
 def docs(*, check: bool) -> EXIT:
-    """Write the generated documents: the state model, the architecture and the index of failure modes."""
+    """Write the generated documents: the state model, the architecture, the index and pictures of traces."""
     require_checkout()
     fresh = documents()
     stale = [path for path, text in fresh.items() if not path.exists() or path.read_text() != text]

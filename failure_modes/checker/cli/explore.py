@@ -14,15 +14,14 @@ from failure_modes.checker.cli.saving import SAVE, check_free, saved, say_saved
 from failure_modes.checker.cli.search_output import (
     add_search,
     guarded_code,
-    run_search,
     run_stretches,
     search_with,
 )
 from failure_modes.checker.cli.settings_options import settings, with_settings
 from failure_modes.checker.cli.sharing import processes
-from failure_modes.checker.experiment.scope import Scope, guarded
-from failure_modes.checker.experiment.strategy import UNRESTRICTED
-from failure_modes.checker.oracle.sometimes import OF_CLOCK, OF_RELEASE, OF_REPLY, OF_ROLLBACK, OF_THREAD
+from failure_modes.checker.experiment.scope import Scope, StoreKind, guarded
+from failure_modes.checker.experiment.strategy import FAULTS, UNRESTRICTED
+from failure_modes.checker.oracle.sometimes import of_weights
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.report.summary import (
     everything_reached,
@@ -42,14 +41,25 @@ EXPLORE_EXAMPLES = 2_000
 @tuning(examples=EXPLORE_EXAMPLES)
 @settings
 @click.option("--random-settings", is_flag=True, help="Draw the settings of each 25 examples from --seed.")
+@click.option(
+    "--every-fault",
+    is_flag=True,
+    help="Give each rarer action that the store can have the weight 1, unless --weight says another.",
+)
 @click.option("--reach-all", is_flag=True, help="Exit with 3 unless every `sometimes` property was reached.")
 @SAVE
 @click.option(
     "--off", type=click.IntRange(1, 200), help="Instead, switch off this number of random sets of policies."
 )
-@processes("With --off: processes that share the sets.")
+@processes("Processes that share the examples, or with --off the sets.")
 def explore(
-    file: Path | None, *, reach_all: bool, off: int | None, random_settings: bool, **options: Any
+    file: Path | None,
+    *,
+    reach_all: bool,
+    off: int | None,
+    random_settings: bool,
+    every_fault: bool,
+    **options: Any,
 ) -> EXIT:
     """Search the guarded system with every action allowed, and show what was reached.
 
@@ -57,8 +67,11 @@ def explore(
     off for each break. With --random-settings, the settings that the options give stay as they are.
     """
     check_free(file)
-    if options["cluster"] is not None and off is None:
-        raise click.UsageError("--cluster is for --off: one search is not divided")
+    if every_fault:
+        given = {name for name, _ in options["weights"]}
+        faults = FAULTS[StoreKind(options["store"] or StoreKind.SQLITE)]
+        more = [(name, 1) for name in faults if name not in given]
+        options["weights"] = (*options["weights"], *more)
     scope = with_settings(scoped(Scope().with_each_tick(), options), options)
     strategy = tuned(UNRESTRICTED, options)
     if off is not None:
@@ -66,11 +79,8 @@ def explore(
             raise click.UsageError("--off cannot be used with --reach-all or --save: it searches for breaks")
         return search_policies(scope, strategy, off, options, random_settings=random_settings)
     label = "exploring the guarded system"
-    if random_settings:
-        result, scope = run_stretches(label, scope, strategy, options)
-    else:
-        search = search_with(scope, strategy, guarded, None, options)
-        result = run_search(label, search, options["driver"])
+    search = search_with(scope, strategy, guarded, None, options)
+    result, scope = run_stretches(label, search, options, random_settings=random_settings)
     trace = trace_of(None, scope, result, "found by exploring the guarded system")
     at = saved(trace, file) if trace else None
     if trace is not None:
@@ -79,11 +89,7 @@ def explore(
     show(f"explored the guarded system: {totals(result)}")
     wanted = (
         *properties(scope, random_settings=random_settings),
-        *((OF_REPLY,) if dict(strategy.weights).get("LostReply") else ()),
-        *(OF_THREAD if dict(strategy.weights).get("ThreadHeartbeat") else ()),
-        *((OF_RELEASE,) if dict(strategy.weights).get("Release") else ()),
-        *((OF_CLOCK,) if dict(strategy.weights).get("ClockBack") else ()),
-        *(OF_ROLLBACK if dict(strategy.weights).get("Rollback") else ()),
+        *of_weights(dict(strategy.weights)),
     )
     show(everything_reached(wanted, result))
     if result.statistics.interrupted:

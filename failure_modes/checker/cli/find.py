@@ -129,7 +129,10 @@ def find_each(
 def _find_one(
     mode: FailureMode, keep_as: str | None, why: str, file: Path | None, options: dict[str, Any]
 ) -> SearchOutcome:
-    """Search for the target, save the trace, show the result, and keep the trace if `keep_as` is a name."""
+    """Search for the target, save the trace, show the result, and keep the trace if `keep_as` is a name.
+
+    A search that was stopped while it shortened its trace keeps nothing: it saves the shortest trace so far.
+    """
     scope = with_settings(scoped(mode.scope, options), options)
     strategy = tuned(mode.strategy, options)
     check_store(mode, scope)
@@ -151,7 +154,9 @@ def _find_one(
     trace = trace_of(mode, scope, result, why)
     if trace is not None and result.statistics.interrupted:
         trace = evolve(trace, why=f"{INTERRUPTED}: {trace.why}")
-    at = None
+    not_kept, at = None, None
+    if trace is not None and result.stopped_early:
+        not_kept, keep_as = keep_as, None
     if trace is not None and (file or not keep_as):
         at = saved(trace, file)
     if trace is not None and keep_as:
@@ -162,6 +167,8 @@ def _find_one(
     _show(mode, target, result, trace, at, keep_as, options)
     if trace is not None and keep_as:
         click.echo(f" kept: {shown_path(path_of(mode, keep_as))}", err=output().json or output().quiet)
+    if not_kept is not None:
+        warn(f"not kept as {not_kept}: the search was stopped before its trace was as short as it can be")
     code = EXIT.AS_EXPECTED if trace else EXIT.INCONCLUSIVE if result.stopped_early else EXIT.NOT_AS_EXPECTED
     drew = result.statistics.examples > 0
     idle = idle_described(result) if drew and not trace and not result.stopped_early else None
@@ -251,6 +258,7 @@ def _again(mode: FailureMode, options: dict[str, Any]) -> str:
     for key in ("driver", "steps", "jobs", "workers", "granularity", "store"):
         if options[key]:
             given += [f"--{key}", str(options[key])]
+    given += ["--within-statements"] * bool(options["within_statements"])
     for action, weight in options["weights"]:
         given += ["--weight", f"{action}={weight}"]
     return command_line("find", mode.id, *given, *as_given(options))

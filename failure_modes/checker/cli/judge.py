@@ -1,6 +1,7 @@
 """The command `judge`: hunts each kind of trouble in a queue of somebody else, and prints its report card."""
 
 import importlib
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +12,26 @@ from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import SECONDS
 from failure_modes.checker.cli.output import Verdict, fail, output, show, warn
+from failure_modes.checker.cli.sharing import pool_of, processes
 from failure_modes.checker.experiment.moves import move_to_json
-from failure_modes.checker.oracle.deliveries import Hunt, Kind
+from failure_modes.checker.oracle.deliveries import Kind
 from failure_modes.checker.oracle.deliveries import Verdict as Beside
-from failure_modes.checker.report.card import keep_numbers, lines_of, numbers_of
+from failure_modes.checker.report.card import forget, keep_numbers, lines_of, numbers_of
+from failure_modes.checker.report.progress import ProgressLines
+from failure_modes.checker.search.judged_run import DANGERS
 from failure_modes.checker.subject.adapter import AdapterSource, source_of, version_of
 from failure_modes.checker.traces.queue_trace import keep_trace
-from system.clock import Stopwatch
-
-PROGRESS_SECONDS = 5.0
 
 
 @command("judge")
 @click.argument("adapter")
-@click.option("--runs", type=click.IntRange(1), default=1_000, show_default=True, help="Runs of each hunt.")
+@click.option("--runs", type=click.IntRange(1), default=1_000, show_default=True, help="Runs of each seed.")
 @click.option(
-    "--seeds", type=click.IntRange(1, 100), default=1, show_default=True, help="Seeds of each hunt."
+    "--seeds",
+    type=click.IntRange(1, 100),
+    default=1,
+    show_default=True,
+    help="Searches, each with a seed of its own.",
 )
 @SECONDS
 @click.option(
@@ -36,40 +41,66 @@ PROGRESS_SECONDS = 5.0
     help="Hunt this kind of trouble only.",
 )
 @click.option("--keep", is_flag=True, help="Keep the traces and the numbers beside the adapter.")
+@processes("Processes that share the seeds.")
 def judge_(
-    adapter: str, runs: int, seeds: int, seconds: float | None, only: tuple[str, ...], keep: bool
+    adapter: str,
+    *,
+    runs: int,
+    seeds: int,
+    seconds: float | None,
+    only: tuple[str, ...],
+    keep: bool,
+    **sharing: Any,
 ) -> EXIT:
     """Judge the queue of ADAPTER, which is MODULE:NAME or PATH.py:NAME.
 
-    Each kind of trouble has a search of its own. What is found is shortened, replayed, and run again with
+    The same runs look for each kind of trouble. What is found is shortened, replayed, and run again with
     real processes. Exit code 1 if a claim of its documents is broken, and they confirm it.
     """
     source = source_of(adapter)
     queue = source.load()
     version = version_of(queue)
     show(f"{queue.name}{'' if version is None else f' {version}'}, {queue.configuration}")
-    stopwatch, last = Stopwatch(), [0.0]
-
-    def report(hunt: Hunt, number: int) -> None:
-        if stopwatch.seconds - last[0] > PROGRESS_SECONDS:
-            last[0] = stopwatch.seconds
-            click.echo(f"  {hunt.text}: {number:,} of {runs:,} runs", err=True)
-
     results: list[HuntResult] = []
     kinds = tuple([Kind(name) for name in only]) or tuple(Kind)
-    for result in judge(source, runs=runs, seeds=seeds, seconds_max=seconds, only=kinds, report=report):
-        results.append(result)
-        for line in lines_of(result):
-            show(line)
-        output().add(_verdict(result), **_as_data(result))
+    options: dict[str, Any] = {"runs": runs, "seeds": seeds, "seconds_max": seconds, "only": kinds}
+    shared = sharing["cluster"] is not None or min(sharing["processes"], seeds) > 1
+    with pool_of(sharing, min(sharing["processes"], seeds)) if shared else nullcontext() as pool:
+        for result in judge(source, **options, report=_SeedProgress(runs), pool=pool):
+            results.append(result)
+            for line in lines_of(result):
+                show(line)
+            output().add(_verdict(result), **_as_data(result))
     unconfirmed = [
         result.hunt.text for result in results if result.trouble is not None and not result.confirmed
     ]
     if unconfirmed:
         warn(f"not confirmed with real processes, and so not published: {', '.join(unconfirmed)}")
+    if missing := _never_reached(results):
+        warn(
+            f"never reached: {', '.join(missing)}; so a hunt that found nothing shows little: try more --runs"
+        )
     if keep:
-        _keep(source, results)
+        _keep(source, results, whole=not only)
     return EXIT.NOT_AS_EXPECTED if Verdict.BROKEN in map(_verdict, results) else EXIT.AS_EXPECTED
+
+
+def _never_reached(results: list[HuntResult]) -> tuple[str, ...]:
+    """The dangers that no run of the hunts without a result has met. A starved job needs none of them."""
+    nothing = [one for one in results if one.trouble is None and one.hunt.kind is not Kind.STARVED]
+    return tuple([name for name in DANGERS if nothing and not any(one.sometimes[name] for one in nothing)])
+
+
+class _SeedProgress:
+    """Prints how far the search of a seed has come, in whichever process it runs."""
+
+    def __init__(self, runs: int) -> None:
+        self._runs = runs
+        self._lines: dict[int, ProgressLines] = {}
+
+    def __call__(self, seed: int, number: int) -> None:
+        lines = self._lines.setdefault(seed, ProgressLines(f"seed {seed}"))
+        lines.note(f"{number:,} of {self._runs:,} runs")
 
 
 def _verdict(result: HuntResult) -> Verdict:
@@ -91,14 +122,15 @@ def _as_data(result: HuntResult) -> dict[str, Any]:
         "seconds": round(result.seconds, 2),
         "seeds": result.seeds,
         "found_by": result.found_by,
+        "found_after": result.found_after,
         "replays_same": result.replays_same,
         "confirmed": result.confirmed,
         "sometimes": dict(result.sometimes),
     }
 
 
-def _keep(source: AdapterSource, results: list[HuntResult]) -> None:
-    """Keep what was confirmed, beside the adapter."""
+def _keep(source: AdapterSource, results: list[HuntResult], *, whole: bool) -> None:
+    """Keep what was confirmed, beside the adapter. A whole judgement takes the place of the last one."""
     if source.module.endswith(".py"):
         folder = Path(source.module).resolve().parent
     else:
@@ -106,8 +138,11 @@ def _keep(source: AdapterSource, results: list[HuntResult]) -> None:
         if file is None:
             fail(f"{source.module} has no folder to keep traces in")
         folder = Path(file).parent
+    queue = source.load()
+    if whole:
+        forget(folder, queue)
     for result in results:
         if result.confirmed:
             keep_trace(trace_of_hunt(source, result), folder / "traces")
-    keep_numbers(folder, source.load(), {one.hunt.text: numbers_of(one) for one in results})
+    keep_numbers(folder, queue, {one.hunt.text: numbers_of(one) for one in results})
     show(f"kept in {folder}")

@@ -79,6 +79,12 @@ STORE = click.option(
     type=click.Choice([store.value for store in StoreKind]),
     help="The database that the real queue runs on.",
 )
+WITHIN_STATEMENTS = click.option(
+    "--within-statements",
+    is_flag=True,
+    default=None,
+    help="Pause also within a statement with SKIP LOCKED: on postgresql, at granularity statement.",
+)
 SECONDS = click.option(
     "--seconds", type=Seconds(0, min_open=True), help="Stop each search or proof after this time."
 )
@@ -138,6 +144,7 @@ def _with_options(command: Command, examples: int | None) -> Command:
             multiple=True,
             help=f"How often to try an action; 0 for never. Actions: {', '.join(ACTION_NAMES)}.",
         ),
+        WITHIN_STATEMENTS,
         SECONDS,
     )
     for option in reversed(options):
@@ -153,13 +160,19 @@ def scoped(scope: Scope, options: dict[str, Any]) -> Scope:
         scope = evolve(scope, granularity=Granularity(options["granularity"]))
     if options["store"]:
         scope = evolve(scope, store=StoreKind(options["store"]))
+    if options.get("within_statements"):
+        if scope.store is not StoreKind.POSTGRESQL or scope.granularity is not Granularity.STATEMENT:
+            raise click.UsageError("--within-statements needs --store postgresql --granularity statement")
+        if options.get("reconcile_batch") is not None:
+            raise click.UsageError("--within-statements cannot be used with --reconcile-batch")
+        scope = evolve(scope, within_statements=True)
     if dict(options.get("weights", ())).get("PowerLoss"):
         scope = evolve(scope, power_loss=True)
     if dict(options.get("weights", ())).get("ThreadHeartbeat"):
         scope = evolve(scope, threads=True)
     if dict(options.get("weights", ())).get("Rollback"):
-        if scope.power_loss or scope.threads:
-            raise click.UsageError("Rollback needs PowerLoss and ThreadHeartbeat to have no weight")
+        if scope.power_loss:
+            raise click.UsageError("Rollback needs PowerLoss to have no weight")
         scope = evolve(scope, rollback=True)
     return scope
 
@@ -185,7 +198,7 @@ def tuned(strategy: Strategy, options: dict[str, Any]) -> Strategy:
     for action, weight in options["weights"]:
         strategy = strategy.weighted(action, weight)
     try:
-        strategy.alphabet(scoped(Scope(), options))
+        strategy.alphabet(scoped(Scope(), {**options, "within_statements": None}))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     for action, weight in options["weights"]:

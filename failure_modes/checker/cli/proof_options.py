@@ -25,10 +25,13 @@ COUNTED = {
     "reconciles": "Runs of the reconciliation.",
     "poisons": "Jobs that kill the worker that runs their handler.",
     "power_losses": "Losses of power.",
-    "lost_replies": "Lost replies to a commit, on SQLite.",
+    "lost_replies": "Lost replies to a commit.",
     "thread_heartbeats": "Heartbeats of second threads of the workers, on SQLite.",
     "rollbacks": "Rollbacks of the store, while the workers live on.",
     "releases": "Releases of a job by a worker that is stopped.",
+    "hangs": "Handlers that do not return.",
+    "time_outs": "Handlers that the worker breaks off because they ran for too long.",
+    "clock_skews": "Steps of the clock of one process, on PostgreSQL.",
     "clock_backs": "Steps of the clock back, each as long as a tick.",
 }
 _SWITCHES = {

@@ -114,8 +114,8 @@ def _prove(mode: FailureMode | None, options: dict[str, Any], *, held: bool) -> 
     if bounds.thread_heartbeats:
         scope = evolve(scope, threads=True)
     if bounds.rollbacks:
-        if scope.power_loss or scope.threads:
-            raise click.UsageError("rollbacks need a scope without losses of power and threads")
+        if scope.power_loss:
+            raise click.UsageError("rollbacks need a scope without losses of power")
         scope = evolve(scope, rollback=True)
     if scope.power_loss:
         from failure_modes.checker.simulation.disk.vfs import require

@@ -1,6 +1,7 @@
 """Common functions of the commands that search: the search, its exit code and its output."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from failure_modes.checker.cli.exits import EXIT, code_of_finding, worst
 from failure_modes.checker.cli.output import Verdict, output, warn
 from failure_modes.checker.cli.paths import shown_path
 from failure_modes.checker.cli.settings_options import with_settings
+from failure_modes.checker.cli.sharing import cluster_of, processes_for
 from failure_modes.checker.experiment.findings import Finding, Found
-from failure_modes.checker.experiment.scope import Fault, Scope, guarded
+from failure_modes.checker.experiment.scope import Fault, Scope
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.report.progress import shown
@@ -57,19 +59,28 @@ def run_search(
 
 
 def run_stretches(
-    label: str, scope: Scope, strategy: Strategy, options: dict[str, Any]
+    label: str, search: Search, options: dict[str, Any], *, random_settings: bool
 ) -> tuple[Result, Scope]:
-    """Search the guarded system with random settings, except those that the options give.
+    """Search the guarded system in stretches, which processes share; show the progress.
 
-    Returns the scope of the last stretch, too: a finding was found in it.
+    Settings that are drawn at random leave those that the options give. Returns the scope of the last
+    stretch, too: a finding was found in it.
     """
-    from failure_modes.checker.campaigns.stretches import run_in_stretches
+    from failure_modes.checker.campaigns.stretches import SHARED_FROM, run_in_stretches
+    from failure_modes.checker.experiment.random_settings import without_pauses_in_batches
+    from failure_modes.checker.support.process_pool import Pool, WorkPool
 
-    search = search_with(scope, strategy, guarded, None, options)
-    with shown(label, search.examples) as progress:
-        return run_in_stretches(
-            search, lambda drawn: with_settings(drawn, options), progress, driver=options["driver"]
-        )
+    def with_given(drawn: Scope) -> Scope:
+        return without_pauses_in_batches(with_settings(drawn, options))
+
+    with ExitStack() as stack:
+        progress = stack.enter_context(shown(label, search.examples))
+        number = processes_for(search.scope, options)
+        pool: WorkPool | None = cluster_of(search.scope, options)
+        if pool is None and number > 1 and search.examples >= SHARED_FROM:
+            pool = stack.enter_context(Pool(number))
+        given = with_given if random_settings else None
+        return run_in_stretches(search, given, progress, driver=options["driver"], pool=pool)
 
 
 def search_with(

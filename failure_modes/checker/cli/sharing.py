@@ -53,14 +53,14 @@ def pool_of(options: dict[str, Any], processes: int | None = None) -> "AbstractC
 
 
 def cluster_of(scope: Scope, options: dict[str, Any]) -> "Cluster | None":
-    """The cluster for proofs in that scope; None if none was given. It is left when the command ends.
+    """The cluster for work in that scope; None if none was given. It is left when the command ends.
 
     Raises click.UsageError, ClusterUnusable and NotInstalled.
     """
     if options.get("cluster") is None:
         return None
     if scope.store is not StoreKind.SQLITE:
-        raise click.UsageError("--cluster is for SQLite: a proof at a PostgreSQL server runs on its machine")
+        raise click.UsageError("--cluster is for SQLite: a PostgreSQL server works on this machine only")
     from failure_modes.checker.support.cluster import Cluster
 
     context = click.get_current_context()

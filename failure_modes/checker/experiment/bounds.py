@@ -24,6 +24,9 @@ KINDS = (
     "rollbacks",
     "clock_backs",
     "releases",
+    "hangs",
+    "time_outs",
+    "clock_skews",
 )
 NOTHING_SPENT: Spent = (0,) * len(KINDS)
 
@@ -63,6 +66,9 @@ class Bounds:
     rollbacks: int = _times()
     clock_backs: int = _times()
     releases: int = _times()
+    hangs: int = _times()
+    time_outs: int = _times()
+    clock_skews: int = _times()
 
     def without(self, *names: str) -> "Bounds":
         """The bounds without these actions, by their names. A step has no bound."""
@@ -89,6 +95,9 @@ _KIND_OF = {
     "Rollback": "rollbacks",
     "ClockBack": "clock_backs",
     "Release": "releases",
+    "Hang": "hangs",
+    "TimeOut": "time_outs",
+    "ClockSkew": "clock_skews",
 }
 """The bound of each action that has one alone."""
 
@@ -106,5 +115,8 @@ _LABELS = {
     "thread_heartbeats": ("heartbeat of a second thread", "heartbeats of a second thread"),
     "rollbacks": ("rollback", "rollbacks"),
     "releases": ("release of a job", "releases of a job"),
+    "hangs": ("handler that hangs", "handlers that hang"),
+    "time_outs": ("handler that is timed out", "handlers that are timed out"),
+    "clock_skews": ("step of one clock", "steps of one clock"),
     "clock_backs": ("step back of the clock", "steps back of the clock"),
 }

@@ -8,17 +8,22 @@ from failure_modes.checker.experiment.scope import PROCESS_OF, WORKER_NAMES
 from model.actions import (
     RECONCILERS,
     Action,
+    ClockSkew,
     Crash,
     Enqueue,
     Fail,
+    Hang,
     Heartbeat,
     LostReply,
     Reconcile,
     Release,
     Step,
     ThreadHeartbeat,
+    TimeOut,
     thread_of,
 )
+
+_OF_WORKERS = (Step, Fail, Heartbeat, LostReply, ThreadHeartbeat, Release, Hang, TimeOut, ClockSkew, Crash)
 
 
 def canonical(actions: tuple[Action, ...]) -> tuple[Action, ...]:
@@ -29,27 +34,29 @@ def canonical(actions: tuple[Action, ...]) -> tuple[Action, ...]:
     renamed: list[Action] = []
     for action in actions:
         if isinstance(action, Enqueue):
-            prefix = "p" if action.poison else "k"
-            number = 1 + sum(new.startswith(prefix) for new in keys.values())
-            renamed.append(evolve(action, key=keys.setdefault(action.key, f"{prefix}{number}")))
-        elif (
-            isinstance(action, Step | Fail | Heartbeat | LostReply | ThreadHeartbeat | Release | Crash)
-            and action.worker in WORKER_NAMES
-        ):
-            new = _new_name(workers, action.worker, WORKER_NAMES)
-            renamed.append(type(action)(worker=new))
+            renamed.append(evolve(action, key=_new_key(keys, action.key, poison=action.poison)))
+        elif isinstance(action, LostReply) and action.key is not None:
+            renamed.append(evolve(action, key=_new_key(keys, action.key, poison=False)))
+        elif isinstance(action, _OF_WORKERS) and action.worker in WORKER_NAMES:
+            renamed.append(evolve(action, worker=_new_name(workers, action.worker, WORKER_NAMES)))
         elif isinstance(action, Step) and (worker := PROCESS_OF.get(action.worker)) is not None:
             new = _new_name(workers, worker, WORKER_NAMES)
             renamed.append(Step(worker=thread_of(new)))
         elif isinstance(action, Reconcile):
             name = _new_name(reconcilers, action.process, RECONCILERS)
             renamed.append(Reconcile(process=name))
-        elif isinstance(action, Step | Crash) and action.worker in RECONCILERS:
-            name = _new_name(reconcilers, action.worker, RECONCILERS)
-            renamed.append(type(action)(worker=name))
+        elif isinstance(action, Step | Crash | LostReply) and action.worker in RECONCILERS:
+            renamed.append(evolve(action, worker=_new_name(reconcilers, action.worker, RECONCILERS)))
         else:
             renamed.append(action)
     return tuple(renamed)
+
+
+def _new_key(known: dict[str, str], key: str, *, poison: bool) -> str:
+    """The new name of a key: the next one of its kind if it has none yet."""
+    prefix = "p" if poison else "k"
+    number = 1 + sum(new.startswith(prefix) for new in known.values())
+    return known.setdefault(key, f"{prefix}{number}")
 
 
 def _new_name(known: dict[str, str], name: str, names: Sequence[str]) -> str:

@@ -33,7 +33,8 @@ def drawn(scope: Scope, seed: int, number: int) -> Scope:
     settings = _settings(chance, budget=budget, breaker=breaker)
     reconcilers, of_workers = chance.choice(RECONCILERS), chance.choice(OF_WORKERS)
     overlaps = scope.store is StoreKind.POSTGRESQL and scope.granularity is Granularity.STATEMENT
-    within = overlaps and chance.choice((False, True))
+    within = overlaps and (scope.within_statements or chance.choice((False, True)))
+    settings = evolve(settings, fused=chance.choice((False, True)))
     if within:  # a batch leaves out jobs by the order in a snapshot, which the model does not have
         settings = evolve(settings, reconcile_batch=Settings().reconcile_batch)
     return evolve(
@@ -69,3 +70,10 @@ def _settings(chance: random.Random, *, budget: bool, breaker: bool) -> Settings
         external=chance.choice((False, False, False, True)),
         reconcile_batch=chance.choice(BATCHES),
     )
+
+
+def without_pauses_in_batches(scope: Scope) -> Scope:
+    """The scope without pauses within statements, if it has batches that the model does not know then."""
+    if scope.settings.reconcile_batch == Settings().reconcile_batch:
+        return scope
+    return evolve(scope, within_statements=False)

@@ -59,8 +59,8 @@ class Scope:
 
     @rollback.validator
     def _one_world(self, _: object, rollback: bool) -> None:
-        if rollback and (self.power_loss or self.threads):
-            raise ValueError("a rollback, a loss of power and second threads need different worlds")
+        if rollback and self.power_loss:
+            raise ValueError("a rollback and a loss of power need different worlds")
 
     def with_each_tick(self) -> "Scope":
         """The scope with the ticks of `ticks_of`: each wait that its settings make can run out."""

@@ -12,12 +12,15 @@ from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind
 from model.actions import (
     ACTIONS,
     COMMITS_MAX,
+    LOST,
     PRODUCER,
     Action,
     ClockBack,
+    ClockSkew,
     Crash,
     Enqueue,
     Fail,
+    Hang,
     Heartbeat,
     LostReply,
     PowerLoss,
@@ -27,6 +30,7 @@ from model.actions import (
     Step,
     ThreadHeartbeat,
     Tick,
+    TimeOut,
     actor_of,
 )
 
@@ -117,9 +121,7 @@ class Strategy:
             case "PowerLoss":
                 yield PowerLoss()
             case "LostReply":
-                if scope.store is StoreKind.POSTGRESQL and dict(self.weights).get(name):
-                    raise ValueError("LostReply has a weight, and a reply can only be lost on SQLite")
-                yield from (LostReply(worker=worker) for worker in workers)
+                yield from self._lost_replies(scope)
             case "ThreadHeartbeat":
                 if not scope.threads and dict(self.weights).get(name):
                     raise ValueError("ThreadHeartbeat has a weight, and the workers have no second threads")
@@ -128,8 +130,27 @@ class Strategy:
                 yield from (Rollback(commits=commits) for commits in range(1, COMMITS_MAX + 1))
             case "Release":
                 yield from (Release(worker=worker) for worker in workers)
+            case "Hang":
+                yield from (Hang(worker=worker) for worker in workers)
+            case "TimeOut":
+                yield from (TimeOut(worker=worker) for worker in workers)
+            case "ClockSkew":
+                if scope.store is StoreKind.SQLITE and dict(self.weights).get(name):
+                    raise ValueError("ClockSkew has a weight, and on sqlite all processes share one clock")
+                yield from clock_skews(scope, (*workers, PRODUCER, *scope.reconciler_names))
             case "ClockBack":
                 yield from (ClockBack(seconds=seconds) for seconds in scope.tick_seconds)
+
+    def _lost_replies(self, scope: Scope) -> Iterator[Action]:
+        """The losses of a reply to the actions that have a weight."""
+        weights = dict(self.weights)
+        for of in LOST:
+            if of == "Enqueue":
+                for number in range(1, self.jobs + 1):
+                    yield LostReply(worker=PRODUCER, of=of, key=f"k{number}")
+            elif weights.get(of):
+                names = scope.reconciler_names if of == "Reconcile" else scope.names
+                yield from (LostReply(worker=name, of=of) for name in names)
 
     def _helpers(self, scope: Scope) -> tuple[str, ...]:
         """The producer and the reconcilers, if they can pause in an operation; else they need no `Step`."""
@@ -138,6 +159,12 @@ class Strategy:
         weights = dict(self.weights)
         producers = (PRODUCER,) if weights.get("Enqueue") else ()
         return (*producers, *(scope.reconciler_names if weights.get("Reconcile") else ()))
+
+
+def clock_skews(scope: Scope, names: tuple[str, ...]) -> tuple[Action, ...]:
+    """The clock of one process is ahead or behind by the first tick, which is a lease unless a scope says."""
+    seconds = scope.tick_seconds[0]
+    return tuple([ClockSkew(worker=name, seconds=one) for name in names for one in (seconds, -seconds)])
 
 
 def _continues(action: Action) -> str | None:
@@ -158,7 +185,13 @@ UNRESTRICTED = Strategy(
     jobs=2,
     steps=40,
 )
-"""Every action except loss of power, lost replies and second threads.
+"""Every action except those of `FAULTS` and loss of power.
 
 Its scope is usually `Scope().with_each_tick()`.
 """
+
+FAULTS: dict[StoreKind, tuple[str, ...]] = {
+    StoreKind.SQLITE: ("LostReply", "ThreadHeartbeat", "Rollback", "ClockBack", "Release", "Hang", "TimeOut"),
+    StoreKind.POSTGRESQL: ("LostReply", "Rollback", "ClockBack", "Release", "Hang", "TimeOut", "ClockSkew"),
+}
+"""The rarer actions that a run on that store may have, all in one world."""

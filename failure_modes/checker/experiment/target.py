@@ -1,4 +1,4 @@
-"""The target of a search: the invariant to break, or a divergence; and what may break before it."""
+"""The target of a search: an invariant, any invariant, or a divergence; and what may break before it."""
 
 from attrs import frozen
 
@@ -13,7 +13,8 @@ _NEVER_TOLERATED = {"INV_005": ("INV_003",)}
 class Target:
     """The invariant to break. The run goes on if an invariant in `tolerates` breaks; any other break ends it.
 
-    An `invariant` of None stands for a divergence from the model: see `DIVERGENCE`.
+    An `invariant` of None stands for a divergence from the model, see `DIVERGENCE`, or for the first
+    invariant that breaks, see `ANY_INVARIANT`.
 
     Raises ValueError if an invariant is unknown, if the target tolerates itself, or if INV_005 tolerates
     INV_003: the check of INV_005 relies on INV_003 (`model.invariants.condensed`).
@@ -21,6 +22,7 @@ class Target:
 
     invariant: str | None
     tolerates: tuple[str, ...] = ()
+    is_any_invariant: bool = False
 
     def __attrs_post_init__(self) -> None:
         for named in filter(None, (self.invariant, *self.tolerates)):
@@ -35,11 +37,19 @@ class Target:
                 )
 
     def __str__(self) -> str:
-        return self.invariant or "a divergence"
+        return self.invariant or ("an invariant" if self.is_any_invariant else "a divergence")
+
+    @property
+    def is_divergence(self) -> bool:
+        """True if the run looks for a divergence."""
+        return self.invariant is None and not self.is_any_invariant
 
 
 DIVERGENCE = Target(None, _KNOWN)
 """The first divergence from the model, whatever invariants break before it."""
+
+ANY_INVARIANT = Target(None, is_any_invariant=True)
+"""The first invariant that breaks, wherever the system diverges from the model."""
 
 
 def tolerating_others(invariant: str) -> Target:

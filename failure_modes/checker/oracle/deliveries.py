@@ -11,7 +11,8 @@ from enum import StrEnum
 
 from attrs import define, field, frozen
 
-from failure_modes.checker.experiment.moves import WORKERS
+from failure_modes.checker.experiment.moves import PRODUCER, WORKERS
+from failure_modes.checker.oracle.overtaking import PASSED_OVER_MAX, Overtaking
 from failure_modes.checker.subject.adapter import Adapter, Claim, Status, Topic
 
 
@@ -26,6 +27,7 @@ class Kind(StrEnum):
     BEYOND = "beyond its maximum"
     FAILED = "failed although it succeeded"
     DIED = "worker died"
+    STARVED = "starved"
 
 
 class Verdict(StrEnum):
@@ -66,6 +68,7 @@ HUNTS = (
     Hunt(kind=Kind.BEYOND, topic=Topic.COUNTS_CRASHES),
     Hunt(kind=Kind.FAILED),
     Hunt(kind=Kind.DIED),
+    Hunt(kind=Kind.STARVED),
 )
 """All hunts. If a kind is found without a lease that ran out, its hunt for FENCED says no more."""
 
@@ -89,8 +92,8 @@ class _Job:
     returned: int = 0
     raised: int = 0
     crashed: int = 0
-    succeeded: int = 0
-    """How often a worker returned, and went on to its next work before its lease could have run out."""
+    succeeded: bool = False
+    """True if a worker returned, and went on to its next work before its lease could have run out."""
     recorded: bool = False
     """True if the queue has recorded the success: it says that the job is done, or has forgotten it."""
     running: dict[str, int] = field(factory=dict)
@@ -113,7 +116,7 @@ class _Job:
 
     def succeed(self) -> None:
         """A worker that has returned went on in time."""
-        self.succeeded += 1
+        self.succeeded = True
 
     def lose(self, process: str) -> None:
         """The process is dead."""
@@ -127,13 +130,14 @@ class _Job:
 class Deliveries:
     """The jobs of one run. Times are in milliseconds."""
 
-    def __init__(self, *, attempts_max: int | None, lease_seconds: float, takes_ahead: bool = False) -> None:
+    def __init__(self, *, attempts_max: int | None, lease_seconds: float, takes_ahead: bool) -> None:
         """`takes_ahead`: a process may take its next job before its last one has ended."""
         self._attempts_max = attempts_max
         self._takes_ahead = takes_ahead
         self._lease_ms = round(lease_seconds * 1000)
         self._jobs: dict[str, _Job] = {}
         self._workers_died = False
+        self._overtaking = Overtaking()
         self._returned: dict[str, tuple[str, int]] = {}
         """For each process that has returned from a job: that job, and since when it may hold a lease."""
         self._free_since: dict[str, int] = {}
@@ -147,10 +151,29 @@ class Deliveries:
     def offered(self, key: str) -> None:
         """A producer begins to enqueue the job."""
         self._jobs[key] = _Job()
+        self._overtaking.offered(key)
 
     def accepted(self, key: str) -> None:
         """The enqueue has returned."""
         self._jobs[key].accept()
+        self._overtaking.accepted(key)
+
+    def moved(self, process: str, *, at_rest: bool) -> None:
+        """The process has moved, and is in a task or at rest."""
+        if process != PRODUCER:
+            self._overtaking.moved(process, at_rest=at_rest)
+
+    @property
+    def overtaken(self) -> bool:
+        """True if a job was passed over too often: if it still waits, it is starved."""
+        return bool(self._overtaking.starved)
+
+    def starved(self, statuses: Mapping[str, Status]) -> Iterator[Trouble]:
+        """The troubles of the jobs that were passed over too often, and wait."""
+        for key in self._overtaking.starved:
+            if statuses.get(key) is Status.WAITING:
+                text = f"{key} waits, although {PASSED_OVER_MAX} jobs that were enqueued after it have run"
+                yield Trouble(kind=Kind.STARVED, topic=Topic.FAIR, key=key, text=text)
 
     def free(self, process: str, now: int) -> None:
         """The process holds no job now: it has recorded the end of its last one, if it still could."""
@@ -165,6 +188,7 @@ class Deliveries:
         topic = Topic.FENCED if now >= self._lease_ms else Topic.MULTI_PROCESS
         others = [name for name, since in job.running.items() if now - since < self._lease_ms]
         job.start(process, free_since)
+        self._overtaking.started(key, process)
         if others:
             text = f"{process} runs {key} while {others[0]} runs it, and the lease has not run out"
             yield Trouble(kind=Kind.AT_ONCE, topic=topic, key=key, text=text)
@@ -191,6 +215,7 @@ class Deliveries:
         for job in self._jobs.values():
             job.lose(process)
         self._returned.pop(process, None)
+        self._overtaking.killed(process)
         self.free(process, now)
 
     def died(self, process: str, error: str) -> Trouble:

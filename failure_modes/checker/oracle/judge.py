@@ -4,9 +4,9 @@ There are two oracles, reported apart. A `Divergence` says that the system is no
 `Violation` says that an invariant does not hold on what the system did; the model plays no part in it.
 
 A run without a target ends at the first of either. A run whose target is a divergence notes what breaks, and
-ends at the divergence. A run with another target looks for one invariant. It notes a divergence and goes on
-without the model. It notes what the target tolerates, and goes on. Any other broken
-invariant puts the run off target, and the run is over.
+ends at the divergence. A run with another target looks for one invariant, or for any. It notes a divergence
+and goes on without the model. It notes what the target tolerates, and goes on. Any other broken invariant
+puts the run off target, and the run is over.
 """
 
 from failure_modes.checker.experiment.findings import Divergence, Finding, Violation
@@ -43,7 +43,7 @@ class Judge:
     def diverge(self, expected: str, got: str) -> None:
         """The system is not where the model is. Raises Divergence unless the run looks for an invariant."""
         finding = Finding(invariant=None, step=self._ledger.step, expected=expected, got=got)
-        if self.target is None or self.target.invariant is None:
+        if self.target is None or self.target.is_divergence:
             raise Divergence(finding, tuple(self._ledger.actions))
         if self.diverged is None:
             self.diverged, self.diverged_record = finding, len(self._ledger.records)
@@ -89,11 +89,13 @@ class Judge:
         broken = {invariant: text for invariant, text in breaches if text}
         if not broken:
             return
-        wanted = self.target.invariant if self.target else next(iter(broken))
-        if self.target is not None and (wanted is None or wanted not in broken):
-            self._note_others(broken, self.target)
+        first = next(iter(broken))
+        target = self.target
+        invariant = first if target is None or target.is_any_invariant else target.invariant
+        if invariant is None or invariant not in broken:
+            assert target is not None, "without a target any invariant ends the run"
+            self._note_others(broken, target)
             return
-        invariant = wanted or next(iter(broken))
         expected = describe_outcome(record.model) if record and record.model and not self.diverged else ""
         finding = Finding(
             invariant=invariant, step=self._ledger.step, expected=expected, got=broken[invariant]

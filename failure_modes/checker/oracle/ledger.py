@@ -9,7 +9,14 @@ from collections import Counter
 from attrs import evolve, field, frozen
 
 from failure_modes.checker.oracle.records import Record
-from failure_modes.checker.oracle.sometimes import OF_POISON, OF_POWER, OF_REPLY, reached
+from failure_modes.checker.oracle.sometimes import (
+    OF_HUNG,
+    OF_POISON,
+    OF_POWER,
+    OF_REPLIES,
+    OF_REPLY,
+    reached,
+)
 from failure_modes.checker.oracle.system_side import SystemStep
 from failure_modes.checker.simulation.process_snapshot import ProcessState
 from failure_modes.checker.simulation.stepping import PausePoint
@@ -19,10 +26,13 @@ from model.actions import (
     ClockBack,
     Enqueue,
     Fail,
+    Hang,
     LostReply,
     PowerLoss,
     Release,
     Rollback,
+    TimeOut,
+    without_loss,
 )
 from model.events import Event, EventKind
 from model.invariants import InjectedFault, condensed
@@ -68,6 +78,8 @@ class Ledger:
         """What was noted before each of the last commits, the latest first."""
         self._settings = settings
         self._met: Counter[str] = Counter()
+        self._hung: set[str] = set()
+        """The workers whose handler does not return."""
 
     @property
     def step(self) -> int | None:
@@ -103,13 +115,18 @@ class Ledger:
     def note_crashes(self, processes: dict[str, ProcessState], durable: Durable) -> None:
         """Note the executions that a crash of these processes is about to interrupt."""
         for name, process in processes.items():
+            self._hung.discard(name)
             faults, met = crash_faults(name, process, durable)
             self.faults += faults
             self._met.update(met)
 
     def note_operation(self, done: SystemStep) -> None:
         """Note an operation that took effect: a job that was accepted, or a fault that was injected."""
-        asked = done.operation
+        asked = None if done.operation is None else without_loss(done.operation)
+        if isinstance(done.operation, LostReply):
+            self._met[OF_REPLY] += 1
+            self._met.update([OF_REPLIES[done.operation.of]] if done.operation.of in OF_REPLIES else [])
+        self._note_hung(asked, done)
         if self.earlier is not None and done.events:
             self.earlier = with_earlier(self._noted()).earlier
         self.stale = still_stale(self.stale, done.events)
@@ -121,10 +138,24 @@ class Ledger:
                 self.faults.append(InjectedFault(kind="duplicate", job=job))
             else:
                 self.accepted.append(asked)
-        elif isinstance(asked, LostReply):
-            self._met[OF_REPLY] += 1
-        elif isinstance(asked, Fail | Release) and done.current_job and asked.worker not in self.stale:
+        elif (
+            isinstance(asked, Fail | Release | TimeOut)
+            and done.current_job
+            and asked.worker not in self.stale
+        ):
             self.faults.append(InjectedFault(kind="failure", job=done.current_job))
+
+    def _note_hung(self, asked: Action | None, done: SystemStep) -> None:
+        """Note which handlers do not return, and that another process takes the job of one."""
+        for event in done.events:
+            known = event.execution is not None and event.event == EventKind.EXPIRED
+            if known and done.before.execution(event.execution or 0).worker in self._hung:
+                self._met[OF_HUNG[1]] += 1
+        if isinstance(asked, Hang):
+            self._hung.add(asked.worker)
+            self._met[OF_HUNG[0]] += 1
+        elif isinstance(asked, Release | TimeOut):
+            self._hung.discard(asked.worker)
 
     def keep(self, record: Record) -> None:
         """Keep the record of an action that was taken."""

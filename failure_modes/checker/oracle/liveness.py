@@ -7,7 +7,7 @@ the same end, and a proof may remember the end of a state.
 from functools import cache
 from typing import Protocol
 
-from model.actions import Action, Reconcile, Step, Tick, actor_of
+from model.actions import Action, Crash, Reconcile, Step, Tick, actor_of
 from model.state import TERMINAL, Durable, Settings, Status
 
 MOVES_MAX = 5_000
@@ -62,6 +62,15 @@ class Recoverable(Protocol):
         """True if the process is at rest."""
         ...
 
+    @property
+    def workers(self) -> tuple[str, ...]:
+        """The workers, in the same order."""
+        ...
+
+    def hangs(self, name: str) -> bool:
+        """True if the process is in a handler that does not return."""
+        ...
+
     def possible(self, action: Action) -> bool:
         """True if the action can happen now."""
         ...
@@ -88,11 +97,17 @@ def advance(run: Recoverable) -> bool:
 
     A process that is not at rest moves first. When all are at rest, reconciliation runs, then each worker
     asks for a job. When no process finds anything to do, time passes until something becomes due.
+
+    A process whose handler does not return moves no more, and the others do not wait for it. If there is no
+    other worker, the first one is started again.
     """
     for name in run.names:
         if not run.rests(name) and run.possible(_step(name)):
             run.commits(_step(name))
             return True
+    if all(run.hangs(name) for name in run.workers):
+        run.commits(Crash(worker=run.workers[0]))
+        return True
     before = run.durable
     firsts: tuple[Action, ...] = (_RECONCILE, *[_step(name) for name in run.names])
     for first in firsts:

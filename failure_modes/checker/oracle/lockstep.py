@@ -24,7 +24,7 @@ from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.oracle.reference import Difference, Reference
 from failure_modes.checker.oracle.run import play
 from failure_modes.checker.oracle.system_side import SystemSide, SystemSnapshot
-from failure_modes.checker.simulation.stepping import NotDeterministic
+from failure_modes.checker.simulation.stepping import NotDeterministic, PausePoint
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.abstraction import same_history
 from failure_modes.checker.subject.worlds import world_of
@@ -101,6 +101,15 @@ class Lockstep:
         """True if the process is at rest: nothing that it saw before matters any more."""
         return self.system.place(name).at_rest
 
+    @property
+    def workers(self) -> tuple[str, ...]:
+        """The workers, in the order of the liveness run."""
+        return tuple([name for name in self.names if name in self.scope.names])
+
+    def hangs(self, name: str) -> bool:
+        """True if the process is in a handler that does not return."""
+        return self.system.place(name).at is PausePoint.HUNG
+
     def is_choice_point(self, action: Action) -> bool:
         """True if a schedule has something to choose, now that the action was taken."""
         return self.system.is_choice_point(action)
@@ -115,6 +124,8 @@ class Lockstep:
         done = system.act(effective)
         ledger.note_operation(done)
         outcome = reference.take(done)
+        if done.moved.ended:
+            reference.end(actor_of(effective))
         rejected = None if outcome is None else outcome.rejected
         record = Record(
             action=effective,
@@ -239,7 +250,7 @@ class Lockstep:
     def _replay(self, snapshot: Snapshot) -> None:
         self.system.start_over()
         self.reference.start_over()
-        self.ledger.restore(LedgerSnapshot())
+        self.ledger.restore(LedgerSnapshot(earlier=() if self.scope.rollback else None))
         self.judge.restore(None)
         self._order = ()
         for action in snapshot.path:

@@ -1,11 +1,14 @@
 """A run of any queue: it carries out moves, tells the weak model what happens, and ends with a fair schedule.
 
 `apply` and `finish` raise `Troubled` as soon as the weak model finds trouble of the wanted kind; other
-trouble is passed over. The run does not know whether its processes are virtual or real.
+trouble is passed over. A run that goes on keeps all of its trouble instead. The run does not know whether
+its processes are virtual or real.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
 
 from failure_modes.checker.experiment.moves import (
     HOUSEKEEPER,
@@ -45,12 +48,24 @@ class Troubled(Exception):
         self.moves = moves
         self.at_end = at_end
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process gets it whole."""
+        return partial(type(self), at_end=self.at_end), (self.trouble, self.moves)
+
 
 class QueueRun:
-    """One run. `close` must be called. `target` is the wanted trouble; None for any."""
+    """One run. `close` must be called. `target` is the wanted trouble; None for any.
+
+    `goes_on`: trouble does not end the run; `troubles` has it.
+    """
 
     def __init__(
-        self, adapter: Adapter, *, target: Hunt | None = None, make_world: MakeWorld = virtual_world
+        self,
+        adapter: Adapter,
+        *,
+        target: Hunt | None = None,
+        goes_on: bool = False,
+        make_world: MakeWorld = virtual_world,
     ) -> None:
         self.adapter = adapter
         self.target = target
@@ -66,6 +81,9 @@ class QueueRun:
         """The boundaries that the housekeeper has reached."""
         self.sometimes: Counter[str] = Counter()
         """What the run has reached: so that a mix that never meets the danger is seen."""
+        self.troubles: dict[tuple[str, str], Troubled] = {}
+        """The troubles of a run that goes on, the first one of each kind and topic."""
+        self._goes_on = goes_on
         self._moves: list[Move] = []
         self._failing: set[str] = set()
         self._tasks: dict[str, Task] = {}
@@ -185,8 +203,11 @@ class QueueRun:
             self.housekeeping_labels[arrival.label] += 1
         if self.deliveries.unrecorded and (statuses := self._observe()) is not None:
             self.deliveries.observed(statuses)
+        self.deliveries.moved(name, at_rest=arrival.where is Where.REST)
         if arrival.where is Where.HANDLER and arrival.key is not None:
             self._judge(self.deliveries.started(arrival.key, name, now))
+            if self.deliveries.overtaken and (statuses := self._observe()) is not None:
+                self._judge(self.deliveries.starved(statuses))
         elif arrival.where is Where.BLOCKED:
             self._blocked_at[name] = self._steps
             self._has_waited.add(name)
@@ -254,8 +275,12 @@ class QueueRun:
     def _judge(self, troubles: Iterable[Trouble]) -> None:
         for trouble in troubles:
             self.sometimes[f"found: {trouble.kind}"] += 1
-            if self.target is None or self.target.wants(trouble):
-                raise Troubled(trouble, self.moves, at_end=self._finishing)
+            troubled = Troubled(trouble, self.moves, at_end=self._finishing)
+            if not self._goes_on:
+                if self.target is None or self.target.wants(trouble):
+                    raise troubled
+            else:
+                self.troubles.setdefault((trouble.kind, trouble.topic), troubled)
 
 
 def play(

@@ -14,7 +14,7 @@ from model.actions import thread_of
 from model.answers import Answer, Counts, answer, count
 from model.events import Environment, Event, Operation, Outcome
 from model.state import Phase, State, Worker, initial
-from model.step import step
+from model.step import step, without_thread
 
 Difference = tuple[str, str]
 """What the model says, and what the system shows."""
@@ -36,6 +36,12 @@ class Reference:
         assert isinstance(state, State), "the model has a state after each step"
         self.state = state
         return outcome
+
+    def end(self, name: str | None) -> None:
+        """The process of that name has ended, and its second thread with it."""
+        worker = None if self.state is None or name is None else self.state.worker(name)
+        if self.state is not None and worker is not None:
+            self.state = without_thread(self.state, worker)
 
     def answer(self, outcome: Outcome | None) -> Answer | None:
         """What the model answers to the caller. None: no operation, or another transaction answers."""
@@ -105,15 +111,24 @@ def thread_differs(worker: Worker, at: PausePoint) -> Difference | None:
     return f"{thread} {says} heartbeat", f"{thread} {shows} heartbeat"
 
 
+_IN_HANDLER = {
+    PausePoint.HANDLER: Phase.RUNNING,
+    PausePoint.REPLY: Phase.CALLED,
+    PausePoint.HUNG: Phase.HUNG,
+}
+"""Where a process pauses in its handler, and the phase of the model's worker."""
+
+
 def phases_differ(worker: Worker, at: PausePoint, *, exact: bool) -> Difference | None:
     """How the model's worker and a process that is paused there disagree on whether the handler runs.
 
     `exact`: the process is paused right before its next transaction. So its handler must run if the model
     says so. Otherwise the process may pause several times before that transaction.
     """
-    running = at in (PausePoint.HANDLER, PausePoint.REPLY)
-    if running and worker.phase is not (Phase.RUNNING if at is PausePoint.HANDLER else Phase.CALLED):
+    phase = _IN_HANDLER.get(at)
+    if phase is not None and worker.phase is not phase:
         return f"worker {worker.name} is {worker.phase}", f"worker {worker.name} is in its handler"
-    if exact and not worker.ambiguous and worker.phase in (Phase.RUNNING, Phase.CALLED) and not running:
+    in_handler = worker.phase in _IN_HANDLER.values() and worker.repeats is None
+    if exact and in_handler and phase is None:
         return f"worker {worker.name} is in its handler", f"worker {worker.name} is outside its handler"
     return None

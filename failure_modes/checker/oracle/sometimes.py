@@ -3,12 +3,12 @@
 They are named here, and recognised from the record of an action.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from failure_modes.checker.experiment.scope import PROCESS_OF
 from failure_modes.checker.simulation.stepping import CALL
-from model.actions import RECONCILER, ClockBack, Rollback, Step
+from model.actions import RECONCILER, ClockBack, ClockSkew, Rollback, Step
 from model.events import EventKind, Failure, Operation, Reason
 from model.limits import has_room
 from model.state import HELD, Settings, Status
@@ -34,14 +34,29 @@ OF_POISON = "a poison job killed its worker"
 OF_GATEWAY = "the gateway recognised a key"
 OF_POWER = "power was lost"
 OF_REPLY = "a reply to a commit was lost"
+OF_REPLIES = {
+    "Heartbeat": "a reply to a heartbeat was lost",
+    "Fail": "a reply to a failure was lost",
+    "Enqueue": "a reply to an enqueue was lost",
+    "Reconcile": "a reply to a reconciliation was lost",
+}
+"""By the action, where it is no step."""
+OF_HUNG = "a handler hung", "the lease of a hung handler ran out", "a handler was timed out"
 OF_THREAD = ("a second thread extended a lease", "a second thread came too late")
 OF_RELEASE = "a job was released"
 OF_CLOCK = "the clock was set back"
+OF_SKEW = "the clock of one process was wrong"
 OF_ROLLBACK = "the store was set back", "a stale token was refused"
 OF_LIMITS = ("a retry was passed over", "the breaker opened", "the breaker closed")
-OF_SETTINGS = ("a reconciliation left some to the next", "a second reconciler ended an execution")
+OF_SETTINGS = (
+    "a reconciliation left some to the next",
+    "a second reconciler ended an execution",
+    "a fused worker finished one job and leased another",
+)
 OF_ROWS = ("a lease passed over a job", "a deadlock was broken")
-_OF_FAULTS = (OF_POISON, OF_POWER, OF_REPLY, *OF_THREAD, OF_CLOCK, OF_RELEASE, *OF_ROLLBACK)
+_OF_REPLIES = (OF_REPLY, *OF_REPLIES.values())
+_OF_CLOCKS = OF_CLOCK, OF_SKEW
+_OF_FAULTS = (OF_POISON, OF_POWER, *_OF_REPLIES, *OF_THREAD, OF_RELEASE, *OF_ROLLBACK, *OF_HUNG, *_OF_CLOCKS)
 SOMEWHERE = (OF_GATEWAY, *_OF_FAULTS, *OF_LIMITS, *OF_SETTINGS, *OF_ROWS)
 """Situations that need a gateway, a fault, second threads, settings, or locks on rows."""
 
@@ -50,6 +65,24 @@ AT_STATEMENTS = (
     "a crash hid a commit from its worker",
     "a process waited for a lock",
 )
+
+
+_OF_ACTIONS = {
+    "LostReply": _OF_REPLIES,
+    "ThreadHeartbeat": OF_THREAD,
+    "Release": (OF_RELEASE,),
+    "ClockBack": (OF_CLOCK,),
+    "ClockSkew": (OF_SKEW,),
+    "Rollback": OF_ROLLBACK,
+    "Hang": OF_HUNG[:2],
+    "TimeOut": OF_HUNG[2:],
+}
+"""The situations that the rarer actions lead to."""
+
+
+def of_weights(weights: Mapping[str, int]) -> tuple[str, ...]:
+    """The situations of the rarer actions that have a weight."""
+    return tuple([one for action, found in _OF_ACTIONS.items() if weights.get(action) for one in found])
 
 
 def unknown_of(names: tuple[str, ...]) -> str | None:
@@ -79,8 +112,12 @@ def reached(record: "Record", settings: Settings) -> Iterator[str]:
             yield OF_THREAD[event.event == EventKind.REFUSED]
     if isinstance(record.action, ClockBack):
         yield OF_CLOCK
+    if isinstance(record.action, ClockSkew) and record.action.seconds:
+        yield OF_SKEW
     if isinstance(record.action, Rollback) and record.after != record.before:
         yield OF_ROLLBACK[0]
+    if {EventKind.FINISHED, EventKind.LEASED} <= {event.event for event in record.events}:
+        yield OF_SETTINGS[2]
     for event in record.events:
         if event.reason == Reason.UNKNOWN_TOKEN:
             yield OF_ROLLBACK[1]
@@ -103,6 +140,8 @@ def reached(record: "Record", settings: Settings) -> Iterator[str]:
                 yield "a heartbeat extended a lease"
             case EventKind.FAILED, _, _ if event.detail == Failure.RELEASED:
                 yield OF_RELEASE
+            case EventKind.FAILED, _, _ if event.detail == Failure.TIMED_OUT:
+                yield OF_HUNG[2]
             case EventKind.FAILED, _, _:
                 yield "a handler failed"
             case EventKind.OPENED | EventKind.CLOSED, _, _:

@@ -17,11 +17,13 @@ from failure_modes.checker.simulation.replayed_world import ReplayedWorld
 from failure_modes.checker.simulation.stepping import CALL, PausePoint
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.abstraction import AuditCursor, ContentReader, read_counts, read_rows
-from failure_modes.checker.subject.programs import can
+from failure_modes.checker.subject.programs import IN_HANDLER, can
 from model.actions import (
     Action,
     ClockBack,
+    ClockSkew,
     Crash,
+    Hang,
     LostReply,
     PowerLoss,
     Rollback,
@@ -30,6 +32,7 @@ from model.actions import (
     Tick,
     actor_of,
     thread_of,
+    without_loss,
 )
 from model.answers import Answer, Counts
 from model.draft import SERIAL, Visibility
@@ -70,6 +73,8 @@ class SystemSnapshot:
     durable: Durable
     now: int
     processes: tuple[ProcessSnapshot, ...]
+    skews: tuple[tuple[str, int], ...] = ()
+    """The processes whose own clock differs, each with the milliseconds that it is ahead."""
     extra: tuple[object, ...] = ()
 
 
@@ -97,10 +102,12 @@ class SystemSide:
         name = actor_of(action)
         if isinstance(action, Rollback | ClockBack):
             in_transaction = [one for one in self.world.processes if self.place(one).in_transaction]
-            return not in_transaction and (self.world.rolls_back or isinstance(action, ClockBack))
+            return not in_transaction and (self.world.can_roll_back or isinstance(action, ClockBack))
+        if isinstance(action, ClockSkew):
+            return self.world.at_server and action.worker in self.world.processes
         if name is None:
             return self._power_loss or not isinstance(action, PowerLoss)
-        if isinstance(action, LostReply) and not self._can_lose_reply(name):
+        if isinstance(action, LostReply) and action.of == "Step" and self._calls_gateway(name):
             return False
         if isinstance(action, ThreadHeartbeat):
             name = action.worker
@@ -108,10 +115,9 @@ class SystemSide:
         place = self.place(thread) if thread in self.world.processes else None
         return name in self.world.processes and can(name, self.place(name), action, place)
 
-    def _can_lose_reply(self, name: str) -> bool:
-        """True on SQLite, unless the process is about to call the gateway, where there is no COMMIT."""
-        calls = self.world.gateway is not None and self.place(name).at is PausePoint.HANDLER
-        return not self.world.database.overlaps and not calls
+    def _calls_gateway(self, name: str) -> bool:
+        """True if the process is about to call the gateway: that has no COMMIT whose reply could be lost."""
+        return self.world.gateway is not None and self.place(name).at is PausePoint.HANDLER
 
     def place(self, name: str) -> ProcessState:
         """Where the process is paused."""
@@ -124,16 +130,16 @@ class SystemSide:
         """
         name = actor_of(action)
         process = self.place(name) if name else None
-        return process is None or process.at in (PausePoint.HANDLER, PausePoint.REPLY) or process.at_rest
+        return process is None or process.at in IN_HANDLER or process.at_rest
 
     def effective_action(self, action: Action, is_poison: Callable[[str | None], bool]) -> Action:
         """The action that really happens: the handler of a poison job kills its worker."""
-        if isinstance(action, Step | LostReply) and action.worker in self.world.processes:
-            process = self.place(action.worker)
+        if isinstance(without_loss(action), Step) and (name := actor_of(action)) in self.world.processes:
+            process = self.place(name)
             if process.at is PausePoint.HANDLER:
                 for job in self.durable.jobs:
                     if job.id == process.current_job and is_poison(job.key):
-                        return Crash(worker=action.worker)
+                        return Crash(worker=name)
         return action
 
     def processes_killed_by(self, action: Crash | PowerLoss) -> dict[str, ProcessState]:
@@ -151,6 +157,9 @@ class SystemSide:
                 self.world.clock.set_back(action.milliseconds)
                 self._visibility.set_back(self.now)
                 return self._observed(action, StepResult())
+            case ClockSkew():
+                self.world.clock.set_skew(action.worker, action.milliseconds)
+                return self._observed(action, StepResult())
             case Crash():
                 self.world.processes[action.worker].kill()
                 return self._observed(action, StepResult(changed=not self.world.content.is_pending))
@@ -161,9 +170,9 @@ class SystemSide:
                 self._audit = AuditCursor(self.world.lose_power(), in_order=not self.world.database.overlaps)
                 return self._observed(action, StepResult(changed=True))
             case Rollback():
-                from failure_modes.checker.simulation.rollback_world import RollbackWorld
+                from failure_modes.checker.simulation.rollback_world import RollsBack
 
-                assert isinstance(self.world, RollbackWorld), "only such a world is set back"
+                assert isinstance(self.world, RollsBack), "only such a world is set back"
                 last = self.world.roll_back(action.commits)
                 self._audit = AuditCursor(last, in_order=not self.world.database.overlaps)
                 return self._observed(action, StepResult(changed=True))
@@ -196,12 +205,13 @@ class SystemSide:
             durable=self.durable,
             now=self.now,
             processes=self._processes(),
+            skews=self.world.clock.skews,
             extra=extra,
         )
 
     def restore(self, snapshot: SystemSnapshot) -> None:
         """Be there again, in a world that is restored by its content."""
-        self.world.restore(snapshot.content, snapshot.now, snapshot.processes)
+        self.world.restore(snapshot.content, snapshot.now, snapshot.processes, snapshot.skews)
         self.durable = snapshot.durable
         self._audit = AuditCursor(self.world.content.audit_end(snapshot.content))
 
@@ -233,17 +243,17 @@ class SystemSide:
         assert name is not None, "a process moves"
         process = self.world.processes[name]
         operation = action
-        begins = isinstance(action, ThreadHeartbeat)
+        begins = isinstance(action, ThreadHeartbeat | Hang)
         if process.at is not PausePoint.COMMITTED and not begins:  # after a COMMIT no operation begins
             operation = cast(Action, process.transaction.intend(action))
         process.transaction.lose_reply(isinstance(operation, LostReply))
         current_job = process.current_job
-        moved = process.resume(action)
+        moved = process.resume(without_loss(action))
         self._visibility.note_read(process, moved, self.durable, self.now)
         before, events, visibility = self.durable, self._read(moved), SERIAL
-        if moved.committed:
+        if moved.committed and moved.ran != CALL:  # a call of the gateway has no lock in the database
             visibility = self._visibility.of_commit(process, before, self.durable, events, self.now)
-            if moved.ran != CALL and events:
+            if events:
                 self.world.note_commit()
         if moved.committed or moved.rolled_back or moved.error is not None:
             process.transaction.clear_intent()

@@ -25,14 +25,18 @@ class VisibilityLog:
         self._overlaps = overlaps
         self._changed_at: dict[int | str, int] = {}
         """When each job and each table of `LIMITS` was last changed, by the time that its change read."""
+        self._began_at = 0
+        """When the rows that were never changed began to exist: at 0, unless the clock was set back since."""
 
     def extra(self, now: int) -> tuple[object, ...]:
         """What was noted, with times counted from now."""
-        return tuple([(job, at - now) for job, at in sorted(self._changed_at.items(), key=str)])
+        began = (("began", self._began_at - now),) if self._began_at else ()
+        return (*began, *[(job, at - now) for job, at in sorted(self._changed_at.items(), key=str)])
 
     def set_back(self, now: int) -> None:
         """The clock was set back: what was changed was not changed later than now."""
         self._changed_at = {one: min(at, now) for one, at in self._changed_at.items()}
+        self._began_at = min(self._began_at, now)
 
     def note_read(self, process: Process, moved: StepResult, durable: Durable, now: int) -> None:
         """If the process read the jobs, note those that it looked for and that no other transaction held.
@@ -70,7 +74,7 @@ class VisibilityLog:
         transaction = process.transaction
         touched: list[int | str] = [job.id for job in after.jobs if _changed(job.id, before, after)]
         touched += [name for name in LIMITS if getattr(before, name) != getattr(after, name)]
-        since = max([self._changed_at.get(one, 0) for one in touched], default=0)
+        since = max([self._changed_at.get(one, self._began_at) for one in touched], default=self._began_at)
         read_at = time_of(process, events)
         self._changed_at |= dict.fromkeys(touched, now if read_at is None else read_at)
         visible = transaction.take_visible()

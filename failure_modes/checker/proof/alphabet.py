@@ -3,17 +3,21 @@
 from typing import Any
 
 from failure_modes.checker.experiment.bounds import KINDS, Bounds, Spent
-from failure_modes.checker.experiment.scope import Scope, StoreKind
+from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind
+from failure_modes.checker.experiment.strategy import clock_skews
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.subject.programs import can
 from model.actions import (
     COMMITS_MAX,
+    PRODUCER,
     Action,
     ClockBack,
+    ClockSkew,
     Crash,
     Enqueue,
     Fail,
+    Hang,
     Heartbeat,
     LostReply,
     PowerLoss,
@@ -23,6 +27,7 @@ from model.actions import (
     Step,
     ThreadHeartbeat,
     Tick,
+    TimeOut,
     actor_of,
     thread_of,
 )
@@ -36,7 +41,7 @@ class Alphabet:
 
     def __init__(self, scope: Scope, bounds: Bounds) -> None:
         self.names = scope.process_names
-        self._bounds = bounds
+        self._most = {kind: getattr(bounds, kind) for kind in KINDS}
         self.actions: tuple[Action, ...] = (
             *[Step(worker=name) for name in self.names],
             *[Enqueue(key=f"k{number}") for number in range(1, bounds.jobs + 1)],
@@ -47,18 +52,24 @@ class Alphabet:
             *[Heartbeat(worker=name) for name in scope.names],
             *[Reconcile(process=name) for name in scope.reconciler_names],
             PowerLoss(),
-            *([LostReply(worker=name) for name in scope.names] if bounds.lost_replies else []),
+            *_lost_replies(scope, bounds),
             *([ThreadHeartbeat(worker=name) for name in scope.names] if bounds.thread_heartbeats else []),
             *([Rollback(commits=most + 1) for most in range(COMMITS_MAX)] if bounds.rollbacks else []),
             *([ClockBack(seconds=seconds) for seconds in scope.tick_seconds] if bounds.clock_backs else []),
             *([Release(worker=name) for name in scope.names] if bounds.releases else []),
+            *([Hang(worker=name) for name in scope.names] if bounds.hangs else []),
+            *([TimeOut(worker=name) for name in scope.names] if bounds.time_outs else []),
+            *(clock_skews(scope, scope.names) if bounds.clock_skews else []),
         )
+        if bounds.clock_skews and scope.store is StoreKind.SQLITE:
+            raise ValueError("one clock can only differ on postgresql: on sqlite all processes share one")
         if bounds.rollbacks and not scope.rollback:
             raise ValueError("the store can only be set back in a scope in which earlier rows are kept")
+        at_statements = scope.granularity is Granularity.STATEMENT
+        if bounds.rollbacks and scope.store is StoreKind.POSTGRESQL and at_statements:
+            raise ValueError("a proof with rollbacks on postgresql is at granularity transaction")
         if bounds.power_losses and not scope.power_loss:
             raise ValueError("power can only be lost in a scope in which the disk is watched")
-        if bounds.lost_replies and scope.store is StoreKind.POSTGRESQL:
-            raise ValueError("a reply can only be lost on SQLite")
         if bounds.thread_heartbeats and not scope.threads:
             raise ValueError("a second thread can only send heartbeats in a scope with threads")
         self._between = bounds.rollbacks + bounds.clock_backs > 0
@@ -91,8 +102,8 @@ class Alphabet:
     ) -> tuple[tuple[Action, Spent], ...]:
         found = []
         for action in self.actions:
-            kind = self.kind(action, spent)
-            if kind is None or (kind and spent[KINDS.index(kind)] >= getattr(self._bounds, kind)):
+            kinds = self.kinds(action, spent)
+            if kinds is None or any(spent[KINDS.index(kind)] >= self._most[kind] for kind in kinds):
                 continue
             name = actor_of(action)
             if name is not None and not self._can(name, action, processes):
@@ -101,7 +112,7 @@ class Alphabet:
                 continue
             if isinstance(action, Rollback | ClockBack) and _in_transaction(processes):
                 continue
-            found.append((action, _spend(spent, kind)))
+            found.append((action, _spend(spent, kinds)))
         return tuple(found)
 
     def _can(self, name: str, action: Action, processes: tuple[ProcessSnapshot, ...]) -> bool:
@@ -113,12 +124,12 @@ class Alphabet:
 
     def _is_call(self, action: Action, processes: tuple[ProcessSnapshot, ...]) -> bool:
         """True if the reply that is lost would be the gateway's: its call has no COMMIT."""
-        if not isinstance(action, LostReply) or not self._calls_gateway:
+        if not isinstance(action, LostReply) or action.of != "Step" or not self._calls_gateway:
             return False
         return processes[self.names.index(action.worker)].at is PausePoint.HANDLER
 
-    def kind(self, action: Action, spent: Spent) -> str | None:
-        """The bound that the action spends of; empty for none, and None if an earlier key comes first."""
+    def kinds(self, action: Action, spent: Spent) -> tuple[str, ...] | None:
+        """The bounds that the action spends of; None if an earlier key comes first."""
         match action:
             case Enqueue():
                 kind = "poisons" if action.poison else "jobs"
@@ -126,25 +137,50 @@ class Alphabet:
                 number = int(action.key[1:])
                 if number > next_number:
                     return None
-                return kind if number == next_number else "retries"
+                return (kind,) if number == next_number else ("retries",)
+            case LostReply():
+                kinds = self.kinds(action.action, spent)
+                return None if kinds is None else (*kinds, "lost_replies")
             case _:
                 return _SPENDS[type(action)]
 
 
-_SPENDS: dict[type[Action], str] = {
-    Step: "",
-    Tick: "ticks",
-    Crash: "crashes",
-    Fail: "failures",
-    Heartbeat: "heartbeats",
-    Reconcile: "reconciles",
-    PowerLoss: "power_losses",
-    LostReply: "lost_replies",
-    ThreadHeartbeat: "thread_heartbeats",
-    Rollback: "rollbacks",
-    ClockBack: "clock_backs",
-    Release: "releases",
+_SPENDS: dict[type[Action], tuple[str, ...]] = {
+    Step: (),
+    Tick: ("ticks",),
+    Crash: ("crashes",),
+    Fail: ("failures",),
+    Heartbeat: ("heartbeats",),
+    Reconcile: ("reconciles",),
+    PowerLoss: ("power_losses",),
+    ThreadHeartbeat: ("thread_heartbeats",),
+    Rollback: ("rollbacks",),
+    ClockBack: ("clock_backs",),
+    Release: ("releases",),
+    Hang: ("hangs",),
+    TimeOut: ("time_outs",),
+    ClockSkew: ("clock_skews",),
 }
+
+
+def _lost_replies(scope: Scope, bounds: Bounds) -> list[Action]:
+    """The losses of a reply. Where no producer asks again, a lost reply to an enqueue changes nothing."""
+    if not bounds.lost_replies:
+        return []
+    of_workers = {
+        "Step": True,
+        "Heartbeat": bounds.heartbeats,
+        "Fail": bounds.failures,
+        "TimeOut": bounds.time_outs,
+        "Release": bounds.releases,
+    }
+    lost = [LostReply(worker=name, of=of) for of, may in of_workers.items() if may for name in scope.names]
+    if bounds.retries:
+        keys = [f"k{number}" for number in range(1, bounds.jobs + 1)]
+        lost += [LostReply(worker=PRODUCER, of="Enqueue", key=key) for key in keys]
+    if bounds.reconciles:
+        lost += [LostReply(worker=name, of="Reconcile") for name in scope.reconciler_names]
+    return [*lost]
 
 
 def _in_transaction(processes: tuple[ProcessSnapshot, ...]) -> bool:
@@ -152,8 +188,7 @@ def _in_transaction(processes: tuple[ProcessSnapshot, ...]) -> bool:
     return any(process.in_transaction for process in processes)
 
 
-def _spend(spent: Spent, kind: str) -> Spent:
-    if not kind:
+def _spend(spent: Spent, kinds: tuple[str, ...]) -> Spent:
+    if not kinds:
         return spent
-    at = KINDS.index(kind)
-    return (*spent[:at], spent[at] + 1, *spent[at + 1 :])
+    return tuple([number + (kind in kinds) for kind, number in zip(KINDS, spent, strict=True)])

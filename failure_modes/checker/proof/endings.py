@@ -29,6 +29,7 @@ from failure_modes.checker.proof.nodes import Node, Nodes
 from failure_modes.checker.proof.state_change import DeadEnd
 from failure_modes.checker.proof.successors import Successors
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
+from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.subject.programs import can
 from model.actions import Action, actor_of
 from model.state import Durable, Settings
@@ -70,7 +71,7 @@ class Endings:
         lockstep = self._lockstep
         if lockstep.world.restores_by_replay:
             return self._end_at_once(node.snapshot, order)
-        run = GraphRun(self._graph, node, (*order, *self._names[len(order) :]), lockstep.settings)
+        run = GraphRun(self._graph, node, (*order, *self._names[len(order) :]), lockstep.settings, order)
         visited: dict[bytes, None] = {}
         settled, rounds = False, 0
         for _ in range(MOVES_MAX):
@@ -125,10 +126,18 @@ def _with_order(node: Node, order: tuple[str, ...]) -> bytes:
 class GraphRun:
     """A run along the edges of the graph, which `liveness.py` can drive. `node` is where it has come to."""
 
-    def __init__(self, graph: Nodes, node: Node, names: tuple[str, ...], settings: Settings) -> None:
-        """`names` are the processes, in the order of the schedule."""
+    def __init__(
+        self,
+        graph: Nodes,
+        node: Node,
+        names: tuple[str, ...],
+        settings: Settings,
+        workers: tuple[str, ...],
+    ) -> None:
+        """`names` are the processes, and `workers` the workers, in the order of the schedule."""
         self.node = node
         self.names = names
+        self.workers = workers
         self.settings = settings
         self.dead_end: DeadEnd | None = None
         """Why the run could not go on."""
@@ -152,6 +161,10 @@ class GraphRun:
     def rests(self, name: str) -> bool:
         """True if the process is at rest."""
         return self._process(name).at_rest
+
+    def hangs(self, name: str) -> bool:
+        """True if the process is in a handler that does not return."""
+        return self._process(name).at is PausePoint.HUNG
 
     def possible(self, action: Action) -> bool:
         """True if the action can happen now."""

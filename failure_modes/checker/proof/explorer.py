@@ -15,6 +15,7 @@ revisited", 1995).
 
 from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 from attrs import evolve, frozen
 
@@ -31,13 +32,16 @@ from failure_modes.checker.proof.state_change import DeadEnd
 from failure_modes.checker.proof.successors import Successors
 from model.actions import (
     Action,
+    ClockSkew,
     Crash,
     Fail,
+    Hang,
     Heartbeat,
     LostReply,
     Release,
     Step,
     ThreadHeartbeat,
+    TimeOut,
     thread_of,
 )
 from system.clock import Stopwatch
@@ -104,6 +108,7 @@ class Shard:
             symmetry=switches.symmetry,
             memory=switches.memory,
             rows=switches.rows,
+            rows_checked=switches.rows_checked,
             answers=switches.answers,
             footprints=proof.sleeps,
         )
@@ -228,9 +233,9 @@ class Shard:
                 continue
             still = {}
             if self._sleeps:
-                kind = self.alphabet.kind(action, state.spent)
+                kinds = set(self.alphabet.kinds(action, state.spent) or ())
                 for other, footprint in sleep_set.items():
-                    shares = kind and kind == self.alphabet.kind(other, state.spent)
+                    shares = kinds.intersection(self.alphabet.kinds(other, state.spent) or ())
                     if not shares and independent(footprint, edge.footprint):
                         still[other] = footprint
                 sleep_set[action] = edge.footprint
@@ -258,7 +263,7 @@ class Shard:
             self.broken.append(Broken(trace=trace, finding=end.finding))
 
 
-_OF_WORKERS = (Step, Crash, Fail, Heartbeat, LostReply, ThreadHeartbeat, Release)
+_OF_WORKERS = (Step, Crash, Fail, Heartbeat, LostReply, ThreadHeartbeat, Release, Hang, TimeOut, ClockSkew)
 
 
 def renamed(action: Action, names: Renaming) -> Action:
@@ -273,10 +278,9 @@ def renamed(action: Action, names: Renaming) -> Action:
 
 
 @cache
-def _moving(
-    action: Step | Crash | Fail | Heartbeat | LostReply | ThreadHeartbeat | Release, worker: str
-) -> Action:
-    return evolve(action, worker=worker)
+def _moving(action: Any, worker: str) -> Action:
+    moved: Action = evolve(action, worker=worker)
+    return moved
 
 
 def _both(least: ReachedState, other: ReachedState) -> ReachedState:

@@ -7,9 +7,11 @@ is a function of
   a shift of all of them changes no answer. Ids count by rank: the system only compares them. Where ids are
   used to make jitter, or keys for a gateway, they count as they are;
 - for each process, what it has seen since it last was at rest. Its code is deterministic, so this says where
-  it is paused and what it will do. At rest it is as if it had just been started;
-- what the model knows besides: the phase of each worker, the charges of a gateway and, where there are
-  limits, the recent retries and failures;
+  it is paused and what it will do. At rest it is as if it had just been started. While the model is in step,
+  this also says what the model remembers of a worker (its phase and execution, a reply that was lost, a
+  heartbeat that has begun), since the model gives the same answers;
+- what the model knows besides: the charges of a gateway and, where there are limits, the recent retries and
+  failures;
 - what the ending is judged by: the accepted keys, the faults that no audit row shows yet, the jobs given up.
   Nothing reads the other audit rows: see `content.py`;
 - how much of the bounds is spent.
@@ -37,7 +39,7 @@ from failure_modes.checker.simulation.history import with_earlier_rows
 from failure_modes.checker.simulation.process_snapshot import Entry, Intent, ProcessSnapshot, Returned
 from failure_modes.checker.simulation.stepping import Row, StatementResult, table_of
 from failure_modes.checker.simulation.subject import Layout
-from model.actions import Enqueue
+from model.actions import Enqueue, LostReply
 from model.load import Load
 
 HOME_BYTES = 4
@@ -110,6 +112,7 @@ class Fingerprints:
         return (
             id(system.content),
             system.now,
+            system.skews,
             *[id(process) for process in system.processes],
             None if state is None else (state.workers, state.changed_at),
             snapshot.ledger,
@@ -132,15 +135,16 @@ class Fingerprints:
         processes = [self._process(process, system) for process in system.processes]
         rest = self._rest_text(snapshot)
         helpers = processes[self._workers : self._helpers_end]
+        skews = dict(system.skews)
         texts = []
         for number, places in enumerate(self._places):
             parts = [contents[number]]
             for place in places:
                 parts += [processes[at][number] for at in self._of_worker[place]]
-                if snapshot.state is not None:
-                    worker = snapshot.state.workers[place]
-                    sends = worker.heartbeat or ""
-                    parts.append(f"{sends}{worker.phase}{worker.execution}{'?' * worker.ambiguous}".encode())
+                if skews:
+                    parts.append(f"{skews.get(self._names[place], 0)}".encode())
+                if snapshot.state is not None and (worker := snapshot.state.workers[place]).heartbeat:
+                    parts.append(f"{worker.heartbeat}{'?' * worker.heartbeat_lost}".encode())
                 if snapshot.ledger.stale:
                     parts.append(b"stale" * (self._names[place] in snapshot.ledger.stale))
             parts += [helper[number] for helper in helpers]
@@ -175,7 +179,9 @@ class Fingerprints:
         events = tuple(sorted([(event.event, event.operation, event.job) for event in ledger.events]))
         load = ledger.load.still_counted(now, self._settings)
         failed_ago = None if load.failed_at is None else now - load.failed_at
-        recent = [now - at for at in load.retries], load.failures, failed_ago
+        recent: tuple[object, ...] = ([now - at for at in load.retries], load.failures, failed_ago)
+        if load.later is not None:
+            recent = (*recent, [now - at for at in load.later])
         extra = (snapshot.system.extra,) if snapshot.system.extra else ()
         earlier = () if ledger.earlier is None else (ledger.earlier,)
         return (*model, recent, ledger.accepted, faults, events, *earlier, *extra)
@@ -225,14 +231,8 @@ class Fingerprints:
                 log = [self._entry(entry, system.now, ranks, names) for entry in process.log]
                 pending = _intent(process.pending) if process.pending else None
                 visible = [sorted(rows) for rows in process.visible]
-                where = (
-                    process.at.name,
-                    process.waits,
-                    process.in_transaction,
-                    process.current_job,
-                    *((process.place_at_server, visible) if process.place_at_server or visible else ()),
-                )
-                parts.append(_digest(repr((where, pending, log)).encode()))
+                at_server = (process.place_at_server, visible) if process.place_at_server or visible else ()
+                parts.append(_digest(repr((process.waits, *at_server, pending, log)).encode()))
             known = self._parts[key] = (process, system.content), tuple(parts)
         return known[1]
 
@@ -284,6 +284,8 @@ _AT_REST = (b"at rest",)
 def _intent(intent: Intent) -> str:
     if isinstance(intent, Enqueue):
         return f"Enqueue {intent.key}{' poison' * intent.poison}"
+    if isinstance(intent, LostReply):
+        return f"LostReply {intent.of} {intent.key}"
     return type(intent).__name__
 
 

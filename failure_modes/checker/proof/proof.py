@@ -25,6 +25,8 @@ class Reductions:
 
     At granularity `transaction` on SQLite, and where neither power nor a commit can be lost.
     """
+    rows_checked: int | None = None
+    """Of the steps that `rows` spares, so many are taken all the same at first. None: the usual number."""
 
 
 @frozen(kw_only=True)

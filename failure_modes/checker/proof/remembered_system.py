@@ -47,9 +47,21 @@ class _Taking:
 class RememberedSystem(SystemSide):
     """The system's side in a world that a proof restores before each step."""
 
-    def __init__(self, world: World, *, power_loss: bool, remembers: bool, same: Same) -> None:
-        """`remembers`: a step is not taken where one is remembered. `same` gives the one object of equals."""
+    def __init__(
+        self,
+        world: World,
+        *,
+        power_loss: bool,
+        remembers: bool,
+        same: Same,
+        checked_first: int | None = None,
+    ) -> None:
+        """`remembers`: a step is not taken where one is remembered. `same` gives the one object of equals.
+
+        `checked_first`: the number that takes the place of CHECKED_FIRST.
+        """
         super().__init__(world, power_loss=power_loss)
+        self._checked_first = CHECKED_FIRST if checked_first is None else checked_first
         self.real_steps = 0
         self._reused = 0
         """How often a remembered step was found."""
@@ -120,6 +132,7 @@ class RememberedSystem(SystemSide):
             durable=after,
             now=before.now + seen.elapsed_ms,
             processes=self._moved(before, action, seen),
+            skews=before.skews,
         )
         self.durable = after
         done = seen.done
@@ -150,7 +163,7 @@ class RememberedSystem(SystemSide):
     def _must_check(self) -> bool:
         """True if a step is taken again though it is remembered."""
         self._reused += 1
-        return self._reused <= CHECKED_FIRST or self._reused % CHECKED_EVERY == 0
+        return self._reused <= self._checked_first or self._reused % CHECKED_EVERY == 0
 
     def _act_really(
         self, before: SystemSnapshot, action: Action, key: Key, expected: SeenStep | None

@@ -74,6 +74,7 @@ def changed(
         durable=change.durable,
         now=now,
         processes=_processes(before.system.processes, action, name, change, names, same),
+        skews=before.system.skews,
     )
     state = before.state if change.diverged is None else None
     return Snapshot(

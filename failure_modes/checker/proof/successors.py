@@ -25,7 +25,7 @@ from failure_modes.checker.proof.state_change import DeadEnd, StateChange, chang
 from failure_modes.checker.simulation.content import Content
 from failure_modes.checker.simulation.process_snapshot import AT_REST, ProcessSnapshot
 from failure_modes.checker.subject.worlds import world_of
-from model.actions import Action, Crash, Rollback, actor_of
+from model.actions import Action, ClockSkew, Crash, Rollback, actor_of
 from model.state import Durable
 
 T = TypeVar("T")
@@ -45,6 +45,7 @@ class Successors:
         symmetry: bool = True,
         memory: bool = True,
         rows: bool = True,
+        rows_checked: int | None = None,
         answers: bool = True,
         footprints: bool = True,
     ) -> None:
@@ -55,7 +56,11 @@ class Successors:
         self._interned: dict[Any, Any] = {}
         world = world_of(scope, fault, restorable=True, records_answers=answers)
         self._system = RememberedSystem(
-            world, power_loss=scope.power_loss, remembers=memory and rows, same=self._same
+            world,
+            power_loss=scope.power_loss,
+            remembers=memory and rows,
+            same=self._same,
+            checked_first=rows_checked,
         )
         self.lockstep = Lockstep(scope, fault, target=target, system=self._system)
         self.columns = world.content.columns()
@@ -83,7 +88,7 @@ class Successors:
 
     def step(self, before: Snapshot, action: Action) -> StateChange | DeadEnd:
         """What the action changes in this state."""
-        if isinstance(action, Rollback):  # it depends on all that was noted at the earlier states
+        if isinstance(action, Rollback | ClockSkew):  # it changes what is in no row and no process
             return self._taken(before, action)
         if len(self._changes) > REMEMBERED_MAX:
             self._changes.clear()
@@ -115,10 +120,11 @@ class Successors:
     def _key(self, before: Snapshot, action: Action) -> tuple[Any, ...]:
         """All that the change depends on."""
         system, ledger, state = before.system, before.ledger, before.state
+        skews = system.skews
         name = actor_of(action)
         if name is None:
             changed_at = None if state is None else state.changed_at
-            return id(system.content), system.now, action, changed_at, id(ledger.accepted), ledger.load
+            return id(system.content), system.now, action, changed_at, id(ledger.accepted), ledger.load, skews
         place = self.names.index(name)
         model: Any = None
         if state is not None:
@@ -134,6 +140,7 @@ class Successors:
             ledger.load,
             ledger.stale,
             locked,
+            skews,
             action,
         )
 
@@ -156,7 +163,7 @@ class Successors:
         if state is not None and name in lockstep.scope.names:
             worker = state.workers[self.names.index(name)]
         content, durable = self._once(self._system.content, lockstep.durable)
-        whole = lockstep.world.restores_by_replay or isinstance(action, Rollback)
+        whole = lockstep.world.restores_by_replay or isinstance(action, Rollback | ClockSkew)
         return StateChange(
             content=content,
             durable=durable,

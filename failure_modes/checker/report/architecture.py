@@ -83,9 +83,18 @@ of files, time and chance, and the event loop of asyncio while a run lasts, so t
 pauses at each of them. `oracle/queue_run.py` carries out *moves* (`experiment/moves.py`): a worker goes on
 until a named boundary, is killed there, or stalls past its lease.
 `oracle/deliveries.py` judges what happened against the *claims* of the documents. `search/queue_search.py`
-finds, `search/queue_shrink.py` shortens, `real/real_queue.py` runs the same moves with real processes, and
-`campaigns/judging.py` is all of it in turn. `search/queue_machine.py` is the same run as a Hypothesis state
-machine, for the tests of a user.
+finds, with the bursts of `search/queue_bursts.py`; `search/queue_shrink.py` shortens,
+`real/real_queue.py` runs the same moves with real processes, and `campaigns/judging.py` is all of it in
+turn.
+
+## One machine
+
+`search/queue_machine.py` is a Hypothesis state machine with a named rule (`search/queue_rules.py`) for
+everything that can happen to a queue. Behind it is a run (`search/machine_run.py`): `JudgedRun` has the weak
+model of any queue, and `Example` (`search/examples.py`) our queue in lock-step with its full model. The run
+says what can happen now, as often as the weights of the strategy say, and one draw chooses the rule
+(`search/weighted_rules.py`). The driver `hypothesis` runs this machine, and so does a test of a user. The
+driver `walk` takes the same examples without Hypothesis.
 
 ## The packages
 

@@ -9,6 +9,7 @@ from failure_modes.checker.oracle.describe import steps_described
 from failure_modes.checker.report.architecture import architecture
 from failure_modes.checker.report.card import report_card
 from failure_modes.checker.report.links import names_failure_modes, with_links
+from failure_modes.checker.report.pages.picture import pictures_of
 from model.invariants import INVARIANTS, Invariant, invariant
 from model.state import JobState, Status
 from model.transitions import EXECUTION, JOB, By, Transition, why_not, why_not_job
@@ -44,6 +45,7 @@ def documents() -> dict[Path, str]:
         DOCS / "architecture.md": architecture(),
         DOCS / "failure_mode_index.md": _index(),
         DOCS / "report_card.md": report_card(),
+        **pictures_of(DOCS.parent / "README.md"),
     }
 
 

@@ -24,10 +24,14 @@ from failure_modes.checker.simulation.stepping import CALL
 from failure_modes.checker.traces.recording import RecordedStep
 from failure_modes.checker.traces.replay import Replayed
 from model.actions import (
+    Action,
     ClockBack,
+    ClockSkew,
     Crash,
     Enqueue,
     Fail,
+    Hang,
+    LostReply,
     PowerLoss,
     Reconcile,
     Rollback,
@@ -42,6 +46,10 @@ _COLUMNS = ("", "step", "time", "action", "worker", "model", "system", "changed"
 _RIGHT = frozenset([1, 2])
 _NARROW = 100
 """A table that is narrower than this has the worker in the column of the action."""
+
+_RECOVERY_FIRST = 20
+RECOVERY_LAST = 8
+"""Of a recovery with more steps, so many are shown at its beginning and at its end."""
 
 
 def rendered(
@@ -119,8 +127,7 @@ def table(replayed: Replayed, *, sql: bool = False, look: Look = PLAIN) -> str:
     """The run, one line for each step. The liveness run is shown only if a finding is in it."""
     run, finding = replayed.run, replayed.finding
     ended_badly = finding is not None and finding.step is None
-    to_end = shows_recovery(replayed)
-    shown = [step for step in replayed.steps if to_end or not step.record.recovering]
+    shown, left_out = steps_shown(replayed, to_end=shows_recovery(replayed))
     lines = [Line(cells=_COLUMNS, style="head")]
     for number, step in enumerate(shown, start=1):
         bad = finding is not None and (finding.step == number or (ended_badly and number == len(shown)))
@@ -133,6 +140,9 @@ def table(replayed: Replayed, *, sql: bool = False, look: Look = PLAIN) -> str:
                 below=_statements(step) if sql else (),
             )
         )
+    if left_out:
+        gap = ("", "...", "", f"{left_out} steps", "-", "", "", "the recovery goes on like this")
+        lines.insert(-RECOVERY_LAST, Line(cells=gap))
     if look.width is not None and look.width < _NARROW:
         lines = [evolve(line, cells=_narrow(line.cells)) for line in lines]
     return table_text(lines, look, right=_RIGHT, joined=1)
@@ -144,6 +154,20 @@ def shows_recovery(replayed: Replayed) -> bool:
     if finding is not None:
         return finding.step is None
     return diverged is not None and diverged.step is None
+
+
+def steps_shown(replayed: Replayed, *, to_end: bool) -> tuple[tuple[RecordedStep, ...], int]:
+    """The steps to show, and how many are left out before the last ones. `to_end`: with the recovery.
+
+    A recovery that never ends has hundreds. Its beginning, the first divergence and its end are shown.
+    """
+    steps = tuple([step for step in replayed.steps if to_end or not step.record.recovering])
+    before = len([step for step in steps if not step.record.recovering])
+    first = max(before + _RECOVERY_FIRST, replayed.run.judge.diverged_record or 0)
+    left_out = len(steps) - first - RECOVERY_LAST
+    if left_out <= 1:
+        return steps, 0
+    return (*steps[:first], *steps[-RECOVERY_LAST:]), left_out
 
 
 def _verdict(finding: Finding, lockstep: Lockstep, policy: str | None, look: Look) -> list[str]:
@@ -176,7 +200,10 @@ def _style(record: Record, finding: Finding | None, *, bad: bool, differs: bool)
         return "broken" if finding.invariant else "diverged"
     if differs:
         return "diverged"
-    return "danger" if isinstance(record.action, Crash | PowerLoss | Rollback | ClockBack | Fail) else ""
+    return "danger" if isinstance(record.action, _DANGERS) else ""
+
+
+_DANGERS = (Crash, PowerLoss, Rollback, ClockBack, Fail, Hang)
 
 
 def _row(number: int, record: Record, *, mark: str) -> tuple[str, ...]:
@@ -185,12 +212,24 @@ def _row(number: int, record: Record, *, mark: str) -> tuple[str, ...]:
         mark,
         step,
         f"{record.now / 1000:g}s",
-        type(record.action).__name__,
-        actor_of(record.action) or "-" if not isinstance(record.action, Enqueue | Reconcile) else "-",
+        action_name(record.action),
+        _mover(record.action) or "-" if not isinstance(record.action, Enqueue | Reconcile) else "-",
         describe_outcome(record.model),
         system_described(record),
         changes(record.before, record.after),
     )
+
+
+def _mover(action: Action) -> str | None:
+    """The process that the action moves, or whose clock it sets."""
+    return action.worker if isinstance(action, ClockSkew) else actor_of(action)
+
+
+def action_name(action: Action) -> str:
+    """The name of an action. A lost reply names what it was the reply to."""
+    if isinstance(action, LostReply) and action.of != "Step":
+        return f"LostReply {action.of}"
+    return type(action).__name__
 
 
 def _narrow(cells: tuple[str, ...]) -> tuple[str, ...]:
@@ -217,6 +256,8 @@ def system_described(record: Record) -> str:
         return f"rollback of {record.action.commits}"
     if isinstance(record.action, ClockBack):
         return "clock back"
+    if isinstance(record.action, ClockSkew):
+        return Environment.CLOCK_SKEW
     if isinstance(record.action, Tick | Crash | PowerLoss):
         return "power loss" if isinstance(record.action, PowerLoss) else type(record.action).__name__.lower()
     if record.blocked:
@@ -227,4 +268,6 @@ def system_described(record: Record) -> str:
         return describe(record.events)
     if isinstance(record.action, ThreadHeartbeat):
         return Environment.THREAD
+    if isinstance(record.action, Hang):
+        return Environment.HANG
     return record.statement or "runs on"

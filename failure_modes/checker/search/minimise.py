@@ -27,9 +27,11 @@ from failure_modes.checker.support import interrupts
 from model.actions import (
     Action,
     ClockBack,
+    ClockSkew,
     Crash,
     Enqueue,
     Fail,
+    Hang,
     Heartbeat,
     LostReply,
     PowerLoss,
@@ -38,6 +40,8 @@ from model.actions import (
     Rollback,
     ThreadHeartbeat,
     Tick,
+    TimeOut,
+    without_loss,
 )
 
 STATES_MAX = 10_000
@@ -159,6 +163,8 @@ def _ticks_of(actions: tuple[Action, ...]) -> tuple[float, ...]:
 
 def bounds_of(actions: tuple[Action, ...]) -> Bounds:
     """The bounds that allow exactly the events of these actions, in any order."""
+    lost = sum(isinstance(action, LostReply) for action in actions)
+    actions = tuple([without_loss(action) for action in actions])
     kinds = Counter([type(action) for action in actions])
     enqueues = [action for action in actions if isinstance(action, Enqueue)]
     first = {enqueue.key: enqueue for enqueue in reversed(enqueues)}
@@ -173,9 +179,12 @@ def bounds_of(actions: tuple[Action, ...]) -> Bounds:
         heartbeats=kinds[Heartbeat],
         reconciles=kinds[Reconcile],
         power_losses=kinds[PowerLoss],
-        lost_replies=kinds[LostReply],
+        lost_replies=lost,
         thread_heartbeats=kinds[ThreadHeartbeat],
         rollbacks=kinds[Rollback],
         clock_backs=kinds[ClockBack],
         releases=kinds[Release],
+        hangs=kinds[Hang],
+        time_outs=kinds[TimeOut],
+        clock_skews=kinds[ClockSkew],
     )

@@ -1,180 +1,144 @@
-"""A Hypothesis state machine for any queue, with named rules: its printed program reads as a story.
+"""One Hypothesis state machine for every queue, with named rules: its printed program reads as a story.
 
-A user writes an adapter, and collects `TestCase` with pytest:
+A rule says what happens (`queue_rules.py`); the run behind the machine (`machine_run.py`) does it. A machine
+with an `adapter` judges any queue by the weak model; a machine with a `mode` runs our queue in lock-step with
+its full model:
 
 class JobsMachine(QueueMachine): adapter = Jobs()
 
+class TornRecovery(QueueMachine): mode = failure_mode("FM_002")
+
 TestJobs = JobsMachine.TestCase
 
-Settings, profiles, `--hypothesis-seed`, statistics and the example database are those of Hypothesis.
-Further rules and invariants come by subclassing. The rules that stop a worker at a boundary draw it from
-those that plain runs have learned. `queue_search.py` finds faster; this class is what a test of a project
-needs.
+Hypothesis would choose each rule as often as every other, and would switch some off for an example. A race
+is then hardly ever met. So the machine draws once from what can happen, as often as the weights say, and
+that draw names the rule. Settings, profiles, `--hypothesis-seed`, statistics and the example database are
+those of Hypothesis. Further rules and invariants come by subclassing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from hypothesis import Phase, event, settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from hypothesis.strategies import SearchStrategy, integers, runner, sampled_from
+from hypothesis import Phase, currently_in_test_context, event, settings
+from hypothesis.stateful import invariant, precondition
 
-from failure_modes.checker.experiment.moves import (
-    WORKERS,
-    FailJob,
-    Housekeep,
-    Move,
-    Work,
-)
-from failure_modes.checker.oracle.deliveries import Hunt, claim_of, verdict_of
-from failure_modes.checker.oracle.queue_run import QueueRun, Troubled
-from failure_modes.checker.search.queue_search import Labels, learn
-from failure_modes.checker.simulation.foreign import HANDLE, OPENING, Where
-from failure_modes.checker.subject.adapter import Adapter
-from model.actions import Crash, Enqueue, Tick
+from failure_modes.checker.experiment.catalogue import FailureMode
+from failure_modes.checker.experiment.findings import Found
+from failure_modes.checker.oracle.deliveries import Hunt
+from failure_modes.checker.search.choices import Choice
+from failure_modes.checker.search.machine_run import MachineRun, QueueBroke
+from failure_modes.checker.search.queue_rules import QueueRules
+from failure_modes.checker.search.shared_runs import SharedRuns, runs_of_adapter, runs_of_mode
+from failure_modes.checker.search.weighted_rules import allowed, weighted_rules
 
-JOBS_MAX = 3
+REST = Choice(rule="rest", arguments={})
 
 STEPS_MAX = 12
-"""The rules in one program, at most. The trouble of a queue needs few moves."""
-
-WORKER = sampled_from(WORKERS)
+"""The rules in one program of any queue, at most. The trouble of a queue needs few moves."""
 
 
-def _boundaries(machine: "QueueMachine") -> SearchStrategy[str]:
-    """The boundaries of a worker, the one in a job first: Hypothesis shrinks to it."""
-    inner = [label for label in machine.labels.work if not label.startswith(OPENING)]
-    return sampled_from([*dict.fromkeys((f"{HANDLE}#1", *inner))])
+class QueueMachine(QueueRules):
+    """The machine of one queue. A subclass sets `adapter` or `mode`."""
 
-
-BOUNDARY: SearchStrategy[str] = runner().flatmap(_boundaries)
-
-
-class QueueBroke(AssertionError):
-    """The queue did what it must not do. The message has the claim that is broken, if there is one."""
-
-
-class QueueMachine(RuleBasedStateMachine):
-    """The machine of one queue. A subclass sets `adapter`; and `hunt`, to look for one kind alone."""
-
-    adapter: ClassVar[Adapter]
     hunt: ClassVar[Hunt | None] = None
-    _learned: ClassVar[dict[Adapter, Labels]] = {}
+    """The one kind of trouble to look for in it."""
+    mode: ClassVar[FailureMode | None] = None
+    """A failure mode of our queue; its strategy says what happens, and how often."""
+    guarded: ClassVar[bool] = False
+    """True for the control of the failure mode, which should hold."""
+    weights: ClassVar[Mapping[str, int]] = {}
+    """How often rules are drawn, where it is not as usual. A rule of a subclass has the weight 1."""
+    must_reach: ClassVar[tuple[str, ...] | None] = None
+    """The situations of which at least one example must meet each; None for the usual ones."""
+    _shared: ClassVar[SharedRuns | None] = None
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Begin with settings for short programs. A test may set `TestCase.settings` anew."""
+        """Begin with settings for such programs. A test may set `TestCase.settings` anew."""
         super().__init_subclass__(**options)
-        test_case = cls.TestCase
+        cls._shared = None
+        steps = STEPS_MAX if cls.mode is None else cls.mode.strategy.steps_max(cls.mode.scope)
+        test_case: Any = cls.TestCase
         test_case.settings = settings(
-            test_case.settings, stateful_step_count=STEPS_MAX, phases=set(Phase) - {Phase.explain}
+            test_case.settings, stateful_step_count=steps, phases=set(Phase) - {Phase.explain}
         )
+        test_case.tearDown = lambda _: cls.end()
 
-    def __init__(self) -> None:
+    def __init__(self, run: MachineRun | None = None) -> None:
         super().__init__()
-        if self.adapter not in self._learned:
-            self._learned[self.adapter] = learn(self.adapter)
-        self.labels = self._learned[self.adapter]
-        self.run = QueueRun(self.adapter, target=self.hunt)
-        self.jobs = 0
-        self.troubled: Troubled | None = None
+        self.run = self._runs().begin() if run is None else run
+        self._rules_strategy: Any = weighted_rules(self)  # instead of the one of Hypothesis
+        self.broken: Exception | None = None
+        self._ended = False
 
-    @initialize()
-    def first_job(self) -> None:
-        """There is a job."""
-        self._enqueue()
-
-    @precondition(lambda self: self.jobs < JOBS_MAX)
-    @rule()
-    def enqueue(self) -> None:
-        """A producer enqueues a job."""
-        self._enqueue()
-
-    @rule(worker=WORKER)
-    def run_worker(self, worker: str) -> None:
-        """A worker works until it finds no job."""
-        self._take(Work(worker=worker))
-
-    @rule(worker=WORKER, boundary=BOUNDARY)
-    def step_worker(self, worker: str, boundary: str) -> None:
-        """A worker stops before a statement; others may move now."""
-        self._take(Work(worker=worker, until=boundary))
-
-    @rule(worker=WORKER, boundary=BOUNDARY)
-    def stall_worker(self, worker: str, boundary: str) -> None:
-        """A worker stops before a statement for longer than its lease, and housekeeping makes a pass."""
-        self._take(Work(worker=worker, until=boundary))
-        self._take(Tick(seconds=self.adapter.lease_seconds + 1))
-        self._take(Housekeep())
-
-    @rule(worker=WORKER, boundary=BOUNDARY)
-    def overtake_worker(self, worker: str, boundary: str) -> None:
-        """A worker stops before a statement; the other one finds no job any more; the first goes on."""
-        other = next(name for name in WORKERS if name != worker)
-        self._take(Work(worker=worker, until=boundary))
-        self._take(Work(worker=other))
-        self._take(Work(worker=worker))
-
-    @precondition(lambda self: self.paused())
-    @rule()
-    def crash_worker(self) -> None:
-        """The worker that is stopped is killed there."""
-        self._take(Crash(worker=self.paused()[0]))
-
-    @rule(seconds=integers(1, 120))
-    def tick(self, seconds: int) -> None:
-        """Time passes."""
-        self._take(Tick(seconds=seconds))
-
-    @precondition(lambda self: self.jobs)
-    @rule(number=integers(1, JOBS_MAX))
-    def fail_job(self, number: int) -> None:
-        """The next execution of a job raises an error."""
-        self._take(FailJob(key=f"job-{number}"))
-
-    @rule()
-    def housekeeping(self) -> None:
-        """Housekeeping makes a pass."""
-        self._take(Housekeep())
-
-    @precondition(lambda self: self.troubled is not None)
+    @precondition(lambda machine: machine.broken is not None)
     @invariant()
     def every_claim_holds(self) -> None:
-        """The queue keeps what its documents claim, and does not do what no queue should."""
+        """The queue keeps what it promises, and does not do what no queue should."""
         self._complain()
 
     def teardown(self) -> None:
         """Recover, schedule fairly, and judge what is left."""
         try:
-            if self.troubled is None:
+            if not self._ended:
                 self._judged(self.run.finish)
-                if self.troubled is not None:
-                    self._complain()
+                self._complain()
         finally:
-            for reached in self.run.sometimes:
-                event(reached)
-            self.run.close()
+            self._note_reached()
+            self._judged(self.run.close)
 
-    def paused(self) -> list[str]:
-        """The workers that are stopped."""
-        return [name for name in WORKERS if self.run.at(name).where is not Where.REST]
-
-    def _enqueue(self) -> None:
-        self.jobs += 1
-        self._take(Enqueue(key=f"job-{self.jobs}"))
-
-    def _take(self, move: Move) -> None:
-        if self.troubled is None and self.run.possible(move):
-            self._judged(lambda: self.run.apply(move))
-
-    def _judged(self, take: Callable[[], None]) -> None:
+    def _judged(self, ask: Callable[[], None]) -> None:
+        """Let the run do something. What breaks is kept for the invariant."""
+        self._ended = True  # also if an error of another kind leaves this method
         try:
-            take()
-        except Troubled as troubled:
-            self.troubled = troubled
+            ask()
+            self._ended = False
+        except (Found, QueueBroke) as broken:
+            self.broken = broken
+
+    def choices(self) -> tuple[Choice, ...]:
+        """What can happen now, each as often as its weight says; the rules of a subclass, too."""
+        if self._ended:
+            return (REST,)
+        return allowed(self, (*self.run.choices(), *self._own_choices())) or (REST,)
+
+    @classmethod
+    def end(cls) -> None:
+        """Let go of what the examples share, and warn if they found nothing and never met the danger."""
+        shared, cls._shared = cls._shared, None
+        if shared is not None:
+            shared.end(cls.__name__)
+
+    @classmethod
+    def _runs(cls) -> SharedRuns:
+        """What the examples share."""
+        if cls._shared is not None:
+            return cls._shared
+        if cls.mode is None:
+            cls._shared = runs_of_adapter(cls.adapter, cls.hunt, cls.weights, cls.must_reach)
+        else:
+            cls._shared = runs_of_mode(
+                cls.mode, guarded=cls.guarded, weights=cls.weights, must_reach=cls.must_reach
+            )
+        return cls._shared
+
+    def _own_choices(self) -> list[Choice]:
+        """The rules of a subclass."""
+        names = [rule.function.__name__ for rule in self.rules]
+        own = [name for name in names if not hasattr(QueueMachine, name)]
+        return [choice for name in own for choice in [Choice(rule=name)] * self.weights.get(name, 1)]
+
+    def _take(self, *moves: Any) -> None:
+        if not self._ended:
+            self._judged(lambda: self.run.take(moves))
 
     def _complain(self) -> None:
-        assert self.troubled is not None
-        trouble = self.troubled.trouble
-        claim = claim_of(self.adapter, trouble.topic)
-        said = "" if claim is None else f' The documents say: "{claim.sentence}" ({claim.where})'
-        raise QueueBroke(f"{verdict_of(claim)}: {trouble.text}.{said}")
+        if self.broken is not None:
+            raise self.broken
+
+    def _note_reached(self) -> None:
+        """Count what was reached: for the statistics of Hypothesis, and for the end."""
+        reached = +self.run.reached  # without what was met 0 times
+        if self._shared is not None:
+            self._shared.note(reached, broken=self.broken is not None)
+        for name in reached if currently_in_test_context() else ():
+            event(name)

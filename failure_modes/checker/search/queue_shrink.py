@@ -17,7 +17,7 @@ from failure_modes.checker.search.edits import remove_unneeded
 from failure_modes.checker.subject.adapter import Adapter
 from model.actions import Crash, Enqueue
 
-RUNS_MAX = 1_500
+RUNS_MAX = 250
 """The runs of one shrinking, at most."""
 
 
@@ -27,17 +27,18 @@ def shrink_moves(adapter: Adapter, found: Troubled, labels: tuple[str, ...] = ()
     `labels` are the boundaries at which a process may stop instead.
     """
     best, runs = found, 0
+    tried: dict[Moves, Moves | None] = {}
     hunt = Hunt(kind=found.trouble.kind, topic=found.trouble.topic)
 
     def fails_same(moves: Moves) -> Moves | None:
         nonlocal best, runs
-        runs += 1
-        again = play(adapter, moves, target=hunt)
-        if again is None:
-            return None
-        if _size(again.moves) < _size(best.moves):
-            best = again
-        return again.moves
+        if moves not in tried:
+            runs += 1
+            again = play(adapter, moves, target=hunt)
+            tried[moves] = None if again is None else again.moves
+            if again is not None and _size(again.moves) < _size(best.moves):
+                best = again
+        return tried[moves]
 
     remove = cast(Any, remove_unneeded)  # it reads no action
     while True:

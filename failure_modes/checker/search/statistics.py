@@ -20,7 +20,8 @@ class SearchStatistics:
         self.outcomes: Counter[str] = Counter()
         self.sometimes: Counter[str] = Counter()
         self.off_target: Counter[str] = Counter()
-        self.states: set[object] = set()
+        self.states: dict[object, int] = {}
+        """The states that were seen, each with the number of the first example that saw it."""
         self.last_new_state = 0
         self.seconds_to_first: float | None = None
         self.examples_to_first: int | None = None
@@ -50,8 +51,24 @@ class SearchStatistics:
     def see(self, state: object) -> None:
         """Count a state, and note the example of the last new state."""
         if state not in self.states:
-            self.states.add(state)
-            self.last_new_state = self.examples
+            self.states[state] = self.last_new_state = self.examples
+
+    def absorb(self, later: "SearchStatistics") -> None:
+        """Count the examples of a search that comes after this one, and that found nothing."""
+        for state, example in later.states.items():
+            if state not in self.states:
+                self.states[state] = self.last_new_state = self.examples + example
+        self.examples += later.examples
+        self.steps += later.steps
+        for mine, its in (
+            (self.actions, later.actions),
+            (self.outcomes, later.outcomes),
+            (self.sometimes, later.sometimes),
+            (self.off_target, later.off_target),
+        ):
+            mine.update(its)
+        self.stopped_early = self.stopped_early or later.stopped_early
+        self.interrupted = self.interrupted or later.interrupted
 
 
 Progress = Callable[[SearchStatistics], None]

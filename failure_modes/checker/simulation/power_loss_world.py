@@ -146,11 +146,17 @@ class PowerLossWorld(World):
         self.content.note_commit()
         return self.database.last_audit_id()
 
-    def restore(self, content: Content, now: int, snapshots: tuple[ProcessSnapshot, ...]) -> None:
+    def restore(
+        self,
+        content: Content,
+        now: int,
+        snapshots: tuple[ProcessSnapshot, ...],
+        skews: tuple[tuple[str, int], ...] = (),
+    ) -> None:
         """Restore a snapshot. Every process is started again, since the restore closes all connections."""
         for process in self.processes.values():
             process.kill()
-        super().restore(content, now, snapshots)
+        super().restore(content, now, snapshots, skews)
 
 
 def _disk_state(content: Content) -> DiskState:

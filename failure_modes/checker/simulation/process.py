@@ -105,11 +105,12 @@ class Process:
         self.context.work.begin_step()
         self.boundaries.begin_step(intent)
         self._switch()
-        if self._greenlet is None or self._greenlet.dead:
+        ended = self._greenlet is None or self._greenlet.dead
+        if ended:
             due = self.transaction.due_answer if self.step.answers else None
             self.kill()
             self.transaction.set_due_answer(due)  # the program has answered, and ended in the same step
-        return self.step.result(blocked=self.boundaries.blocked_since is not None)
+        return self.step.result(blocked=self.boundaries.blocked_since is not None, ended=ended)
 
     def kill(self) -> None:
         """Kill the process at its boundary. Its open transaction is rolled back; it may be started again."""

@@ -64,6 +64,8 @@ class ProcessContext(SimulationPart):
                 connection.reopen()
                 self.connection = connection
                 return system  # what it has kept in memory since it was opened is still watched
+        self._open_system = None
+        self._boundaries.note_connected(connected=False)
         system = self.world.subject.open(self, self.world.database.location)
         if self.world.restorable:
             self._watch(system)
@@ -83,6 +85,9 @@ class ProcessContext(SimulationPart):
     def connect(self, target: str) -> Any:
         """A connection that pauses this process."""
         self.connection = self.world.database.connection(self._boundaries, target)
+        self._boundaries.note_connected(connected=True)
+        if self._open_system is not None:
+            self._open_system = self._open_system[0], self.connection
         return self.connection
 
     def end_set_up(self) -> None:
@@ -134,7 +139,7 @@ class ProcessContext(SimulationPart):
         """The time that the process reads, in milliseconds."""
         read = self.log.time()
         if read is None:
-            read = self.world.clock.now()
+            read = self.world.clock.now() + self.world.clock.skew(self.name)
             self._step.read()
             self.log.append(read)
         self._transaction.read(read)
@@ -147,6 +152,11 @@ class ProcessContext(SimulationPart):
             self.rest()
         if self._step.sleep() > SLEEPS_MAX:
             raise RuntimeError(f"the process slept {SLEEPS_MAX} times in a row and reached no boundary")
+
+    @property
+    def loses_reply(self) -> bool:
+        """True if the reply to the COMMIT of the present operation is lost."""
+        return self._transaction.loses_reply
 
     def token(self) -> str:
         """A token for a new row: another one than before the store was last set back."""

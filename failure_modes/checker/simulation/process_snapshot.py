@@ -52,6 +52,8 @@ class StepResult:
     changed: bool = False
     rolled_back: bool = False
     blocked: bool = False
+    ended: bool = False
+    """True if the program has returned, and the process with it."""
     error: Exception | None = None
     problem: str | None = None
     """Why the statement failed."""

@@ -167,8 +167,8 @@ class StepRecord:
         """Record an error that the program raised and must not raise."""
         self._error = error
 
-    def result(self, *, blocked: bool) -> StepResult:
-        """The result of the step."""
+    def result(self, *, blocked: bool, ended: bool = False) -> StepResult:
+        """The result of the step. `ended`: the program has returned."""
         committed, changed = self._ended or (False, False)
         return StepResult(
             ran=self._ran,
@@ -176,6 +176,7 @@ class StepRecord:
             changed=changed,
             rolled_back=self._ended is not None and not committed,
             blocked=blocked,
+            ended=ended,
             error=self._error,
             skip_locked=self._skip_locked,
             answers=self.answers,

@@ -23,34 +23,32 @@ EARLIER_MAX = 3
 """The commits that a rollback may undo."""
 
 
-class RollbackDatabase(SQLiteDatabase):
-    """A database that keeps its earlier rows."""
+class EarlierRows:
+    """Keeps the earlier rows of a database. It comes before the class of the database, which it extends."""
 
-    def __init__(self, subject: Subject, *, restorable: bool, **options: Any) -> None:
-        """`restorable`: the audit is no part of the rows that are kept. See `content.py`."""
-        self.history = History()
-        self._restorable = restorable
-        self._present: Content = ()
-        """The rows after the last commit."""
-        super().__init__(subject, **options)
+    history: History
+    _restorable: bool
+    """True if the audit is no part of the rows that are kept. See `content.py`."""
+    _present: Content
+    """The rows after the last commit."""
 
     def observe(self, clock: VirtualClock) -> None:
         """Open the database for the world itself, and set `observer`."""
-        super().observe(clock)
+        self._database.observe(clock)
         self._present = self._rows()
 
     def read(self) -> Content:
         """The history, and the rows of the state."""
-        return ((HISTORY, ((self.history,),)), *super().read())
+        return ((HISTORY, ((self.history,),)), *self._database.read())
 
     def write(self, wanted: Content, present: Callable[[], Content], *, empty_audit: bool) -> None:
         """Change the present rows to the wanted ones, and have the wanted history."""
-        super().write(wanted[1:], lambda: present()[1:], empty_audit=empty_audit)
+        self._database.write(wanted[1:], lambda: present()[1:], empty_audit=empty_audit)
         self.history, self._present = wanted[0][1][0][0], wanted[1:]
 
     def start_over(self) -> bool:
         """Be as a new database. The processes must be dead."""
-        kept = super().start_over()
+        kept: bool = self._database.start_over()
         self.history, self._present = History(), self._rows()
         return kept
 
@@ -67,38 +65,69 @@ class RollbackDatabase(SQLiteDatabase):
             return
         rows = earlier[undone - 1]
         if self._restorable:
-            super().write(rows, super().read, empty_audit=True)
+            self._database.write(rows, self._database.read, empty_audit=True)
         else:
-            refill(self._observing, rows)
+            self._refill(rows)
         self.history, self._present = History(earlier[undone:], self.history.rollbacks + 1), rows
 
+    @property
+    def _database(self) -> Any:
+        """The database, without its earlier rows."""
+        return super()
+
+    def _refill(self, rows: Content) -> None:
+        """Let every table have these rows, and no other. No process has a transaction open."""
+        raise NotImplementedError
+
     def _rows(self) -> Content:
-        return super().read() if self._restorable else self.everything()
+        rows: Content = self._database.read() if self._restorable else self._database.everything()
+        return rows
 
 
-class RollbackWorld(World):
-    """A world whose store may be set back."""
+class RollbackDatabase(EarlierRows, SQLiteDatabase):
+    """A SQLite database that keeps its earlier rows."""
 
-    database: RollbackDatabase
+    def __init__(self, subject: Subject, *, restorable: bool, **options: Any) -> None:
+        self.history, self._restorable, self._present = History(), restorable, ()
+        super().__init__(subject, **options)
+
+    def _refill(self, rows: Content) -> None:
+        refill(self._observing, rows)
+
+
+class RollsBack(World):
+    """A world whose store may be set back. Its database keeps its earlier rows."""
+
     rolls_back = True
 
-    def open_database(self, path: Path | None) -> RollbackDatabase:
-        """Open a database that keeps its earlier rows."""
-        return RollbackDatabase(self.subject, restorable=self.restorable, **self.database_options(path))
+    @property
+    def earlier(self) -> Any:
+        """The database, with its earlier rows."""
+        return self.database
 
     @property
     def timeline(self) -> int:
         """The number of rollbacks so far."""
-        return self.database.history.rollbacks
+        rollbacks: int = self.earlier.history.rollbacks
+        return rollbacks
 
     def note_commit(self) -> None:
         """Note that a process has committed."""
-        self.database.note_commit()
+        self.earlier.note_commit()
         self.content.note_change()
 
     def roll_back(self, commits: int) -> int:
         """Undo so many commits, or all that are kept. Returns the id of the last audit row."""
         self.content.write_pending()
-        self.database.roll_back(commits)
+        self.earlier.roll_back(commits)
         self.content.note_commit()
-        return self.database.last_audit_id()
+        last: int = self.earlier.last_audit_id()
+        return last
+
+
+class RollbackWorld(RollsBack):
+    """A world on SQLite whose store may be set back."""
+
+    def open_database(self, path: Path | None) -> RollbackDatabase:
+        """Open a database that keeps its earlier rows."""
+        return RollbackDatabase(self.subject, restorable=self.restorable, **self.database_options(path))

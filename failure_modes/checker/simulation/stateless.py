@@ -67,16 +67,26 @@ def watched(system: Any, keeps_nothing: KeepsNothing) -> "Watched | None":
     return None if never_changes(system, keeps_nothing) else Watched(system, keeps_nothing)
 
 
+def _changing_parts(part: Any, keeps_nothing: KeepsNothing) -> tuple[Any, ...]:
+    """The parts in which a system can change: frozen values hold them, and they are not frozen."""
+    if never_changes(part, keeps_nothing):
+        return ()
+    if not _is_frozen(type(part).__mro__):
+        return (part,)
+    held = [getattr(part, one.name) for one in fields(type(part))]
+    return tuple([found for one in held for found in _changing_parts(one, keeps_nothing)])
+
+
 class Watched:
     """A watched system: it must hold the same values at rest as when it was made."""
 
     def __init__(self, system: Any, keeps_nothing: KeepsNothing) -> None:
-        self._system = system
+        self._parts = _changing_parts(system, keeps_nothing)
         self._keeps_nothing = keeps_nothing
-        self._initial_values = held_values(system, keeps_nothing)
+        self._initial_values = held_values(self._parts, keeps_nothing)
 
     def unexplorable(self) -> Unexplorable | None:
         """The error if the system has kept something in memory; else None."""
-        if held_values(self._system, self._keeps_nothing) == self._initial_values:
+        if held_values(self._parts, self._keeps_nothing) == self._initial_values:
             return None
         return Unexplorable("the system keeps something in memory between two operations")

@@ -41,6 +41,7 @@ class PausePoint(StrEnum):
     STATEMENT = "before a statement"
     COMMITTED = "after COMMIT, before the process knows"
     HANDLER = "in the handler"
+    HUNG = "in a handler that does not return"
     REPLY = "after the gateway's work, before its reply"
     IDLE = "waiting for an intent"
 
@@ -140,6 +141,8 @@ class ConnectingProcess(SteppedProcess, Protocol):
     """A process that opens a connection."""
 
     name: str
+    connected: bool
+    """True if the process has opened a connection before."""
 
 
 class RowsOfStatement:

@@ -18,6 +18,7 @@ from failure_modes.checker.simulation.process_boundaries import ProcessBoundarie
 from failure_modes.checker.simulation.process_context import ProcessContext
 from failure_modes.checker.simulation.process_snapshot import Returned
 from failure_modes.checker.simulation.replayed_world import ReplayedWorld
+from failure_modes.checker.simulation.rollback_world import RollbackWorld
 from failure_modes.checker.simulation.sqlite_database import SQLiteDatabase
 from failure_modes.checker.simulation.stepping import ConnectingProcess, SimulationPart, SteppingConnection
 from failure_modes.checker.simulation.subject import Program, Subject
@@ -95,6 +96,10 @@ class SharedMemory(SimulationPart):
     def sleep(self, seconds: float) -> None:
         """The running thread sleeps."""
         self.running.context.sleep(seconds)
+
+    def token(self) -> str:
+        """A token for a new row that the running thread writes."""
+        return self.running.context.token()
 
     def has_transaction(self, thread: "ThreadedProcess") -> bool:
         """True if the thread has a transaction open."""
@@ -211,3 +216,7 @@ class ThreadedWorld(ReplayedWorld):
     def extra_state(self) -> tuple[object, ...]:
         """Nothing: the logs of the threads say what they have learned from each other."""
         return ()
+
+
+class ThreadedRollbackWorld(RollbackWorld, ThreadedWorld):
+    """A world in which processes have second threads, and whose store may be set back."""

@@ -6,6 +6,7 @@ class VirtualClock:
 
     def __init__(self) -> None:
         self._now = 0
+        self._skews: dict[str, int] = {}
 
     def now(self) -> int:
         """The time, in milliseconds."""
@@ -27,6 +28,19 @@ class VirtualClock:
             raise ValueError(f"the clock is not set back by {milliseconds} ms")
         self._now -= milliseconds
 
-    def restore(self, now: int) -> None:
-        """Set the time of a snapshot."""
-        self._now = now
+    def skew(self, process: str) -> int:
+        """How far the clock of that process is ahead of this one, in milliseconds."""
+        return self._skews.get(process, 0)
+
+    def set_skew(self, process: str, milliseconds: int) -> None:
+        """Let the clock of that process alone be so far ahead, or behind."""
+        self._skews[process] = milliseconds
+
+    @property
+    def skews(self) -> tuple[tuple[str, int], ...]:
+        """Each process whose clock differs, and by how much."""
+        return tuple([(name, skew) for name, skew in sorted(self._skews.items()) if skew])
+
+    def restore(self, now: int, skews: tuple[tuple[str, int], ...] = ()) -> None:
+        """Set the time of a snapshot, and the clocks that differ from it."""
+        self._now, self._skews = now, dict(skews)

@@ -31,6 +31,8 @@ from failure_modes.checker.simulation.world_content import WorldContent
 class World:
     """One run: a database, a clock, and the processes."""
 
+    at_server = False
+    """True if the store goes by the time of a server, and not by that of its process."""
     rolls_back = False
     """True if the store may be set back to an earlier state."""
 
@@ -83,6 +85,11 @@ class World:
         }
 
     @property
+    def can_roll_back(self) -> bool:
+        """True if the store may be set back now, as far as the database is concerned."""
+        return self.rolls_back
+
+    @property
     def timeline(self) -> int:
         """How often the store was set back: rows of another timeline have other tokens."""
         return 0
@@ -98,8 +105,14 @@ class World:
         """Let each process that waits for a lock try again."""
         self.lock_releases += times
 
-    def restore(self, content: Content, now: int, snapshots: tuple[ProcessSnapshot, ...]) -> None:
-        """Restore the content, the time and the processes of a snapshot."""
+    def restore(
+        self,
+        content: Content,
+        now: int,
+        snapshots: tuple[ProcessSnapshot, ...],
+        skews: tuple[tuple[str, int], ...] = (),
+    ) -> None:
+        """Restore the content, the time, the processes and their clocks of a snapshot."""
         if not self.restorable:
             raise NotImplementedError("this world was not made to be restored")
         pairs = list(zip(self.processes.values(), snapshots, strict=True))
@@ -107,7 +120,7 @@ class World:
             if process.in_transaction or process.snapshot() is not snapshot:
                 process.restore(snapshot)
         self.content.restore(content)
-        self.clock.restore(now)
+        self.clock.restore(now, skews)
         for process, snapshot in pairs:
             if snapshot.in_transaction:
                 process.repeat_transaction()

@@ -58,6 +58,8 @@ class Topic(StrEnum):
     """A job whose worker dies, or stalls for longer than its lease, runs at most so often."""
     OUTCOME = "outcome"
     """What is recorded of a job is what happened."""
+    FAIR = "fair"
+    """A job that waits is not passed over without end by jobs that were enqueued after it."""
 
 
 @frozen(kw_only=True)
@@ -83,6 +85,8 @@ class Adapter(ABC):
     """The names of the seams that it needs; `subject/seams.py` has them."""
     claims: tuple[Claim, ...] = ()
     """What its documents say."""
+    upstream: Mapping[Topic, str] = {}
+    """Reports of others about a topic: where each stands. A finding of the report card names it."""
     note: str = ""
     """A remark for the report card."""
     attempts_max: int | None = None

@@ -3,13 +3,14 @@
 The programs are the real worker, a producer and a reconciler.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar, cast
 
 from failure_modes.checker.experiment.scope import PROCESS_OF
 from failure_modes.checker.simulation.process_context import ProcessContext
-from failure_modes.checker.simulation.process_snapshot import ProcessState
+from failure_modes.checker.simulation.process_snapshot import Intent, ProcessState
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.simulation.threaded_world import ThreadContext
 from failure_modes.checker.subject.abstraction import read_answer
@@ -21,14 +22,17 @@ from model.actions import (
     Crash,
     Enqueue,
     Fail,
+    Hang,
     Heartbeat,
     LostReply,
     Reconcile,
     Release,
     ThreadHeartbeat,
+    TimeOut,
 )
 from system.queue import Queue
-from system.worker import Worker
+from system.store import Job, StoreUnavailable
+from system.worker import TimedOut, Worker
 
 T = TypeVar("T")
 
@@ -95,12 +99,15 @@ class _RestingWorker(Worker):
     """The worker, which rests when it has no job."""
 
     def __init__(self, queue: Queue, *, process: ProcessContext, fused: bool) -> None:
-        handler = partial(handle, process, self.release)
+        handler = partial(handle, process, self.cut_short)
         super().__init__(queue, handler, name=process.name, clock=process, fused=fused)
         self._process = process
 
-    def release(self) -> None:
-        """Release the job, as two signals that stop the worker do. Raises Released."""
+    def cut_short(self, intent: Intent) -> None:
+        """Break the handler off, as its limit does, or two signals that stop the worker. Raises CutShort."""
+        if isinstance(intent, TimeOut):
+            self._handling.break_off(TimedOut("the handler ran for too long"))
+            return
         self.interrupt()
         self.interrupt()
 
@@ -131,9 +138,24 @@ def produce(process: ProcessContext) -> None:
         process.rest()
         intent = process.ask(PausePoint.IDLE)
         assert isinstance(intent, Enqueue), "the producer gets Enqueue intents only"
-        job = queue.accept(intent.key, key=intent.key, actor=process.name).job
-        if (job.key, job.payload) != (intent.key, intent.key):
-            raise RuntimeError(f"enqueue of key {intent.key} returned the job of key {job.key}")
+        with _unless_lost(process):
+            job = queue.accept(intent.key, key=intent.key, actor=process.name).job
+            _check_job(job, intent)
+
+
+def _check_job(job: Job, intent: Enqueue) -> None:
+    if (job.key, job.payload) != (intent.key, intent.key):
+        raise RuntimeError(f"enqueue of key {intent.key} returned the job of key {job.key}")
+
+
+@contextmanager
+def _unless_lost(process: ProcessContext) -> Iterator[None]:
+    """Let the program go on if it has no reply because the schedule says so: its caller may ask again."""
+    try:
+        yield
+    except StoreUnavailable:
+        if not process.loses_reply:
+            raise
 
 
 def reconcile(process: ProcessContext) -> None:
@@ -142,7 +164,12 @@ def reconcile(process: ProcessContext) -> None:
     while True:
         process.rest()
         process.ask(PausePoint.IDLE)
-        queue.reconcile(actor=process.name)
+        with _unless_lost(process):
+            queue.reconcile(actor=process.name)
+
+
+IN_HANDLER = (PausePoint.HANDLER, PausePoint.REPLY, PausePoint.HUNG)
+"""Where a worker pauses in its handler."""
 
 
 def can(name: str, place: ProcessState, action: Action, thread: ProcessState | None = None) -> bool:
@@ -157,17 +184,18 @@ def can(name: str, place: ProcessState, action: Action, thread: ProcessState | N
             alive = not place.at_rest or (thread is not None and not thread.at_rest)
             return alive and name not in PROCESS_OF
         case ThreadHeartbeat():
-            handles = place.at in (PausePoint.HANDLER, PausePoint.REPLY)
-            return handles and thread is not None and thread.at is PausePoint.IDLE
-        case Fail():
+            return place.at in IN_HANDLER and thread is not None and thread.at is PausePoint.IDLE
+        case Fail() | Hang():
             return place.at in (PausePoint.HANDLER, PausePoint.REPLY)
-        case Release():
-            return place.at in (PausePoint.HANDLER, PausePoint.REPLY)
+        case Release() | TimeOut():
+            return place.at in IN_HANDLER
         case Heartbeat():
             return place.at is PausePoint.HANDLER
+        case LostReply() if action.of != "Step":
+            return can(name, place, action.action, thread)
         case LostReply():
             begins = place.at in (PausePoint.BEGIN, PausePoint.HANDLER, PausePoint.REPLY) or place.at_rest
             return begins and place.pending is None and name not in (PRODUCER, *RECONCILERS, *PROCESS_OF)
         case _:
             idle = place.at is PausePoint.IDLE and name in (PRODUCER, *RECONCILERS, *PROCESS_OF)
-            return not idle and not place.waits
+            return not idle and not place.waits and place.at is not PausePoint.HUNG

@@ -42,16 +42,13 @@ def world_of(scope: Scope, fault: Fault, **options: Any) -> World:
     if scope.threads:
         if scope.power_loss or scope.store is StoreKind.POSTGRESQL:
             raise NoWorld("second threads work on sqlite only, and without a loss of power")
-        from failure_modes.checker.simulation.threaded_world import ThreadedWorld
+        from failure_modes.checker.simulation.threaded_world import ThreadedRollbackWorld, ThreadedWorld
 
-        return ThreadedWorld(
-            subject, threads=dict(zip(scope.thread_names, scope.names, strict=True)), **options
-        )
+        kind = ThreadedRollbackWorld if scope.rollback else ThreadedWorld
+        return kind(subject, threads=dict(zip(scope.thread_names, scope.names, strict=True)), **options)
     if scope.store is StoreKind.POSTGRESQL:
         if scope.power_loss:
             raise NoWorld("power loss works on sqlite only: the disk of a server is not watched")
-        if scope.rollback:
-            raise NoWorld("a rollback works on sqlite only")
         return _on_postgresql(subject, within_statements=scope.within_statements, **options)
     if scope.rollback:
         from failure_modes.checker.simulation.rollback_world import RollbackWorld
@@ -67,9 +64,11 @@ def world_of(scope: Scope, fault: Fault, **options: Any) -> World:
 def _on_postgresql(subject: QueueSubject, **options: Any) -> World:
     options.pop("reusable", None)  # a new world uses the sessions at the server again, too
     with needs_server():
+        from failure_modes.checker.simulation.postgresql.rollback_world import PostgreSQLRollbackWorld
         from failure_modes.checker.simulation.postgresql.world import PostgreSQLWorld
 
-        return PostgreSQLWorld(subject, **options)
+        kind = PostgreSQLRollbackWorld if subject.scope.rollback else PostgreSQLWorld
+        return kind(subject, **options)
 
 
 @contextmanager

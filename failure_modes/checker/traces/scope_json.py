@@ -87,8 +87,8 @@ def scope_from_json(value: Any) -> Scope:
     store = value.get(_STORE, StoreKind.SQLITE)
     if store not in list(StoreKind):
         raise BadScope(f"'store' is {description(store)}", f"it is {' or '.join(StoreKind)}")
-    if value.get("rollback") and (value.get(_POWER) or value.get("threads")):
-        raise BadScope("'scope' has rollback and power_loss or threads", "it has one of them")
+    if value.get("rollback") and value.get(_POWER):
+        raise BadScope("'scope' has rollback and power_loss", "it has one of them")
     settings = {
         _setting(key): round(given * 1000) if key.endswith("_seconds") else given
         for key, given in value.items()

@@ -62,9 +62,12 @@ def found_trace(
             ]
         )
 
-    # standard output is redirected while code of a learner runs; this is the terminal below it
-    look = look_of(sys.__stdout__) if sys.__stdout__ is not None else PLAIN
-    return FoundTrace(text=text(PLAIN), shown=text(look), page=_page(replayed, name))
+    return FoundTrace(text=text(PLAIN), shown=text(terminal_look()), page=_page(replayed, name))
+
+
+def terminal_look() -> Look:
+    """How the terminal looks. Code of a learner runs with another standard output, so that is not asked."""
+    return look_of(sys.__stdout__) if sys.__stdout__ is not None else PLAIN
 
 
 def replay_of(

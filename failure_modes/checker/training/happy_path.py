@@ -11,7 +11,7 @@ from failure_modes.checker.experiment.strategy import STATEMENTS_A_TRANSACTION
 from failure_modes.checker.experiment.target import tolerating_others
 from failure_modes.checker.report.rendering import table
 from failure_modes.checker.traces.recording import RecordingLockstep
-from failure_modes.checker.training.found_trace import replay_of
+from failure_modes.checker.training.found_trace import replay_of, terminal_look
 from model.actions import PRODUCER, Action, Enqueue, Step
 from model.state import JobState
 
@@ -25,6 +25,8 @@ class NotDone:
 
     actions: tuple[Action, ...]
     text: str
+    shown: str
+    """The text in the colours of the terminal, and as wide as it is."""
 
 
 def not_done(scope: Scope, fault: Fault) -> NotDone | None:
@@ -46,4 +48,5 @@ def not_done(scope: Scope, fault: Fault) -> NotDone | None:
 
 def _not_done(lockstep: RecordingLockstep, finding: Finding | None) -> NotDone:
     actions = tuple(lockstep.ledger.actions)
-    return NotDone(actions=actions, text=table(replay_of(lockstep, actions, finding)))
+    replayed = replay_of(lockstep, actions, finding)
+    return NotDone(actions=actions, text=table(replayed), shown=table(replayed, look=terminal_look()))

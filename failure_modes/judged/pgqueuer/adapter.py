@@ -22,7 +22,7 @@ CRASH = "No job is lost to a worker crash; re-delivery is the recovery path."
 REDELIVERED = "When a worker crashes between claim and completion, the job is re-delivered to another worker."
 ATTEMPTS = "After max_attempts consecutive failures the exception propagates as a terminal failure."
 ADR = "docs, ADR-0004"
-KEYS = ("job-1", "job-2", "job-3")
+KEYS = tuple([f"job-{number}" for number in range(1, 9)])
 STATUS = {
     "queued": "waiting",
     "picked": "running",
@@ -62,6 +62,9 @@ class PgQueuer(Adapter):
     attempts_max: int | None = 3
     lease_seconds = 30.0
     takes_ahead = True
+    upstream: Mapping[Topic, str] = {
+        Topic.FENCED: "https://github.com/janbjorge/pgqueuer/pull/675, where a stalled job ran twice"
+    }
     claims = (
         Claim(topic=Topic.FENCED, promised=False, sentence=AGAIN, where=ADR),
         Claim(topic=Topic.KEEPS_JOBS, promised=True, sentence=CRASH, where=ADR),

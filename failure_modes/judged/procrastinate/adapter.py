@@ -41,6 +41,9 @@ class Procrastinate(Adapter):
     configuration = "with retry_stalled_jobs"
     seams = ("psycopg",)
     attempts_max = 3
+    upstream: Mapping[Topic, str] = {
+        Topic.RECOVERY: "https://github.com/procrastinate-org/procrastinate/issues/740"
+    }
     note = (
         "A worker that stalls is forgotten by the next worker that starts. When it fetches a job again, a "
         "foreign key refuses that, and the worker ends. What it records of its last job is still accepted."

@@ -31,7 +31,15 @@ class OnRedis(Adapter):
     seams = ("redis",)
     attempts_max = 2
     lease_seconds = 70
-    note = "Compare the report upstream: https://github.com/tobymao/saq/issues/277"
+    note = (
+        "A sweep takes each job of the active list that is not marked as active: also one that a worker has "
+        "just taken. A worker sweeps when it starts, so it may sweep the first job that it takes. Most of "
+        "what follows begins so."
+    )
+    upstream: Mapping[Topic, str] = {
+        Topic.MULTI_PROCESS: "https://github.com/tobymao/saq/issues/277",
+        Topic.RECOVERY: "https://github.com/tobymao/saq/issues/127",
+    }
     job: Mapping[str, int] = {"retries": 2}
     claims = (
         Claim(

@@ -1,5 +1,6 @@
 """The command `judge`: what it says of a wrong queue, what it keeps, and what it refuses in one line."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.traces.queue_trace import load_trace
 from tests.checker.commands import ROOT, invoke, results_of
 
-FAULTY = "tests.subjects.tables:FAULTY"
+FAULTY, RIGHT = "tests.subjects.tables:FAULTY", "tests.subjects.tables:RIGHT"
 
 
 def test_a_broken_claim_is_found_confirmed_and_said() -> None:
@@ -19,6 +20,13 @@ def test_a_broken_claim_is_found_confirmed_and_said() -> None:
     assert "again (multi_process): breaks its own claim; confirmed with real processes" in result.stdout
     assert "2. Worker A stops before UPDATE job#1." in result.stdout
     assert "100 replays the same" in result.stdout
+
+
+def test_a_judgement_that_never_met_the_danger_says_so() -> None:
+    """One run shows little, and the warning says what is missing; after many runs there is no warning."""
+    result = invoke("judge", RIGHT, "--runs", "1", "--only", "lost")
+    assert "never reached: a tick while a worker is paused; so a hunt" in result.stderr
+    assert "never reached" not in invoke("judge", RIGHT, "--runs", "60", "--only", "lost").stderr
 
 
 def test_what_is_kept_can_be_read_again(tmp_path: Path) -> None:
@@ -60,3 +68,11 @@ def test_a_missing_library_is_asked_for_in_one_line(tmp_path: Path) -> None:
         "needs no_such_library, which is not installed: pip install 'reliability-habits[judge]'"
         in result.stderr
     )
+
+
+def test_processes_that_share_the_seeds_change_nothing() -> None:
+    """Two processes find by the same runs what one finds, and the text is the same but for the seconds."""
+    options = ("judge", FAULTY, "--runs", "60", "--seeds", "3", "--only", "again")
+    one, two = [invoke(*options, "--processes", number).stdout for number in ("1", "2")]
+    assert re.sub(r"[\d.]+ s\b", "", one) == re.sub(r"[\d.]+ s\b", "", two)
+    assert "2 of 3 seeds, 142 runs" in one

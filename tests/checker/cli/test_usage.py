@@ -14,6 +14,8 @@ from failure_modes.checker.report.progress import ProgressLines
 from tests.checker.commands import invoke, run
 from tests.checker.sample_traces import SMALL_TEXT
 
+WITHIN = "explore", "--within-statements", "--granularity", "statement"
+
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
@@ -44,6 +46,11 @@ from tests.checker.sample_traces import SMALL_TEXT
         (("find", "FM_001", "--seconds", "0"), "Invalid value for '--seconds'"),
         (("find", "FM_001", "--workers", "9"), "Invalid value for '--workers'"),
         (("find", "FM_001", "--granularity", "row"), "Invalid value for '--granularity'"),
+        (("explore", "--within-statements"), "needs --store postgresql --granularity statement"),
+        (
+            (*WITHIN, "--store", "postgresql", "--reconcile-batch", "1"),
+            "--within-statements cannot be used with --reconcile-batch",
+        ),
         (("nonsense",), "No such command 'nonsense'"),
     ],
 )

@@ -9,13 +9,14 @@ from attrs import evolve
 
 from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.findings import Finding
-from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, guarded
+from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, StoreKind, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.oracle.sometimes import OF_CLOCK
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.search.search import Search, run
+from failure_modes.checker.subject.worlds import world_of
 from model.actions import ClockBack, Enqueue, Fail, Heartbeat, Step, Tick
 from model.load import Load
 from model.state import Settings, initial
@@ -97,13 +98,25 @@ def test_a_worker_keeps_its_job_while_the_clock_goes_back_and_forth() -> None:
 def test_what_the_limits_count_did_not_happen_later_than_now() -> None:
     """A failure whose time lies in the future counts as one of now."""
     load = Load(retries=(10, 40), failures=1, failed_at=40).set_back(20)
-    assert load == Load(retries=(10, 20), failures=1, failed_at=20)
+    assert load == Load(retries=(10, 20), later=(10, 40), failures=1, failed_at=20)
     scope = Scope(settings=evolve(LIMITS, failures_max=1))
     with Lockstep(scope) as lockstep:
         for action in (K1, A, A, Fail(worker="A"), BACK):
             lockstep.apply(action)
         assert lockstep.durable.breaker.open_until_at == lockstep.now + 60_000
         assert lockstep.apply(B).events == ()
+        lockstep.finish()
+
+
+def test_a_retry_waits_for_the_window_that_was_written() -> None:
+    """The window of the budget lasts longer, as a lease does: the retry is passed over, and rightly so."""
+    scope = Scope(settings=Settings(retries_max=1, window_ms=30_000))
+    with Lockstep(scope) as lockstep:
+        for action in (K1, A, Enqueue(key="k2"), Tick(seconds=30), B, ClockBack(seconds=1), Tick(seconds=30)):
+            lockstep.apply(action)
+        assert lockstep.ledger.load.retries == (29_000,)
+        assert lockstep.ledger.load.written == (30_000,)
+        lockstep.apply(Tick(seconds=0.999))
         lockstep.finish()
 
 
@@ -115,6 +128,25 @@ def test_the_clock_is_not_set_back_inside_a_transaction() -> None:
         lockstep.apply(A)
         assert lockstep.system.place("A").in_transaction
         assert not lockstep.possible(BACK)
+
+
+def test_at_a_server_an_operation_that_changes_nothing_reads_a_time_before_the_start() -> None:
+    """Rows that nothing has changed yet were not changed later than now, wherever the clock is set."""
+    scope = Scope(granularity=Granularity.STATEMENT, store=StoreKind.POSTGRESQL)
+    with Lockstep(scope, world=world_of(scope, guarded)) as lockstep:
+        lockstep.apply(BACK)
+        lockstep.finish()
+        assert lockstep.now == -30_000
+
+
+def test_the_oldest_job_is_the_one_with_the_earliest_time() -> None:
+    """After the clock was set back, a later job has an earlier time than the first one: `status` says it."""
+    with Lockstep(Scope()) as lockstep:
+        for action in (K1, BACK, Enqueue(key="k2")):
+            lockstep.apply(action)
+        counts = lockstep.system.counts()
+        assert (counts.oldest_due_at, counts.enqueued_in_future) == (-30_000, 1)
+        lockstep.finish()
 
 
 def test_the_last_change_is_not_later_than_the_clock() -> None:

@@ -15,7 +15,7 @@ from failure_modes.checker.oracle.queue_run import QueueRun, play
 from failure_modes.checker.simulation.foreign import JobFailed
 from failure_modes.checker.subject.adapter import Adapter, Claim, Status, Topic
 from model.actions import Crash, Enqueue, Tick
-from tests.subjects.tables import LEASE_SECONDS, RIGHT, RightTable
+from tests.subjects.tables import LEASE_SECONDS, NEWEST_FIRST, RIGHT, RightTable
 
 ONE = Enqueue(key="job-1")
 A, B = Work(worker="A"), Work(worker="B")
@@ -25,6 +25,7 @@ KILL = Crash(worker="A")
 LEASE = Tick(seconds=LEASE_SECONDS + 1)
 KEEP = Housekeep()
 B_IN_JOB = Work(worker="B", until="HANDLE#1")
+SIX: Moves = tuple([Enqueue(key=f"job-{number}") for number in range(1, 7)])
 TWO_CRASHES: Moves = (*(LEASE, KEEP, B_IN_JOB, Crash(worker="B")) * 2, LEASE, KEEP)
 
 
@@ -109,6 +110,7 @@ class Dies(RightTable):
         (NeverGivesUp(), (ONE, IN_JOB, KILL, LEASE, KEEP, B), Kind.BEYOND, Topic.COUNTS_CRASHES),
         (RecordsFailure(), (ONE, A), Kind.FAILED, Topic.OUTCOME),
         (Dies(), (ONE, A), Kind.DIED, Topic.SURVIVES),
+        (NEWEST_FIRST, (*SIX, A), Kind.STARVED, Topic.FAIR),
     ],
     ids=lambda value: str(value) if isinstance(value, Kind | Topic) else None,
 )
@@ -172,11 +174,13 @@ def test_a_failed_job_whose_record_is_gone_is_not_lost() -> None:
 class Waits(RightTable):
     """A worker holds the lock of the table while it runs a job."""
 
+    begin = "BEGIN IMMEDIATE"
+
     def drain(self, session: Any) -> None:
         """Run each job in a transaction that deletes it."""
         connection, process = session
         while True:
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(self.begin)
             row = connection.execute("SELECT key FROM job WHERE status = 'waiting'").fetchone()
             if row is None:
                 connection.execute("COMMIT")
@@ -235,17 +239,14 @@ def test_processes_that_wait_for_each_other_are_counted_and_not_judged() -> None
 class UnseenWhileLocked(Waits):
     """Its table cannot be read while a worker holds the lock."""
 
+    begin = "BEGIN EXCLUSIVE"
+
     def reset(self, place: Path) -> None:
         """Make the table with a rollback journal."""
         super().reset(place)
         connection = self._connect(place)
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.close()
-
-    def drain(self, session: Any) -> None:
-        """Hold every lock."""
-        session[0].execute("PRAGMA locking_mode = NORMAL")
-        super().drain(session)
 
     def observe(self, place: Path) -> Mapping[str, Status]:
         """Read the table, without waiting."""

@@ -4,8 +4,14 @@ import re
 
 import pytest
 
+from tests.checker.oracle.fault_classes import FAULT_CLASSES
 from tests.checker.oracle.halves import EVENT_FIELDS, EVENTS, Half
 from tests.checker.oracle.halves_document import DOCUMENT, ELSEWHERE, HALVES, ROOT, text
+
+NAMED = tuple(
+    dict.fromkeys([*ELSEWHERE.values(), *[test for one in FAULT_CLASSES for test in (one.found, one.alone)]])
+)
+"""Each test that the document names."""
 
 EACH = pytest.mark.parametrize("half", HALVES, ids=lambda half: half.name)
 
@@ -37,8 +43,14 @@ def test_the_document_lists_each_half() -> None:
     assert DOCUMENT.read_text(encoding="utf-8") == text()
 
 
-@pytest.mark.parametrize("half", ELSEWHERE)
-def test_each_test_that_the_document_names_is_there(half: str) -> None:
+def test_each_class_of_faults_has_a_breakage() -> None:
+    """There are seventeen, and each was measured."""
+    assert [one.number for one in FAULT_CLASSES] == list(range(1, 18))
+    assert all(one.seconds > 0 for one in FAULT_CLASSES)
+
+
+@pytest.mark.parametrize("named", NAMED)
+def test_each_test_that_the_document_names_is_there(named: str) -> None:
     """A test that is renamed or removed is renamed or removed in the document, too."""
-    file, test = ELSEWHERE[half].split("::")
+    file, test = named.split("::")
     assert re.search(rf"^def {test}\(", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE)

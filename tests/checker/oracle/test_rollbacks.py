@@ -20,11 +20,21 @@ from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.search.search import Search, run
-from failure_modes.checker.subject.worlds import NoWorld, world_of
+from failure_modes.checker.subject.worlds import world_of
 from failure_modes.checker.traces.replay import replay
 from failure_modes.checker.traces.trace import Breaks, Trace, to_json
 from failure_modes.checker.traces.trace_reader import load
-from model.actions import Action, Crash, Enqueue, Fail, PowerLoss, Rollback, Step
+from model.actions import (
+    Action,
+    Crash,
+    Enqueue,
+    Fail,
+    PowerLoss,
+    Rollback,
+    Step,
+    ThreadHeartbeat,
+    thread_of,
+)
 from model.events import EventKind, Operation, Reason
 from model.invariants import InjectedFault
 from model.state import Phase, Settings, initial
@@ -38,6 +48,7 @@ A, B = Step(worker="A"), Step(worker="B")
 K1, K2 = Enqueue(key="k1"), Enqueue(key="k2")
 SCOPE = Scope(rollback=True)
 EXTERNAL = Scope(rollback=True, settings=Settings(external=True))
+AT_SERVER = Scope(rollback=True, store=StoreKind.POSTGRESQL)
 STRATEGY = UNRESTRICTED.weighted("Rollback", 1)
 
 
@@ -95,6 +106,43 @@ def test_a_survivor_without_any_execution_of_that_number_changes_nothing() -> No
         record = lockstep.apply(A)
         assert (record.events, record.answers[0].system.value) == ((), False)
         lockstep.finish()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("granularity", Granularity)
+def test_on_postgresql_the_guarded_system_survives_rollbacks(granularity: Granularity) -> None:
+    """A promoted standby lacks the last commits: stale tokens are refused, and ids are given out again."""
+    scope = evolve(AT_SERVER, granularity=granularity)
+    world_of(scope, guarded).close()
+    search = Search(scope=scope, strategy=STRATEGY, fault=guarded, target=None, seed=5, examples=12)
+    result = run(search, shrinking=False)
+    assert result.finding is None
+    assert all(result.statistics.sometimes[name] for name in OF_ROLLBACK)
+
+
+def test_on_postgresql_a_number_in_place_of_a_token_is_found() -> None:
+    """The breakage is the same as on SQLite, and so is its shortest trace."""
+    world_of(AT_SERVER, guarded).close()
+    proof = Proof(scope=AT_SERVER, bounds=Bounds(jobs=1, rollbacks=1), fault=numbers_only)
+    assert prove(proof).actions == (K1, A, Rollback(commits=1), B)
+
+
+def test_a_second_thread_of_a_survivor_extends_no_lease_of_another() -> None:
+    """Its heartbeat began before the rollback. B has an execution of the same number, with another token."""
+    begun = ThreadHeartbeat(worker="A"), Rollback(commits=2), B
+    with _run(K1, A, A, *begun, scope=evolve(SCOPE, threads=True)) as lockstep:
+        (event,) = lockstep.apply(Step(worker=thread_of("A"))).events
+        assert (event.event, event.operation) == (EventKind.REFUSED, Operation.HEARTBEAT)
+        assert event.reason == Reason.UNKNOWN_TOKEN
+        lockstep.finish()
+
+
+def test_a_proof_with_second_threads_and_rollbacks_is_complete() -> None:
+    """Each reachable state of this scope holds, in a world that replays its actions."""
+    scope = Scope(rollback=True, threads=True, workers=1)
+    bounds = Bounds(jobs=1, rollbacks=1, thread_heartbeats=1)
+    result = prove(Proof(scope=scope, bounds=bounds, fault=guarded))
+    assert (result.complete, result.finding, result.counts.states) == (True, None, 125)
 
 
 def test_a_survivor_whose_execution_was_kept_goes_on() -> None:
@@ -232,5 +280,6 @@ def test_a_rollback_needs_a_scope_of_its_own() -> None:
         Alphabet(Scope(), Bounds(rollbacks=1))
     with pytest.raises(ValueError, match="different worlds"):
         Scope(rollback=True, power_loss=True)
-    with pytest.raises(NoWorld, match="sqlite only"):
-        world_of(Scope(rollback=True, store=StoreKind.POSTGRESQL), guarded)
+    at_statements = evolve(AT_SERVER, granularity=Granularity.STATEMENT)
+    with pytest.raises(ValueError, match="at granularity transaction"):
+        Alphabet(at_statements, Bounds(rollbacks=1))

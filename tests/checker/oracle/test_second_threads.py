@@ -28,8 +28,8 @@ from failure_modes.checker.subject.worlds import NoWorld, world_of
 from failure_modes.checker.traces.replay import replay
 from failure_modes.checker.traces.scope_json import scope_from_json, scope_to_json
 from failure_modes.checker.traces.trace import Breaks, Trace
-from model.actions import PRODUCER, Crash, Enqueue, Step, ThreadHeartbeat, thread_of
-from model.events import EventKind
+from model.actions import PRODUCER, Crash, Enqueue, Release, Step, ThreadHeartbeat, thread_of
+from model.events import EventKind, Failure
 from model.step import step
 from system.audit import Operation
 from system.policies.lease import Lease
@@ -180,6 +180,17 @@ def test_a_crash_kills_both_threads() -> None:
         lockstep.apply(Crash(worker="A"))
         assert not lockstep.possible(SEND)
         assert lockstep.possible(Step(worker="B"))
+        lockstep.finish()
+
+
+def test_a_release_does_not_wait_for_the_second_thread() -> None:
+    """The handler is broken off while the other thread is inside its heartbeat: it dies with the process."""
+    with Lockstep(Scope(threads=True)) as lockstep:
+        for action in (K1, A, A, BEGIN):
+            lockstep.apply(action)
+        (event,) = lockstep.apply(Release(worker="A")).events
+        assert (event.event, event.detail) == (EventKind.FAILED, Failure.RELEASED)
+        assert not lockstep.possible(SEND)
         lockstep.finish()
 
 

@@ -1,17 +1,23 @@
 """What a run is after: one invariant, and those that may break on the way to it."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from failure_modes.checker.cli.exits import EXIT, worst
 from failure_modes.checker.experiment.catalogue import catalogue, failure_mode
 from failure_modes.checker.experiment.findings import Violation
-from failure_modes.checker.experiment.target import Target
+from failure_modes.checker.experiment.target import ANY_INVARIANT, DIVERGENCE, Target
 from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.oracle.run import play
 from failure_modes.checker.search import search as searching
+from failure_modes.checker.search.examples import TimeLimitReached
 from failure_modes.checker.search.minimise import Shortest
 from failure_modes.checker.search.plans import guards_of
 from failure_modes.checker.testing import prove_broken, prove_guarded
 from failure_modes.checker.traces.database import kept
+from failure_modes.checker.traces.trace_reader import load
 from tests.checker.commands import invoke, results_of
 from tests.checker.torn_recovery import TORN_RECOVERY, in_catalogue
 
@@ -42,6 +48,22 @@ def test_what_may_not_break_on_the_way_ends_the_run() -> None:
     """A run that breaks another invariant than it hunts, or may go past, is no use."""
     assert _broken_at(Target("INV_001"))[:2] == (None, "INV_002")
     assert _broken_at(Target("INV_001", ("INV_003",)))[:2] == (None, "INV_002")
+
+
+def test_any_invariant_is_the_first_one_that_breaks() -> None:
+    """The run goes on after a divergence, which is no break, and ends at the first invariant."""
+    assert _broken_at(ANY_INVARIANT) == (4, None, [])
+    assert not ANY_INVARIANT.is_divergence
+    assert DIVERGENCE.is_divergence
+    diverging = failure_mode("FM_001")
+    (trace,) = [one for path, one in kept(diverging) if path.stem == "both_commit_after_the_lease_ran_out"]
+    with Lockstep(trace.scope, diverging.fault, target=ANY_INVARIANT) as lockstep:
+        played = play(lockstep, trace.actions, ending=False)
+        diverged = lockstep.judge.diverged
+    assert played.found is not None
+    assert played.found.finding.invariant == "INV_001"
+    assert diverged is not None
+    assert diverged.step == 7
 
 
 @pytest.mark.parametrize(
@@ -154,3 +176,25 @@ def test_an_interrupted_search_keeps_what_it_found_and_looks_no_further(
     result = invoke("find", "FM_002", "--driver", "walk")
     assert "interrupted, perhaps not shortest" in result.stdout
     assert result.stderr == "interrupted\n"
+
+
+@pytest.mark.parametrize("stopped", [KeyboardInterrupt, TimeLimitReached])
+def test_a_search_that_was_stopped_keeps_no_trace(
+    stopped: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trace may not be the shortest: it is saved as one that was found, and one line says so."""
+
+    def stop(*_: object, **__: object) -> Shortest:
+        raise stopped
+
+    monkeypatch.setattr(searching, "shrink", stop)
+    name = "a_search_that_was_stopped"
+    result = invoke("find", "FM_002", "--breaks", "INV_002", "--driver", "walk", "--keep", name)
+    path = failure_mode("FM_002").folder / "traces" / f"{name}.json"
+    was_kept = path.exists()
+    path.unlink(missing_ok=True)
+    assert not was_kept
+    assert " kept: " not in result.stdout + result.stderr
+    assert f"not kept as {name}: the search was stopped" in result.stderr
+    (saved,) = re.findall(r"^ saved: (.*)$", result.stdout, re.MULTILINE)
+    assert load(Path(saved)).breaks.invariant == "INV_002"

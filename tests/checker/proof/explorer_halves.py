@@ -5,6 +5,7 @@ taken out after an action was seen.
 """
 
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from attrs import evolve
 from failure_modes.checker.oracle.lockstep import Snapshot
 from failure_modes.checker.proof import explorer, successors
 from failure_modes.checker.proof.explorer import ReachedState, Shard
-from failure_modes.checker.proof.fingerprint import Fingerprints
+from failure_modes.checker.proof.fingerprint import Fingerprint, Fingerprints, Renaming
 from failure_modes.checker.proof.footprint import Footprint
 
 Patch = Callable[[pytest.MonkeyPatch], None]
@@ -63,6 +64,31 @@ def without_changed_at(snapshot: Snapshot) -> Snapshot:
     return evolve(snapshot, state=changed)
 
 
+def _memory(snapshot: Snapshot, renaming: Renaming) -> str:
+    """Where each worker is paused, and what the model remembers of it, in the order of the renaming."""
+    found = []
+    for at, name in enumerate(renaming):
+        process = snapshot.system.processes[at]
+        place = None if process.at_rest else (process.at, process.in_transaction, process.current_job)
+        known = None if snapshot.state is None else evolve(snapshot.state.workers[at], name="")
+        found.append((renaming[name], place, known))
+    return repr(sorted(found, key=lambda one: one[0]))
+
+
+def with_memories(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fingerprint has the place of each worker, too, and what the model remembers of it."""
+    usual = Fingerprints.taken
+
+    def taken(self: Fingerprints, snapshot: Snapshot) -> Fingerprint:
+        found = usual(self, snapshot)
+        least = min([_memory(snapshot, renaming) for renaming in found.renamings])
+        fits = [renaming for renaming in found.renamings if _memory(snapshot, renaming) == least]
+        digest = blake2b(found.base + least.encode(), digest_size=len(found.base)).digest()
+        return Fingerprint(digest, tuple(fits))
+
+    monkeypatch.setattr(Fingerprints, "taken", taken)
+
+
 def without_spent(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is spent is no part of a state."""
     monkeypatch.setattr(Fingerprints, "with_spent", lambda _, base, __: base)
@@ -104,6 +130,11 @@ def ticks_touch_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def crashes_touch_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The footprint of a crash has no reads, and releases no lock."""
     monkeypatch.setattr(successors, "of_crash", lambda name, **_: Footprint(name))
+
+
+def crashes_read_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The footprint of a crash has no reads."""
+    monkeypatch.setattr(successors, "of_crash", lambda name, *, held: Footprint(name, moves_lock=held))
 
 
 def expands_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,11 +23,13 @@ from failure_modes.checker.simulation import world_content
 from tests.checker.oracle.test_breakages import BREAKAGES
 from tests.checker.proof.explorer_halves import (
     Patch,
+    crashes_read_nothing,
     crashes_touch_nothing,
     expands_once,
     keeps_first_sleep_set,
     resumes_without,
     ticks_touch_nothing,
+    with_memories,
     without,
     without_changed_at,
     without_faults,
@@ -43,6 +45,12 @@ SCOPES = {
     "one job": Proof(scope=Scope(), bounds=ONE_JOB, fault=guarded),
     "two jobs": Proof(scope=Scope(), bounds=Bounds(jobs=2, crashes=1), fault=guarded),
     "sleeping": Proof(scope=Scope(), bounds=ONE_JOB, fault=guarded, reductions=Reductions(sleep=True)),
+    "recovering": Proof(
+        scope=Scope(),
+        bounds=evolve(ONE_JOB, reconciles=1),
+        fault=guarded,
+        reductions=Reductions(sleep=True),
+    ),
     "statements": Proof(scope=STATEMENTS, bounds=Bounds(jobs=1), fault=guarded),
     "one worker": Proof(scope=evolve(STATEMENTS, workers=1), bounds=ONE_JOB, fault=guarded),
 }
@@ -50,10 +58,26 @@ WHOLE = {
     "one job": (71, 185),
     "two jobs": (84, 214),
     "sleeping": (71, 164),
+    "recovering": (148, 410),
     "statements": (406, 524),
     "one worker": (1195, 2041),
 }
 """The states and the transitions of each."""
+
+MORE = {
+    "lost replies": Proof(
+        scope=evolve(STATEMENTS, workers=1), bounds=Bounds(jobs=1, lost_replies=1), fault=guarded
+    ),
+    "second threads": Proof(
+        scope=Scope(threads=True, workers=1),
+        bounds=Bounds(jobs=1, ticks=1, thread_heartbeats=1),
+        fault=guarded,
+    ),
+    "rollbacks": Proof(
+        scope=Scope(rollback=True), bounds=Bounds(jobs=1, crashes=1, rollbacks=1), fault=guarded
+    ),
+}
+"""Scopes in which a worker remembers more than its phase."""
 
 INTERRUPTED_AT = 62
 """The round after which a proof is interrupted: part of a level is expanded then, and part is not."""
@@ -76,6 +100,7 @@ HALVES: dict[str, tuple[str, Patch]] = {
     "footprint, a clock that is read": ("sleeping", without_of_footprints(reads_clock=False)),
     "footprint, a tick": ("sleeping", ticks_touch_nothing),
     "footprint, a crash": ("one worker", crashes_touch_nothing),
+    "footprint, what a crash reads": ("recovering", crashes_read_nothing),
     "sleep sets, a state that is reached again": ("sleeping", expands_once),
     "sleep sets, a state that is reached twice": ("sleeping", keeps_first_sleep_set),
 }
@@ -103,6 +128,16 @@ def test_an_explorer_without_a_half_is_caught(half: str, monkeypatch: pytest.Mon
     scope, blind = HALVES[half]
     blind(monkeypatch)
     assert counted(SCOPES[scope]) != WHOLE[scope]
+
+
+@pytest.mark.parametrize("scope", [*SCOPES, *MORE])
+def test_the_memory_of_a_worker_follows_from_what_its_process_has_seen(
+    scope: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With it in the fingerprint there are the same states, so the fingerprint need not have it."""
+    whole = WHOLE[scope] if scope in WHOLE else counted(MORE[scope])
+    with_memories(monkeypatch)
+    assert counted({**SCOPES, **MORE}[scope]) == whole
 
 
 def test_a_fingerprint_without_times_misses_a_lease_that_ends_now(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,16 +1,20 @@
 """The reductions: none changes what is found, nor how short it is.
 
-Each is switched off alone, and all at once; what is found must be what is found with all of them.
+Each is switched off alone, and all at once; what is found must be what is found with all of them. One case
+switches off one reduction alone, the next case another one; `nox -s slow` switches off each in every case.
 """
 
 from collections import Counter
+from collections.abc import Collection
+from itertools import cycle
 from math import perm
+from typing import Any
 
 import pytest
 from attrs import evolve, fields, frozen
 
 from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.catalogue import FailureMode, catalogue
+from failure_modes.checker.experiment.catalogue import catalogue, failure_mode
 from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind, guarded
 from failure_modes.checker.proof.explorer import ReachedState, Shard
 from failure_modes.checker.proof.fingerprint import Fingerprints
@@ -28,54 +32,69 @@ WITHOUT = tuple([evolve(ALL, **{name: False}) for name in SWITCHES])
 NONE = Reductions(**dict.fromkeys(SWITCHES, False))
 APART = evolve(ALL, symmetry=False)
 
-EACH_FAILURE_MODE = pytest.mark.parametrize(
-    "mode",
-    [
-        pytest.param(mode, id=mode.id, marks=[pytest.mark.slow] * (mode.scope.store is not StoreKind.SQLITE))
-        for mode in catalogue()
-    ],
-)
+EVERY = "each alone, and all at once"
+"""What the slow cases switch off."""
+
+AT_SERVER = tuple([mode.id for mode in catalogue() if mode.scope.store is not StoreKind.SQLITE])
 """A proof at a server takes half a minute: `nox -s slow` has it."""
 
 
-def _agreed(proof: Proof) -> tuple[str | None, int | None]:
+def _cases(*cases: tuple[Any, ...], slow: Collection[object] = ()) -> list[Any]:
+    """Each case with one reduction to switch off, in turn, and a slow test with each; `slow`: only that."""
+    turns = cycle(SWITCHES)
+    usual = [
+        pytest.param(*case, switch, id=f"{_id(case)}-{switch}")
+        for case, switch in zip(cases, turns, strict=False)
+        if case[0] not in slow
+    ]
+    every = [pytest.param(*case, EVERY, id=f"{_id(case)}-every", marks=pytest.mark.slow) for case in cases]
+    return [*usual, *every]
+
+
+def _id(case: tuple[Any, ...]) -> str:
+    return "-".join([str(getattr(value, "value", value)) for value in case if isinstance(value, str | int)])
+
+
+def _agreed(proof: Proof, off: str) -> tuple[str | None, int | None]:
     """What breaks and after how many actions, whatever is switched off."""
     at_server = proof.scope.store is not StoreKind.SQLITE  # where a proof costs more
-    tried = (ALL, NONE) if at_server else (ALL, *WITHOUT, NONE)
-    answers = [prove(evolve(proof, reductions=switches)) for switches in tried]
+    one = () if at_server else WITHOUT if off == EVERY else (evolve(ALL, **{off: False}),)
+    answers = [prove(evolve(proof, reductions=switches)) for switches in (ALL, *one, NONE)]
     assert all(answer.complete for answer in answers)
     found = {
         (answer.finding.invariant if answer.finding else None, answer.shortest): answer for answer in answers
     }
-    assert len(found) == 1, f"with all, without {', '.join(SWITCHES)}, with none: {list(found)}"
+    assert len(found) == 1, f"with all, without {off}, with none: {list(found)}"
     return next(iter(found))
 
 
-@EACH_FAILURE_MODE
-def test_a_failure_mode_is_found_whatever_is_switched_off(mode: FailureMode) -> None:
+@pytest.mark.parametrize(("mode", "off"), _cases(*[(mode.id,) for mode in catalogue()], slow=AT_SERVER))
+def test_a_failure_mode_is_found_whatever_is_switched_off(mode: str, off: str) -> None:
     """In the bounds of its proof each reduction leaves the finding and the shortest length as they are."""
-    proof = Proof(scope=mode.scope, bounds=mode.bounds, fault=mode.fault, target=mode.target)
-    invariant, shortest = _agreed(proof)
-    assert invariant == mode.breaks
+    it = failure_mode(mode)
+    invariant, shortest = _agreed(
+        Proof(scope=it.scope, bounds=it.bounds, fault=it.fault, target=it.target), off
+    )
+    assert invariant == it.breaks
     assert shortest is not None
 
 
 @pytest.mark.parametrize(
-    ("granularity", "workers", "bounds"),
-    [
+    ("granularity", "workers", "bounds", "off"),
+    _cases(
         (TRANSACTION, 2, Bounds(jobs=1, ticks=1, reconciles=1)),
         (TRANSACTION, 2, Bounds(jobs=1, crashes=1, failures=1)),
         (TRANSACTION, 3, Bounds(jobs=1)),
         (STATEMENT, 2, Bounds(jobs=0, ticks=1)),
         (STATEMENT, 1, Bounds(jobs=1)),
-    ],
+    ),
 )
 def test_nothing_is_found_whatever_is_switched_off(
-    granularity: Granularity, workers: int, bounds: Bounds
+    granularity: Granularity, workers: int, bounds: Bounds, off: str
 ) -> None:
     """The guarded system holds, and it is not a reduction that makes it so."""
     scope = Scope(workers=workers, granularity=granularity)
-    assert _agreed(Proof(scope=scope, bounds=bounds, fault=guarded)) == (None, None)
+    assert _agreed(Proof(scope=scope, bounds=bounds, fault=guarded), off) == (None, None)
 
 
 EXPIRY = Bounds(jobs=1, ticks=1)
@@ -107,9 +126,13 @@ SOUGHT: dict[str, _Sought] = {
 }
 
 
-@pytest.mark.parametrize("granularity", list(Granularity))
-@pytest.mark.parametrize("breakage", BREAKAGES)
-def test_a_breakage_is_found_whatever_is_switched_off(breakage: str, granularity: Granularity) -> None:
+@pytest.mark.parametrize(
+    ("breakage", "granularity", "off"),
+    _cases(*[(breakage, granularity) for granularity in Granularity for breakage in BREAKAGES]),
+)
+def test_a_breakage_is_found_whatever_is_switched_off(
+    breakage: str, granularity: Granularity, off: str
+) -> None:
     """Each reduction leaves the finding and the shortest length as they are."""
     sought = SOUGHT[breakage]
     workers = 2 if granularity is TRANSACTION else sought.workers
@@ -117,7 +140,7 @@ def test_a_breakage_is_found_whatever_is_switched_off(breakage: str, granularity
     scope = Scope(
         workers=workers, granularity=granularity, settings=settings, tick_seconds=(sought.tick_seconds,)
     )
-    _, shortest = _agreed(Proof(scope=scope, bounds=sought.bounds, fault=BREAKAGES[breakage]))
+    _, shortest = _agreed(Proof(scope=scope, bounds=sought.bounds, fault=BREAKAGES[breakage]), off)
     assert shortest is not None
 
 
@@ -125,7 +148,7 @@ def test_an_ending_does_not_depend_on_the_names_of_the_workers() -> None:
     """What the liveness run finds from a state it finds from its twins, so symmetry leaves it as it is."""
     breakage = BREAKAGES["the lease comparison off by one, in the lease"]
     scope = Scope(granularity=STATEMENT, settings=Settings(lease_ms=1))
-    _agreed(Proof(scope=scope, bounds=Bounds(jobs=1), fault=breakage))
+    _agreed(Proof(scope=scope, bounds=Bounds(jobs=1), fault=breakage), "symmetry")
 
 
 # The states that are reached.

@@ -1,17 +1,18 @@
 """Real processes for any queue: they show what the simulation shows, and no more."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from failure_modes.checker.experiment.catalogue import FOLDER
 from failure_modes.checker.experiment.moves import Housekeep, Moves, Work
-from failure_modes.checker.oracle.deliveries import Hunt, Kind
+from failure_modes.checker.oracle.deliveries import Hunt
 from failure_modes.checker.oracle.queue_run import QueueRun, play
 from failure_modes.checker.real.real_queue import confirm, real_world
 from failure_modes.checker.simulation.foreign import Arrival, Where
-from failure_modes.checker.subject.adapter import source_of, version_of
-from failure_modes.checker.traces.queue_trace import load_trace
+from failure_modes.checker.subject.adapter import Adapter, AdapterSource, source_of, version_of
+from failure_modes.checker.traces.queue_trace import QueueTrace, load_trace
 from model.actions import Crash, Enqueue, Tick
 
 FAULTY, RIGHT = source_of("tests.subjects.tables:FAULTY"), source_of("tests.subjects.tables:RIGHT")
@@ -60,16 +61,41 @@ def test_traces_are_kept() -> None:
     assert KEPT
 
 
-@pytest.mark.parametrize("path", KEPT, ids=lambda path: f"{path.parts[-3]} {path.stem}")
-def test_a_kept_trace_replays_virtually_and_with_real_processes(path: Path) -> None:
-    """It shows its trouble with the version that is installed, if that is the version it was found with."""
+def _named(path: Path) -> str:
+    return f"{path.parts[-3]} {path.stem}"
+
+
+def _one_of_each_queue() -> list[Any]:
+    """The traces: all but the first one of each queue are slow."""
+    first = {path.parts[-3]: path for path in reversed(KEPT)}
+    slow = [path for path in KEPT if path != first[path.parts[-3]]]
+    marked = [pytest.param(path, id=_named(path), marks=pytest.mark.slow) for path in slow]
+    return [*[pytest.param(path, id=_named(path)) for path in first.values()], *marked]
+
+
+def _loaded(path: Path) -> tuple[QueueTrace, AdapterSource, Adapter]:
     trace = load_trace(path)
     source = source_of(trace.adapter)
     adapter = source.load()
     if version_of(adapter) != trace.version:
         pytest.skip(f"{trace.queue} {version_of(adapter)} is installed, not {trace.version}")
-    hunt = Hunt(kind=Kind(trace.kind), topic=trace.topic)
-    for found in (play(adapter, trace.moves, target=hunt), confirm(source, trace.moves, hunt)):
-        assert found is not None
-        assert found.trouble.text == trace.text
+    return trace, source, adapter
+
+
+@pytest.mark.parametrize("path", KEPT, ids=_named)
+def test_a_kept_trace_replays_virtually(path: Path) -> None:
+    """It shows its trouble with the version that is installed, if that is the version it was found with."""
+    trace, _, adapter = _loaded(path)
+    found = play(adapter, trace.moves, target=Hunt(kind=trace.kind, topic=trace.topic))
+    assert found is not None
+    assert found.trouble.text == trace.text
     assert trace.confirmed is not None
+
+
+@pytest.mark.parametrize("path", _one_of_each_queue())
+def test_a_kept_trace_replays_with_real_processes(path: Path) -> None:
+    """They show the same trouble."""
+    trace, source, _ = _loaded(path)
+    found = confirm(source, trace.moves, Hunt(kind=trace.kind, topic=trace.topic))
+    assert found is not None
+    assert found.trouble.text == trace.text

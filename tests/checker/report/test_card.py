@@ -12,7 +12,7 @@ from failure_modes.checker.report import card
 from failure_modes.checker.subject.adapter import Claim, Topic, source_of
 from failure_modes.checker.traces.queue_trace import QueueTraceError, keep_trace, load_trace
 from model.actions import Enqueue
-from tests.subjects.tables import FAULTY
+from tests.subjects.tables import FAULTY, RightTable
 
 SOURCE = source_of("tests.subjects.tables:FAULTY")
 HUNT = Hunt(kind=Kind.AGAIN, topic=Topic.MULTI_PROCESS)
@@ -22,10 +22,11 @@ FOUND = HuntResult(
     runs=1_234,
     seconds=2.5,
     seeds=3,
-    found_by=3,
+    found_after=(12, 1_034, 188),
     trouble=Trouble(kind=Kind.AGAIN, topic=Topic.MULTI_PROCESS, key="job-1", text="A runs job-1 again"),
     moves=(Enqueue(key="job-1"), Work(worker="A")),
     claim=Claim(topic=Topic.MULTI_PROCESS, promised=True, sentence="Safe.", where="README"),
+    upstream="https://example.org/issues/1",
     replays_same=100,
     confirmed=True,
 )
@@ -51,11 +52,13 @@ def test_a_finding_stands_with_its_moves_its_sentence_and_its_numbers(folder: Pa
     _keep(folder, FOUND, QUIET)
     text = card.report_card()
     for line in (
+        "| some-queue, default | again | breaks its own claim | 3 of 3 | 2 | 100 of 100 |",
         "## some-queue: default",
         "### again: breaks its own claim",
         'The documents: "Safe." (README)',
         "2. Worker A works until it finds no job.",
-        "Found by 3 of 3 seeds in 1,234 runs (2.5 s); 100 of 100 replays are the same; "
+        "Others have met it: https://example.org/issues/1",
+        "Found by 3 of 3 seeds, by run 12, 1,034 and 188 (2.5 s); 100 of 100 replays are the same; "
         "confirmed with real processes.",
         "Nothing found: stuck (50 runs).",
     ):
@@ -65,8 +68,25 @@ def test_a_finding_stands_with_its_moves_its_sentence_and_its_numbers(folder: Pa
 def test_what_real_processes_do_not_show_is_not_published(folder: Path) -> None:
     """It is no finding of the card, and a terminal says so."""
     _keep(folder, evolve(FOUND, confirmed=False))
-    assert "### again" not in card.report_card()
+    text = card.report_card()
+    assert "### again" not in text
+    assert "Nothing found: " not in text
+    assert "Seen in the simulation alone, and so not published: again (multi_process)." in text.splitlines()
     assert "NOT confirmed" in "\n".join(card.lines_of(evolve(FOUND, confirmed=False)))
+
+
+def test_a_whole_judgement_takes_the_place_of_the_last_one(folder: Path) -> None:
+    """What it does not find again is no longer published; another configuration stays."""
+    _keep(folder, FOUND)
+    other = RightTable()
+    other.configuration = "other"
+    card.keep_numbers(folder, other, {QUIET.hunt.text: card.numbers_of(QUIET)})
+    card.forget(folder, FAULTY)
+    assert list((folder / "traces").iterdir()) == []
+    _keep(folder, QUIET)
+    text = card.report_card()
+    assert "### again" not in text
+    assert text.index("## some-queue: default") < text.index("## some-queue: other")
 
 
 def test_a_trace_survives_its_file(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ change of what users read: look at the difference, then copy what was printed.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,13 +14,15 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from failure_modes.checker.experiment.catalogue import catalogue
+from failure_modes.checker.experiment.catalogue import catalogue, failure_mode
 from failure_modes.checker.experiment.scope import Granularity
+from failure_modes.checker.report.pages.page import page_text
 from failure_modes.checker.report.rendering import rendered
 from failure_modes.checker.subject.worlds import why_not_here
 from failure_modes.checker.traces.database import all_kept
 from failure_modes.checker.traces.replay import replay
 from failure_modes.checker.traces.trace import to_json
+from failure_modes.checker.traces.trace_reader import load
 from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Fail, Step, Tick
 from tests.checker.commands import ROOT
 from tests.checker.sample_traces import SMALL
@@ -128,3 +131,21 @@ def test_the_text_is_the_same_when_replayed_again(*, guarded: bool) -> None:
             of_faults.append(Fail(worker="A"))  # only without limits has A a job that could fail
         left_out = [action for action in first.skipped if not guarded or action not in of_faults]
         assert left_out == [], "the trace fits the system"
+
+
+def test_a_recovery_without_an_end_is_cut() -> None:
+    """Its beginning, the first divergence and its end are shown, and one line counts what is left out."""
+    mode = failure_mode("FM_010")
+    replayed = replay(load(mode.folder / "traces" / "kills_every_worker.json"))
+    lines = rendered(replayed).splitlines()
+    assert len(replayed.steps) > 400
+    assert len(lines) < 40
+    (gap,) = [line for line in lines if line.lstrip().startswith("...")]
+    shown = [line for line in lines if re.match(r".{1,2} *(end|\d+) ", line)]
+    assert f"{len(replayed.steps) - len(shown)} steps" in gap
+    assert [line[0] for line in shown if line[0] != " "] == ["~", ">"]
+    assert shown[-1].startswith(">")
+    page = page_text([replayed])
+    assert f"{len(replayed.steps) - len(shown)} steps before its last ones are not shown" in page
+    assert f"{len(replayed.steps) - len(shown)} steps before</span>" in page
+    assert page.count('<article class="detail"') == len(shown)

@@ -5,12 +5,16 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine
 
 from failure_modes.checker import QueueMachine
+from failure_modes.checker.experiment.findings import Violation
+from failure_modes.checker.search.judged_run import DANGERS
+from failure_modes.checker.search.shared_runs import NeverReached
 from tests.subjects.tables import RIGHT
 
 ROOT = Path(__file__).parents[3]
@@ -18,11 +22,12 @@ TEXT = (ROOT / "docs" / "your_queue.md").read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r"```(python [\w. ]+|text)\n(.*?)```", TEXT, re.DOTALL))
 
 
-def _tested(folder: Path, jobs: str, seed: int) -> tuple[int, str]:
+def _tested(folder: Path, jobs: str, seed: int, *options: str) -> tuple[int, str]:
     """Run the test file of the document on a queue."""
     (folder / "jobs.py").write_text(jobs)
     (folder / "test_jobs.py").write_text(BLOCKS["python test_jobs.py"])
     command = [sys.executable, "-m", "pytest", "-q", f"--hypothesis-seed={seed}", "-p", "no:cacheprovider"]
+    command += options
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     return ran.returncode, ran.stdout
@@ -33,20 +38,23 @@ def test_the_test_file_finds_the_fault(tmp_path: Path) -> None:
     code, printed = _tested(tmp_path, BLOCKS["python jobs.py"], 1)
     assert code == 1
     shown = [line.partition("E ")[2].strip() for line in printed.splitlines() if line.startswith("E ")]
-    found = [line.partition("queue_machine.")[2] or line for line in shown]
+    found = [line.partition("machine_run.")[2] or line for line in shown]
     wanted = BLOCKS["text"].strip().splitlines()
-    same = {"worker='A'": "worker='B'", "A runs": "B runs"}
+    same = {"worker='B'": "worker='A'", "B runs": "A runs"}
     renamed = [_replaced(line, same) for line in found]
     assert renamed[: len(wanted)] == [_replaced(line, same) for line in wanted]
 
 
 def test_the_right_queue_passes(tmp_path: Path) -> None:
-    """With the other `take` of the document the same test file finds nothing."""
+    """With the other `take` of the document the same test file finds nothing, and says what it reached."""
     wrong = BLOCKS["python jobs.py"]
     begin, end = wrong.index("def take"), wrong.index("def done")
     right = f"{wrong[:begin]}{BLOCKS['python right take']}\n\n{wrong[end:]}"
-    code, printed = _tested(tmp_path, right, 1)
+    code, printed = _tested(tmp_path, right, 1, "--hypothesis-show-statistics")
     assert code == 0, printed
+    for reached in DANGERS:
+        assert f"%, {reached}" in printed
+    assert "NeverReached" not in printed
 
 
 def test_the_test_file_is_short() -> None:
@@ -74,6 +82,35 @@ def test_the_machine_is_a_plain_state_machine() -> None:
         assert callable(getattr(Machine, name))
     Machine.TestCase.settings = settings(max_examples=5, stateful_step_count=5, database=None)
     Machine.TestCase().runTest()
+
+
+def test_a_mix_that_never_meets_the_danger_is_seen() -> None:
+    """A machine whose workers are never stopped says what it has not reached."""
+
+    class Harmless(QueueMachine):
+        adapter = RIGHT
+        weights: ClassVar = dict.fromkeys(
+            ("step_worker", "stall_worker", "overtake_worker", "crash_worker"), 0
+        )
+
+    Harmless.TestCase.settings = settings(Harmless.TestCase.settings, max_examples=5, database=None)
+    with pytest.warns(
+        NeverReached, match=f"Harmless never reached: {', '.join(DANGERS)}; so it shows little"
+    ):
+        Harmless.TestCase().debug()
+
+
+def test_the_test_file_of_our_queue_breaks_and_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other test file of the document does what the document says."""
+    tests: dict[str, Any] = {}
+    exec(BLOCKS["python test_duplicates.py"], tests)
+    monkeypatch.setattr(tests["Prevented"], "must_reach", ("a lease expired",))  # few examples reach no more
+    for name, examples in (("TestDuplicates", 400), ("TestPrevented", 40)):
+        quick: dict[str, Any] = {"database": None, "derandomize": True, "phases": (Phase.generate,)}
+        tests[name].settings = settings(tests[name].settings, **quick, max_examples=examples)
+    with pytest.raises(Violation, match="INV_001"):
+        tests["TestDuplicates"]().debug()
+    tests["TestPrevented"]().debug()
 
 
 @pytest.mark.slow

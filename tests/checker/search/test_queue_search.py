@@ -1,15 +1,25 @@
 """Any queue, from end to end: a table with a classic fault is found out, and the right table is not."""
 
+import random
+
 import pytest
 
-from failure_modes.checker.experiment.moves import Work, describe_move, move_from_json, move_to_json
-from failure_modes.checker.oracle.deliveries import Hunt, Kind, Verdict, claim_of, verdict_of
+from failure_modes.checker.experiment.moves import (
+    Housekeep,
+    Work,
+    describe_move,
+    move_from_json,
+    move_to_json,
+)
+from failure_modes.checker.oracle.deliveries import HUNTS, Hunt, Kind, Verdict, claim_of, verdict_of
 from failure_modes.checker.oracle.queue_run import play
-from failure_modes.checker.search.queue_search import learn, search
+from failure_modes.checker.search.queue_bursts import IN_JOB, Draw, Mix, deck_of
+from failure_modes.checker.search.queue_search import learn, search, search_all
 from failure_modes.checker.search.queue_shrink import shrink_moves
+from failure_modes.checker.simulation.foreign import OPENING
 from failure_modes.checker.subject.adapter import Topic
-from model.actions import Enqueue
-from tests.subjects.tables import FAULTY, RIGHT
+from model.actions import Crash, Enqueue
+from tests.subjects.tables import FAULTY, NEWEST_FIRST, RIGHT
 
 TWICE = (Enqueue(key="job-1"), Work(worker="A", until="UPDATE job#1"), Work(worker="B"))
 """The shortest run in which the faulty table runs a job again."""
@@ -35,6 +45,64 @@ def test_two_at_once_is_found_as_well() -> None:
     found = search(FAULTY, Hunt(kind=Kind.AT_ONCE), seed=0, runs=400).found
     assert found is not None
     assert found.trouble.kind is Kind.AT_ONCE
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_starved_job_is_found(seed: int) -> None:
+    """With the newest job first, six jobs and one worker show it; the right table shows nothing."""
+    starved = Hunt(kind=Kind.STARVED)
+    found = search(NEWEST_FIRST, starved, seed=seed, runs=50).found
+    assert found is not None
+    shortest = shrink_moves(NEWEST_FIRST, found).moves
+    assert shortest == tuple([Enqueue(key=f"job-{number}") for number in range(1, 7)])
+    assert search(RIGHT, starved, seed=seed, runs=50).found is None
+
+
+def test_one_search_finds_every_kind_that_is_there() -> None:
+    """A run that finds trouble goes on, so the kinds of the faulty table do not hide each other."""
+    results = search_all(FAULTY, HUNTS, seed=0, runs=200)
+    found = {hunt.text for hunt, result in results.items() if result.found is not None}
+    assert {"at once (multi_process)", "again (multi_process)", "again (fenced)"} <= found
+    assert {"lost (keeps_jobs)", "stuck", "never run", "worker died", "starved"}.isdisjoint(found)
+    for hunt, result in results.items():
+        if result.found is None:
+            assert result.runs == 200
+        else:
+            again = play(FAULTY, result.found.moves, target=hunt)
+            assert again is not None
+            assert again.trouble == result.found.trouble
+
+
+def test_each_burst_meets_each_boundary() -> None:
+    """The deck has each label once for each burst and second stop, and its moves stop there.
+
+    Where a process opens its queue, two bursts are enough.
+    """
+    labels = learn(FAULTY)
+    deck = deck_of(labels, HUNTS)
+    assert len(set(deck)) == len(deck)
+    assert {card.until for card in deck if card.burst == "kill"} == set(labels.work)
+    stalls = [(card.until, card.second) for card in deck if card.burst == "stall"]
+    opening = [label for label in labels.work if label.startswith(OPENING)]
+    inner = [label for label in labels.work if label not in opening]
+    assert inner
+    assert sorted(stalls, key=str) == sorted(
+        [*[(label, None) for label in labels.work], *[(label, IN_JOB) for label in inner]], key=str
+    )
+    kept = {card.until for card in deck if card.burst == "housekeep_kill"}
+    assert kept == set(labels.housekeeping)
+    for card in deck:
+        moves = Draw(FAULTY, labels, Mix(), random.Random(0)).moves_of(card)
+        stops = {move.until for move in moves if isinstance(move, Work | Housekeep)}
+        assert card.until in stops or card.until is None
+
+
+def test_a_card_kills_as_often_as_a_job_may_run() -> None:
+    """So no attempt is left after it."""
+    labels = learn(RIGHT)
+    card = next(one for one in deck_of(labels, HUNTS) if one.burst == "kill_each")
+    moves = Draw(RIGHT, labels, Mix(), random.Random(0)).moves_of(card)
+    assert sum(isinstance(move, Crash) for move in moves) == RIGHT.attempts_max
 
 
 def test_the_right_table_has_no_trouble() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from failure_modes.checker.simulation.foreign import ForeignContext, Task, Where
 from failure_modes.checker.simulation.foreign_world import ForeignWorld
-from failure_modes.checker.simulation.seams.event_loop import ProcessLoop
+from failure_modes.checker.simulation.seams.event_loop import ProcessLoop, exchanged
 from failure_modes.checker.simulation.seams.stepped import current
 
 GO = Task(name="go")
@@ -135,6 +135,36 @@ def test_a_killed_process_does_nothing_more(worlds: Callable[[Body], ForeignWorl
     gc.collect()
     assert done == []
     assert world.resume("A", task=GO).label == "HERE#1", "a fresh process has a fresh loop"
+
+
+def test_answers_come_in_the_order_of_the_questions(worlds: Callable[[Body], ForeignWorld]) -> None:
+    """Not in the order in which a server gives them, and only when no other task can go on."""
+    seen: list[str] = []
+
+    async def answer(name: str, turns: int) -> str:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if name == "error":
+            raise ZeroDivisionError
+        return name
+
+    async def ask(name: str, turns: int) -> None:
+        try:
+            seen.append(await exchanged(answer(name, turns)))
+        except ZeroDivisionError:
+            seen.append("an error")
+
+    async def busy() -> None:
+        for _ in range(9):
+            await asyncio.sleep(0)
+        seen.append("busy")
+
+    async def body(_: ForeignContext) -> None:
+        await asyncio.gather(ask("slow", 5), ask("fast", 0), ask("error", 2), busy())
+        seen.append(await exchanged(answer("last", 0)))
+
+    assert labels_of(worlds(body), "A") == []
+    assert seen == ["busy", "slow", "fast", "an error", "last"]
 
 
 def test_a_loop_without_a_timer_is_blocked(worlds: Callable[[Body], ForeignWorld]) -> None:

@@ -121,6 +121,8 @@ def test_work_and_proofs_have_the_same_results_as_here(
         result = invoke(*sets, "--cluster", machines.address)
         assert result.exit_code == 0, result.output
         assert result.stdout == invoke(*sets, "--processes", "1").stdout
+        result = invoke("explore", "--examples", "30", "--cluster", machines.address)
+        assert (result.exit_code, "30 examples" in result.stdout) == (0, True), result.output
         monkeypatch.setattr(cluster_module, "about_this_process", _about_another)
         with pytest.raises(ClusterUnusable, match="has another Python and another source than this process"):
             Cluster(machines.address)
@@ -185,7 +187,7 @@ def test_no_scheduler_is_one_line() -> None:
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (("explore", "--examples", "1"), "--cluster is for --off"),
+        (("explore", "--examples", "1", "--store", "postgresql"), "--cluster is for SQLite"),
         (("prove", "--store", "postgresql"), "--cluster is for SQLite"),
     ],
 )

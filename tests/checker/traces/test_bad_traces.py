@@ -14,7 +14,7 @@ ONE_OBJECT = "a trace is one JSON object"
 INVARIANTS = f"known are {', '.join([rule.id for rule in invariants.INVARIANTS])}, or null for a divergence"
 KNOWN = (
     "known are Step, Enqueue, Tick, Crash, Fail, Heartbeat, Reconcile, "
-    "PowerLoss, LostReply, ThreadHeartbeat, Rollback, ClockBack, Release"
+    "PowerLoss, LostReply, ThreadHeartbeat, Rollback, ClockBack, Release, Hang, TimeOut, ClockSkew"
 )
 SECONDS = "'seconds' must be from 0.001 to 1e9, in whole milliseconds, not "
 ONCE = "each key occurs once"
@@ -96,7 +96,7 @@ SCOPE = [
     (
         '"workers": 2',
         '"workers": 2, "power_loss": true, "rollback": true',
-        "4: 'scope' has rollback and power_loss or threads; it has one of them",
+        "4: 'scope' has rollback and power_loss; it has one of them",
     ),
     (
         '"workers": 2',

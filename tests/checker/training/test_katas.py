@@ -29,14 +29,18 @@ from failure_modes.checker.training.stand_in import policies_replaced
 
 SLOW = {
     "FM_001": ("WrongNeverCloses",),
-    "FM_002": ("WrongLooksOnce", "WrongClosesLater"),
+    "FM_002": ("Another", "WrongLooksOnce", "WrongClosesLater"),
     "FM_006": ("Written",),
+    "FM_007": ("Another",),
     "FM_009": ("Written",),
     "FM_010": ("Another", "WrongClosesOnly"),
-    "FM_012": ("Written",),
-    "FM_013": ("AnotherEachAlone", "Written", "WrongNoNewLease", "WrongNeverBuries"),
+    "FM_012": ("Another", "Written", "WrongOneForAll"),
+    "FM_013": ("Another", "AnotherEachAlone", "Written", "WrongNoNewLease", "WrongNeverBuries"),
 }
 """The versions whose proof takes some seconds. `nox -s slow` judges them."""
+
+SLOW_WITHOUT_WORK = ("FM_012", "FM_013")
+"""The katas in which a version that does nothing takes a second."""
 
 
 def _versions(one: ModeKata) -> list[str]:
@@ -183,7 +187,12 @@ def test_the_emptied_file_solves_nothing(exercise: Exercise, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "one", [one for one in katas() if one.mode.scope.store is StoreKind.SQLITE], ids=lambda one: one.id
+    "one",
+    [
+        pytest.param(one, id=one.id, marks=[pytest.mark.slow] * (one.id in SLOW_WITHOUT_WORK))
+        for one in katas()
+        if one.mode.scope.store is StoreKind.SQLITE
+    ],
 )
 def test_methods_that_do_nothing_solve_nothing(one: ModeKata, tmp_path: Path) -> None:
     """A method that only returns None breaks, or is refused in one line."""

@@ -13,7 +13,7 @@ MODEL = "model"
 """The name of the model's lane."""
 
 _LIVE = (*HELD, Status.COMMITTED)
-_IN_HANDLER = (PausePoint.HANDLER, PausePoint.REPLY)
+_IN_HANDLER = (PausePoint.HANDLER, PausePoint.REPLY, PausePoint.HUNG)
 
 
 @frozen(kw_only=True)

@@ -4,17 +4,30 @@ Time goes downward. Each step has two *halves*: the upper half shows how things 
 lower half how they were after it. A bar or a line goes from one half to another; the first half is number 0.
 """
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from failure_modes.checker.oracle.describe import contrast, describe_outcome
 from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.report.pages.bars import MODEL, Bar, Line, bars_of, lines_of
 from failure_modes.checker.report.pages.detail import Detail, detail_of
-from failure_modes.checker.report.rendering import system_described
+from failure_modes.checker.report.rendering import RECOVERY_LAST, steps_shown, system_described
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.traces.recording import RecordedStep
 from failure_modes.checker.traces.replay import Replayed
-from model.actions import PRODUCER, ClockBack, Crash, Fail, PowerLoss, Release, Rollback, Tick, actor_of
+from model.actions import (
+    PRODUCER,
+    ClockBack,
+    Crash,
+    Fail,
+    Hang,
+    LostReply,
+    PowerLoss,
+    Release,
+    Rollback,
+    Tick,
+    TimeOut,
+    actor_of,
+)
 from model.events import EventKind
 
 
@@ -91,22 +104,33 @@ class Side:
 
 def side_of(replayed: Replayed, *, label: str, key: str, to_end: bool) -> Side:
     """The picture of a run. `key` begins the id of each of its rows; `to_end`: with the liveness run."""
-    steps = tuple([step for step in replayed.steps if to_end or not step.record.recovering])
+    steps, left_out = steps_shown(replayed, to_end=to_end)
     lanes = _lanes(steps)
     bars = bars_of(steps, lanes, replayed.run.settings.lease_ms)
     return Side(
         label=label,
         outcome=_outcome(replayed),
         verdict="broken" if replayed.breaks else "diverged" if replayed.diverges else "held",
-        notes=_notes(replayed),
+        notes=_notes(replayed, left_out),
         lanes=lanes,
-        rows=tuple([_row(number, steps, replayed, lanes, key) for number in range(len(steps))]),
+        rows=_after_gap(
+            [_row(number, steps, replayed, lanes, key) for number in range(len(steps))], left_out
+        ),
         bars=bars,
         lines=tuple([line for at, lane in enumerate(lanes) for line in lines_of(at, lane, steps, replayed)]),
         slots=tuple(
             [max([bar.slot + 1 for bar in bars if bar.lane == at], default=0) for at in range(len(lanes))]
         ),
     )
+
+
+def _after_gap(rows: list[Row], left_out: int) -> tuple[Row, ...]:
+    """The rows; the first one after the steps that are left out says how many these are."""
+    if left_out:
+        first = rows[-RECOVERY_LAST]
+        mark = Mark(kind="gap", text=f"{left_out} steps before")
+        rows[-RECOVERY_LAST] = evolve(first, marks=(mark, *first.marks))
+    return tuple(rows)
 
 
 def _lanes(steps: tuple[RecordedStep, ...]) -> tuple[str, ...]:
@@ -186,6 +210,12 @@ def _marks(step: RecordedStep) -> tuple[Mark, ...]:
         found.append(Mark(kind="lost", text="rollback"))
     if isinstance(step.scheduled, Release):
         found.append(Mark(kind="failed", text="released"))
+    if isinstance(step.scheduled, TimeOut):
+        found.append(Mark(kind="failed", text="timed out"))
+    if isinstance(step.scheduled, Hang):
+        found.append(Mark(kind="failed", text="hangs"))
+    if isinstance(step.scheduled, LostReply):
+        found.append(Mark(kind="lost", text="reply lost"))
     if isinstance(record.action, ClockBack):
         found.append(Mark(kind="lost", text="clock back"))
     if record.action != step.scheduled:
@@ -226,7 +256,11 @@ def _outcome(replayed: Replayed) -> str:
     return f"{'breaks ' + finding.invariant if finding.invariant else 'diverges'} {where}"
 
 
-def _notes(replayed: Replayed) -> tuple[str, ...]:
+def _notes(replayed: Replayed, left_out: int) -> tuple[str, ...]:
     skipped = len(replayed.skipped)
     some = "1 action was" if skipped == 1 else f"{skipped} actions were"
-    return (f"{some} impossible here and skipped",) if skipped else ()
+    notes = [f"{some} impossible here and skipped"] * bool(skipped)
+    notes += [f"the recovery goes on like this: {left_out} steps before its last ones are not shown"] * bool(
+        left_out
+    )
+    return tuple(notes)

@@ -31,6 +31,11 @@ def filled(template: str, *, script: str, **values: Any) -> str:
     return found.render(style=_raw(style), script=_raw(code), script_digest=digest, **values)
 
 
+def filled_alone(template: str, **values: Any) -> str:
+    """The text of a template that has no script, and its style within. Raises NoTemplates."""
+    return _environment().get_template(template).render(**values)
+
+
 @cache
 def _environment() -> "Environment":
     try:

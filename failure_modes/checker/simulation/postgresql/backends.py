@@ -107,6 +107,11 @@ class Backends:
         """True if this ghost is still at the server."""
         return pid in self._ghosts
 
+    @property
+    def has_ghosts(self) -> bool:
+        """True if the statement of a dead process is still at the server."""
+        return bool(self._ghosts)
+
     def cancel(self, session: Session) -> None:
         """Cancel the statement of a deadlock's victim."""
         self._control.execute("SELECT pg_cancel_backend(%s)", (session.pid,))

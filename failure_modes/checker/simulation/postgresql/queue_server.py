@@ -6,6 +6,12 @@ does not depend on the speed of the server.
 
 `now()` of the database is a function of its own: it gives the time of the run at the start of the
 transaction, one microsecond later for each transaction, since a real server never shows the same time twice.
+
+`server_time.py` does the same for our own queue, in another way, and the two stay apart. There the checker
+tells the time through a table, so a statement that waited for a lock reads the time at which it got it, and
+each read is reported, since the model has to know it. Here a process tells its own session, in a setting.
+That needs nothing of the checker while a statement runs, so it works for real processes as well. The price:
+within a statement time does not move.
 """
 
 import atexit

@@ -31,13 +31,15 @@ _NO_TIMEOUTS = (
     " SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'client_connection_check_interval'"
 )
 _DEADLOCK = "deadlock detected", "40P01"
+_LOST = "server closed the connection unexpectedly", 0
+"""The error of a COMMIT whose reply was lost with the connection: it has no code of the server."""
 
 
 class PostgreSQLStepping(SteppingConnection):
     """A PostgreSQL connection of one virtual process."""
 
     closed = False
-    """False, as the process sees it: psycopg's own flag is on the real connection."""
+    """True if the process has lost the connection. The session at the server is another matter."""
 
     def __init__(
         self,
@@ -50,9 +52,11 @@ class PostgreSQLStepping(SteppingConnection):
         time: ServerTime,
         gate: Gate | None,
         alone: bool,
+        again: bool = False,
     ) -> None:
         """`set_up`: the set-up statements that ran before; `alone`: no other transaction can be open.
 
+        `again`: the process was connected before, and opens this connection in its work.
         `gate`: where statements with SKIP LOCKED pause, once they have their snapshot.
         """
         super().__init__(process)
@@ -70,7 +74,8 @@ class PostgreSQLStepping(SteppingConnection):
         self.ghost: int | None = None
         """The process id of the session at the server, if its process died during a statement."""
         self._is_new = True
-        """True until `end_set_up` is called."""
+        """True until `end_set_up` is called, or until the first transaction of a connection `again`."""
+        self._again = again
         connection.pause_by(self._pauses, None if alone else self._is_blocked)
 
     def execute(self, sql: str, parameters: tuple[Any, ...] = (), /) -> Any:
@@ -119,9 +124,15 @@ class PostgreSQLStepping(SteppingConnection):
         locked = () if self.locked_at is None else (self.locked_at,)
         return (self._began_at, *sent, *locked)
 
+    def reopen(self) -> None:
+        """Become the connection of a fresh process: no transaction is open, and nothing is lost."""
+        super().reopen()
+        self.closed = False
+
     def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
+        """Close the connection. One that was lost is closed: its session serves the next connection."""
+        if not self.closed:
+            self._connection.close()
 
     def kill(self, *, close: bool) -> bool:
         """Roll back, as the death of the process does. Returns True if a transaction was open.
@@ -170,7 +181,8 @@ class PostgreSQLStepping(SteppingConnection):
         self._backends.remove(self)
 
     def _sets_up(self, sql: str) -> bool:
-        del sql
+        if self._again and verb_of(sql) == "BEGIN":
+            self._is_new = False
         return self._is_new
 
     def _set_up(self, sql: str, parameters: tuple[Any, ...]) -> Any:
@@ -233,5 +245,12 @@ class PostgreSQLStepping(SteppingConnection):
         now = self._clock.now()
         self._time.tell(self.pid, began_at=self._began_at, sent_at=self._sent_at, now=now)
 
+    def _lost_reply(self) -> tuple[str, int | str]:
+        """The error of a COMMIT that ran, and whose reply was lost with the connection."""
+        return _LOST
+
     def _error(self, text: str, code: int | str) -> Exception:
+        if (text, code) == _LOST:  # also when a restored process meets it again
+            self.closed = True
+            return psycopg.OperationalError(text)
         return errors.lookup(str(code))(text)

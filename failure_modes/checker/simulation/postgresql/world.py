@@ -83,6 +83,7 @@ class PostgreSQLDatabase:
             time=self.server.time,
             gate=Gate(self.server.control, pid) if self._within_statements else None,
             alone=self._shares,
+            again=process.connected,
         )
 
     def is_lost(self, connection: SteppingConnection) -> bool:
@@ -131,6 +132,7 @@ class PostgreSQLWorld(ReplayedWorld):
     """One run: a database, a clock, and the processes."""
 
     database: PostgreSQLDatabase
+    at_server = True
 
     def __init__(self, subject: Subject, *, within_statements: bool = False, **options: Any) -> None:
         """`within_statements`: processes pause within statements with SKIP LOCKED, too. Raises NoServer."""

@@ -2,8 +2,9 @@
 
 A process runs its coroutines with `process.run`; `asyncio.run` inside a process gets a loop of this kind.
 When no task is ready, simulated time passes until the next timer: the process pauses at `SLEEP`. Without
-a timer it is *blocked*. While an exchange with a real server is under way (`exchange`), the loop waits for
-the answer in real time, and no simulated time passes.
+a timer it is *blocked*. While an exchange with a real server is under way (`exchanged`), the loop waits for
+the answer in real time, and no simulated time passes. A task gets its answer when no other task can go on,
+and in the order of the questions: so the order of the tasks does not depend on the speed of a server.
 
 A function for another thread (`asyncio.to_thread`) runs at once, in the loop itself. When a process dies,
 its tasks end while it is known to be dead, so no `finally` of theirs has an effect.
@@ -13,9 +14,11 @@ import asyncio
 import selectors
 import sys
 from asyncio import events, tasks
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any, cast
+from typing import Any, TypeVar, cast
+
+from attrs import define
 
 from failure_modes.checker.simulation.seams.patching import replaced
 from failure_modes.checker.simulation.seams.stepped import Stepped, current, running
@@ -27,8 +30,26 @@ _NEW_EVENT_LOOP = events.new_event_loop
 AWAITS_MAX = 1_000
 """The awaits in the `finally` blocks of one task of a dead process, at most."""
 
+Result = TypeVar("Result")
+
+GRACE_SECONDS = 0.05
+"""The real time that a loop without a timer waits for a server that was asked outside an exchange."""
+
 PATIENCE_SECONDS = 60.0
 """The real time that a server may take for one exchange."""
+
+
+@define(eq=False)
+class _Exchange:
+    """A question to a server, and the turn of its task to get the answer."""
+
+    turn: asyncio.Future[None]
+    answered: bool = False
+
+    async def waits_for_turn(self) -> None:
+        """The answer is there; wait until it may be had."""
+        self.answered = True
+        await self.turn
 
 
 class EventLoopSeam:
@@ -44,8 +65,9 @@ class ProcessLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, process: Stepped) -> None:
         self._process = process
-        self._exchanges = 0
-        super().__init__(_Selector(self._wait))
+        self._exchanges: list[_Exchange] = []
+        self._own_selector = _Selector(self._wait)
+        super().__init__(self._own_selector)
         self._clock_resolution = 0.001  # simulated time has milliseconds
         self.set_exception_handler(lambda _, __: None)  # asyncio only logs an error that nobody awaits
         process.at_death(self.end)
@@ -84,14 +106,17 @@ class ProcessLoop(asyncio.SelectorEventLoop):
                 self.end()
             raise
 
-    @contextmanager
-    def exchange(self) -> Iterator[None]:
-        """Inside, the answer of a server is awaited."""
-        self._exchanges += 1
+    async def exchanged(self, awaited: Awaitable[Result]) -> Result:
+        """Await the answer of a server, and then the turn of this task."""
+        one = _Exchange(self.create_future())
+        self._exchanges.append(one)
         try:
-            yield
+            try:
+                return await awaited
+            finally:
+                await one.waits_for_turn()
         finally:
-            self._exchanges -= 1
+            self._exchanges.remove(one)
 
     def end(self) -> None:
         """End each task, as the death of the process does, and close the loop."""
@@ -112,9 +137,17 @@ class ProcessLoop(asyncio.SelectorEventLoop):
         if found or timeout == 0:
             return found
         if self._exchanges:
+            first = self._exchanges[0]
+            if first.answered:
+                if not first.turn.done():
+                    first.turn.set_result(None)
+                return found
             found = select(PATIENCE_SECONDS)
             if not found:
                 raise SubjectError(f"a server gave no answer in {PATIENCE_SECONDS:g} s")
+            return found
+        listens = len(self._own_selector.get_map()) > 1  # the loop's own socket is one
+        if timeout is None and listens and (found := select(GRACE_SECONDS)):
             return found
         if timeout is None:
             self._process.pause("WAIT")
@@ -136,15 +169,10 @@ class _Selector(selectors.DefaultSelector):
         return self._wait(super().select, timeout)
 
 
-@contextmanager
-def exchange() -> Iterator[None]:
-    """Inside, a coroutine waits for the answer of a server."""
+async def exchanged(awaited: Awaitable[Result]) -> Result:
+    """The answer of a server to a coroutine. Other tasks of the loop go on before it, as with a network."""
     loop = asyncio.get_running_loop()
-    if not isinstance(loop, ProcessLoop):
-        yield
-        return
-    with loop.exchange():
-        yield
+    return await (loop.exchanged(awaited) if isinstance(loop, ProcessLoop) else awaited)
 
 
 @contextmanager

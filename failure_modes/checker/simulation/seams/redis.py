@@ -20,10 +20,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from attrs import frozen
 
-from failure_modes.checker.simulation.seams.event_loop import exchange
+from failure_modes.checker.simulation.seams.event_loop import exchanged
 from failure_modes.checker.simulation.seams.patching import replaced_methods
 from failure_modes.checker.simulation.seams.stepped import alive
 from failure_modes.checker.support.errors import NotInstalled, SubjectError
@@ -86,7 +87,8 @@ class RedisSeam:
             (redis.ConnectionPool, "make_connection"): _connecting(fakeredis.FakeRedisConnection, server),
             (AsyncPool, "make_connection"): _connecting(FakeAsyncRedisConnection, server),
         }
-        with replaced_methods(methods):
+        version = redis.utils.get_lib_version()  # each client would read it from a file again
+        with replaced_methods(methods), patch.object(redis.utils, "get_lib_version", lambda: version):
             yield
 
     def served(self, place: Path) -> AbstractContextManager[None]:
@@ -160,18 +162,17 @@ def _command_in_coroutine(original: Any) -> Callable[..., Any]:
         if process is None:
             return await original(client, *arguments, **options)
         if _seam_answers(client, arguments):
-            await asyncio.sleep(0)
-            return {"redis_version": VERSION}
+            return await exchanged(asyncio.sleep(0, {"redis_version": VERSION}))
         label = label_of(arguments)
         if label is not None:
             process.pause(label)
         waiting = None if label is None else _waiting_of(arguments)
         if waiting is None:
-            return await _exchanged(original(client, *arguments, **options))
+            return await exchanged(original(client, *arguments, **options))
         end = process.now() + waiting.seconds
         while True:
             for one in waiting.tries:
-                answer = await _exchanged(original(client, *one, **options))
+                answer = await exchanged(original(client, *one, **options))
                 if answer:
                     return _found(client, waiting, one, answer)
             if waiting.seconds and process.now() >= end:
@@ -196,23 +197,11 @@ def _pipeline_in_coroutine(kind: str) -> Callable[[Any], Callable[..., Any]]:
     def wrapped(original: Any) -> Callable[..., Any]:
         async def execute(client: Any, connection: Any, commands: Any, *arguments: Any) -> Any:
             _pause_before(kind, commands)
-            return await _exchanged(original(client, connection, commands, *arguments))
+            return await exchanged(original(client, connection, commands, *arguments))
 
         return execute
 
     return wrapped
-
-
-async def _exchanged(awaited: Any) -> Any:
-    """Send a command, and let other tasks of the loop go on before its answer is used, as a network does."""
-    with exchange():
-        try:
-            answer = await awaited
-        except Exception:
-            await asyncio.sleep(0)
-            raise
-        await asyncio.sleep(0)
-        return answer
 
 
 def _pause_before(kind: str, commands: Any) -> None:

@@ -1,0 +1,106 @@
+"""A job is starved if nobody can have it, and too many later ones have run."""
+
+from failure_modes.checker.experiment.moves import PRODUCER
+from failure_modes.checker.oracle.deliveries import Deliveries
+from failure_modes.checker.oracle.overtaking import PASSED_OVER_MAX, Overtaking
+
+LATER = tuple([f"later-{number}" for number in range(PASSED_OVER_MAX)])
+
+
+def _first(*later: str) -> Overtaking:
+    """A job that was accepted; then the others were."""
+    jobs = Overtaking()
+    for key in ("first", *later):
+        jobs.offered(key)
+        jobs.accepted(key)
+    return jobs
+
+
+def _run(jobs: Overtaking, process: str, *keys: str) -> None:
+    for key in keys:
+        jobs.moved(process, at_rest=False)
+        jobs.started(key, process)
+
+
+def test_the_limit_is_exact() -> None:
+    """One later job fewer is no trouble."""
+    jobs = _first(*LATER)
+    _run(jobs, "A", *LATER[:-1])
+    assert not jobs.starved
+    _run(jobs, "A", LATER[-1])
+    assert jobs.starved == ("first",)
+
+
+def test_one_later_job_counts_once() -> None:
+    """A job that is tried again and again is no stream of jobs."""
+    jobs = _first("later")
+    _run(jobs, "A", *["later"] * (2 * PASSED_OVER_MAX))
+    assert not jobs.starved
+
+
+def test_a_job_that_was_offered_before_does_not_pass() -> None:
+    """Two producers at the same time have no order."""
+    jobs = Overtaking()
+    for key in (*LATER, "first"):
+        jobs.offered(key)
+    for key in ("first", *LATER):
+        jobs.accepted(key)
+    _run(jobs, "A", *LATER)
+    assert not jobs.starved
+
+
+def test_a_job_that_has_run_is_not_starved() -> None:
+    """Its retry may have to wait."""
+    jobs = _first(*LATER)
+    _run(jobs, "A", "first", *LATER)
+    assert not jobs.starved
+
+
+def test_a_worker_that_is_stopped_may_have_the_job() -> None:
+    """As long as it does not end its task; then later jobs count again."""
+    jobs = _first(*LATER)
+    jobs.moved("A", at_rest=False)
+    _run(jobs, "B", *LATER)
+    assert not jobs.starved
+    jobs.moved("A", at_rest=True)
+    more = tuple([f"more-{number}" for number in range(PASSED_OVER_MAX)])
+    for key in more:
+        jobs.offered(key)
+        jobs.accepted(key)
+    _run(jobs, "B", *more)
+    assert jobs.starved == ("first",)
+
+
+def test_a_worker_that_was_killed_may_have_had_the_job() -> None:
+    """It may come back late, so nothing is said of it."""
+    jobs = _first(*LATER)
+    jobs.moved("A", at_rest=False)
+    jobs.killed("A")
+    jobs.moved("A", at_rest=True)
+    _run(jobs, "B", *LATER)
+    assert not jobs.starved
+
+
+def test_a_worker_that_stopped_before_cannot_have_the_job() -> None:
+    """The job was accepted later, and the worker has not moved since."""
+    jobs = Overtaking()
+    jobs.moved("A", at_rest=False)
+    for key in ("first", *LATER):
+        jobs.offered(key)
+        jobs.accepted(key)
+    _run(jobs, "B", *LATER)
+    assert jobs.starved == ("first",)
+
+
+def test_a_worker_may_have_the_job_and_a_producer_may_not() -> None:
+    """A producer that is in the midst of an enqueue excuses nothing."""
+    for process, overtaken in ((PRODUCER, True), ("B", False)):
+        deliveries = Deliveries(attempts_max=None, lease_seconds=60, takes_ahead=False)
+        for key in ("first", *LATER):
+            deliveries.offered(key)
+            deliveries.accepted(key)
+        deliveries.moved(process, at_rest=False)
+        for key in LATER:
+            assert list(deliveries.started(key, "A", 0)) == []
+            deliveries.ended(key, "A", 0, raised=False)
+        assert deliveries.overtaken is overtaken
