@@ -12,11 +12,12 @@ from failure_modes.checker.proof.alphabet import Alphabet
 from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.proof.result import Disagreement
-from failure_modes.checker.proof.seen_step import EVERY, Reads
+from failure_modes.checker.proof.seen_step import EVERY, Read, Reads
 from failure_modes.checker.proof.state_change import DeadEnd, StateChange
+from failure_modes.checker.proof.step_memory import StepMemory
 from failure_modes.checker.proof.step_reads import StepReads
 from failure_modes.checker.proof.successors import Successors
-from failure_modes.checker.simulation.stepping import NotDeterministic
+from failure_modes.checker.simulation.stepping import NotDeterministic, Row
 from failure_modes.checker.subject.abstraction import read_rows
 from model.actions import Action, Enqueue, Reconcile, Step
 from model.state import Settings
@@ -136,6 +137,31 @@ def test_a_reconciliation_depends_on_the_open_executions_and_on_the_presence_of_
     reads = _reads_of_last(guarded, (Enqueue(key="k1"), Step(worker="A"), Reconcile()))
     of_open = frozenset({Status.LEASED, Status.IN_PROGRESS, Status.COMMITTED})
     assert reads == {("executions", "status", of_open), ("jobs", "id", EVERY)}
+
+
+@pytest.mark.parametrize(
+    ("read", "same", "other"),
+    [
+        (("jobs", "id", EVERY), ((1, "b"), (2, "a")), ((1, "a"),)),
+        (("jobs", "key", frozenset({"a", "c"})), ((1, "a"), (2, "d")), ((1, "a"), (2, "c"))),
+        (("jobs", "key", "a"), ((1, "a"), (2, "c")), ((1, "a"), (2, "a"))),
+        (("jobs", None, None), ((1, "a"), (2, "b")), ((1, "a"), (2, "c"))),
+    ],
+    ids=["every value", "some values", "one value", "all rows"],
+)
+def test_a_step_is_found_where_the_rows_that_it_read_are_the_same(
+    read: Read, same: tuple[Row, ...], other: tuple[Row, ...]
+) -> None:
+    """It is not found where one of these rows differs, and found where only others do."""
+    walker = Successors(Scope(workers=1), guarded, None)
+    walker.step(walker.start, Enqueue(key="k1"))
+    walker.close()
+    assert walker.last is not None
+    seen = evolve(walker.last, reads=frozenset([read]), read_clock=False)
+    memory = StepMemory({"jobs": ("id", "key")})
+    memory.add(("step",), None, seen, (("jobs", ((1, "a"), (2, "b"))),), 0)
+    assert memory.find(("step",), (("jobs", same),), 0) is seen
+    assert memory.find(("step",), (("jobs", other),), 0) is None
 
 
 @pytest.mark.parametrize("checks", [True, False], ids=["checks", "no checks"])
