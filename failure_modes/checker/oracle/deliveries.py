@@ -92,8 +92,8 @@ class _Job:
     returned: int = 0
     raised: int = 0
     crashed: int = 0
-    succeeded: int = 0
-    """How often a worker returned, and went on to its next work before its lease could have run out."""
+    succeeded: bool = False
+    """True if a worker returned, and went on to its next work before its lease could have run out."""
     recorded: bool = False
     """True if the queue has recorded the success: it says that the job is done, or has forgotten it."""
     running: dict[str, int] = field(factory=dict)
@@ -116,7 +116,7 @@ class _Job:
 
     def succeed(self) -> None:
         """A worker that has returned went on in time."""
-        self.succeeded += 1
+        self.succeeded = True
 
     def lose(self, process: str) -> None:
         """The process is dead."""
@@ -130,7 +130,7 @@ class _Job:
 class Deliveries:
     """The jobs of one run. Times are in milliseconds."""
 
-    def __init__(self, *, attempts_max: int | None, lease_seconds: float, takes_ahead: bool = False) -> None:
+    def __init__(self, *, attempts_max: int | None, lease_seconds: float, takes_ahead: bool) -> None:
         """`takes_ahead`: a process may take its next job before its last one has ended."""
         self._attempts_max = attempts_max
         self._takes_ahead = takes_ahead

@@ -138,15 +138,16 @@ def _asks(sql: str, tables: tuple[str, ...]) -> tuple[tuple[str, ...], str | Non
 
 
 def reads_of_model(outcome: Outcome | None) -> frozenset[Read]:
-    """The rows that the model's answer depended on: a system that reads fewer may still diverge from it."""
+    """The rows that the model's answer depended on: a system that reads fewer may still diverge from it.
+
+    The rows of retries and of the breaker are none of them: under limits no action sleeps.
+    """
     found: set[Read] = set()
     if outcome is not None:
         if outcome.operation is Operation.LEASE:
-            found |= {(table, None, None) for table in ("jobs", "retries", "breaker")}
+            found.add(("jobs", None, None))
         if outcome.operation is Operation.RECONCILE:
             found.add(("executions", None, None))
-        if outcome.operation in (Operation.FAIL, Operation.FINISH):
-            found.add(("breaker", None, None))
         for event in outcome.events:
             found |= {("jobs", "id", event.job), ("executions", "job_id", event.job)}
             if outcome.operation is Operation.COMMIT:

@@ -24,7 +24,7 @@ RUNS_MAX = 2_000
 RUNS_MAX_AT_SERVER = 500
 
 
-def minimise(actions: tuple[Action, ...], attempt: Attempt, *, at_server: bool = False) -> tuple[Action, ...]:
+def minimise(actions: tuple[Action, ...], attempt: Attempt, *, at_server: bool) -> tuple[Action, ...]:
     """Apply edits until no edit shortens the trace, or `RUNS_MAX` runs were made.
 
     `at_server` is true for PostgreSQL. A run costs ten times as much there and has many small steps, so

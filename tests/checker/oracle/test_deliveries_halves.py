@@ -168,6 +168,52 @@ def test_a_history_that_is_almost_a_trouble_is_none(name: str) -> None:
     assert _troubles(SILENT[name]) == ()
 
 
+TEXTS = {
+    "a second worker, before a lease can have run out": (
+        "B runs k while A runs it, and the lease has not run out"
+    ),
+    "again, although it is done": "B runs k again, although its success was recorded",
+    "a third time, after two errors": "k runs for the 3. time; at most 2 are allowed",
+    "gone before it was started": "k is gone and was never started",
+    "gone with its worker": "k was started and is gone",
+    "waits after it was started": "k is waiting for ever, after 1 executions",
+    "waits, and was never started": "k waits for ever",
+    "failed, although it returned": (
+        "k is recorded as failed, although it returned in time and never raised an error"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_trouble_says_what_happened(name: str) -> None:
+    """A reader knows the job, the workers and the reason."""
+    [trouble] = _troubles(TROUBLES[name][0])
+    assert trouble.text == TEXTS[name]
+
+
+def test_a_worker_that_died_is_said_to_have() -> None:
+    """On one line, with its error."""
+    deliveries = Deliveries(attempts_max=2, lease_seconds=60, takes_ahead=False)
+    assert deliveries.died("A", "ValueError:\n  no").text == "A died: ValueError: no"
+
+
+def test_nothing_is_settled_while_a_job_waits_or_runs() -> None:
+    """A job that is done, failed or forgotten has settled."""
+    deliveries = Deliveries(attempts_max=2, lease_seconds=60, takes_ahead=False)
+    assert deliveries.settled({"k": DONE, "l": FAILED})
+    assert deliveries.settled({})
+    assert not deliveries.settled({"k": DONE, "l": WAITING})
+    assert not deliveries.settled({"k": DONE, "l": RUNNING})
+
+
+def test_each_crash_counts() -> None:
+    """After an error and two crashes a queue with three attempts may have given the job up; not before."""
+    crashed = (*RAISED, _started("A", 2), _killed("A"))
+    assert [one.kind for one in _troubles((*crashed, _at_end()), attempts_max=3)] == [Kind.LOST]
+    twice = (*crashed, _started("B", 4), _killed("B"), _at_end())
+    assert _troubles(twice, attempts_max=3) == ()
+
+
 def test_without_a_maximum_an_error_may_end_a_job() -> None:
     """The queue may forget a job that raised; one that crashed it may not; and none runs too often."""
     assert _troubles((*RAISED, _at_end()), attempts_max=None) == ()

@@ -1,5 +1,7 @@
 """A job is starved if nobody can have it, and too many later ones have run."""
 
+from failure_modes.checker.experiment.moves import PRODUCER
+from failure_modes.checker.oracle.deliveries import Deliveries
 from failure_modes.checker.oracle.overtaking import PASSED_OVER_MAX, Overtaking
 
 LATER = tuple([f"later-{number}" for number in range(PASSED_OVER_MAX)])
@@ -88,3 +90,17 @@ def test_a_worker_that_stopped_before_cannot_have_the_job() -> None:
         jobs.accepted(key)
     _run(jobs, "B", *LATER)
     assert jobs.starved == ("first",)
+
+
+def test_a_worker_may_have_the_job_and_a_producer_may_not() -> None:
+    """A producer that is in the midst of an enqueue excuses nothing."""
+    for process, overtaken in ((PRODUCER, True), ("B", False)):
+        deliveries = Deliveries(attempts_max=None, lease_seconds=60, takes_ahead=False)
+        for key in ("first", *LATER):
+            deliveries.offered(key)
+            deliveries.accepted(key)
+        deliveries.moved(process, at_rest=False)
+        for key in LATER:
+            assert list(deliveries.started(key, "A", 0)) == []
+            deliveries.ended(key, "A", 0, raised=False)
+        assert deliveries.overtaken is overtaken

@@ -132,6 +132,11 @@ def crashes_touch_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(successors, "of_crash", lambda name, **_: Footprint(name))
 
 
+def crashes_read_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The footprint of a crash has no reads."""
+    monkeypatch.setattr(successors, "of_crash", lambda name, *, held: Footprint(name, moves_lock=held))
+
+
 def expands_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A state that is reached again with a smaller sleep set is not expanded again."""
     usual = Shard.absorb

@@ -23,6 +23,7 @@ from failure_modes.checker.simulation import world_content
 from tests.checker.oracle.test_breakages import BREAKAGES
 from tests.checker.proof.explorer_halves import (
     Patch,
+    crashes_read_nothing,
     crashes_touch_nothing,
     expands_once,
     keeps_first_sleep_set,
@@ -44,6 +45,12 @@ SCOPES = {
     "one job": Proof(scope=Scope(), bounds=ONE_JOB, fault=guarded),
     "two jobs": Proof(scope=Scope(), bounds=Bounds(jobs=2, crashes=1), fault=guarded),
     "sleeping": Proof(scope=Scope(), bounds=ONE_JOB, fault=guarded, reductions=Reductions(sleep=True)),
+    "recovering": Proof(
+        scope=Scope(),
+        bounds=evolve(ONE_JOB, reconciles=1),
+        fault=guarded,
+        reductions=Reductions(sleep=True),
+    ),
     "statements": Proof(scope=STATEMENTS, bounds=Bounds(jobs=1), fault=guarded),
     "one worker": Proof(scope=evolve(STATEMENTS, workers=1), bounds=ONE_JOB, fault=guarded),
 }
@@ -51,6 +58,7 @@ WHOLE = {
     "one job": (71, 185),
     "two jobs": (84, 214),
     "sleeping": (71, 164),
+    "recovering": (148, 410),
     "statements": (406, 524),
     "one worker": (1195, 2041),
 }
@@ -92,6 +100,7 @@ HALVES: dict[str, tuple[str, Patch]] = {
     "footprint, a clock that is read": ("sleeping", without_of_footprints(reads_clock=False)),
     "footprint, a tick": ("sleeping", ticks_touch_nothing),
     "footprint, a crash": ("one worker", crashes_touch_nothing),
+    "footprint, what a crash reads": ("recovering", crashes_read_nothing),
     "sleep sets, a state that is reached again": ("sleeping", expands_once),
     "sleep sets, a state that is reached twice": ("sleeping", keeps_first_sleep_set),
 }

@@ -103,3 +103,19 @@ def test_what_is_never_independent() -> None:
     assert not independent(Footprint("A", tables=tables), Footprint("B", tables=tables))
     assert independent(Footprint("A", needs_lock=True), Footprint("B", needs_lock=True))
     assert independent(Footprint(None, moves_clock=True), Footprint("A"))
+
+
+def test_two_that_write_one_row_are_not_independent() -> None:
+    """A row is the same if its id is; another value that both have makes it no other row."""
+    one, other = (
+        Footprint(name, wrote=(("jobs", frozenset([("id", 1), ("n", at)])),)) for at, name in enumerate("AB")
+    )
+    assert not independent(one, other)
+    third = Footprint("B", wrote=(("jobs", frozenset([("id", 2), ("n", 0)])),))
+    assert independent(one, third)
+    assert independent(one, Footprint("B", wrote=(("effects", frozenset([("id", 1)])),)))
+
+
+def test_a_clock_that_moves_hinders_another_that_does() -> None:
+    """Two ticks of different lengths have an order."""
+    assert not independent(Footprint(None, moves_clock=True), Footprint("time", moves_clock=True))

@@ -10,7 +10,7 @@ import pytest
 from attrs import frozen
 
 from failure_modes.checker.search import edits
-from failure_modes.checker.search.edits import minimise, remove_events
+from failure_modes.checker.search.edits import minimise, remove_events, remove_unneeded
 from model.actions import Action, Enqueue, Reconcile, Step, Tick
 from tests.checker.proof.explorer_halves import Patch
 
@@ -69,6 +69,12 @@ EDITS = {
     "at a server, one action": Edit(
         found=(K1, SECOND, A), shortest=(K1, A), blind=_without_single, at_server=True
     ),
+    "at a server, a stretch at the beginning": Edit(
+        found=(SECOND, LEASE, KEEP, K1, A),
+        shortest=(K1, A),
+        blind=lambda monkeypatch: monkeypatch.setattr(edits, "STRETCH_MAX", 1),
+        at_server=True,
+    ),
     "at a server, two actions apart": Edit(
         found=(K1, SECOND, A, LEASE, B), shortest=(K1, A, B), blind=_without_groups_of(2), at_server=True
     ),
@@ -90,12 +96,12 @@ def test_an_edit_alone_leads_to_the_shortest_trace(name: str, monkeypatch: pytes
 
 def test_at_a_server_a_step_moves_to_the_pause_of_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """The moved trace is as long, and fails two actions sooner; without the edit nothing is shorter."""
-    found, moved = (K1, A, B, SECOND, A, KEEP), (K1, A, A, B, SECOND, KEEP)
+    found, moved = (K1, C, B, C, SECOND, KEEP), (K1, C, C, B, SECOND, KEEP)
 
     def attempt(actions: Trace) -> Trace | None:
         return found if actions == found else actions[:4] if actions == moved else None
 
-    assert minimise(found, attempt, at_server=True) == (K1, A, A, B)
+    assert minimise(found, attempt, at_server=True) == (K1, C, C, B)
     _without("_moved")(monkeypatch)
     assert minimise(found, attempt, at_server=True) == found
 
@@ -131,3 +137,11 @@ def test_the_number_of_runs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(edits, name, most)
         assert minimise((K1, A, B, SECOND), tried.append, at_server=at_server) == (K1, A, B, SECOND)
         assert len(tried) == most
+
+
+def test_a_trace_that_is_as_long_is_not_shorter() -> None:
+    """Where a run without an action fails after as many actions, nothing is gained."""
+    answers = iter([(K1, B)])
+    assert remove_unneeded((K1, A), lambda _: next(answers, None)) == (K1, A)
+    answers = iter([(K1, B)])
+    assert minimise((K1, A), lambda _: next(answers, None), at_server=False) == (K1, A)

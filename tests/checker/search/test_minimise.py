@@ -78,7 +78,7 @@ def test_a_trace_that_no_small_change_shortens_becomes_the_shortest() -> None:
         again = run_actions(SCOPE, MODE.fault, MODE.target, actions)
         return None if again is None else again.actions
 
-    assert minimise(ABORTS_A_COMMIT, fails_same) == ABORTS_A_COMMIT
+    assert minimise(ABORTS_A_COMMIT, fails_same, at_server=False) == ABORTS_A_COMMIT
     assert len(_shrunk()) == len(ABORTS_TWICE) == 6
     assert fails_same(ABORTS_TWICE) == ABORTS_TWICE
 

@@ -67,7 +67,7 @@ EDITS = {
         (K1, STOPPED, WAIT, B), (K1, ELSEWHERE, B), _without("_edited", lambda *_: iter(()))
     ),
     "the other worker, and one move fewer": _edit(
-        (K1, A, WAIT, B, KEEP), (K1, A, WAIT, A), _without("_edited", lambda *_: iter(()))
+        (K1, WAIT, B, A), (K1, A, A), _without("_edited", lambda *_: iter(()))
     ),
     "names in order": _edit((K2, B, A), (K1, A, B), _without("_renamed", lambda moves: moves)),
     "trouble of the same topic": _edit(
