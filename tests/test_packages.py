@@ -71,6 +71,7 @@ FOREIGN = {
     "connection.text_factory",  # of Python's own classes
     "error.sqlite_errorcode",
     "connections._connect",  # a fault of the disk's, put in from outside
+    "handling._is_here",  # all processes of a world run in one thread of Python
 }
 
 

@@ -34,7 +34,8 @@ True
 >>> replay(trace).as_expected, replay(trace, guarded=True).as_expected
 (True, True)
 
-`Adapter` and `QueueMachine` are for a queue that is not ours: `docs/your_queue.md` shows a whole test file.
+`Adapter` is for a queue that is not ours. `QueueMachine` is the Hypothesis state machine of any queue, and of
+ours: `docs/your_queue.md` shows whole test files.
 
 These are the names that a scenario and its tests need. A scenario imports them from here, and what its fault
 is made of from `system.policies`. A name is imported when it is first asked for, so that a command that needs
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from failure_modes.checker.search.plans import prevent as prevent
     from failure_modes.checker.search.plans import prove as prove
     from failure_modes.checker.search.queue_machine import QueueMachine as QueueMachine
+    from failure_modes.checker.search.shared_runs import NeverReached as NeverReached
     from failure_modes.checker.simulation.foreign import ForeignContext as ForeignContext
     from failure_modes.checker.simulation.foreign import JobFailed as JobFailed
     from failure_modes.checker.subject.absent_policies import without as without
@@ -101,6 +103,7 @@ _HOME = {
     "failure_modes.checker.subject.absent_policies": "without",
     "failure_modes.checker.subject.pragmas": "unsynced with_pragmas",
     "failure_modes.checker.search.queue_machine": "QueueMachine",
+    "failure_modes.checker.search.shared_runs": "NeverReached",
     "failure_modes.checker.simulation.foreign": "ForeignContext JobFailed",
     "failure_modes.checker.subject.adapter": "Adapter Claim Status Topic handle",
     "failure_modes.checker.traces.replay": "replay",

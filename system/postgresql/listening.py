@@ -23,6 +23,8 @@ database, so such commits are made one after the other.
 
 
 TRIES_AFTER_SECONDS = 10.0
+_POLL_MS_MAX = 2**31 - 1
+"""The system takes no longer wait: some 24 days."""
 
 
 class Listening:
@@ -91,7 +93,7 @@ class Listening:
             return True
         poll = select.poll()
         poll.register(server.socket, select.POLLIN)
-        if not poll.poll(seconds * 1000):
+        if not poll.poll(min(seconds * 1000, _POLL_MS_MAX)):
             return False
         server.consume_input()
         return server.notifies() is not None

@@ -85,7 +85,6 @@ class PostgreSQLTransaction(SQLTransaction):
     _connection: Connection
     _tokens: Tokens
     _clock: Clock | None = None
-    _notifies: bool = field(default=False, kw_only=True)
     _now: int | None = None
     _locked: set[str] = field(factory=set)
     """The tables that are locked whole."""
@@ -94,6 +93,8 @@ class PostgreSQLTransaction(SQLTransaction):
     """The id of a locked job that has no execution yet, until something is written."""
     _waiting: list[tuple[str, tuple[object, ...]]] = field(factory=list)
     """The writes that are not sent yet, with their values. No two of them write to the same table."""
+    _notifies: bool = False
+    """True if a transaction that adds a job wakes the workers that are idle."""
 
     @property
     def now(self) -> int:  # type: ignore[override]

@@ -178,7 +178,7 @@ class TasksSearch:
             shorter(again)
             return again.actions
 
-        few = minimise(found.actions, fails_same)
+        few = minimise(found.actions, fails_same, at_server=False)
         return self.played(canonical(few)) or self.played(few) or found, False
 
     def played(self, actions: tuple[Action, ...]) -> Found | None:

@@ -56,7 +56,8 @@ class Overtaking:
         """The process is dead: what it had may come back late."""
         for job in self._waiting.values():
             if process in job.holders:
-                job.holders = (job.holders - {process}) | {_DEAD}
+                job.holders.discard(process)
+                job.holders.add(_DEAD)
 
     def started(self, key: str, process: str) -> None:
         """The process runs the job: it passes over those that were accepted before its enqueue began."""

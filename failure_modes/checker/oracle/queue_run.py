@@ -81,7 +81,7 @@ class QueueRun:
         """The boundaries that the housekeeper has reached."""
         self.sometimes: Counter[str] = Counter()
         """What the run has reached: so that a mix that never meets the danger is seen."""
-        self.troubles: list[Troubled] = []
+        self.troubles: dict[tuple[str, str], Troubled] = {}
         """The troubles of a run that goes on, the first one of each kind and topic."""
         self._goes_on = goes_on
         self._moves: list[Move] = []
@@ -279,11 +279,8 @@ class QueueRun:
             if not self._goes_on:
                 if self.target is None or self.target.wants(trouble):
                     raise troubled
-            elif all(
-                (one.trouble.kind, one.trouble.topic) != (trouble.kind, trouble.topic)
-                for one in self.troubles
-            ):
-                self.troubles.append(troubled)
+            else:
+                self.troubles.setdefault((trouble.kind, trouble.topic), troubled)
 
 
 def play(

@@ -124,7 +124,7 @@ def search_all(
         interrupts.check()
         run = _played(adapter, moves)
         sometimes.update(run.sometimes)
-        for troubled in run.troubles:
+        for troubled in run.troubles.values():
             for hunt in hunts:
                 if hunt not in results and hunt.wants(troubled.trouble) and not (first and results):
                     results[hunt] = SearchResult(

@@ -40,6 +40,10 @@ class ProcessBoundaries:
 
     # The world's commands.
 
+    def note_connected(self, *, connected: bool) -> None:
+        """The process has a connection now; or it begins anew, and has none yet."""
+        self.connected = connected
+
     def begin_step(self, intent: Intent) -> None:
         """Begin a step: the pause that ends now returns this intent."""
         self._intent = intent

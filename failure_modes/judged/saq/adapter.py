@@ -31,6 +31,11 @@ class OnRedis(Adapter):
     seams = ("redis",)
     attempts_max = 2
     lease_seconds = 70
+    note = (
+        "A sweep takes each job of the active list that is not marked as active: also one that a worker has "
+        "just taken. A worker sweeps when it starts, so it may sweep the first job that it takes. Most of "
+        "what follows begins so."
+    )
     upstream: Mapping[Topic, str] = {
         Topic.MULTI_PROCESS: "https://github.com/tobymao/saq/issues/277",
         Topic.RECOVERY: "https://github.com/tobymao/saq/issues/127",

@@ -57,6 +57,7 @@ def test_a_process_ahead_leases_no_job_of_another() -> None:
         assert [one.worker for one in lockstep.durable.executions] == ["A"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("granularity", Granularity)
 def test_the_guarded_system_survives_clocks_that_differ(granularity: Granularity) -> None:
     """A search in which clocks of single processes jump finds nothing in the guarded system."""

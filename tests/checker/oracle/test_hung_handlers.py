@@ -147,6 +147,7 @@ def test_a_handler_that_outlived_its_lease_holds_nothing(end: TimeOut | Release)
         lockstep.finish()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("granularity", Granularity)
 @pytest.mark.parametrize("settings", [Settings(fused=True), Settings(failures_max=2, external=True)])
 def test_the_guarded_system_survives_handlers_that_hang(granularity: Granularity, settings: Settings) -> None:

@@ -214,7 +214,9 @@ def test_each_operation_that_misreads_a_silence_is_seen_only_with_lost_replies(k
     assert _found(fault, Granularity.TRANSACTION, lost=True, examples=60) is not None
 
 
-@pytest.mark.parametrize("store", StoreKind)
+@pytest.mark.parametrize(
+    "store", [StoreKind.SQLITE, pytest.param(StoreKind.POSTGRESQL, marks=pytest.mark.slow)]
+)
 def test_a_proof_of_each_lost_reply_is_complete(store: StoreKind) -> None:
     """Each reachable state of this scope holds, and there are as many on both stores."""
     bounds = Bounds(jobs=1, ticks=1, retries=1, failures=1, heartbeats=1, lost_replies=1)

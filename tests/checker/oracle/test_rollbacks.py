@@ -108,6 +108,7 @@ def test_a_survivor_without_any_execution_of_that_number_changes_nothing() -> No
         lockstep.finish()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("granularity", Granularity)
 def test_on_postgresql_the_guarded_system_survives_rollbacks(granularity: Granularity) -> None:
     """A promoted standby lacks the last commits: stale tokens are refused, and ids are given out again."""

@@ -46,6 +46,11 @@ class _Exchange:
     turn: asyncio.Future[None]
     answered: bool = False
 
+    async def waits_for_turn(self) -> None:
+        """The answer is there; wait until it may be had."""
+        self.answered = True
+        await self.turn
+
 
 class EventLoopSeam:
     """Replaces `asyncio.new_event_loop`."""
@@ -109,8 +114,7 @@ class ProcessLoop(asyncio.SelectorEventLoop):
             try:
                 return await awaited
             finally:
-                one.answered = True
-                await one.turn
+                await one.waits_for_turn()
         finally:
             self._exchanges.remove(one)
 
