@@ -5,7 +5,7 @@ The model cannot know these choices, so it takes them from the system. Nothing i
 
 from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_snapshot import StepResult
-from model.actions import Reconcile
+from model.actions import LostReply, Reconcile
 from model.draft import Visibility
 from model.events import Event, Operation
 from model.state import Durable, Job
@@ -57,7 +57,7 @@ class VisibilityLog:
             transaction.add_visible(frozenset(locked_later(process, old, then, durable, read.unlocked)))
             return
         known = {job.id for job in durable.jobs}
-        recovers = isinstance(process.pending, Reconcile)
+        recovers = _recovers(process)
         is_wanted = durable.is_abandoned if recovers else durable.is_due
         wanted = [job for job in read.unlocked if job in known and is_wanted(job, now)]
         transaction.add_visible(frozenset(wanted))
@@ -115,7 +115,7 @@ def locked_later(
     or is no longer as it wants it. A lease takes the first retry, or the first new job.
     """
     free = [job for job in old.jobs if job.id in unlocked]
-    if isinstance(process.pending, Reconcile):
+    if _recovers(process):
         return tuple([job.id for job in free if old.is_abandoned(job.id, then)])
     free.sort(key=lambda job: (job.available_at or 0, job.id) if job.timed else (0, job.id))
     found = []
@@ -124,6 +124,12 @@ def locked_later(
         still = [one for one in wanted if _is_still(durable.job(one), timed=timed, then=then)]
         found += still[:1]
     return tuple(found)
+
+
+def _recovers(process: Process) -> bool:
+    """True if the transaction is a reconciliation, whether its reply is lost or not."""
+    pending = process.pending
+    return isinstance(pending, Reconcile) or (isinstance(pending, LostReply) and pending.of == "Reconcile")
 
 
 def _is_still(job: Job, *, timed: bool, then: int) -> bool:

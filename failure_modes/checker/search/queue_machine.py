@@ -30,6 +30,7 @@ from failure_modes.checker.search.machine_run import MachineRun, QueueBroke
 from failure_modes.checker.search.queue_rules import QueueRules
 from failure_modes.checker.search.shared_runs import SharedRuns, runs_of_adapter, runs_of_mode
 from failure_modes.checker.search.weighted_rules import allowed, weighted_rules
+from failure_modes.checker.support.errors import CallerError
 
 REST = Choice(rule="rest", arguments={})
 
@@ -55,6 +56,9 @@ class QueueMachine(QueueRules):
     def __init_subclass__(cls, **options: Any) -> None:
         """Begin with settings for such programs. A test may set `TestCase.settings` anew."""
         super().__init_subclass__(**options)
+        rules = {rule.function.__name__ for rule in cls.setup_state().rules}
+        if unknown := sorted(set(cls.weights) - rules):
+            raise CallerError(f"{cls.__name__}.weights: no rule is called {', '.join(unknown)}")
         cls._shared = None
         steps = STEPS_MAX if cls.mode is None else cls.mode.strategy.steps_max(cls.mode.scope)
         test_case: Any = cls.TestCase

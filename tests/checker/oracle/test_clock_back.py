@@ -16,8 +16,9 @@ from failure_modes.checker.oracle.sometimes import OF_CLOCK
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.search.search import Search, run
+from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.subject.worlds import world_of
-from model.actions import ClockBack, Enqueue, Fail, Heartbeat, Step, Tick
+from model.actions import PRODUCER, ClockBack, Enqueue, Fail, Heartbeat, Step, Tick
 from model.load import Load
 from model.state import Settings, initial
 from model.step import step
@@ -137,6 +138,24 @@ def test_at_a_server_an_operation_that_changes_nothing_reads_a_time_before_the_s
         lockstep.apply(BACK)
         lockstep.finish()
         assert lockstep.now == -30_000
+
+
+def test_a_call_of_the_gateway_waits_for_no_lock_of_the_database() -> None:
+    """A lock that the process got before the clock was set back says nothing about its call."""
+    settings = Settings(external=True)
+    scope = Scope(granularity=Granularity.STATEMENT, store=StoreKind.POSTGRESQL, settings=settings)
+    with Lockstep(scope, world=world_of(scope, guarded)) as lockstep:
+        lockstep.apply(K1)
+        while lockstep.possible(Step(worker=PRODUCER)):
+            lockstep.apply(Step(worker=PRODUCER))
+        process = lockstep.world.processes["A"]
+        while process.at is not PausePoint.HANDLER:
+            lockstep.apply(A)
+        assert process.connection is not None
+        process.connection.locked_at = lockstep.now + 1
+        lockstep.apply(A)
+        assert lockstep.durable.charges == ("k1",)
+        lockstep.finish()
 
 
 def test_the_oldest_job_is_the_one_with_the_earliest_time() -> None:

@@ -20,7 +20,18 @@ from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.search.minimise import bounds_of
 from failure_modes.checker.subject.worlds import world_of
-from model.actions import PRODUCER, RECONCILER, Enqueue, Fail, Hang, Heartbeat, LostReply, Step
+from model.actions import (
+    PRODUCER,
+    RECONCILER,
+    Crash,
+    Enqueue,
+    Fail,
+    Hang,
+    Heartbeat,
+    LostReply,
+    Step,
+    Tick,
+)
 from model.answers import Accepted
 from model.events import EventKind, Reason
 from model.state import Phase
@@ -169,6 +180,25 @@ def test_an_enqueue_without_a_reply_is_a_job(store: StoreKind) -> None:
         lockstep.apply(LostReply(worker=RECONCILER, of="Reconcile"))
         lockstep.finish()
         assert lockstep.ledger.sometimes[OF_REPLIES["Enqueue"]] == 1
+
+
+def test_a_reconciliation_without_a_reply_ends_all_that_it_saw() -> None:
+    """Also where it pauses within its statement: a lease would take one job of those, and it takes all."""
+    at_server = Scope(store=StoreKind.POSTGRESQL, granularity=Granularity.STATEMENT, within_statements=True)
+    with Lockstep(at_server, world=world_of(at_server, guarded)) as lockstep:
+        for key, worker in (("k1", "A"), ("k2", "B")):
+            lockstep.apply(Enqueue(key=key))
+            while lockstep.possible(Step(worker=PRODUCER)):
+                lockstep.apply(Step(worker=PRODUCER))
+            while not lockstep.apply(Step(worker=worker)).committed:
+                pass
+            lockstep.apply(Crash(worker=worker))
+        lockstep.apply(Tick(seconds=30))
+        lockstep.apply(LostReply(worker=RECONCILER, of="Reconcile"))
+        while lockstep.possible(Step(worker=RECONCILER)):
+            lockstep.apply(Step(worker=RECONCILER))
+        assert [one.status for one in lockstep.durable.executions] == ["ABORTED", "ABORTED"]
+        lockstep.finish()
 
 
 def test_a_worker_whose_release_has_no_reply_ends_all_the_same() -> None:

@@ -22,6 +22,7 @@ from failure_modes.checker.search.plans import search_of
 from failure_modes.checker.search.queue_machine import QueueMachine
 from failure_modes.checker.search.shared_runs import NeverReached
 from failure_modes.checker.search.statistics import SearchStatistics, no_progress
+from failure_modes.checker.support.errors import CallerError
 from model.actions import Crash
 from tests.checker.torn_recovery import TORN_RECOVERY
 
@@ -151,6 +152,12 @@ def test_weights_of_rules_are_weights_of_actions() -> None:
     strategy = reweighted(TORN_RECOVERY.strategy, {"tick": 7, "my_rule": 3})
     assert dict(strategy.weights)["Tick"] == 7
     assert len(strategy.weights) == len(TORN_RECOVERY.strategy.weights)
+
+
+def test_a_weight_of_no_rule_is_refused() -> None:
+    """A misspelt name would leave the mix as it was."""
+    with pytest.raises(CallerError, match=r"Misspelt\.weights: no rule is called tik$"):
+        type("Misspelt", (Torn,), {"weights": {"tik": 2, "tick": 2}})
 
 
 def test_a_subclass_adds_rules() -> None:
