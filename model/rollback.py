@@ -13,10 +13,9 @@ from model.events import Reason
 from model.state import Durable, State, Worker
 
 
-def committed(state: State, durable: Durable) -> State:
-    """The state after a commit, which a rollback may undo."""
-    earlier = None if state.earlier is None else (state.durable, *state.earlier)[:COMMITS_MAX]
-    return evolve(state, durable=durable, earlier=earlier)
+def earlier_after_commit(state: State) -> tuple[Durable, ...] | None:
+    """The earlier durable states after one more commit, which a rollback may undo."""
+    return None if state.earlier is None else (state.durable, *state.earlier)[:COMMITS_MAX]
 
 
 def rolled_back(state: State, commits: int) -> State | None:

@@ -166,9 +166,10 @@ class Durable:
         """The job's state, derived from its executions."""
         job = self.job(job_id)
         executions = self.executions_of(job_id)
-        if any(execution.status is Status.DONE for execution in executions):
+        statuses = [execution.status for execution in executions]
+        if Status.DONE in statuses:
             return JobState.SUCCEEDED
-        if any(execution.status is not Status.ABORTED for execution in executions):
+        if statuses.count(Status.ABORTED) < len(statuses):
             return JobState.RUNNING
         if executions and executions[-1].attempt >= job.attempts_max:
             return JobState.FAILED

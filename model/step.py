@@ -37,7 +37,7 @@ from model.actions import (
 from model.draft import SERIAL, Draft, Visibility
 from model.events import Environment, EventKind, Failure, Operation, Outcome
 from model.operations import by_holder, enqueue, lease_fused, reconcile
-from model.rollback import by_stale_holder, committed, rolled_back
+from model.rollback import by_stale_holder, earlier_after_commit, rolled_back
 from model.state import Phase, State, Worker
 from model.transitions import ProgramStep, next_in_program
 
@@ -110,7 +110,8 @@ def _committed(state: State, draft: Draft) -> tuple[State, Outcome]:
     outcome = Outcome(operation=draft.operation, events=tuple(draft.events))
     if not draft.events:
         return state, outcome
-    return evolve(committed(state, draft.durable), changed_at=max(draft.now, state.changed_at)), outcome
+    changed_at, earlier = max(draft.now, state.changed_at), earlier_after_commit(state)
+    return evolve(state, durable=draft.durable, changed_at=changed_at, earlier=earlier), outcome
 
 
 def _remember(state: State, worker: Worker) -> State:

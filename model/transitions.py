@@ -5,6 +5,7 @@ diagrams in the documents are drawn from them. Nothing else says what is allowed
 """
 
 from enum import StrEnum
+from functools import cache
 
 from attrs import frozen
 
@@ -237,6 +238,7 @@ _FUSED_LINES = _LINES | {(line.phase, line.action): line for line in FUSED}
 _ORDER = (None, Status.LEASED, Status.IN_PROGRESS, Status.COMMITTED, Status.DONE)
 
 
+@cache
 def allowed(before: Status | None, after: Status) -> tuple[Transition, ...]:
     """The transitions of the table between two statuses; empty when there is none."""
     return tuple([row for row in EXECUTION if row.before is before and row.after is after])
@@ -261,6 +263,7 @@ def next_in_program(phase: Phase, action: Action, *, fused: bool) -> ProgramStep
     return (_FUSED_LINES if fused else _LINES).get((phase, type(action)))
 
 
+@cache
 def why_not(before: Status | None, after: Status) -> str | None:
     """The reason a change is not in the table, or None when it is."""
     if allowed(before, after):
@@ -280,6 +283,7 @@ def why_not(before: Status | None, after: Status) -> str | None:
     return f"{before} -> {after} leaves out a step that must be durable on its own"
 
 
+@cache
 def why_not_job(before: JobState, after: JobState) -> str | None:
     """The reason a change of a job's state is not in the table, or None when it is."""
     if before is after or any(row[:2] == (before, after) for row in JOB):

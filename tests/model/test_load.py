@@ -156,8 +156,9 @@ def test_a_success_ends_the_failures_in_a_row(event: str) -> None:
 
 
 def test_after_the_clock_was_set_back_nothing_has_happened_later_than_now() -> None:
-    """A time that was later counts as now; all else stays."""
+    """A time that was later counts as now, and what was written is remembered; all else stays."""
     load = Load(retries=(100, 900), failures=1, failed_at=800)
-    assert load.set_back(500) == Load(retries=(100, 500), failures=1, failed_at=500)
-    assert load.set_back(850) == evolve(load, retries=(100, 850))
+    assert load.set_back(500) == Load(retries=(100, 500), later=(100, 900), failures=1, failed_at=500)
+    assert load.set_back(850) == evolve(load, retries=(100, 850), later=(100, 900))
+    assert load.set_back(500).set_back(400).written == (100, 900)
     assert Load(retries=(7,)).set_back(500) == Load(retries=(7,))

@@ -76,4 +76,26 @@ PLANS = (
         ),
         not_tests=("postgresql", "FM_018", "keeps_step", "random_settings_catches"),
     ),
+    Plan(
+        name="halves",
+        sources=("failure_modes",),
+        files=(
+            "failure_modes/checker/oracle/deliveries.py",
+            "failure_modes/checker/proof/footprint.py",
+            "failure_modes/checker/search/edits.py",
+            "failure_modes/checker/search/minimise.py",
+            "failure_modes/checker/search/queue_shrink.py",
+        ),
+        tests=(
+            "tests/checker/oracle/test_deliveries.py",
+            "tests/checker/oracle/test_deliveries_halves.py",
+            "tests/checker/oracle/test_overtaking.py",
+            "tests/checker/proof/test_explorer_halves.py",
+            "tests/checker/proof/test_footprint.py",
+            "tests/checker/search/test_edit_halves.py",
+            "tests/checker/search/test_queue_shrink_halves.py",
+            "tests/checker/search/test_shrink_halves.py",
+        ),
+        not_tests=("lead_to_the_same", "memories_of_one", "follows_from", "checkpoint"),
+    ),
 )

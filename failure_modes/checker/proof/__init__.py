@@ -9,7 +9,8 @@ The way of a proof through this room:
 3. `Nodes` (`nodes.py`) follow the action from a node: a state without what is spent. `Successors`
    (`successors.py`) takes it in lock-step, and remembers what it changed (`state_change.py`).
 4. `RememberedSystem` (`remembered_system.py`) runs the step on the real system, or finds one that read the
-   same rows (`step_reads.py`) in its `StepMemory` (`step_memory.py`). The model takes its own step each time.
+   same rows (`step_reads.py`, `query_rows.py`) in its `StepMemory` (`step_memory.py`). The model takes its
+   own step each time.
 5. `footprint.py` says which actions need to be tried in one order only, and `Fingerprints` (`fingerprint.py`)
    when two states are one.
 6. `Endings` (`endings.py`) follows recovery from each new state, and has what is left judged.

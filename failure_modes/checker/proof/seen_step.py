@@ -6,8 +6,12 @@ from failure_modes.checker.oracle.system_side import SystemStep
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.simulation.stepping import Row, StatementResult
 
+EVERY = ()
+"""In the place of a value: all the values that the column has. No value of a row is a tuple."""
+
 Read = tuple[str, str | None, object]
-"""Rows of a table: those with a value in a column; all of them where the column is None."""
+"""Rows of a table: those with this value in a column, or with one of a frozen set of values. All of them
+where the column is None. Where the value is `EVERY`, no other column of the rows counts."""
 
 Reads = frozenset[Read]
 

@@ -19,7 +19,7 @@ from model.actions import Action, Enqueue, PowerLoss, actor_of
 from model.events import Event
 from model.invariants import InjectedFault, condensed
 from model.load import Load
-from model.rollback import committed
+from model.rollback import earlier_after_commit
 from model.state import Durable, State, Worker
 
 
@@ -122,7 +122,7 @@ def _model_state(before: State, action: Action, name: str | None, change: StateC
         durable=change.durable,
         now=now,
         changed_at=change.changed_at,
-        earlier=committed(before, change.durable).earlier if change.events else before.earlier,
+        earlier=earlier_after_commit(before) if change.events else before.earlier,
     )
 
 

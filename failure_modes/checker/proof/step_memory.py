@@ -8,7 +8,7 @@ from collections.abc import Hashable
 
 from attrs import field, frozen
 
-from failure_modes.checker.proof.seen_step import Changes, Read, Reads, SeenStep
+from failure_modes.checker.proof.seen_step import EVERY, Changes, Read, Reads, SeenStep
 from failure_modes.checker.proof.step_reads import row_changes
 from failure_modes.checker.simulation.content import LAST_IDS, Content
 from failure_modes.checker.simulation.stepping import Row
@@ -73,22 +73,30 @@ class StepMemory:
                 self._rows.clear()
             known = self._rows[id(content)] = content, {}
         found = known[1]
-        numbers = [now if question.read_clock else None]
-        for read in question.reads:
-            number = found.get(read)
-            if number is None:
-                rows = self._read(read, content)
-                number = found[read] = self._numbers.setdefault(rows, len(self._numbers))
-            numbers.append(number)
-        return tuple(numbers)
+        numbers = tuple([found.get(read) for read in question.reads])
+        if None in numbers:
+            numbers = tuple([self._number(read, content, found) for read in question.reads])
+        return (now, numbers) if question.read_clock else numbers
+
+    def _number(self, read: Read, content: Content, found: dict[Read, int]) -> int:
+        """The number of the rows of a read. `found` has those of this content that are known."""
+        number = found.get(read)
+        if number is None:
+            rows = self._read(read, content)
+            number = found[read] = self._numbers.setdefault(rows, len(self._numbers))
+        return number
 
     def _read(self, read: Read, content: Content) -> tuple[Row, ...]:
         """The rows of the content that the read names."""
         table, column, value = read
-        rows = next((rows for name, rows in content if name == table), ())
+        rows = dict(content).get(table, ())
         if column is None:
             return rows
         place = self._columns[table].index(column)
+        if value == EVERY:
+            return tuple([(row[place],) for row in rows])
+        if isinstance(value, frozenset):
+            return tuple([row for row in rows if row[place] in value])
         return tuple([row for row in rows if row[place] == value])
 
 

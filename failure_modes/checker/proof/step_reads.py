@@ -10,7 +10,8 @@ from collections import Counter
 from functools import cache
 
 from failure_modes.checker.proof.footprint import reads_of
-from failure_modes.checker.proof.seen_step import Read, Reads, RowChange
+from failure_modes.checker.proof.query_rows import rows_read
+from failure_modes.checker.proof.seen_step import EVERY, Read, Reads, RowChange
 from failure_modes.checker.simulation.constraints import Constraints
 from failure_modes.checker.simulation.content import LAST_IDS, Content
 from failure_modes.checker.simulation.recording import StepRecord
@@ -33,7 +34,11 @@ class StepReads:
         statements = [ran for ran in step.statements if _table_written(ran) != self._layout.audit]
         if any(ran.error is not None for ran in step.statements):
             return self._everything
-        found = {*reads_of(statements, tuple(self._columns), called=step.called_gateway)}
+        tables = tuple(self._columns)
+        found = {*reads_of((), tables, called=step.called_gateway)}
+        for ran in statements:
+            for read in reads_of([ran], tables):
+                found.add(rows_read(read[0], ran.sql) if read[1] is None else read)
         for event in events:  # each audit row refers to its job and to its execution
             found |= {("jobs", "id", event.job), ("executions", "id", event.execution)}
         writes = Counter([table for ran in statements if (table := _table_written(ran)) is not None])
@@ -83,7 +88,9 @@ class StepReads:
             return read
         rules = self._constraints.tables.get(table)
         known = None if rules is None else rules.comparable.get(column)
-        return read if known is not None and type(value) is known else (table, None, None)
+        values = value if isinstance(value, frozenset) else (value,)
+        exact = value == EVERY or (known is not None and all(type(one) is known for one in values))
+        return read if exact else (table, None, None)
 
 
 def row_changes(old: tuple[Row, ...], new: tuple[Row, ...]) -> dict[object, RowChange]:

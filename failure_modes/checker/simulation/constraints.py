@@ -48,23 +48,22 @@ def constraints_of(connection: sqlite3.Connection, layout: Layout) -> Constraint
     if connection.execute("SELECT 1 FROM sqlite_schema WHERE type = 'trigger'").fetchall():
         return None
     names = layout.tables if layout.audit is None else (*layout.tables, layout.audit)
-    tables = {name: _of_table(connection, name) for name in names}
+    collated = connection.execute("SELECT 1 FROM sqlite_schema WHERE sql LIKE '%COLLATE%'").fetchall()
+    tables = {name: _of_table(connection, name, by_bytes=not collated) for name in names}
     keys = [key for table in tables.values() for key in table.foreign_keys]
     return Constraints(tables=tables, parents=frozenset([(key.parent, key.parent_column) for key in keys]))
 
 
-def _of_table(connection: sqlite3.Connection, table: str) -> TableConstraints:
+def _of_table(connection: sqlite3.Connection, table: str, *, by_bytes: bool) -> TableConstraints:
+    """The constraints of a table. `by_bytes`: every text of the database is compared byte by byte."""
     columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
-    comparable: dict[str, type] = {name: int for _, name, kind, *_ in columns if kind.upper() == "INTEGER"}
-    kinds = {name: kind.upper() for _, name, kind, *_ in columns}
+    kinds: dict[str, type] = {"INTEGER": int} | ({"TEXT": str} if by_bytes else {})
+    comparable = {name: kinds[kind.upper()] for _, name, kind, *_ in columns if kind.upper() in kinds}
     unique: list[str | None] = []
     for _, index, is_unique, *_ in connection.execute(f"PRAGMA index_list({table})").fetchall():
         first = connection.execute(f"PRAGMA index_xinfo({index})").fetchall()[0]
-        name, is_exact = first[2], first[4] == "BINARY"
-        if is_exact and kinds.get(name) == "TEXT":
-            comparable[name] = str
         if is_unique:
-            unique.append(name if name in comparable else None)
+            unique.append(first[2] if first[2] in comparable else None)
     return TableConstraints(
         unique=tuple(unique),
         foreign_keys=tuple(

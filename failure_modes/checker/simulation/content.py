@@ -76,8 +76,9 @@ def write_content(
 
     Empty the audit if `empty_audit` is true. `columns` are those of each table.
 
-    A row is inserted after the rows that it refers to, and deleted before them. If two rows have exchanged
-    their keys, no order works: a second, slower try lets SQLite check the constraints at the end.
+    Rows are deleted first, so that few new rows meet an old one with the same key. A row is inserted after
+    the rows that it refers to, and deleted before them. Where this order does not work, as for two rows that
+    have exchanged their keys, a second, slower try lets SQLite check the constraints at the end.
     """
     try:
         _write(connection, layout, wanted, present, columns, empty_audit=empty_audit, deferred=False)
@@ -104,6 +105,12 @@ def _write(
         connection.execute("PRAGMA defer_foreign_keys = ON")
     if audit is not None:
         connection.execute(f"DELETE FROM {audit}")
+    for table, rows, old in reversed(pairs):
+        if rows != old:
+            kept = {row[0] for row in rows}
+            for row in old:
+                if row[0] not in kept:
+                    connection.execute(_delete(table), row[:1])
     for table, rows, old in pairs:
         if rows != old:
             known = {row[0]: row for row in old}
@@ -115,12 +122,6 @@ def _write(
                     differ = tuple([place for place in range(len(row)) if row[place] != before[place]])
                     values = [row[place] for place in differ]
                     connection.execute(_update(table, columns[table], differ), (*values, row[0]))
-    for table, rows, old in reversed(pairs):
-        if rows != old:
-            kept = {row[0] for row in rows}
-            for row in old:
-                if row[0] not in kept:
-                    connection.execute(_delete(table), row[:1])
     if layout.numbered:
         if audit is not None:
             connection.execute(_DELETE_LAST_ID, (audit,))

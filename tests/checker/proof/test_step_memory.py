@@ -12,13 +12,14 @@ from failure_modes.checker.proof.alphabet import Alphabet
 from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.proof.result import Disagreement
-from failure_modes.checker.proof.seen_step import Reads
+from failure_modes.checker.proof.seen_step import EVERY, Read, Reads
 from failure_modes.checker.proof.state_change import DeadEnd, StateChange
+from failure_modes.checker.proof.step_memory import StepMemory
 from failure_modes.checker.proof.step_reads import StepReads
 from failure_modes.checker.proof.successors import Successors
-from failure_modes.checker.simulation.stepping import NotDeterministic
+from failure_modes.checker.simulation.stepping import NotDeterministic, Row
 from failure_modes.checker.subject.abstraction import read_rows
-from model.actions import Action, Enqueue, Step
+from model.actions import Action, Enqueue, Reconcile, Step
 from model.state import Settings
 from system.audit import EventKind, Operation
 from system.policies import CommitBoundary, Fence
@@ -129,6 +130,38 @@ def test_a_lease_depends_on_all_jobs_and_on_the_last_id() -> None:
     """It looks for a due job among all, and adds an execution with the next id."""
     reads = _reads_of_last(guarded, (Enqueue(key="k1"), Step(worker="A")))
     assert {("jobs", None, None), ("sqlite_sequence", "name", "executions")} <= reads
+
+
+def test_a_reconciliation_depends_on_the_open_executions_and_on_the_presence_of_jobs() -> None:
+    """It does not depend on an execution that has ended, nor on another column of a job."""
+    reads = _reads_of_last(guarded, (Enqueue(key="k1"), Step(worker="A"), Reconcile()))
+    of_open = frozenset({Status.LEASED, Status.IN_PROGRESS, Status.COMMITTED})
+    assert reads == {("executions", "status", of_open), ("jobs", "id", EVERY)}
+
+
+@pytest.mark.parametrize(
+    ("read", "same", "other"),
+    [
+        (("jobs", "id", EVERY), ((1, "b"), (2, "a")), ((1, "a"),)),
+        (("jobs", "key", frozenset({"a", "c"})), ((1, "a"), (2, "d")), ((1, "a"), (2, "c"))),
+        (("jobs", "key", "a"), ((1, "a"), (2, "c")), ((1, "a"), (2, "a"))),
+        (("jobs", None, None), ((1, "a"), (2, "b")), ((1, "a"), (2, "c"))),
+    ],
+    ids=["every value", "some values", "one value", "all rows"],
+)
+def test_a_step_is_found_where_the_rows_that_it_read_are_the_same(
+    read: Read, same: tuple[Row, ...], other: tuple[Row, ...]
+) -> None:
+    """It is not found where one of these rows differs, and found where only others do."""
+    walker = Successors(Scope(workers=1), guarded, None)
+    walker.step(walker.start, Enqueue(key="k1"))
+    walker.close()
+    assert walker.last is not None
+    seen = evolve(walker.last, reads=frozenset([read]), read_clock=False)
+    memory = StepMemory({"jobs": ("id", "key")})
+    memory.add(("step",), None, seen, (("jobs", ((1, "a"), (2, "b"))),), 0)
+    assert memory.find(("step",), (("jobs", same),), 0) is seen
+    assert memory.find(("step",), (("jobs", other),), 0) is None
 
 
 @pytest.mark.parametrize("checks", [True, False], ids=["checks", "no checks"])

@@ -99,7 +99,10 @@ def test_the_explorer_is_asked_for_fewer_actions_and_for_as_many_events(
     monkeypatch.setattr(Runs, "take", _run)
     monkeypatch.setattr(minimising, "prove", ask)
     for symmetric in (False, True):
-        shrink(Scope(), guarded, None, FOUND, symmetric=symmetric)
+        if symmetric:
+            shrink(Scope(), guarded, None, FOUND, symmetric=True)
+        else:
+            shrink(Scope(), guarded, None, FOUND)
         assert [proof.reductions.symmetry for proof, _ in asked] == [symmetric] * 2
         assert [proof.depth_max for proof, _ in asked] == [2, 1]
         assert [limits.states_max for _, limits in asked] == [STATES_MAX // 5, STATES_MAX]

@@ -16,6 +16,8 @@ from attrs import evolve
 
 from failure_modes.checker.experiment.catalogue import FOLDER, catalogue
 from failure_modes.checker.experiment.scope import StoreKind
+from failure_modes.checker.proof import remembered_system
+from failure_modes.checker.training import found_trace
 from failure_modes.checker.training.exercises import Exercise, Round, exercises
 from failure_modes.checker.training.judging import Judgement, Outcome, judge
 from failure_modes.checker.training.kata import (
@@ -98,8 +100,21 @@ def test_the_broken_policy_fails_with_the_proved_shortest_trace(one: ModeKata, t
         one.mode.expected.shortest,
     )
     assert "shortest possible" in found.text
+    assert found.page is not None
+    assert f"breaks {one.mode.breaks}" in found.page
 
 
+@pytest.fixture
+def _only_judging(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No page is made, and few remembered steps are taken again: other tests hold both.
+
+    The test of the broken policies makes the pages, and `test_step_memory.py` is about the steps.
+    """
+    monkeypatch.setattr(found_trace, "page_text", lambda *_, **__: "")
+    monkeypatch.setattr(remembered_system, "CHECKED_FIRST", 16)
+
+
+@pytest.mark.usefixtures("_only_judging")
 @pytest.mark.parametrize(("one", "name"), _cases())
 def test_a_version_is_judged_as_it_is(one: ModeKata, name: str) -> None:
     """A right version is proved, whatever it looks like; a wrong one gets a trace of its own."""
