@@ -46,6 +46,7 @@ OF_POLICIES = {
 OF_WORKER = {
     "fused": "fused",
     "poll_seconds": None,  # a sleep ends at once in a run: only the schedule lets time pass
+    "wakeups": None,  # a wake-up ends a sleep sooner, and a sleep ends at once in a run
     "handler_seconds": None,  # needs the thread that watches the handler: an action ends it instead
     "grace_seconds": None,  # the same
     "ends_if_held": None,  # the same
