@@ -210,7 +210,9 @@ def test_a_worker_that_was_stopped_in_a_transaction_does_not_hold_its_job_for_ev
     ):
         Queue(store=store).enqueue(1)
         held = stopped.transaction()
-        held.__enter__().set_available(1, None)
+        left = held.__enter__()
+        left.set_available(1, None)
+        left.job(1)  # a read, so that the write is sent before it
         with suppress(psycopg.OperationalError):  # a slow client may read the end of its session at once
             seen[-1].connection.execute("SET idle_in_transaction_session_timeout = 1")
         with store.transaction() as tx:
@@ -268,6 +270,7 @@ def test_a_deadlock_is_told_as_something_to_try_again(postgresql_queue_dsn: str,
             try:
                 with store.transaction() as tx:
                     tx.set_available(first, None)
+                    tx.job(first)  # a read, so that the write is sent before it
                     gate.wait()
                     tx.set_available(second, None)
             except StoreBusy as error:

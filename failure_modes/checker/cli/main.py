@@ -61,7 +61,7 @@ HELP = {
     "train": "Learn by mending: a broken policy, its story, and the shortest trace that breaks your version.",
     "new": "Make the folder of a new failure mode.",
     "docs": (
-        "Write the generated documents: the state model, the architecture and the index of failure modes."
+        "Write the generated documents: the state model, the architecture, the index and pictures of traces."
     ),
 }
 """The first line of the help of each command: the list of commands shows them and imports no command."""

@@ -18,7 +18,6 @@ from failure_modes.checker.simulation.process_boundaries import ProcessBoundarie
 from failure_modes.checker.simulation.process_context import ProcessContext
 from failure_modes.checker.simulation.process_snapshot import Returned
 from failure_modes.checker.simulation.replayed_world import ReplayedWorld
-from failure_modes.checker.simulation.rollback_world import RollbackWorld
 from failure_modes.checker.simulation.sqlite_database import SQLiteDatabase
 from failure_modes.checker.simulation.stepping import ConnectingProcess, SimulationPart, SteppingConnection
 from failure_modes.checker.simulation.subject import Program, Subject
@@ -216,7 +215,3 @@ class ThreadedWorld(ReplayedWorld):
     def extra_state(self) -> tuple[object, ...]:
         """Nothing: the logs of the threads say what they have learned from each other."""
         return ()
-
-
-class ThreadedRollbackWorld(RollbackWorld, ThreadedWorld):
-    """A world in which processes have second threads, and whose store may be set back."""

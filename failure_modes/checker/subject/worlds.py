@@ -42,10 +42,14 @@ def world_of(scope: Scope, fault: Fault, **options: Any) -> World:
     if scope.threads:
         if scope.power_loss or scope.store is StoreKind.POSTGRESQL:
             raise NoWorld("second threads work on sqlite only, and without a loss of power")
-        from failure_modes.checker.simulation.threaded_world import ThreadedRollbackWorld, ThreadedWorld
+        threads = dict(zip(scope.thread_names, scope.names, strict=True))
+        if scope.rollback:
+            from failure_modes.checker.simulation.threaded_rollback_world import ThreadedRollbackWorld
 
-        kind = ThreadedRollbackWorld if scope.rollback else ThreadedWorld
-        return kind(subject, threads=dict(zip(scope.thread_names, scope.names, strict=True)), **options)
+            return ThreadedRollbackWorld(subject, threads=threads, **options)
+        from failure_modes.checker.simulation.threaded_world import ThreadedWorld
+
+        return ThreadedWorld(subject, threads=threads, **options)
     if scope.store is StoreKind.POSTGRESQL:
         if scope.power_loss:
             raise NoWorld("power loss works on sqlite only: the disk of a server is not watched")

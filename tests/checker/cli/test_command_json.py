@@ -185,6 +185,7 @@ def test_every_error_of_the_checker_is_under_one_root() -> None:
         "LearnerError",
         "LeftRun",
         "NoRoom",
+        "_Enough",
         "_Twice",
         "JobFailed",
         "Troubled",

@@ -75,4 +75,4 @@ def test_processes_that_share_the_seeds_change_nothing() -> None:
     options = ("judge", FAULTY, "--runs", "60", "--seeds", "3", "--only", "again")
     one, two = [invoke(*options, "--processes", number).stdout for number in ("1", "2")]
     assert re.sub(r"[\d.]+ s\b", "", one) == re.sub(r"[\d.]+ s\b", "", two)
-    assert "2 of 3 seeds, 142 runs" in one
+    assert "2 of 3 seeds, 164 runs" in one
