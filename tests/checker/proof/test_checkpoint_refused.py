@@ -120,7 +120,7 @@ def test_a_file_that_ends_too_early_is_refused(file: Path, whole_text: str) -> N
         ),
         (
             evolve(GUARDED, target=Target("INV_001")),
-            'target: null, asked for: {"invariant": "INV_001", "tolerates": []}',
+            'target: null, asked for: {"invariant": "INV_001", "tolerates": []',
         ),
     ],
 )

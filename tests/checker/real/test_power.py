@@ -156,7 +156,7 @@ def test_a_commit_that_power_takes_back_is_told() -> None:
         ("prevent", "FM_015"),
         ("prove", "FM_015"),
         ("prove", "--power-losses", "1"),
-        ("explore", "--weight", "PowerLoss=1"),
+        ("explore", "--weight", "PowerLoss=1", "--processes", "1"),
         ("replay", "failure_modes/FM_015_lost_write/traces/acknowledged_then_gone.json"),
     ],
 )
