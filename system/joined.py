@@ -5,6 +5,7 @@ so that nothing is durable before the block ends. A policy that asks for one mor
 what was done before it is committed first, as it is without the joining.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import cast
@@ -15,8 +16,10 @@ from system.store import Store, Transaction
 class Joined:
     """One transaction, from the beginning of the block to its end. It rolls back if the block raises."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, committed: Callable[[], None]) -> None:
+        """`committed` is called when the first transaction is durable, and a policy goes on in a new one."""
         self._store = store
+        self._committed = committed
         self._asked = False
 
     def __enter__(self) -> "Joined":
@@ -37,6 +40,7 @@ class Joined:
         """The open transaction. The second time that it is asked for, a new one: the first is committed."""
         if self._asked:
             self._open.__exit__(None, None, None)
+            self._committed()
             self._begin()
         self._asked = True
         return nullcontext(self.tx)

@@ -8,6 +8,7 @@ False and writes an audit row that says why.
 
 import json
 import re
+from collections.abc import Callable
 
 from attrs import evolve, field, frozen
 
@@ -77,14 +78,21 @@ class Queue:
         with self.store.transaction() as tx:
             return self._start(tx, held)
 
-    def take_next(self, worker: str, *, finishing: Execution | None = None) -> Lease | None:
+    def take_next(
+        self,
+        worker: str,
+        *,
+        finishing: Execution | None = None,
+        finished: Callable[[], None] = lambda: None,
+    ) -> Lease | None:
         """Finish that execution, lease the next job, and start it. None if no job is due.
 
         It does what `finish`, `lease` and `start` do, with the same audit rows, in one transaction: one wait
-        for the disk. If the lease buries a job or sets it aside, another transaction looks for the next job.
+        for the disk. If the lease buries a job or sets it aside, another transaction looks for the next job;
+        `finished` is called before it, since a caller that gets no reply from it need not finish again.
         """
         while True:
-            with Joined(self.store) as joined:
+            with Joined(self.store, committed=finished) as joined:
                 if finishing is not None:
                     self._finish(joined.tx, finishing)
                     finishing = None
@@ -94,6 +102,7 @@ class Queue:
                 if self._start(joined.tx, lease.execution):
                     started = evolve(lease.execution, status=Status.IN_PROGRESS)
                     return Lease(job=lease.job, execution=started)
+            finished()
 
     def heartbeat(self, held: Execution) -> bool:
         """Extend the lease to a full one from now. False when it is gone: then stop working."""

@@ -178,7 +178,13 @@ class Worker:
         if is_last or self._stopping or (every is not None and self._is_time_to_reconcile(every)):
             self._persist(lambda: self._queue.finish(committed))
             return None
-        return self._repeat(lambda: self._queue.take_next(self.name, finishing=committed))[0]
+        left: list[Execution] = [committed]
+
+        def take_next() -> Lease | None:
+            finishing = left[0] if left else None
+            return self._queue.take_next(self.name, finishing=finishing, finished=left.clear)
+
+        return self._repeat(take_next)[0]
 
     def _work_on_one(self) -> int:
         lease = self._report.answered(lambda: self._queue.lease(self.name))

@@ -12,13 +12,13 @@ from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.findings import Finding
 from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, StoreKind, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
-from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.oracle.lockstep import Lockstep, run_actions
 from failure_modes.checker.oracle.visibility import VisibilityLog
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.subject.worlds import world_of
 from failure_modes.checker.traces.scope_json import scope_from_json, scope_to_json
-from model.actions import PRODUCER, Action, Crash, Enqueue, Step, Tick
+from model.actions import PRODUCER, Action, Crash, Enqueue, LostReply, Step, Tick
 from model.draft import Visibility
 from model.state import Phase, Settings
 from system.audit import EventKind, Operation
@@ -37,7 +37,7 @@ TRANSACTION, STATEMENT = Granularity.TRANSACTION, Granularity.STATEMENT
 class ForgetsToFinish(Queue):
     """The fused operation takes the next job, and finishes nothing."""
 
-    def take_next(self, worker: str, *, finishing: Execution | None = None) -> Lease | None:
+    def take_next(self, worker: str, *, finishing: Execution | None = None, **_: Any) -> Lease | None:
         """Take the next job."""
         del finishing
         return super().take_next(worker)
@@ -46,7 +46,7 @@ class ForgetsToFinish(Queue):
 class FinishesApart(Queue):
     """The finish has a transaction of its own."""
 
-    def take_next(self, worker: str, *, finishing: Execution | None = None) -> Lease | None:
+    def take_next(self, worker: str, *, finishing: Execution | None = None, **_: Any) -> Lease | None:
         """Finish, and then take the next job."""
         if finishing is not None:
             self.finish(finishing)
@@ -56,7 +56,7 @@ class FinishesApart(Queue):
 class FinishesLast(Queue):
     """The next job is taken first, and the finish comes in a transaction after it."""
 
-    def take_next(self, worker: str, *, finishing: Execution | None = None) -> Lease | None:
+    def take_next(self, worker: str, *, finishing: Execution | None = None, **_: Any) -> Lease | None:
         """Take the next job, and then finish."""
         lease = super().take_next(worker)
         if finishing is not None:
@@ -67,7 +67,7 @@ class FinishesLast(Queue):
 class StartsApart(Queue):
     """The start has a transaction of its own."""
 
-    def take_next(self, worker: str, *, finishing: Execution | None = None) -> Lease | None:
+    def take_next(self, worker: str, *, finishing: Execution | None = None, **_: Any) -> Lease | None:
         """Finish and lease in one transaction, and start in another."""
         with self.store.transaction() as tx:
             if finishing is not None:
@@ -89,7 +89,7 @@ class StartsInSilence(Queue):
 class AnswersWithTheFormer(Queue):
     """The fused operation answers with an execution that is only leased."""
 
-    def take_next(self, worker: str, *, finishing: Execution | None = None) -> Lease | None:
+    def take_next(self, worker: str, *, finishing: Execution | None = None, **_: Any) -> Lease | None:
         """Take the next job, and answer with what it was before its start."""
         lease = super().take_next(worker, finishing=finishing)
         return lease and evolve(lease, execution=evolve(lease.execution, status=Status.LEASED))
@@ -243,3 +243,24 @@ def test_a_trace_says_that_its_workers_are_fused() -> None:
     assert scope_to_json(FUSED)["fused"] is True
     assert "fused" not in scope_to_json(Scope())
     assert FUSED.description == "2 workers, fused workers"
+
+
+class ForgetsThatItFinished(Queue):
+    """The fused operation does not say that its finish is durable while it looks for the next job."""
+
+    def take_next(self, worker: str, *, finishing: Execution | None = None, **_: Any) -> Lease | None:
+        """Take the next job."""
+        return super().take_next(worker, finishing=finishing)
+
+
+BURIED_ON_THE_WAY = (K1, K2, A, A, B, Tick(seconds=30), A, LostReply(worker="A"), A)
+"""A finishes its job and buries that of B in one transaction. The reply to the next one is lost."""
+
+
+def test_what_is_known_to_be_finished_is_not_finished_again() -> None:
+    """A lost reply to the look for the next job repeats the look, and not the finish before it."""
+    scope = Scope(settings=Settings(fused=True, attempts_max=1))
+    assert run_actions(scope, guarded, None, BURIED_ON_THE_WAY) is None
+    found = run_actions(scope, queues(ForgetsThatItFinished), None, BURIED_ON_THE_WAY)
+    assert found is not None
+    assert (found.finding.invariant, found.finding.got) == (None, "refused (exec-1 is finished)")
