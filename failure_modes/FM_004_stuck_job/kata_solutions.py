@@ -95,3 +95,14 @@ class WrongOtherHalf:
         with store.transaction() as tx:
             job = _next(tx, policies, worker)
             return _take(tx, job, worker, held_ms=lease_ms, hidden_ms=FOR_EVER_MS) if job else None
+
+
+class WrongConstant:
+    """Leases for 30 s, whatever `lease_ms` says."""
+
+    def lease(self, store: Store, policies: LeasePolicies, worker: str, lease_ms: int) -> Lease | None:
+        """Lease for a constant."""
+        del lease_ms
+        with store.transaction() as tx:
+            job = _next(tx, policies, worker)
+            return _take(tx, job, worker, held_ms=30_000, hidden_ms=30_000) if job else None

@@ -1,9 +1,10 @@
-"""The happy path: one job and one worker, and nothing goes wrong. A learner's queue must do the job.
+"""What no invariant says: one job and one worker, and nothing goes wrong. A learner's queue must do the job.
 
-No invariant says so. A queue that buries each job, or refuses each commit, may keep all of them.
+A queue that buries each job, or refuses each commit, may keep all invariants. So may one that leases for
+another time than it is asked for: where a worker dies, the job must be free when its lease is over.
 """
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from failure_modes.checker.experiment.findings import Finding, Found
 from failure_modes.checker.experiment.scope import Fault, Granularity, Scope
@@ -12,11 +13,14 @@ from failure_modes.checker.experiment.target import tolerating_others
 from failure_modes.checker.report.rendering import table
 from failure_modes.checker.traces.recording import RecordingLockstep
 from failure_modes.checker.training.found_trace import replay_of, terminal_look
-from model.actions import PRODUCER, Action, Enqueue, Step
+from model.actions import PRODUCER, Action, Crash, Enqueue, Step, Tick
 from model.state import JobState
 
 _STEPS_MAX = 8
 """More transactions than a worker needs for a job."""
+
+LEASE_MS = 20_000
+"""A lease that is not the usual one."""
 
 
 @frozen(kw_only=True)
@@ -41,6 +45,34 @@ def not_done(scope: Scope, fault: Fault) -> NotDone | None:
                     return None
                 producer, worker = Step(worker=PRODUCER), Step(worker=scope.names[0])
                 lockstep.apply(producer if not jobs and lockstep.possible(producer) else worker)
+        except Found as found:
+            return _not_done(lockstep, found.finding)
+        return _not_done(lockstep, None)
+
+
+def not_in_time(scope: Scope, fault: Fault) -> NotDone | None:
+    """One worker dies with the job, and its lease runs out. None if the other one has done the job then.
+
+    The lease is one that no other scope has, so that a constant in its place is seen.
+    """
+    seconds = LEASE_MS / 1000
+    asked = evolve(
+        scope,
+        granularity=Granularity.TRANSACTION,
+        within_statements=False,
+        settings=evolve(scope.settings, lease_ms=LEASE_MS),
+        tick_seconds=(seconds,),
+        workers=2,
+    )
+    one, other = asked.names
+    with RecordingLockstep(asked, fault, target=tolerating_others("INV_004")) as lockstep:
+        try:
+            for action in (Enqueue(key="k1"), Step(worker=one), Crash(worker=one), Tick(seconds=seconds)):
+                lockstep.apply(action)
+            for _ in range(_STEPS_MAX):
+                if lockstep.durable.job_state(lockstep.durable.jobs[0].id) is JobState.SUCCEEDED:
+                    return None
+                lockstep.apply(Step(worker=other))
         except Found as found:
             return _not_done(lockstep, found.finding)
         return _not_done(lockstep, None)

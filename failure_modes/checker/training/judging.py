@@ -22,7 +22,7 @@ from failure_modes.checker.report.table import paragraph
 from failure_modes.checker.simulation.content import Unexplorable
 from failure_modes.checker.simulation.stepping import NotDeterministic
 from failure_modes.checker.training.found_trace import found_trace, terminal_look
-from failure_modes.checker.training.happy_path import NotDone, not_done
+from failure_modes.checker.training.happy_path import LEASE_MS, NotDone, not_done, not_in_time
 from failure_modes.checker.training.kata import ModeKata
 from failure_modes.checker.training.learner_code import Demand, LearnerCode, LearnerError, Unusable, load
 from failure_modes.checker.training.stand_in import StandIn
@@ -148,6 +148,12 @@ def _judged(fault: StandIn, katas: tuple[ModeKata, ...], limits: Limits, code: L
         _check_errors(code)
         if undone is not None:
             return _idle(one, undone, proofs.states)
+        late = None
+        if one.slot == "lease":
+            late = not_in_time(one.mode.scope, evolve(fault, base=one.mode.control))
+            _check_errors(code)
+        if late is not None:
+            return _late(one, late, proofs.states)
     bounds = dict.fromkeys([f"  {stage.bounds.described(stage.scope)}" for stage in stages])
     lines = [
         f"proved: nothing breaks in any reachable state ({proofs.states:,} states). The bounds:",
@@ -175,6 +181,19 @@ def _idle(one: ModeKata, undone: NotDone, states: int) -> Judgement:
         f"your version ({one.id} {one.mode.title}) breaks no invariant, and does no work: one job, one "
         "worker, nothing goes wrong, and the job is not done"
     )
+    return _without_work(one, undone, states, said)
+
+
+def _late(one: ModeKata, undone: NotDone, states: int) -> Judgement:
+    said = (
+        f"your version ({one.id} {one.mode.title}) breaks no invariant, and leases for another time than "
+        f"`lease_ms`: it is {LEASE_MS // 1000} s here, the worker that has the job dies, and when they are "
+        "over the other worker does not do the job"
+    )
+    return _without_work(one, undone, states, said)
+
+
+def _without_work(one: ModeKata, undone: NotDone, states: int, said: str) -> Judgement:
     return Judgement(
         outcome=Outcome.BROKEN,
         text=f"{said}\n{undone.text}",
