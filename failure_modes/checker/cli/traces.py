@@ -51,6 +51,10 @@ def traces(modes: tuple[FailureMode, ...], *, found: bool, checks: bool, prune: 
         require_checkout()
     everything = _found() if found else all_kept()
     wanted = [entry for entry in everything if _fits(entry, modes, filters)]
+    policy = filters["policy"]
+    if policy is not None and not any(_is_of(policy, trace) for _, trace in everything):
+        known = ", ".join(sorted({_policy_of(trace) for _, trace in everything} - {""}))
+        raise click.UsageError(f"no trace is of a policy with {policy!r} in its name; there are {known}")
     if not (checks or prune):
         _show(wanted)
         for entry in wanted:
@@ -70,11 +74,15 @@ def _fits(entry: Entry, modes: tuple[FailureMode, ...], filters: dict[str, Any])
     return (
         (not modes or trace.failure_mode in [mode.id for mode in modes])
         and filters["breaks"] in (None, trace.breaks.invariant)
-        and (policy is None or policy.lower() in _policy_of(trace).lower())
+        and (policy is None or _is_of(policy, trace))
         and (filters["steps_max"] is None or len(trace.actions) <= filters["steps_max"])
         and filters["store"] in (None, trace.scope.store.value)
         and filters["granularity"] in (None, trace.scope.granularity.value)
     )
+
+
+def _is_of(policy: str, trace: Trace) -> bool:
+    return policy.lower() in _policy_of(trace).lower()
 
 
 def _policy_of(trace: Trace) -> str:

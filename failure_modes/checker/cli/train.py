@@ -47,6 +47,8 @@ def train(words: tuple[str, ...], kata: str | None, seconds: float) -> EXIT:
     next kata opens. `check` checks once; `hint` shows the next hint; `list` shows how far you are.
     """
     action, folder = _parsed(words)
+    if kata and not folder.exists():
+        raise click.UsageError(f"--kata names an open exercise, and there is no folder {shown_path(folder)}")
     course = Course(folder, command_line("train", "ACTION", *_named(folder)))
     if action == "list":
         return _list(course)

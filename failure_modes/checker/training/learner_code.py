@@ -95,7 +95,7 @@ def described(path: Path, error: BaseException, line: int | None = None) -> str:
     where = f"{path.name}, line {line}" if line else path.name
     text = error.msg if isinstance(error, SyntaxError) else " ".join(str(error).split())
     kind = "" if isinstance(error, SyntaxError) else f"{type(error).__name__}: "
-    return f"{where}: {kind}{text}"[:300]
+    return f"{where}: {kind}{text}"[:300].rstrip(": ")
 
 
 def _run(path: Path) -> ModuleType:
