@@ -169,7 +169,7 @@ def _section(
         else:
             yield "The documents do not say.\n"
         yield from [f"{number}. {describe_move(move)}" for number, move in enumerate(trace.moves, 1)]
-        yield f"\nThen, as every process goes on: {trace.text}.\n"
+        yield f"\nThen, as every process goes on: {trace.text.rstrip('.')}.\n"
         if one["upstream"]:
             yield f"Others have met it: {one['upstream']}\n"
         yield (
