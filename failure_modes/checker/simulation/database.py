@@ -34,8 +34,8 @@ class Database(Protocol):
         """Open the database for the world itself, and set `observer`."""
         ...
 
-    def connection(self, process: ConnectingProcess, target: str) -> SteppingConnection:
-        """A connection that pauses the process."""
+    def connection(self, process: ConnectingProcess, target: str, *, again: bool) -> SteppingConnection:
+        """A connection that pauses the process. `again`: the process has opened one before."""
         ...
 
     def is_lost(self, connection: SteppingConnection) -> bool:

@@ -58,9 +58,9 @@ class PowerLossDatabase(SQLiteDatabase):
         super().__init__(subject, path=file, keeps_connections=keeps_connections)
         self._owns_path = path is None
 
-    def connection(self, process: ConnectingProcess, target: str) -> SteppingConnection:
+    def connection(self, process: ConnectingProcess, target: str, *, again: bool) -> SteppingConnection:
         """A connection that pauses the process."""
-        connection = super().connection(process, target)
+        connection = super().connection(process, target, again=again)
         self._alive.add(connection)
         return connection
 

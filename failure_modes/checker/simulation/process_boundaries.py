@@ -24,8 +24,6 @@ class ProcessBoundaries:
         self.name = name
         self.refuse = refuse
         self.dead = False
-        self.connected = False
-        """True if the process has opened a connection before."""
         self.at = PausePoint.IDLE
         self.blocked_since: int | None = None
         """The world's count of lock releases when the process was blocked; None if it is not blocked."""
@@ -39,10 +37,6 @@ class ProcessBoundaries:
         self._intent: Intent | None = None
 
     # The world's commands.
-
-    def note_connected(self, *, connected: bool) -> None:
-        """The process has a connection now; or it begins anew, and has none yet."""
-        self.connected = connected
 
     def begin_step(self, intent: Intent) -> None:
         """Begin a step: the pause that ends now returns this intent."""

@@ -65,7 +65,6 @@ class ProcessContext(SimulationPart):
                 self.connection = connection
                 return system  # what it has kept in memory since it was opened is still watched
         self._open_system = None
-        self._boundaries.note_connected(connected=False)
         system = self.world.subject.open(self, self.world.database.location)
         if self.world.restorable:
             self._watch(system)
@@ -84,8 +83,8 @@ class ProcessContext(SimulationPart):
 
     def connect(self, target: str) -> Any:
         """A connection that pauses this process."""
-        self.connection = self.world.database.connection(self._boundaries, target)
-        self._boundaries.note_connected(connected=True)
+        again = self.connection is not None
+        self.connection = self.world.database.connection(self._boundaries, target, again=again)
         if self._open_system is not None:
             self._open_system = self._open_system[0], self.connection
         return self.connection

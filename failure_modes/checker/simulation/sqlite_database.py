@@ -82,8 +82,9 @@ class SQLiteDatabase:
             self._initial = self.everything()
             self._initial_schema = self._schema()
 
-    def connection(self, process: ConnectingProcess, target: str) -> SteppingConnection:
+    def connection(self, process: ConnectingProcess, target: str, *, again: bool) -> SteppingConnection:
         """A connection that pauses the process."""
+        del again
         connection, set_up = self._open(process.name, target)
         return SQLiteStepping(connection, process, set_up)
 

@@ -141,8 +141,6 @@ class ConnectingProcess(SteppedProcess, Protocol):
     """A process that opens a connection."""
 
     name: str
-    connected: bool
-    """True if the process has opened a connection before."""
 
 
 class RowsOfStatement:

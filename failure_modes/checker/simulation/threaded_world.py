@@ -81,7 +81,7 @@ class SharedMemory(SimulationPart):
         """One more connection for whichever thread uses it."""
         user = ConnectionUser(self, f"{self.name}-{len(self._connections) + 1}")
         database = self.running.world.database
-        connection = database.connection(cast(ConnectingProcess, user), target)
+        connection = database.connection(cast(ConnectingProcess, user), target, again=bool(self._connections))
         self._connections.append((user, connection))
         return connection
 

@@ -68,8 +68,8 @@ class PostgreSQLDatabase:
             self.location, clock=clock, connect=lambda _: self.server.control, create=False
         )
 
-    def connection(self, process: ConnectingProcess, target: str) -> SteppingConnection:
-        """A connection that pauses the process."""
+    def connection(self, process: ConnectingProcess, target: str, *, again: bool) -> SteppingConnection:
+        """A connection that pauses the process. `again`: the process has opened one before."""
         del target
         connection, set_up = self.server.connection(_SHARED if self._shares else process.name)
         connection.pause_within_statements(self._within_statements)
@@ -83,7 +83,7 @@ class PostgreSQLDatabase:
             time=self.server.time,
             gate=Gate(self.server.control, pid) if self._within_statements else None,
             alone=self._shares,
-            again=process.connected,
+            again=again,
         )
 
     def is_lost(self, connection: SteppingConnection) -> bool:
