@@ -35,19 +35,7 @@ class NotDone:
 
 def not_done(scope: Scope, fault: Fault) -> NotDone | None:
     """Run the happy path. None if the job is SUCCEEDED at its end."""
-    factor = 1 if scope.granularity is Granularity.TRANSACTION else 2 * STATEMENTS_A_TRANSACTION
-    with RecordingLockstep(scope, fault, target=tolerating_others("INV_004")) as lockstep:
-        try:
-            lockstep.apply(Enqueue(key="k1"))
-            for _ in range(_STEPS_MAX * factor):
-                jobs = lockstep.durable.jobs
-                if jobs and lockstep.durable.job_state(jobs[0].id) is JobState.SUCCEEDED:
-                    return None
-                producer, worker = Step(worker=PRODUCER), Step(worker=scope.names[0])
-                lockstep.apply(producer if not jobs and lockstep.possible(producer) else worker)
-        except Found as found:
-            return _not_done(lockstep, found.finding)
-        return _not_done(lockstep, None)
+    return _unless_done(scope, fault, (Enqueue(key="k1"),), scope.names[0])
 
 
 def not_in_time(scope: Scope, fault: Fault) -> NotDone | None:
@@ -65,14 +53,24 @@ def not_in_time(scope: Scope, fault: Fault) -> NotDone | None:
         workers=2,
     )
     one, other = asked.names
-    with RecordingLockstep(asked, fault, target=tolerating_others("INV_004")) as lockstep:
+    before = (Enqueue(key="k1"), Step(worker=one), Crash(worker=one), Tick(seconds=seconds))
+    return _unless_done(asked, fault, before, other)
+
+
+def _unless_done(scope: Scope, fault: Fault, before: tuple[Action, ...], worker: str) -> NotDone | None:
+    """Take these actions, and let the worker work. None if the job is SUCCEEDED at the end."""
+    factor = 1 if scope.granularity is Granularity.TRANSACTION else 2 * STATEMENTS_A_TRANSACTION
+    with RecordingLockstep(scope, fault, target=tolerating_others("INV_004")) as lockstep:
         try:
-            for action in (Enqueue(key="k1"), Step(worker=one), Crash(worker=one), Tick(seconds=seconds)):
+            for action in before:
                 lockstep.apply(action)
-            for _ in range(_STEPS_MAX):
-                if lockstep.durable.job_state(lockstep.durable.jobs[0].id) is JobState.SUCCEEDED:
+            for _ in range(_STEPS_MAX * factor):
+                jobs = lockstep.durable.jobs
+                if jobs and lockstep.durable.job_state(jobs[0].id) is JobState.SUCCEEDED:
                     return None
-                lockstep.apply(Step(worker=other))
+                producer = Step(worker=PRODUCER)
+                produces = not jobs and lockstep.possible(producer)
+                lockstep.apply(producer if produces else Step(worker=worker))
         except Found as found:
             return _not_done(lockstep, found.finding)
         return _not_done(lockstep, None)

@@ -148,10 +148,10 @@ def _judged(fault: StandIn, katas: tuple[ModeKata, ...], limits: Limits, code: L
         _check_errors(code)
         if undone is not None:
             return _idle(one, undone, proofs.states)
-        late = None
-        if one.slot == "lease":
-            late = not_in_time(one.mode.scope, evolve(fault, base=one.mode.control))
-            _check_errors(code)
+        if one.slot != "lease":
+            continue
+        late = not_in_time(one.mode.scope, evolve(fault, base=one.mode.control))
+        _check_errors(code)
         if late is not None:
             return _late(one, late, proofs.states)
     bounds = dict.fromkeys([f"  {stage.bounds.described(stage.scope)}" for stage in stages])
