@@ -82,11 +82,6 @@ class Crash:
     worker: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1)))
 
 
-_WORKERS_LOSE = ("Step", "Heartbeat", "Fail", "TimeOut", "Release")
-LOST = (*_WORKERS_LOSE, "Enqueue", "Reconcile")
-"""The actions whose reply may be lost, by name."""
-
-
 def _loses(lost: "LostReply", _: object, name: Any) -> None:
     if name not in LOST:
         raise ValueError(f"'of' must be one of {', '.join(LOST)}, not {name!r}")
@@ -238,6 +233,12 @@ Action = (
 _LOSES: dict[str, Callable[..., Action]] = {
     kind.__name__: kind for kind in (Step, Heartbeat, Fail, TimeOut, Release)
 }
+LOST = (*_LOSES, "Enqueue", "Reconcile")
+"""The actions whose reply may be lost, by name."""
+
+OF_WORKERS = (Step, Crash, Fail, Heartbeat, LostReply, ThreadHeartbeat, Release, Hang, TimeOut, ClockSkew)
+"""The actions with the name of a process in `worker`, for `isinstance`."""
+
 ACTIONS: tuple[type[Action], ...] = (
     Step,
     Enqueue,

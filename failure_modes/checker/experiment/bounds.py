@@ -72,7 +72,7 @@ class Bounds:
 
     def without(self, *names: str) -> "Bounds":
         """The bounds without these actions, by their names. A step has no bound."""
-        unused: dict[str, Any] = {_KIND_OF[name]: 0 for name in names if name in _KIND_OF}
+        unused: dict[str, Any] = {KIND_OF[name]: 0 for name in names if name in KIND_OF}
         return evolve(self, **unused)
 
     def described(self, scope: Scope) -> str:
@@ -85,13 +85,14 @@ class Bounds:
         return f"{', '.join(words) or 'nothing'}; {scope.description}"
 
 
-_KIND_OF = {
+KIND_OF = {
     "Tick": "ticks",
     "Crash": "crashes",
     "Fail": "failures",
     "Heartbeat": "heartbeats",
     "Reconcile": "reconciles",
     "PowerLoss": "power_losses",
+    "ThreadHeartbeat": "thread_heartbeats",
     "Rollback": "rollbacks",
     "ClockBack": "clock_backs",
     "Release": "releases",

@@ -6,24 +6,16 @@ from attrs import evolve
 
 from failure_modes.checker.experiment.scope import PROCESS_OF, WORKER_NAMES
 from model.actions import (
+    OF_WORKERS,
     RECONCILERS,
     Action,
-    ClockSkew,
     Crash,
     Enqueue,
-    Fail,
-    Hang,
-    Heartbeat,
     LostReply,
     Reconcile,
-    Release,
     Step,
-    ThreadHeartbeat,
-    TimeOut,
     thread_of,
 )
-
-_OF_WORKERS = (Step, Fail, Heartbeat, LostReply, ThreadHeartbeat, Release, Hang, TimeOut, ClockSkew, Crash)
 
 
 def canonical(actions: tuple[Action, ...]) -> tuple[Action, ...]:
@@ -37,7 +29,7 @@ def canonical(actions: tuple[Action, ...]) -> tuple[Action, ...]:
             renamed.append(evolve(action, key=_new_key(keys, action.key, poison=action.poison)))
         elif isinstance(action, LostReply) and action.key is not None:
             renamed.append(evolve(action, key=_new_key(keys, action.key, poison=False)))
-        elif isinstance(action, _OF_WORKERS) and action.worker in WORKER_NAMES:
+        elif isinstance(action, OF_WORKERS) and action.worker in WORKER_NAMES:
             renamed.append(evolve(action, worker=_new_name(workers, action.worker, WORKER_NAMES)))
         elif isinstance(action, Step) and (worker := PROCESS_OF.get(action.worker)) is not None:
             new = _new_name(workers, worker, WORKER_NAMES)

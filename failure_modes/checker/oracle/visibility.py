@@ -3,9 +3,11 @@
 The model cannot know these choices, so it takes them from the system. Nothing is judged here.
 """
 
+from typing import cast
+
 from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_snapshot import StepResult
-from model.actions import LostReply, Reconcile
+from model.actions import Action, Reconcile, without_loss
 from model.draft import Visibility
 from model.events import Event, Operation
 from model.state import Durable, Job
@@ -130,8 +132,7 @@ def locked_later(
 
 def _recovers(process: Process) -> bool:
     """True if the transaction is a reconciliation, whether its reply is lost or not."""
-    pending = process.pending
-    return isinstance(pending, Reconcile) or (isinstance(pending, LostReply) and pending.of == "Reconcile")
+    return isinstance(without_loss(cast(Action, process.pending)), Reconcile)
 
 
 def _is_still(job: Job, *, timed: bool, then: int) -> bool:

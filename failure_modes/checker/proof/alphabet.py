@@ -2,18 +2,18 @@
 
 from typing import Any
 
-from failure_modes.checker.experiment.bounds import KINDS, Bounds, Spent
+from failure_modes.checker.experiment.bounds import KIND_OF, KINDS, Bounds, Spent
 from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind
 from failure_modes.checker.experiment.strategy import clock_skews
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.subject.programs import can
 from model.actions import (
+    ACTIONS,
     COMMITS_MAX,
     PRODUCER,
     Action,
     ClockBack,
-    ClockSkew,
     Crash,
     Enqueue,
     Fail,
@@ -146,21 +146,9 @@ class Alphabet:
 
 
 _SPENDS: dict[type[Action], tuple[str, ...]] = {
-    Step: (),
-    Tick: ("ticks",),
-    Crash: ("crashes",),
-    Fail: ("failures",),
-    Heartbeat: ("heartbeats",),
-    Reconcile: ("reconciles",),
-    PowerLoss: ("power_losses",),
-    ThreadHeartbeat: ("thread_heartbeats",),
-    Rollback: ("rollbacks",),
-    ClockBack: ("clock_backs",),
-    Release: ("releases",),
-    Hang: ("hangs",),
-    TimeOut: ("time_outs",),
-    ClockSkew: ("clock_skews",),
+    kind: (KIND_OF[kind.__name__],) if kind.__name__ in KIND_OF else () for kind in ACTIONS
 }
+"""The bound of each action that has one alone; a step has none."""
 
 
 def _lost_replies(scope: Scope, bounds: Bounds) -> list[Action]:

@@ -30,20 +30,7 @@ from failure_modes.checker.proof.nodes import Node, Nodes
 from failure_modes.checker.proof.proof import Broken, Counts, Proof
 from failure_modes.checker.proof.state_change import DeadEnd
 from failure_modes.checker.proof.successors import Successors
-from model.actions import (
-    Action,
-    ClockSkew,
-    Crash,
-    Fail,
-    Hang,
-    Heartbeat,
-    LostReply,
-    Release,
-    Step,
-    ThreadHeartbeat,
-    TimeOut,
-    thread_of,
-)
+from model.actions import OF_WORKERS, Action, thread_of
 from system.clock import Stopwatch
 
 ROUND_SECONDS = 2.0
@@ -263,12 +250,9 @@ class Shard:
             self.broken.append(Broken(trace=trace, finding=end.finding))
 
 
-_OF_WORKERS = (Step, Crash, Fail, Heartbeat, LostReply, ThreadHeartbeat, Release, Hang, TimeOut, ClockSkew)
-
-
 def renamed(action: Action, names: Renaming) -> Action:
     """The action under other names of the workers."""
-    if isinstance(action, _OF_WORKERS):
+    if isinstance(action, OF_WORKERS):
         if action.worker in names:
             return _moving(action, names[action.worker])
         for worker, new in names.items():

@@ -11,7 +11,7 @@ from contextlib import closing
 
 from attrs import evolve, frozen
 
-from failure_modes.checker.experiment.bounds import Bounds
+from failure_modes.checker.experiment.bounds import KIND_OF, Bounds
 from failure_modes.checker.experiment.canonical import canonical
 from failure_modes.checker.experiment.findings import Found
 from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, StoreKind
@@ -24,25 +24,7 @@ from failure_modes.checker.search.runs import Runs
 from failure_modes.checker.simulation.content import Unexplorable
 from failure_modes.checker.simulation.stepping import NotDeterministic
 from failure_modes.checker.support import interrupts
-from model.actions import (
-    Action,
-    ClockBack,
-    ClockSkew,
-    Crash,
-    Enqueue,
-    Fail,
-    Hang,
-    Heartbeat,
-    LostReply,
-    PowerLoss,
-    Reconcile,
-    Release,
-    Rollback,
-    ThreadHeartbeat,
-    Tick,
-    TimeOut,
-    without_loss,
-)
+from model.actions import Action, ClockBack, Enqueue, LostReply, Tick, without_loss
 
 STATES_MAX = 10_000
 """The number of states in which the explorer looks for a shorter trace: some seconds."""
@@ -165,7 +147,8 @@ def bounds_of(actions: tuple[Action, ...]) -> Bounds:
     """The bounds that allow exactly the events of these actions, in any order."""
     lost = sum(isinstance(action, LostReply) for action in actions)
     actions = tuple([without_loss(action) for action in actions])
-    kinds = Counter([type(action) for action in actions])
+    kinds = Counter([type(action).__name__ for action in actions])
+    counts: dict[str, int] = {kind: kinds[name] for name, kind in KIND_OF.items()}
     enqueues = [action for action in actions if isinstance(action, Enqueue)]
     first = {enqueue.key: enqueue for enqueue in reversed(enqueues)}
     poisons = sum(enqueue.poison for enqueue in first.values())
@@ -173,18 +156,6 @@ def bounds_of(actions: tuple[Action, ...]) -> Bounds:
         jobs=len(first) - poisons,
         poisons=poisons,
         retries=len(enqueues) - len(first),
-        ticks=kinds[Tick],
-        crashes=kinds[Crash],
-        failures=kinds[Fail],
-        heartbeats=kinds[Heartbeat],
-        reconciles=kinds[Reconcile],
-        power_losses=kinds[PowerLoss],
         lost_replies=lost,
-        thread_heartbeats=kinds[ThreadHeartbeat],
-        rollbacks=kinds[Rollback],
-        clock_backs=kinds[ClockBack],
-        releases=kinds[Release],
-        hangs=kinds[Hang],
-        time_outs=kinds[TimeOut],
-        clock_skews=kinds[ClockSkew],
+        **counts,
     )
