@@ -31,13 +31,14 @@ class OnRedis(Adapter):
     attempts_max = 2
     lease_seconds = 70
     note = (
-        "A sweep takes each job of the active list that is not marked as active: also one that a worker has "
-        "just taken, as others have seen (https://github.com/tobymao/saq/issues/124). A worker sweeps when it "
-        "starts, so it may sweep the first job that it takes. Most of what follows begins so. The sweep "
-        "removes the job from the active list, waits up to 5 s for its worker, and enqueues it again; if the "
-        "sweeper dies or stops in between, no list has the job: so it is stuck, or never runs. The README has "
-        '"Sweeping stuck jobs" in its comparison to ARQ, under "More robust failure handling". That names a '
-        "feature, and does not promise that no job stays stuck: so it is not taken for a claim."
+        "A sweep takes each job of the active list that is not marked as active: also one that a worker "
+        "has just taken, as others have seen (https://github.com/tobymao/saq/issues/124). A worker "
+        "sweeps when it starts, so it may sweep the first job that it takes. Most of what follows "
+        "begins so. The sweep removes the job from the active list, waits up to 5 s for its worker, and "
+        "enqueues it again; if the sweeper dies or stops in between, no list has the job: so it is "
+        'stuck, or never runs. The README has "Sweeping stuck jobs" in its comparison to ARQ, under '
+        '"More robust failure handling". That names a feature, and does not promise that no job stays '
+        "stuck: so it is not taken for a claim."
     )
     upstream: Mapping[Topic, str] = {
         Topic.MULTI_PROCESS: "https://github.com/tobymao/saq/issues/277",
