@@ -29,9 +29,7 @@ NOTE = (
     'is "not recommended for production use unless you fully understand these limitations". '
     "A job that takes longer than its time limit fails when it ends."
 )
-INTERMEDIATE = (
-    "https://github.com/rq/rq/issues/2061, where maintenance gave up a job that a worker had just taken"
-)
+IN_NO_REGISTRY = "https://github.com/rq/rq/issues/2015, where the job of a killed worker was lost"
 JOB = "failure_modes.checker.handle"
 STATUSES = {
     JobStatus.STARTED: Status.RUNNING,
@@ -70,7 +68,7 @@ class OneQueue(Adapter):
     attempts_max = 1
     lease_seconds = 240
     note = NOTE
-    upstream: Mapping[Topic, str] = {Topic.RECOVERY: INTERMEDIATE}
+    upstream: Mapping[Topic, str] = {Topic.RECOVERY: IN_NO_REGISTRY}
     claims = (
         Claim(topic=Topic.KEEPS_JOBS, promised=True, sentence=ONE, where=ISSUE, configuration="one queue"),
         Claim(
