@@ -22,6 +22,8 @@ class Visibility:
     - `since`: the time, in milliseconds, of the last change to the rows that it touched. None: of any change.
     - `locked_at`: the time, in milliseconds, at which it got the last lock that it waited for. None: it did
       not wait, or no time had passed since it began.
+    - `locked_before_writes_at`: the same for the locks that it got before it first wrote. A fused operation
+      finished its execution after these.
     - `asked_at`: the time at which it read the limits, if that was before it read its own time.
     - `finished_at`: the time at which a fused operation finished its execution, if that was before it read
       its own time.
@@ -32,6 +34,7 @@ class Visibility:
     jobs_seen: frozenset[int] | None = None
     since: int | None = None
     locked_at: int | None = None
+    locked_before_writes_at: int | None = None
     asked_at: int | None = None
     finished_at: int | None = None
 

@@ -75,7 +75,7 @@ class VisibilityLog:
         job, execution = min(jobs, default=None), min(leased, default=None)
         if not self._overlaps:
             return Visibility(job=job, execution=execution)
-        transaction = process.transaction
+        transaction, connection = process.transaction, process.connection
         touched: list[int | str] = [job.id for job in after.jobs if _changed(job.id, before, after)]
         touched += [name for name in LIMITS if getattr(before, name) != getattr(after, name)]
         since = max([self._changed_at.get(one, self._began_at) for one in touched], default=self._began_at)
@@ -88,7 +88,8 @@ class VisibilityLog:
             execution=execution,
             jobs_seen=visible[0] if visible else None,
             since=since,
-            locked_at=None if process.connection is None else process.connection.locked_at,
+            locked_at=None if connection is None else connection.locked_at,
+            locked_before_writes_at=None if connection is None else connection.locked_before_writes_at,
             asked_at=transaction.first_read_at if finished_at is None else finished_at,
             finished_at=finished_at,
         )
@@ -97,11 +98,17 @@ class VisibilityLog:
 def time_of(process: Process, events: tuple[Event, ...]) -> int | None:
     """The time that an operation went by: it read it, and its last audit row has it; else the last it read.
 
-    A statement may read a time that the operation does not use. The time of a finish before it is another.
+    A statement may read a time that the operation does not use. The time of a finish before it is another: an
+    operation that finished, waited for the lock of a limit, and found no job, read no time after that.
     """
-    transaction = process.transaction
+    transaction, connection = process.transaction, process.connection
     noted = [event.at for event in events if event.operation != Operation.FINISH]
-    return noted[-1] if noted and noted[-1] in transaction.reads else transaction.read_at
+    if noted and noted[-1] in transaction.reads:
+        return noted[-1]
+    finished_at = _finished_at(events, process)
+    if finished_at is None or finished_at != transaction.read_at or connection is None:
+        return transaction.read_at
+    return max(finished_at, connection.locked_at or finished_at)
 
 
 def _finished_at(events: tuple[Event, ...], process: Process) -> int | None:
