@@ -7,6 +7,7 @@ from typing import cast
 
 from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_snapshot import StepResult
+from failure_modes.checker.simulation.sql_text import verb_of
 from model.actions import Action, Reconcile, without_loss
 from model.draft import Visibility
 from model.events import Event, Operation
@@ -41,15 +42,18 @@ class VisibilityLog:
         self._began_at = min(self._began_at, now)
 
     def note_read(self, process: Process, moved: StepResult, durable: Durable, now: int) -> None:
-        """If the process read the jobs, note those that it looked for and that no other transaction held.
+        """Note what the database let the process see: the executions, at the first statement after BEGIN.
+
+        If the process looked for jobs, those that it looked for and that no other transaction held.
 
         A reconciliation looks for abandoned jobs only: it does not see a job that is abandoned later, though
         it reads its time after the look.
         """
-        read = moved.skip_locked
+        read, transaction = moved.skip_locked, process.transaction
+        if self._overlaps and moved.ran is not None and verb_of(moved.ran) != "BEGIN":
+            transaction.note_first(frozenset([one.id for one in durable.executions]))
         if read is None:
             return
-        transaction = process.transaction
         own = () if process.current_job is None else (process.current_job,)
         unlocked = tuple(sorted({*read.unlocked, *own}))  # a fused worker has locked its own job itself
         if read.paused:
@@ -87,6 +91,7 @@ class VisibilityLog:
             job=job,
             execution=execution,
             jobs_seen=visible[0] if visible else None,
+            executions_seen=transaction.seen_first,
             since=since,
             locked_at=None if connection is None else connection.locked_at,
             locked_before_writes_at=None if connection is None else connection.locked_before_writes_at,
