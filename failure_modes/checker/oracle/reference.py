@@ -38,10 +38,10 @@ class Reference:
         return outcome
 
     def end(self, name: str | None) -> None:
-        """The process of that name has ended, and its second thread with it."""
-        worker = None if self.state is None or name is None else self.state.worker(name)
-        if self.state is not None and worker is not None:
-            self.state = without_thread(self.state, worker)
+        """The process of that name has ended, and its second thread with it; or that thread alone."""
+        for worker in self.state.workers if self.state is not None else ():
+            if self.state is not None and name in (worker.name, thread_of(worker.name)):
+                self.state = without_thread(self.state, worker)
 
     def answer(self, outcome: Outcome | None) -> Answer | None:
         """What the model answers to the caller. None: no operation, or another transaction answers."""

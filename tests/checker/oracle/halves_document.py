@@ -60,6 +60,10 @@ ELSEWHERE = {
     "second threads: what only they see": (
         "tests/checker/oracle/test_second_threads.py::test_a_breakage_is_seen_only_with_second_threads"
     ),
+    "second threads: a heartbeat without a reply": (
+        "tests/checker/oracle/test_second_threads_replies.py"
+        "::test_only_a_lost_reply_of_a_second_thread_shows_a_repeated_heartbeat_that_is_not_fenced"
+    ),
     "replay: the expected step and invariant": (
         "tests/checker/cli/test_replay.py::test_a_trace_that_breaks_something_else_is_not_as_expected"
     ),
