@@ -26,7 +26,7 @@ from failure_modes.checker.oracle.run import play
 from failure_modes.checker.oracle.system_side import SystemSide, SystemSnapshot
 from failure_modes.checker.simulation.stepping import NotDeterministic, PausePoint
 from failure_modes.checker.simulation.world import World
-from failure_modes.checker.subject.abstraction import same_history
+from failure_modes.checker.subject.abstraction import read_statuses, same_history
 from failure_modes.checker.subject.worlds import world_of
 from model.actions import Action, Crash, PowerLoss, actor_of
 from model.invariants import Ending
@@ -237,10 +237,16 @@ class Lockstep:
             self._diverge(reference.phase_difference(name, self.system.place(name).at))
 
     def _compare_counts(self) -> None:
-        """Compare what `status` counts. A restorable world keeps no audit, so there is less to count."""
+        """Compare what `status` counts, and what it says of each job.
+
+        A restorable world keeps no audit, so there is less to say.
+        """
         if not self.world.restorable:
-            counts, events = self.system.counts(), tuple(self.ledger.events)
-            self._diverge(self.reference.counts_difference(counts, events, self.now))
+            events, store = tuple(self.ledger.events), self.world.database.observer
+            self._diverge(self.reference.counts_difference(self.system.counts(), events, self.now))
+            in_order = not self.world.database.overlaps
+            statuses = read_statuses(store)
+            self._diverge(self.reference.statuses_difference(statuses, events, in_order=in_order))
 
     def _diverge(self, difference: Difference | None) -> None:
         if difference is not None:

@@ -6,10 +6,11 @@ from tests.checker.oracle.fault_classes import FAULT_CLASSES, FaultClass
 from tests.checker.oracle.halves import EVENTS
 from tests.checker.oracle.halves_of_endings import ENDINGS
 from tests.checker.oracle.halves_of_rows import COUNTS, HISTORY, OF_ANSWERS, PHASES, ROWS
+from tests.checker.oracle.halves_of_statuses import STATUSES
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = ROOT / "docs" / "breakages.md"
-HALVES = (*EVENTS, *ROWS, *OF_ANSWERS, *COUNTS, *PHASES, *HISTORY, *ENDINGS)
+HALVES = (*EVENTS, *ROWS, *OF_ANSWERS, *COUNTS, *STATUSES, *PHASES, *HISTORY, *ENDINGS)
 
 ELSEWHERE = {
     "lock-step: the time that an operation read": (
