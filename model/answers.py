@@ -14,7 +14,7 @@ from model.state import Durable, Execution, Job, JobState, Status
 class Accepted:
     """The answer of an enqueue: the job of its key, and whether the job existed already.
 
-    The payload of a job is its key, so a job that existed has the same payload.
+    `same_payload`: True unless the job that existed has another payload.
     """
 
     job: int
@@ -42,16 +42,21 @@ class Answer:
     value: Accepted | Execution | Reconciled | bool | None
 
 
-def answer(operation: Operation, events: tuple[Event, ...], durable: Durable) -> Answer | None:
+def answer(
+    operation: Operation, events: tuple[Event, ...], durable: Durable, *, asked: str | None = None
+) -> Answer | None:
     """The answer after the transaction of these events. None: another transaction will answer.
 
-    `durable` is what the transaction leaves. Only a lease that buries a job needs another transaction.
+    `durable` is what the transaction leaves. `asked` is what an enqueue asked for; None: what its job has.
+    Only a lease that buries a job needs another transaction.
     """
     kinds = [event.event for event in events]
     match operation:
         case Operation.ENQUEUE:
             (event,) = events
-            return Answer(operation, Accepted(job=event.job, existed=event.event == EventKind.DUPLICATE))
+            existed, payload = event.event == EventKind.DUPLICATE, durable.job(event.job).payload
+            same = asked in (None, payload)
+            return Answer(operation, Accepted(job=event.job, existed=existed, same_payload=same))
         case Operation.LEASE:
             leased = [event.execution for event in events if event.event == EventKind.LEASED]
             if not leased:

@@ -72,7 +72,7 @@ def step(
             return state, Outcome(operation=Environment.CLOCK_SKEW)
         case Enqueue():
             draft = Draft(state.durable, at, state.settings, Operation.ENQUEUE, PRODUCER, visibility)
-            return _committed(state, enqueue(draft, action.key))
+            return _committed(state, enqueue(draft, action.key, action.asked))
         case Reconcile():
             draft = Draft(state.durable, at, state.settings, Operation.RECONCILE, action.process, visibility)
             return _committed(state, reconcile(draft))
@@ -255,7 +255,7 @@ def _call(state: State, worker: Worker) -> tuple[State, Outcome]:
     durable = state.durable
     key = worker.lost_key
     if key is None:
-        key = durable.job(durable.execution(_current(worker)).job).key
+        key = durable.job(durable.execution(_current(worker)).job).payload
     known = key in durable.charges
     if not known:
         durable = evolve(durable, charges=(*durable.charges, key))

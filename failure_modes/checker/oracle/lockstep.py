@@ -12,7 +12,7 @@ This module does not know how actions are chosen.
 
 from typing import Self
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from failure_modes.checker.experiment.findings import Finding, Found
 from failure_modes.checker.experiment.scope import Fault, Scope, guarded
@@ -28,7 +28,7 @@ from failure_modes.checker.simulation.stepping import NotDeterministic, PausePoi
 from failure_modes.checker.simulation.world import World
 from failure_modes.checker.subject.abstraction import read_statuses, same_history
 from failure_modes.checker.subject.worlds import world_of
-from model.actions import Action, Crash, PowerLoss, actor_of
+from model.actions import Action, Crash, Enqueue, PowerLoss, actor_of
 from model.invariants import Ending
 from model.load import Load
 from model.state import Durable, Settings, State
@@ -117,7 +117,7 @@ class Lockstep:
     def apply(self, action: Action) -> Record:
         """Take one action on both sides, and judge what it did. Raises Violation or Divergence."""
         system, reference, ledger = self.system, self.reference, self.ledger
-        effective = system.effective_action(action, ledger.is_poison)
+        effective = self._effective(action)
         ledger.note_action(action, effective)
         if isinstance(effective, Crash | PowerLoss):
             ledger.note_crashes(system.processes_killed_by(effective), system.durable)
@@ -132,7 +132,7 @@ class Lockstep:
             now=system.now,
             read_at=done.read_at,
             model=outcome,
-            answers=system.answers(done, reference.answer(None if rejected else outcome)),
+            answers=system.answers(done, reference.answer(None if rejected else outcome, done)),
             moved=done.moved,
             events=done.events,
             before=done.before,
@@ -221,6 +221,13 @@ class Lockstep:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _effective(self, action: Action) -> Action:
+        """The action that really happens. A producer that asks again may ask for something else."""
+        again = isinstance(action, Enqueue) and action.key in [job.key for job in self.durable.jobs]
+        if again and self.scope.payloads_differ:
+            return evolve(action, payload=f"{action.key} again")
+        return self.system.effective_action(action, self.ledger.is_poison)
 
     def _judge(self, record: Record, load_before: Load) -> None:
         judge, reference = self.judge, self.reference

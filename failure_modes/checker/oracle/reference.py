@@ -18,7 +18,7 @@ from failure_modes.checker.oracle.describe import (
 from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.oracle.system_side import SystemStep
 from failure_modes.checker.simulation.stepping import CALL, PausePoint
-from model.actions import thread_of
+from model.actions import Enqueue, thread_of
 from model.answers import Answer, Counts, Statuses, answer, count, statuses
 from model.events import Environment, Event, Operation, Outcome
 from model.state import Phase, State, Worker, initial
@@ -51,11 +51,12 @@ class Reference:
             if self.state is not None and name in (worker.name, thread_of(worker.name)):
                 self.state = without_thread(self.state, worker)
 
-    def answer(self, outcome: Outcome | None) -> Answer | None:
+    def answer(self, outcome: Outcome | None, done: SystemStep) -> Answer | None:
         """What the model answers to the caller. None: no operation, or another transaction answers."""
         if self.state is None or outcome is None or not isinstance(outcome.operation, Operation):
             return None
-        return answer(outcome.operation, outcome.events, self.state.durable)
+        asked = done.operation.asked if isinstance(done.operation, Enqueue) else None
+        return answer(outcome.operation, outcome.events, self.state.durable, asked=asked)
 
     def abandon(self) -> None:
         """Go on without the model."""

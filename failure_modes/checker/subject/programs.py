@@ -143,12 +143,12 @@ def produce(process: ProcessContext) -> None:
         intent = process.ask(PausePoint.IDLE)
         assert isinstance(intent, Enqueue), "the producer gets Enqueue intents only"
         with _unless_lost(process):
-            job = queue.accept(intent.key, key=intent.key, actor=process.name).job
+            job = queue.accept(intent.asked, key=intent.key, actor=process.name).job
             _check_job(job, intent)
 
 
 def _check_job(job: Job, intent: Enqueue) -> None:
-    if (job.key, job.payload) != (intent.key, intent.key):
+    if job.key != intent.key or (intent.payload is None and job.payload != intent.key):
         raise RuntimeError(f"enqueue of key {intent.key} returned the job of key {job.key}")
 
 

@@ -87,6 +87,16 @@ ELSEWHERE = {
         "tests/checker/proof/test_explorer_halves.py"
         "::test_the_memory_of_a_worker_follows_from_what_its_process_has_seen"
     ),
+    "explorer: a worker that a rollback left without its execution": (
+        "tests/checker/proof/test_explorer_halves.py"
+        "::test_a_worker_whose_execution_a_rollback_has_lost_follows_from_what_it_has_seen"
+    ),
+    "limits: a probe that fails": (
+        "tests/checker/oracle/test_limits.py::test_a_probe_that_fails_opens_the_breaker_again"
+    ),
+    "fused worker: a finish before a buried job": (
+        "tests/checker/oracle/test_fused.py::test_a_finish_before_a_buried_job_is_done_once"
+    ),
     "shards: states, counts and owners": (
         "tests/checker/proof/test_shard_halves.py::test_shards_without_a_half_are_caught"
     ),
