@@ -58,7 +58,7 @@ def step(
     finished_at = at if visibility.finished_at is None else visibility.finished_at
     if not since <= at <= state.now or finished_at > at:
         return _rejected(state, "the operation read a time before the last change")
-    if visibility.locked_at is not None and at < visibility.locked_at:
+    if _is_before(at, visibility.locked_at) or _is_before(finished_at, visibility.locked_before_writes_at):
         return _rejected(state, "the operation read a time before it got its lock")
     match action:
         case Tick():
@@ -99,6 +99,11 @@ def step(
 def enabled(state: State, alphabet: Iterable[Action]) -> tuple[Action, ...]:
     """The actions of the alphabet that are not rejected in this state, in its order."""
     return tuple([action for action in alphabet if step(state, action)[1].rejected is None])
+
+
+def _is_before(at: int, lock: int | None) -> bool:
+    """True if that time is from before the lock, if there is one."""
+    return lock is not None and at < lock
 
 
 def _rejected(state: State, reason: str) -> tuple[State, Outcome]:

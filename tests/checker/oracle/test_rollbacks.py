@@ -4,6 +4,7 @@ No other action meets a token that the store does not know: a crash or a loss of
 could still have it.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from failure_modes.checker.experiment.findings import Finding
 from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, StoreKind, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
 from failure_modes.checker.oracle.lockstep import Lockstep, run_actions
+from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.oracle.sometimes import OF_GATEWAY, OF_ROLLBACK
 from failure_modes.checker.proof.alphabet import Alphabet
 from failure_modes.checker.proof.proof import Proof, Reductions
@@ -25,6 +27,7 @@ from failure_modes.checker.traces.replay import replay
 from failure_modes.checker.traces.trace import Breaks, Trace, to_json
 from failure_modes.checker.traces.trace_reader import load
 from model.actions import (
+    PRODUCER,
     Action,
     Crash,
     Enqueue,
@@ -118,6 +121,39 @@ def test_on_postgresql_the_guarded_system_survives_rollbacks(granularity: Granul
     result = run(search, shrinking=False)
     assert result.finding is None
     assert all(result.statistics.sometimes[name] for name in OF_ROLLBACK)
+
+
+def _steps(lockstep: Lockstep, name: str, until: Callable[[Record], bool]) -> Record:
+    """The process goes on until one of its steps is such a step."""
+    for _ in range(30):
+        record = lockstep.apply(Step(worker=name))
+        if until(record):
+            return record
+    raise AssertionError(f"{name} did not get there")
+
+
+@pytest.mark.parametrize("looks_first", [True, False])
+def test_on_postgresql_a_survivor_may_look_before_another_gets_its_number(looks_first: bool) -> None:
+    """Then it sees no execution, and writes nothing; if it looks later, it is refused by its token."""
+    scope = evolve(AT_SERVER, granularity=Granularity.STATEMENT)
+
+    def looks(record: Record) -> bool:
+        return "FOR UPDATE OF jobs, executions" in (record.moved.ran or "")
+
+    with Lockstep(scope, world=world_of(scope, guarded)) as lockstep:
+        lockstep.apply(K1)
+        for name in (PRODUCER, "A", "A"):  # enqueue, lease, start
+            _steps(lockstep, name, lambda record: record.committed)
+        lockstep.apply(Step(worker=PRODUCER))
+        lockstep.apply(A)
+        lockstep.apply(Rollback(commits=2))
+        _steps(lockstep, "B", lambda record: "INSERT INTO executions" in (record.moved.ran or ""))
+        if looks_first:
+            _steps(lockstep, "A", looks)
+        _steps(lockstep, "B", lambda record: record.committed)
+        record = _steps(lockstep, "A", lambda record: record.committed)
+        reasons = [event.reason for event in record.events]
+        assert reasons == ([] if looks_first else [Reason.UNKNOWN_TOKEN])
 
 
 def test_on_postgresql_a_number_in_place_of_a_token_is_found() -> None:
