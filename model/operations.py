@@ -125,7 +125,7 @@ def _heartbeat(draft: Draft, execution: Execution) -> Draft:
 
 
 def _commit(draft: Draft, execution: Execution) -> Draft:
-    payload = draft.durable.job(execution.job).payload
+    payload = str(draft.durable.job(execution.job).payload)
     effect = Effect(job=execution.job, execution=execution.id, value=payload)
     effects = sorted([*draft.durable.effects, effect], key=lambda one: one.execution)
     draft = draft.with_(evolve(draft.durable, effects=tuple(effects))).move(execution)

@@ -260,7 +260,7 @@ def _call(state: State, worker: Worker) -> tuple[State, Outcome]:
     durable = state.durable
     key = worker.lost_key
     if key is None:
-        key = durable.job(durable.execution(_current(worker)).job).payload
+        key = str(durable.job(durable.execution(_current(worker)).job).payload)
     known = key in durable.charges
     if not known:
         durable = evolve(durable, charges=(*durable.charges, key))

@@ -224,9 +224,9 @@ class Lockstep:
 
     def _effective(self, action: Action) -> Action:
         """The action that really happens. A producer that asks again may ask for something else."""
-        again = isinstance(action, Enqueue) and action.key in [job.key for job in self.durable.jobs]
-        if again and self.scope.payloads_differ:
-            return evolve(action, payload=f"{action.key} again")
+        if self.scope.payloads_differ and isinstance(action, Enqueue):
+            again = any(job.key == action.key for job in self.durable.jobs)
+            return evolve(action, payload=f"{action.key} again") if again else action
         return self.system.effective_action(action, self.ledger.is_poison)
 
     def _judge(self, record: Record, load_before: Load) -> None:
