@@ -1,11 +1,14 @@
 """The table of what a proof costs: the document has what was measured, and the command measures."""
 
 import json
+from typing import Any
 
 import pytest
 from attrs import evolve
 from click.testing import CliRunner
 
+from failure_modes.checker.proof.proving import prove
+from failure_modes.checker.proof.result import ProofResult
 from tests.cost import __main__ as command
 from tests.cost.document import DOCUMENT, MEASURED, cost_table, document
 
@@ -37,10 +40,11 @@ def test_the_command_proves_each_scope() -> None:
 
 def test_an_interrupted_measurement_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A table with missing rows does not take the place of a whole one."""
-    real = command.prove
-    monkeypatch.setattr(
-        command, "prove", lambda *of, **named: evolve(real(*of, **named), complete=False, bound="interrupted")
-    )
+
+    def interrupted(*arguments: Any, **named: Any) -> ProofResult:
+        return evolve(prove(*arguments, **named), complete=False, bound="interrupted")
+
+    monkeypatch.setattr(command, "prove", interrupted)
     before = MEASURED.read_text("utf-8")
     options = ["--jobs", "1", "--workers", "1", "--crashes", "0", "--processes", "1", "--write"]
     ran = CliRunner().invoke(command.main, options)
