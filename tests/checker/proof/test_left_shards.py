@@ -32,6 +32,7 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Servers]:
     gc.disable()
     yield made
     gc.enable()
+    gc.unfreeze()
     gc.collect()
 
 
@@ -47,7 +48,9 @@ def test_a_large_shard_is_freed_by_the_next_proof(servers: Servers, monkeypatch:
     first = prove(PROOF)
     assert first.counts.states > parallel.LEFT_STATES
     assert [server() is None for server in servers] == [False]
+    assert gc.get_freeze_count() > 0, "no collection looks at it"
     prove(PROOF)
     assert [server() is None for server in servers] == [True, False]
     parallel.LocalShard(PROOF).close()
     assert [server() is None for server in servers] == [True, True, True]
+    assert gc.get_freeze_count() == 0
