@@ -36,6 +36,7 @@ from failure_modes.checker.simulation.seams.chance import ChanceSeam
 from failure_modes.checker.simulation.seams.clock import ClockSeam
 from failure_modes.checker.simulation.seams.event_loop import EventLoopSeam
 from failure_modes.checker.simulation.seams.stepped import Seam, ServedSeam, running
+from failure_modes.checker.simulation.thread_carriers import SystemThreadCarrier
 from failure_modes.checker.simulation.virtual_clock import VirtualClock
 from failure_modes.checker.subject.adapter import Adapter, AdapterSource, programs_of
 from failure_modes.checker.subject.seams import seams_of
@@ -150,6 +151,8 @@ def confirm(source: AdapterSource, moves: Moves, hunt: Hunt | None) -> Troubled 
 
 class _RealContext(ForeignContext):
     """The context of a real process: it talks to its parent."""
+
+    carrier = SystemThreadCarrier
 
     def __init__(self, name: str, salt: str, pipe: Connection, clock: VirtualClock) -> None:
         super().__init__(name, clock, salt)

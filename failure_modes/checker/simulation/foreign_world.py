@@ -14,12 +14,12 @@ from pathlib import Path
 from failure_modes.checker.simulation.foreign import (
     EPOCH_SECONDS,
     Arrival,
-    ForeignProcess,
     ForeignProgram,
     Guest,
     Task,
     Where,
 )
+from failure_modes.checker.simulation.foreign_process import ForeignProcess
 from failure_modes.checker.simulation.seams.chance import ChanceSeam
 from failure_modes.checker.simulation.seams.clock import ClockSeam
 from failure_modes.checker.simulation.seams.event_loop import EventLoopSeam
