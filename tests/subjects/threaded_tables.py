@@ -1,4 +1,4 @@
-"""Two home-made tables whose worker has two threads: one with a classic fault between them, and one that is right.
+"""Two home-made tables whose worker has two threads: one with a fault between them, and one that is right.
 
 The job that a thread has taken is kept in the worker, which both threads share. So the first thread to
 finish deletes the job of the other one, which is still at work. If the process dies then, that job is lost.

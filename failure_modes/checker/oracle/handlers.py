@@ -1,6 +1,7 @@
 """The handlers of jobs that run in a run of any queue, and the jobs whose next execution is to fail."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 from attrs import define, field
 
@@ -9,7 +10,7 @@ from failure_modes.checker.simulation.foreign import Arrival, Where
 
 @define
 class Handlers:
-    """Two threads of a process may be in the handler of one job: it ends with the second."""
+    """Two threads of a process may be in the handler of one job: the second has a name of its own."""
 
     _failing: set[str] = field(factory=set)
     _running: Counter[tuple[str, str]] = field(factory=Counter)
@@ -30,17 +31,24 @@ class Handlers:
         self._failing.discard(at.key)
         return True
 
-    def began(self, process: str, key: str) -> None:
-        """A thread of the process is in the handler of the job."""
+    def began(self, process: str, key: str) -> str:
+        """A thread of the process is in the handler of the job. Returns the name of who runs it."""
         self._running[process, key] += 1
+        return _name(process, self._running[process, key])
 
-    def last_ended(self, process: str, key: str) -> bool:
-        """A thread has left the handler of the job. True if no other one of its process is in it."""
+    def ended(self, process: str, key: str) -> str:
+        """A thread has left the handler of the job. Returns the name of who has run it."""
         self._running[process, key] -= 1
-        return not self._running[process, key]
+        return _name(process, self._running[process, key] + 1)
 
-    def killed(self, process: str) -> None:
-        """The process is dead."""
+    def killed(self, process: str) -> Iterator[str]:
+        """The process is dead. Gives the names that it had."""
+        yield process
         for name, key in list(self._running):
             if name == process:
-                del self._running[name, key]
+                running = self._running.pop((name, key))
+                yield from (_name(process, number) for number in range(2, running + 1))
+
+
+def _name(process: str, number: int) -> str:
+    return process if number == 1 else f"another thread of {process}"

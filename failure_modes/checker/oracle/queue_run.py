@@ -171,16 +171,16 @@ class QueueRun:
             self._tasks[name] = task
             self._has_waited.discard(name)
             self.deliveries.free(name, self.world.now)
-        for _ in range(BOUNDARIES_MAX):
-            before = process.at
+        for number in range(BOUNDARIES_MAX):
+            before, stopped = process.at, not number
             fails, began = self._handlers.fails(before), self.world.now
             given = self._tasks[name] if before.where is Where.REST else None
-            arrival = self.world.resume(name, task=given, fails=fails)
+            arrival = self.world.resume(name, task=given, fails=fails, stopped=stopped)
             self._steps += 1
             for job in arrival.ended:
                 self.sometimes["a job failed"] += job.raised
-                if self._handlers.last_ended(name, job.key):
-                    self.deliveries.ended(job.key, name, began, raised=job.raised)
+                by = self._handlers.ended(name, job.key)
+                self.deliveries.ended(job.key, by, began, raised=job.raised)
             self._note(name, arrival)
             if arrival.where in (Where.REST, Where.DEAD, Where.BLOCKED):
                 return
@@ -200,8 +200,8 @@ class QueueRun:
             self.deliveries.observed(statuses)
         self.deliveries.moved(name, at_rest=arrival.where is Where.REST)
         if arrival.where is Where.HANDLER and arrival.key is not None:
-            self._handlers.began(name, arrival.key)
-            self._judge(self.deliveries.started(arrival.key, name, now))
+            by = self._handlers.began(name, arrival.key)
+            self._judge(self.deliveries.started(arrival.key, by, now))
             if self.deliveries.overtaken and (statuses := self._observe()) is not None:
                 self._judge(self.deliveries.starved(statuses))
         elif arrival.where is Where.BLOCKED:
@@ -214,8 +214,7 @@ class QueueRun:
             if task.key is not None:
                 self.deliveries.accepted(task.key)
         elif arrival.where is Where.DEAD:
-            self.deliveries.killed(name, now)
-            self._handlers.killed(name)
+            self._forget(name)
             if name in self._has_waited and "locked" in (arrival.error or ""):
                 self.sometimes["a process waited too long for a lock, and died"] += 1
                 return  # of a lock that another process held for longer than the timeout: no fault of its own
@@ -227,8 +226,11 @@ class QueueRun:
     def _kill(self, name: str) -> None:
         self.world.kill(name)
         self._steps += 1
-        self.deliveries.killed(name, self.world.now)
-        self._handlers.killed(name)
+        self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        for each in self._handlers.killed(name):
+            self.deliveries.killed(each, self.world.now)
 
     def _waits(self, name: str) -> bool:
         """True if the process waits for a lock, and nothing has moved since."""

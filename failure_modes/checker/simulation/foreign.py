@@ -88,8 +88,11 @@ class Guest(Protocol):
     name: str
     at: Arrival
 
-    def resume(self, *, task: Task | None = None, fails: bool = False) -> Arrival:
-        """Go on to the next boundary. A process at rest needs a task; `fails`: its job raises an error."""
+    def resume(self, *, task: Task | None = None, fails: bool = False, stopped: bool = False) -> Arrival:
+        """Go on to the next boundary. A process at rest needs a task; `fails`: its job raises an error.
+
+        `stopped`: the schedule had stopped it there, so its other threads go on before this one.
+        """
         ...
 
     def kill(self) -> None:
@@ -122,7 +125,7 @@ class ForeignContext:
         self._prefix = ""
         self._releases: list[Callable[[], None]] = []
         self._task: Task | None = None
-        self._fails = False
+        self._fails = self._stopped = False
         self._ended: list[EndedJob] = []
         self._loop: ProcessLoop | None = None
 
@@ -149,7 +152,7 @@ class ForeignContext:
         """Run the job of this key. Raises JobFailed if the schedule says so."""
         self._arrive(Where.HANDLER, HANDLE, key)
         fails, self._fails = self._fails, False
-        self.threads.take_turns()
+        self.threads.take_turns(last=self._stopped)
         self._ended.append(EndedJob(key=key, raised=fails))
         if fails:
             raise JobFailed(f"the job {key} fails")
@@ -166,7 +169,7 @@ class ForeignContext:
     def pause(self, label: str) -> None:
         """Pause at a boundary. Then the other threads have their turn."""
         self._arrive(Where.BOUNDARY, label)
-        self.threads.take_turns()
+        self.threads.take_turns(last=self._stopped)
 
     def block(self, label: str) -> None:
         """Wait until another thread or another process has moved."""
@@ -214,9 +217,9 @@ class ForeignContext:
 
     # What the world calls.
 
-    def give(self, task: Task | None, *, fails: bool) -> None:
+    def give(self, task: Task | None, *, fails: bool, stopped: bool) -> None:
         """Give the process what it gets when it goes on."""
-        self._task, self._fails = task, fails
+        self._task, self._fails, self._stopped = task, fails, stopped
 
     def die(self) -> None:
         """From now on each call through a seam raises Crashed."""

@@ -47,12 +47,12 @@ class ForeignProcess:
         self._context: _VirtualContext | None = None
         self._greenlet: greenlet | None = None
 
-    def resume(self, *, task: Task | None = None, fails: bool = False) -> Arrival:
+    def resume(self, *, task: Task | None = None, fails: bool = False, stopped: bool = False) -> Arrival:
         """Go on to the next boundary."""
         if self._greenlet is None:
             self._start()
         assert self._context is not None
-        self._context.give(task, fails=fails)
+        self._context.give(task, fails=fails, stopped=stopped)
         self.at = self._switch()
         if self.at.where is Where.DEAD:
             died = self.at

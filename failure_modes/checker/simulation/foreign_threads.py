@@ -71,15 +71,19 @@ class ProcessThread:
     """The time at which it goes on in any case; None if there is none."""
     blocked_at: str | None = None
     """The label of the operation that another process may hold up; None if there is none."""
+    last: bool = False
+    """True if each other thread that can go on goes before it."""
     ended: bool = False
 
-    def begin_wait(self, ready: Callable[[], bool], due: int | None, blocked_at: str | None) -> None:
+    def begin_wait(
+        self, ready: Callable[[], bool], due: int | None, blocked_at: str | None, *, last: bool
+    ) -> None:
         """It waits from now on."""
-        self.ready, self.due, self.blocked_at = ready, due, blocked_at
+        self.ready, self.due, self.blocked_at, self.last = ready, due, blocked_at, last
 
     def end_wait(self) -> None:
         """It waits for nothing."""
-        self.ready, self.due, self.blocked_at = _always, None, None
+        self.ready, self.due, self.blocked_at, self.last = _always, None, None, False
 
     def end(self) -> None:
         """It has nothing more to do."""
@@ -96,22 +100,15 @@ class Threads:
     def __init__(self, process: ThreadedProcess, carrier: type[Carrier]) -> None:
         self._process = process
         self._carrier = carrier
-        self._threads: list[ProcessThread] = []
-        """Those that have not ended, the main thread first. It is empty before the first wait."""
+        self.current = ProcessThread(carrier(None), FIRST_IDENT)
+        """The thread that runs now."""
+        self._threads = [self.current]
+        """Those that have not ended, the main thread first."""
         self._of: dict[Thread, ProcessThread] = {}
-        self._current: ProcessThread | None = None
         self._turns = 0
         """How often a thread or another process did something that a blocked thread may wait for."""
         self._error: BaseException | None = None
         """What a thread raised that must end the run: the main thread raises it."""
-
-    @property
-    def current(self) -> ProcessThread:
-        """The thread that runs now."""
-        if self._current is None:
-            self._current = ProcessThread(self._carrier(None), FIRST_IDENT)
-            self._threads.append(self._current)
-        return self._current
 
     def of(self, thread: Thread) -> ProcessThread | None:
         """The thread of this process that was started as this object; None if there is none."""
@@ -120,7 +117,6 @@ class Threads:
     def start(self, thread: Thread) -> ProcessThread:
         """Start a thread. It goes on when it is its turn."""
         self._living()
-        assert self.current.ended is False, "a thread that has ended starts none"
 
         def run() -> None:
             self._run(started)
@@ -130,10 +126,10 @@ class Threads:
         self._threads.append(started)
         return started
 
-    def take_turns(self) -> None:
-        """Let each other thread that can go on have its turn."""
+    def take_turns(self, *, last: bool) -> None:
+        """Let each other thread that can go on have its turn. `last`: let them go on until they wait."""
         if len(self._threads) > 1:
-            self._pass_on()
+            self._wait(_always, last=last)
 
     def wait(self, ready: Callable[[], bool] = _never, seconds: float | None = None) -> None:
         """Return when `ready` is true, or when so much time has passed. Other threads go on meanwhile."""
@@ -149,20 +145,26 @@ class Threads:
 
     def outside(self) -> AbstractContextManager[None]:
         """Inside, the world has control, and the present thread does not run."""
-        if self._current is None or self._current is self._threads[0]:
-            return nullcontext()
-        return self._current.carrier.outside(self._threads[0].carrier)
+        main = self._threads[0]
+        return nullcontext() if self.current is main else self.current.carrier.outside(main.carrier)
 
     def kill(self) -> None:
         """End each thread but the main one. The process is known to be dead."""
-        main, *others = self._threads or [self.current]
-        for self._current in others:
-            self._current.carrier.kill()
-        self._current = main
+        main, *others = self._threads
+        for self.current in others:
+            self.current.carrier.kill()
+        self.current = main
 
-    def _wait(self, ready: Callable[[], bool], due: int | None = None, blocked_at: str | None = None) -> None:
+    def _wait(
+        self,
+        ready: Callable[[], bool],
+        due: int | None = None,
+        blocked_at: str | None = None,
+        *,
+        last: bool = False,
+    ) -> None:
         me = self.current
-        me.begin_wait(ready, due, blocked_at)
+        me.begin_wait(ready, due, blocked_at, last=last)
         try:
             self._pass_on()
         finally:
@@ -174,7 +176,7 @@ class Threads:
         me = self.current
         following = self._next()
         if following is not me:
-            self._current = following
+            self.current = following
             me.carrier.switch(following.carrier)
         self._living()
         if self._error is not None and me is self._threads[0]:
@@ -187,9 +189,10 @@ class Threads:
         place = self._threads.index(me) + 1
         while not self._process.dead and self._error is None:
             now = self._process.milliseconds()
-            for one in (*self._threads[place:], *self._threads[:place]):
-                if not one.ended and one.can_go_on(now):
-                    return one
+            order = (*self._threads[place:], *self._threads[:place])
+            ready = [one for one in order if not one.ended and one.can_go_on(now)]
+            if ready:
+                return next((one for one in ready if not one.last), ready[0])
             self._wait_for_world(now)
             self._turns += 1
         return self._threads[0]
@@ -224,7 +227,7 @@ class Threads:
         with suppress(Crashed):
             following = self._next()
             self._threads.remove(me)
-            self._current = following
+            self.current = following
             me.carrier.end(following.carrier)
 
     def _living(self) -> None:

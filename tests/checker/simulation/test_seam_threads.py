@@ -90,6 +90,24 @@ def test_two_threads_take_turns_at_their_boundaries(worlds: Worlds) -> None:
     }
 
 
+def test_the_others_go_first_where_the_schedule_stopped_a_process(worlds: Worlds) -> None:
+    """So a schedule can hold a thread between two of its boundaries while another one does all its work."""
+
+    def body(process: ForeignContext) -> None:
+        def work(name: str) -> None:
+            for _ in range(2):
+                process.pause(name)
+            time.sleep(1)
+
+        for thread in started(lambda: work("one"), lambda: work("two")):
+            thread.join()
+
+    world = worlds(body)
+    labels = [world.resume("A", task=GO).label, world.resume("A", stopped=True).label]
+    labels += [world.resume("A").label for _ in range(3)]
+    assert labels == ["one#1", "two#1", "two#2", "one#2", "SLEEP#1"]
+
+
 @pytest.mark.parametrize("kind", ["Lock", "RLock", "Condition", "Semaphore"])
 def test_one_thread_at_a_time_has_a_lock(worlds: Worlds, kind: str) -> None:
     """The other waits at the lock while the first is paused at a boundary."""
