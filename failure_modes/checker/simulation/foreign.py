@@ -16,6 +16,7 @@ from attrs import frozen
 
 from failure_modes.checker.simulation.foreign_threads import Threads
 from failure_modes.checker.simulation.seams.event_loop import ProcessLoop
+from failure_modes.checker.simulation.seams.stepped import never
 from failure_modes.checker.simulation.stepping import Crashed
 from failure_modes.checker.simulation.thread_carriers import Carrier, GreenletCarrier
 from failure_modes.checker.simulation.virtual_clock import VirtualClock
@@ -179,9 +180,9 @@ class ForeignContext:
         """The simulated time, in seconds since 1970."""
         return EPOCH_SECONDS + self._clock.now() / 1000
 
-    def sleep(self, seconds: float) -> None:
-        """Let time pass. The other threads go on meanwhile."""
-        self.threads.wait(seconds=seconds)
+    def sleep(self, seconds: float, until: Callable[[], bool] = never) -> None:
+        """Let time pass. The other threads go on meanwhile, and may end the sleep."""
+        self.threads.wait(until, seconds)
 
     def random_bytes(self, size: int) -> bytes:
         """Bytes that are the same in each run, and differ from those of other processes."""

@@ -55,10 +55,6 @@ def _always() -> bool:
     return True
 
 
-def _never() -> bool:
-    return False
-
-
 @define(eq=False)
 class ProcessThread:
     """One thread. The main thread has no `thread`: the checker made none for it."""
@@ -131,7 +127,7 @@ class Threads:
         if len(self._threads) > 1:
             self._wait(_always, last=last)
 
-    def wait(self, ready: Callable[[], bool] = _never, seconds: float | None = None) -> None:
+    def wait(self, ready: Callable[[], bool], seconds: float | None = None) -> None:
         """Return when `ready` is true, or when so much time has passed. Other threads go on meanwhile."""
         due = None
         if seconds is not None and seconds < TIMEOUT_MAX:

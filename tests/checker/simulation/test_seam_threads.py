@@ -1,5 +1,6 @@
 """The seam of threads: the threads of a process take turns at its boundaries and in its waits."""
 
+import asyncio
 import queue
 import threading
 import time
@@ -326,6 +327,51 @@ def test_a_blocked_thread_lets_the_others_go_on(worlds: Worlds) -> None:
     held[0] = False
     assert world.resume("A").label == "TAKEN#1"
     assert world.resume("A").where is Where.REST
+
+
+def test_each_thread_may_have_its_event_loop(worlds: Worlds) -> None:
+    """A thread finds its own loop and task again after the other ones had their turns."""
+    seen: list[tuple[str, bool]] = []
+
+    def body(process: ForeignContext) -> None:
+        async def work(name: str) -> None:
+            mine = asyncio.get_running_loop(), asyncio.current_task()
+            process.pause(name)
+            await asyncio.sleep(1)
+            seen.append((name, mine == (asyncio.get_running_loop(), asyncio.current_task())))
+
+        for thread in started(lambda: asyncio.run(work("one")), lambda: asyncio.run(work("two"))):
+            thread.join()
+
+    assert labels_of(worlds(body))[:2] == ["one#1", "two#1"]
+    assert seen == [("one", True), ("two", True)]
+
+
+@pytest.mark.parametrize("seconds", [60, None])
+def test_a_thread_wakes_the_event_loop_of_another(worlds: Worlds, seconds: float | None) -> None:
+    """A coroutine that a thread asks for runs at once, also if the loop has a later timer, or none."""
+
+    def body(process: ForeignContext) -> None:
+        loop = asyncio.new_event_loop()
+
+        async def answer() -> int:
+            process.pause("ANSWER")
+            return 42
+
+        def run_loop() -> None:
+            if seconds is not None:
+                loop.call_later(seconds, lambda: None)
+            loop.run_forever()
+
+        (thread,) = started(run_loop)
+        process.pause("ASK")
+        assert asyncio.run_coroutine_threadsafe(answer(), loop).result() == 42
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+    world = worlds(body)
+    assert "ANSWER#1" in labels_of(world)
+    assert world.now == 0
 
 
 def test_an_error_ends_its_thread_alone(worlds: Worlds) -> None:
