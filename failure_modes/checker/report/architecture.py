@@ -77,7 +77,7 @@ without a model has its own. `tests/subjects/` has such a subject, with one tabl
 ## Any queue
 
 A library cannot be restored to a snapshot, so it has processes of its own kind. `subject/adapter.py` is
-what the checker knows of a library. `simulation/foreign.py` has its virtual processes, and
+what the checker knows of a library. `simulation/foreign_process.py` has its virtual processes, and
 `simulation/seams/` replaces `sqlite3.connect`, the waits of psycopg, the commands of redis-py, the functions
 of files, time and chance, and the event loop of asyncio while a run lasts, so that the unchanged library
 pauses at each of them. The threads of a process take turns (`simulation/foreign_threads.py`): in a virtual
