@@ -15,6 +15,8 @@ class Handlers:
     _failing: set[str] = field(factory=set)
     _running: Counter[tuple[str, str]] = field(factory=Counter)
     """How many threads of a process are in the handler of a job."""
+    _most: Counter[str] = field(factory=Counter)
+    """The most threads of a process that were in one handler."""
 
     def may_fail(self, key: str) -> bool:
         """True if the next execution of the job is not yet one that fails."""
@@ -34,7 +36,9 @@ class Handlers:
     def began(self, process: str, key: str) -> str:
         """A thread of the process is in the handler of the job. Returns the name of who runs it."""
         self._running[process, key] += 1
-        return _name(process, self._running[process, key])
+        number = self._running[process, key]
+        self._most[process] = max(self._most[process], number)
+        return _name(process, number)
 
     def ended(self, process: str, key: str) -> str:
         """A thread has left the handler of the job. Returns the name of who has run it."""
@@ -43,11 +47,11 @@ class Handlers:
 
     def killed(self, process: str) -> Iterator[str]:
         """The process is dead. Gives the names that it had."""
-        yield process
         for name, key in list(self._running):
             if name == process:
-                running = self._running.pop((name, key))
-                yield from (_name(process, number) for number in range(2, running + 1))
+                del self._running[name, key]
+        for number in range(1, max(self._most.pop(process, 0), 1) + 1):
+            yield _name(process, number)
 
 
 def _name(process: str, number: int) -> str:

@@ -209,8 +209,7 @@ class Threads:
         """The whole life of a thread. An error ends the thread alone, as in a real process."""
         try:
             assert me.thread is not None
-            if not self._process.dead:
-                me.thread.run()
+            me.thread.run()
         except SubjectError as error:
             self._error = error
         except (Exception, SystemExit, Crashed):

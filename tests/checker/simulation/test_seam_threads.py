@@ -15,6 +15,7 @@ from failure_modes.checker.simulation.foreign_threads import DEADLOCK
 from failure_modes.checker.simulation.foreign_world import ForeignWorld
 from failure_modes.checker.simulation.seams.stepped import current
 from failure_modes.checker.simulation.seams.threads import ThreadsSeam
+from failure_modes.checker.support.errors import SubjectError
 
 GO = Task(name="go")
 Body = Callable[[ForeignContext], object]
@@ -265,9 +266,13 @@ def test_a_crash_ends_every_thread(worlds: Worlds, label: str, begun: list[str])
                 time.sleep(5)
             finally:
                 here = current()
-                ended.append((name, here is not None and here.dead))
+                own = threading.current_thread().name == name
+                ended.append((name, own and here is not None and here.dead))
 
-        for thread in started(lambda: work("one"), lambda: work("two")):
+        threads = [threading.Thread(target=work, args=(name,), name=name) for name in ("one", "two")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
             thread.join()
 
     world = worlds(body)
@@ -302,8 +307,17 @@ def test_a_deadlock_is_the_death_of_the_process(worlds: Worlds) -> None:
         assert (last.where, last.error) == (Where.DEAD, DEADLOCK)
 
 
+def test_a_wait_without_an_end_is_a_deadlock_too(worlds: Worlds) -> None:
+    """The longest timeout of Python is none, and a main thread alone can wait for ever."""
+
+    def body(_: ForeignContext) -> None:
+        threading.Event().wait(threading.TIMEOUT_MAX)
+
+    assert arrivals_of(worlds(body))[-1].error == DEADLOCK
+
+
 def test_a_blocked_thread_lets_the_others_go_on(worlds: Worlds) -> None:
-    """A process is blocked only if none of its threads can go on."""
+    """A process is blocked only if none of its threads can go on; no time passes then."""
     held = [True]
 
     def body(process: ForeignContext) -> None:
@@ -316,6 +330,7 @@ def test_a_blocked_thread_lets_the_others_go_on(worlds: Worlds) -> None:
         def work() -> None:
             process.pause("ONE")
             process.pause("TWO")
+            time.sleep(1)
 
         for thread in started(wait, work):
             thread.join()
@@ -323,10 +338,84 @@ def test_a_blocked_thread_lets_the_others_go_on(worlds: Worlds) -> None:
     world = worlds(body)
     arrivals = arrivals_of(world)
     assert [one.label for one in arrivals] == ["TAKE#1", "ONE#1", "TWO#1", "TAKE#1"]
-    assert arrivals[-1].where is Where.BLOCKED
+    assert (arrivals[-1].where, world.now) == (Where.BLOCKED, 0)
     held[0] = False
     assert world.resume("A").label == "TAKEN#1"
-    assert world.resume("A").where is Where.REST
+
+
+def test_a_thread_frees_another_that_is_blocked(worlds: Worlds) -> None:
+    """The process is not blocked, although the thread that had the lock reaches no further boundary."""
+
+    def body(process: ForeignContext) -> None:
+        held = [True]
+
+        def wait() -> None:
+            while held[0]:
+                process.block("TAKE")
+
+        def free() -> None:
+            process.pause("FREE")
+            held.clear()
+            held.append(False)
+
+        for thread in started(wait, free):
+            thread.join()
+
+    assert labels_of(worlds(body)) == ["FREE#1"]
+
+
+def test_processes_share_no_lock(worlds: Worlds) -> None:
+    """A lock that outlives its process, in the memory of a library, is free in every other one."""
+    kept: list[threading.Lock] = []
+
+    def body(process: ForeignContext) -> None:
+        if not kept:
+            kept.append(threading.Lock())
+        with kept[0]:
+            assert not kept[0].acquire(blocking=False)
+            process.pause("HELD")
+
+    world = worlds(body)
+    assert world.resume("A", task=GO).label == "HELD#1"
+    assert labels_of(world, "B") == ["HELD#1"]
+
+
+def test_misuse_is_an_error_as_in_python(worlds: Worlds) -> None:
+    """A thread starts once and does not join itself; a free lock is not released."""
+    errors: list[str] = []
+
+    def body(_: ForeignContext) -> None:
+        def join_itself() -> None:
+            with pytest.raises(RuntimeError, match="cannot join current thread") as error:
+                threading.current_thread().join()
+            errors.append(str(error.value))
+
+        (thread,) = started(join_itself)
+        thread.join()
+        for misuse in (thread.start, threading.Lock().release):
+            with pytest.raises(RuntimeError) as error:
+                misuse()
+            errors.append(str(error.value))
+
+    labels_of(worlds(body))
+    assert errors == [
+        "cannot join current thread",
+        "threads can only be started once",
+        "release unlocked lock",
+    ]
+
+
+def test_an_error_of_the_checker_ends_the_run(worlds: Worlds) -> None:
+    """Whichever thread finds that a library cannot be run, the world says so."""
+
+    def body(_: ForeignContext) -> None:
+        def fail() -> None:
+            raise SubjectError("this cannot be run")
+
+        started(fail)[0].join()
+
+    with pytest.raises(SubjectError, match="this cannot be run"):
+        worlds(body).resume("A", task=GO)
 
 
 def test_each_thread_may_have_its_event_loop(worlds: Worlds) -> None:

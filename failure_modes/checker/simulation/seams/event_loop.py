@@ -78,10 +78,12 @@ class ProcessLoop(asyncio.SelectorEventLoop):
         """The simulated time."""
         return self._process.now()
 
-    def call_soon_threadsafe(self, *arguments: Any, **options: Any) -> Any:
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, callback: Any, *arguments: Any, context: Any = None
+    ) -> asyncio.Handle:
         """Call it, and wake the loop."""
         self._called = True
-        return super().call_soon_threadsafe(*arguments, **options)
+        return super().call_soon_threadsafe(callback, *arguments, context=context)
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, function: Callable[..., Any], *arguments: Any
