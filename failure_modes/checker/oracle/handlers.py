@@ -55,4 +55,4 @@ class Handlers:
 
 
 def _name(process: str, number: int) -> str:
-    return process if number == 1 else f"another thread of {process}"
+    return process if number == 1 else f"thread {number} of {process}"

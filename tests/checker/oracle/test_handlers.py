@@ -4,7 +4,7 @@ from failure_modes.checker.oracle.handlers import Handlers
 from failure_modes.checker.simulation.foreign import Arrival, Where
 
 IN_JOB = Arrival(where=Where.HANDLER, label="HANDLE#1", key="job-1")
-SECOND = "another thread of A"
+SECOND = "thread 2 of A"
 
 
 def test_the_second_thread_in_a_job_has_its_own_name() -> None:
