@@ -7,7 +7,6 @@ The right worker keeps the job in its thread.
 
 import threading
 import time
-from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,24 +30,27 @@ class RightThreads(RightTable):
 
     def drain(self, session: Any) -> None:
         """Let two threads work until there is no job."""
-        _, process, place = session
         worker = SimpleNamespace()
-        threads = [threading.Thread(target=self.work, args=(worker, place, process)) for _ in range(THREADS)]
+        threads = [threading.Thread(target=self.work, args=(worker, session)) for _ in range(THREADS)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
 
-    def work(self, worker: Any, place: Path, process: ForeignContext) -> None:
+    def work(self, worker: Any, session: Any) -> None:
         """Claim, run and delete jobs until there is none."""
-        with closing(self._connect(place)) as connection:
-            while (taken := self.take(connection, time.time())) is not None:
-                worker.taken = taken
-                try:
-                    process.handle(taken[0])
-                    self.delete(connection, *self.own(worker, taken))
-                except JobFailed:
-                    self.finish(connection, *self.own(worker, taken), "waiting")
+        connection = self.connection_of(session)
+        while (taken := self.take(connection, time.time())) is not None:
+            worker.taken = taken
+            try:
+                session[1].handle(taken[0])
+                self.delete(connection, *self.own(worker, taken))
+            except JobFailed:
+                self.finish(connection, *self.own(worker, taken), "waiting")
+
+    def connection_of(self, session: Any) -> Any:
+        """The connection of a thread."""
+        return self._connect(session[2])
 
     def own(self, worker: Any, taken: tuple[str, int]) -> tuple[str, int]:
         """The job of this thread, and its claim on it."""
@@ -72,4 +74,14 @@ class SharedJob(RightThreads):
         return found
 
 
-RIGHT, SHARED = RightThreads(), SharedJob()
+class OneConnection(RightThreads):
+    """The threads use the connection of the main thread, which SQLite refuses."""
+
+    name = "a table with two threads and one connection"
+
+    def connection_of(self, session: Any) -> Any:
+        """The connection that the process has opened."""
+        return session[0]
+
+
+RIGHT, SHARED, ONE_CONNECTION = RightThreads(), SharedJob(), OneConnection()

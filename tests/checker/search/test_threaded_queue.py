@@ -5,6 +5,7 @@ import pytest
 from failure_modes.checker.experiment.moves import FailJob, Housekeep, Moves, Work
 from failure_modes.checker.oracle.deliveries import Hunt, Kind
 from failure_modes.checker.oracle.queue_run import QueueRun, play
+from failure_modes.checker.oracle.queue_world import virtual_world
 from failure_modes.checker.real.real_queue import confirm, real_world
 from failure_modes.checker.search.queue_search import learn, search
 from failure_modes.checker.search.queue_shrink import shrink_moves
@@ -51,6 +52,19 @@ def test_threads_reach_the_same_boundaries_in_both_worlds() -> None:
         run.close()
     assert places[0] == places[1]
     assert [one.label for one in places[0][3:6]] == [move.until for move in stops]
+
+
+def test_a_real_process_has_threads_of_the_system() -> None:
+    """SQLite refuses them the connection of another thread. The simulation does not see that."""
+    source = source_of(f"{TABLES}:ONE_CONNECTION")
+    ran = []
+    for make_world in (virtual_world, real_world(source)):
+        run = QueueRun(source.load(), make_world=make_world)
+        run.apply(Enqueue(key="job-1"))
+        run.apply(Work(worker="A"))
+        ran.append("HANDLE#1" in run.labels)
+        run.close()
+    assert ran == [True, False]
 
 
 def test_the_right_threads_have_no_trouble() -> None:
