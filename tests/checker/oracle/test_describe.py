@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 from attrs import evolve, fields
 
-from failure_modes.checker.oracle.describe import contrast, difference
+from failure_modes.checker.oracle.describe import (
+    changes,
+    contrast,
+    describe_answer,
+    difference,
+    steps_described,
+)
+from model.answers import Answer
+from model.events import Operation
 from model.state import Breaker, Durable, Effect, Execution, Job, Status
 
 JOB = Job(
@@ -75,3 +83,21 @@ def test_a_row_that_only_one_side_has_is_missing_in_the_other() -> None:
 def test_a_difference_without_a_common_name_is_said_in_full() -> None:
     """Two operations have no name in common."""
     assert contrast("commit exec-1", "nothing") == "commit exec-1 in the model, nothing in the system"
+
+
+def test_a_change_of_the_breaker_says_where_it_is() -> None:
+    """Closed or open until when, and the failures in a row."""
+    closed = evolve(STATE, breaker=Breaker(failures=2))
+    assert changes(STATE, closed) == "breaker: closed, 2 failed in a row"
+    assert changes(closed, STATE) == "breaker: open to 1e+07s, 1 failed in a row"
+
+
+def test_a_lease_without_a_job_says_so() -> None:
+    """Any other answer is described by its value."""
+    lease, fence = Answer(Operation.LEASE, None), Answer(Operation.HEARTBEAT, True)
+    assert (describe_answer(lease), describe_answer(fence)) == ("no job", "true")
+
+
+def test_one_step_is_no_steps() -> None:
+    """A number of steps is said in English."""
+    assert [steps_described(number) for number in (0, 1, 2)] == ["0 steps", "1 step", "2 steps"]

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+from attrs import evolve
 
 from failure_modes.checker.experiment.findings import Divergence, Violation
 from failure_modes.checker.experiment.scope import Scope, guarded
@@ -13,9 +14,9 @@ from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle import lockstep as lockstep_module
 from failure_modes.checker.oracle.judge import Judge
 from failure_modes.checker.oracle.ledger import Ledger, LedgerSnapshot
-from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.oracle.lockstep import Lockstep, NotDeterministic
 from failure_modes.checker.subject.worlds import world_of
-from model.actions import Action, Crash, Enqueue, Fail, Step
+from model.actions import Action, ClockBack, Crash, Enqueue, Fail, Step, Tick
 from model.invariants import Ending, InjectedFault
 from model.state import Durable, Settings
 
@@ -73,6 +74,31 @@ def test_a_run_that_is_restored_is_where_it_was() -> None:
     assert before.ledger != after.ledger
     assert before.ledger.accepted == (Enqueue(key="k1"), Enqueue(key="k2"))
     assert InjectedFault(kind="crash", job=1, execution=1) in after.ledger.faults
+
+
+def test_a_run_that_is_restored_by_replay_is_where_it_was() -> None:
+    """Threads share a memory, so a world with threads is restored by taking all its actions again."""
+    scope = Scope(threads=True)
+    with Lockstep(scope, world=world_of(scope, guarded, restorable=True)) as lockstep:
+        for action in (*WORK, Tick(seconds=0.5), Enqueue(key="k2")):
+            lockstep.apply(action)
+        before = lockstep.snapshot()
+        for action in (Crash(worker="A"), ClockBack(seconds=0.2), Step(worker="B")):
+            lockstep.apply(action)
+        after = lockstep.snapshot()
+        for snapshot in (before, after, before):
+            lockstep.restore(snapshot)
+            again = lockstep.snapshot()
+            assert (again.system, again.state) == (snapshot.system, snapshot.state)
+            assert (again.ledger, again.path) == (snapshot.ledger, snapshot.path)
+            assert lockstep.ledger.records == []
+        assert before.system != after.system
+        for elsewhere in (
+            evolve(before.system, processes=after.system.processes),
+            evolve(before.system, durable=after.system.durable),
+        ):
+            with pytest.raises(NotDeterministic, match="the same 6 actions led to another place than before"):
+                lockstep.restore(evolve(before, system=elsewhere))
 
 
 def test_a_restored_ledger_has_no_action_and_no_record() -> None:
