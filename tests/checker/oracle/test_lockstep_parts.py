@@ -14,9 +14,11 @@ from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle import lockstep as lockstep_module
 from failure_modes.checker.oracle.judge import Judge
 from failure_modes.checker.oracle.ledger import Ledger, LedgerSnapshot
-from failure_modes.checker.oracle.lockstep import Lockstep, NotDeterministic
+from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.oracle.sometimes import ANYWHERE, AT_STATEMENTS, SOMEWHERE, unknown_of
+from failure_modes.checker.simulation.stepping import NotDeterministic
 from failure_modes.checker.subject.worlds import world_of
-from model.actions import Action, ClockBack, Crash, Enqueue, Fail, Step, Tick
+from model.actions import PRODUCER, Action, ClockBack, Crash, Enqueue, Fail, Step, ThreadHeartbeat, Tick
 from model.invariants import Ending, InjectedFault
 from model.state import Durable, Settings
 
@@ -148,3 +150,25 @@ def test_a_broken_invariant_is_a_finding_tolerated_or_off_target() -> None:
     assert (list(judge.tolerated), judge.off_target) == (["INV_004"], "INV_004")
     judge.restore(None)
     assert (judge.tolerated, judge.off_target) == ({}, None)
+
+
+def test_a_situation_that_nothing_notes_is_unknown() -> None:
+    """A misspelt name would be reached never, and be missed by nobody."""
+    assert unknown_of((*ANYWHERE, *AT_STATEMENTS, *SOMEWHERE)) is None
+    named = unknown_of((ANYWHERE[0], "no such thing", "nor this"))
+    assert named == "nothing is called so in checker/oracle/sometimes.py: no such thing, nor this"
+
+
+def test_the_second_thread_of_a_process_ends_with_it() -> None:
+    """The model forgets its heartbeat; a process that is no worker has none."""
+    scope = Scope(threads=True)
+    with Lockstep(scope) as lockstep:
+        for action in (*WORK[:-1], ThreadHeartbeat(worker="A")):
+            lockstep.apply(action)
+        reference = lockstep.reference
+        for name, beats in ((None, True), (PRODUCER, True), ("B", True), ("A", False)):
+            reference.end(name)
+            assert reference.state is not None
+            worker = reference.state.worker("A")
+            assert worker is not None
+            assert (worker.heartbeat is not None) is beats

@@ -14,7 +14,7 @@ from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.proof.result import Disagreement
 from failure_modes.checker.proof.seen_step import EVERY, Read, Reads
 from failure_modes.checker.proof.state_change import DeadEnd, StateChange
-from failure_modes.checker.proof.step_memory import StepMemory
+from failure_modes.checker.proof.step_memory import StepMemory, changes_between, with_changes
 from failure_modes.checker.proof.step_reads import StepReads
 from failure_modes.checker.proof.successors import Successors
 from failure_modes.checker.simulation.stepping import NotDeterministic, Row
@@ -196,3 +196,16 @@ def _counted(proof: Proof) -> tuple[int, int]:
     result = prove(proof)
     assert (result.complete, result.finding) == (True, None)
     return result.counts.states, result.counts.transitions
+
+
+def test_the_changes_between_two_contents_lead_from_one_to_the_other() -> None:
+    """Rows that were added, changed and removed, in one table of two."""
+    jobs: tuple[Row, ...] = ((1, "a"), (2, "b"), (4, "d"))
+    later: tuple[Row, ...] = ((1, "a"), (2, "c"), (3, "e"))
+    other: tuple[Row, ...] = ((7, "x"),)
+    before, after = (("other", other), ("job", jobs)), (("other", other), ("job", later))
+    changes = changes_between(before, after)
+    assert [place for place, _ in changes] == [1]
+    assert with_changes(before, changes) == after
+    assert with_changes(after, changes_between(after, before)) == before
+    assert changes_between(before, before) == ()
