@@ -9,12 +9,13 @@ from attrs import evolve, fields
 from failure_modes.checker.oracle.describe import (
     changes,
     contrast,
+    describe,
     describe_answer,
     difference,
     steps_described,
 )
 from model.answers import Answer
-from model.events import Operation
+from model.events import Event, EventKind, Operation
 from model.state import Breaker, Durable, Effect, Execution, Job, Status
 
 JOB = Job(
@@ -101,3 +102,31 @@ def test_a_lease_without_a_job_says_so() -> None:
 def test_one_step_is_no_steps() -> None:
     """A number of steps is said in English."""
     assert [steps_described(number) for number in (0, 1, 2)] == ["0 steps", "1 step", "2 steps"]
+
+
+EVENTS = {
+    EventKind.ENQUEUED: "job-1",
+    EventKind.DUPLICATE: "duplicate of job-1",
+    EventKind.REFUSED: "refused (no reason given)",
+    EventKind.EXHAUSTED: "retry budget spent",
+    EventKind.OPENED: "breaker opened",
+    EventKind.CLOSED: "breaker closed",
+    EventKind.BURIED: "bury job-1",
+    EventKind.LEASED: "lease exec-2",
+    EventKind.STARTED: "start exec-2",
+    EventKind.EXTENDED: "extend exec-2",
+    EventKind.COMMITTED: "commit exec-2",
+    EventKind.FINISHED: "finish exec-2",
+    EventKind.FAILED: "fail exec-2",
+    EventKind.EXPIRED: "expire exec-2",
+    EventKind.SET_ASIDE: "set_aside exec-2",
+}
+
+
+@pytest.mark.parametrize("kind", EventKind)
+def test_each_kind_of_event_has_its_words(kind: EventKind) -> None:
+    """A reader sees what a transaction did, and to which job or execution."""
+    event = Event(event=kind, operation="an operation", actor="A", job=1, execution=2)
+    assert describe((event,)) == EVENTS[kind]
+    assert describe((event, event)) == f"{EVENTS[kind]}, {EVENTS[kind]}"
+    assert describe(()) == "nothing"

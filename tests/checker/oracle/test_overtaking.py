@@ -40,11 +40,12 @@ def test_one_later_job_counts_once() -> None:
 
 
 def test_a_job_that_was_offered_before_does_not_pass() -> None:
-    """Two producers at the same time have no order."""
-    jobs = Overtaking()
-    for key in (*LATER, "first"):
+    """Two producers at the same time have no order, whatever was accepted before."""
+    jobs = _first()
+    _run(jobs, "A", "first")
+    for key in (*LATER, "second"):
         jobs.offered(key)
-    for key in ("first", *LATER):
+    for key in ("second", *LATER):
         jobs.accepted(key)
     _run(jobs, "A", *LATER)
     assert not jobs.starved
