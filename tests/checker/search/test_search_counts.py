@@ -1,7 +1,10 @@
 """What a search of our queue counts of a run, and what it takes for a wasted action."""
 
+from attrs import evolve
+
 from failure_modes.checker.experiment.scope import Scope, guarded
 from failure_modes.checker.experiment.strategy import UNRESTRICTED
+from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.search.search import Search
 from failure_modes.checker.search.statistics import SearchStatistics
@@ -47,3 +50,18 @@ def test_statistics_count_examples_and_the_first_sight_of_a_state() -> None:
     assert (statistics.examples, statistics.steps, statistics.actions) == (3, 3, {"Enqueue": 3})
     assert (statistics.states, statistics.last_new_state) == ({"a": 1, "b": 2}, 2)
     assert (statistics.shortest, statistics.examples_to_first) == (None, None)
+
+
+def test_the_same_situation_at_a_later_time_is_the_same_state() -> None:
+    """A search for a target counts no states: it may end before it has seen them."""
+    states = []
+    for first in ((Tick(seconds=1),), (Tick(seconds=7),), (Tick(seconds=1), A)):
+        with Lockstep(Scope()) as run:
+            for action in (*first, K1, A, A):
+                run.apply(action)
+            states.append(SEARCH.state_of(run))
+            assert evolve(SEARCH, target=Target("INV_001")).state_of(run) is None
+            run.apply(Tick(seconds=1))
+            assert SEARCH.state_of(run) != states[0]
+    assert states[0] is not None
+    assert states[0] == states[1] == states[2]
