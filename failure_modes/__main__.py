@@ -12,7 +12,7 @@ MISSING = 2
 
 
 def run() -> None:
-    """Run the command line. Signals are noted first, for the imports take half a second."""
+    """Run the command line. Signals are noted first, for the imports take some time."""
     listen()
     try:
         from failure_modes.checker.cli.main import main

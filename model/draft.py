@@ -19,9 +19,12 @@ class Visibility:
     - `job`, `execution`: the id of the row that the operation added.
     - `jobs_seen`: when it looked for jobs, those that had something to do and that no other open transaction
       held. None: every job.
+    - `executions_seen`: the executions that were there when it looked for its own. None: all that are there.
     - `since`: the time, in milliseconds, of the last change to the rows that it touched. None: of any change.
     - `locked_at`: the time, in milliseconds, at which it got the last lock that it waited for. None: it did
       not wait, or no time had passed since it began.
+    - `locked_before_writes_at`: the same for the locks that it got before it first wrote. A fused operation
+      finished its execution after these.
     - `asked_at`: the time at which it read the limits, if that was before it read its own time.
     - `finished_at`: the time at which a fused operation finished its execution, if that was before it read
       its own time.
@@ -30,8 +33,10 @@ class Visibility:
     job: int | None = None
     execution: int | None = None
     jobs_seen: frozenset[int] | None = None
+    executions_seen: frozenset[int] | None = None
     since: int | None = None
     locked_at: int | None = None
+    locked_before_writes_at: int | None = None
     asked_at: int | None = None
     finished_at: int | None = None
 
@@ -62,14 +67,14 @@ class Draft:
             return jobs
         return tuple([job for job in jobs if job.id in seen])
 
-    def add_job(self, key: str, attempts_max: int) -> "Draft":
+    def add_job(self, key: str, payload: str, attempts_max: int) -> "Draft":
         """The draft with one more job, which is due now."""
         jobs = self.durable.jobs
         number = self.visibility.job or max([job.id for job in jobs], default=0) + 1
         new = Job(
             id=number,
             key=key,
-            payload=key,
+            payload=payload,
             attempts_max=attempts_max,
             enqueued_at=self.now,
             available_at=self.now,

@@ -39,9 +39,13 @@ def rolled_back(state: State, commits: int) -> State | None:
 
 
 def by_stale_holder(draft: Draft, execution_id: int) -> Draft:
-    """Refuse the operation of a worker whose execution was lost. Another one may have its number."""
+    """Refuse the operation of a worker whose execution was lost. Another one may have its number.
+
+    If there was none of that number when it looked, nothing is written: no lock holds a missing row.
+    """
+    seen = draft.visibility.executions_seen
     for execution in draft.durable.executions:
-        if execution.id == execution_id:
+        if execution.id == execution_id and (seen is None or execution_id in seen):
             return draft.refuse(execution, Reason.UNKNOWN_TOKEN)
     return draft
 

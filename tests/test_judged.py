@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from failure_modes.checker.report.card import JUDGED, NUMBERS
+from failure_modes.checker.report.card import JUDGED
+from failure_modes.checker.report.hunted import NUMBERS
 from failure_modes.checker.support.atomic_files import read_lines
 from failure_modes.checker.traces.queue_trace import load_trace
 from tests.test_structure import EVERYTHING, imported, parsed

@@ -102,6 +102,16 @@ def test_an_operation_that_read_its_time_before_it_got_its_lock_is_rejected() ->
     assert step(state, A, at=5_000, visibility=early)[1].rejected is None
 
 
+def test_a_finish_that_read_its_time_before_the_locks_that_it_needed_is_rejected() -> None:
+    """A lock that the operation got after it had finished its execution does not count for the finish."""
+    state = run(_start(), K1, Tick(seconds=5))
+    finished = evolve(Visibility(), locked_at=5_000, finished_at=4_999)
+    assert step(state, A, at=5_000, visibility=finished)[1].rejected is None
+    assert step(state, A, at=5_000, visibility=evolve(finished, locked_before_writes_at=5_000))[
+        1
+    ].rejected == ("the operation read a time before it got its lock")
+
+
 def test_a_second_thread_sends_one_heartbeat_at_a_time_and_only_beside_a_handler() -> None:
     """Each rejected action changes nothing, and says why."""
     state = run(_start(), K1, A, A, ThreadHeartbeat(worker="A"))

@@ -16,7 +16,7 @@ from failure_modes.checker.experiment.moves import Moves
 from failure_modes.checker.oracle.deliveries import HUNTS, Hunt, Kind, Trouble, Verdict, claim_of, verdict_of
 from failure_modes.checker.oracle.queue_run import play
 from failure_modes.checker.real.real_queue import CONFIRMED_BY, confirm
-from failure_modes.checker.search.queue_bursts import Labels
+from failure_modes.checker.search.queue_bursts import Labels, deck_of
 from failure_modes.checker.search.queue_search import SearchResult, learn, search_all
 from failure_modes.checker.search.queue_shrink import shrink_moves
 from failure_modes.checker.subject.adapter import Adapter, AdapterSource, Claim, Topic, version_of
@@ -117,6 +117,11 @@ def hunts_of(adapter: Adapter, only: tuple[Kind, ...] = tuple(Kind)) -> tuple[Hu
     """The hunts of these kinds. Where a job may run without a limit, none is for runs beyond it."""
     limited = adapter.attempts_max is not None
     return tuple([hunt for hunt in HUNTS if hunt.kind in only and (limited or hunt.kind is not Kind.BEYOND)])
+
+
+def cards_of(adapter: Adapter, only: tuple[Kind, ...] = tuple(Kind)) -> int:
+    """The cards of the deck. A search takes one in every second run."""
+    return len(deck_of(learn(adapter), hunts_of(adapter, only)))
 
 
 def trace_of_hunt(source: AdapterSource, result: HuntResult) -> QueueTrace:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from failure_modes.checker.campaigns.judging import HuntResult, judge, trace_of_hunt
+from failure_modes.checker.campaigns.judging import HuntResult, cards_of, judge, trace_of_hunt
 from failure_modes.checker.cli.command import command
 from failure_modes.checker.cli.exits import EXIT
 from failure_modes.checker.cli.options import SECONDS
@@ -22,10 +22,18 @@ from failure_modes.checker.search.judged_run import DANGERS
 from failure_modes.checker.subject.adapter import AdapterSource, source_of, version_of
 from failure_modes.checker.traces.queue_trace import keep_trace
 
+RUNS_DEFAULT = 1_000
+"""The runs of each seed, if the deck has few cards."""
+
 
 @command("judge")
 @click.argument("adapter")
-@click.option("--runs", type=click.IntRange(1), default=1_000, show_default=True, help="Runs of each seed.")
+@click.option(
+    "--runs",
+    type=click.IntRange(1),
+    default=None,
+    help="Runs of each seed.  [default: 1,000, or twice the cards of the deck if that is more]",
+)
 @click.option(
     "--seeds",
     type=click.IntRange(1, 100),
@@ -45,7 +53,7 @@ from failure_modes.checker.traces.queue_trace import keep_trace
 def judge_(
     adapter: str,
     *,
-    runs: int,
+    runs: int | None,
     seeds: int,
     seconds: float | None,
     only: tuple[str, ...],
@@ -55,7 +63,8 @@ def judge_(
     """Judge the queue of ADAPTER, which is MODULE:NAME or PATH.py:NAME.
 
     The same runs look for each kind of trouble. What is found is shortened, replayed, and run again with
-    real processes. Exit code 1 if a claim of its documents is broken, and they confirm it.
+    real processes. Exit code 1 if they confirm trouble that is no documented limit; 3 if they do not confirm
+    it, or if nothing was found and the danger was never reached.
     """
     source = source_of(adapter)
     queue = source.load()
@@ -63,6 +72,10 @@ def judge_(
     show(f"{queue.name}{'' if version is None else f' {version}'}, {queue.configuration}")
     results: list[HuntResult] = []
     kinds = tuple([Kind(name) for name in only]) or tuple(Kind)
+    cards = cards_of(queue, kinds)
+    runs = max(RUNS_DEFAULT, 2 * cards) if runs is None else runs
+    if runs < 2 * cards:
+        show(f"the deck has {cards:,} cards; fewer than {2 * cards:,} runs do not meet each of them")
     options: dict[str, Any] = {"runs": runs, "seeds": seeds, "seconds_max": seconds, "only": kinds}
     shared = sharing["cluster"] is not None or min(sharing["processes"], seeds) > 1
     with pool_of(sharing, min(sharing["processes"], seeds)) if shared else nullcontext() as pool:
@@ -82,7 +95,9 @@ def judge_(
         )
     if keep:
         _keep(source, results, whole=not only)
-    return EXIT.NOT_AS_EXPECTED if Verdict.BROKEN in map(_verdict, results) else EXIT.AS_EXPECTED
+    if Verdict.BROKEN in map(_verdict, results):
+        return EXIT.NOT_AS_EXPECTED
+    return EXIT.INCONCLUSIVE if unconfirmed or missing else EXIT.AS_EXPECTED
 
 
 def _never_reached(results: list[HuntResult]) -> tuple[str, ...]:
@@ -104,10 +119,15 @@ class _SeedProgress:
 
 
 def _verdict(result: HuntResult) -> Verdict:
+    """Confirmed trouble is broken, unless it is a documented limit.
+
+    Somebody's own queue has few claims: what nobody wrote down must not pass a test.
+    """
     if result.trouble is None:
         return Verdict.HELD
-    broken = result.confirmed and result.verdict is Beside.BREAKS
-    return Verdict.BROKEN if broken else Verdict.INCONCLUSIVE if not result.confirmed else Verdict.HELD
+    if not result.confirmed:
+        return Verdict.INCONCLUSIVE
+    return Verdict.HELD if result.verdict is Beside.LIMIT else Verdict.BROKEN
 
 
 def _as_data(result: HuntResult) -> dict[str, Any]:

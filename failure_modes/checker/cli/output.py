@@ -8,13 +8,15 @@ import json
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from failure_modes.checker.cli.exits import EXIT
-from failure_modes.checker.report.table import Look, fitted, look_of
 from failure_modes.checker.support import interrupts
+
+if TYPE_CHECKING:
+    from failure_modes.checker.report.table import Look
 
 FORMAT = 2
 """The number of the JSON format. A change that an old reader would misunderstand gets a new number."""
@@ -45,12 +47,16 @@ class Output:
     def show(self, text: str) -> None:
         """Print a line or more for people."""
         if not self.json and not self.quiet:
+            from failure_modes.checker.report.table import fitted
+
             look = self.look
             click.echo(fitted(text, look), color=look.color or None)
 
     @property
-    def look(self) -> Look:
+    def look(self) -> "Look":
         """How text is printed on standard output."""
+        from failure_modes.checker.report.table import look_of
+
         return look_of(sys.stdout)
 
     def warn(self, message: str) -> None:

@@ -5,16 +5,17 @@ from collections.abc import Callable
 from functools import wraps
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from failure_modes.checker.cli.output import fail, output, show, warn
 from failure_modes.checker.cli.paths import shown_path
-from failure_modes.checker.report.code import pytest_of, python_of
 from failure_modes.checker.traces.database import save
-from failure_modes.checker.traces.replay import Replayed
 from failure_modes.checker.traces.trace import Trace, to_json
+
+if TYPE_CHECKING:
+    from failure_modes.checker.traces.replay import Replayed
 
 PLACE = "FAILURE_MODES_PLACE"
 """An environment variable that names another folder than `.failure_modes` in the current one."""
@@ -98,10 +99,12 @@ def only_code(form: str | None) -> None:
     output().quiet = form is not None or output().quiet
 
 
-def print_code(form: str | None, replays: list[tuple[Replayed, Path | None]]) -> None:
+def print_code(form: str | None, replays: "list[tuple[Replayed, Path | None]]") -> None:
     """Print the code of replays, if a form was asked for; each has the file of its trace, if there is one."""
     if form is None or not replays:
         return
+    from failure_modes.checker.report.code import pytest_of, python_of
+
     if form == "pytest":
         shown = [(replayed, None if path is None else shown_path(path)) for replayed, path in replays]
         click.echo(pytest_of(*shown), nl=False)

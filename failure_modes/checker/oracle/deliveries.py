@@ -12,6 +12,7 @@ from enum import StrEnum
 from attrs import define, field, frozen
 
 from failure_modes.checker.experiment.moves import PRODUCER, WORKERS
+from failure_modes.checker.oracle.leases import Leases
 from failure_modes.checker.oracle.overtaking import PASSED_OVER_MAX, Overtaking
 from failure_modes.checker.subject.adapter import Adapter, Claim, Status, Topic
 
@@ -138,6 +139,7 @@ class Deliveries:
         self._jobs: dict[str, _Job] = {}
         self._workers_died = False
         self._overtaking = Overtaking()
+        self._leases = Leases(lease_ms=self._lease_ms, takes_ahead=takes_ahead)
         self._returned: dict[str, tuple[str, int]] = {}
         """For each process that has returned from a job: that job, and since when it may hold a lease."""
         self._free_since: dict[str, int] = {}
@@ -151,6 +153,7 @@ class Deliveries:
     def offered(self, key: str) -> None:
         """A producer begins to enqueue the job."""
         self._jobs[key] = _Job()
+        self._leases.offered(key)
         self._overtaking.offered(key)
 
     def accepted(self, key: str) -> None:
@@ -161,6 +164,7 @@ class Deliveries:
     def moved(self, process: str, *, at_rest: bool) -> None:
         """The process has moved, and is in a task or at rest."""
         if process != PRODUCER:
+            self._leases.moved(process, at_rest=at_rest)
             self._overtaking.moved(process, at_rest=at_rest)
 
     @property
@@ -179,13 +183,16 @@ class Deliveries:
         """The process holds no job now: it has recorded the end of its last one, if it still could."""
         self._went_on(process, now)
         self._free_since[process] = now
+        self._leases.free(process, now)
 
     def started(self, key: str, process: str, now: int) -> Iterator[Trouble]:
         """A process has called the handler of the job."""
         job = self._jobs.setdefault(key, _Job(accepted=True))
         free_since = self._free_since.get(process, 0)
         self._went_on(process, now)
-        topic = Topic.FENCED if now >= self._lease_ms else Topic.MULTI_PROCESS
+        self._leases.started(key, process)
+        late = self._leases.may_have_run_out(key, now)
+        topic = Topic.FENCED if late else Topic.MULTI_PROCESS
         others = [name for name, since in job.running.items() if now - since < self._lease_ms]
         job.start(process, free_since)
         self._overtaking.started(key, process)
@@ -204,6 +211,7 @@ class Deliveries:
     def ended(self, key: str, process: str, now: int, *, raised: bool) -> None:
         """The handler has returned, or raised an error."""
         since = self._jobs[key].end(process, raised=raised)
+        self._leases.ended(process)
         if not self._takes_ahead:
             self._free_since[process] = now
         if not raised:
@@ -215,8 +223,9 @@ class Deliveries:
         for job in self._jobs.values():
             job.lose(process)
         self._returned.pop(process, None)
+        self._free_since[process] = now
+        self._leases.killed(process, now)
         self._overtaking.killed(process)
-        self.free(process, now)
 
     def died(self, process: str, error: str) -> Trouble:
         """The process has died of an error of its own."""

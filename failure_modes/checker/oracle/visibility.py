@@ -7,6 +7,7 @@ from typing import cast
 
 from failure_modes.checker.simulation.process import Process
 from failure_modes.checker.simulation.process_snapshot import StepResult
+from failure_modes.checker.simulation.sql_text import verb_of
 from model.actions import Action, Reconcile, without_loss
 from model.draft import Visibility
 from model.events import Event, Operation
@@ -41,15 +42,18 @@ class VisibilityLog:
         self._began_at = min(self._began_at, now)
 
     def note_read(self, process: Process, moved: StepResult, durable: Durable, now: int) -> None:
-        """If the process read the jobs, note those that it looked for and that no other transaction held.
+        """Note what the database let the process see: the executions, at the first statement after BEGIN.
+
+        If the process looked for jobs, those that it looked for and that no other transaction held.
 
         A reconciliation looks for abandoned jobs only: it does not see a job that is abandoned later, though
         it reads its time after the look.
         """
-        read = moved.skip_locked
+        read, transaction = moved.skip_locked, process.transaction
+        if self._overlaps and moved.ran is not None and verb_of(moved.ran) != "BEGIN":
+            transaction.note_first(frozenset([one.id for one in durable.executions]))
         if read is None:
             return
-        transaction = process.transaction
         own = () if process.current_job is None else (process.current_job,)
         unlocked = tuple(sorted({*read.unlocked, *own}))  # a fused worker has locked its own job itself
         if read.paused:
@@ -75,7 +79,7 @@ class VisibilityLog:
         job, execution = min(jobs, default=None), min(leased, default=None)
         if not self._overlaps:
             return Visibility(job=job, execution=execution)
-        transaction = process.transaction
+        transaction, connection = process.transaction, process.connection
         touched: list[int | str] = [job.id for job in after.jobs if _changed(job.id, before, after)]
         touched += [name for name in LIMITS if getattr(before, name) != getattr(after, name)]
         since = max([self._changed_at.get(one, self._began_at) for one in touched], default=self._began_at)
@@ -87,8 +91,10 @@ class VisibilityLog:
             job=job,
             execution=execution,
             jobs_seen=visible[0] if visible else None,
+            executions_seen=transaction.seen_first,
             since=since,
-            locked_at=None if process.connection is None else process.connection.locked_at,
+            locked_at=None if connection is None else connection.locked_at,
+            locked_before_writes_at=None if connection is None else connection.locked_before_writes_at,
             asked_at=transaction.first_read_at if finished_at is None else finished_at,
             finished_at=finished_at,
         )
@@ -97,11 +103,17 @@ class VisibilityLog:
 def time_of(process: Process, events: tuple[Event, ...]) -> int | None:
     """The time that an operation went by: it read it, and its last audit row has it; else the last it read.
 
-    A statement may read a time that the operation does not use. The time of a finish before it is another.
+    A statement may read a time that the operation does not use. The time of a finish before it is another: an
+    operation that finished, waited for the lock of a limit, and found no job, read no time after that.
     """
-    transaction = process.transaction
+    transaction, connection = process.transaction, process.connection
     noted = [event.at for event in events if event.operation != Operation.FINISH]
-    return noted[-1] if noted and noted[-1] in transaction.reads else transaction.read_at
+    if noted and noted[-1] in transaction.reads:
+        return noted[-1]
+    finished_at = _finished_at(events, process)
+    if finished_at is None or finished_at != transaction.read_at or connection is None:
+        return transaction.read_at
+    return max(finished_at, connection.locked_at or finished_at)
 
 
 def _finished_at(events: tuple[Event, ...], process: Process) -> int | None:

@@ -10,18 +10,19 @@ import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import evolve
 
 from failure_modes.checker.proof.checkpoint import Checkpoint, SavedState
 from failure_modes.checker.proof.explorer import ReachedState, Shard, owner
 from failure_modes.checker.proof.proof import Broken, Counts, Proof
-from failure_modes.checker.support import child_processes, temporary
+from failure_modes.checker.support import temporary
 from failure_modes.checker.support.errors import MachineError
 from model.actions import Action
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 
 class ShardHandle(Protocol):
@@ -174,6 +175,10 @@ class RemoteShard:
     """A shard in a process of its own. The proof must be picklable: its swap a function of a module."""
 
     def __init__(self, proof: Proof, number: int, shards: int) -> None:
+        from multiprocessing import get_context
+
+        from failure_modes.checker.support import child_processes
+
         context = get_context("spawn")
         self._connection, far = context.Pipe()
         self._process = child_processes.start(context, _serve, far, proof, number, shards, daemon=True)

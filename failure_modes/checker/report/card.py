@@ -14,12 +14,12 @@ from failure_modes.checker.campaigns.judging import HuntResult
 from failure_modes.checker.experiment.catalogue import FOLDER
 from failure_modes.checker.experiment.moves import describe_move
 from failure_modes.checker.oracle.deliveries import HUNTS
+from failure_modes.checker.report.hunted import NUMBERS, after, lines_of_hunted
 from failure_modes.checker.subject.adapter import Adapter, Topic, version_of
 from failure_modes.checker.support.atomic_files import read_lines, write_lines
 from failure_modes.checker.traces.queue_trace import QueueTrace, load_trace
 
 JUDGED = FOLDER / "judged"
-NUMBERS = "judged.json"
 
 _WHEN = {
     Topic.FENCED: ", after a lease has run out",
@@ -125,7 +125,7 @@ def report_card() -> str:
             own = {_hunt_of(trace): trace for trace in traces if trace.configuration == configuration}
             parts.append("\n".join(_section(folder.name, configuration, numbers, own)))
             rows += _rows(f"{folder.name.replace('_', '-')}, {configuration}", numbers)
-    return "\n".join([_OPENING, *rows, "", *parts])
+    return "\n".join([_OPENING, *rows, "", *lines_of_hunted(JUDGED), *parts])
 
 
 def _rows(name: str, numbers: Mapping[str, Any]) -> Iterator[str]:
@@ -173,7 +173,7 @@ def _section(
         if one["upstream"]:
             yield f"Others have met it: {one['upstream']}\n"
         yield (
-            f"Found by {one['found_by']} of {one['seeds']} seeds, {_after(one)} ({one['seconds']} s); "
+            f"Found by {one['found_by']} of {one['seeds']} seeds, {after(one)} ({one['seconds']} s); "
             f"{one['replays_same']} of 100 replays are the same; confirmed with real processes.\n"
         )
     unsure = [text for text, one in numbers["hunts"].items() if one["found_by"] and not one["found"]]
@@ -181,11 +181,3 @@ def _section(
         yield f"Seen in the simulation alone, and so not published: {', '.join(unsure)}.\n"
     if quiet:
         yield "Nothing found: " + "; ".join([f"{text} ({one['runs']:,} runs)" for text, one in quiet]) + ".\n"
-
-
-def _after(one: Mapping[str, Any]) -> str:
-    """The run of each seed that found it; of an older judgement, the runs of all of its seeds."""
-    if not one["found_after"]:
-        return f"in {one['runs']:,} runs"
-    runs = [f"{run:,}" for run in one["found_after"] if run is not None]
-    return f"by run {', '.join(runs)}" if len(runs) == 1 else f"by run {', '.join(runs[:-1])} and {runs[-1]}"

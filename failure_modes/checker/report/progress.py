@@ -3,19 +3,22 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from failure_modes.checker.oracle.describe import steps_described
-from failure_modes.checker.proof.proof import Counts
-from failure_modes.checker.proof.proving import Report as ProofReport
-from failure_modes.checker.search.statistics import Progress as Report
-from failure_modes.checker.search.statistics import SearchStatistics
 from system.clock import Stopwatch
+
+if TYPE_CHECKING:  # a search needs no proof, and a proof no search
+    from failure_modes.checker.proof.proof import Counts
+    from failure_modes.checker.proof.proving import Report as ProofReport
+    from failure_modes.checker.search.statistics import Progress as Report
+    from failure_modes.checker.search.statistics import SearchStatistics
 
 PLAIN_EVERY_SECONDS = 5.0
 
 
 @contextmanager
-def shown(label: str, examples: int) -> Iterator[Report]:
+def shown(label: str, examples: int) -> "Iterator[Report]":
     """A context that gives the function to call after each example."""
     if not sys.stderr.isatty():
         yield _Plain(label, examples)
@@ -33,7 +36,7 @@ def shown(label: str, examples: int) -> Iterator[Report]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(label, total=examples, detail="")
 
-        def report(statistics: SearchStatistics) -> None:
+        def report(statistics: "SearchStatistics") -> None:
             phase = label if statistics.seconds_to_first is None else _shrinking(statistics)
             detail = f"{statistics.steps:,} steps"
             progress.update(task, completed=statistics.examples, description=phase, detail=detail)
@@ -42,7 +45,7 @@ def shown(label: str, examples: int) -> Iterator[Report]:
 
 
 @contextmanager
-def proof_shown(label: str) -> Iterator[ProofReport]:
+def proof_shown(label: str) -> "Iterator[ProofReport]":
     """A context that gives the function to call after each round of a proof."""
     if not sys.stderr.isatty():
         yield _PlainProof(label)
@@ -54,13 +57,13 @@ def proof_shown(label: str) -> Iterator[ProofReport]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(label, total=None, detail="")
 
-        def report(counts: Counts, depth: int, seconds: float) -> None:
+        def report(counts: "Counts", depth: int, seconds: float) -> None:
             progress.update(task, detail=_progress_text(counts, depth, seconds))
 
         yield report
 
 
-def _progress_text(counts: Counts, depth: int, seconds: float) -> str:
+def _progress_text(counts: "Counts", depth: int, seconds: float) -> str:
     rate = counts.transitions / seconds if seconds else 0.0
     return (
         f"{counts.states:,} states, {counts.frontier:,} left at depth {depth}, "
@@ -68,7 +71,7 @@ def _progress_text(counts: Counts, depth: int, seconds: float) -> str:
     )
 
 
-def _shrinking(statistics: SearchStatistics) -> str:
+def _shrinking(statistics: "SearchStatistics") -> str:
     """How far the shrinking of a finding has come."""
     found = statistics.shortest
     length = "" if found is None else f": {steps_described(len(found.actions))} so far"
@@ -101,7 +104,7 @@ class _PlainProof:
     def __init__(self, label: str) -> None:
         self._lines = ProgressLines(label)
 
-    def __call__(self, counts: Counts, depth: int, seconds: float) -> None:
+    def __call__(self, counts: "Counts", depth: int, seconds: float) -> None:
         self._lines.say(lambda: _progress_text(counts, depth, seconds))
 
 
@@ -112,10 +115,10 @@ class _Plain:
         self._lines = ProgressLines(label)
         self._examples = examples
 
-    def __call__(self, statistics: SearchStatistics) -> None:
+    def __call__(self, statistics: "SearchStatistics") -> None:
         self._lines.say(lambda: self._progress_text(statistics))
 
-    def _progress_text(self, statistics: SearchStatistics) -> str:
+    def _progress_text(self, statistics: "SearchStatistics") -> str:
         phase = "" if statistics.seconds_to_first is None else f", {_shrinking(statistics)}"
         done = (
             f"{statistics.examples:,} examples tried ({self._examples:,} wanted), {statistics.steps:,} steps"

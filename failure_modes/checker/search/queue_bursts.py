@@ -34,6 +34,9 @@ INNER = 0.85
 
 IN_JOB = f"{HANDLE}#1"
 
+LAST = ("restart", "stall_kill")
+"""The bursts whose cards come when every other card is used up: few failures need them."""
+
 REPEATS_DEFAULT = 3
 """How often a burst is repeated, if a job may run without a limit."""
 
@@ -63,6 +66,8 @@ class Mix:
     stale_failure: int = 0
     stall_each: int = 1
     kill_each: int = 1
+    restart: int = 0
+    stall_kill: int = 0
     stream: int = 0
     bursts: int = 5
     jobs: int = 3
@@ -85,7 +90,8 @@ class Card:
     burst: str
     until: str | None = None
     second: str | None = None
-    """Where the other worker stops, None if it does not; or the worker that housekeeping overtakes."""
+    """Where the other worker stops, None if it does not; or the worker that housekeeping overtakes; or where
+    a worker that was late is killed."""
     fails_first: bool = False
     """True if a job fails before the burst."""
 
@@ -103,7 +109,8 @@ def deck_of(labels: Labels, hunts: tuple[Hunt, ...]) -> tuple[Card, ...]:
             continue  # a process that opens its queue has no job
         cards.append(Card(burst="stall", until=until, second=IN_JOB))
         cards += [Card(burst="interleave", until=until, second=second) for second in (IN_JOB, None)]
-        cards += [Card(burst=name, until=until) for name in ("kill_each", "stall_each")]
+        cards += [Card(burst=name, until=until) for name in ("kill_each", "stall_each", "restart")]
+        cards.append(Card(burst="stall_kill", until=until, second=IN_JOB))
     for until in labels.housekeeping:
         for fails_first in (False, True):
             cards.append(Card(burst="housekeep_kill", until=until, fails_first=fails_first))
@@ -206,6 +213,18 @@ class Draw:
             found += [Work(worker=one, until=card.until), Crash(worker=one), self._lease, Housekeep()]
         return found
 
+    def _restart(self, card: Card) -> list[Move]:
+        """A worker is killed there, and a fresh one works before a lease can have run out."""
+        one, other = self._pair()
+        fresh = self._chance.choice((one, other))
+        return [Work(worker=one, until=card.until), Crash(worker=one), Work(worker=fresh)]
+
+    def _stall_kill(self, card: Card) -> list[Move]:
+        """A worker stops there past its lease, and housekeeping passes; it goes on, and is killed later."""
+        one, _ = self._pair()
+        stalled: list[Move] = [Work(worker=one, until=card.until), self._lease, Housekeep()]
+        return [*stalled, Work(worker=one, until=card.second), Crash(worker=one)]
+
     def _housekeep(self) -> list[Move]:
         return [Housekeep()]
 
@@ -263,6 +282,8 @@ class Draw:
         "stale_failure": _stale_failure,
         "stall_each": _stall_each,
         "kill_each": _kill_each,
+        "restart": _restart,
+        "stall_kill": _stall_kill,
         "stream": lambda self, _: self._stream(),
     }
 

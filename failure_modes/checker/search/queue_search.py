@@ -15,7 +15,7 @@ from attrs import field, frozen
 from failure_modes.checker.experiment.moves import FailJob, Housekeep, Moves, Work
 from failure_modes.checker.oracle.deliveries import HUNTS, Hunt
 from failure_modes.checker.oracle.queue_run import QueueRun, Troubled
-from failure_modes.checker.search.queue_bursts import IN_JOB, Draw, Labels, Mix, deck_of, lease_of
+from failure_modes.checker.search.queue_bursts import IN_JOB, LAST, Draw, Labels, Mix, deck_of, lease_of
 from failure_modes.checker.subject.adapter import Adapter
 from failure_modes.checker.support import interrupts
 from model.actions import Crash, Enqueue, Tick
@@ -120,7 +120,7 @@ def search_all(
     stopwatch, sometimes = Stopwatch(), Counter[str]()
     results: dict[Hunt, SearchResult] = {}
     number = 0
-    for number, moves in enumerate(_plans(adapter, labels, hunts, seed, runs), 1):
+    for number, moves in enumerate(plans_of(adapter, labels, hunts, seed, runs), 1):
         interrupts.check()
         run = _played(adapter, moves)
         sometimes.update(run.sometimes)
@@ -140,13 +140,16 @@ def search_all(
     return {hunt: results.get(hunt, nothing) for hunt in hunts}
 
 
-def _plans(
+def plans_of(
     adapter: Adapter, labels: Labels, hunts: tuple[Hunt, ...], seed: int, runs: int
 ) -> Iterator[Moves]:
     """The moves of each run."""
-    deck = list(deck_of(labels, hunts))
-    random.Random(f"{seed}").shuffle(deck)
-    deck.sort(key=lambda card: card.until == IN_JOB)  # those in a job are on top: a job takes the most time
+    cards = deck_of(labels, hunts)
+    deck, last = [[card for card in cards if (card.burst in LAST) is is_last] for is_last in (False, True)]
+    for part in (deck, last):
+        random.Random(f"{seed}").shuffle(part)
+        part.sort(key=lambda card: card.until == IN_JOB)  # those in a job are on top: a job takes most time
+    deck = [*last, *deck]
     mixes = tuple(dict.fromkeys([Mix().restricted(hunt) for hunt in hunts]))
     for number in range(runs):
         chance = random.Random(f"{seed}:{number}")

@@ -26,6 +26,8 @@ class TransactionRecord:
         """Each time that the process read in the transaction."""
         self.visible: tuple[frozenset[int], ...] = ()
         """The ids that were visible at each read with SKIP LOCKED."""
+        self.seen_first: Any = None
+        """What an oracle notes of the rows that the first statement after BEGIN sees."""
         self.pending: Intent | None = None
         """The intent that the transaction carries out. A retry after a rollback keeps it."""
         self.loses_reply = False
@@ -43,7 +45,7 @@ class TransactionRecord:
         """Begin a new transaction. Its intent stays."""
         self.expected = False
         self.read_at, self.first_read_at, self.reads, self.visible = None, None, (), ()
-        self._snapshot = None
+        self._snapshot = self.seen_first = None
 
     def read(self, now: int) -> None:
         """Record that the process read the clock."""
@@ -64,6 +66,11 @@ class TransactionRecord:
         """Return what was kept, and remove it. None if the process did not pause within a statement."""
         snapshot, self._snapshot = self._snapshot, None
         return snapshot
+
+    def note_first(self, seen: Any) -> None:
+        """Note what the first statement after BEGIN sees; later statements see more."""
+        if self.seen_first is None:
+            self.seen_first = seen
 
     def take_visible(self) -> tuple[frozenset[int], ...]:
         """Return the visible ids of each read, and remove them."""

@@ -189,6 +189,8 @@ class SteppingConnection(SimulationPart):
         self.locked_at: int | None = None
         """On a server: the time at which the transaction got the last lock that it waited for, if it began
         earlier."""
+        self.locked_before_writes_at: int | None = None
+        """The same for the locks that it got before it first wrote a row."""
 
     @property
     def in_transaction(self) -> bool:

@@ -21,7 +21,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from multiprocessing.util import Finalize
 from pathlib import Path
 
 PREFIX = "queue-"
@@ -70,6 +69,8 @@ def create(above: Path, prefix: str = PREFIX) -> Path:
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(folder)
         raise
+    from multiprocessing.util import Finalize  # only here: many commands make no folder
+
     Finalize(None, remove, args=(folder,), exitpriority=_LAST)
     return folder
 

@@ -29,6 +29,7 @@ NOTE = (
     'is "not recommended for production use unless you fully understand these limitations". '
     "A job that takes longer than its time limit fails when it ends."
 )
+IN_NO_REGISTRY = "https://github.com/rq/rq/issues/2015, where the job of a killed worker was lost"
 JOB = "failure_modes.checker.handle"
 STATUSES = {
     JobStatus.STARTED: Status.RUNNING,
@@ -67,6 +68,7 @@ class OneQueue(Adapter):
     attempts_max = 1
     lease_seconds = 240
     note = NOTE
+    upstream: Mapping[Topic, str] = {Topic.RECOVERY: IN_NO_REGISTRY}
     claims = (
         Claim(topic=Topic.KEEPS_JOBS, promised=True, sentence=ONE, where=ISSUE, configuration="one queue"),
         Claim(
@@ -81,8 +83,8 @@ class OneQueue(Adapter):
         Claim(
             topic=Topic.COUNTS_CRASHES,
             promised=True,
-            sentence="Each one is retried if it has retries left, otherwise moved to the FailedJobRegistry.",
-            where="docstring of StartedJobRegistry.cleanup, on abandoned jobs",
+            sentence="The max number of times a job should be retried",
+            where="docstring of Retry",
         ),
         Claim(
             topic=Topic.MAX_ATTEMPTS,
@@ -131,6 +133,7 @@ class TwoQueues(OneQueue):
 
     configuration = "two queues"
     queues = ("high", "default")
+    upstream: Mapping[Topic, str] = {}
 
 
 class Retrying(OneQueue):

@@ -14,7 +14,6 @@ from saq.queue.redis import RedisQueue
 
 from failure_modes.checker import Adapter, Claim, ForeignContext, Status, Topic
 
-README = "README, More robust failure handling"
 STATUSES = {
     "active": Status.RUNNING,
     "complete": Status.DONE,
@@ -32,31 +31,20 @@ class OnRedis(Adapter):
     attempts_max = 2
     lease_seconds = 70
     note = (
-        "A sweep takes each job of the active list that is not marked as active: also one that a worker has "
-        "just taken. A worker sweeps when it starts, so it may sweep the first job that it takes. Most of "
-        "what follows begins so."
+        "A sweep takes each job of the active list that is not marked as active: also one that a worker "
+        "has just taken, as others have seen (https://github.com/tobymao/saq/issues/124). A worker "
+        "sweeps when it starts, so it may sweep the first job that it takes. Most of what follows "
+        "begins so. The sweep removes the job from the active list, waits up to 5 s for its worker, and "
+        "enqueues it again; if the sweeper dies or stops in between, no list has the job: so it is "
+        'stuck, or never runs. The README has "Sweeping stuck jobs" in its comparison to ARQ, under '
+        '"More robust failure handling". That names a feature, and does not promise that no job stays '
+        "stuck: so it is not taken for a claim."
     )
     upstream: Mapping[Topic, str] = {
         Topic.MULTI_PROCESS: "https://github.com/tobymao/saq/issues/277",
-        Topic.RECOVERY: "https://github.com/tobymao/saq/issues/127",
     }
     job: Mapping[str, int] = {"retries": 2}
     claims = (
-        Claim(
-            topic=Topic.RECOVERY,
-            promised=True,
-            sentence="Sweeping stuck jobs",
-            where=README,
-            configuration="Redis, timeout=10",
-        ),
-        Claim(
-            topic=Topic.RECOVERY,
-            promised=False,
-            sentence="the maximum amount of time a job can run for in seconds, defaults to 10 (0 means "
-            "disabled)",
-            where="docstring of Job, timeout",
-            configuration="Redis, timeout=0",
-        ),
         Claim(
             topic=Topic.MAX_ATTEMPTS,
             promised=True,

@@ -6,11 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from failure_modes.checker.campaigns import judging
 from failure_modes.checker.cli.exits import EXIT
+from failure_modes.checker.oracle.deliveries import HUNTS
+from failure_modes.checker.search.queue_bursts import deck_of
+from failure_modes.checker.search.queue_search import learn
+from failure_modes.checker.subject.adapter import Claim, Topic
 from failure_modes.checker.traces.queue_trace import load_trace
 from tests.checker.commands import ROOT, invoke, results_of
+from tests.subjects import tables
 
 FAULTY, RIGHT = "tests.subjects.tables:FAULTY", "tests.subjects.tables:RIGHT"
+DENIED = (Claim(topic=Topic.MULTI_PROCESS, promised=False, sentence="One process only.", where="README"),)
 
 
 def test_a_broken_claim_is_found_confirmed_and_said() -> None:
@@ -25,8 +32,45 @@ def test_a_broken_claim_is_found_confirmed_and_said() -> None:
 def test_a_judgement_that_never_met_the_danger_says_so() -> None:
     """One run shows little, and the warning says what is missing; after many runs there is no warning."""
     result = invoke("judge", RIGHT, "--runs", "1", "--only", "lost")
+    assert result.exit_code == EXIT.INCONCLUSIVE
     assert "never reached: a tick while a worker is paused; so a hunt" in result.stderr
-    assert "never reached" not in invoke("judge", RIGHT, "--runs", "60", "--only", "lost").stderr
+    assert "runs do not meet each of them" in result.stdout
+    many = invoke("judge", RIGHT, "--runs", "60", "--only", "lost")
+    assert many.exit_code == EXIT.AS_EXPECTED
+    assert "never reached" not in many.stderr
+
+
+@pytest.mark.parametrize(
+    ("claims", "code", "verdict"),
+    [
+        ((), EXIT.NOT_AS_EXPECTED, "not stated"),
+        (DENIED, EXIT.AS_EXPECTED, "documented limit"),
+    ],
+)
+def test_trouble_passes_only_if_it_is_a_documented_limit(
+    monkeypatch: pytest.MonkeyPatch, claims: tuple[Claim, ...], code: EXIT, verdict: str
+) -> None:
+    """Trouble of which the author wrote nothing is no success of a test in CI."""
+    monkeypatch.setattr(type(tables.FAULTY), "claims", claims)
+    result = invoke("judge", FAULTY, "--runs", "100", "--only", "at once")
+    assert f"at once (multi_process): {verdict}; confirmed with real processes" in result.stdout
+    assert result.exit_code == code
+
+
+def test_trouble_that_real_processes_do_not_confirm_is_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is neither a success nor a failure."""
+    monkeypatch.setattr(judging, "confirm", lambda *_: None)
+    result = invoke("judge", FAULTY, "--runs", "100", "--only", "at once")
+    assert result.exit_code == EXIT.INCONCLUSIVE
+    assert "not confirmed with real processes, and so not published: at once (multi_process)" in result.stderr
+
+
+def test_the_runs_follow_from_the_deck() -> None:
+    """Without a number there are enough runs for each card, and a thousand at least."""
+    cards = judging.cards_of(tables.FAULTY)
+    assert cards == len(deck_of(learn(tables.FAULTY), HUNTS))
+    result = invoke("judge", RIGHT, "--only", "lost", "--seconds", "0.01")
+    assert "the deck has" not in result.stdout
 
 
 def test_what_is_kept_can_be_read_again(tmp_path: Path) -> None:
@@ -75,4 +119,4 @@ def test_processes_that_share_the_seeds_change_nothing() -> None:
     options = ("judge", FAULTY, "--runs", "60", "--seeds", "3", "--only", "again")
     one, two = [invoke(*options, "--processes", number).stdout for number in ("1", "2")]
     assert re.sub(r"[\d.]+ s\b", "", one) == re.sub(r"[\d.]+ s\b", "", two)
-    assert "2 of 3 seeds, 164 runs" in one
+    assert "2 of 3 seeds, 121 runs" in one

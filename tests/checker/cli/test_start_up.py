@@ -24,10 +24,12 @@ print(*sys.modules, file=sys.stderr)
 CHECKER = "failure_modes.checker."
 SELDOM = {
     "hypothesis",
+    "multiprocessing.connection",
     "pytest",
     "rich",
     f"{CHECKER}real",
     f"{CHECKER}campaigns",
+    f"{CHECKER}report.code",
     f"{CHECKER}simulation.postgresql",
     f"{CHECKER}simulation.power_loss_world",
     f"{CHECKER}simulation.rollback_world",
@@ -44,12 +46,19 @@ def _imported(*arguments: str) -> set[str]:
 
 
 def test_the_help_imports_no_command() -> None:
-    """The list of commands needs neither the queue nor its model."""
+    """The list of commands needs neither the queue nor its model, no value classes and no other process."""
     names = _imported("--help")
     assert {name for name in names if name.startswith(f"{CHECKER}cli.")} == {
         f"{CHECKER}cli.{name}" for name in ("command", "exits", "main", "output")
     }
-    assert not {"greenlet", "hypothesis", "model", "sqlite3", "system"} & names
+    unneeded = {"attrs", "greenlet", "hypothesis", "model", "multiprocessing", "sqlite3", "system"}
+    assert not unneeded & names
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("traces", "FM_001"), ("find", "--help")], ids=" ".join)
+def test_a_command_that_makes_no_folder_imports_no_multiprocessing(arguments: tuple[str, ...]) -> None:
+    """Only a temporary folder, or another process, needs it."""
+    assert "multiprocessing" not in _imported(*arguments)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -62,11 +71,17 @@ def test_the_list_of_commands_says_what_they_say(command: str) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("find", "FM_017", "--help"), ("find", "FM_001"), ("prove", "FM_009"), ("replay", TRACE), ("list",)],
+    [
+        ("find", "FM_017", "--help"),
+        ("find", "FM_001"),
+        ("prove", "FM_009", "--processes", "1"),
+        ("replay", TRACE),
+        ("list",),
+    ],
     ids=" ".join,
 )
 def test_a_command_imports_nothing_that_it_does_not_need(arguments: tuple[str, ...]) -> None:
-    """Hypothesis comes with its driver, rich with a terminal, the disk with power loss."""
+    """Hypothesis comes with its driver, rich with a terminal, pipes with processes, disks with power loss."""
     assert not SELDOM & _imported(*arguments)
 
 

@@ -52,7 +52,14 @@ def _at_end(**statuses: Status) -> Call:
     return "at_end", (statuses,), {}
 
 
+def _moved(process: str) -> Call:
+    return "moved", (process,), {"at_rest": False}
+
+
 NEW = (_offered(), _accepted())
+OTHER: History = (("offered", ("other",), {}), ("accepted", ("other",), {}))
+BOTH_LATE: History = (_free("A", LEASE_MS), _free("B", LEASE_MS))
+TWO_LATE: History = (*BOTH_LATE, _started("A", LEASE_MS), _started("B", LEASE_MS))
 RAN: History = (*NEW, _started("A", 0), _ended("A", 1))
 RAISED: History = (*NEW, _started("A", 0), _ended("A", 1, raised=True))
 CRASHED: History = (*NEW, _started("A", 0), _killed("A"))
@@ -67,6 +74,47 @@ TROUBLES: dict[str, tuple[History, Kind, Topic]] = {
     "a second worker, where another lease may have run out": (
         (*NEW, _free("A", 1), _started("A", LEASE_MS), _started("B", LEASE_MS)),
         Kind.AT_ONCE,
+        Topic.FENCED,
+    ),
+    "a second worker, long after the run began": (
+        (*NEW, *TWO_LATE),
+        Kind.AT_ONCE,
+        Topic.MULTI_PROCESS,
+    ),
+    "a second worker, after a worker died that may have had the job": (
+        (*NEW, _moved("C"), _killed("C"), *TWO_LATE),
+        Kind.AT_ONCE,
+        Topic.FENCED,
+    ),
+    "a second worker, after a worker died that was at rest": (
+        (*NEW, _killed("C"), *TWO_LATE),
+        Kind.AT_ONCE,
+        Topic.MULTI_PROCESS,
+    ),
+    "a second worker, after a worker died in another job": (
+        (
+            *NEW,
+            *OTHER,
+            ("started", ("other", "C", 0), {}),
+            _killed("C"),
+            *TWO_LATE,
+        ),
+        Kind.AT_ONCE,
+        Topic.MULTI_PROCESS,
+    ),
+    "a second worker, while a third one is late": (
+        (*NEW, _moved("C"), *TWO_LATE),
+        Kind.AT_ONCE,
+        Topic.FENCED,
+    ),
+    "again, long after it was done in time": (
+        (*RAN, _free("A", 1), _observed(k=DONE), *BOTH_LATE, _started("B", LEASE_MS)),
+        Kind.AGAIN,
+        Topic.MULTI_PROCESS,
+    ),
+    "again, after it was done too late": (
+        (*RAN, _free("A", LEASE_MS), _observed(k=DONE), _free("B", LEASE_MS), _started("B", LEASE_MS)),
+        Kind.AGAIN,
         Topic.FENCED,
     ),
     "again, although it is done": (
@@ -160,6 +208,13 @@ def test_one_rule_alone_sees_a_history(name: str) -> None:
     history, kind, topic = TROUBLES[name]
     [trouble] = _troubles(history)
     assert (trouble.kind, trouble.topic, trouble.key) == (kind, topic, "k")
+
+
+def test_the_lease_of_a_worker_that_died_in_the_job_may_have_run_out() -> None:
+    """Two workers run the job at once, and the topic is the fence: a lease had to run out."""
+    history = (*CRASHED, *TWO_LATE)
+    [trouble] = _troubles(history, attempts_max=None)
+    assert (trouble.kind, trouble.topic) == (Kind.AT_ONCE, Topic.FENCED)
 
 
 @pytest.mark.parametrize("name", SILENT)

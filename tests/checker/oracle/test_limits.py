@@ -94,6 +94,16 @@ class OpensShortly(CircuitBreaker):
         CircuitBreaker(failures_max=self.failures_max, open_seconds=1).failed(tx, execution)
 
 
+class CountsFromOneAgain(CircuitBreaker):
+    """A probe that fails is the first failure of a new row: it leaves the breaker closed."""
+
+    def failed(self, tx: Transaction, execution: Execution) -> None:
+        """Begin again after the failure that opened it."""
+        if tx.breaker().failures == self.failures_max:
+            tx.set_breaker(Breaker())
+        super().failed(tx, execution)
+
+
 class EveryoneProbes(CircuitBreaker):
     """Half open, it lets all through."""
 
@@ -190,3 +200,16 @@ def test_a_key_that_counts_attempts_charges_again() -> None:
     answer = prove(Proof(scope=scope, bounds=bounds, fault=fault, target=Target("INV_001")))
     assert answer.finding is not None
     assert answer.finding.got == "what 'k1' asks for was charged 2 times"
+
+
+def test_a_probe_that_fails_opens_the_breaker_again() -> None:
+    """A search seldom lets so many handlers fail in a row; a proof of one job has every such state."""
+    scope = Scope(workers=1, settings=Settings(failures_max=2))
+    bounds = Bounds(jobs=1, failures=3, ticks=2)
+    answer = prove(Proof(scope=scope, bounds=bounds, fault=guarded))
+    assert (answer.complete, answer.finding, answer.counts.states) == (True, None, 181)
+    assert (
+        prove(Proof(scope=scope, bounds=bounds, fault=_with(breaker=CountsFromOneAgain))).finding is not None
+    )
+    fewer = Proof(scope=scope, bounds=evolve(bounds, failures=2), fault=_with(breaker=CountsFromOneAgain))
+    assert prove(fewer).finding is None

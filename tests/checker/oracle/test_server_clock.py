@@ -5,21 +5,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from failure_modes.checker.experiment.findings import Divergence
 from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, StoreKind, build_queue, guarded
 from failure_modes.checker.experiment.strategy import Strategy
 from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.search.search import Result, Search, run
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.subject.queue_subject import QueueSubject, constant_token
 from failure_modes.checker.subject.worlds import world_of
-from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Reconcile, Step, Tick
+from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Fail, Reconcile, Step, Tick
 from model.state import Settings
 from system.postgresql import PostgreSQLStore, PostgreSQLTransaction
 from system.queue import Queue
 from tests.checker.oracle.test_breakages import transactions
 
+WAIT = "a statement that waits"
 BEFORE_ITS_LOCK = "rejected (the operation read a time before it got its lock)"
 SYSTEM = Path(__file__).parents[3] / "system"
 FOLDERS = "postgresql", "sql"
@@ -103,13 +106,26 @@ def test_the_system_reads_the_time_by_the_functions_that_are_simulated() -> None
     assert not [found for text in texts if (found := others.search(text))]
 
 
-def _goes(lockstep: Lockstep, name: str, first: Action | None = None) -> None:
-    """The process goes on to its next commit."""
-    done = lockstep.apply(first or Step(worker=name)).committed
-    while not done:
-        done = lockstep.apply(Step(worker=name)).committed
+def _goes(lockstep: Lockstep, name: str, first: Action | None = None) -> Record:
+    """The process goes on to its next commit. Returns that step."""
+    commit = done = lockstep.apply(first or Step(worker=name))
+    for _ in range(30):
+        if done.committed:
+            break
+        commit = done = lockstep.apply(Step(worker=name))
+    assert commit.committed
     if name in (PRODUCER, RECONCILER):
         lockstep.apply(Step(worker=name))
+    return commit
+
+
+def _to(lockstep: Lockstep, name: str, statement: str) -> None:
+    """The process goes on until it has run this statement, or waits for a lock."""
+    for _ in range(20):
+        done = lockstep.apply(Step(worker=name))
+        if done.blocked or (done.moved.ran or "").startswith(statement):
+            return
+    raise AssertionError(f"{name} did not come to {statement}")
 
 
 def _commits_past_its_lease(fault: Fault) -> tuple[str, ...]:
@@ -118,16 +134,13 @@ def _commits_past_its_lease(fault: Fault) -> tuple[str, ...]:
         _goes(lockstep, PRODUCER, Enqueue(key="k1"))
         while lockstep.world.processes["A"].at is not PausePoint.HANDLER:
             lockstep.apply(Step(worker="A"))
-        done = lockstep.apply(Enqueue(key="k1"))
-        while done.moved.ran is None or not done.moved.ran.startswith("INSERT INTO audit"):
-            done = lockstep.apply(Step(worker=PRODUCER))
-        while not lockstep.apply(Step(worker="A")).blocked:
-            pass
+        lockstep.apply(Enqueue(key="k1"))
+        _to(lockstep, PRODUCER, "INSERT INTO audit")
+        _to(lockstep, "A", WAIT)
         lockstep.apply(Tick(seconds=1))
         _goes(lockstep, PRODUCER)
-        while not (done := lockstep.apply(Step(worker="A"))).committed:
-            pass
-        return tuple([f"{event.operation} {event.event} {event.reason}" for event in done.events])
+        events = _goes(lockstep, "A").events
+        return tuple([f"{event.operation} {event.event} {event.reason}" for event in events])
 
 
 def test_a_commit_that_waits_past_its_lease_is_refused() -> None:
@@ -140,6 +153,49 @@ def test_a_commit_at_the_time_from_before_its_wait_is_found() -> None:
     with pytest.raises(Divergence) as found:
         _commits_past_its_lease(transactions(ReadsTheTimeBeforeItsLock))
     assert found.value.finding.expected == BEFORE_ITS_LOCK
+
+
+FUSED = evolve(SCOPE, settings=Settings(lease_ms=9_000, retries_max=1, fused=True))
+
+
+def _finishes_after_a_wait(fault: Fault) -> tuple[str, ...]:
+    """A's finish waits for the audit row of a duplicate; then A leases the next job. What A wrote."""
+    with Lockstep(FUSED, fault) as lockstep:
+        for key in ("k1", "k2"):
+            _goes(lockstep, PRODUCER, Enqueue(key=key))
+        _goes(lockstep, "A")
+        _goes(lockstep, "A")  # the commit
+        lockstep.apply(Enqueue(key="k1"))
+        _to(lockstep, PRODUCER, "INSERT INTO audit")
+        _to(lockstep, "A", WAIT)
+        lockstep.apply(Tick(seconds=1))
+        _goes(lockstep, PRODUCER)
+        return tuple([f"{event.operation} at {event.at}" for event in _goes(lockstep, "A").events])
+
+
+def test_a_fused_finish_goes_by_the_time_after_its_wait() -> None:
+    """It has its lock then. A finish at the time from before is found, although the next lease is later."""
+    assert _finishes_after_a_wait(guarded) == ("finish at 1000", "lease at 1000", "start at 1000")
+    with pytest.raises(Divergence) as found:
+        _finishes_after_a_wait(transactions(ReadsTheTimeBeforeItsLock))
+    assert found.value.finding.expected == BEFORE_ITS_LOCK
+
+
+def test_a_fused_worker_may_wait_for_the_budget_after_its_finish_and_find_nothing() -> None:
+    """The budget is spent, so its look for new jobs reads no time: its finish is from before the wait."""
+    with Lockstep(FUSED) as lockstep:
+        _goes(lockstep, PRODUCER, Enqueue(key="k1"))
+        _goes(lockstep, "A")
+        lockstep.apply(Step(worker="A"))
+        _goes(lockstep, "A", Fail(worker="A"))
+        lockstep.apply(Tick(seconds=1))
+        _goes(lockstep, "A")  # the retry
+        _goes(lockstep, "A")  # the commit
+        _to(lockstep, "B", "LOCK")
+        _to(lockstep, "A", WAIT)
+        lockstep.apply(Tick(seconds=1))
+        _goes(lockstep, "B")
+        assert [(event.operation, event.at) for event in _goes(lockstep, "A").events] == [("finish", 1_000)]
 
 
 def test_a_lease_that_begins_and_ends_after_the_look_is_not_recovered() -> None:

@@ -30,6 +30,7 @@ from tests.checker.proof.explorer_halves import (
     resumes_without,
     ticks_touch_nothing,
     with_memories,
+    with_stale_workers,
     without,
     without_changed_at,
     without_faults,
@@ -138,6 +139,15 @@ def test_the_memory_of_a_worker_follows_from_what_its_process_has_seen(
     whole = WHOLE[scope] if scope in WHOLE else counted(MORE[scope])
     with_memories(monkeypatch)
     assert counted({**SCOPES, **MORE}[scope]) == whole
+
+
+def test_a_worker_whose_execution_a_rollback_has_lost_follows_from_what_it_has_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With it in the fingerprint there are the same states. A worker at rest has no execution to lose."""
+    whole = counted(MORE["rollbacks"])
+    with_stale_workers(monkeypatch)
+    assert counted(MORE["rollbacks"]) == whole
 
 
 def test_a_fingerprint_without_times_misses_a_lease_that_ends_now(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,9 @@ from failure_modes.checker.campaigns.judging import HuntResult, trace_of_hunt
 from failure_modes.checker.experiment.moves import Work
 from failure_modes.checker.oracle.deliveries import Hunt, Kind, Trouble
 from failure_modes.checker.report import card
+from failure_modes.checker.report.hunted import NotKept
 from failure_modes.checker.subject.adapter import Claim, Topic, source_of
+from failure_modes.checker.support.atomic_files import write_lines
 from failure_modes.checker.traces.queue_trace import QueueTraceError, keep_trace, load_trace
 from model.actions import Enqueue
 from tests.subjects.tables import FAULTY, RightTable
@@ -112,3 +114,39 @@ def test_a_damaged_trace_is_refused(tmp_path: Path, damage: object) -> None:
     path.write_text(damage(path.read_text()))
     with pytest.raises(QueueTraceError, match=path.name):
         load_trace(path)
+
+
+HUNTED = {
+    "queue": "some_queue",
+    "configuration": "default",
+    "hunt": "again (multi_process)",
+    "what": "A worker is late.",
+    "command": "python -m failure_modes judge X --seeds 3",
+    "explains": "https://example.org/issues/2",
+}
+
+
+def test_what_nobody_had_written_down_stands_with_its_trace_its_hunt_and_a_report(folder: Path) -> None:
+    """Its numbers are those of the judgement, and the time is that of the longest hunt."""
+    _keep(folder, FOUND, evolve(QUIET, seconds=150.0))
+    assert "nobody had written down" not in card.report_card()
+    write_lines(folder.parent / "hunted.json", {"A late worker": HUNTED})
+    for line in (
+        "## What nobody had written down",
+        "**A late worker**",
+        "A worker is late.",
+        "- trace: `failure_modes/judged/some_queue/traces/default_again_multi_process.json`",
+        "- hunted with `python -m failure_modes judge X --seeds 3`: 3 of 3 seeds, by run 12, 1,034 and 188; "
+        "100 of 100 replays are the same; confirmed with real processes",
+        "- what others report: https://example.org/issues/2",
+        "The searches of this section took 2 minutes in all.",
+    ):
+        assert line in card.report_card().splitlines()
+
+
+def test_what_is_no_longer_confirmed_cannot_stand_there(folder: Path) -> None:
+    """The list names a finding of the card, or the card is not made."""
+    _keep(folder, evolve(FOUND, confirmed=False))
+    write_lines(folder.parent / "hunted.json", {"A late worker": HUNTED})
+    with pytest.raises(NotKept, match=r"A late worker is no confirmed finding of some_queue"):
+        card.report_card()

@@ -13,8 +13,8 @@ from failure_modes.checker.experiment.moves import (
 )
 from failure_modes.checker.oracle.deliveries import HUNTS, Hunt, Kind, Verdict, claim_of, verdict_of
 from failure_modes.checker.oracle.queue_run import play
-from failure_modes.checker.search.queue_bursts import IN_JOB, Draw, Mix, deck_of
-from failure_modes.checker.search.queue_search import learn, search, search_all
+from failure_modes.checker.search.queue_bursts import IN_JOB, LAST, Draw, Mix, deck_of
+from failure_modes.checker.search.queue_search import learn, plans_of, search, search_all
 from failure_modes.checker.search.queue_shrink import shrink_moves
 from failure_modes.checker.simulation.foreign import OPENING
 from failure_modes.checker.subject.adapter import Topic
@@ -95,6 +95,18 @@ def test_each_burst_meets_each_boundary() -> None:
         moves = Draw(FAULTY, labels, Mix(), random.Random(0)).moves_of(card)
         stops = {move.until for move in moves if isinstance(move, Work | Housekeep)}
         assert card.until in stops or card.until is None
+
+
+def test_the_last_cards_change_no_run_before_them() -> None:
+    """They come when every other card is used up, so what needs no such card is found by the same run."""
+    labels = learn(FAULTY)
+    early = sum(card.burst not in LAST for card in deck_of(labels, HUNTS))
+    plans = list(plans_of(FAULTY, labels, HUNTS, 0, 2 * early + 4))
+    for moves in plans[2 * early + 1 :: 2]:
+        killed = [number for number, move in enumerate(moves) if isinstance(move, Crash)]
+        assert len(killed) == 1
+        after = moves[killed[0] + 1 :]
+        assert after == () or isinstance(after[0], Work)
 
 
 def test_a_card_kills_as_often_as_a_job_may_run() -> None:

@@ -121,7 +121,7 @@ class PostgreSQLStepping(SteppingConnection):
     def times(self) -> tuple[int, ...]:
         """The times that the open transaction may still read, or that its last read is compared with."""
         sent = (self._sent_at,) if self._is_running else ()
-        locked = () if self.locked_at is None else (self.locked_at,)
+        locked = [at for at in (self.locked_at, self.locked_before_writes_at) if at is not None]
         return (self._began_at, *sent, *locked)
 
     def reopen(self) -> None:
@@ -195,7 +195,7 @@ class PostgreSQLStepping(SteppingConnection):
 
     def _begins(self) -> None:
         self._rows_changed = 0
-        self._began_at, self.locked_at = self._clock.now(), None
+        self._began_at, self.locked_at, self.locked_before_writes_at = self._clock.now(), None, None
 
     def _changed(self) -> bool:
         return self._rows_changed > 0
@@ -224,6 +224,8 @@ class PostgreSQLStepping(SteppingConnection):
                 columns = tuple([column.name for column in cursor.description])
                 rows = tuple(cursor.fetchall())
             if status is not None and status.startswith(_CHANGES):
+                if not self._changed():
+                    self.locked_before_writes_at = self.locked_at
                 self._rows_changed += max(0, cursor.rowcount)
         except psycopg.Error as error:
             if self._process.dead:
