@@ -9,7 +9,7 @@ from failure_modes.checker.experiment.findings import Finding, Found
 from failure_modes.checker.experiment.scope import Scope
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.oracle.run import play, take_all
-from model.actions import Action, Enqueue, Fail, Step, Tick
+from model.actions import Action, Crash, Enqueue, Fail, Hang, Step, Tick, TimeOut
 from model.state import Settings
 
 ACTIONS: tuple[Action, ...] = tuple([Tick(seconds=number) for number in range(1, 5)])
@@ -99,3 +99,16 @@ def test_a_retry_that_the_budget_leaves_alone_is_noted() -> None:
         assert run.ledger.sometimes["a retry was passed over"] == 0
         run.apply(B)
         assert run.ledger.sometimes["a retry was passed over"] == 1
+
+
+@pytest.mark.parametrize(("ends", "noted"), [((), 1), ((Crash(worker="A"),), 0), ((TimeOut(worker="A"),), 0)])
+def test_a_handler_hangs_until_its_process_is_killed_or_it_is_timed_out(
+    ends: tuple[Action, ...], noted: int
+) -> None:
+    """Then the lease that runs out is one of a hung handler no more."""
+    with Lockstep(Scope()) as run:
+        for action in (Enqueue(key="k1"), A, A, Hang(worker="A"), *ends, A, A, Tick(seconds=91), B):
+            if run.possible(action):
+                run.apply(action)
+        assert run.ledger.sometimes["a handler hung"] == 1
+        assert run.ledger.sometimes["the lease of a hung handler ran out"] == noted

@@ -76,26 +76,27 @@ def test_the_proof_is_of_the_same_system(asked: list[Any], broken: bool) -> None
 
 def test_a_search_or_proof_that_was_interrupted_has_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that ran to its end has the result of it; a proof has one process, if no other number is said."""
-    answers: dict[str, Any] = {"search": SimpleNamespace(statistics=SimpleNamespace(interrupted=False))}
-    answers["proof"] = SimpleNamespace(bound=None)
+    statistics = SimpleNamespace(interrupted=False)
+    answer: Any = SimpleNamespace(bound=None)
+    result: Any = SimpleNamespace(statistics=statistics)
     asked: list[tuple[Any, ...]] = []
 
     def run(wanted: object, *, driver: str | None) -> Any:
         asked.append((wanted, driver))
-        return answers["search"]
+        return result
 
     def prove(wanted: object, *, processes: int) -> Any:
         asked.append((wanted, processes))
-        return answers["proof"]
+        return answer
 
     monkeypatch.setattr(to_completion, "run", run)
     monkeypatch.setattr(proving, "prove", prove)
     search, proof = plans.search_of(MODE, 0, broken=True), plans.proof_of(MODE, broken=True)
-    assert to_completion.search(search, driver="walk") is answers["search"]
-    assert to_completion.prove(proof) is answers["proof"]
-    assert to_completion.prove(proof, processes=2) is answers["proof"]
+    assert to_completion.search(search, driver="walk") is result
+    assert to_completion.prove(proof) is answer
+    assert to_completion.prove(proof, processes=2) is answer
     assert asked == [(search, "walk"), (proof, 1), (proof, 2)]
-    answers["search"].statistics.interrupted, answers["proof"].bound = True, "interrupted"
+    statistics.interrupted, answer.bound = True, "interrupted"
     with pytest.raises(KeyboardInterrupt):
         to_completion.search(search)
     with pytest.raises(KeyboardInterrupt):
