@@ -24,10 +24,19 @@ class Enqueue:
     """A producer enqueues a job under an idempotency key; the same key again is a producer's retry.
 
     A `poison` job kills the worker that runs its handler, each time. The first enqueue of a key decides.
+    `payload`: what is asked for; None: the key.
     """
 
     key: str = field(validator=validators.and_(validators.instance_of(str), validators.min_len(1), _unicode))
     poison: bool = field(default=False, validator=validators.instance_of(bool))
+    payload: str | None = field(
+        default=None, validator=validators.optional(validators.and_(validators.instance_of(str), _unicode))
+    )
+
+    @property
+    def asked(self) -> str:
+        """What is asked for."""
+        return self.key if self.payload is None else self.payload
 
 
 @frozen(kw_only=True)

@@ -1,4 +1,4 @@
-"""What each operation answers to its caller, and what `status` counts.
+"""What each operation answers to its caller, and what `status` says of a job and of all of them.
 
 Both are pure functions: an answer is one of the audit rows and the durable rows that its transaction leaves,
 and the counts are those of the durable rows, the audit and the time. Nothing here changes a state.
@@ -7,14 +7,14 @@ and the counts are those of the durable rows, the audit and the time. Nothing he
 from attrs import frozen
 
 from model.events import Event, EventKind, Operation, Reason
-from model.state import Durable, Execution, JobState, Status
+from model.state import Durable, Execution, Job, JobState, Status
 
 
 @frozen(kw_only=True)
 class Accepted:
     """The answer of an enqueue: the job of its key, and whether the job existed already.
 
-    The payload of a job is its key, so a job that existed has the same payload.
+    `same_payload`: True unless the job that existed has another payload.
     """
 
     job: int
@@ -42,16 +42,21 @@ class Answer:
     value: Accepted | Execution | Reconciled | bool | None
 
 
-def answer(operation: Operation, events: tuple[Event, ...], durable: Durable) -> Answer | None:
+def answer(
+    operation: Operation, events: tuple[Event, ...], durable: Durable, *, asked: str | None = None
+) -> Answer | None:
     """The answer after the transaction of these events. None: another transaction will answer.
 
-    `durable` is what the transaction leaves. Only a lease that buries a job needs another transaction.
+    `durable` is what the transaction leaves. `asked` is what an enqueue asked for; None: what its job has.
+    Only a lease that buries a job needs another transaction.
     """
     kinds = [event.event for event in events]
     match operation:
         case Operation.ENQUEUE:
             (event,) = events
-            return Answer(operation, Accepted(job=event.job, existed=event.event == EventKind.DUPLICATE))
+            existed, payload = event.event == EventKind.DUPLICATE, durable.job(event.job).payload
+            same = asked in (None, payload)
+            return Answer(operation, Accepted(job=event.job, existed=existed, same_payload=same))
         case Operation.LEASE:
             leased = [event.execution for event in events if event.event == EventKind.LEASED]
             if not leased:
@@ -84,6 +89,48 @@ class Counts:
     abandoned: int
     duplicates_refused: int
     counted_at: int
+
+
+@frozen(kw_only=True)
+class JobStatus:
+    """The answer of `status` about one job.
+
+    `why`: what its handler raised last. `history`: True if its history has all of its audit rows, and no
+    other.
+    """
+
+    job: Job
+    state: JobState
+    attempts: int
+    effect: str | None
+    why: str | None
+    history: bool = True
+
+
+@frozen(kw_only=True)
+class Statuses:
+    """The status of each job, by its id; and the jobs that were given up, the latest first."""
+
+    jobs: tuple[JobStatus, ...]
+    given_up: tuple[int, ...]
+
+
+def statuses(durable: Durable, events: tuple[Event, ...]) -> Statuses:
+    """What `status` says of these rows. `events` is the audit from its first row on."""
+    found = []
+    for job in durable.jobs:
+        details = [event.detail for event in events if event.job == job.id and event.detail is not None]
+        effects = [effect.value for effect in durable.effects_of(job.id)]
+        status = JobStatus(
+            job=job,
+            state=durable.job_state(job.id),
+            attempts=len(durable.executions_of(job.id)),
+            effect=effects[0] if effects else None,
+            why=details[-1] if details else None,
+        )
+        found.append(status)
+    buried = [event.job for event in reversed(events) if event.event == EventKind.BURIED]
+    return Statuses(jobs=tuple(found), given_up=tuple(buried))
 
 
 def count(durable: Durable, events: tuple[Event, ...], now: int) -> Counts:

@@ -67,14 +67,14 @@ class Draft:
             return jobs
         return tuple([job for job in jobs if job.id in seen])
 
-    def add_job(self, key: str, attempts_max: int) -> "Draft":
+    def add_job(self, key: str, payload: str, attempts_max: int) -> "Draft":
         """The draft with one more job, which is due now."""
         jobs = self.durable.jobs
         number = self.visibility.job or max([job.id for job in jobs], default=0) + 1
         new = Job(
             id=number,
             key=key,
-            payload=key,
+            payload=payload,
             attempts_max=attempts_max,
             enqueued_at=self.now,
             available_at=self.now,

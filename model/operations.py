@@ -15,13 +15,13 @@ from model.state import Breaker, Effect, Execution, Job, Status
 from model.transitions import Lease, refusal, transition
 
 
-def enqueue(draft: Draft, key: str) -> Draft:
+def enqueue(draft: Draft, key: str, payload: str) -> Draft:
     """Add a job, unless its key has one already."""
     for job in draft.durable.jobs:
         if job.key == key:
             draft.record(EventKind.DUPLICATE, job=job.id)
             return draft
-    return draft.add_job(key, draft.settings.attempts_max)
+    return draft.add_job(key, payload, draft.settings.attempts_max)
 
 
 def lease(draft: Draft) -> Draft:
@@ -125,8 +125,8 @@ def _heartbeat(draft: Draft, execution: Execution) -> Draft:
 
 
 def _commit(draft: Draft, execution: Execution) -> Draft:
-    key = draft.durable.job(execution.job).key
-    effect = Effect(job=execution.job, execution=execution.id, value=key)
+    payload = str(draft.durable.job(execution.job).payload)
+    effect = Effect(job=execution.job, execution=execution.id, value=payload)
     effects = sorted([*draft.durable.effects, effect], key=lambda one: one.execution)
     draft = draft.with_(evolve(draft.durable, effects=tuple(effects))).move(execution)
     return draft.with_(draft.durable.with_job(execution.job, None))

@@ -72,7 +72,7 @@ def step(
             return state, Outcome(operation=Environment.CLOCK_SKEW)
         case Enqueue():
             draft = Draft(state.durable, at, state.settings, Operation.ENQUEUE, PRODUCER, visibility)
-            return _committed(state, enqueue(draft, action.key))
+            return _committed(state, enqueue(draft, action.key, action.asked))
         case Reconcile():
             draft = Draft(state.durable, at, state.settings, Operation.RECONCILE, action.process, visibility)
             return _committed(state, reconcile(draft))
@@ -140,13 +140,13 @@ def _move(
 ) -> tuple[State, Outcome]:
     """The worker takes the next line of its program; or its second thread takes its only one."""
     worker = state.worker(action.worker)
-    if worker is None and isinstance(action, Step):
+    lost, taken = isinstance(action, LostReply), without_loss(action)
+    if worker is None and isinstance(taken, Step):
         owner = next((one for one in state.workers if thread_of(one.name) == action.worker), None)
         if owner is not None:
-            return _send_heartbeat(state, at, visibility, owner)
+            return _send_heartbeat(state, at, visibility, owner, lost=lost)
     if worker is None:
         return _rejected(state, f"there is no worker {action.worker}")
-    lost, taken = isinstance(action, LostReply), without_loss(action)
     calls = state.settings.external and worker.phase is Phase.RUNNING and worker.repeats is None
     if calls and isinstance(taken, Step):
         return _rejected(state, "a call of the gateway has no commit") if lost else _call(state, worker)
@@ -210,8 +210,13 @@ def _begin_heartbeat(state: State, name: str) -> tuple[State, Outcome]:
     return _remember(state, begun), Outcome(operation=Environment.THREAD)
 
 
-def _send_heartbeat(state: State, at: int, visibility: Visibility, worker: Worker) -> tuple[State, Outcome]:
-    """The second thread's transaction. Meanwhile the first thread may have done anything."""
+def _send_heartbeat(
+    state: State, at: int, visibility: Visibility, worker: Worker, *, lost: bool
+) -> tuple[State, Outcome]:
+    """The second thread's transaction. Meanwhile the first thread may have done anything.
+
+    `lost`: its reply is lost, so the thread sends the heartbeat again.
+    """
     if worker.heartbeat is None:
         return _rejected(state, f"the second thread of worker {worker.name} sends no heartbeat")
     draft = Draft(state.durable, at, state.settings, Operation.HEARTBEAT, worker.name, visibility)
@@ -220,11 +225,11 @@ def _send_heartbeat(state: State, at: int, visibility: Visibility, worker: Worke
     else:
         draft = by_holder(draft, state.durable.execution(worker.heartbeat))
     state, outcome = _committed(state, draft)
-    return _remember(state, evolve(worker, heartbeat=None, heartbeat_lost=False)), outcome
+    return state if lost else without_thread(state, worker), outcome
 
 
 def without_thread(state: State, worker: Worker) -> State:
-    """The state after the process of the worker has ended: a fresh one takes its name."""
+    """The state after the second thread of the worker has sent its heartbeat, or its process has ended."""
     return _remember(state, evolve(worker, heartbeat=None, heartbeat_lost=False))
 
 
@@ -255,7 +260,7 @@ def _call(state: State, worker: Worker) -> tuple[State, Outcome]:
     durable = state.durable
     key = worker.lost_key
     if key is None:
-        key = durable.job(durable.execution(_current(worker)).job).key
+        key = str(durable.job(durable.execution(_current(worker)).job).payload)
     known = key in durable.charges
     if not known:
         durable = evolve(durable, charges=(*durable.charges, key))

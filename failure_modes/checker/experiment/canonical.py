@@ -31,9 +31,9 @@ def canonical(actions: tuple[Action, ...]) -> tuple[Action, ...]:
             renamed.append(evolve(action, key=_new_key(keys, action.key, poison=False)))
         elif isinstance(action, OF_WORKERS) and action.worker in WORKER_NAMES:
             renamed.append(evolve(action, worker=_new_name(workers, action.worker, WORKER_NAMES)))
-        elif isinstance(action, Step) and (worker := PROCESS_OF.get(action.worker)) is not None:
+        elif isinstance(action, Step | LostReply) and (worker := PROCESS_OF.get(action.worker)) is not None:
             new = _new_name(workers, worker, WORKER_NAMES)
-            renamed.append(Step(worker=thread_of(new)))
+            renamed.append(evolve(action, worker=thread_of(new)))
         elif isinstance(action, Reconcile):
             name = _new_name(reconcilers, action.process, RECONCILERS)
             renamed.append(Reconcile(process=name))

@@ -12,8 +12,9 @@ from attrs import evolve
 from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind
 from model.state import Settings
 
-TIMES = (2, 3, 5, 7, 11, 13)
-"""Seconds. None is the default of a setting, and none is the double of another."""
+TIMES_MS = (2_002, 3_001, 5_003, 7_001, 11_002, 13_003)
+"""None is the default of a setting, and none is the double of another. None is in whole seconds, and a
+thousandth of the first, times a thousand, is a little less than it: a time that is cut off shows."""
 
 ATTEMPTS = (2, 4)
 LIMITS = (1, 2, 3)
@@ -35,6 +36,7 @@ def drawn(scope: Scope, seed: int, number: int) -> Scope:
     overlaps = scope.store is StoreKind.POSTGRESQL and scope.granularity is Granularity.STATEMENT
     within = overlaps and (scope.within_statements or chance.choice((False, True)))
     settings = evolve(settings, fused=chance.choice((False, True)))
+    differ = scope.granularity is Granularity.TRANSACTION and chance.choice((False, True))
     if within:  # a batch leaves out jobs by the order in a snapshot, which the model does not have
         settings = evolve(settings, reconcile_batch=Settings().reconcile_batch)
     return evolve(
@@ -43,6 +45,7 @@ def drawn(scope: Scope, seed: int, number: int) -> Scope:
         within_statements=within,
         reconcilers=reconcilers,
         worker_attempts_max=of_workers,
+        payloads_differ=differ,
     )
 
 
@@ -54,19 +57,19 @@ def with_all_limits(seed: int, number: int) -> Settings:
 
 
 def _settings(chance: random.Random, *, budget: bool, breaker: bool) -> Settings:
-    lease, window, opened, *backoffs = chance.sample(TIMES, 5)
+    lease, window, opened, *backoffs = chance.sample(TIMES_MS, 5)
     attempts = chance.choice(ATTEMPTS)
     retries, failures = chance.sample([limit for limit in LIMITS if limit != attempts], 2)
     return Settings(
-        lease_ms=lease * 1000,
+        lease_ms=lease,
         attempts_max=attempts,
-        backoff_ms=min(backoffs) * 1000,
-        backoff_max_ms=max(backoffs) * 1000,
+        backoff_ms=min(backoffs),
+        backoff_max_ms=max(backoffs),
         jitter_seed=chance.choice((None, chance.randint(1, JITTER_MAX))),
         retries_max=retries if budget else None,
-        window_ms=window * 1000,
+        window_ms=window,
         failures_max=failures if breaker else None,
-        open_ms=opened * 1000,
+        open_ms=opened,
         external=chance.choice((False, False, False, True)),
         reconcile_batch=chance.choice(BATCHES),
     )

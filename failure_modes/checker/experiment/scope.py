@@ -51,6 +51,8 @@ class Scope:
     A job has the number that its producer gave it, so this number must change nothing.
     """
 
+    payloads_differ: bool = False
+    """True if a producer that enqueues a key again asks for something else. At granularity `transaction`."""
     tick_seconds: tuple[float, ...] = (30,)
     """The lengths that a tick of the clock may have, in a search and in a proof: by default, a lease.
 
@@ -128,6 +130,8 @@ class Scope:
             words.append("handlers that call a gateway")
         if not self.constraints:
             words.append("no unique indexes")
+        if self.payloads_differ:
+            words.append("a producer that asks for something else")
         if self.within_statements:
             words.append("pauses within statements")
         return ", ".join(words)

@@ -151,6 +151,8 @@ class Strategy:
             elif weights.get(of):
                 names = scope.reconciler_names if of == "Reconcile" else scope.names
                 yield from (LostReply(worker=name, of=of) for name in names)
+        if weights.get("ThreadHeartbeat"):
+            yield from (LostReply(worker=name) for name in scope.thread_names)
 
     def _helpers(self, scope: Scope) -> tuple[str, ...]:
         """The producer and the reconcilers, if they can pause in an operation; else they need no `Step`."""

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from attrs import asdict
 
-from model.answers import Accepted, Answer, Counts, Reconciled
+from model.answers import Accepted, Answer, Counts, Reconciled, Statuses
 from model.events import Environment, Event, EventKind, Outcome, Reason
 from model.state import Breaker, Durable, Effect, Execution, Job
 
@@ -97,6 +97,24 @@ def counts_differ(model: Counts, system: Counts) -> tuple[str, str]:
                 f"status.{name} is {_value(name, getattr(system, name))}",
             )
     raise AssertionError("counts that differ in no value are equal")
+
+
+def statuses_differ(model: Statuses, system: Statuses) -> tuple[str, str]:
+    """The first part of what `status` says of a job that differs."""
+    here, there = _of_statuses(model), _of_statuses(system)
+    for name in here | there:
+        expected, got = here.get(name, "missing"), there.get(name, "missing")
+        if expected != got:
+            return f"{name} is {expected}", f"{name} is {got}"
+    raise AssertionError("statuses that differ in nothing are equal")
+
+
+def _of_statuses(said: Statuses) -> dict[str, str]:
+    values = {"status.given_up": ", ".join([f"job-{job}" for job in said.given_up])}
+    for one in said.jobs:
+        parts = asdict(one, recurse=False)
+        values |= {f"status of job-{one.job.id}.{name}": str(value) for name, value in parts.items()}
+    return values
 
 
 def describe_answer(answer: Answer) -> str:

@@ -24,6 +24,7 @@ from model.actions import (
     COMMITS_MAX,
     Action,
     ClockBack,
+    Crash,
     Enqueue,
     Fail,
     Hang,
@@ -40,7 +41,7 @@ from model.load import Load
 from model.state import Durable, Settings, Status
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, cache_hash=True)
 class LedgerSnapshot:
     """What the future of a run depends on, of all that was noted. `events` and `faults` are `condensed`.
 
@@ -107,7 +108,7 @@ class Ledger:
         """Note an action that is about to be taken."""
         if not self.recovering:
             self.actions.append(action)
-        if effective is not action:
+        if isinstance(effective, Crash) and effective is not action:
             self._met[OF_POISON] += 1
         if isinstance(effective, PowerLoss):
             self._met[OF_POWER] += 1

@@ -12,7 +12,7 @@ This module does not know how actions are chosen.
 
 from typing import Self
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from failure_modes.checker.experiment.findings import Finding, Found
 from failure_modes.checker.experiment.scope import Fault, Scope, guarded
@@ -26,9 +26,9 @@ from failure_modes.checker.oracle.run import play
 from failure_modes.checker.oracle.system_side import SystemSide, SystemSnapshot
 from failure_modes.checker.simulation.stepping import NotDeterministic, PausePoint
 from failure_modes.checker.simulation.world import World
-from failure_modes.checker.subject.abstraction import same_history
+from failure_modes.checker.subject.abstraction import read_statuses, same_history
 from failure_modes.checker.subject.worlds import world_of
-from model.actions import Action, Crash, PowerLoss, actor_of
+from model.actions import Action, Crash, Enqueue, PowerLoss, actor_of
 from model.invariants import Ending
 from model.load import Load
 from model.state import Durable, Settings, State
@@ -117,7 +117,7 @@ class Lockstep:
     def apply(self, action: Action) -> Record:
         """Take one action on both sides, and judge what it did. Raises Violation or Divergence."""
         system, reference, ledger = self.system, self.reference, self.ledger
-        effective = system.effective_action(action, ledger.is_poison)
+        effective = self._effective(action)
         ledger.note_action(action, effective)
         if isinstance(effective, Crash | PowerLoss):
             ledger.note_crashes(system.processes_killed_by(effective), system.durable)
@@ -132,7 +132,7 @@ class Lockstep:
             now=system.now,
             read_at=done.read_at,
             model=outcome,
-            answers=system.answers(done, reference.answer(None if rejected else outcome)),
+            answers=system.answers(done, reference.answer(None if rejected else outcome, done)),
             moved=done.moved,
             events=done.events,
             before=done.before,
@@ -222,6 +222,13 @@ class Lockstep:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _effective(self, action: Action) -> Action:
+        """The action that really happens. A producer that asks again may ask for something else."""
+        if self.scope.payloads_differ and isinstance(action, Enqueue):
+            again = any(job.key == action.key for job in self.durable.jobs)
+            return evolve(action, payload=f"{action.key} again") if again else action
+        return self.system.effective_action(action, self.ledger.is_poison)
+
     def _judge(self, record: Record, load_before: Load) -> None:
         judge, reference = self.judge, self.reference
         judge.judge_change(record, load_before)
@@ -237,10 +244,16 @@ class Lockstep:
             self._diverge(reference.phase_difference(name, self.system.place(name).at))
 
     def _compare_counts(self) -> None:
-        """Compare what `status` counts. A restorable world keeps no audit, so there is less to count."""
+        """Compare what `status` counts, and what it says of each job.
+
+        A restorable world keeps no audit, so there is less to say.
+        """
         if not self.world.restorable:
-            counts, events = self.system.counts(), tuple(self.ledger.events)
-            self._diverge(self.reference.counts_difference(counts, events, self.now))
+            events, store = tuple(self.ledger.events), self.world.database.observer
+            self._diverge(self.reference.counts_difference(self.system.counts(), events, self.now))
+            in_order = not self.world.database.overlaps
+            statuses = read_statuses(store)
+            self._diverge(self.reference.statuses_difference(statuses, events, in_order=in_order))
 
     def _diverge(self, difference: Difference | None) -> None:
         if difference is not None:

@@ -5,13 +5,21 @@ to its caller, and whether the handler of a worker runs. Nothing is judged here:
 words.
 """
 
+from attrs import evolve
+
 from failure_modes.checker.experiment.scope import Granularity, Scope
-from failure_modes.checker.oracle.describe import answers_differ, counts_differ, difference, events_differ
+from failure_modes.checker.oracle.describe import (
+    answers_differ,
+    counts_differ,
+    difference,
+    events_differ,
+    statuses_differ,
+)
 from failure_modes.checker.oracle.records import Record
 from failure_modes.checker.oracle.system_side import SystemStep
 from failure_modes.checker.simulation.stepping import CALL, PausePoint
-from model.actions import thread_of
-from model.answers import Answer, Counts, answer, count
+from model.actions import Enqueue, thread_of
+from model.answers import Answer, Counts, Statuses, answer, count, statuses
 from model.events import Environment, Event, Operation, Outcome
 from model.state import Phase, State, Worker, initial
 from model.step import step, without_thread
@@ -38,16 +46,17 @@ class Reference:
         return outcome
 
     def end(self, name: str | None) -> None:
-        """The process of that name has ended, and its second thread with it."""
-        worker = None if self.state is None or name is None else self.state.worker(name)
-        if self.state is not None and worker is not None:
-            self.state = without_thread(self.state, worker)
+        """The process of that name has ended, and its second thread with it; or that thread alone."""
+        for worker in self.state.workers if self.state is not None else ():
+            if self.state is not None and name in (worker.name, thread_of(worker.name)):
+                self.state = without_thread(self.state, worker)
 
-    def answer(self, outcome: Outcome | None) -> Answer | None:
+    def answer(self, outcome: Outcome | None, done: SystemStep) -> Answer | None:
         """What the model answers to the caller. None: no operation, or another transaction answers."""
         if self.state is None or outcome is None or not isinstance(outcome.operation, Operation):
             return None
-        return answer(outcome.operation, outcome.events, self.state.durable)
+        asked = done.operation.asked if isinstance(done.operation, Enqueue) else None
+        return answer(outcome.operation, outcome.events, self.state.durable, asked=asked)
 
     def abandon(self) -> None:
         """Go on without the model."""
@@ -87,6 +96,20 @@ class Reference:
         if self.state is None or counts == (expected := count(self.state.durable, events, now)):
             return None
         return counts_differ(expected, counts)
+
+    def statuses_difference(
+        self, said: Statuses, events: tuple[Event, ...], *, in_order: bool
+    ) -> Difference | None:
+        """How what `status` says of the jobs differs from the model's. `events` is the whole audit.
+
+        `in_order`: the store knows the order of the commits, and so which job was given up last.
+        """
+        if self.state is None:
+            return None
+        expected = statuses(self.state.durable, events)
+        if not in_order and sorted(said.given_up) == sorted(expected.given_up):
+            expected = evolve(expected, given_up=said.given_up)
+        return None if said == expected else statuses_differ(expected, said)
 
     def phase_difference(self, name: str, at: PausePoint) -> Difference | None:
         """How the process differs from the model's worker of that name, given where it is paused."""

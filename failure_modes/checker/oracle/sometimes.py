@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from failure_modes.checker.experiment.scope import PROCESS_OF
 from failure_modes.checker.simulation.stepping import CALL
-from model.actions import RECONCILER, ClockBack, ClockSkew, Rollback, Step
+from model.actions import RECONCILER, ClockBack, ClockSkew, Enqueue, Rollback, Step
 from model.events import EventKind, Failure, Operation, Reason
 from model.limits import has_room
 from model.state import HELD, Settings, Status
@@ -53,11 +53,12 @@ OF_SETTINGS = (
     "a second reconciler ended an execution",
     "a fused worker finished one job and leased another",
 )
+OF_PAYLOAD = "a duplicate asked for something else"
 OF_ROWS = ("a lease passed over a job", "a deadlock was broken")
 _OF_REPLIES = (OF_REPLY, *OF_REPLIES.values())
 _OF_CLOCKS = OF_CLOCK, OF_SKEW
 _OF_FAULTS = (OF_POISON, OF_POWER, *_OF_REPLIES, *OF_THREAD, OF_RELEASE, *OF_ROLLBACK, *OF_HUNG, *_OF_CLOCKS)
-SOMEWHERE = (OF_GATEWAY, *_OF_FAULTS, *OF_LIMITS, *OF_SETTINGS, *OF_ROWS)
+SOMEWHERE = (OF_GATEWAY, *_OF_FAULTS, *OF_LIMITS, *OF_SETTINGS, OF_PAYLOAD, *OF_ROWS)
 """Situations that need a gateway, a fault, second threads, settings, or locks on rows."""
 
 AT_STATEMENTS = (
@@ -116,6 +117,8 @@ def reached(record: "Record", settings: Settings) -> Iterator[str]:
         yield OF_SKEW
     if isinstance(record.action, Rollback) and record.after != record.before:
         yield OF_ROLLBACK[0]
+    if isinstance(record.action, Enqueue) and record.action.payload is not None:
+        yield OF_PAYLOAD
     if {EventKind.FINISHED, EventKind.LEASED} <= {event.event for event in record.events}:
         yield OF_SETTINGS[2]
     for event in record.events:

@@ -190,7 +190,7 @@ class SystemSide:
             return ()
         transaction = self.world.processes[name].transaction
         if done.moved.committed:
-            transaction.set_due_answer(None if isinstance(done.operation, LostReply) else expected)
+            transaction.set_due_answer(None if transaction.loses_reply else expected)
         given = cast(tuple[Answer, ...], done.moved.answers)
         return tuple([Answers(cast(Answer | None, transaction.take_due_answer()), one) for one in given])
 

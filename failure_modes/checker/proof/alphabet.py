@@ -163,6 +163,8 @@ def _lost_replies(scope: Scope, bounds: Bounds) -> list[Action]:
         "Release": bounds.releases,
     }
     lost = [LostReply(worker=name, of=of) for of, may in of_workers.items() if may for name in scope.names]
+    if bounds.thread_heartbeats:
+        lost += [LostReply(worker=name) for name in scope.thread_names]
     if bounds.retries:
         keys = [f"k{number}" for number in range(1, bounds.jobs + 1)]
         lost += [LostReply(worker=PRODUCER, of="Enqueue", key=key) for key in keys]

@@ -12,8 +12,10 @@ is a function of
   heartbeat that has begun), since the model gives the same answers;
 - what the model knows besides: the charges of a gateway and, where there are limits, the recent retries and
   failures;
-- what the ending is judged by: the accepted keys, the faults that no audit row shows yet, the jobs given up.
-  Nothing reads the other audit rows: see `content.py`;
+- what the ending is judged by: the accepted keys, the faults that no audit row shows yet, the jobs given up;
+  where the store may be set back, the same before each of its last commits. Nothing reads the other audit
+  rows: see `content.py`. A worker whose execution a rollback has lost has seen an execution that the rows do
+  not have, until it leases another one;
 - how much of the bounds is spent.
 
 No proof shows that times and ids are used in no other way. Tests compare the futures of states that meet.
@@ -145,8 +147,6 @@ class Fingerprints:
                     parts.append(f"{skews.get(self._names[place], 0)}".encode())
                 if snapshot.state is not None and (worker := snapshot.state.workers[place]).heartbeat:
                     parts.append(f"{worker.heartbeat}{'?' * worker.heartbeat_lost}".encode())
-                if snapshot.ledger.stale:
-                    parts.append(b"stale" * (self._names[place] in snapshot.ledger.stale))
             parts += [helper[number] for helper in helpers]
             texts.append(b"|".join(parts))
         least = min(texts)
@@ -283,7 +283,7 @@ _AT_REST = (b"at rest",)
 
 def _intent(intent: Intent) -> str:
     if isinstance(intent, Enqueue):
-        return f"Enqueue {intent.key}{' poison' * intent.poison}"
+        return f"Enqueue {intent.key}"  # in a proof the key says whether it is poison
     if isinstance(intent, LostReply):
         return f"LostReply {intent.of} {intent.key}"
     return type(intent).__name__

@@ -6,7 +6,14 @@ from typing import Any
 
 from failure_modes.checker.experiment.catalogue import FailureMode
 from failure_modes.checker.experiment.scope import Granularity, Scope
-from failure_modes.checker.oracle.sometimes import ANYWHERE, AT_STATEMENTS, OF_GATEWAY, OF_LIMITS, OF_SETTINGS
+from failure_modes.checker.oracle.sometimes import (
+    ANYWHERE,
+    AT_STATEMENTS,
+    OF_GATEWAY,
+    OF_LIMITS,
+    OF_PAYLOAD,
+    OF_SETTINGS,
+)
 from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.search.search import Result
 from failure_modes.checker.traces.trace import Breaks, Trace, to_json
@@ -83,7 +90,9 @@ def properties(scope: Scope, *, random_settings: bool = False) -> tuple[str, ...
     `random_settings`: with those that only some settings make possible.
     """
     at_statements = scope.granularity is Granularity.STATEMENT
-    of_settings = (*OF_LIMITS, OF_GATEWAY, *OF_SETTINGS) if random_settings else ()
+    of_settings: tuple[str, ...] = ()
+    if random_settings:
+        of_settings = (*OF_LIMITS, OF_GATEWAY, *OF_SETTINGS, *(() if at_statements else (OF_PAYLOAD,)))
     return ANYWHERE + of_settings + (AT_STATEMENTS if at_statements else ())
 
 

@@ -135,6 +135,10 @@ class ThreadContext(ProcessContext):
         """Let the other threads of this process use the value."""
         self._shared.share(value)
 
+    def sleep(self, seconds: float) -> None:
+        """The running thread sleeps: the system has one clock for all its threads."""
+        super().sleep(seconds) if self.current is self else self.current.sleep(seconds)
+
     def take_shared(self) -> Any:
         """What another thread lets this one use."""
         return self._shared.value

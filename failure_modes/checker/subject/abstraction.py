@@ -154,6 +154,27 @@ def read_counts(store: Store) -> answers.Counts:
     return answers.Counts(**{name: getattr(counts, name) for name in _COUNTED})
 
 
+def read_statuses(store: Store) -> answers.Statuses:
+    """What `status` says of each job, and of the jobs that were given up."""
+    jobs = [_status(store, job.id) for job in store.jobs()]
+    given_up = [status.job.id for status in store.given_up(ROWS_MAX)]
+    return answers.Statuses(jobs=tuple(jobs), given_up=tuple(given_up))
+
+
+def _status(store: Store, job_id: int) -> answers.JobStatus:
+    status = store.status(job_id)
+    assert status is not None, "a job that is there has a status"
+    whole = [row for row in store.audit() if row.job_id == job_id]
+    return answers.JobStatus(
+        job=_job(status.job),
+        state=state.JobState(status.state.value),
+        attempts=status.attempts,
+        effect=None if status.effect_json is None else json.loads(status.effect_json),
+        why=None if status.why is None else status.why.removeprefix(_RAISED),
+        history=list(store.audit(job_id=job_id)) == whole,
+    )
+
+
 def _by_execution(effects: tuple[state.Effect, ...]) -> tuple[state.Effect, ...]:
     return tuple(sorted(effects, key=lambda effect: effect.execution))
 

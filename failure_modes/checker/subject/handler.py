@@ -31,13 +31,16 @@ def handle(process: ProcessContext, cut_short: CutShort, job: Job, context: Cont
     process.set_current_job(job.id)
     process.share((job.id, context))
     _belongs_to(process, context)
-    _run(process, PausePoint.HANDLER, cut_short, context, Failure.SCHEDULED)
-    value = job.payload
-    gateway = process.world.gateway
-    if gateway is not None:
-        _charge(process, gateway, value, context.idempotency_key)
-        _run(process, PausePoint.REPLY, cut_short, context, Failure.REPLY_LOST)
-    context.write(value)
+    try:
+        _run(process, PausePoint.HANDLER, cut_short, context, Failure.SCHEDULED)
+        value = job.payload
+        gateway = process.world.gateway
+        if gateway is not None:
+            _charge(process, gateway, value, context.idempotency_key)
+            _run(process, PausePoint.REPLY, cut_short, context, Failure.REPLY_LOST)
+        context.write(value)
+    finally:
+        process.share(None)
 
 
 def _run(

@@ -121,11 +121,15 @@ class _RestingWorker(Worker):
 
 
 def beat(process: ThreadContext) -> None:
-    """Run the second thread of a worker: for each intent it sends one heartbeat for the running handler."""
-    while True:
+    """Run the second thread of a worker: for each intent it sends one heartbeat for the running handler.
+
+    It ends if the handler has returned meanwhile: then it repeats no heartbeat whose reply was lost.
+    """
+    handling = None
+    while process.take_shared() is handling or handling is None:
         process.rest()
         process.ask(PausePoint.IDLE, pauses_again=True)
-        job, context = process.take_shared()
+        job, context = handling = process.take_shared()
         process.set_current_job(job)
         process.note("attempt", context.attempt)
         context.heartbeat()
@@ -139,12 +143,12 @@ def produce(process: ProcessContext) -> None:
         intent = process.ask(PausePoint.IDLE)
         assert isinstance(intent, Enqueue), "the producer gets Enqueue intents only"
         with _unless_lost(process):
-            job = queue.accept(intent.key, key=intent.key, actor=process.name).job
+            job = queue.accept(intent.asked, key=intent.key, actor=process.name).job
             _check_job(job, intent)
 
 
 def _check_job(job: Job, intent: Enqueue) -> None:
-    if (job.key, job.payload) != (intent.key, intent.key):
+    if job.key != intent.key or (intent.payload is None and job.payload != intent.key):
         raise RuntimeError(f"enqueue of key {intent.key} returned the job of key {job.key}")
 
 
@@ -194,8 +198,9 @@ def can(name: str, place: ProcessState, action: Action, thread: ProcessState | N
         case LostReply() if action.of != "Step":
             return can(name, place, action.action, thread)
         case LostReply():
-            begins = place.at in (PausePoint.BEGIN, PausePoint.HANDLER, PausePoint.REPLY) or place.at_rest
-            return begins and place.pending is None and name not in (PRODUCER, *RECONCILERS, *PROCESS_OF)
+            begins = place.at in (PausePoint.BEGIN, PausePoint.HANDLER, PausePoint.REPLY)
+            begins = begins or (place.at_rest and name not in PROCESS_OF)
+            return begins and place.pending is None and name not in (PRODUCER, *RECONCILERS)
         case _:
             idle = place.at is PausePoint.IDLE and name in (PRODUCER, *RECONCILERS, *PROCESS_OF)
             return not idle and not place.waits and place.at is not PausePoint.HUNG

@@ -230,6 +230,7 @@ _CORRECT = {
     "key": "key is a non-empty string",
     "worker": "worker is a non-empty string",
     "poison": "poison is true or false",
+    "payload": "payload is a string",
     "process": "process is the name of a reconciler",
 }
 

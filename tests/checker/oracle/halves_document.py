@@ -6,10 +6,11 @@ from tests.checker.oracle.fault_classes import FAULT_CLASSES, FaultClass
 from tests.checker.oracle.halves import EVENTS
 from tests.checker.oracle.halves_of_endings import ENDINGS
 from tests.checker.oracle.halves_of_rows import COUNTS, HISTORY, OF_ANSWERS, PHASES, ROWS
+from tests.checker.oracle.halves_of_statuses import STATUSES
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = ROOT / "docs" / "breakages.md"
-HALVES = (*EVENTS, *ROWS, *OF_ANSWERS, *COUNTS, *PHASES, *HISTORY, *ENDINGS)
+HALVES = (*EVENTS, *ROWS, *OF_ANSWERS, *COUNTS, *STATUSES, *PHASES, *HISTORY, *ENDINGS)
 
 ELSEWHERE = {
     "lock-step: the time that an operation read": (
@@ -60,6 +61,10 @@ ELSEWHERE = {
     "second threads: what only they see": (
         "tests/checker/oracle/test_second_threads.py::test_a_breakage_is_seen_only_with_second_threads"
     ),
+    "second threads: a heartbeat without a reply": (
+        "tests/checker/oracle/test_second_threads_replies.py"
+        "::test_only_a_lost_reply_of_a_second_thread_shows_a_repeated_heartbeat_that_is_not_fenced"
+    ),
     "replay: the expected step and invariant": (
         "tests/checker/cli/test_replay.py::test_a_trace_that_breaks_something_else_is_not_as_expected"
     ),
@@ -81,6 +86,22 @@ ELSEWHERE = {
     "explorer: what a fingerprint need not have": (
         "tests/checker/proof/test_explorer_halves.py"
         "::test_the_memory_of_a_worker_follows_from_what_its_process_has_seen"
+    ),
+    "explorer: a worker that a rollback left without its execution": (
+        "tests/checker/proof/test_explorer_halves.py"
+        "::test_a_worker_whose_execution_a_rollback_has_lost_follows_from_what_it_has_seen"
+    ),
+    "limits: a probe that fails": (
+        "tests/checker/oracle/test_limits.py::test_a_probe_that_fails_opens_the_breaker_again"
+    ),
+    "limits: the backoff after more attempts than usual": (
+        "tests/checker/oracle/test_limits.py::test_the_backoff_doubles_after_each_attempt"
+    ),
+    "invariants: the change of each action, also if its reply is lost": (
+        "tests/checker/oracle/test_judged_actions.py::test_the_change_of_each_action_is_judged"
+    ),
+    "fused worker: a finish before a buried job": (
+        "tests/checker/oracle/test_fused.py::test_a_finish_before_a_buried_job_is_done_once"
     ),
     "shards: states, counts and owners": (
         "tests/checker/proof/test_shard_halves.py::test_shards_without_a_half_are_caught"

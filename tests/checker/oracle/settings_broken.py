@@ -3,14 +3,16 @@
 The queue with one of them has another policy, or another class of its own, and all else as it was.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from attrs import evolve
 
 from failure_modes.checker.experiment.scope import Fault
 from system.audit import EventKind, Operation, Reason
 from system.policies import (
+    Accepted,
     Execution,
+    Idempotency,
     Reconciled,
     Reconciliation,
     Retry,
@@ -19,6 +21,8 @@ from system.policies import (
     Transaction,
 )
 from system.queue import Queue
+from system.sqlite import SQLiteTransaction
+from tests.checker.oracle.test_breakages import Transacting
 
 
 def constant_lease(queue: Queue) -> Queue:
@@ -49,6 +53,51 @@ def constant_backoff_max(queue: Queue) -> Queue:
 def swapped_times(queue: Queue) -> Queue:
     """The breaker stays open for as long as a lease."""
     return _with(queue, breaker=evolve(queue.policies.breaker, open_seconds=queue.lease_seconds))
+
+
+def whole_seconds(queue: Queue) -> Queue:
+    """A lease has no part of a second."""
+    return evolve(queue, lease_seconds=float(int(queue.lease_seconds)))
+
+
+def cut_off(queue: Queue) -> Queue:
+    """A lease is cut off to milliseconds, and not rounded."""
+    return evolve(queue, lease_seconds=int(queue.lease_seconds * 1000) / 1000)
+
+
+class SamePayload(Idempotency):
+    """A duplicate is always said to have the payload of its job."""
+
+    def accept(self, store: Store, **options: Any) -> Accepted:
+        """Say so."""
+        return evolve(super().accept(store, **options), same_payload=True)
+
+
+class LastPayload(Idempotency):
+    """The payload of a job is what was asked for last under its key."""
+
+    def accept(self, store: Store, **options: Any) -> Accepted:
+        """Write it in the transaction of the duplicate."""
+
+        class Writes(SQLiteTransaction):
+            """Writes the payload beside the audit row of the duplicate."""
+
+            def _audit(self, *row: Any) -> None:
+                super()._audit(*row)
+                if str(row[2]) == "duplicate":
+                    self._run("UPDATE jobs SET payload = ? WHERE id = ?", options["payload_json"], row[3])
+
+        return super().accept(cast(Store, Transacting(store, Writes)), **options)
+
+
+def same_payload(queue: Queue) -> Queue:
+    """A duplicate of another payload is not noticed."""
+    return _with(queue, idempotency=SamePayload())
+
+
+def last_payload(queue: Queue) -> Queue:
+    """A duplicate changes its job."""
+    return _with(queue, idempotency=LastPayload())
 
 
 class OwnAttempts(Retry):
@@ -179,6 +228,8 @@ CONSTANTS: dict[str, Fault] = {
     "a longest backoff of a minute": constant_backoff_max,
     "a breaker that opens for a lease": swapped_times,
     "a reconciliation without a batch": no_batch,
+    "a lease in whole seconds": whole_seconds,
+    "a lease that is cut off to milliseconds": cut_off,
 }
 """A constant, or another setting, in the place of a setting: nothing else with the usual settings."""
 
@@ -186,5 +237,7 @@ OTHERS: dict[str, Fault] = {
     "the worker's number of attempts": own_attempts,
     "a reconciliation that forgets what is beyond its batch": forgets_the_rest,
     "a reconciliation that takes the newest": newest_first,
+    "a duplicate of another payload that is not noticed": same_payload,
+    "a duplicate that changes the payload of its job": last_payload,
 }
 """With the usual settings they break nothing."""

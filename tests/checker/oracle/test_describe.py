@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 from attrs import evolve, fields
 
-from failure_modes.checker.oracle.describe import contrast, difference
+from failure_modes.checker.oracle.describe import (
+    changes,
+    contrast,
+    describe,
+    describe_answer,
+    difference,
+    steps_described,
+)
+from model.answers import Answer
+from model.events import Event, EventKind, Operation
 from model.state import Breaker, Durable, Effect, Execution, Job, Status
 
 JOB = Job(
@@ -75,3 +84,49 @@ def test_a_row_that_only_one_side_has_is_missing_in_the_other() -> None:
 def test_a_difference_without_a_common_name_is_said_in_full() -> None:
     """Two operations have no name in common."""
     assert contrast("commit exec-1", "nothing") == "commit exec-1 in the model, nothing in the system"
+
+
+def test_a_change_of_the_breaker_says_where_it_is() -> None:
+    """Closed or open until when, and the failures in a row."""
+    closed = evolve(STATE, breaker=Breaker(failures=2))
+    assert changes(STATE, closed) == "breaker: closed, 2 failed in a row"
+    assert changes(closed, STATE) == "breaker: open to 1e+07s, 1 failed in a row"
+
+
+def test_a_lease_without_a_job_says_so() -> None:
+    """Any other answer is described by its value."""
+    lease, fence = Answer(Operation.LEASE, None), Answer(Operation.HEARTBEAT, True)
+    assert (describe_answer(lease), describe_answer(fence)) == ("no job", "true")
+
+
+def test_one_step_is_no_steps() -> None:
+    """A number of steps is said in English."""
+    assert [steps_described(number) for number in (0, 1, 2)] == ["0 steps", "1 step", "2 steps"]
+
+
+EVENTS = {
+    EventKind.ENQUEUED: "job-1",
+    EventKind.DUPLICATE: "duplicate of job-1",
+    EventKind.REFUSED: "refused (no reason given)",
+    EventKind.EXHAUSTED: "retry budget spent",
+    EventKind.OPENED: "breaker opened",
+    EventKind.CLOSED: "breaker closed",
+    EventKind.BURIED: "bury job-1",
+    EventKind.LEASED: "lease exec-2",
+    EventKind.STARTED: "start exec-2",
+    EventKind.EXTENDED: "extend exec-2",
+    EventKind.COMMITTED: "commit exec-2",
+    EventKind.FINISHED: "finish exec-2",
+    EventKind.FAILED: "fail exec-2",
+    EventKind.EXPIRED: "expire exec-2",
+    EventKind.SET_ASIDE: "set_aside exec-2",
+}
+
+
+@pytest.mark.parametrize("kind", EventKind)
+def test_each_kind_of_event_has_its_words(kind: EventKind) -> None:
+    """A reader sees what a transaction did, and to which job or execution."""
+    event = Event(event=kind, operation="an operation", actor="A", job=1, execution=2)
+    assert describe((event,)) == EVENTS[kind]
+    assert describe((event, event)) == f"{EVENTS[kind]}, {EVENTS[kind]}"
+    assert describe(()) == "nothing"

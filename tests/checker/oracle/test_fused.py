@@ -53,6 +53,14 @@ class FinishesApart(Queue):
         return super().take_next(worker)
 
 
+class FinishesAgain(Queue):
+    """The worker is not told that its finish is durable when the operation buries a job and goes on."""
+
+    def take_next(self, worker: str, *, finishing: Execution | None = None, **_: Any) -> Lease | None:
+        """Tell nobody."""
+        return super().take_next(worker, finishing=finishing)
+
+
 class FinishesLast(Queue):
     """The next job is taken first, and the finish comes in a transaction after it."""
 
@@ -264,3 +272,13 @@ def test_what_is_known_to_be_finished_is_not_finished_again() -> None:
     found = run_actions(scope, queues(ForgetsThatItFinished), None, BURIED_ON_THE_WAY)
     assert found is not None
     assert (found.finding.invariant, found.finding.got) == (None, "refused (exec-1 is finished)")
+
+
+def test_a_finish_before_a_buried_job_is_done_once() -> None:
+    """Only a lost reply of the transaction after it shows a worker that would finish again."""
+    scope = Scope(settings=Settings(fused=True, attempts_max=1))
+    bounds, again = Bounds(jobs=2, ticks=1, lost_replies=1), queues(FinishesAgain)
+    assert prove(Proof(scope=scope, bounds=evolve(bounds, lost_replies=0), fault=again)).finding is None
+    assert len(prove(Proof(scope=scope, bounds=bounds, fault=again)).actions) == 8
+    result = prove(Proof(scope=scope, bounds=bounds, fault=guarded))
+    assert (result.complete, result.finding, result.counts.states) == (True, None, 1_033)

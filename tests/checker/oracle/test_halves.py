@@ -7,6 +7,7 @@ import pytest
 from tests.checker.oracle.fault_classes import FAULT_CLASSES
 from tests.checker.oracle.halves import EVENT_FIELDS, EVENTS, Half
 from tests.checker.oracle.halves_document import DOCUMENT, ELSEWHERE, HALVES, ROOT, text
+from tests.checker.oracle.halves_of_statuses import OF_JOB, STATUSES
 
 NAMED = tuple(
     dict.fromkeys([*ELSEWHERE.values(), *[test for one in FAULT_CLASSES for test in (one.found, one.alone)]])
@@ -36,6 +37,11 @@ def test_without_the_half_nothing_sees_it(half: Half, monkeypatch: pytest.Monkey
 def test_each_column_of_an_audit_row_is_a_half() -> None:
     """A new column needs a breakage. INV_003 judges `after`, so this half never sees it alone."""
     assert {half.half for half in EVENTS} == {*EVENT_FIELDS, "their number"} - {"after"}
+
+
+def test_each_part_of_a_status_is_a_half() -> None:
+    """A new part needs a breakage."""
+    assert {half.half for half in STATUSES} == {*OF_JOB, "given_up"}
 
 
 def test_the_document_lists_each_half() -> None:

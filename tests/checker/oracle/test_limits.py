@@ -94,6 +94,16 @@ class OpensShortly(CircuitBreaker):
         CircuitBreaker(failures_max=self.failures_max, open_seconds=1).failed(tx, execution)
 
 
+class CountsFromOneAgain(CircuitBreaker):
+    """A probe that fails is the first failure of a new row: it leaves the breaker closed."""
+
+    def failed(self, tx: Transaction, execution: Execution) -> None:
+        """Begin again after the failure that opened it."""
+        if tx.breaker().failures == self.failures_max:
+            tx.set_breaker(Breaker())
+        super().failed(tx, execution)
+
+
 class EveryoneProbes(CircuitBreaker):
     """Half open, it lets all through."""
 
@@ -114,6 +124,14 @@ class SameForAll(Retry):
     def wait_ms(self, failed: Execution) -> int:
         """As job 1 would."""
         return super().wait_ms(evolve(failed, job_id=1))
+
+
+class DoublesTwice(Retry):
+    """Its backoff is doubled twice, and stays so."""
+
+    def backoff_ms(self, attempt: int) -> int:
+        """As after the third attempt, at most."""
+        return super().backoff_ms(min(attempt, 3))
 
 
 def _with(**policies: type) -> Fault:
@@ -190,3 +208,27 @@ def test_a_key_that_counts_attempts_charges_again() -> None:
     answer = prove(Proof(scope=scope, bounds=bounds, fault=fault, target=Target("INV_001")))
     assert answer.finding is not None
     assert answer.finding.got == "what 'k1' asks for was charged 2 times"
+
+
+def test_a_probe_that_fails_opens_the_breaker_again() -> None:
+    """A search seldom lets so many handlers fail in a row; a proof of one job has every such state."""
+    scope = Scope(workers=1, settings=Settings(failures_max=2))
+    bounds = Bounds(jobs=1, failures=3, ticks=2)
+    answer = prove(Proof(scope=scope, bounds=bounds, fault=guarded))
+    assert (answer.complete, answer.finding, answer.counts.states) == (True, None, 181)
+    assert (
+        prove(Proof(scope=scope, bounds=bounds, fault=_with(breaker=CountsFromOneAgain))).finding is not None
+    )
+    fewer = Proof(scope=scope, bounds=evolve(bounds, failures=2), fault=_with(breaker=CountsFromOneAgain))
+    assert prove(fewer).finding is None
+
+
+def test_the_backoff_doubles_after_each_attempt() -> None:
+    """With as many attempts as usual the last backoff is the third one, which nothing waits for."""
+    scope = Scope(workers=1, settings=Settings(attempts_max=5), tick_seconds=(4,))
+    proof = Proof(scope=scope, bounds=Bounds(jobs=1, failures=4, ticks=3), fault=guarded)
+    answer = prove(proof)
+    assert (answer.complete, answer.finding, answer.counts.states) == (True, None, 267)
+    broken = evolve(proof, fault=_with(retry=DoublesTwice))
+    assert prove(broken).finding is not None
+    assert prove(evolve(broken, scope=evolve(scope, settings=Settings()))).finding is None

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+from attrs import evolve
 
 from failure_modes.checker.experiment.findings import Divergence, Violation
 from failure_modes.checker.experiment.scope import Scope, guarded
@@ -14,8 +15,10 @@ from failure_modes.checker.oracle import lockstep as lockstep_module
 from failure_modes.checker.oracle.judge import Judge
 from failure_modes.checker.oracle.ledger import Ledger, LedgerSnapshot
 from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.oracle.sometimes import ANYWHERE, AT_STATEMENTS, SOMEWHERE, unknown_of
+from failure_modes.checker.simulation.stepping import NotDeterministic
 from failure_modes.checker.subject.worlds import world_of
-from model.actions import Action, Crash, Enqueue, Fail, Step
+from model.actions import PRODUCER, Action, ClockBack, Crash, Enqueue, Fail, Step, ThreadHeartbeat, Tick
 from model.invariants import Ending, InjectedFault
 from model.state import Durable, Settings
 
@@ -75,6 +78,31 @@ def test_a_run_that_is_restored_is_where_it_was() -> None:
     assert InjectedFault(kind="crash", job=1, execution=1) in after.ledger.faults
 
 
+def test_a_run_that_is_restored_by_replay_is_where_it_was() -> None:
+    """Threads share a memory, so a world with threads is restored by taking all its actions again."""
+    scope = Scope(threads=True)
+    with Lockstep(scope, world=world_of(scope, guarded, restorable=True)) as lockstep:
+        for action in (*WORK, Tick(seconds=0.5), Enqueue(key="k2")):
+            lockstep.apply(action)
+        before = lockstep.snapshot()
+        for action in (Crash(worker="A"), ClockBack(seconds=0.2), Step(worker="B")):
+            lockstep.apply(action)
+        after = lockstep.snapshot()
+        for snapshot in (before, after, before):
+            lockstep.restore(snapshot)
+            again = lockstep.snapshot()
+            assert (again.system, again.state) == (snapshot.system, snapshot.state)
+            assert (again.ledger, again.path) == (snapshot.ledger, snapshot.path)
+            assert lockstep.ledger.records == []
+        assert before.system != after.system
+        for elsewhere in (
+            evolve(before.system, processes=after.system.processes),
+            evolve(before.system, durable=after.system.durable),
+        ):
+            with pytest.raises(NotDeterministic, match="the same 6 actions led to another place than before"):
+                lockstep.restore(evolve(before, system=elsewhere))
+
+
 def test_a_restored_ledger_has_no_action_and_no_record() -> None:
     """What led to a snapshot is no part of it."""
     with Lockstep(Scope()) as lockstep:
@@ -122,3 +150,25 @@ def test_a_broken_invariant_is_a_finding_tolerated_or_off_target() -> None:
     assert (list(judge.tolerated), judge.off_target) == (["INV_004"], "INV_004")
     judge.restore(None)
     assert (judge.tolerated, judge.off_target) == ({}, None)
+
+
+def test_a_situation_that_nothing_notes_is_unknown() -> None:
+    """A misspelt name would be reached never, and be missed by nobody."""
+    assert unknown_of((*ANYWHERE, *AT_STATEMENTS, *SOMEWHERE)) is None
+    named = unknown_of((ANYWHERE[0], "no such thing", "nor this"))
+    assert named == "nothing is called so in checker/oracle/sometimes.py: no such thing, nor this"
+
+
+def test_the_second_thread_of_a_process_ends_with_it() -> None:
+    """The model forgets its heartbeat; a process that is no worker has none."""
+    scope = Scope(threads=True)
+    with Lockstep(scope) as lockstep:
+        for action in (*WORK[:-1], ThreadHeartbeat(worker="A")):
+            lockstep.apply(action)
+        reference = lockstep.reference
+        for name, beats in ((None, True), (PRODUCER, True), ("B", True), ("A", False)):
+            reference.end(name)
+            assert reference.state is not None
+            worker = reference.state.worker("A")
+            assert worker is not None
+            assert (worker.heartbeat is not None) is beats

@@ -1,8 +1,9 @@
 """A job is starved if nobody can have it, and too many later ones have run."""
 
 from failure_modes.checker.experiment.moves import PRODUCER
-from failure_modes.checker.oracle.deliveries import Deliveries
+from failure_modes.checker.oracle.deliveries import Deliveries, Kind
 from failure_modes.checker.oracle.overtaking import PASSED_OVER_MAX, Overtaking
+from failure_modes.checker.subject.adapter import Status, Topic
 
 LATER = tuple([f"later-{number}" for number in range(PASSED_OVER_MAX)])
 
@@ -39,11 +40,12 @@ def test_one_later_job_counts_once() -> None:
 
 
 def test_a_job_that_was_offered_before_does_not_pass() -> None:
-    """Two producers at the same time have no order."""
-    jobs = Overtaking()
-    for key in (*LATER, "first"):
+    """Two producers at the same time have no order, whatever was accepted before."""
+    jobs = _first()
+    _run(jobs, "A", "first")
+    for key in (*LATER, "second"):
         jobs.offered(key)
-    for key in ("first", *LATER):
+    for key in ("second", *LATER):
         jobs.accepted(key)
     _run(jobs, "A", *LATER)
     assert not jobs.starved
@@ -104,3 +106,20 @@ def test_a_worker_may_have_the_job_and_a_producer_may_not() -> None:
             assert list(deliveries.started(key, "A", 0)) == []
             deliveries.ended(key, "A", 0, raised=False)
         assert deliveries.overtaken is overtaken
+
+
+def test_only_a_job_that_waits_is_starved() -> None:
+    """One that was passed over and has ended all the same is no trouble."""
+    deliveries = Deliveries(attempts_max=None, lease_seconds=60, takes_ahead=False)
+    for key in ("first", *LATER):
+        deliveries.offered(key)
+        deliveries.accepted(key)
+    for key in LATER:
+        assert list(deliveries.started(key, "A", 0)) == []
+        deliveries.ended(key, "A", 0, raised=False)
+    assert list(deliveries.starved({"first": Status.DONE})) == []
+    [trouble] = deliveries.starved({"first": Status.WAITING})
+    assert (trouble.kind, trouble.topic, trouble.key) == (Kind.STARVED, Topic.FAIR, "first")
+    assert (
+        trouble.text == f"first waits, although {PASSED_OVER_MAX} jobs that were enqueued after it have run"
+    )

@@ -1,6 +1,7 @@
 """The halves of a run of any queue: what a run excuses, and what it tries before it judges the end."""
 # ruff: noqa: ARG002 (a wrong table ignores what the right one needs)
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from failure_modes.checker.experiment.moves import FailJob
 from failure_modes.checker.oracle.deliveries import Hunt, Kind
 from failure_modes.checker.oracle.queue_run import QueueRun, play
 from failure_modes.checker.simulation.foreign import JobFailed
+from model.actions import Enqueue
 from tests.checker.oracle.test_deliveries import IN_JOB, KEEP, KILL, ONE, A, B, Deletes, NeverTakesBack
 from tests.subjects.tables import RightTable
 
@@ -55,4 +57,32 @@ def test_a_queue_that_recovers_when_a_process_starts_is_right() -> None:
     assert play(ForgetsAtFirst(), moves) is None
     stuck = play(NeverTakesBack(), (KEEP, B, ONE, IN_JOB, KILL))
     assert stuck is not None
-    assert stuck.trouble.kind is Kind.STUCK
+    assert (stuck.trouble.kind, stuck.at_end) == (Kind.STUCK, True)
+
+
+class DiesOfAJob(Deletes):
+    """A worker dies whenever a job has failed, of an error of its own."""
+
+    def finish(self, connection: Any, key: str, claim: int, status: str) -> None:
+        """Raise an error of the queue."""
+        if status == "waiting":
+            raise ValueError(key)
+
+
+def test_a_run_that_goes_on_counts_each_trouble_and_keeps_the_first() -> None:
+    """The trouble has the moves that led to it, and no later ones; so it has in another process."""
+    first = (ONE, FailJob(key="job-1"), A)
+    run = QueueRun(DiesOfAJob(), goes_on=True)
+    try:
+        assert run.possible(ONE)
+        assert not run.possible(FailJob(key="job-1"))
+        for move in (*first, Enqueue(key="job-2"), FailJob(key="job-2"), B):
+            run.apply(move)
+        assert not run.possible(ONE)
+        assert run.sometimes["found: worker died"] == 2
+    finally:
+        run.close()
+    [troubled] = run.troubles.values()
+    for one in (troubled, pickle.loads(pickle.dumps(troubled))):
+        assert str(one) == "worker died: A died: ValueError: job-1"
+        assert (one.trouble, one.moves, one.at_end) == (troubled.trouble, first, False)

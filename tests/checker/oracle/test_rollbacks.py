@@ -178,7 +178,7 @@ def test_a_proof_with_second_threads_and_rollbacks_is_complete() -> None:
     scope = Scope(rollback=True, threads=True, workers=1)
     bounds = Bounds(jobs=1, rollbacks=1, thread_heartbeats=1)
     result = prove(Proof(scope=scope, bounds=bounds, fault=guarded))
-    assert (result.complete, result.finding, result.counts.states) == (True, None, 125)
+    assert (result.complete, result.finding, result.counts.states) == (True, None, 124)
 
 
 def test_a_survivor_whose_execution_was_kept_goes_on() -> None:
@@ -277,9 +277,9 @@ def test_a_proof_with_rollbacks_is_complete() -> None:
     """Each reachable state of this scope holds; symmetry only merges states."""
     proof = Proof(scope=SCOPE, bounds=Bounds(jobs=1, ticks=1, rollbacks=1), fault=guarded)
     result = prove(proof)
-    assert (result.complete, result.finding, result.counts.states) == (True, None, 824)
+    assert (result.complete, result.finding, result.counts.states) == (True, None, 720)
     plain = prove(evolve(proof, reductions=Reductions(symmetry=False)))
-    assert (plain.complete, plain.finding, plain.counts.states) == (True, None, 1633)
+    assert (plain.complete, plain.finding, plain.counts.states) == (True, None, 1422)
 
 
 def test_the_proof_has_a_shortest_trace_of_the_breakage() -> None:

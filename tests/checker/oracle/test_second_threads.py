@@ -28,7 +28,7 @@ from failure_modes.checker.subject.worlds import NoWorld, world_of
 from failure_modes.checker.traces.replay import replay
 from failure_modes.checker.traces.scope_json import scope_from_json, scope_to_json
 from failure_modes.checker.traces.trace import Breaks, Trace
-from model.actions import PRODUCER, Crash, Enqueue, Release, Step, ThreadHeartbeat, thread_of
+from model.actions import PRODUCER, Crash, Enqueue, LostReply, Release, Step, ThreadHeartbeat, thread_of
 from model.events import EventKind, Failure
 from model.step import step
 from system.audit import Operation
@@ -41,7 +41,7 @@ from tests.checker.searching import first_finding
 
 A = Step(worker="A")
 BEGIN = ThreadHeartbeat(worker="A")
-SEND = Step(worker=thread_of("A"))
+SEND, UNHEARD = Step(worker=thread_of("A")), LostReply(worker=thread_of("A"))
 K1, K2 = Enqueue(key="k1"), Enqueue(key="k2")
 STRATEGY = UNRESTRICTED.weighted("ThreadHeartbeat", 3)
 
@@ -245,8 +245,9 @@ def test_a_trace_of_a_scope_with_second_threads_is_read_back() -> None:
     """The scope is written with its threads, and canonical names keep each thread with its worker."""
     scope = Scope(threads=True)
     assert scope_from_json(scope_to_json(scope)) == scope
-    of_b = (K1, Step(worker="B"), ThreadHeartbeat(worker="B"), Step(worker=thread_of("B")))
-    assert canonical(of_b) == (K1, A, BEGIN, SEND)
+    send = Step(worker=thread_of("B"))
+    of_b = (K1, Step(worker="B"), ThreadHeartbeat(worker="B"), LostReply(worker=send.worker), send)
+    assert canonical(of_b) == (K1, A, BEGIN, UNHEARD, SEND)
 
 
 def test_a_page_has_a_lane_for_the_second_thread() -> None:

@@ -22,7 +22,7 @@ from system.store import Store
 from tests.checker.oracle.settings_broken import CONSTANTS, OTHERS, alone_with_workers
 
 EXAMPLES = 1_500
-FEW = Bounds(jobs=2, ticks=1, reconciles=1)
+FEW = Bounds(jobs=2, ticks=1, retries=1, reconciles=1)
 RECONCILED = Bounds(jobs=1, ticks=1, crashes=1, reconciles=2)
 
 BATCH_OF_ONE = Scope(reconcilers=2, settings=Settings(reconcile_batch=1))

@@ -57,6 +57,11 @@ def without_faults(snapshot: Snapshot) -> Snapshot:
     return evolve(snapshot, ledger=evolve(snapshot.ledger, faults=()))
 
 
+def without_extra(snapshot: Snapshot) -> Snapshot:
+    """Nothing lies at a server: no open transaction has an age there, and no dead process a statement."""
+    return evolve(snapshot, system=evolve(snapshot.system, extra=()))
+
+
 def without_changed_at(snapshot: Snapshot) -> Snapshot:
     """The last change is always now."""
     state = snapshot.state
@@ -84,6 +89,22 @@ def with_memories(monkeypatch: pytest.MonkeyPatch) -> None:
         least = min([_memory(snapshot, renaming) for renaming in found.renamings])
         fits = [renaming for renaming in found.renamings if _memory(snapshot, renaming) == least]
         digest = blake2b(found.base + least.encode(), digest_size=len(found.base)).digest()
+        return Fingerprint(digest, tuple(fits))
+
+    monkeypatch.setattr(Fingerprints, "taken", taken)
+
+
+def with_stale_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fingerprint has the workers that work, and whose execution a rollback has lost, too."""
+    usual = Fingerprints.taken
+
+    def taken(self: Fingerprints, snapshot: Snapshot) -> Fingerprint:
+        found, processes = usual(self, snapshot), snapshot.system.processes
+        working = [name for name, one in zip(self.renamings[0], processes, strict=False) if not one.at_rest]
+        stale = [name for name in working if name in snapshot.ledger.stale]
+        texts = [repr(sorted([renaming[name] for name in stale])) for renaming in found.renamings]
+        fits = [one for one, text in zip(found.renamings, texts, strict=True) if text == min(texts)]
+        digest = blake2b(found.base + min(texts).encode(), digest_size=len(found.base)).digest()
         return Fingerprint(digest, tuple(fits))
 
     monkeypatch.setattr(Fingerprints, "taken", taken)

@@ -17,7 +17,7 @@ from failure_modes.checker.proof.endings import Endings
 from failure_modes.checker.proof.nodes import Nodes
 from failure_modes.checker.proof.state_change import DeadEnd
 from failure_modes.checker.proof.successors import Successors
-from model.actions import RECONCILER, Action, Crash, Enqueue, Heartbeat, Reconcile, Step, Tick
+from model.actions import RECONCILER, Action, Crash, Enqueue, Heartbeat, Reconcile, Rollback, Step, Tick
 from model.load import Load
 from model.state import Settings
 from system.sqlite import SQLiteTransaction
@@ -27,7 +27,7 @@ from tests.checker.proof.explorer_halves import Patch, without, without_table
 
 A, B = Step(worker="A"), Step(worker="B")
 K1, K2, SECOND, LEASE_ENDS = Enqueue(key="k1"), Enqueue(key="k2"), Tick(seconds=1), Tick(seconds=30)
-BEAT, A_DIES = Heartbeat(worker="A"), Crash(worker="A")
+BEAT, A_DIES, BACK = Heartbeat(worker="A"), Crash(worker="A"), Rollback(commits=1)
 EXTENDED = (K1, A, A, SECOND, BEAT, A_DIES)
 """A lease that began a second ago, and was extended now. Its worker is dead, and remembers nothing."""
 LEASED_LATER = (K1, SECOND, A, A, A_DIES)
@@ -41,6 +41,14 @@ class _OneKey(SQLiteTransaction):
         job = super().add_job(key=key, payload_json=payload_json, attempts_max=attempts_max)
         self._run("UPDATE jobs SET key = 'k', payload = '1' WHERE id = ?", job.id)
         return job
+
+
+class _NoDuplicates(SQLiteTransaction):
+    """A duplicate has no audit row."""
+
+    def _audit(self, *row: Any) -> None:
+        if str(row[2]) != "duplicate":
+            super()._audit(*row)
 
 
 class _BuriesInSilence(_OneKey):
@@ -81,7 +89,10 @@ USUAL = Settings()
 
 @frozen(kw_only=True)
 class Part:
-    """Two traces that lead to states that differ in one part. `ends_badly`: the ends of the two differ."""
+    """Two traces that lead to states that differ in one part.
+
+    `ends_badly`: the ends of the two differ, after the actions `then`.
+    """
 
     fault: Fault
     one: tuple[Action, ...]
@@ -89,6 +100,8 @@ class Part:
     blind: Patch
     settings: Settings = USUAL
     ends_badly: tuple[bool, bool] | None = None
+    then: tuple[Action, ...] = ()
+    rollback: bool = False
 
 
 def _without_noted(**values: Any) -> Patch:
@@ -109,6 +122,15 @@ PARTS = {
         blind=_without_noted(events=()),
         settings=Settings(attempts_max=1),
         ends_badly=(True, False),
+    ),
+    "what was noted before the last commits": Part(
+        fault=transactions(_NoDuplicates),
+        one=(K1, K1, K2),
+        other=(K1, K2, K1),
+        blind=_without_noted(earlier=()),
+        ends_badly=(True, False),
+        then=(BACK,),
+        rollback=True,
     ),
     "the load of retries": Part(
         fault=transactions(_ForgetsRetries),
@@ -136,16 +158,18 @@ PARTS = {
 
 def _reached(part: Part, trace: tuple[Action, ...]) -> tuple[bytes, bool]:
     """The fingerprint of the state that the trace leads to, without what is spent; True if it ends badly."""
-    walker = Successors(Scope(settings=part.settings), part.fault, tolerating_others("INV_005"), memory=False)
-    place = walker.start
-    for action in trace:
-        change = walker.step(place, action)
+    scope = Scope(settings=part.settings, rollback=part.rollback)
+    walker = Successors(scope, part.fault, tolerating_others("INV_005"), memory=False)
+    places = [walker.start]
+    for action in (*trace, *part.then):
+        change = walker.step(places[-1], action)
         assert not isinstance(change, DeadEnd)
-        place = walker.after(place, action, change)
-    node = Nodes(walker, remembers=False).node(place)
-    bad = part.ends_badly is not None and any(Endings(walker, Nodes(walker, remembers=False)).of(node))
+        places.append(walker.after(places[-1], action, change))
+    nodes = Nodes(walker, remembers=False)
+    base = nodes.node(places[len(trace)]).base
+    bad = part.ends_badly is not None and any(Endings(walker, nodes).of(nodes.node(places[-1])))
     walker.close()
-    return node.base, bad
+    return base, bad
 
 
 @pytest.mark.parametrize("name", PARTS)

@@ -18,7 +18,7 @@ from failure_modes.checker.experiment.catalogue import failure_mode
 from failure_modes.checker.experiment.scope import Scope, guarded
 from failure_modes.checker.proof import explorer, parallel, proving
 from failure_modes.checker.proof.cluster_shards import NumberedCalls
-from failure_modes.checker.proof.parallel import ShardHandle, ShardServer
+from failure_modes.checker.proof.parallel import RemoteShard, ShardHandle, ShardServer
 from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import Limits, prove
 
@@ -172,3 +172,34 @@ def test_a_violation_in_any_shard_is_found(monkeypatch: pytest.MonkeyPatch) -> N
             result = prove(BROKEN, processes=2)
             missed.append((result.finding, result.actions) != (found.finding, found.actions))
     assert any(missed)
+
+
+class _Stuck:
+    """A process that ends only when it is killed."""
+
+    def __init__(self) -> None:
+        self.done: list[object] = []
+
+    def join(self, timeout: float | None = None) -> None:
+        """Note it."""
+        self.done.append(timeout)
+
+    def is_alive(self) -> bool:
+        """True until it is killed."""
+        return "kill" not in self.done
+
+    def kill(self) -> None:
+        """Note it."""
+        self.done.append("kill")
+
+    def close(self) -> None:
+        """Note it: it is its own connection."""
+        self.done.append("close")
+
+
+def test_a_process_that_does_not_end_is_killed_after_a_while() -> None:
+    """The proof waits for its end after that, so that no folder of it is left."""
+    stuck, shard = _Stuck(), object.__new__(RemoteShard)
+    vars(shard).update(_connection=stuck, _process=stuck)
+    shard.close()
+    assert stuck.done == ["close", 10, "kill", None]

@@ -14,12 +14,12 @@ from failure_modes.checker.proof.proving import prove
 from failure_modes.checker.proof.result import Disagreement
 from failure_modes.checker.proof.seen_step import EVERY, Read, Reads
 from failure_modes.checker.proof.state_change import DeadEnd, StateChange
-from failure_modes.checker.proof.step_memory import StepMemory
+from failure_modes.checker.proof.step_memory import StepMemory, changes_between, with_changes
 from failure_modes.checker.proof.step_reads import StepReads
 from failure_modes.checker.proof.successors import Successors
 from failure_modes.checker.simulation.stepping import NotDeterministic, Row
 from failure_modes.checker.subject.abstraction import read_rows
-from model.actions import Action, Enqueue, Reconcile, Step
+from model.actions import Action, Enqueue, Reconcile, Step, Tick
 from model.state import Settings
 from system.audit import EventKind, Operation
 from system.policies import CommitBoundary, Fence
@@ -106,6 +106,24 @@ def test_a_remembered_step_does_what_the_real_step_does(
     assert remembering.real_steps < taken / 2
     remembering.close()
     real.close()
+
+
+def test_the_first_remembered_steps_are_checked_and_then_one_in_so_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Such a step is really taken again; no other is."""
+    monkeypatch.setattr(remembered_system, "CHECKED_FIRST", 3)
+    monkeypatch.setattr(remembered_system, "CHECKED_EVERY", 5)
+    walker, action = Successors(Scope(workers=1), guarded, None), Tick(seconds=1)
+    there, taken = walker.start, []
+    for _ in range(12):
+        before = walker.real_steps
+        change = walker.step(there, action)
+        assert not isinstance(change, DeadEnd)
+        there = walker.after(there, action, change)
+        taken.append(walker.real_steps - before)
+    walker.close()
+    assert taken == [1, 1, 1, 1, 0, 1, 0, 0, 0, 0, 1, 0]
 
 
 def _reads_of_last(fault: Fault, actions: tuple[Action, ...]) -> Reads:
@@ -196,3 +214,16 @@ def _counted(proof: Proof) -> tuple[int, int]:
     result = prove(proof)
     assert (result.complete, result.finding) == (True, None)
     return result.counts.states, result.counts.transitions
+
+
+def test_the_changes_between_two_contents_lead_from_one_to_the_other() -> None:
+    """Rows that were added, changed and removed, in one table of two."""
+    jobs: tuple[Row, ...] = ((1, "a"), (2, "b"), (4, "d"))
+    later: tuple[Row, ...] = ((1, "a"), (2, "c"), (3, "e"))
+    other: tuple[Row, ...] = ((7, "x"),)
+    before, after = (("other", other), ("job", jobs)), (("other", other), ("job", later))
+    changes = changes_between(before, after)
+    assert [place for place, _ in changes] == [1]
+    assert with_changes(before, changes) == after
+    assert with_changes(after, changes_between(after, before)) == before
+    assert changes_between(before, before) == ()

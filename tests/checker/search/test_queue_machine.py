@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,7 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine
 
 from failure_modes.checker import QueueMachine
 from failure_modes.checker.experiment.findings import Violation
+from failure_modes.checker.search.drivers.hypothesis import SearchMachine, _Stopped
 from failure_modes.checker.search.judged_run import DANGERS
+from failure_modes.checker.search.queue_machine import REST
 from failure_modes.checker.search.shared_runs import NeverReached
 from tests.subjects.tables import RIGHT
 
@@ -99,6 +102,41 @@ def test_a_mix_that_never_meets_the_danger_is_seen() -> None:
         NeverReached, match=f"Harmless never reached: {', '.join(DANGERS)}; so it shows little"
     ):
         Harmless.TestCase().debug()
+
+
+class _Fails:
+    """A run in which each move fails with an error of another kind."""
+
+    reached: ClassVar[Counter[str]] = Counter()
+    finished = False
+
+    def take(self, moves: tuple[Any, ...]) -> None:
+        """Fail."""
+        raise ValueError(moves)
+
+    def finish(self) -> None:
+        """Note it."""
+        self.finished = True
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def test_after_an_error_of_another_kind_nothing_more_happens() -> None:
+    """The run is in no known state, so no rule can happen, and its end is not judged."""
+
+    class Machine(QueueMachine):
+        adapter = RIGHT
+
+    run: Any = _Fails()
+    ended_by: list[BaseException] = []
+    for machine, error in ((Machine(run), ValueError), (SearchMachine(run, ended_by), _Stopped)):
+        with pytest.raises(error):
+            machine.tick(1)
+        assert machine.choices() == (REST,)
+        machine.teardown()
+        assert not run.finished
+    assert isinstance(ended_by[0], ValueError)
 
 
 def test_the_test_file_of_our_queue_breaks_and_holds(monkeypatch: pytest.MonkeyPatch) -> None:

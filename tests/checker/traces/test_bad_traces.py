@@ -170,12 +170,22 @@ ACTIONS = [
     ('"worker": "A"', '"worker": "C"', f'9: there is no worker "C"; {WORKERS}'),
     ('"worker": "A"', '"worker": "A\\n"', f'9: there is no worker "A\\n"; {WORKERS}'),
     ('"key": "k1"', '"key": ""', '8: Enqueue: bad argument {"key": ""}; key is a non-empty string'),
-    ('"key": "k1"', '"name": "k1"', '8: Enqueue has "name"; it takes key, and may have poison'),
+    (
+        '"key": "k1"',
+        '"name": "k1"',
+        '8: Enqueue has "name"; it takes key, and may have poison, and may have payload',
+    ),
     (
         '"key": "k1"',
         '"key": "k1", "poison": 1',
         '8: Enqueue: bad argument {"key": "k1", "poison": 1}; '
         "key is a non-empty string and poison is true or false",
+    ),
+    (
+        '"key": "k1"',
+        '"key": "k1", "payload": 1',
+        '8: Enqueue: bad argument {"key": "k1", "payload": 1}; '
+        "key is a non-empty string and payload is a string",
     ),
     ('"key": "k1"', '"key": null', '8: Enqueue: bad argument {"key": null}; key is a non-empty string'),
     *[
