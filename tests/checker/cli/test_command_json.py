@@ -54,7 +54,11 @@ CASES: dict[str, tuple[tuple[str, ...], EXIT, Verdict | None]] = {
     "fidelity": (("--processes", "1"), EXIT.INCONCLUSIVE, Verdict.INCONCLUSIVE),
     "power": (("--images", "1", "--steps", "1", "--processes", "1"), EXIT.INCONCLUSIVE, Verdict.INCONCLUSIVE),
     "chaos": ((), EXIT.INCONCLUSIVE, Verdict.INCONCLUSIVE),
-    "judge": (("tests.subjects.tables:RIGHT", "--runs", "2"), EXIT.AS_EXPECTED, Verdict.HELD),
+    "judge": (
+        ("tests.subjects.tables:RIGHT", "--runs", "60", "--only", "lost"),
+        EXIT.AS_EXPECTED,
+        Verdict.HELD,
+    ),
     "repeat": ((), EXIT.INCONCLUSIVE, Verdict.INCONCLUSIVE),
     "seeds": ((QUICKEST, "--seeds", "1"), EXIT.AS_EXPECTED, Verdict.BROKEN),
     "times": ((QUICKEST,), EXIT.AS_EXPECTED, None),
