@@ -22,6 +22,28 @@ class _Stay:
     until: int | None = None
     """When it came to rest; None while it is in the task, and after it died there."""
 
+    def move(self, *, at_rest: bool) -> None:
+        """The process has moved."""
+        self.at_rest = at_rest
+
+    def run(self, key: str) -> None:
+        """The process is in the handler of the job."""
+        self.at_rest = False
+        self.running = key
+        self.keys.add(key)
+
+    def end(self) -> None:
+        """The handler has ended."""
+        self.running = None
+
+    def rest(self, now: int) -> None:
+        """The task is done."""
+        self.until = now
+
+    def may_have_taken(self, keys: set[str]) -> None:
+        """The process died, and nobody knows which of these jobs it held."""
+        self.keys |= keys
+
 
 class Leases:
     """The tasks of the processes of one run."""
@@ -42,31 +64,28 @@ class Leases:
         """The process holds no job now. Its next task begins now at the earliest."""
         stay = self._present.get(process)
         if stay is not None and stay.keys:
-            stay.until = now
+            stay.rest(now)
             self._past.append(stay)
         self._present[process] = _Stay(since=now)
 
     def moved(self, process: str, *, at_rest: bool) -> None:
         """The process has moved, and is in a task or at rest."""
-        self._of(process).at_rest = at_rest
+        self._of(process).move(at_rest=at_rest)
 
     def started(self, key: str, process: str) -> None:
         """The process is in the handler of the job."""
-        stay = self._of(process)
-        stay.at_rest = False
-        stay.running = key
-        stay.keys.add(key)
+        self._of(process).run(key)
 
     def ended(self, process: str) -> None:
         """The handler of the process has ended."""
-        self._of(process).running = None
+        self._of(process).end()
 
     def killed(self, process: str, now: int) -> None:
         """The process is dead. What it held stays with it until the lease ends."""
         stay = self._of(process)
         if not stay.at_rest:
             if stay.running is None or self._takes_ahead:
-                stay.keys |= self._jobs
+                stay.may_have_taken(self._jobs)
             self._past.append(stay)
         self._present[process] = _Stay(since=now)
 

@@ -19,7 +19,7 @@ NUMBERS = "judged.json"
 _OPENING = """\
 ## What nobody had written down
 
-When these failures were first found, nothing in the adapter had foretold them: no limit among its claims, no
+When these failures were first found, nothing in the adapter described them: no limit among its claims, no
 note and no report of others. The history of the adapter's file shows that. They were hunted once more for
 this card. The moves are in the section of the queue, and in the trace."""
 
