@@ -156,7 +156,7 @@ def prove(session: nox.Session) -> None:
 
 @nox.session
 def cost(session: nox.Session) -> None:
-    """What a proof costs, by its scope: a table of 27 scopes, a minute each at most."""
+    """What a proof costs, by its scope: `nox -s cost -- --write` writes the table of docs/proving.md."""
     _python(session, "-m", "tests.cost", *session.posargs)
 
 

@@ -1,5 +1,7 @@
 """`python -m failure_modes`: find, prevent, replay, explore."""
 
+import atexit
+import gc
 import sys
 
 from failure_modes.checker.support.interrupts import listen
@@ -14,6 +16,7 @@ MISSING = 2
 def run() -> None:
     """Run the command line. Signals are noted first, for the imports take some time."""
     listen()
+    atexit.register(gc.freeze)  # the last collection would look at all objects, and the process ends anyway
     try:
         from failure_modes.checker.cli.main import main
 

@@ -204,7 +204,7 @@ class Durable:
         )
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, cache_hash=True)
 class Worker:
     """The memory of a worker process. A crash erases it.
 

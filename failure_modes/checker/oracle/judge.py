@@ -21,6 +21,9 @@ from model.invariants import INVARIANTS, Ending
 from model.load import Load
 from model.state import Settings
 
+_ON_CHANGE = tuple([(rule.id, rule.on_change) for rule in INVARIANTS if rule.on_change])
+"""The invariants that are judged on each change."""
+
 
 class Judge:
     """Judges each change and the ending. Reads the ledger to say at which step."""
@@ -69,7 +72,7 @@ class Judge:
             jobs_seen=record.visibility.jobs_seen,
             asked_at=record.visibility.asked_at,
         )
-        breaches = [(rule.id, rule.on_change(change)) for rule in INVARIANTS if rule.on_change]
+        breaches = [(name, on_change(change)) for name, on_change in _ON_CHANGE]
         self._judge(breaches, record)
 
     def judge_ending(self, ending: Ending) -> None:

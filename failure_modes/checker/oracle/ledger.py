@@ -41,7 +41,7 @@ from model.load import Load
 from model.state import Durable, Settings, Status
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, cache_hash=True)
 class LedgerSnapshot:
     """What the future of a run depends on, of all that was noted. `events` and `faults` are `condensed`.
 

@@ -22,6 +22,7 @@ from failure_modes.checker.experiment.moves import (
     mover,
 )
 from failure_modes.checker.oracle.deliveries import Deliveries, Hunt, Trouble
+from failure_modes.checker.oracle.handlers import Handlers
 from failure_modes.checker.oracle.queue_world import MakeWorld, virtual_world
 from failure_modes.checker.simulation.foreign import Arrival, JobFailed, Task, Where
 from failure_modes.checker.simulation.seams.stepped import outside
@@ -85,7 +86,7 @@ class QueueRun:
         """The troubles of a run that goes on, the first one of each kind and topic."""
         self._goes_on = goes_on
         self._moves: list[Move] = []
-        self._failing: set[str] = set()
+        self._handlers = Handlers()
         self._tasks: dict[str, Task] = {}
         self._keys: set[str] = set()
         self._steps = 0
@@ -109,7 +110,7 @@ class QueueRun:
             case Enqueue(key=key):
                 return key not in self._keys and self.at(PRODUCER).where is Where.REST
             case FailJob(key=key):
-                return key in self._keys and key not in self._failing
+                return key in self._keys and self._handlers.may_fail(key)
             case Crash(worker=name):
                 return name in self.world.processes and self.at(name).where is not Where.REST
             case Tick():
@@ -131,7 +132,7 @@ class QueueRun:
             case Housekeep(until=until):
                 self._go(HOUSEKEEPER, Task(name="housekeep"), until)
             case FailJob(key=key):
-                self._failing.add(key)
+                self._handlers.let_fail(key)
             case Tick(seconds=seconds):
                 self.world.advance(round(seconds * 1000))
                 self._steps += 1  # a process that waits for a lock may give up now
@@ -170,12 +171,16 @@ class QueueRun:
             self._tasks[name] = task
             self._has_waited.discard(name)
             self.deliveries.free(name, self.world.now)
-        for _ in range(BOUNDARIES_MAX):
-            before = process.at
-            fails = self._end_handler(name, before)
+        for number in range(BOUNDARIES_MAX):
+            before, stopped = process.at, not number
+            fails, began = self._handlers.fails(before), self.world.now
             given = self._tasks[name] if before.where is Where.REST else None
-            arrival = self.world.resume(name, task=given, fails=fails)
+            arrival = self.world.resume(name, task=given, fails=fails, stopped=stopped)
             self._steps += 1
+            for job in arrival.ended:
+                self.sometimes["a job failed"] += job.raised
+                by = self._handlers.ended(name, job.key)
+                self.deliveries.ended(job.key, by, began, raised=job.raised)
             self._note(name, arrival)
             if arrival.where in (Where.REST, Where.DEAD, Where.BLOCKED):
                 return
@@ -183,16 +188,6 @@ class QueueRun:
                 self.sometimes["a process stopped before a statement"] += 1
                 return
         raise SubjectError(f"process {name} reached {BOUNDARIES_MAX} boundaries and did not finish its task")
-
-    def _end_handler(self, name: str, at: Arrival) -> bool:
-        """If the process is in a job, end it: returns true if it raises an error."""
-        if at.where is not Where.HANDLER or at.key is None:
-            return False
-        fails = at.key in self._failing
-        self._failing.discard(at.key)
-        self.deliveries.ended(at.key, name, self.world.now, raised=fails)
-        self.sometimes["a job failed"] += fails
-        return fails
 
     def _note(self, name: str, arrival: Arrival) -> None:
         """Tell the weak model where a process has arrived."""
@@ -205,7 +200,8 @@ class QueueRun:
             self.deliveries.observed(statuses)
         self.deliveries.moved(name, at_rest=arrival.where is Where.REST)
         if arrival.where is Where.HANDLER and arrival.key is not None:
-            self._judge(self.deliveries.started(arrival.key, name, now))
+            by = self._handlers.began(name, arrival.key)
+            self._judge(self.deliveries.started(arrival.key, by, now))
             if self.deliveries.overtaken and (statuses := self._observe()) is not None:
                 self._judge(self.deliveries.starved(statuses))
         elif arrival.where is Where.BLOCKED:
@@ -218,7 +214,7 @@ class QueueRun:
             if task.key is not None:
                 self.deliveries.accepted(task.key)
         elif arrival.where is Where.DEAD:
-            self.deliveries.killed(name, now)
+            self._forget(name)
             if name in self._has_waited and "locked" in (arrival.error or ""):
                 self.sometimes["a process waited too long for a lock, and died"] += 1
                 return  # of a lock that another process held for longer than the timeout: no fault of its own
@@ -230,7 +226,11 @@ class QueueRun:
     def _kill(self, name: str) -> None:
         self.world.kill(name)
         self._steps += 1
-        self.deliveries.killed(name, self.world.now)
+        self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        for each in self._handlers.killed(name):
+            self.deliveries.killed(each, self.world.now)
 
     def _waits(self, name: str) -> bool:
         """True if the process waits for a lock, and nothing has moved since."""

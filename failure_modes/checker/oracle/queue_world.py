@@ -24,7 +24,9 @@ class HostWorld(Protocol):
         """The time, in milliseconds."""
         ...
 
-    def resume(self, name: str, *, task: Task | None = None, fails: bool = False) -> Arrival:
+    def resume(
+        self, name: str, *, task: Task | None = None, fails: bool = False, stopped: bool = False
+    ) -> Arrival:
         """Let a process go on to its next boundary."""
         ...
 

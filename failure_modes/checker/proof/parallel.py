@@ -24,6 +24,13 @@ from model.actions import Action
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
+LEFT_STATES = 10_000
+"""A shard with more states than this is left to the garbage collector. To free its states one by one takes a
+tenth of the time of its proof; and most processes end then, and the system frees all at once."""
+
+OBJECTS_MAX = 10_000_000
+"""The garbage collector looks at the objects of a proof when there are so many new ones."""
+
 
 class ShardHandle(Protocol):
     """Calls a method of a shard's server, wherever the shard is. Each `ask` is followed by one `answer`."""
@@ -48,6 +55,8 @@ class ShardServer:
         self._shard = Shard(proof, number, shards)
         self._index = self._shard.alphabet.index
         self._shards = shards
+        self._itself: ShardServer | None = None
+        """Set when the shard is left to the garbage collector: only the collector frees a circle."""
 
     def add_first(self) -> None:
         """Take in the first state."""
@@ -109,6 +118,13 @@ class ShardServer:
         """Let go of the world."""
         self._shard.close()
 
+    def leave(self) -> None:
+        """Let go of the world. A large shard is left to the garbage collector."""
+        self.close()
+        if self._shard.counts.states > LEFT_STATES:
+            self._itself = self
+            _left.append(self._shard.number)
+
     def _is_mine(self, digest: bytes) -> bool:
         return owner(digest, self._shards) == self._shard.number
 
@@ -142,10 +158,18 @@ class ShardServer:
         return tuple(sorted([self._index[action] for action in actions]))
 
 
+_left: list[int] = []
+"""The shards that were left to the garbage collector since it last ran here."""
+
+
 class LocalShard:
-    """A shard in this process."""
+    """A shard in this process. The one before it, if it was left to the garbage collector, is freed first."""
 
     def __init__(self, proof: Proof) -> None:
+        if _left:
+            gc.unfreeze()
+            gc.collect()
+            _left.clear()
         self._server = ShardServer(proof, 0, 1)
         self._answer: Any = None
 
@@ -159,7 +183,8 @@ class LocalShard:
 
     def close(self) -> None:
         """Let go of the shard."""
-        self._server.close()
+        self._server.leave()
+        del self._server  # a small shard is freed here, before the garbage collector looks at it
 
 
 class ShardLost(MachineError):
@@ -215,17 +240,22 @@ def _serve(connection: "Connection[Any, Any]", proof: Proof, number: int, shards
     server = ShardServer(proof, number, shards)
     with rare_collections():
         _answer_all(connection, server)
-    server.close()
+        server.leave()
 
 
 @contextmanager
 def rare_collections() -> Iterator[None]:
-    """Inside, the garbage collector runs rarely: most objects of a proof live on, and few are in cycles."""
+    """Inside, the garbage collector runs rarely: most objects of a proof live on, and few are in cycles.
+
+    Each state has some 50 objects. To look at all of them once would take a tenth of the time of a proof.
+    """
     before = gc.get_threshold()
-    gc.set_threshold(1_000_000, 100, 1_000)
+    gc.set_threshold(OBJECTS_MAX, 100, 1_000)
     try:
         yield
     finally:
+        if _left:
+            gc.freeze()  # no collection looks at what was left, until another proof begins
         gc.set_threshold(*before)
 
 

@@ -82,19 +82,21 @@ def _run(
     report: Report,
     interrupted: Callable[[], bool],
 ) -> ProofResult:
-    shards: Sequence[ShardHandle]
-    if cluster is None:
-        shards = shard_handles(proof, processes)
-    else:
-        from failure_modes.checker.proof.cluster_shards import cluster_shards
-
-        shards = cluster_shards(proof, cluster)
-    try:
-        with rare_collections():
+    with rare_collections():
+        shards = _shards(proof, processes, cluster)
+        try:
             return _ProofRun(proof, shards, limits, report, interrupted).run()
-    finally:
-        for shard in shards:
-            shard.close()
+        finally:
+            for shard in shards:
+                shard.close()
+
+
+def _shards(proof: Proof, processes: int, cluster: "Cluster | None") -> Sequence[ShardHandle]:
+    if cluster is None:
+        return shard_handles(proof, processes)
+    from failure_modes.checker.proof.cluster_shards import cluster_shards
+
+    return cluster_shards(proof, cluster)
 
 
 class _ProofRun:

@@ -21,11 +21,23 @@ Key = tuple[Hashable, ...]
 
 @frozen(eq=False)
 class _Question:
-    """What some steps depend on, in a fixed order; and these steps by the rows that they read."""
+    """What some steps depend on; and these steps by the rows that they read."""
 
-    reads: tuple[Read, ...]
+    reads: Reads
+    """Of equal sets the one object in `_same_reads`: so it has one order, and is found by its identity."""
     read_clock: bool
     steps: dict[Hashable, SeenStep] = field(factory=dict)
+
+
+@frozen(eq=False)
+class _ReadContent:
+    """A content, its rows by table, and what was read in it: the rows of each read, as a number."""
+
+    content: Content
+    tables: dict[str, tuple[Row, ...]]
+    numbers: dict[Read, int] = field(factory=dict)
+    answers: dict[Reads, tuple[int, ...]] = field(factory=dict)
+    """The numbers of all reads of a question."""
 
 
 class StepMemory:
@@ -37,8 +49,8 @@ class StepMemory:
         self._questions: dict[Key, dict[tuple[Reads, bool], _Question]] = {}
         self._held: list[object] = []
         """What the keys identify by `id`: it must not be collected."""
-        self._rows: dict[int, tuple[Content, dict[Read, int]]] = {}
-        """For each content the rows of each read, as a number."""
+        self._rows: dict[int, _ReadContent] = {}
+        self._same_reads: dict[Reads, Reads] = {}
         self._numbers: dict[tuple[Row, ...], int] = {}
         """Equal rows have one number."""
         self._steps = 0
@@ -54,7 +66,8 @@ class StepMemory:
         asked = (seen.reads, seen.read_clock)
         question = of_key.get(asked)
         if question is None:
-            question = of_key[asked] = _Question(tuple(seen.reads), seen.read_clock)
+            reads = self._same_reads.setdefault(seen.reads, seen.reads)
+            question = of_key[asked] = _Question(reads, seen.read_clock)
         question.steps[self._answer(question, content, now)] = seen
         self._steps += 1
 
@@ -71,25 +84,25 @@ class StepMemory:
         if known is None:
             if len(self._rows) > STEPS_MAX:
                 self._rows.clear()
-            known = self._rows[id(content)] = content, {}
-        found = known[1]
-        numbers = tuple([found.get(read) for read in question.reads])
-        if None in numbers:
-            numbers = tuple([self._number(read, content, found) for read in question.reads])
+            known = self._rows[id(content)] = _ReadContent(content, dict(content))
+        numbers = known.answers.get(question.reads)
+        if numbers is None:
+            numbers = tuple([self._number(read, known) for read in question.reads])
+            known.answers[question.reads] = numbers
         return (now, numbers) if question.read_clock else numbers
 
-    def _number(self, read: Read, content: Content, found: dict[Read, int]) -> int:
-        """The number of the rows of a read. `found` has those of this content that are known."""
-        number = found.get(read)
+    def _number(self, read: Read, known: _ReadContent) -> int:
+        """The number of the rows of a read."""
+        number = known.numbers.get(read)
         if number is None:
-            rows = self._read(read, content)
-            number = found[read] = self._numbers.setdefault(rows, len(self._numbers))
+            rows = self._read(read, known.tables)
+            number = known.numbers[read] = self._numbers.setdefault(rows, len(self._numbers))
         return number
 
-    def _read(self, read: Read, content: Content) -> tuple[Row, ...]:
-        """The rows of the content that the read names."""
+    def _read(self, read: Read, tables: dict[str, tuple[Row, ...]]) -> tuple[Row, ...]:
+        """The rows of the tables that the read names."""
         table, column, value = read
-        rows = dict(content).get(table, ())
+        rows = tables.get(table, ())
         if column is None:
             return rows
         place = self._columns[table].index(column)

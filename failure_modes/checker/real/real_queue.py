@@ -36,6 +36,7 @@ from failure_modes.checker.simulation.seams.chance import ChanceSeam
 from failure_modes.checker.simulation.seams.clock import ClockSeam
 from failure_modes.checker.simulation.seams.event_loop import EventLoopSeam
 from failure_modes.checker.simulation.seams.stepped import Seam, ServedSeam, running
+from failure_modes.checker.simulation.thread_carriers import SystemThreadCarrier
 from failure_modes.checker.simulation.virtual_clock import VirtualClock
 from failure_modes.checker.subject.adapter import Adapter, AdapterSource, programs_of
 from failure_modes.checker.subject.seams import seams_of
@@ -62,7 +63,7 @@ class RealQueueProcess:
         self._child: BaseProcess | None = None
         self._pipe: Connection | None = None
 
-    def resume(self, *, task: Task | None = None, fails: bool = False) -> Arrival:
+    def resume(self, *, task: Task | None = None, fails: bool = False, stopped: bool = False) -> Arrival:
         """Go on to the next boundary. Raises SubjectError if the process does not answer."""
         pipe = self._started()
         child = self._child
@@ -70,7 +71,7 @@ class RealQueueProcess:
         assert child.pid is not None
         try:
             os.kill(child.pid, signal.SIGCONT)
-            pipe.send((task, fails, self._world.now))
+            pipe.send((task, fails, stopped, self._world.now))
             if not pipe.poll(PATIENCE_SECONDS):
                 raise SubjectError(f"process {self.name} reached no boundary in {PATIENCE_SECONDS:g} s")
             arrival: Arrival | str = pipe.recv()
@@ -151,6 +152,8 @@ def confirm(source: AdapterSource, moves: Moves, hunt: Hunt | None) -> Troubled 
 class _RealContext(ForeignContext):
     """The context of a real process: it talks to its parent."""
 
+    carrier = SystemThreadCarrier
+
     def __init__(self, name: str, salt: str, pipe: Connection, clock: VirtualClock) -> None:
         super().__init__(name, clock, salt)
         self._pipe = pipe
@@ -172,10 +175,10 @@ class _RealContext(ForeignContext):
         self._take()
 
     def _take(self) -> None:
-        task, fails, now = self._pipe.recv()
+        task, fails, stopped, now = self._pipe.recv()
         self._real_clock.restore(now)
         self.clock_seam.moved()
-        self.give(task, fails=fails)
+        self.give(task, fails=fails, stopped=stopped)
 
 
 def _run(pipe: Connection, name: str, salt: str, source: AdapterSource, place: str) -> None:

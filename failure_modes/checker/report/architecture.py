@@ -77,11 +77,12 @@ without a model has its own. `tests/subjects/` has such a subject, with one tabl
 ## Any queue
 
 A library cannot be restored to a snapshot, so it has processes of its own kind. `subject/adapter.py` is
-what the checker knows of a library. `simulation/foreign.py` has its virtual processes, and
+what the checker knows of a library. `simulation/foreign_process.py` has its virtual processes, and
 `simulation/seams/` replaces `sqlite3.connect`, the waits of psycopg, the commands of redis-py, the functions
 of files, time and chance, and the event loop of asyncio while a run lasts, so that the unchanged library
-pauses at each of them. `oracle/queue_run.py` carries out *moves* (`experiment/moves.py`): a worker goes on
-until a named boundary, is killed there, or stalls past its lease.
+pauses at each of them. The threads of a process take turns (`simulation/foreign_threads.py`): in a virtual
+process each is a greenlet, in a real one a thread of the system. `oracle/queue_run.py` carries out *moves*
+(`experiment/moves.py`): a worker goes on until a named boundary, is killed there, or stalls past its lease.
 `oracle/deliveries.py` judges what happened against the *claims* of the documents. `search/queue_search.py`
 finds, with the bursts of `search/queue_bursts.py`; `search/queue_shrink.py` shortens,
 `real/real_queue.py` runs the same moves with real processes, and `campaigns/judging.py` is all of it in

@@ -1,8 +1,8 @@
-"""A virtual process that runs the code of any queue: a greenlet that pauses at each boundary of the seams.
+"""A process that runs the code of any queue, as its program and the seams see it: it pauses at each boundary.
 
 It differs from `process.py`: the code of a library cannot be restored to a snapshot, so nothing is logged.
-A run begins anew instead. The same `Arrival` values come from real processes (`real/real_queue.py`), so a
-run and its judgement do not know which kind they have.
+A run begins anew instead. The same `Arrival` values come from virtual processes (`foreign_process.py`) and
+from real ones (`real/real_queue.py`), so a run and its judgement do not know which kind they have.
 """
 
 import hashlib
@@ -10,14 +10,15 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from attrs import frozen
-from greenlet import getcurrent, greenlet
 
-from failure_modes.checker.simulation.seams.event_loop import ProcessLoop, without_event_loop
-from failure_modes.checker.simulation.seams.stepped import running
+from failure_modes.checker.simulation.foreign_threads import Threads
+from failure_modes.checker.simulation.seams.event_loop import ProcessLoop
+from failure_modes.checker.simulation.seams.stepped import never
 from failure_modes.checker.simulation.stepping import Crashed
+from failure_modes.checker.simulation.thread_carriers import Carrier, GreenletCarrier
 from failure_modes.checker.simulation.virtual_clock import VirtualClock
 from failure_modes.checker.support.errors import SubjectError
 
@@ -53,6 +54,14 @@ class Where(StrEnum):
 
 
 @frozen(kw_only=True)
+class EndedJob:
+    """A job whose handler has returned, or raised an error."""
+
+    key: str
+    raised: bool
+
+
+@frozen(kw_only=True)
 class Arrival:
     """Where a process has arrived. `label` has its number: `UPDATE job#1`."""
 
@@ -62,6 +71,8 @@ class Arrival:
     error: str | None = None
     slept_ms: int = 0
     """How long the process has slept since it was resumed: the world lets so much time pass."""
+    ended: tuple[EndedJob, ...] = ()
+    """The jobs that have ended since it was resumed."""
 
 
 @frozen(kw_only=True)
@@ -78,8 +89,11 @@ class Guest(Protocol):
     name: str
     at: Arrival
 
-    def resume(self, *, task: Task | None = None, fails: bool = False) -> Arrival:
-        """Go on to the next boundary. A process at rest needs a task; `fails`: its job raises an error."""
+    def resume(self, *, task: Task | None = None, fails: bool = False, stopped: bool = False) -> Arrival:
+        """Go on to the next boundary. A process at rest needs a task; `fails`: its job raises an error.
+
+        `stopped`: the schedule had stopped it there, so its other threads go on before this one.
+        """
         ...
 
     def kill(self) -> None:
@@ -96,10 +110,15 @@ AT_REST = Arrival(where=Where.REST)
 class ForeignContext:
     """The process, as its program, the library and the seams see it. `switch` gives control to the world."""
 
+    carrier: ClassVar[type[Carrier]] = GreenletCarrier
+    """What carries its threads."""
+
     def __init__(self, name: str, clock: VirtualClock, salt: str = "") -> None:
         self.name = name
         self.dead = False
+        self.died_of: str | None = None
         self.loses_reply = False
+        self.threads = Threads(self, self.carrier)
         self._clock = clock
         self._salt = f"{name} {salt}"
         self._times: Counter[str] = Counter()
@@ -107,7 +126,8 @@ class ForeignContext:
         self._prefix = ""
         self._releases: list[Callable[[], None]] = []
         self._task: Task | None = None
-        self._fails = False
+        self._fails = self._stopped = False
+        self._ended: list[EndedJob] = []
         self._loop: ProcessLoop | None = None
 
     # What the program calls.
@@ -132,8 +152,10 @@ class ForeignContext:
     def handle(self, key: str) -> None:
         """Run the job of this key. Raises JobFailed if the schedule says so."""
         self._arrive(Where.HANDLER, HANDLE, key)
-        if self._fails:
-            self._fails = False
+        fails, self._fails = self._fails, False
+        self.threads.take_turns(last=self._stopped)
+        self._ended.append(EndedJob(key=key, raised=fails))
+        if fails:
             raise JobFailed(f"the job {key} fails")
 
     def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
@@ -146,25 +168,21 @@ class ForeignContext:
     # What the seams call.
 
     def pause(self, label: str) -> None:
-        """Pause at a boundary."""
+        """Pause at a boundary. Then the other threads have their turn."""
         self._arrive(Where.BOUNDARY, label)
+        self.threads.take_turns(last=self._stopped)
 
     def block(self, label: str) -> None:
-        """Pause until another process has moved."""
-        self._times[f"{self._prefix}{label}"] -= 1  # the same boundary again
-        self._arrive(Where.BLOCKED, label)
+        """Wait until another thread or another process has moved."""
+        self.threads.block(label)
 
     def now(self) -> float:
         """The simulated time, in seconds since 1970."""
         return EPOCH_SECONDS + self._clock.now() / 1000
 
-    def sleep(self, seconds: float) -> None:
-        """Let time pass, and pause."""
-        self._sleeps += 1
-        if self._sleeps > SLEEPS_MAX:
-            raise SubjectError(f"process {self.name} slept {SLEEPS_MAX} times in one task: it never finishes")
-        self._slept_ms += max(round(seconds * 1000), 1)
-        self.pause("SLEEP")
+    def sleep(self, seconds: float, until: Callable[[], bool] = never) -> None:
+        """Let time pass. The other threads go on meanwhile, and may end the sleep."""
+        self.threads.wait(until, seconds)
 
     def random_bytes(self, size: int) -> bytes:
         """Bytes that are the same in each run, and differ from those of other processes."""
@@ -175,11 +193,34 @@ class ForeignContext:
         """Call this when the process dies."""
         self._releases.append(release)
 
+    # What the threads call.
+
+    def milliseconds(self) -> int:
+        """The simulated time of the run."""
+        return self._clock.now()
+
+    def wait_for_others(self, label: str) -> None:
+        """Pause until another process has moved."""
+        self._times[f"{self._prefix}{label}"] -= 1  # the same boundary again
+        self._arrive(Where.BLOCKED, label)
+
+    def pass_time(self, milliseconds: int) -> None:
+        """Pause, and let so much time pass."""
+        self._sleeps += 1
+        if self._sleeps > SLEEPS_MAX:
+            raise SubjectError(f"process {self.name} slept {SLEEPS_MAX} times in one task: it never finishes")
+        self._slept_ms += milliseconds
+        self._arrive(Where.BOUNDARY, "SLEEP")
+
+    def die_of(self, error: str) -> None:
+        """The process is dead, because of this error."""
+        self.dead, self.died_of = True, error
+
     # What the world calls.
 
-    def give(self, task: Task | None, *, fails: bool) -> None:
+    def give(self, task: Task | None, *, fails: bool, stopped: bool) -> None:
         """Give the process what it gets when it goes on."""
-        self._task, self._fails = task, fails
+        self._task, self._fails, self._stopped = task, fails, stopped
 
     def die(self) -> None:
         """From now on each call through a seam raises Crashed."""
@@ -191,6 +232,12 @@ class ForeignContext:
             with suppress(Exception):
                 release()
         self._releases.clear()
+
+    def ended(self) -> tuple[EndedJob, ...]:
+        """The jobs that have ended since this was last asked."""
+        ended = tuple(self._ended)
+        self._ended.clear()
+        return ended
 
     def switch(self, arrival: Arrival) -> None:
         """Give control to the world, and tell it where the process has arrived. Returns when it goes on."""
@@ -204,90 +251,20 @@ class ForeignContext:
             self._times[label] += 1
             label = f"{label}#{self._times[label]}"
         slept, self._slept_ms = self._slept_ms, 0
-        self.switch(Arrival(where=where, label=label, key=key, slept_ms=slept))
+        self.switch(Arrival(where=where, label=label, key=key, slept_ms=slept, ended=self.ended()))
         if self.dead:
             raise Crashed
 
 
-class _VirtualContext(ForeignContext):
-    """The context of a greenlet."""
-
-    def __init__(self, name: str, clock: VirtualClock, hub: greenlet, salt: str) -> None:
-        super().__init__(name, clock, salt)
-        self._hub = hub
-
-    def switch(self, arrival: Arrival) -> None:
-        """Switch to the greenlet of the world."""
-        with without_event_loop():
-            self._hub.switch(arrival)
-
-
-class ForeignProcess:
-    """One virtual process."""
-
-    def __init__(self, name: str, clock: VirtualClock, program: ForeignProgram) -> None:
-        self.name = name
-        self.at = AT_REST
-        self._clock = clock
-        self._program = program
-        self._lives = 0
-        self._context: _VirtualContext | None = None
-        self._greenlet: greenlet | None = None
-
-    def resume(self, *, task: Task | None = None, fails: bool = False) -> Arrival:
-        """Go on to the next boundary."""
-        if self._greenlet is None:
-            self._start()
-        assert self._context is not None
-        self._context.give(task, fails=fails)
-        self.at = self._switch()
-        if self.at.where is Where.DEAD:
-            died = self.at
-            self.kill()
-            return died
-        return self.at
-
-    def kill(self) -> None:
-        """Kill the process where it is. A fresh one takes its name."""
-        context, self._context = self._context, None
-        left, self._greenlet = self._greenlet, None
-        self.at = AT_REST
-        if context is None:
-            return
-        context.die()
-        if left is not None and not left.dead:
-            with running(context):
-                left.throw(Crashed)
-        context.release()
-
-    def _start(self) -> None:
-        self._lives += 1
-        self._context = _VirtualContext(self.name, self._clock, getcurrent(), str(self._lives))
-        self._greenlet = greenlet(self._main, parent=getcurrent())
-        self.at = self._switch()
-
-    def _switch(self) -> Arrival:
-        assert self._greenlet is not None
-        assert self._context is not None
-        with running(self._context):
-            arrival: Any = self._greenlet.switch()
-        assert isinstance(arrival, Arrival), "a process tells where it has arrived"
-        return arrival
-
-    def _main(self, *_: Any) -> Arrival:
-        context = self._context
-        assert context is not None
-        return ended(self._program, context)
-
-
 def ended(program: ForeignProgram, context: ForeignContext) -> Arrival:
     """Run the program of a process to its end: it dies of an error, or because it is killed."""
+    error: str | None = "the program ended"
     try:
         program(context)
     except Crashed:
-        return Arrival(where=Where.DEAD)
+        error = context.died_of
     except SubjectError:
         raise
-    except Exception as error:  # the worker itself dies of it: an oracle judges that
-        return Arrival(where=Where.DEAD, error=f"{type(error).__name__}: {error}")
-    return Arrival(where=Where.DEAD, error="the program ended")
+    except Exception as raised:  # the worker itself dies of it: an oracle judges that
+        error = f"{type(raised).__name__}: {raised}"
+    return Arrival(where=Where.DEAD, error=error, ended=context.ended())

@@ -14,12 +14,12 @@ from pathlib import Path
 from failure_modes.checker.simulation.foreign import (
     EPOCH_SECONDS,
     Arrival,
-    ForeignProcess,
     ForeignProgram,
     Guest,
     Task,
     Where,
 )
+from failure_modes.checker.simulation.foreign_process import ForeignProcess
 from failure_modes.checker.simulation.seams.chance import ChanceSeam
 from failure_modes.checker.simulation.seams.clock import ClockSeam
 from failure_modes.checker.simulation.seams.event_loop import EventLoopSeam
@@ -75,9 +75,11 @@ class ForeignWorld:
         del seams
         return nullcontext()
 
-    def resume(self, name: str, *, task: Task | None = None, fails: bool = False) -> Arrival:
+    def resume(
+        self, name: str, *, task: Task | None = None, fails: bool = False, stopped: bool = False
+    ) -> Arrival:
         """Let a process go on to its next boundary. Time that it sleeps passes."""
-        arrival = self.processes[name].resume(task=task, fails=fails)
+        arrival = self.processes[name].resume(task=task, fails=fails, stopped=stopped)
         if arrival.slept_ms:
             self.advance(arrival.slept_ms)
         self._settle(name if arrival.where is Where.DEAD else None)

@@ -6,6 +6,7 @@ from failure_modes.checker.simulation.seams.files import FilesSeam
 from failure_modes.checker.simulation.seams.redis import RedisSeam
 from failure_modes.checker.simulation.seams.sqlite import SQLiteSeam
 from failure_modes.checker.simulation.seams.stepped import Seam
+from failure_modes.checker.simulation.seams.threads import ThreadsSeam
 from failure_modes.checker.support.errors import CallerError, NotInstalled
 
 
@@ -24,6 +25,7 @@ SEAMS: Mapping[str, Callable[[], Seam]] = {
     "files": FilesSeam,
     "redis": RedisSeam,
     "psycopg": _psycopg,
+    "threads": ThreadsSeam,
 }
 """The seams. Time and chance have seams in every run."""
 

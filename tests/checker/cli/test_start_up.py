@@ -90,3 +90,27 @@ def test_a_replay_needs_no_search_and_no_proof() -> None:
     names = _imported("replay", TRACE)
     unneeded = (f"{CHECKER}proof.", f"{CHECKER}search.search", f"{CHECKER}search.minimise")
     assert [name for name in names if name.startswith(unneeded)] == []
+
+
+LATE = """
+from failure_modes.__main__ import run
+
+class Circle:
+    def __init__(self):
+        self.itself = self
+
+    def __del__(self):
+        print("freed")
+
+circle = Circle()
+run()
+"""
+
+
+def test_the_end_of_a_command_frees_nothing_one_by_one() -> None:
+    """The interpreter's last collection finds no object to look at."""
+    ran = subprocess.run(
+        [sys.executable, "-c", LATE, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.startswith("Usage:")
+    assert "freed" not in ran.stdout

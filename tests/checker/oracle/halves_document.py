@@ -94,6 +94,12 @@ ELSEWHERE = {
     "limits: a probe that fails": (
         "tests/checker/oracle/test_limits.py::test_a_probe_that_fails_opens_the_breaker_again"
     ),
+    "limits: the backoff after more attempts than usual": (
+        "tests/checker/oracle/test_limits.py::test_the_backoff_doubles_after_each_attempt"
+    ),
+    "invariants: the change of each action, also if its reply is lost": (
+        "tests/checker/oracle/test_judged_actions.py::test_the_change_of_each_action_is_judged"
+    ),
     "fused worker: a finish before a buried job": (
         "tests/checker/oracle/test_fused.py::test_a_finish_before_a_buried_job_is_done_once"
     ),

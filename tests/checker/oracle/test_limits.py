@@ -126,6 +126,14 @@ class SameForAll(Retry):
         return super().wait_ms(evolve(failed, job_id=1))
 
 
+class DoublesTwice(Retry):
+    """Its backoff is doubled twice, and stays so."""
+
+    def backoff_ms(self, attempt: int) -> int:
+        """As after the third attempt, at most."""
+        return super().backoff_ms(min(attempt, 3))
+
+
 def _with(**policies: type) -> Fault:
     def fault(queue: Queue) -> Queue:
         made: dict[str, Any] = {}
@@ -213,3 +221,14 @@ def test_a_probe_that_fails_opens_the_breaker_again() -> None:
     )
     fewer = Proof(scope=scope, bounds=evolve(bounds, failures=2), fault=_with(breaker=CountsFromOneAgain))
     assert prove(fewer).finding is None
+
+
+def test_the_backoff_doubles_after_each_attempt() -> None:
+    """With as many attempts as usual the last backoff is the third one, which nothing waits for."""
+    scope = Scope(workers=1, settings=Settings(attempts_max=5), tick_seconds=(4,))
+    proof = Proof(scope=scope, bounds=Bounds(jobs=1, failures=4, ticks=3), fault=guarded)
+    answer = prove(proof)
+    assert (answer.complete, answer.finding, answer.counts.states) == (True, None, 267)
+    broken = evolve(proof, fault=_with(retry=DoublesTwice))
+    assert prove(broken).finding is not None
+    assert prove(evolve(broken, scope=evolve(scope, settings=Settings()))).finding is None

@@ -20,6 +20,7 @@ from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Fail, Re
 from model.state import Settings
 from system.postgresql import PostgreSQLStore, PostgreSQLTransaction
 from system.queue import Queue
+from system.store import Job
 from tests.checker.oracle.test_breakages import transactions
 
 WAIT = "a statement that waits"
@@ -50,6 +51,17 @@ class ReadsTheTimeOfItsBegin(ReadsTheTimeBeforeItsLock):
     """Holds an execution at the time at which its transaction began."""
 
     before = "transaction_timestamp"
+
+
+class KeepsTheTimeOfItsFinish(PostgreSQLTransaction):
+    """A lease goes by the first time that its transaction has read."""
+
+    def next_available(self, *, retries: bool) -> Job | None:
+        """Look for the job, and go back to that time."""
+        first = self._now
+        found = super().next_available(retries=retries)
+        self._now = first or self._now
+        return found
 
 
 def _search(fault: Fault, examples: int) -> Result:
@@ -196,6 +208,29 @@ def test_a_fused_worker_may_wait_for_the_budget_after_its_finish_and_find_nothin
         lockstep.apply(Tick(seconds=1))
         _goes(lockstep, "B")
         assert [(event.operation, event.at) for event in _goes(lockstep, "A").events] == [("finish", 1_000)]
+
+
+def _leases_after_a_wait(fault: Fault) -> tuple[str, ...]:
+    """A's finish is done, its lease waits for the budget, and meanwhile a job is added. What A wrote."""
+    with Lockstep(FUSED, fault) as lockstep:
+        lockstep.apply(Tick(seconds=1))
+        _goes(lockstep, PRODUCER, Enqueue(key="k1"))
+        _goes(lockstep, "A")
+        lockstep.apply(Step(worker="A"))
+        _goes(lockstep, "A")  # the commit
+        _to(lockstep, "B", "LOCK")
+        _to(lockstep, "A", WAIT)
+        lockstep.apply(Tick(seconds=1))
+        _goes(lockstep, "B")
+        _goes(lockstep, PRODUCER, Enqueue(key="k2"))
+        return tuple([f"{event.operation} at {event.at}" for event in _goes(lockstep, "A").events])
+
+
+def test_a_fused_lease_goes_by_the_time_after_its_wait_for_the_budget() -> None:
+    """The time of the finish before it is from before the wait: such a lease is found."""
+    assert _leases_after_a_wait(guarded) == ("finish at 1000", "lease at 2000", "start at 2000")
+    with pytest.raises(Divergence):
+        _leases_after_a_wait(transactions(KeepsTheTimeOfItsFinish))
 
 
 def test_a_lease_that_begins_and_ends_after_the_look_is_not_recovered() -> None:

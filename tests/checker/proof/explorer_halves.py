@@ -57,6 +57,11 @@ def without_faults(snapshot: Snapshot) -> Snapshot:
     return evolve(snapshot, ledger=evolve(snapshot.ledger, faults=()))
 
 
+def without_extra(snapshot: Snapshot) -> Snapshot:
+    """Nothing lies at a server: no open transaction has an age there, and no dead process a statement."""
+    return evolve(snapshot, system=evolve(snapshot.system, extra=()))
+
+
 def without_changed_at(snapshot: Snapshot) -> Snapshot:
     """The last change is always now."""
     state = snapshot.state

@@ -13,7 +13,7 @@ import pytest
 from attrs import evolve
 
 from failure_modes.checker.experiment.bounds import Bounds
-from failure_modes.checker.experiment.scope import Granularity, Scope, guarded
+from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind, guarded
 from failure_modes.checker.oracle import system_side
 from failure_modes.checker.proof import fingerprint, nodes, proving, step_memory, successors
 from failure_modes.checker.proof.proof import Proof, Reductions
@@ -33,6 +33,7 @@ from tests.checker.proof.explorer_halves import (
     with_stale_workers,
     without,
     without_changed_at,
+    without_extra,
     without_faults,
     without_of_footprints,
     without_of_processes,
@@ -41,6 +42,7 @@ from tests.checker.proof.explorer_halves import (
     without_times,
 )
 
+AT_SERVER = Scope(store=StoreKind.POSTGRESQL, granularity=Granularity.STATEMENT, workers=1)
 ONE_JOB, STATEMENTS = Bounds(jobs=1, ticks=1, crashes=1), Scope(granularity=Granularity.STATEMENT)
 SCOPES = {
     "one job": Proof(scope=Scope(), bounds=ONE_JOB, fault=guarded),
@@ -54,6 +56,7 @@ SCOPES = {
     ),
     "statements": Proof(scope=STATEMENTS, bounds=Bounds(jobs=1), fault=guarded),
     "one worker": Proof(scope=evolve(STATEMENTS, workers=1), bounds=ONE_JOB, fault=guarded),
+    "postgresql": Proof(scope=AT_SERVER, bounds=Bounds(jobs=0, ticks=1), fault=guarded),
 }
 WHOLE = {
     "one job": (71, 185),
@@ -62,6 +65,7 @@ WHOLE = {
     "recovering": (148, 410),
     "statements": (406, 524),
     "one worker": (1195, 2041),
+    "postgresql": (12, 16),
 }
 """The states and the transitions of each."""
 
@@ -94,6 +98,7 @@ HALVES: dict[str, tuple[str, Patch]] = {
     "fingerprint, the intent of a transaction": ("statements", without_of_processes(pending=None)),
     "fingerprint, the last change": ("one worker", without(without_changed_at)),
     "fingerprint, faults": ("one worker", without(without_faults)),
+    "fingerprint, ages of transactions at postgresql": ("postgresql", without(without_extra)),
     "footprint, rows that were read": ("sleeping", without_of_footprints(reads=frozenset())),
     "footprint, rows that were written": ("sleeping", without_of_footprints(wrote=())),
     "footprint, a lock that is taken": ("statements", without_of_footprints(moves_lock=False)),

@@ -96,8 +96,8 @@ def test_a_search_or_proof_that_was_interrupted_has_no_result(monkeypatch: pytes
     assert to_completion.prove(proof) is answer
     assert to_completion.prove(proof, processes=2) is answer
     assert asked == [(search, "walk"), (proof, 1), (proof, 2)]
-    statistics.interrupted = True
-    vars(answer)["bound"] = "interrupted"
+    monkeypatch.setattr(statistics, "interrupted", True)
+    monkeypatch.setattr(answer, "bound", "interrupted")
     with pytest.raises(KeyboardInterrupt):
         to_completion.search(search)
     with pytest.raises(KeyboardInterrupt):

@@ -14,10 +14,10 @@ import pytest
 from failure_modes.checker.simulation.foreign import (
     EPOCH_SECONDS,
     ForeignContext,
-    ForeignProcess,
     Task,
     Where,
 )
+from failure_modes.checker.simulation.foreign_process import ForeignProcess
 from failure_modes.checker.simulation.seams.chance import ChanceSeam
 from failure_modes.checker.simulation.seams.clock import ClockSeam
 from failure_modes.checker.simulation.seams.files import FilesSeam

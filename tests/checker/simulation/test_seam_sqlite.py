@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from failure_modes.checker.simulation.foreign import Arrival, ForeignContext, ForeignProcess, Task, Where
+from failure_modes.checker.simulation.foreign import Arrival, ForeignContext, Task, Where
+from failure_modes.checker.simulation.foreign_process import ForeignProcess
 from failure_modes.checker.simulation.seams.sqlite import SQLiteSeam, label_of, statements_of
 from failure_modes.checker.simulation.virtual_clock import VirtualClock
 

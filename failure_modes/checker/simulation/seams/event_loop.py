@@ -66,6 +66,8 @@ class ProcessLoop(asyncio.SelectorEventLoop):
     def __init__(self, process: Stepped) -> None:
         self._process = process
         self._exchanges: list[_Exchange] = []
+        self._called = False
+        """True if a thread has called into this loop, which has not seen it yet."""
         self._own_selector = _Selector(self._wait)
         super().__init__(self._own_selector)
         self._clock_resolution = 0.001  # simulated time has milliseconds
@@ -75,6 +77,13 @@ class ProcessLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """The simulated time."""
         return self._process.now()
+
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, callback: Any, *arguments: Any, context: Any = None
+    ) -> asyncio.Handle:
+        """Call it, and wake the loop."""
+        self._called = True
+        return super().call_soon_threadsafe(callback, *arguments, context=context)
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, function: Callable[..., Any], *arguments: Any
@@ -134,6 +143,7 @@ class ProcessLoop(asyncio.SelectorEventLoop):
         if self._process.dead:
             raise Crashed
         found = select(0)
+        self._called = self._called and not found
         if found or timeout == 0:
             return found
         if self._exchanges:
@@ -151,9 +161,10 @@ class ProcessLoop(asyncio.SelectorEventLoop):
             return found
         if timeout is None:
             self._process.pause("WAIT")
-            self._process.block("WAIT")
+            if not self._called:
+                self._process.block("WAIT")
         else:
-            self._process.sleep(timeout)
+            self._process.sleep(timeout, until=lambda: self._called)
         return select(0)
 
 

@@ -13,6 +13,11 @@ from typing import Protocol, runtime_checkable
 from failure_modes.checker.simulation.stepping import Crashed
 
 
+def never() -> bool:
+    """False."""
+    return False
+
+
 class Stepped(Protocol):
     """The process, as a seam sees it. A virtual process and a real one both have these methods."""
 
@@ -31,8 +36,8 @@ class Stepped(Protocol):
         """The simulated time, in seconds since 1970."""
         ...
 
-    def sleep(self, seconds: float) -> None:
-        """Let simulated time pass, and pause."""
+    def sleep(self, seconds: float, until: Callable[[], bool] = never) -> None:
+        """Let simulated time pass, and pause; but at most until another thread has made this true."""
         ...
 
     def random_bytes(self, size: int) -> bytes:
