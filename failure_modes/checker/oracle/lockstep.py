@@ -117,7 +117,8 @@ class Lockstep:
     def apply(self, action: Action) -> Record:
         """Take one action on both sides, and judge what it did. Raises Violation or Divergence."""
         system, reference, ledger = self.system, self.reference, self.ledger
-        effective = self._effective(action)
+        differ = self.scope.payloads_differ
+        effective = self._effective(action) if differ else system.effective_action(action, ledger.is_poison)
         ledger.note_action(action, effective)
         if isinstance(effective, Crash | PowerLoss):
             ledger.note_crashes(system.processes_killed_by(effective), system.durable)
