@@ -224,8 +224,8 @@ class Lockstep:
         self.close()
 
     def _effective(self, action: Action) -> Action:
-        """The action that really happens. A producer that asks again may ask for something else."""
-        if self.scope.payloads_differ and isinstance(action, Enqueue):
+        """The action that really happens. A producer that asks again asks for something else."""
+        if isinstance(action, Enqueue):
             again = any(job.key == action.key for job in self.durable.jobs)
             return evolve(action, payload=f"{action.key} again") if again else action
         return self.system.effective_action(action, self.ledger.is_poison)
