@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from failure_modes.checker.support.cluster import Cluster
+from failure_modes.checker.support.errors import CheckerError
 from tests.mutants.copies import ROOT, chosen, codes, keep, make, prepare, run
 from tests.mutants.plans import PLANS, plan_of
 from tests.mutants.shared import groups, run_group
@@ -59,18 +60,36 @@ def main(
         raise click.UsageError("--again needs PATTERNS")
     folder = ROOT / ".nox" / "mutants" / name
     make(folder, plan_of(name))
-    until = time.time() + 60 * minutes
-    if minutes and prepare(folder, until=until):
-        names = chosen(codes(folder), patterns, again=again)
-        if not names:
-            click.echo("all of them have run")
-        elif cluster is None:
-            run(folder, names if patterns else (), until=until, processes=processes)
-        else:
-            _run_there(folder, name, names, until=until, address=cluster)
+    try:
+        _run(folder, name, patterns, minutes=minutes, again=again, processes=processes, cluster=cluster)
+    except CheckerError as error:
+        raise click.ClickException(str(error)) from error
     if not (folder / "mutants").is_dir():
         raise click.ClickException("no mutant was made: give --minutes more than 0")
     sys.exit(_report(folder))
+
+
+def _run(
+    folder: Path,
+    plan: str,
+    patterns: tuple[str, ...],
+    *,
+    minutes: float,
+    again: bool,
+    processes: int,
+    cluster: str | None,
+) -> None:
+    """Run what is wanted, here or on a cluster. Raises MutmutFailed, ClusterUnusable and NotInstalled."""
+    until = time.time() + 60 * minutes
+    if not minutes or not prepare(folder, until=until):
+        return
+    names = chosen(codes(folder), patterns, again=again)
+    if not names:
+        click.echo("all of them have run")
+    elif cluster is None:
+        run(folder, names if patterns else (), until=until, processes=processes)
+    else:
+        _run_there(folder, plan, names, until=until, address=cluster)
 
 
 def _run_there(folder: Path, plan: str, names: tuple[str, ...], *, until: float, address: str) -> None:

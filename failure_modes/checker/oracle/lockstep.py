@@ -117,7 +117,8 @@ class Lockstep:
     def apply(self, action: Action) -> Record:
         """Take one action on both sides, and judge what it did. Raises Violation or Divergence."""
         system, reference, ledger = self.system, self.reference, self.ledger
-        effective = self._effective(action)
+        differ = self.scope.payloads_differ
+        effective = self._effective(action) if differ else system.effective_action(action, ledger.is_poison)
         ledger.note_action(action, effective)
         if isinstance(effective, Crash | PowerLoss):
             ledger.note_crashes(system.processes_killed_by(effective), system.durable)
@@ -223,8 +224,8 @@ class Lockstep:
         self.close()
 
     def _effective(self, action: Action) -> Action:
-        """The action that really happens. A producer that asks again may ask for something else."""
-        if self.scope.payloads_differ and isinstance(action, Enqueue):
+        """The action that really happens. A producer that asks again asks for something else."""
+        if isinstance(action, Enqueue):
             again = any(job.key == action.key for job in self.durable.jobs)
             return evolve(action, payload=f"{action.key} again") if again else action
         return self.system.effective_action(action, self.ledger.is_poison)

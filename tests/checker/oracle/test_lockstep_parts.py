@@ -18,7 +18,18 @@ from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.oracle.sometimes import ANYWHERE, AT_STATEMENTS, SOMEWHERE, unknown_of
 from failure_modes.checker.simulation.stepping import NotDeterministic
 from failure_modes.checker.subject.worlds import world_of
-from model.actions import PRODUCER, Action, ClockBack, Crash, Enqueue, Fail, Step, ThreadHeartbeat, Tick
+from model.actions import (
+    PRODUCER,
+    Action,
+    ClockBack,
+    Crash,
+    Enqueue,
+    Fail,
+    Rollback,
+    Step,
+    ThreadHeartbeat,
+    Tick,
+)
 from model.invariants import Ending, InjectedFault
 from model.state import Durable, Settings
 
@@ -101,6 +112,22 @@ def test_a_run_that_is_restored_by_replay_is_where_it_was() -> None:
         ):
             with pytest.raises(NotDeterministic, match="the same 6 actions led to another place than before"):
                 lockstep.restore(evolve(before, system=elsewhere))
+
+
+def test_a_run_that_is_restored_can_be_set_back_to_before() -> None:
+    """What was noted before each of the last commits is a part of the snapshot."""
+    scope = Scope(rollback=True)
+    with Lockstep(scope, world=world_of(scope, guarded, restorable=True)) as lockstep:
+        for action in (Enqueue(key="k1"), Step(worker="A"), Enqueue(key="k2")):
+            lockstep.apply(action)
+        before = lockstep.snapshot()
+        assert before.ledger.accepted == (Enqueue(key="k1"), Enqueue(key="k2"))
+        assert before.ledger.earlier
+        assert before.ledger.earlier[0].accepted == (Enqueue(key="k1"),)
+        for _ in range(2):
+            lockstep.restore(before)
+            lockstep.apply(Rollback(commits=1))
+            assert lockstep.ledger.accepted == [Enqueue(key="k1")]
 
 
 def test_a_restored_ledger_has_no_action_and_no_record() -> None:

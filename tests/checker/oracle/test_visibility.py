@@ -22,7 +22,11 @@ def _job(number: int, *, timed: bool = False, at: int | None = 0) -> Job:
 def _process(*reads: int, recovers: bool = False) -> Any:
     """A process on a connection that waited for no lock, whose transaction read these times."""
     transaction = SimpleNamespace(
-        reads=reads, read_at=reads[-1] if reads else None, first_read_at=3, take_visible=lambda: ()
+        reads=reads,
+        read_at=reads[-1] if reads else None,
+        first_read_at=3,
+        take_visible=lambda: (),
+        seen_first=None,
     )
     pending = Reconcile() if recovers else Step(worker="A")
     return SimpleNamespace(pending=pending, transaction=transaction, connection=None)

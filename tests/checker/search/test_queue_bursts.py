@@ -84,6 +84,12 @@ MOVES: dict[str, tuple[str, float, Sequence[Move]]] = {
         (AT, LEASE, KEEP, Work(worker="B", until="X"), LEASE, KEEP),
     ),
     "each attempt is killed": ("kill_each", OFTEN, (*KILLED, LEASE, KEEP) * (RIGHT.attempts_max or 0)),
+    "a killed worker begins again": ("restart", OFTEN, (*KILLED, A)),
+    "a worker stalls, goes on and is killed": (
+        "stall_kill",
+        OFTEN,
+        (AT, LEASE, KEEP, Work(worker="A", until="Y"), Crash(worker="A")),
+    ),
     "work": ("work", OFTEN, (A,)),
     "an enqueue": ("enqueue", OFTEN, (Enqueue(key="job-2"),)),
     "housekeeping": ("housekeep", OFTEN, (KEEP,)),
@@ -227,6 +233,8 @@ def test_the_deck_has_each_burst_at_each_boundary_once() -> None:
         ("interleave", None),
         ("kill_each", None),
         ("stall_each", None),
+        ("restart", None),
+        ("stall_kill", IN_JOB),
     ]
     assert [(card.burst, card.second, card.fails_first) for card in deck if card.until == "DELETE#1"] == [
         (burst, second, fails)
