@@ -57,9 +57,11 @@ class QueueRules(RuleBasedStateMachine):
     # What happens to any queue.
 
     @rule()
-    def enqueue(self, key: str, poison: bool = False, then_steps: int = 0) -> None:
+    def enqueue(
+        self, key: str, poison: bool = False, payload: str | None = None, then_steps: int = 0
+    ) -> None:
         """A producer enqueues a job."""
-        self._act(Enqueue(key=key, poison=poison), then_steps)
+        self._act(Enqueue(key=key, poison=poison, payload=payload), then_steps)
 
     @rule(worker=WORKER, boundary=BOUNDARY)
     def step_worker(self, worker: str, boundary: str | None = None, then_steps: int = 0) -> None:

@@ -7,12 +7,12 @@ from click.testing import CliRunner
 
 from failure_modes.checker.campaigns.matrix import PolicyGroup, Row
 from failure_modes.checker.cli import matrix as cli_matrix
-from failure_modes.checker.cli import output as cli_output
 from failure_modes.checker.cli import power as cli_power
 from failure_modes.checker.cli.main import COMMANDS, main
 from failure_modes.checker.proof.proof import Counts
 from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.real.power import PowerReport
+from failure_modes.checker.report import table
 from failure_modes.checker.report.table import Line, Look, fitted, tables_text
 from failure_modes.checker.traces.database import all_kept
 from model.invariants import INVARIANTS
@@ -45,7 +45,7 @@ def _rows(group: PolicyGroup, *_: object) -> list[Row]:
 def at_width(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> int:
     """The width of the terminal on which commands print."""
     width: int = request.param
-    monkeypatch.setattr(cli_output, "look_of", lambda _: Look(width=width))
+    monkeypatch.setattr(table, "look_of", lambda _: Look(width=width))
     monkeypatch.setattr(cli_matrix, "matrix", _rows)
     counted = PowerReport(runs=1_000, images=1_000_000, at_risk=1_000, checkpoints=1_000)
     monkeypatch.setattr(cli_power, "_look", lambda *_: counted)

@@ -187,8 +187,8 @@ def _actions_to(graph: StateGraph, number: int, actions: dict[tuple[int, int], A
 
 
 def _action(action: Action) -> str:
-    values = [str(getattr(action, field.name)) for field in fields(type(action)) if field.name != "poison"]
-    return " ".join([type(action).__name__, *values])
+    values = [getattr(action, field.name) for field in fields(type(action)) if field.name != "poison"]
+    return " ".join([type(action).__name__, *[str(value) for value in values if value is not None]])
 
 
 def _line(before: tuple[float, float], after: tuple[float, float]) -> str:
