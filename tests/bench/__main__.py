@@ -9,7 +9,7 @@ import click
 from failure_modes.checker.support.atomic_files import write_atomically
 from tests.bench.document import DOCUMENT, MEASURED, document, sections
 from tests.bench.latency import WAITING
-from tests.bench.machine import described, is_busy
+from tests.bench.machine import observed
 from tests.bench.output import progress_ends
 from tests.bench.parts import ON_DATABASES, PARTS, Sizes
 from tests.bench.places import FOLDER, no_places, places
@@ -112,8 +112,7 @@ def main(parts: tuple[str, ...], folder: Any, *, json_: bool, write: bool, **siz
             there = stack.enter_context(places(folder))
         for part in asked:
             values[part] = {
-                "machine": described(),
-                "busy": is_busy(),
+                **observed(),
                 "server": there.described() if part in ON_DATABASES else None,
                 "values": PARTS[part](there, chosen),
             }

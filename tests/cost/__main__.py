@@ -11,7 +11,7 @@ from failure_modes.checker.experiment.bounds import Bounds
 from failure_modes.checker.experiment.scope import Granularity, Scope, guarded
 from failure_modes.checker.proof.proof import Proof
 from failure_modes.checker.proof.proving import Limits, prove
-from tests.bench.machine import described, is_busy
+from tests.bench.machine import observed
 from tests.bench.output import progress, progress_ends
 from tests.cost.document import cost_table, keep
 
@@ -28,8 +28,7 @@ from tests.cost.document import cost_table, keep
 def main(*, write: bool, **options: Any) -> None:
     """Print a table: states, transitions, seconds and memory of the guarded system's proof."""
     measured = {
-        "machine": described(),
-        "busy": is_busy(),
+        **observed(),
         **{name: options[name] for name in ("granularity", "ticks", "processes")},
         "seconds_max": options["seconds"],
         "proofs": list(_proofs(options)),
