@@ -5,7 +5,7 @@ HEAD = """
 
 `nox -s bench` measures jobs a second beside other queues, the work of one job, the time of a lease and of
 `status` with many jobs, and the cost of the checker. No test asserts a speed. `nox -s bench -- --write`
-measures all parts, in some 20 minutes, and writes this document. Each part can be measured alone, in at
+measures all parts, in some ten minutes, and writes this document. Each part can be measured alone, in at
 most 5 minutes. Each table says on which machine, and how busy that was before. Compare figures within one
 table: they were measured in turn, in the same run.
 """
@@ -84,7 +84,7 @@ Microseconds. `enqueue` made each job, with its audit row; each leased job is th
 after 3,000 more jobs were finished. *Times* compares p50 and p99 with the row above. When no job waits, a
 lease finds nothing and writes nothing. The databases take turns, one lease each.
 
-A lease takes the same time with a million jobs as with ten thousand, as an index finds the job. `status`
+A lease takes about the same time with a million jobs as with ten thousand, as an index finds the job. `status`
 counts the entries of indexes, and reads no table. On PostgreSQL a finished job leaves dead entries at the
 end of the index where the next job is searched, until the table is vacuumed. The default is to vacuum when
 a fifth of the table is dead. So the tables of jobs and executions ask for a vacuum after 10,000 dead rows
