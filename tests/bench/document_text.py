@@ -84,7 +84,7 @@ Microseconds. `enqueue` made each job, with its audit row; each leased job is th
 after 3,000 more jobs were finished. *Times* compares p50 and p99 with the row above. When no job waits, a
 lease finds nothing and writes nothing. The databases take turns, one lease each.
 
-A lease takes about the same time with a million jobs as with ten thousand, as an index finds the job. `status`
+A lease takes about the same time with a million jobs as with ten thousand: an index finds the job. `status`
 counts the entries of indexes, and reads no table. On PostgreSQL a finished job leaves dead entries at the
 end of the index where the next job is searched, until the table is vacuumed. The default is to vacuum when
 a fifth of the table is dead. So the tables of jobs and executions ask for a vacuum after 10,000 dead rows
