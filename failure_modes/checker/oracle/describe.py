@@ -101,12 +101,7 @@ def counts_differ(model: Counts, system: Counts) -> tuple[str, str]:
 
 def statuses_differ(model: Statuses, system: Statuses) -> tuple[str, str]:
     """The first part of what `status` says of a job that differs."""
-    here, there = _of_statuses(model), _of_statuses(system)
-    for name in here | there:
-        expected, got = here.get(name, "missing"), there.get(name, "missing")
-        if expected != got:
-            return f"{name} is {expected}", f"{name} is {got}"
-    raise AssertionError("statuses that differ in nothing are equal")
+    return _first_difference(_of_statuses(model), _of_statuses(system))
 
 
 def _of_statuses(said: Statuses) -> dict[str, str]:
@@ -187,12 +182,15 @@ def _breaker_changes(before: Durable, after: Durable) -> list[str]:
 
 def difference(model: Durable, system: Durable) -> tuple[str, str]:
     """The first difference: `NAME is VALUE` in the model, and in the system with the same name."""
-    expected, got = _values(model), _values(system)
-    for name in expected | got:
-        here, there = expected.get(name, "missing"), got.get(name, "missing")
-        if here != there:
-            return f"{name} is {here}", f"{name} is {there}"
-    raise AssertionError("two durable states that differ in no value are equal")
+    return _first_difference(_values(model), _values(system))
+
+
+def _first_difference(model: dict[str, str], system: dict[str, str]) -> tuple[str, str]:
+    for name in model | system:
+        expected, got = model.get(name, "missing"), system.get(name, "missing")
+        if expected != got:
+            return f"{name} is {expected}", f"{name} is {got}"
+    raise AssertionError("what differs in no value is equal")
 
 
 def contrast(expected: str, got: str) -> str:
