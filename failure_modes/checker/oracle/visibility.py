@@ -51,7 +51,7 @@ class VisibilityLog:
         """
         read, transaction = moved.skip_locked, process.transaction
         if self._overlaps and moved.ran is not None and verb_of(moved.ran) != "BEGIN":
-            transaction.note_first(frozenset([one.id for one in durable.executions]))
+            transaction.note_first(durable)
         if read is None:
             return
         own = () if process.current_job is None else (process.current_job,)
@@ -85,13 +85,13 @@ class VisibilityLog:
         since = max([self._changed_at.get(one, self._began_at) for one in touched], default=self._began_at)
         read_at = time_of(process, events)
         self._changed_at |= dict.fromkeys(touched, now if read_at is None else read_at)
-        visible = transaction.take_visible()
+        visible, first = transaction.take_visible(), transaction.seen_first
         finished_at = _finished_at(events, process)
         return Visibility(
             job=job,
             execution=execution,
             jobs_seen=visible[0] if visible else None,
-            executions_seen=transaction.seen_first,
+            executions_seen=None if first is None else frozenset([one.id for one in first.executions]),
             since=since,
             locked_at=None if connection is None else connection.locked_at,
             locked_before_writes_at=None if connection is None else connection.locked_before_writes_at,
