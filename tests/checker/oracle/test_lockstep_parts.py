@@ -14,7 +14,7 @@ from failure_modes.checker.experiment.target import Target
 from failure_modes.checker.oracle import lockstep as lockstep_module
 from failure_modes.checker.oracle.judge import Judge
 from failure_modes.checker.oracle.ledger import Ledger, LedgerSnapshot
-from failure_modes.checker.oracle.lockstep import Lockstep
+from failure_modes.checker.oracle.lockstep import Lockstep, Snapshot
 from failure_modes.checker.oracle.sometimes import ANYWHERE, AT_STATEMENTS, SOMEWHERE, unknown_of
 from failure_modes.checker.simulation.stepping import NotDeterministic
 from failure_modes.checker.subject.worlds import world_of
@@ -67,6 +67,15 @@ def test_a_committing_step_has_a_short_way_through_the_oracle() -> None:
     assert entered["lockstep"] <= 4
 
 
+def _restored(lockstep: Lockstep, snapshot: Snapshot) -> Snapshot:
+    """Restore the run. Returns what it is now, with the system, the state and the ledger of the snapshot."""
+    lockstep.restore(snapshot)
+    again = lockstep.snapshot()
+    assert (again.system, again.state) == (snapshot.system, snapshot.state)
+    assert again.ledger == snapshot.ledger
+    return again
+
+
 def test_a_run_that_is_restored_is_where_it_was() -> None:
     """Every part gives the value again that it was given, whatever the run did in between."""
     scope = Scope()
@@ -79,10 +88,7 @@ def test_a_run_that_is_restored_is_where_it_was() -> None:
             lockstep.apply(action)
         after = lockstep.snapshot()
         for snapshot in (before, after, before):
-            lockstep.restore(snapshot)
-            again = lockstep.snapshot()
-            assert (again.system, again.state) == (snapshot.system, snapshot.state)
-            assert (again.ledger, again.diverged) == (snapshot.ledger, snapshot.diverged)
+            assert _restored(lockstep, snapshot).diverged == snapshot.diverged
     assert before.system != after.system
     assert before.ledger != after.ledger
     assert before.ledger.accepted == (Enqueue(key="k1"), Enqueue(key="k2"))
@@ -100,10 +106,7 @@ def test_a_run_that_is_restored_by_replay_is_where_it_was() -> None:
             lockstep.apply(action)
         after = lockstep.snapshot()
         for snapshot in (before, after, before):
-            lockstep.restore(snapshot)
-            again = lockstep.snapshot()
-            assert (again.system, again.state) == (snapshot.system, snapshot.state)
-            assert (again.ledger, again.path) == (snapshot.ledger, snapshot.path)
+            assert _restored(lockstep, snapshot).path == snapshot.path
             assert lockstep.ledger.records == []
         assert before.system != after.system
         for elsewhere in (
