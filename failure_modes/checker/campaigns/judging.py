@@ -68,15 +68,16 @@ def judge(
     seeds: int = 1,
     seconds_max: float | None = None,
     only: tuple[Kind, ...] = tuple(Kind),
+    labels: Labels | None = None,
     report: Report | None = None,
     pool: WorkPool | None = None,
 ) -> Iterator[HuntResult]:
     """Hunt each kind of trouble. Where two processes are enough, no lease needs to run out.
 
-    The processes of the pool share the seeds.
+    The processes of the pool share the seeds. `labels`: those of the adapter, if they were learned before.
     """
     adapter = source.load()
-    labels, hunts = learn(adapter), hunts_of(adapter, only)
+    labels, hunts = labels or learn(adapter), hunts_of(adapter, only)
     search = _SeedSearch(source=source, hunts=hunts, runs=runs, seconds_max=seconds_max, report=report)
     searches = list(map(search, range(seeds)) if pool is None else pool.in_order(search, range(seeds)))
     found: set[Kind] = set()
@@ -119,9 +120,9 @@ def hunts_of(adapter: Adapter, only: tuple[Kind, ...] = tuple(Kind)) -> tuple[Hu
     return tuple([hunt for hunt in HUNTS if hunt.kind in only and (limited or hunt.kind is not Kind.BEYOND)])
 
 
-def cards_of(adapter: Adapter, only: tuple[Kind, ...] = tuple(Kind)) -> int:
+def cards_of(adapter: Adapter, labels: Labels, only: tuple[Kind, ...] = tuple(Kind)) -> int:
     """The cards of the deck. A search takes one in every second run."""
-    return len(deck_of(learn(adapter), hunts_of(adapter, only)))
+    return len(deck_of(labels, hunts_of(adapter, only)))
 
 
 def trace_of_hunt(source: AdapterSource, result: HuntResult) -> QueueTrace:

@@ -19,6 +19,7 @@ from failure_modes.checker.oracle.deliveries import Verdict as Beside
 from failure_modes.checker.report.card import forget, keep_numbers, lines_of, numbers_of
 from failure_modes.checker.report.progress import ProgressLines
 from failure_modes.checker.search.judged_run import DANGERS
+from failure_modes.checker.search.queue_search import learn
 from failure_modes.checker.subject.adapter import AdapterSource, source_of, version_of
 from failure_modes.checker.traces.queue_trace import keep_trace
 
@@ -72,11 +73,13 @@ def judge_(
     show(f"{queue.name}{'' if version is None else f' {version}'}, {queue.configuration}")
     results: list[HuntResult] = []
     kinds = tuple([Kind(name) for name in only]) or tuple(Kind)
-    cards = cards_of(queue, kinds)
+    labels = learn(queue)
+    cards = cards_of(queue, labels, kinds)
     runs = max(RUNS_DEFAULT, 2 * cards) if runs is None else runs
     if runs < 2 * cards:
         show(f"the deck has {cards:,} cards; fewer than {2 * cards:,} runs do not meet each of them")
     options: dict[str, Any] = {"runs": runs, "seeds": seeds, "seconds_max": seconds, "only": kinds}
+    options["labels"] = labels
     shared = sharing["cluster"] is not None or min(sharing["processes"], seeds) > 1
     with pool_of(sharing, min(sharing["processes"], seeds)) if shared else nullcontext() as pool:
         for result in judge(source, **options, report=_SeedProgress(runs), pool=pool):

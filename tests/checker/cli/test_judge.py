@@ -67,7 +67,7 @@ def test_trouble_that_real_processes_do_not_confirm_is_no_result(monkeypatch: py
 
 def test_the_runs_follow_from_the_deck() -> None:
     """Without a number there are enough runs for each card, and a thousand at least."""
-    cards = judging.cards_of(tables.FAULTY)
+    cards = judging.cards_of(tables.FAULTY, learn(tables.FAULTY))
     assert cards == len(deck_of(learn(tables.FAULTY), HUNTS))
     result = invoke("judge", RIGHT, "--only", "lost", "--seconds", "0.01")
     assert "the deck has" not in result.stdout
