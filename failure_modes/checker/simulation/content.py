@@ -76,66 +76,100 @@ def write_content(
 
     Empty the audit if `empty_audit` is true. `columns` are those of each table.
 
-    Rows are deleted first, so that few new rows meet an old one with the same key. A row is inserted after
-    the rows that it refers to, and deleted before them. Where this order does not work, as for two rows that
-    have exchanged their keys, a second, slower try lets SQLite check the constraints at the end.
+    A unique index or a foreign key may refuse a row until another row is changed. Such a row is tried again
+    after the others. Where each row waits for another, as two rows that exchange their keys, all rows of the
+    tables that differ are replaced, and SQLite checks the foreign keys at the end.
     """
-    try:
-        _write(connection, layout, wanted, present, columns, empty_audit=empty_audit, deferred=False)
-    except sqlite3.IntegrityError:
-        connection.execute("ROLLBACK")
-        _write(connection, layout, wanted, present, columns, empty_audit=empty_audit, deferred=True)
-
-
-def _write(
-    connection: sqlite3.Connection,
-    layout: Layout,
-    wanted: Content,
-    present: Content,
-    columns: dict[str, tuple[str, ...]],
-    *,
-    empty_audit: bool,
-    deferred: bool,
-) -> None:
-    audit = layout.audit if empty_audit else None
-    tables = len(layout.tables)
-    pairs = [(table, rows, old) for (table, rows), (_, old) in zip(wanted, present, strict=True)][:tables]
+    last_ids = present[-1][1] if layout.numbered else ()
+    pairs = [(table, rows, old) for (table, rows), (_, old) in zip(wanted, present, strict=True)]
+    if layout.numbered:
+        pairs.pop()
     connection.execute("BEGIN IMMEDIATE")
-    if deferred:
-        connection.execute("PRAGMA defer_foreign_keys = ON")
-    if audit is not None:
-        connection.execute(f"DELETE FROM {audit}")
-    for table, rows, old in reversed(pairs):
+    if empty_audit and layout.audit is not None:
+        connection.execute(f"DELETE FROM {layout.audit}")
+    try:
+        _write_in_turn(connection, [*_deletions(pairs), *_changes(pairs, columns)])
+    except sqlite3.IntegrityError:
+        connection.execute("PRAGMA defer_foreign_keys = ON")  # until the COMMIT
+        for sql, values in (*_deletions(pairs), *_replacements(pairs)):
+            connection.execute(sql, values)
+    if layout.numbered:
+        audit = layout.audit if empty_audit else None
+        _write_last_ids(connection, dict(wanted[-1][1]), dict(last_ids), audit)
+    connection.execute("COMMIT")
+
+
+_Table = tuple[str, tuple[Row, ...], tuple[Row, ...]]
+"""The name of a table, its wanted rows, and its present rows."""
+
+_Statement = tuple[str, tuple[Any, ...]]
+"""A statement, and its values."""
+
+
+def _deletions(tables: list[_Table]) -> list[_Statement]:
+    """Delete what is not wanted: rows that refer to others first."""
+    found: list[_Statement] = []
+    for table, rows, old in reversed(tables):
         if rows != old:
             kept = {row[0] for row in rows}
-            for row in old:
-                if row[0] not in kept:
-                    connection.execute(_delete(table), row[:1])
-    for table, rows, old in pairs:
-        if rows != old:
-            known = {row[0]: row for row in old}
-            for row in rows:
-                before = known.get(row[0])
-                if before is None or deferred:
-                    connection.execute(_insert(table, len(row)), row)
-                elif before != row:
-                    differ = tuple([place for place in range(len(row)) if row[place] != before[place]])
-                    values = [row[place] for place in differ]
-                    connection.execute(_update(table, columns[table], differ), (*values, row[0]))
-    if layout.numbered:
-        if audit is not None:
-            connection.execute(_DELETE_LAST_ID, (audit,))
-        last_ids: dict[Any, Any] = dict(present[-1][1])
-        wants: dict[Any, Any] = dict(wanted[-1][1])  # the inserts above may have raised some last ids
-        for table in last_ids | wants:
-            if table in last_ids and table in wants:
-                if last_ids[table] != wants[table]:
-                    connection.execute(_UPDATE_LAST_ID, (wants[table], table))
-            else:
-                connection.execute(_DELETE_LAST_ID, (table,))
-                if table in wants:
-                    connection.execute(_insert(LAST_IDS, 2), (table, wants[table]))
-    connection.execute("COMMIT")
+            found += [(_delete(table), row[:1]) for row in old if row[0] not in kept]
+    return found
+
+
+def _changes(tables: list[_Table], columns: dict[str, tuple[str, ...]]) -> list[_Statement]:
+    """Insert what is missing, and update the values that differ: rows that refer to others last."""
+    found: list[_Statement] = []
+    for table, rows, old in tables:
+        if rows == old:
+            continue
+        known = {row[0]: row for row in old}
+        for row in rows:
+            before = known.get(row[0])
+            if before is None:
+                found.append((_insert(table, len(row)), row))
+            elif before != row:
+                differ = tuple([place for place in range(len(row)) if row[place] != before[place]])
+                values = [row[place] for place in differ]
+                found.append((_update(table, columns[table], differ), (*values, row[0])))
+    return found
+
+
+def _replacements(tables: list[_Table]) -> list[_Statement]:
+    """Write each wanted row of the tables that differ. A row that it conflicts with is deleted."""
+    return [(_replace(table, len(row)), row) for table, rows, old in tables if rows != old for row in rows]
+
+
+def _write_in_turn(connection: sqlite3.Connection, statements: list[_Statement]) -> None:
+    """Run the statements; those that are refused again, after the others.
+
+    Raises IntegrityError if each of them is refused.
+    """
+    while statements:
+        refused = []
+        for statement in statements:
+            try:
+                connection.execute(*statement)
+            except sqlite3.IntegrityError:
+                refused.append(statement)
+                if len(refused) == len(statements):
+                    raise
+        statements = refused
+
+
+def _write_last_ids(
+    connection: sqlite3.Connection, wanted: dict[Any, Any], present: dict[Any, Any], audit: str | None
+) -> None:
+    """Write the last ids: inserts may have raised some. Forget that of `audit`, which was emptied."""
+    if audit is not None:
+        connection.execute(_DELETE_LAST_ID, (audit,))
+    for table in present | wanted:
+        if table in present and table in wanted:
+            if present[table] != wanted[table]:
+                connection.execute(_UPDATE_LAST_ID, (wanted[table], table))
+        else:
+            connection.execute(_DELETE_LAST_ID, (table,))
+            if table in wanted:
+                connection.execute(_insert(LAST_IDS, 2), (table, wanted[table]))
 
 
 _SELECT_LAST_IDS = f"SELECT name, seq FROM {LAST_IDS} WHERE name IS NOT ? ORDER BY name"
@@ -157,6 +191,11 @@ def _select(table: str) -> str:
 
 @cache
 def _insert(table: str, width: int) -> str:
+    return f"INSERT INTO {table} VALUES ({', '.join(['?'] * width)})"
+
+
+@cache
+def _replace(table: str, width: int) -> str:
     return f"INSERT OR REPLACE INTO {table} VALUES ({', '.join(['?'] * width)})"
 
 
