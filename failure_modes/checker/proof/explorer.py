@@ -13,7 +13,7 @@ again, by the actions that are no longer in it (Godefroid, Holzmann, Pirottin: "
 revisited", 1995).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -35,6 +35,8 @@ from system.clock import Stopwatch
 
 ROUND_SECONDS = 2.0
 """About how long a shard works before it reports how far it has come."""
+
+_NO_ACTIONS = frozenset[Action]()
 
 
 @frozen(kw_only=True)
@@ -144,14 +146,14 @@ class Shard:
         self.coming = {state.digest: state for state in coming}
 
     def absorb(self, states: Iterable[ReachedState]) -> None:
-        """Take in states of this shard that were reached. Of equal states the least trace stands for all."""
+        """Take in states of this shard that were reached. Of equal states the least trace stands for all.
+
+        What is left to do in such a state is known when the level is whole: so it does not depend on the
+        order in which the states come, and on the number of shards.
+        """
         for state in states:
-            known = self.coming.get(state.digest)
-            if known is not None:
-                least, other = (known, state) if known.trace <= state.trace else (state, known)
-                self.coming[state.digest] = _both(least, other)
-            elif state.digest not in self.seen or self.seen[state.digest] - state.renamed_sleep_set:
-                self.coming[state.digest] = state
+            if self.seen.get(state.digest) != _NO_ACTIONS:
+                _add(state, self.coming)
 
     def advance(self) -> None:
         """Begin the next level: judge the ends of the states that are new, and line the states up."""
@@ -162,25 +164,26 @@ class Shard:
                 self.seen[state.digest] = state.renamed_sleep_set
                 self._judge_endings_of(state)
                 level.append(state)
-            else:
-                self.seen[state.digest] = before & state.renamed_sleep_set
-                level.append(evolve(state, only=before - state.renamed_sleep_set))
+            elif only := before - state.renamed_sleep_set:
+                self.seen[state.digest] = before - only
+                level.append(evolve(state, only=only))
         self.coming.clear()
         self.frontier = level[::-1]
 
     def expand(self, most: int) -> dict[int, list[ReachedState]]:
         """Expand so many states at most. Takes in its own states; returns those of other shards."""
-        reached: dict[int, dict[bytes, ReachedState]] = {}
+        away: dict[int, dict[bytes, ReachedState]] = {}
         stopwatch = Stopwatch()  # it ends the round only: no result depends on it
         for _ in range(min(most, len(self.frontier))):
             if stopwatch.seconds > ROUND_SECONDS:
                 break
             for state in self._expanded(self.frontier.pop()):
-                mine = reached.setdefault(owner(state.digest, self._shards), {})
-                known = mine.get(state.digest)
-                mine[state.digest] = state if known is None else _both(known, state)
-        self.absorb(reached.pop(self.number, {}).values())
-        return {shard: list(states.values()) for shard, states in reached.items()}
+                shard = owner(state.digest, self._shards)
+                if shard == self.number:
+                    self.absorb([state])
+                else:
+                    _add(state, away.setdefault(shard, {}))
+        return {shard: list(states.values()) for shard, states in away.items()}
 
     def restore(self, trace: bytes, sleep_set: Iterable[Action]) -> ReachedState:
         """The state that a trace leads to, taken step by step. Raises ValueError if it leads nowhere."""
@@ -203,12 +206,12 @@ class Shard:
             footprints[action] = edge.footprint
         return self._reached(node, spent, trace, footprints)
 
-    def _expanded(self, state: ReachedState) -> list[ReachedState]:
-        """The states that the actions of this state lead to."""
-        graph, node, found = self._graph, state.node, []
+    def _expanded(self, state: ReachedState) -> Iterator[ReachedState]:
+        """The states that the actions of this state lead to, without those that need nothing more."""
+        graph, node = self._graph, state.node
         sleep_set = dict(state.sleep_set)
         for action, spent in self.alphabet.possible(node.snapshot.system.processes, state.spent):
-            if action in state.sleep_set:
+            if state.sleep_set and action in state.sleep_set:
                 continue
             if state.only is not None and renamed(action, state.renaming) not in state.only:
                 continue
@@ -226,8 +229,16 @@ class Shard:
                     if not shares and independent(footprint, edge.footprint):
                         still[other] = footprint
                 sleep_set[action] = edge.footprint
-            found.append(self._reached(edge.node, spent, trace, still))
-        return found
+            digest = self._successors.fingerprints.with_spent(edge.node.base, spent)
+            if not self._is_done(digest, trace):
+                yield ReachedState(digest=digest, trace=trace, node=edge.node, spent=spent, sleep_set=still)
+
+    def _is_done(self, digest: bytes, trace: bytes) -> bool:
+        """True if that state is, or will be, expanded by all its actions, for a trace that is not greater."""
+        known = self.coming.get(digest)
+        if known is not None:
+            return not known.sleep_set and known.trace <= trace
+        return self.seen.get(digest) == _NO_ACTIONS
 
     def _reached(
         self, node: Node, spent: Spent, trace: bytes, sleep_set: dict[Action, Footprint]
@@ -265,6 +276,15 @@ def renamed(action: Action, names: Renaming) -> Action:
 def _moving(action: Any, worker: str) -> Action:
     moved: Action = evolve(action, worker=worker)
     return moved
+
+
+def _add(state: ReachedState, states: dict[bytes, ReachedState]) -> None:
+    """Add the state to those of its level. Of equal states the least trace stands for all."""
+    known = states.get(state.digest)
+    if known is not None:
+        least, other = (known, state) if known.trace <= state.trace else (state, known)
+        state = _both(least, other)
+    states[state.digest] = state
 
 
 def _both(least: ReachedState, other: ReachedState) -> ReachedState:
