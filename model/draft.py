@@ -120,7 +120,16 @@ class Draft:
 
     def with_(self, durable: Durable) -> "Draft":
         """The draft with another durable state."""
-        return evolve(self, durable=durable)
+        return Draft(
+            durable,
+            self.now,
+            self.settings,
+            self.operation,
+            self.actor,
+            self.visibility,
+            self.failure,
+            self.events,
+        )
 
     def record(
         self, event: EventKind, *, job: int, reason: Reason | None = None, execution: int | None = None

@@ -120,7 +120,9 @@ def _committed(state: State, draft: Draft) -> tuple[State, Outcome]:
 
 
 def _remember(state: State, worker: Worker) -> State:
-    return evolve(state, workers=tuple([worker if w.name == worker.name else w for w in state.workers]))
+    """The state in which the worker of that name remembers this."""
+    workers = tuple([worker if one.name == worker.name else one for one in state.workers])
+    return evolve(state, workers=workers)
 
 
 def _crash(state: State, name: str) -> tuple[State, Outcome]:

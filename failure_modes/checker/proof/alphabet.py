@@ -5,7 +5,7 @@ from typing import Any
 from failure_modes.checker.experiment.bounds import KIND_OF, KINDS, Bounds, Spent
 from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind
 from failure_modes.checker.experiment.strategy import clock_skews
-from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
+from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot, in_transaction
 from failure_modes.checker.simulation.stepping import PausePoint
 from failure_modes.checker.subject.programs import can
 from model.actions import (
@@ -89,7 +89,7 @@ class Alphabet:
         """
         key = (
             spent,
-            self._between and _in_transaction(processes),
+            self._between and in_transaction(processes),
             *[(process.at, process.at_rest, process.waits, process.pending is None) for process in processes],
         )
         known = self._possible.get(key)
@@ -110,7 +110,7 @@ class Alphabet:
                 continue
             if self._is_call(action, processes):
                 continue
-            if isinstance(action, Rollback | ClockBack) and _in_transaction(processes):
+            if isinstance(action, Rollback | ClockBack) and in_transaction(processes):
                 continue
             found.append((action, _spend(spent, kinds)))
         return tuple(found)
@@ -171,11 +171,6 @@ def _lost_replies(scope: Scope, bounds: Bounds) -> list[Action]:
     if bounds.reconciles:
         lost += [LostReply(worker=name, of="Reconcile") for name in scope.reconciler_names]
     return [*lost]
-
-
-def _in_transaction(processes: tuple[ProcessSnapshot, ...]) -> bool:
-    """True if a process has a transaction open."""
-    return any(process.in_transaction for process in processes)
 
 
 def _spend(spent: Spent, kinds: tuple[str, ...]) -> Spent:

@@ -108,19 +108,6 @@ class Fingerprints:
         self._rows: dict[tuple[str, Row, int], tuple[str, ...]] = {}
         self._rests: dict[tuple[Any, ...], bytes] = {}
 
-    def key(self, snapshot: Snapshot) -> tuple[Any, ...]:
-        """A key that only equal snapshots share, as long as their parts are in memory."""
-        system, state = snapshot.system, snapshot.state
-        return (
-            id(system.content),
-            system.now,
-            system.skews,
-            *[id(process) for process in system.processes],
-            None if state is None else (state.workers, state.changed_at),
-            snapshot.ledger,
-            repr(system.extra) if system.extra else None,
-        )
-
     def of(self, snapshot: Snapshot) -> tuple[bytes, Renaming]:
         """The digest of a state without what is spent, and the renaming of workers that gave it."""
         found = self.taken(snapshot)
@@ -133,8 +120,9 @@ class Fingerprints:
             self._rows.clear()
             self._rests.clear()
         system = snapshot.system
-        contents = self._content(system.content, system.now)
-        processes = [self._process(process, system) for process in system.processes]
+        ranks = self._ranks(system.content)
+        contents = self._content(system.content, system.now, ranks)
+        processes = [self._process(process, system, ranks) for process in system.processes]
         rest = self._rest_text(snapshot)
         helpers = processes[self._workers : self._helpers_end]
         skews = dict(system.skews)
@@ -186,11 +174,10 @@ class Fingerprints:
         earlier = () if ledger.earlier is None else (ledger.earlier,)
         return (*model, recent, ledger.accepted, faults, events, *earlier, *extra)
 
-    def _content(self, content: Content, now: int) -> tuple[bytes, ...]:
+    def _content(self, content: Content, now: int, ranks: Ranks) -> tuple[bytes, ...]:
         key = (id(content), now)
         known = self._parts.get(key)
         if known is None:
-            ranks = self._ranks(content)
             rows = [
                 (table, [self._row_texts(table, row, now, ranks) for row in rows])
                 for table, rows in with_earlier_rows(content)
@@ -219,10 +206,9 @@ class Fingerprints:
     def _ranks(self, content: Content) -> Ranks:
         return ranks_of(content) if self._ranked else {}
 
-    def _process(self, process: ProcessSnapshot, system: SystemSnapshot) -> tuple[bytes, ...]:
+    def _process(self, process: ProcessSnapshot, system: SystemSnapshot, ranks: Ranks) -> tuple[bytes, ...]:
         if process.at_rest:
             return _AT_REST * len(self.renamings)
-        ranks = self._ranks(system.content)
         key = (id(process), system.now, id(system.content) if ranks else None)
         known = self._parts.get(key)
         if known is None:

@@ -12,7 +12,7 @@ from attrs import frozen
 from failure_modes.checker.oracle.lockstep import Snapshot
 from failure_modes.checker.proof.fingerprint import Fingerprint, Renaming
 from failure_modes.checker.proof.footprint import Footprint
-from failure_modes.checker.proof.state_change import DeadEnd
+from failure_modes.checker.proof.state_change import DeadEnd, Parts, StateChange, parts_of
 from failure_modes.checker.proof.successors import Successors
 from model.actions import Action
 
@@ -85,21 +85,13 @@ class Nodes:
 
     def node(self, snapshot: Snapshot) -> Node:
         """The node of a snapshot. Its parts must be those that equal parts share: see `Successors.own`."""
-        key = self._fingerprints.key(snapshot)
-        known = self._nodes.get(key)
-        if known is None:
-            if len(self._nodes) > NODES_MAX:
-                self._nodes.clear()
-                self._edges.clear()
-            known = self._nodes[key] = Node(snapshot, self._fingerprints.taken)
-        return known
+        key = _key(parts_of(snapshot))
+        return self._nodes.get(key) or self._new(key, snapshot)
 
     def adopt(self, node: Node) -> Node:
         """The same node, of the graph of another process."""
         snapshot = self._successors.own(node.snapshot)
-        return self._nodes.setdefault(
-            self._fingerprints.key(snapshot), Node(snapshot, None, node.fingerprint)
-        )
+        return self._nodes.setdefault(_key(parts_of(snapshot)), Node(snapshot, None, node.fingerprint))
 
     def follow(self, node: Node, action: Action) -> Edge | DeadEnd:
         """Where the action leads from that node."""
@@ -117,5 +109,26 @@ class Nodes:
         change = self._successors.step(node.snapshot, action)
         if isinstance(change, DeadEnd):
             return change
-        after = self._successors.after(node.snapshot, action, change)
-        return Edge(self.node(after), change.footprint, change.committed)
+        return Edge(self._after(node.snapshot, action, change), change.footprint, change.committed)
+
+    def _after(self, before: Snapshot, action: Action, change: StateChange) -> Node:
+        """The node after the change. A snapshot is made only of a new one."""
+        if change.snapshot is not None:
+            return self.node(change.snapshot)
+        parts = self._successors.parts_after(before, action, change)
+        key = _key(parts)
+        return self._nodes.get(key) or self._new(key, self._successors.snapshot_of(parts))
+
+    def _new(self, key: tuple[Any, ...], snapshot: Snapshot) -> Node:
+        if len(self._nodes) > NODES_MAX:
+            self._nodes.clear()
+            self._edges.clear()
+        node = self._nodes[key] = Node(snapshot, self._fingerprints.taken)
+        return node
+
+
+def _key(parts: Parts) -> tuple[Any, ...]:
+    """A key that only equal states share, as long as their parts are in memory."""
+    processes = [id(process) for process in parts.processes]
+    extra = repr(parts.extra) if parts.extra else None
+    return id(parts.content), parts.now, parts.skews, *processes, parts.model, parts.ledger, extra

@@ -17,7 +17,7 @@ from failure_modes.checker.proof.seen_step import Reads, SeenStep
 from failure_modes.checker.proof.step_memory import Key, StepMemory, changes_between, with_changes
 from failure_modes.checker.proof.step_reads import StepReads
 from failure_modes.checker.simulation.content import Content
-from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot, ProcessState
+from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot, ProcessState, in_transaction
 from failure_modes.checker.simulation.stepping import NotDeterministic
 from failure_modes.checker.simulation.world import World
 from model.actions import Action, Crash, PowerLoss, actor_of
@@ -238,7 +238,7 @@ class RememberedSystem(SystemSide):
     def _key(self, before: SystemSnapshot, action: Action) -> Key:
         """What a step depends on besides rows and time: its process, and a lock that another one holds."""
         mover = self._mover(before, action)
-        return action, id(mover), any(process.in_transaction for process in before.processes)
+        return action, id(mover), in_transaction(before.processes)
 
     def _mover(self, before: SystemSnapshot, action: Action) -> ProcessSnapshot | None:
         """The process that moves, before the action."""

@@ -1,10 +1,11 @@
-"""What one action changes, as a value; and the snapshot that has the change made.
+"""What one action changes, as a value; and the state that has the change made.
 
 Two states that agree in the store, the time and the process that moves have the same change. So a proof
 works a change out once, and makes it in all of them.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from attrs import evolve, frozen
 
@@ -20,7 +21,7 @@ from model.events import Event
 from model.invariants import InjectedFault, condensed
 from model.load import Load
 from model.rollback import earlier_after_commit
-from model.state import Durable, State, Worker
+from model.state import Durable, Settings, State, Worker
 
 
 @frozen(kw_only=True)
@@ -57,32 +58,88 @@ class StateChange:
     """The state after the action, where it cannot be made up from what changed."""
 
 
-def changed(
+class Parts(NamedTuple):
+    """The parts of a state: enough to look it up, and to make its snapshot if it is new.
+
+    `model` has the model's workers and the time of its last change; None where the system has diverged.
+    """
+
+    content: Content
+    durable: Durable
+    now: int
+    skews: tuple[tuple[str, int], ...]
+    processes: tuple[ProcessSnapshot, ...]
+    model: tuple[tuple[Worker, ...], int] | None
+    earlier: tuple[Durable, ...] | None
+    ledger: LedgerSnapshot
+    diverged: Finding | None
+    extra: tuple[object, ...] = ()
+
+
+def parts_of(snapshot: Snapshot) -> Parts:
+    """The parts of a snapshot, without its `path`."""
+    system, state = snapshot.system, snapshot.state
+    return Parts(
+        system.content,
+        system.durable,
+        system.now,
+        system.skews,
+        system.processes,
+        None if state is None else (state.workers, state.changed_at),
+        None if state is None else state.earlier,
+        snapshot.ledger,
+        snapshot.diverged,
+        system.extra,
+    )
+
+
+def parts_after(
     before: Snapshot,
     action: Action,
     change: StateChange,
     names: tuple[str, ...],
     same: Callable[[ProcessSnapshot], ProcessSnapshot],
-) -> Snapshot:
-    """The state after the change. `names` are the processes; `same` gives the object kept for equal ones."""
-    if change.snapshot is not None:
-        return change.snapshot
-    name = actor_of(action)
-    now = before.system.now + change.elapsed_ms
+) -> Parts:
+    """The parts after the change. `names` are the processes; `same` gives the object kept for equal ones."""
+    name, system, state = actor_of(action), before.system, before.state
+    model = earlier = None
+    if state is not None and change.diverged is None:
+        model = _workers(state.workers, action, name, change), change.changed_at
+        earlier = earlier_after_commit(state) if change.events else state.earlier
+    return Parts(
+        change.content,
+        change.durable,
+        system.now + change.elapsed_ms,
+        system.skews,
+        _processes(system.processes, action, name, change, names, same),
+        model,
+        earlier,
+        _ledger(before.ledger, change),
+        before.diverged or change.diverged,
+    )
+
+
+def snapshot_of(parts: Parts, settings: Settings) -> Snapshot:
+    """The state that has these parts."""
+    state = None
+    if parts.model is not None:
+        workers, changed_at = parts.model
+        state = State(
+            settings=settings,
+            workers=workers,
+            durable=parts.durable,
+            now=parts.now,
+            changed_at=changed_at,
+            earlier=parts.earlier,
+        )
     system = SystemSnapshot(
-        content=change.content,
-        durable=change.durable,
-        now=now,
-        processes=_processes(before.system.processes, action, name, change, names, same),
-        skews=before.system.skews,
+        content=parts.content,
+        durable=parts.durable,
+        now=parts.now,
+        processes=parts.processes,
+        skews=parts.skews,
     )
-    state = before.state if change.diverged is None else None
-    return Snapshot(
-        system=system,
-        state=None if state is None else _model_state(state, action, name, change, now),
-        ledger=_ledger(before.ledger, change),
-        diverged=before.diverged or change.diverged,
-    )
+    return Snapshot(system=system, state=state, ledger=parts.ledger, diverged=parts.diverged)
 
 
 def _processes(
@@ -96,8 +153,11 @@ def _processes(
     """The processes after the change. A lock that was released lets all that waited for one go on."""
     if isinstance(action, PowerLoss):
         return (AT_REST,) * len(before)
-    if name is None and not change.released:
-        return before
+    if not change.released:  # none but the process that moved is elsewhere
+        if name is None or change.process is None:
+            return before
+        at = names.index(name)
+        return (*before[:at], change.process, *before[at + 1 :])
     return tuple(
         [
             change.process
@@ -110,20 +170,15 @@ def _processes(
     )
 
 
-def _model_state(before: State, action: Action, name: str | None, change: StateChange, now: int) -> State:
-    workers = before.workers
+def _workers(
+    before: tuple[Worker, ...], action: Action, name: str | None, change: StateChange
+) -> tuple[Worker, ...]:
+    """The model's workers after the change."""
     if isinstance(action, PowerLoss):
-        workers = tuple([Worker(name=worker.name) for worker in workers])
-    elif change.worker is not None:
-        workers = tuple([change.worker if worker.name == name else worker for worker in workers])
-    return State(
-        settings=before.settings,
-        workers=workers,
-        durable=change.durable,
-        now=now,
-        changed_at=change.changed_at,
-        earlier=earlier_after_commit(before) if change.events else before.earlier,
-    )
+        return tuple([Worker(name=worker.name) for worker in before])
+    if change.worker is None:
+        return before
+    return tuple([change.worker if worker.name == name else worker for worker in before])
 
 
 def _ledger(before: LedgerSnapshot, change: StateChange) -> LedgerSnapshot:

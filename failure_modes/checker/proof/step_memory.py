@@ -23,8 +23,8 @@ Key = tuple[Hashable, ...]
 class _Question:
     """What some steps depend on; and these steps by the rows that they read."""
 
-    reads: Reads
-    """Of equal sets the one object in `_same_reads`: so it has one order, and is found by its identity."""
+    reads: tuple[int, ...]
+    """The reads that the result depends on, by their numbers; of equal tuples the one object."""
     read_clock: bool
     steps: dict[Hashable, SeenStep] = field(factory=dict)
 
@@ -35,9 +35,10 @@ class _ReadContent:
 
     content: Content
     tables: dict[str, tuple[Row, ...]]
-    numbers: dict[Read, int] = field(factory=dict)
-    answers: dict[Reads, tuple[int, ...]] = field(factory=dict)
-    """The numbers of all reads of a question."""
+    numbers: dict[int, int] = field(factory=dict)
+    """The number of the rows of each read."""
+    answers: dict[int, tuple[int, ...]] = field(factory=dict)
+    """The numbers of the rows of all reads of a question, by the `id` of these reads."""
 
 
 class StepMemory:
@@ -49,9 +50,13 @@ class StepMemory:
         self._questions: dict[Key, dict[tuple[Reads, bool], _Question]] = {}
         self._held: list[object] = []
         """What the keys identify by `id`: it must not be collected."""
-        self._rows: dict[int, _ReadContent] = {}
-        self._same_reads: dict[Reads, Reads] = {}
-        self._numbers: dict[tuple[Row, ...], int] = {}
+        self._contents: dict[int, _ReadContent] = {}
+        self._sets: dict[Reads, tuple[int, ...]] = {}
+        """The numbers of the reads of each set."""
+        self._reads: list[Read] = []
+        """Each read that a step depended on; its place is its number."""
+        self._places: dict[Read, int] = {}
+        self._rows: dict[tuple[Row, ...], int] = {}
         """Equal rows have one number."""
         self._steps = 0
 
@@ -66,8 +71,7 @@ class StepMemory:
         asked = (seen.reads, seen.read_clock)
         question = of_key.get(asked)
         if question is None:
-            reads = self._same_reads.setdefault(seen.reads, seen.reads)
-            question = of_key[asked] = _Question(reads, seen.read_clock)
+            question = of_key[asked] = _Question(self._reads_of(seen.reads), seen.read_clock)
         question.steps[self._answer(question, content, now)] = seen
         self._steps += 1
 
@@ -79,25 +83,36 @@ class StepMemory:
                 return seen
         return None
 
-    def _answer(self, question: _Question, content: Content, now: int) -> Hashable:
-        known = self._rows.get(id(content))
+    def _reads_of(self, reads: Reads) -> tuple[int, ...]:
+        """The numbers of the reads. Equal sets have one tuple, which is kept."""
+        known = self._sets.get(reads)
         if known is None:
-            if len(self._rows) > STEPS_MAX:
-                self._rows.clear()
-            known = self._rows[id(content)] = _ReadContent(content, dict(content))
-        numbers = known.answers.get(question.reads)
-        if numbers is None:
-            numbers = tuple([self._number(read, known) for read in question.reads])
-            known.answers[question.reads] = numbers
-        return (now, numbers) if question.read_clock else numbers
+            for read in reads - self._places.keys():
+                self._places[read] = len(self._reads)
+                self._reads.append(read)
+            known = self._sets[reads] = tuple([self._places[read] for read in reads])
+        return known
 
-    def _number(self, read: Read, known: _ReadContent) -> int:
+    def _answer(self, question: _Question, content: Content, now: int) -> Hashable:
+        """What the content answers to the question: the numbers of the rows of each of its reads."""
+        known = self._contents.get(id(content))
+        if known is None:
+            if len(self._contents) > STEPS_MAX:
+                self._contents.clear()
+            known = self._contents[id(content)] = _ReadContent(content, dict(content))
+        reads, numbers = question.reads, known.numbers
+        answer = known.answers.get(id(reads))
+        if answer is None:
+            for read in reads:
+                if read not in numbers:
+                    numbers[read] = self._number(read, known)
+            answer = known.answers[id(reads)] = tuple([numbers[read] for read in reads])
+        return (now, answer) if question.read_clock else answer
+
+    def _number(self, number: int, known: _ReadContent) -> int:
         """The number of the rows of a read."""
-        number = known.numbers.get(read)
-        if number is None:
-            rows = self._read(read, known.tables)
-            number = known.numbers[read] = self._numbers.setdefault(rows, len(self._numbers))
-        return number
+        rows = self._read(self._reads[number], known.tables)
+        return self._rows.setdefault(rows, len(self._rows))
 
     def _read(self, read: Read, tables: dict[str, tuple[Row, ...]]) -> tuple[Row, ...]:
         """The rows of the tables that the read names."""

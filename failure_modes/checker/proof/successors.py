@@ -21,9 +21,15 @@ from failure_modes.checker.proof.footprint import UNSEEN, Footprint, of_crash
 from failure_modes.checker.proof.footprint import of_move as of_move
 from failure_modes.checker.proof.remembered_system import RememberedSystem
 from failure_modes.checker.proof.seen_step import SeenStep
-from failure_modes.checker.proof.state_change import DeadEnd, StateChange, changed
+from failure_modes.checker.proof.state_change import (
+    DeadEnd,
+    Parts,
+    StateChange,
+    parts_after,
+    snapshot_of,
+)
 from failure_modes.checker.simulation.content import Content
-from failure_modes.checker.simulation.process_snapshot import AT_REST, ProcessSnapshot
+from failure_modes.checker.simulation.process_snapshot import AT_REST, ProcessSnapshot, in_transaction
 from failure_modes.checker.subject.worlds import world_of
 from model.actions import Action, ClockSkew, Crash, Rollback, actor_of
 from model.state import Durable
@@ -103,7 +109,17 @@ class Successors:
 
     def after(self, before: Snapshot, action: Action, change: StateChange) -> Snapshot:
         """The state after the change."""
-        return changed(before, action, change, self.names, self._same)
+        if change.snapshot is not None:
+            return change.snapshot
+        return self.snapshot_of(self.parts_after(before, action, change))
+
+    def snapshot_of(self, parts: Parts) -> Snapshot:
+        """The state that has these parts."""
+        return snapshot_of(parts, self.lockstep.settings)
+
+    def parts_after(self, before: Snapshot, action: Action, change: StateChange) -> Parts:
+        """The parts of the state after a change that has no snapshot of its own."""
+        return parts_after(before, action, change, self.names, self._same)
 
     def own(self, snapshot: Snapshot) -> Snapshot:
         """The same snapshot, in which equal parts are the same object: a memory knows them by their id."""
@@ -130,7 +146,7 @@ class Successors:
         if state is not None:
             worker = state.workers[place] if place < len(state.workers) else None
             model = worker, state.changed_at
-        locked = any(process.in_transaction for at, process in enumerate(system.processes) if at != place)
+        locked = in_transaction(system.processes, but=place)
         return (
             id(system.content),
             system.now,

@@ -118,3 +118,9 @@ class ProcessState(Protocol):
 
 AT_REST = ProcessSnapshot()
 """The snapshot of a fresh process."""
+
+
+def in_transaction(processes: tuple[ProcessSnapshot, ...], *, but: int | None = None) -> bool:
+    """True if a process has a transaction open. The process at the place `but` does not count."""
+    places = [place for place, process in enumerate(processes) if process.in_transaction]
+    return places not in ([], [but])
