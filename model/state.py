@@ -240,7 +240,10 @@ class State:
 
     def worker(self, name: str) -> Worker | None:
         """The worker of that name, or None."""
-        return next((worker for worker in self.workers if worker.name == name), None)
+        for worker in self.workers:
+            if worker.name == name:
+                return worker
+        return None
 
 
 def initial(*, settings: Settings, workers: tuple[str, ...], rollback: bool = False) -> State:

@@ -115,13 +115,11 @@ class Reference:
         """How the process differs from the model's worker of that name, given where it is paused."""
         if self.state is None:
             return None
-        for owner in self.state.workers:
-            if thread_of(owner.name) == name:
-                return thread_differs(owner, at)
         worker = self.state.worker(name)
-        if worker is None:
-            return None
-        return phases_differ(worker, at, exact=self._scope.granularity is Granularity.TRANSACTION)
+        if worker is not None:
+            return phases_differ(worker, at, exact=self._scope.granularity is Granularity.TRANSACTION)
+        owner = next((one for one in self.state.workers if thread_of(one.name) == name), None)
+        return None if owner is None else thread_differs(owner, at)
 
 
 def thread_differs(worker: Worker, at: PausePoint) -> Difference | None:
