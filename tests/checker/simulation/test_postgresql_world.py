@@ -175,7 +175,7 @@ class LocksTheJobOnly(PostgreSQLTransaction):
     """Locks the job, and takes the execution from the statement that waited, as it was before."""
 
     def _rows(self, sql: str, *values: object) -> list[Any]:
-        return super()._rows(sql.replace("FOR UPDATE OF jobs, executions", "FOR UPDATE OF jobs"), *values)
+        return super()._rows(sql.replace("UPDATE OF jobs, executions", "UPDATE OF jobs"), *values)
 
 
 @pytest.mark.parametrize(
