@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from attrs import define
 
-from failure_modes.checker.experiment.scope import Granularity, Scope, StoreKind
+from failure_modes.checker.experiment.scope import Fault, Granularity, Scope, StoreKind, guarded
 from failure_modes.checker.oracle.lockstep import Lockstep
 from failure_modes.checker.simulation.postgresql.backends import Backends
 from failure_modes.checker.simulation.postgresql.pausing_connection import PausingConnection
@@ -18,6 +18,8 @@ from failure_modes.checker.support.patience import Patience
 from failure_modes.checker.support.postgresql.server import fresh_database, server
 from model.actions import PRODUCER, RECONCILER, Action, Crash, Enqueue, Reconcile, Step, Tick
 from model.state import Settings
+from system.postgresql import PostgreSQLTransaction
+from tests.checker.oracle.test_breakages import transactions
 
 SCOPE = Scope(
     granularity=Granularity.STATEMENT,
@@ -115,11 +117,15 @@ def test_a_ghost_goes_on_after_the_living(
     assert (second.has_answer(), backends.is_ghost(pid)) == (True, True)
 
 
-def _two_wait(lockstep: Lockstep) -> None:
-    """A and B have had one job, one after the other. Both commits wait for a recovery that buries it."""
+def _enqueued(lockstep: Lockstep) -> None:
     lockstep.apply(Enqueue(key="k1"))
     while not lockstep.rests(PRODUCER):
         lockstep.apply(Step(worker=PRODUCER))
+
+
+def _two_wait(lockstep: Lockstep) -> None:
+    """A and B have had one job, one after the other. Both commits wait for a recovery that buries it."""
+    _enqueued(lockstep)
     for name in ("A", "B"):
         while lockstep.world.processes[name].at is not PausePoint.HANDLER:
             lockstep.apply(Step(worker=name))
@@ -170,3 +176,23 @@ def test_no_process_stays_stopped_after_its_run(waiters: tuple[Backends, Waiter,
     while not (answered := first.has_answer() or second.has_answer()) and not patience.is_over:
         pass
     assert answered
+
+
+class LocksForUpdate(PostgreSQLTransaction):
+    """Looks for the next job with the stronger lock, which passes over the job of an open duplicate."""
+
+    def _rows(self, sql: str, *values: object) -> list[Any]:
+        return super()._rows(sql.replace("FOR NO KEY UPDATE SKIP", "FOR UPDATE SKIP"), *values)
+
+
+@pytest.mark.parametrize(("fault", "leased"), [(guarded, 1), (transactions(LocksForUpdate), 0)])
+def test_a_look_gets_the_rows_that_its_own_lock_can_have(fault: Fault, leased: int) -> None:
+    """While a duplicate is written, the model and the system agree, with either lock."""
+    with Lockstep(SCOPE, fault) as lockstep:
+        _enqueued(lockstep)
+        lockstep.apply(Enqueue(key="k1"))
+        while (lockstep.apply(Step(worker=PRODUCER)).moved.ran or "").split()[0] != "INSERT":
+            pass
+        while not lockstep.apply(Step(worker="A")).committed:
+            pass
+        assert len(lockstep.durable.executions) == leased
