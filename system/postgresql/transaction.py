@@ -4,8 +4,8 @@ At READ COMMITTED a statement sees the commits from before it began. While it wa
 newer commit, but for the row that it waits for. So one statement takes a lock, and the next one reads the
 rows that the lock guards.
 
-The lock is FOR NO KEY UPDATE: nothing here deletes a job or an execution, or changes a column that a foreign key
-can refer to. So an INSERT that refers to a job does not wait for it. Only the audit row of a duplicate is
+The lock is FOR NO KEY UPDATE: nothing here deletes a job or an execution, or changes a column that a foreign
+key can refer to. So an INSERT that refers to a job does not wait for it. Only the audit row of a duplicate is
 inserted without the lock on its job, and no change of the job makes that row wrong.
 
 Each statement is a round trip to the server. A write that gives no rows waits for the next statement: writes
