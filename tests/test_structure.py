@@ -167,7 +167,7 @@ def test_only_the_clock_reads_the_time(path: Path) -> None:
 
 @each_product_file
 def test_only_the_store_and_the_world_know_sqlite(path: Path) -> None:
-    """The store speaks to SQLite, and the checker's worlds with their connections; a cluster compares versions."""
+    """The store speaks to SQLite, and the checker's worlds; a cluster compares its version."""
     checker = ROOT / "failure_modes" / "checker"
     store = path.is_relative_to(ROOT / "system" / "sqlite")
     names = (
