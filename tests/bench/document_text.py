@@ -40,8 +40,8 @@ JOB = """
 nox -s bench -- job --write    # python -m tests.bench job --write
 ```
 
-A job without its enqueue, in a [fused worker](04_happy_path.md#a-fused-worker). The CPU time is that of the
-worker's process; a server has its own.
+A job without its enqueue, in a [fused worker](04_happy_path.md#a-fused-worker); beside it a job of huey and
+of litequeue on one connection. The CPU time is that of the worker's process; a server has its own.
 """
 
 DIFFERENCE = """
@@ -50,9 +50,10 @@ DIFFERENCE = """
 A job waits for the disk twice, with us as with huey and litequeue: once for the commit of its effect, and
 once for the transaction that finishes it, and leases and starts the next. The difference is
 
-- on SQLite ten pages in a commit, where the others write two to four: jobs, executions, effects and audit
-  have tables of their own, with an audit row for each step, foreign keys, and indexes that keep every
-  operation as fast with a million jobs. Most of a worker's CPU time goes into these pages and rows;
+- on SQLite several times the pages of huey and litequeue, in as many commits (the table above): jobs,
+  executions, effects and audit have tables of their own, with an audit row for each step, foreign keys, and
+  indexes that keep every operation as fast with a million jobs. Most of a worker's CPU time goes into these
+  pages and rows;
 - on PostgreSQL 12 statements, each with a way to the server and back. Our transaction locks its job, reads,
   decides in Python by its policies, and writes; the transaction of the others is one statement that decides
   nothing;
@@ -116,7 +117,19 @@ The time of a lock-step at each granularity, and for each break of a failure mod
 which each [driver](command_line.md#drivers) finds its shortest trace. *Times* compares the median of each
 break: below 1 is faster. The plain machine is a state machine of Hypothesis as anyone would write it: a
 rule for each kind of action, a new world for each example, its own shrinking, 2,000 examples and 8 s of
-CPU time at most.
+CPU time at most. *Greatest median of a break*: the slowest break, by the median of its seeds; `--seeds 10`
+takes ten seeds for each driver that draws, in place of three.
+"""
+
+COMMANDS = """
+## Whole commands
+
+```bash
+nox -s bench -- commands --write    # python -m tests.bench commands --write
+```
+
+`python -m failure_modes COMMAND` as a process, with the start of Python and all imports. The median of five
+runs (the least to the most). The last row is a session of nox whose environment is installed.
 """
 
 EXPLORER = """
@@ -129,5 +142,18 @@ nox -s bench -- explorer --write    # python -m tests.bench explorer --write
 Proofs that the guarded system holds. *Small*: 2 jobs, 2 workers, 1 tick, 1 crash. *Large*: 2 jobs, 2
 workers, 2 ticks, 1 crash, 1 failure, 1 reconcile. A proof without reductions visits each order of
 independent actions and each naming of the workers, and remembers no step. A proof is stopped after 100 s.
+*Real steps*: how many of the transitions ran on the real system; the others are remembered.
 `nox -s cost` measures more scopes.
+"""
+
+VERSIONS = """
+### Two versions
+
+```bash
+# The version before proofs were made faster; any other will do that has the same options.
+git worktree add --detach FOLDER 0b0b2b0^
+nox -s bench -- explorer --against FOLDER --write
+```
+
+The proof *large* as a whole command in one process, by both versions in turn.
 """
