@@ -119,7 +119,7 @@ def test_another_version_is_measured_where_it_is_asked_for(
 ) -> None:
     """Its folder is an option of the explorer's part."""
     for part in PARTS:
-        monkeypatch.setitem(bench.PARTS, part, lambda *_: [])
+        monkeypatch.setitem(PARTS, part, lambda *_: [])
     monkeypatch.setattr(bench, "ON_DATABASES", ())
     monkeypatch.setattr(bench, "observed", dict)
     measured: list[str] = []
