@@ -156,19 +156,28 @@ _OTHER_VERSION = {
     "failure_modes/__main__.py": """
 import sys
 from time import process_time
-from model.values import sorted_often
+from model.values import sum_of_many
 from system.rows import counted
 begun = process_time()
 while process_time() < begun + 0.1 * int(sys.argv[1]):
-    sorted_often()
+    sum_of_many()
     counted()
 """,
     "model/__init__.py": "",
+    ".venv/library.py": """
+def total(numbers):
+    sum = 0
+    for number in numbers:
+        sum += number
+    return sum
+""",
     "model/values.py": """
-import random
-CHANCE = random.Random(1)
-def sorted_often():
-    CHANCE.shuffle(list(range(1000)))
+import sys
+from pathlib import Path
+sys.path.append(str(Path(__file__).parents[1] / ".venv"))
+from library import total
+def sum_of_many():
+    total(range(20_000))
 """,
     "system/__init__.py": "",
     "system/rows.py": """

@@ -8,6 +8,8 @@ from tests.bench.sampler import OTHER, PACKAGES, SQLITE
 
 Values = dict[str, Any]
 
+_ROWS = (*[package for package in PACKAGES.values() if package != OTHER], SQLITE, OTHER)
+
 SAMPLED = """
 Where the time of a proof goes: shares of the CPU time of one more run, which was sampled. A sample counts for
 the package that ran then, with the libraries that the package called. *SQLite*: lines that run a statement.
@@ -48,7 +50,7 @@ def two_versions(versions: list[Values]) -> str:
 def profiles(versions: list[Values]) -> str:
     """Where the CPU time of each goes: a row for each package."""
     rows = []
-    for package in (*PACKAGES.values(), SQLITE, OTHER):
+    for package in _ROWS:
         cells = []
         for one in versions:
             samples, seconds = one["profile"]["samples"], one["profile"]["cpu_seconds"]

@@ -18,13 +18,15 @@ from time import process_time
 from types import FrameType
 
 EVERY_SECONDS = 0.002
+SQLITE, OTHER = "SQLite", "other"
 CHECKER = "failure_modes/checker"
 PACKAGES = {
     "model": "model",
     "system": "system",
     **{f"{CHECKER}/{name}": name for name in ("simulation", "subject", "oracle", "proof")},
+    "failure_modes": OTHER,
 }
-SQLITE, OTHER = "SQLite", "other"
+"""The names of packages, by their folders: a folder after those within it. Libraries may be beside them."""
 _RUNS_A_STATEMENT = re.compile(r"\.(execute|executemany|fetchone|fetchall)\(")
 
 
@@ -34,11 +36,7 @@ def sample(command: list[str], folder: Path) -> Counter[str]:
 
     @cache
     def package_of(file: str) -> str | None:
-        path = Path(file)
-        if not path.is_relative_to(folder):
-            return None
-        within = path.relative_to(folder).as_posix()
-        return next((name for place, name in PACKAGES.items() if within.startswith(f"{place}/")), OTHER)
+        return next((name for place, name in PACKAGES.items() if file.startswith(f"{folder}/{place}/")), None)
 
     @cache
     def runs_a_statement(file: str, line: int) -> bool:
