@@ -5,6 +5,7 @@ or a fingerprint that takes two for one, changes them.
 """
 
 from collections.abc import Iterable
+from contextlib import closing
 from itertools import permutations
 
 import pytest
@@ -328,8 +329,7 @@ def test_a_violation_is_complete_whatever_the_bound() -> None:
 
 def _lined_up(arrivals: tuple[tuple[bytes, frozenset[Action]], ...]) -> list[tuple[bytes, object]]:
     """What is left to do in a state that was expanded but for two actions, and is reached again."""
-    shard = Shard(_proof(TRANSACTION, 1, Bounds(jobs=1)))
-    try:
+    with closing(Shard(_proof(TRANSACTION, 1, Bounds(jobs=1)))) as shard:
         shard.add_first()
         (state,) = shard.coming.values()
         shard.coming.clear()
@@ -338,8 +338,6 @@ def _lined_up(arrivals: tuple[tuple[bytes, frozenset[Action]], ...]) -> list[tup
             shard.absorb([evolve(state, trace=trace, sleep_set=dict.fromkeys(sleep_set, UNSEEN))])
         shard.advance()
         return [(left.trace, left.only) for left in shard.frontier]
-    finally:
-        shard.close()
 
 
 def test_the_trace_of_a_state_does_not_depend_on_the_order_in_which_traces_come() -> None:
