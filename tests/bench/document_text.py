@@ -142,7 +142,8 @@ nox -s bench -- explorer --write    # python -m tests.bench explorer --write
 Proofs that the guarded system holds. *Small*: 2 jobs, 2 workers, 1 tick, 1 crash. *Large*: 2 jobs, 2
 workers, 2 ticks, 1 crash, 1 failure, 1 reconcile. A proof without reductions visits each order of
 independent actions and each naming of the workers, and remembers no step. A proof is stopped after 100 s.
-*Real steps*: how many of the transitions ran on the real system; the others are remembered.
+*Real steps*: how often the real system took a step, for a transition or on the way to an ending; the other
+steps are remembered.
 `nox -s cost` measures more scopes.
 
 *Large* had 131,509 states before commit 4f61d83: since then a lease takes retries before new jobs, where it
