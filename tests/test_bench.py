@@ -133,6 +133,7 @@ def test_two_versions_prove_the_same() -> None:
     command = ("prove", "--jobs", "1", "--processes", "1", "--json")
     values = versions.versions(ROOT, command, rounds=1)
     assert [(one["states"], len(one["cpu_seconds"])) for one in values] == [(71, 1)] * 2
+    assert f"| this version, {versions.described(ROOT)} | 71 |" in two_versions(values)
     assert f"| {versions.described(ROOT)} | 71 |" in two_versions(values)
     assert profiles(values).count(versions.described(ROOT)) == 2
 

@@ -128,8 +128,8 @@ COMMANDS = """
 nox -s bench -- commands --write    # python -m tests.bench commands --write
 ```
 
-`python -m failure_modes COMMAND` as a process, with the start of Python and all imports. The median of five
-runs (the least to the most). The last row is a session of nox whose environment is installed.
+Commands of `python -m failure_modes` as processes, with the start of Python and all imports. The median of
+five runs (the least to the most). The last row is a session of nox whose environment is installed.
 """
 
 EXPLORER = """
@@ -143,8 +143,7 @@ Proofs that the guarded system holds. *Small*: 2 jobs, 2 workers, 1 tick, 1 cras
 workers, 2 ticks, 1 crash, 1 failure, 1 reconcile. A proof without reductions visits each order of
 independent actions and each naming of the workers, and remembers no step. A proof is stopped after 100 s.
 *Real steps*: how often the real system took a step, for a transition or on the way to an ending; the other
-steps are remembered.
-`nox -s cost` measures more scopes.
+steps are remembered. `nox -s cost` measures more scopes.
 
 *Large* had 131,509 states before commit 4f61d83: since then a lease takes retries before new jobs, where it
 took the job that was due first, so fewer orders of jobs can be reached. The commits that made proofs faster
@@ -163,5 +162,6 @@ git worktree add --detach FOLDER 0b0b2b0^
 nox -s bench -- explorer --against FOLDER --write
 ```
 
-The proof *large* as a whole command in one process, by both versions in turn.
+The proof *large* as a whole command in one process, by both versions in turn: the mean of two rounds (the
+least to the most).
 """

@@ -35,14 +35,14 @@ def two_versions(versions: list[Values]) -> str:
     ours, *_ = [statistics.median(one["cpu_seconds"]) for one in versions]
     rows = [
         (
-            one["version"],
+            name,
             f"{one['states']:,}",
             f"{one['transitions']:,}",
             f"{spread(one['cpu_seconds'], 1)} s",
             "" if one is versions[0] else f"{ours / statistics.median(one['cpu_seconds']):.2f}",
             "complete" if one["complete"] else "stopped",
         )
-        for one in versions
+        for name, one in zip(_names(versions), versions, strict=True)
     ]
     return table(("version", "states", "transitions", "CPU time", "CPU time of ours, times", ""), rows)
 
@@ -57,4 +57,10 @@ def profiles(versions: list[Values]) -> str:
             share = samples.get(package, 0) / sum(samples.values())
             cells.append(f"{100 * share:.0f}%, {share * seconds:.1f} s")
         rows.append((package, *cells))
-    return table(("package", *[one["version"] for one in versions]), rows)
+    return table(("package", *_names(versions)), rows)
+
+
+def _names(versions: list[Values]) -> list[str]:
+    """The version that measured is the first."""
+    ours, *others = [one["version"] for one in versions]
+    return [f"this version, {ours}", *others]
