@@ -1,5 +1,7 @@
 """A job is starved if nobody can have it, and too many later ones have run."""
 
+import pytest
+
 from failure_modes.checker.experiment.moves import PRODUCER
 from failure_modes.checker.oracle.deliveries import Deliveries, Kind
 from failure_modes.checker.oracle.overtaking import PASSED_OVER_MAX, Overtaking
@@ -8,9 +10,9 @@ from failure_modes.checker.subject.adapter import Status, Topic
 LATER = tuple([f"later-{number}" for number in range(PASSED_OVER_MAX)])
 
 
-def _first(*later: str) -> Overtaking:
+def _first(*later: str, takes_ahead: bool = False) -> Overtaking:
     """A job that was accepted; then the others were."""
-    jobs = Overtaking()
+    jobs = Overtaking(takes_ahead=takes_ahead)
     for key in ("first", *later):
         jobs.offered(key)
         jobs.accepted(key)
@@ -85,12 +87,41 @@ def test_a_worker_that_was_killed_may_have_had_the_job() -> None:
 
 def test_a_worker_that_stopped_before_cannot_have_the_job() -> None:
     """The job was accepted later, and the worker has not moved since."""
-    jobs = Overtaking()
+    jobs = Overtaking(takes_ahead=False)
     jobs.moved("A", at_rest=False)
     for key in ("first", *LATER):
         jobs.offered(key)
         jobs.accepted(key)
     _run(jobs, "B", *LATER)
+    assert jobs.starved == ("first",)
+
+
+@pytest.mark.parametrize(("takes_ahead", "starved"), [(True, ()), (False, ("first",))])
+def test_a_job_that_was_given_back_stands_in_line_anew(takes_ahead: bool, starved: tuple[str, ...]) -> None:
+    """A worker that takes ahead may put it at the end of the line; then jobs in this line do not pass it."""
+    jobs = _first(*LATER, takes_ahead=takes_ahead)
+    jobs.moved("A", at_rest=False)
+    jobs.moved("A", at_rest=True)
+    _run(jobs, "B", *LATER)
+    assert jobs.starved == starved
+
+
+def test_a_job_that_was_given_back_may_starve() -> None:
+    """Jobs that were enqueued after it was given back pass it."""
+    jobs = _first(takes_ahead=True)
+    jobs.moved("A", at_rest=False)
+    jobs.moved("A", at_rest=True)
+    for key in LATER:
+        jobs.offered(key)
+        jobs.accepted(key)
+    _run(jobs, "B", *LATER)
+    assert jobs.starved == ("first",)
+
+
+def test_a_worker_that_takes_ahead_may_pass_over_what_it_holds() -> None:
+    """It does not stop, so it has given nothing back."""
+    jobs = _first(*LATER, takes_ahead=True)
+    _run(jobs, "A", *LATER)
     assert jobs.starved == ("first",)
 
 
