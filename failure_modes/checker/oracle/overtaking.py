@@ -38,7 +38,7 @@ class Overtaking:
     takes_ahead: bool
     """True if a worker may take its next job before its last one has ended."""
     _count: int = 0
-    """The enqueues that have begun or ended, and the moves: the order of jobs."""
+    """The enqueues that have begun or ended: the order of jobs."""
     _offered_at: dict[str, int] = field(factory=dict)
     _waiting: dict[str, _Waiting] = field(factory=dict)
 
@@ -54,10 +54,9 @@ class Overtaking:
 
     def moved(self, process: str, *, at_rest: bool) -> None:
         """The process has moved. While it is in a task it may have any job."""
-        self._count += 1
         for job in self._waiting.values():
             if at_rest:
-                if self.takes_ahead and process in job.holders:
+                if self.takes_ahead:
                     job.give_back(self._count)
                 job.holders.discard(process)
             else:

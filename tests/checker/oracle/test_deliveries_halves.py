@@ -4,7 +4,7 @@ The histories are recorded input, so no queue runs. A lease lasts 60 s. Each his
 trouble; a history of `SILENT` is almost one of them, and shows none.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -297,26 +297,3 @@ def test_a_process_that_takes_ahead_has_recorded_its_jobs_when_it_is_at_rest() -
     assert [one.kind for one in _troubles(began, takes_ahead=True)] == [Kind.STUCK]
     rested = (*RAN, *next_job, _ended("A", 3, "l"), _free("A", 4), _at_end(k=FAILED, l=FAILED))
     assert [one.key for one in _troubles(rested, takes_ahead=True)] == ["k", "l"]
-
-
-DONE_BY_B: History = (*NEW, *OTHER, _started("B", 0), _ended("B", 1), _free("B", 1), _observed(k=DONE))
-
-
-@pytest.mark.parametrize(("late", "topic"), [(0, Topic.FENCED), (1, Topic.MULTI_PROCESS)])
-@pytest.mark.parametrize("end", [_free, _killed])
-def test_a_late_worker_may_have_put_back_a_job_that_it_did_not_run(
-    end: Callable[..., Call], late: int, topic: Topic
-) -> None:
-    """A task that takes as long as a lease may hold any job, whatever other job the worker runs in it."""
-    began = (_free("A", 2), _moved("A"), _started("A", 3, "other"))
-    ended = end("A", 2 + LEASE_MS - late)
-    again = (_free("B", 3 * LEASE_MS), _started("B", 3 * LEASE_MS))
-    [trouble] = _troubles((*DONE_BY_B, *began, ended, *again))
-    assert (trouble.kind, trouble.topic, trouble.key) == (Kind.AGAIN, topic, "k")
-
-
-def test_a_worker_that_is_at_rest_holds_no_job_however_long() -> None:
-    """A lease runs out in a task alone."""
-    rested = (_free("A", 2), _free("A", 2 + LEASE_MS))
-    [trouble] = _troubles((*DONE_BY_B, *rested, _free("B", 3 * LEASE_MS), _started("B", 3 * LEASE_MS)))
-    assert (trouble.kind, trouble.topic) == (Kind.AGAIN, Topic.MULTI_PROCESS)

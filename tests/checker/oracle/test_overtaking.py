@@ -1,11 +1,16 @@
 """A job is starved if nobody can have it, and too many later ones have run."""
 
+from typing import Any
+
 import pytest
 
-from failure_modes.checker.experiment.moves import PRODUCER
+from failure_modes.checker.experiment.moves import PRODUCER, Work
 from failure_modes.checker.oracle.deliveries import Deliveries, Kind
 from failure_modes.checker.oracle.overtaking import PASSED_OVER_MAX, Overtaking
+from failure_modes.checker.oracle.queue_run import play
 from failure_modes.checker.subject.adapter import Status, Topic
+from model.actions import Enqueue
+from tests.subjects.tables import RightTable
 
 LATER = tuple([f"later-{number}" for number in range(PASSED_OVER_MAX)])
 
@@ -154,3 +159,35 @@ def test_only_a_job_that_waits_is_starved() -> None:
     assert (
         trouble.text == f"first waits, although {PASSED_OVER_MAX} jobs that were enqueued after it have run"
     )
+
+
+class GivesBack(RightTable):
+    """Worker A stops after it has taken a job, and the job goes to the end of the line."""
+
+    takes_ahead = True
+
+    def drain(self, session: Any) -> None:
+        """Take a job and give it back."""
+        connection, process = session
+        if process.name != "A":
+            return super().drain(session)
+        if (taken := self.take(connection, 0)) is not None:
+            last = "(SELECT MAX(id) + 1 FROM job)"
+            connection.execute(f"UPDATE job SET status = 'waiting', id = {last} WHERE key = ?", taken[:1])
+        return None
+
+
+class GivesBackOne(GivesBack):
+    """The same, and it says that it takes no job ahead."""
+
+    takes_ahead = False
+
+
+def test_a_job_at_the_end_of_the_line_is_not_starved() -> None:
+    """Those that were in the line before go first."""
+    jobs = [Enqueue(key=f"job-{number}") for number in range(PASSED_OVER_MAX + 1)]
+    moves = (*jobs, Work(worker="A"), Work(worker="B"))
+    assert play(GivesBack(), moves) is None
+    found = play(GivesBackOne(), moves)
+    assert found is not None
+    assert found.trouble.kind is Kind.STARVED
