@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from failure_modes.checker.experiment.moves import PRODUCER, Work
+from failure_modes.checker.experiment.moves import PRODUCER, Moves, Work
 from failure_modes.checker.oracle.deliveries import Deliveries, Kind
 from failure_modes.checker.oracle.overtaking import PASSED_OVER_MAX, Overtaking
 from failure_modes.checker.oracle.queue_run import play
@@ -186,7 +186,7 @@ class GivesBackOne(GivesBack):
 def test_a_job_at_the_end_of_the_line_is_not_starved() -> None:
     """Those that were in the line before go first."""
     jobs = [Enqueue(key=f"job-{number}") for number in range(PASSED_OVER_MAX + 1)]
-    moves = (*jobs, Work(worker="A"), Work(worker="B"))
+    moves: Moves = (*jobs, Work(worker="A"), Work(worker="B"))
     assert play(GivesBack(), moves) is None
     found = play(GivesBackOne(), moves)
     assert found is not None
