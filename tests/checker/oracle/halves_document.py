@@ -113,7 +113,7 @@ ELSEWHERE = {
         "tests/checker/proof/test_shard_halves.py::test_a_violation_in_any_shard_is_found"
     ),
     "shards on a cluster: no shard is begun again": (
-        "tests/checker/support/test_cluster.py::test_a_shard_that_was_begun_again_answers_nothing"
+        "tests/checker/campaigns/test_on_a_cluster.py::test_a_shard_that_was_begun_again_answers_nothing"
     ),
     "judged queue: each rule of the weak model": (
         "tests/checker/oracle/test_deliveries_halves.py::test_one_rule_alone_sees_a_history"
@@ -180,6 +180,12 @@ ELSEWHERE = {
     "lock-step: a silence is no answer": (
         "tests/checker/oracle/test_lost_replies.py::"
         "test_each_operation_that_misreads_a_silence_is_seen_only_with_lost_replies"
+    ),
+    "idle worker: a notice of the server that is lost": (
+        "tests/system/test_wakeups.py::test_a_lost_notice_costs_one_poll"
+    ),
+    "idle worker: a lost notice and no poll": (
+        "tests/system/test_wakeups.py::test_without_notice_and_poll_the_check_fails"
     ),
     "ledger: what stays known after a rollback": (
         "tests/checker/oracle/test_rollbacks.py"
