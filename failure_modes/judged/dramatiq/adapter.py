@@ -50,7 +50,7 @@ class Prefetching(Adapter):
     }
     note = (
         "The maintenance that a thousandth of all commands do is the housekeeping. A worker that stops gives "
-        "back the messages that it has taken ahead, and Redis puts them at the end of the queue."
+        "back the messages that it has taken ahead, and they go to the end of the queue."
     )
     claims = (
         Claim(
