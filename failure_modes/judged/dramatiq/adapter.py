@@ -1,14 +1,13 @@
-"""dramatiq on Redis: what a worker with one thread does, until it finds no message, and its shutdown.
+"""dramatiq on Redis: its worker with one thread, and with the threads that fetch for it.
 
-The parts of a worker are called one after the other, since threads are not stepped. The maintenance that each
-thousandth command does is the housekeeping.
+The maintenance that each thousandth command does is the housekeeping.
 """
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from queue import PriorityQueue
 from typing import Any
 
 from redis import Redis
@@ -16,13 +15,15 @@ from redis import Redis
 os.environ.setdefault("dramatiq_lua_max_stack", "8000")  # else the first broker of a process asks the server
 import dramatiq
 from dramatiq.brokers.redis import MAINTENANCE_SCALE, RedisBroker
-from dramatiq.worker import ConsumerThread, WorkerThread
+from dramatiq.worker import Worker
 
 from failure_modes.checker import Adapter, Claim, ForeignContext, Status, Topic
 
 AT_LEAST_ONCE = "Dramatiq strives for at-least-once message delivery and assumes all actors are idempotent."
 PERSISTENCE = "docs, Message Persistence"
 QUEUES = ("default", "default.DQ")
+WORKING_SECONDS = 3
+"""How long a worker works in one task."""
 
 
 STATUSES = {"default.XQ": Status.FAILED, "default.DQ": Status.WAITING, "default": Status.WAITING}
@@ -38,7 +39,8 @@ class Prefetching(Adapter):
 
     name = "dramatiq"
     configuration = "RedisBroker"
-    seams = ("redis",)
+    seams = ("redis", "threads")
+    takes_ahead = True
     attempts_max = 2
     lease_seconds = 60
     prefetch = 2
@@ -47,8 +49,8 @@ class Prefetching(Adapter):
         Topic.COUNTS_CRASHES: "https://github.com/Bogdanp/dramatiq/pull/383",
     }
     note = (
-        "Judged with the parts of a worker, one after the other: its threads are not stepped. The "
-        "maintenance that a thousandth of all commands do is the housekeeping."
+        "The maintenance that a thousandth of all commands do is the housekeeping. A worker that stops gives "
+        "back the messages that it has taken ahead, and they go to the end of the queue."
     )
     claims = (
         Claim(
@@ -104,23 +106,12 @@ class Prefetching(Adapter):
         session.send(key)
 
     def drain(self, session: Any) -> None:
-        """Do what the threads of a worker do, and its shutdown."""
-        work: Any = PriorityQueue()
-        common = {"broker": session.broker, "work_queue": work, "worker_timeout": 1000}
-        consumers = {}
-        for name in QUEUES:
-            consumers[name] = ConsumerThread(queue_name=name, prefetch=self.prefetch, **common)
-            consumers[name].consumer = session.broker.consume(name, self.prefetch, 1000)
-        worker = WorkerThread(consumers=consumers, **common)
-        while received := [one for each in consumers.values() if (one := next(each.consumer)) is not None]:
-            for message in received:
-                consumers[message.queue_name].handle_message(message)
-            for consumer in consumers.values():
-                consumer.handle_delayed_messages()
-            while not work.empty():
-                worker.process_message(work.get().message)
-        for consumer in consumers.values():
-            consumer.close()
+        """Let a worker work for some seconds, and shut it down."""
+        worker = Worker(session.broker, worker_threads=1)
+        worker.queue_prefetch = self.prefetch
+        worker.start()
+        time.sleep(WORKING_SECONDS)
+        worker.stop()
 
     def housekeep(self, session: Any) -> None:
         """Let two commands do the maintenance."""

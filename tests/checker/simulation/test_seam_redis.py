@@ -214,3 +214,16 @@ def test_labels_leave_out_what_differs_from_run_to_run() -> None:
     assert label_of(("lrem", b"queue:high", 1, "x")) == "LREM queue:high"
     assert label_of(("EVALSHA", "0a1b", 1, "dramatiq", "fetch", 7)) == "EVAL dramatiq fetch"
     assert label_of(("CLIENT SETNAME", "x")) is None
+
+
+def test_the_members_of_a_set_come_in_one_order(make: Make) -> None:
+    """The order in which Python keeps them differs from process to process, and a script sees it."""
+    members = [f"{number:02}".encode() for number in range(20)]
+    seen: list[bytes] = []
+
+    def body(client: Any, _: ForeignContext) -> None:
+        client.sadd("set", *reversed(members))
+        seen.extend(client.eval("return redis.call('SMEMBERS', KEYS[1])", 1, "set"))
+
+    walk(make(A=body))
+    assert seen == members

@@ -5,6 +5,8 @@
 - In the simulation the server is `fakeredis`, one for each run. Its times to live follow the simulated clock.
   Where a server listens at the path of a connection, that server is used: real processes have a real one.
   When simulated time passes there, each time to live gets so much shorter; `TIME` stays the real time.
+- The simulated server gives the members of a set in the order of their bytes, so each run is the same. A real
+  server gives them in any order.
 - A command that waits (`BLPOP`) is tried without waiting. If there is nothing, its timeout passes in
   simulated time, and it is tried once more; without a timeout the process is *blocked* until another one has
   moved.
@@ -68,6 +70,7 @@ class RedisSeam:
             import redis
             import redis.asyncio
             from fakeredis.aioredis import FakeAsyncRedisConnection
+            from fakeredis.model import ExpiringMembersSet
             from redis.asyncio.connection import ConnectionPool as AsyncPool
         except ImportError:
             raise NotInstalled(
@@ -86,6 +89,7 @@ class RedisSeam:
             (coroutines.Pipeline, "_execute_pipeline"): _pipeline_in_coroutine("PIPELINE"),
             (redis.ConnectionPool, "make_connection"): _connecting(fakeredis.FakeRedisConnection, server),
             (AsyncPool, "make_connection"): _connecting(FakeAsyncRedisConnection, server),
+            (ExpiringMembersSet, "__iter__"): _in_one_order,
         }
         version = redis.utils.get_lib_version()  # each client would read it from a file again
         with replaced_methods(methods), patch.object(redis.utils, "get_lib_version", lambda: version):
@@ -125,6 +129,10 @@ def _connecting(fake: Any, server: Any) -> Callable[[Any], Callable[..., Any]]:
         return make_connection
 
     return wrapped
+
+
+def _in_one_order(original: Any) -> Callable[..., Any]:
+    return lambda members: iter(sorted(original(members)))
 
 
 def _command(original: Any) -> Callable[..., Any]:
