@@ -24,7 +24,9 @@ from model.state import Settings
 from system.audit import EventKind, Operation
 from system.policies import CommitBoundary, Fence
 from system.queue import Queue
-from system.store import Execution, Status, Store
+from system.sqlite import SQLiteTransaction
+from system.store import Execution, Job, Status, Store
+from tests.checker.oracle.test_breakages import transactions
 
 BOUNDS = Bounds(jobs=2, ticks=2, crashes=1, failures=1, heartbeats=1, reconciles=1, retries=1)
 SETTINGS = (Settings(), Settings(external=True), Settings(retries_max=1, failures_max=1))
@@ -142,6 +144,23 @@ def test_a_write_depends_on_the_rows_that_could_refuse_it() -> None:
     """A commit that reads no effect depends on those of its job: the schema allows one effect."""
     actions: tuple[Action, ...] = (Enqueue(key="k1"), *[Step(worker="A")] * 3)
     assert ("effects", "job_id", 1) in _reads_of_last(_blind, actions)
+
+
+class _WritesTwice(SQLiteTransaction):
+    """A new job has another key for a while."""
+
+    def add_job(self, *, key: str | None, payload_json: str, attempts_max: int) -> Job:
+        job = super().add_job(key=key, payload_json=payload_json, attempts_max=attempts_max)
+        for value in ("another", key):
+            self._run("UPDATE jobs SET key = ? WHERE id = ?", value, job.id)
+        return job
+
+
+def test_a_row_that_is_written_twice_depends_on_all_rows_of_its_table() -> None:
+    """Any of them could have refused the values that it had in between."""
+    added = (Enqueue(key="k1"),)
+    assert ("jobs", None, None) not in _reads_of_last(guarded, added)
+    assert ("jobs", None, None) in _reads_of_last(transactions(_WritesTwice), added)
 
 
 def test_a_lease_depends_on_all_jobs_and_on_the_last_id() -> None:

@@ -1,0 +1,98 @@
+"""The graph of a proof: a node stands for equal states alone, and an edge is followed once if it may be."""
+
+import pickle
+from collections.abc import Callable, Iterator
+
+import pytest
+from attrs import evolve
+
+from failure_modes.checker.experiment.scope import Granularity, Scope, guarded
+from failure_modes.checker.oracle.lockstep import Snapshot
+from failure_modes.checker.proof.nodes import Edge, Nodes
+from failure_modes.checker.proof.successors import Successors
+from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
+from model.actions import Enqueue, Step
+
+
+@pytest.fixture(scope="module")
+def successors() -> Iterator[Successors]:
+    """The successors of a small scope."""
+    found = Successors(Scope(granularity=Granularity.STATEMENT), guarded, None)
+    yield found
+    found.close()
+
+
+def _content(snapshot: Snapshot) -> Snapshot:
+    return evolve(snapshot, system=evolve(snapshot.system, content=(("jobs", ((1, "k1"),)),)))
+
+
+def _now(snapshot: Snapshot) -> Snapshot:
+    return evolve(snapshot, system=evolve(snapshot.system, now=snapshot.system.now + 1))
+
+
+def _skews(snapshot: Snapshot) -> Snapshot:
+    return evolve(snapshot, system=evolve(snapshot.system, skews=(("A", 1),)))
+
+
+def _process(snapshot: Snapshot) -> Snapshot:
+    processes = (ProcessSnapshot(at_rest=False), *snapshot.system.processes[1:])
+    return evolve(snapshot, system=evolve(snapshot.system, processes=processes))
+
+
+def _extra(snapshot: Snapshot) -> Snapshot:
+    return evolve(snapshot, system=evolve(snapshot.system, extra=("a statement at the server",)))
+
+
+def _worker(snapshot: Snapshot) -> Snapshot:
+    assert snapshot.state is not None
+    first, *others = snapshot.state.workers
+    workers = (evolve(first, heartbeat=1), *others)
+    return evolve(snapshot, state=evolve(snapshot.state, workers=workers))
+
+
+def _changed_at(snapshot: Snapshot) -> Snapshot:
+    assert snapshot.state is not None
+    return evolve(snapshot, state=evolve(snapshot.state, changed_at=snapshot.state.changed_at + 1))
+
+
+def _diverged(snapshot: Snapshot) -> Snapshot:
+    return evolve(snapshot, state=None)
+
+
+def _ledger(snapshot: Snapshot) -> Snapshot:
+    return evolve(snapshot, ledger=evolve(snapshot.ledger, accepted=(Enqueue(key="k9"),)))
+
+
+PARTS = (_content, _now, _skews, _process, _extra, _worker, _changed_at, _diverged, _ledger)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_states_that_differ_in_one_part_have_nodes_of_their_own(
+    part: Callable[[Snapshot], Snapshot], successors: Successors
+) -> None:
+    """A snapshot with the same parts has the same node; with one other part it has another."""
+    graph = Nodes(successors, remembers=True)
+    kept = part(successors.start)
+    assert graph.node(evolve(successors.start)) is graph.start
+    assert graph.node(kept) is not graph.start
+    assert graph.node(kept).snapshot == kept
+
+
+def test_the_node_of_another_process_is_the_own_node_of_that_state(successors: Successors) -> None:
+    """A state that is known is known again by its value."""
+    graph = Nodes(successors, remembers=True)
+    edge = graph.follow(graph.start, Enqueue(key="k1"))
+    assert isinstance(edge, Edge)
+    assert graph.adopt(pickle.loads(pickle.dumps(edge.node))) is edge.node
+
+
+@pytest.mark.parametrize("remembers", [True, False])
+def test_an_edge_is_followed_once_if_the_graph_remembers(successors: Successors, *, remembers: bool) -> None:
+    """Else each time: in a replayed world it may lead elsewhere. Another action has another edge."""
+    graph = Nodes(successors, remembers=remembers)
+    first, second = [graph.follow(graph.start, Step(worker="A")) for _ in range(2)]
+    assert (first is second) == remembers
+    other = graph.follow(graph.start, Step(worker="B"))
+    assert isinstance(first, Edge)
+    assert isinstance(other, Edge)
+    assert first.node is not other.node
