@@ -7,11 +7,11 @@ import pytest
 from attrs import evolve
 
 from failure_modes.checker.experiment.scope import Granularity, Scope, guarded
-from failure_modes.checker.oracle.lockstep import Snapshot
+from failure_modes.checker.oracle.lockstep import Lockstep, Snapshot
 from failure_modes.checker.proof.nodes import Edge, Nodes
 from failure_modes.checker.proof.successors import Successors
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
-from model.actions import Enqueue, Step
+from model.actions import Action, Enqueue, Rollback, Step
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +96,23 @@ def test_an_edge_is_followed_once_if_the_graph_remembers(successors: Successors,
     assert isinstance(first, Edge)
     assert isinstance(other, Edge)
     assert first.node is not other.node
+
+
+def test_a_state_that_is_made_of_its_parts_has_the_ledger_of_a_run() -> None:
+    """A worker whose execution was lost is stale until it leases again, in a proof as in a run."""
+    scope, step = Scope(rollback=True), Step(worker="A")
+    trace: tuple[Action, ...] = (Enqueue(key="k1"), step, Rollback(commits=1), step, step, step)
+    successors, stale = Successors(scope, guarded, None), []
+    graph = Nodes(successors, remembers=True)
+    node = graph.start
+    with Lockstep(scope) as plain:
+        for action in trace:
+            plain.apply(action)
+            edge = graph.follow(node, action)
+            assert isinstance(edge, Edge)
+            node = edge.node
+            assert node.snapshot.ledger == plain.snapshot().ledger
+            stale.append(node.snapshot.ledger.stale)
+    successors.close()
+    assert any(stale)
+    assert not stale[-1]

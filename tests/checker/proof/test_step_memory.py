@@ -7,7 +7,7 @@ from attrs import evolve, frozen
 
 from failure_modes.checker.experiment.bounds import NOTHING_SPENT, Bounds
 from failure_modes.checker.experiment.scope import Fault, Scope, guarded
-from failure_modes.checker.proof import remembered_system
+from failure_modes.checker.proof import remembered_system, step_memory
 from failure_modes.checker.proof.alphabet import Alphabet
 from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import prove
@@ -199,6 +199,21 @@ def test_a_step_is_found_where_the_rows_that_it_read_are_the_same(
     memory.add(("step",), None, seen, (("jobs", ((1, "a"), (2, "b"))),), 0)
     assert memory.find(("step",), (("jobs", same),), 0) is seen
     assert memory.find(("step",), (("jobs", other),), 0) is None
+
+
+def test_equal_reads_stay_one_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answers of a content are known by it, so it must not be freed when the steps are forgotten."""
+    monkeypatch.setattr(step_memory, "STEPS_MAX", 1)
+    walker = Successors(Scope(workers=1), guarded, None)
+    walker.step(walker.start, Enqueue(key="k1"))
+    walker.close()
+    assert walker.last is not None
+    memory, kept = StepMemory({"jobs": ("id", "key")}), set()
+    for number in range(3):
+        reads: Reads = frozenset([("jobs", "id", EVERY)])
+        memory.add((number,), None, evolve(walker.last, reads=reads), (("jobs", ((1, "a"),)),), 0)
+        kept.add(id(vars(memory)["_sets"][reads]))
+    assert len(kept) == 1
 
 
 @pytest.mark.parametrize("checks", [True, False], ids=["checks", "no checks"])
