@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from failure_modes.checker.support.cluster import Cluster, ClusterUnusable
-from tests.checker.support.test_cluster import running
+from tests.checker.clusters import running
 from tests.mutants.copies import MAP, chosen, codes, keep, make, prepare, run
 from tests.mutants.plans import PLANS, plan_of
 from tests.mutants.shared import GROUP_MAX, Group, groups, run_group

@@ -167,7 +167,7 @@ def test_only_the_clock_reads_the_time(path: Path) -> None:
 
 @each_product_file
 def test_only_the_store_and_the_world_know_sqlite(path: Path) -> None:
-    """The store speaks to SQLite, and the checker's worlds with their connections; no other does."""
+    """The store speaks to SQLite, and the checker's worlds; a cluster compares its version."""
     checker = ROOT / "failure_modes" / "checker"
     store = path.is_relative_to(ROOT / "system" / "sqlite")
     names = (
@@ -181,7 +181,7 @@ def test_only_the_store_and_the_world_know_sqlite(path: Path) -> None:
         "disk/images.py",
         "seams/sqlite.py",
     )
-    world = [checker / "simulation" / name for name in names]
+    world = [checker / "support" / "cluster.py", *[checker / "simulation" / name for name in names]]
     if not store and path not in world:
         assert "sqlite3" not in roots(path) | identifiers(path)
 

@@ -20,6 +20,7 @@ from failure_modes.checker.search.queue_bursts import Labels, deck_of
 from failure_modes.checker.search.queue_search import SearchResult, learn, search_all
 from failure_modes.checker.search.queue_shrink import shrink_moves
 from failure_modes.checker.subject.adapter import Adapter, AdapterSource, Claim, Topic, version_of
+from failure_modes.checker.support.errors import CallerError
 from failure_modes.checker.support.process_pool import WorkPool
 from failure_modes.checker.traces.queue_trace import QueueTrace
 
@@ -78,7 +79,14 @@ def judge(
     """
     adapter = source.load()
     labels, hunts = labels or learn(adapter), hunts_of(adapter, only)
-    search = _SeedSearch(source=source, hunts=hunts, runs=runs, seconds_max=seconds_max, report=report)
+    search = _SeedSearch(
+        source=source.everywhere,
+        version=source.version,
+        hunts=hunts,
+        runs=runs,
+        seconds_max=seconds_max,
+        report=report,
+    )
     searches = list(map(search, range(seeds)) if pool is None else pool.in_order(search, range(seeds)))
     found: set[Kind] = set()
     for hunt in hunts:
@@ -95,14 +103,20 @@ class _SeedSearch:
     """The search with one seed. It runs in this process, or in one of the pool."""
 
     source: AdapterSource
+    version: tuple[str | None, str | None]
     hunts: tuple[Hunt, ...]
     runs: int
     seconds_max: float | None
     report: Report | None
 
     def __call__(self, seed: int) -> Mapping[Hunt, SearchResult]:
-        """The result for each hunt."""
+        """The result for each hunt. Raises CallerError if this process has another queue."""
         adapter = self.source.load()
+        if self.source.version != self.version:
+            raise CallerError(
+                f"a worker has another version of {adapter.name}, or another file of its adapter, than this "
+                "machine; have the same on both"
+            )
         return search_all(
             adapter,
             self.hunts,

@@ -51,7 +51,7 @@ def search_policies(
     processes = processes_for(scope, options)
     found: list[tuple[Break, ...]] = []
     try:
-        with pool_of(options, processes) as pool:
+        with pool_of(options, processes, scope=scope) as pool:
             for search, breaks in zip(searches, pool.in_order(_found, searches, processes), strict=True):
                 found.append(breaks)
                 _show(search, breaks)

@@ -154,7 +154,7 @@ def _as_data(result: HuntResult) -> dict[str, Any]:
 
 def _keep(source: AdapterSource, results: list[HuntResult], *, whole: bool) -> None:
     """Keep what was confirmed, beside the adapter. A whole judgement takes the place of the last one."""
-    if source.module.endswith(".py"):
+    if source.is_file:
         folder = Path(source.module).resolve().parent
     else:
         file = importlib.import_module(source.module).__file__

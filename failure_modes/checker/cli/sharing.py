@@ -27,7 +27,8 @@ def processes(help_: str) -> Callable[[Command], Command]:
     cluster = click.option(
         "--cluster",
         metavar="ADDRESS",
-        help="Share the work between the workers of this Dask scheduler instead, as tcp://HOST:8786.",
+        help="Share the work between the workers of this Dask scheduler, as tcp://HOST:8786, and not "
+        "between processes.",
     )
     return lambda command: number(cluster(command))
 
@@ -41,15 +42,19 @@ def processes_for(scope: Scope, options: dict[str, Any]) -> int:
     return number
 
 
-def pool_of(options: dict[str, Any], processes: int | None = None) -> "AbstractContextManager[WorkPool]":
-    """The processes or the workers that share the work. Raises ClusterUnusable and NotInstalled."""
+def pool_of(
+    options: dict[str, Any], processes: int | None = None, *, scope: Scope | None = None
+) -> "AbstractContextManager[WorkPool]":
+    """The processes or the workers that share the work, which is all in that scope, if it is in one.
+
+    Raises click.UsageError, ClusterUnusable and NotInstalled.
+    """
     if options["cluster"] is None:
         from failure_modes.checker.support.process_pool import Pool
 
         return Pool(processes or options["processes"])
-    from failure_modes.checker.support.cluster import Cluster
-
-    return Cluster(options["cluster"])
+    _check_store(scope)
+    return _cluster(options["cluster"])
 
 
 def cluster_of(scope: Scope, options: dict[str, Any]) -> "Cluster | None":
@@ -59,12 +64,22 @@ def cluster_of(scope: Scope, options: dict[str, Any]) -> "Cluster | None":
     """
     if options.get("cluster") is None:
         return None
-    if scope.store is not StoreKind.SQLITE:
-        raise click.UsageError("--cluster is for SQLite: a PostgreSQL server works on this machine only")
-    from failure_modes.checker.support.cluster import Cluster
-
+    _check_store(scope)
     context = click.get_current_context()
     known: Cluster | None = context.meta.get(__name__)
     if known is None:
-        known = context.meta[__name__] = context.with_resource(Cluster(options["cluster"]))
+        known = context.meta[__name__] = context.with_resource(_cluster(options["cluster"]))
     return known
+
+
+def _check_store(scope: Scope | None) -> None:
+    if scope is not None and scope.store is not StoreKind.SQLITE:
+        raise click.UsageError("--cluster is for SQLite: a PostgreSQL server works on this machine only")
+
+
+def _cluster(address: str) -> "Cluster":
+    """The cluster, with its progress on standard error."""
+    from failure_modes.checker.report.progress import ProgressLines
+    from failure_modes.checker.support.cluster import Cluster
+
+    return Cluster(address, ProgressLines("cluster").note)

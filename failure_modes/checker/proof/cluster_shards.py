@@ -4,6 +4,7 @@ A shard that was begun again would have forgotten its states, and the counts wou
 So each call has a number, and a shard answers only the next one.
 """
 
+from concurrent.futures import CancelledError
 from typing import Any
 
 from failure_modes.checker.proof.parallel import ShardServer
@@ -25,19 +26,24 @@ class ClusterShard:
         """Have the worker call the method, and do not wait."""
         try:
             self._reply = self._shard.call(self._calls, what, arguments)
-        except RuntimeError:  # the scheduler knows that the worker is gone
+        except RuntimeError:  # the scheduler knows that the worker is gone, or is gone itself
+            self._cluster.is_there(self._worker)
             raise ClusterWorkerLost(self._worker) from None
         self._calls += 1
 
     def answer(self) -> Any:
-        """The value that the method returned. Raises the error that it raised, and ClusterWorkerLost."""
+        """The value that the method returned.
+
+        Raises the error that it raised, ClusterWorkerLost, and SchedulerLost.
+        """
         while True:
             try:
                 failed, reply = self._reply.result(timeout=CHECK_EVERY_SECONDS)
             except TimeoutError:
                 if not self._cluster.is_there(self._worker):
                     raise ClusterWorkerLost(self._worker) from None
-            except (OSError, RuntimeError, ValueError, KeyError):
+            except (CancelledError, OSError, RuntimeError, ValueError, KeyError):
+                self._cluster.is_there(self._worker)
                 raise ClusterWorkerLost(self._worker) from None
             else:
                 if failed:

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from failure_modes.checker.experiment.moves import HOUSEKEEPER, PRODUCER, WORKERS
 from failure_modes.checker.simulation.foreign import ForeignContext, ForeignProgram
@@ -143,6 +143,22 @@ class AdapterSource:
     def text(self) -> str:
         """The source, as it is written on a command line."""
         return f"{self.module}:{self.name}"
+
+    @property
+    def everywhere(self) -> "AdapterSource":
+        """The same source for a process in another folder: with the whole path of its file."""
+        return evolve(self, module=str(Path(self.module).resolve())) if self.is_file else self
+
+    @property
+    def is_file(self) -> bool:
+        """True if the source is a file, and no module."""
+        return self.module.endswith(".py")
+
+    @property
+    def version(self) -> tuple[str | None, str | None]:
+        """The version of the library, and a digest of the file: equal where work is shared."""
+        file = hashlib.sha256(Path(self.module).read_bytes()).hexdigest() if self.is_file else None
+        return version_of(self.load()), file
 
     def load(self) -> Adapter:
         """The adapter. Raises CallerError or NotInstalled."""

@@ -56,11 +56,17 @@ class Pool:
         temporary.sweep()  # a process that was killed leaves its folder
 
     def in_order(
-        self, work: Callable[[Item], Answer], items: Iterable[Item], unused_max: int | None = None
+        self,
+        work: Callable[[Item], Answer],
+        items: Iterable[Item],
+        unused_max: int | None = None,
+        *,
+        check: Callable[[], None] = check,
     ) -> Iterator[Answer]:
         """The answers, in the order of the items. At most `unused_max` answers are not used yet.
 
-        Raises KeyboardInterrupt between two answers, WorkerLost, and the error of the work.
+        `check` is called while an answer is awaited, and may raise. Raises KeyboardInterrupt between two
+        answers, WorkerLost, and the error of the work.
         """
         most = unused_max or 2 * self._processes
         items_left, waiting, order = iter(items), deque[tuple[int, Item]](), deque[int]()

@@ -113,7 +113,7 @@ ELSEWHERE = {
         "tests/checker/proof/test_shard_halves.py::test_a_violation_in_any_shard_is_found"
     ),
     "shards on a cluster: no shard is begun again": (
-        "tests/checker/support/test_cluster.py::test_a_shard_that_was_begun_again_answers_nothing"
+        "tests/checker/campaigns/test_on_a_cluster.py::test_a_shard_that_was_begun_again_answers_nothing"
     ),
     "judged queue: each rule of the weak model": (
         "tests/checker/oracle/test_deliveries_halves.py::test_one_rule_alone_sees_a_history"
