@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -9,9 +10,11 @@ from attrs import evolve
 from failure_modes.checker.experiment.scope import Granularity, Scope, guarded
 from failure_modes.checker.oracle.lockstep import Lockstep, Snapshot
 from failure_modes.checker.proof.nodes import Edge, Nodes
+from failure_modes.checker.proof.state_change import StateChange
 from failure_modes.checker.proof.successors import Successors
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
 from model.actions import Action, Enqueue, Rollback, Step
+from model.load import Load
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +119,15 @@ def test_a_state_that_is_made_of_its_parts_has_the_ledger_of_a_run() -> None:
     successors.close()
     assert any(stale)
     assert not stale[-1]
+
+
+def test_what_is_accepted_and_the_load_are_noted_without_an_event(successors: Successors) -> None:
+    """A system with a fault may write no audit row, and a reply may come after it."""
+    before, action = successors.start, Enqueue(key="k1")
+    change = successors.step(before, action)
+    assert isinstance(change, StateChange)
+    silent = evolve(change, events=(), accepted=(), load=before.ledger.load)
+    parts: tuple[dict[str, Any], ...] = ({}, {"accepted": (action,)}, {"load": Load(failures=1)})
+    for noted in parts:
+        after = successors.after(before, action, evolve(silent, **noted)).ledger
+        assert after == evolve(before.ledger, **noted)
