@@ -13,7 +13,7 @@ from failure_modes.checker.proof.nodes import Edge, Nodes
 from failure_modes.checker.proof.state_change import StateChange
 from failure_modes.checker.proof.successors import Successors
 from failure_modes.checker.simulation.process_snapshot import ProcessSnapshot
-from model.actions import Action, Enqueue, Rollback, Step
+from model.actions import Action, Enqueue, Rollback, Step, Tick
 from model.load import Load
 
 
@@ -131,3 +131,17 @@ def test_what_is_accepted_and_the_load_are_noted_without_an_event(successors: Su
     for noted in parts:
         after = successors.after(before, action, evolve(silent, **noted)).ledger
         assert after == evolve(before.ledger, **noted)
+
+
+@pytest.mark.parametrize("action", [Step(worker="A"), Tick(seconds=1)])
+@pytest.mark.parametrize("part", [{"accepted": (Enqueue(key="k9"),)}, {"load": Load(failures=1)}])
+def test_a_change_is_not_remembered_for_a_state_with_another_ledger(
+    part: dict[str, Any], action: Action, successors: Successors
+) -> None:
+    """What is accepted and the load after a change go on from those of its own state."""
+    for noted in ({}, part):
+        ledger = evolve(successors.start.ledger, **noted)
+        state = successors.own(evolve(successors.start, ledger=ledger))
+        change = successors.step(state, action)
+        assert isinstance(change, StateChange)
+        assert (change.accepted, change.load) == (ledger.accepted, ledger.load)

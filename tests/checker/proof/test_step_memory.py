@@ -201,6 +201,21 @@ def test_a_step_is_found_where_the_rows_that_it_read_are_the_same(
     assert memory.find(("step",), (("jobs", other),), 0) is None
 
 
+def test_each_question_has_an_answer_of_its_own() -> None:
+    """Two steps of one content read other tables; elsewhere only one of these tables is the same."""
+    walker = Successors(Scope(workers=1), guarded, None)
+    walker.step(walker.start, Enqueue(key="k1"))
+    walker.close()
+    assert walker.last is not None
+    memory, rows = StepMemory({"jobs": ("id",), "effects": ("id",)}), ((1,),)
+    for table in ("jobs", "effects"):
+        seen = evolve(walker.last, reads=frozenset([(table, None, None)]), read_clock=False)
+        memory.add((table,), None, seen, (("jobs", rows), ("effects", rows)), 0)
+    elsewhere = (("jobs", rows), ("effects", ()))
+    assert memory.find(("jobs",), elsewhere, 0) is not None
+    assert memory.find(("effects",), elsewhere, 0) is None
+
+
 def test_equal_reads_stay_one_object(monkeypatch: pytest.MonkeyPatch) -> None:
     """The answers of a content are known by it, so it must not be freed when the steps are forgotten."""
     monkeypatch.setattr(step_memory, "STEPS_MAX", 1)
