@@ -51,7 +51,7 @@ def _requirements(name: str) -> tuple[str, ...]:
     project, server = PYPROJECT["project"], nox.project.dependency_groups(PYPROJECT, "server")
     extras = project["optional-dependencies"]
     more = (*extras["postgresql"], *server) if name == "postgresql" else ()
-    return (*project["dependencies"], *extras["checker"], *extras["page"], *more)
+    return (*project["dependencies"], *extras["checker"], *extras["page"], *extras["cluster"], *more)
 
 
 def _environment(session: nox.Session, name: str) -> str:

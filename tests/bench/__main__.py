@@ -1,7 +1,8 @@
-"""The bench: `python -m tests.bench [queue] [job] [latency] [burdens] [checker] [explorer]`."""
+"""The bench: `python -m tests.bench [queue] [job] [latency] [burdens] [checker] [commands] [explorer]`."""
 
 import json
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,14 +12,15 @@ from tests.bench.document import DOCUMENT, MEASURED, document, sections
 from tests.bench.latency import WAITING
 from tests.bench.machine import observed
 from tests.bench.output import progress_ends
-from tests.bench.parts import ON_DATABASES, PARTS, Sizes
+from tests.bench.parts import OF_TWO_VERSIONS, ON_DATABASES, PARTS, Sizes
 from tests.bench.places import FOLDER, no_places, places
 
 WORKERS = (1, 2, 4)
+NAMED = tuple([part for part in PARTS if part != OF_TWO_VERSIONS])
 
 
 @click.command()
-@click.argument("parts", nargs=-1, type=click.Choice(tuple(PARTS)), metavar="[PART]...")
+@click.argument("parts", nargs=-1, type=click.Choice(NAMED), metavar="[PART]...")
 @click.option(
     "--jobs", type=click.IntRange(1), default=1_000, show_default=True, help="queue: jobs in a run."
 )
@@ -81,6 +83,11 @@ WORKERS = (1, 2, 4)
     show_default=True,
     help="explorer: stop a proof after so long.",
 )
+@click.option(
+    "--against",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="explorer: prove the same with the version of the project in this folder, and profile both.",
+)
 @FOLDER
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 @click.option(
@@ -98,13 +105,16 @@ def main(parts: tuple[str, ...], folder: Any, *, json_: bool, write: bool, **siz
       latency   a lease and `status`, by the number of jobs that wait
       burdens   `status` with many jobs, leases beside an old transaction, the log beside a reader
       checker   a step in lock-step, and a search for each failure mode, beside a plain Hypothesis machine
-      explorer  proofs, with and without reductions, in one process and in two
+      commands  whole commands, as a user starts them
+      explorer  proofs, with and without reductions, in one process and in two; or of two versions
 
     The databases are durable: each commit waits for the disk. So the disk decides most of it, and a machine
     that does other work makes the figures worse.
     """
     chosen = Sizes(**sizes)
-    asked = [part for part in PARTS if part in parts or not parts]
+    asked = [part for part in NAMED if part in parts or not parts]
+    if chosen.against is not None and "explorer" in asked:
+        asked.append(OF_TWO_VERSIONS)
     values: dict[str, Any] = {}
     with ExitStack() as stack:
         there = no_places()

@@ -17,8 +17,8 @@ from tests.bench.plain_machine import search_plainly
 
 RUNS = 300
 FIRST = f"explore, {DEFAULT}"
-DRAWING = tuple([driver for driver in DRIVERS if driver != "explore"])
-"""The drivers that use a seed."""
+DRAWING = (None, *[driver for driver in DRIVERS if driver != "explore"])
+"""The drivers that use a seed. If none is named, `walk` goes on where the explorer finds nothing."""
 PLAIN = "plain Hypothesis machine"
 
 

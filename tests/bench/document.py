@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.bench import report
+from tests.bench import report, report_commands
 from tests.bench.document_text import (
     CHECKER,
+    COMMANDS,
     DIFFERENCE,
     EXPLORER,
     GUARANTEES,
@@ -14,6 +15,7 @@ from tests.bench.document_text import (
     JOB,
     JOBS_A_SECOND,
     LATENCY,
+    VERSIONS,
     WEIGHTS,
 )
 
@@ -49,9 +51,10 @@ def _where(of: dict[str, Any]) -> str:
 
 def _queue(values: dict[str, Any]) -> Iterator[str]:
     synced = values["synced_microseconds"]
+    rounds = _rounds(values)
+    of = "the mean of two rounds" if rounds == 2 else f"the median of {rounds} rounds"
     yield (
-        f"{values['jobs']:,} jobs a run; the median of all rounds, of which there were {_rounds(values)}"
-        " (the least to the most). "
+        f"{values['jobs']:,} jobs a run; each figure is {of} (the least to the most). "
         f"A synced write of 4 KB took {synced['50']:,.0f} microseconds (p50) and {synced['99']:,.0f} (p99)."
     )
     yield from [f"{name} was not measured: {why}." for name, why in values["missing"].items()]
@@ -77,7 +80,13 @@ _TABLES: dict[str, Any] = {
     "latency": lambda values: [report.lease_latency(values)],
     "burdens": lambda values: [report.weighed(values)],
     "checker": lambda values: [report.steps(values), report.searched(values)],
+    "commands": lambda values: [report_commands.whole_commands(values)],
     "explorer": lambda values: [report.proofs(values)],
+    "versions": lambda values: [
+        report_commands.two_versions(values),
+        report_commands.SAMPLED,
+        report_commands.profiles(values),
+    ],
 }
 _TEXTS = {
     "queue": JOBS_A_SECOND,
@@ -85,5 +94,7 @@ _TEXTS = {
     "latency": LATENCY,
     "burdens": WEIGHTS,
     "checker": CHECKER,
+    "commands": COMMANDS,
     "explorer": EXPLORER,
+    "versions": VERSIONS,
 }

@@ -51,6 +51,7 @@ def proofs(seconds_max: float) -> Iterator[dict[str, Any]]:
             "complete": result.complete,
             "states": result.counts.states,
             "transitions": result.counts.transitions,
+            "real_steps": result.counts.real_steps,
             "seconds": stopwatch.seconds,
             "cpu_seconds": _cpu_seconds() - before,
         }

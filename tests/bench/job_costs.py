@@ -7,7 +7,7 @@ in a run of its own, without the counters, with the files on the disk and in mem
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,9 +24,11 @@ from system.sqlite.store import Connect as SQLiteConnect
 from system.sqlite.store import connecting as sqlite_connecting
 from system.store import Store
 from system.worker import Worker
+from tests.bench.contenders import why_not
 from tests.bench.ours import handler
 from tests.bench.output import progress
 from tests.bench.places import Places
+from tests.bench.sqlite_peers import Huey, LiteQueue
 
 JOBS = 300
 MEMORY = Path("/dev/shm")
@@ -44,6 +46,11 @@ def job_costs(places: Places) -> Iterator[dict[str, Any]]:
         with TemporaryDirectory(dir=MEMORY) as folder:
             counted["cpu_microseconds_in_memory"] = _cpu_on_sqlite(str(Path(folder, "queue.db")))
     yield {"database": "SQLite", **counted}
+    for peer in (Huey(), LiteQueue()):
+        if why_not(peer) is None:
+            progress(f"job: {peer.name}")
+            with places.database("SQLite") as target:
+                yield {"database": f"SQLite, {peer.name}", **_counted_of_peer(peer, target)}
     if places.server is None:
         return
     progress("job: PostgreSQL")
@@ -83,16 +90,35 @@ def _counted_on_sqlite(target: str) -> dict[str, Any]:
     connect = _counting(ran)
     with closing(SQLiteStore(Path(target), clock=SystemClock(), create=True, connect=connect)) as store:
         queue = _filled(store)
-        log = Path(f"{target}-wal")
-        before = log.stat().st_size
-        ran.clear()
-        with _counting_stats(ran):
-            _drain(queue, JOBS)
-        pages = (log.stat().st_size - before) / _FRAME
+        return _counted(target, ran, lambda: _drain(queue, JOBS))
+
+
+def _counted_of_peer(peer: Huey | LiteQueue, target: str) -> dict[str, float]:
+    """As for our queue: the jobs were enqueued before, and as many were done before."""
+    ran: Counter[str] = Counter()
+    connection, enqueue, work = peer.alone(target)
+    with closing(connection):
+        _count(connection, ran)
+        for number in range(2 * JOBS):
+            enqueue(number)
+        for _ in range(JOBS):
+            work()
+        return _counted(target, ran, lambda: [work() for _ in range(JOBS)])
+
+
+def _counted(target: str, ran: Counter[str], drain: Callable[[], object]) -> dict[str, float]:
+    """What one of the jobs costs that `drain` works off."""
+    log = Path(f"{target}-wal")
+    before = log.stat().st_size
+    ran.clear()
+    with _counting_stats(ran):
+        drain()
+    written = log.read_bytes()[before:]
+    frames = range(0, len(written), _FRAME)
     return {
         "statements": _statements(ran) / JOBS,
-        "commits": ran["COMMIT"] / JOBS,
-        "pages": pages / JOBS,
+        "commits": sum(any(written[at + 4 : at + 8]) for at in frames) / JOBS,  # marked in its last frame
+        "pages": len(frames) / JOBS,
         "stat_calls": ran["stat"] / JOBS,
     }
 
@@ -107,11 +133,15 @@ def _counting(ran: Counter[str]) -> SQLiteConnect:
     def connect(target: str) -> sqlite3.Connection:
         connection = sqlite_connecting(5.0)(target)
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.set_trace_callback(lambda sql: ran.update([sql.split(None, 1)[0]]))
+        _count(connection, ran)
         return connection
 
     return connect
+
+
+def _count(connection: sqlite3.Connection, ran: Counter[str]) -> None:
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.set_trace_callback(lambda sql: ran.update([sql.split(None, 1)[0]]))
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The parts of the bench: each measures something, and gives its values for the JSON."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from attrs import asdict, frozen
@@ -8,6 +9,7 @@ from attrs import asdict, frozen
 from failure_modes.checker.experiment.granularity import Granularity
 from tests.bench.burdens import burdens
 from tests.bench.checker import searches, step_microseconds
+from tests.bench.commands import commands
 from tests.bench.contender import DURABLE
 from tests.bench.contenders import ALL, why_not
 from tests.bench.explorer import proofs
@@ -16,6 +18,7 @@ from tests.bench.latency import latencies, percentiles
 from tests.bench.output import percentile, progress
 from tests.bench.places import Places
 from tests.bench.throughput import Rounds, rounds
+from tests.bench.versions import versions
 
 
 @frozen(kw_only=True)
@@ -34,6 +37,7 @@ class Sizes:
     plain_seeds: int
     breaks_max: int | None
     proof_seconds: float
+    against: Path | None
 
 
 Part = Callable[[Places, Sizes], Any]
@@ -124,6 +128,18 @@ def explorer(_: Places, sizes: Sizes) -> list[dict[str, Any]]:
     return list(proofs(sizes.proof_seconds))
 
 
+def both_versions(_: Places, sizes: Sizes) -> list[dict[str, Any]]:
+    """The same proof by this version and another one."""
+    assert sizes.against is not None, "it is asked for by its folder"
+    return versions(sizes.against)
+
+
+def whole_commands(_: Places, sizes: Sizes) -> list[dict[str, Any]]:
+    """Commands as a user starts them."""
+    del sizes
+    return list(commands())
+
+
 def _kinds(places: Places) -> tuple[str, ...]:
     return ("SQLite",) if places.server is None else ("SQLite", "PostgreSQL")
 
@@ -134,7 +150,11 @@ PARTS: dict[str, Part] = {
     "latency": latency,
     "burdens": weights,
     "checker": checker,
+    "commands": whole_commands,
     "explorer": explorer,
+    "versions": both_versions,
 }
+OF_TWO_VERSIONS = "versions"
+"""The part that needs another version of the project."""
 ON_DATABASES = ("queue", "job", "latency", "burdens")
 """The parts that need a disk, and a server if there is one."""

@@ -140,8 +140,10 @@ def searched(checker: Values, compared: tuple[str, ...] = ("walk", "plain Hypoth
     rows = []
     for driver, breaks in of.items():
         spent = sorted([seconds for one in breaks for seconds in one["cpu_seconds"]])
+        medians = [statistics.median(one["cpu_seconds"]) for one in breaks]
         numbers = (
             f"{statistics.median(spent):.2f} s",
+            f"{max(medians):.2f} s",
             f"{spent[-1]:.2f} s",
             f"{sum(seconds < FAST_SECONDS for seconds in spent):,}",
             f"{sum(one['found'] for one in breaks):,}",
@@ -154,6 +156,7 @@ def searched(checker: Values, compared: tuple[str, ...] = ("walk", "plain Hypoth
             "driver",
             "searches",
             "median",
+            "greatest median of a break",
             "longest",
             f"under {FAST_SECONDS} s",
             "found",
@@ -185,6 +188,7 @@ def proofs(explorer: list[Values]) -> str:
                 one["what"],
                 f"{one['states']:,}",
                 f"{one['transitions']:,}",
+                f"{one['real_steps']:,}" if "real_steps" in one else "",
                 f"{one['seconds']:.1f} s",
                 f"{one['cpu_seconds']:.1f} s",
                 f"{one['states'] / one['seconds']:,.0f}",
@@ -192,5 +196,15 @@ def proofs(explorer: list[Values]) -> str:
                 "complete" if one["complete"] else "stopped",
             )
         )
-    head = ("proof", "states", "transitions", "time", "CPU time", "states a second", "time, times", "")
+    head = (
+        "proof",
+        "states",
+        "transitions",
+        "real steps",
+        "time",
+        "CPU time",
+        "states a second",
+        "time, times",
+        "",
+    )
     return table(head, rows)

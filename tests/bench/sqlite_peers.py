@@ -2,10 +2,14 @@
 
 import sqlite3
 import threading
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from system.clock import SystemClock
 from tests.bench.contender import Begin, Promises, sqlite_durability
+
+Alone = tuple[sqlite3.Connection, Callable[[int], object], Callable[[], object]]
+"""A connection; a call that enqueues a job on it; and one that takes a job and does it on it."""
 
 
 class Huey:
@@ -45,6 +49,11 @@ class Huey:
         begin()
         for number in range(jobs):
             task(number)
+
+    def alone(self, target: str) -> Alone:
+        """Producer and worker on one connection."""
+        huey, task = self._opened(target)
+        return huey.storage.conn, task, lambda: huey.execute(huey.dequeue())
 
     def work(self, target: str, name: str, begin: Begin, *, drain: bool) -> None:
         """Work as one worker."""
@@ -100,6 +109,11 @@ class LiteQueue:
         begin()
         for number in range(jobs):
             until_free(lambda number=number: queue.put(str(number)))
+
+    def alone(self, target: str) -> Alone:
+        """Producer and worker on one connection."""
+        queue = self._opened(target)
+        return queue.conn, lambda job: queue.put(str(job)), lambda: queue.done(queue.pop().message_id)
 
     def work(self, target: str, name: str, begin: Begin, *, drain: bool) -> None:
         """Work as one worker."""

@@ -94,7 +94,7 @@ class _Job:
     raised: int = 0
     crashed: int = 0
     succeeded: bool = False
-    """True if a worker returned, and went on to its next work before its lease could have run out."""
+    """True if a worker returned, and was done with the job before its lease could have run out."""
     recorded: bool = False
     """True if the queue has recorded the success: it says that the job is done, or has forgotten it."""
     running: dict[str, int] = field(factory=dict)
@@ -138,10 +138,10 @@ class Deliveries:
         self._lease_ms = round(lease_seconds * 1000)
         self._jobs: dict[str, _Job] = {}
         self._workers_died = False
-        self._overtaking = Overtaking()
+        self._overtaking = Overtaking(takes_ahead=takes_ahead)
         self._leases = Leases(lease_ms=self._lease_ms, takes_ahead=takes_ahead)
-        self._returned: dict[str, tuple[str, int]] = {}
-        """For each process that has returned from a job: that job, and since when it may hold a lease."""
+        self._returned: dict[str, dict[str, int]] = {}
+        """For each process, the jobs that it has returned from, and since when it may hold a lease."""
         self._free_since: dict[str, int] = {}
         """For each process, the last time at which it surely held no job."""
 
@@ -189,7 +189,8 @@ class Deliveries:
         """A process has called the handler of the job."""
         job = self._jobs.setdefault(key, _Job(accepted=True))
         free_since = self._free_since.get(process, 0)
-        self._went_on(process, now)
+        if not self._takes_ahead:  # else another thread may not yet have recorded the end of its own job
+            self._went_on(process, now)
         self._leases.started(key, process)
         late = self._leases.may_have_run_out(key, now)
         topic = Topic.FENCED if late else Topic.MULTI_PROCESS
@@ -215,7 +216,7 @@ class Deliveries:
         if not self._takes_ahead:
             self._free_since[process] = now
         if not raised:
-            self._returned[process] = key, since
+            self._returned.setdefault(process, {})[key] = since
 
     def killed(self, process: str, now: int) -> None:
         """The process is dead."""
@@ -261,10 +262,10 @@ class Deliveries:
                 yield Trouble(kind=Kind.FAILED, topic=Topic.OUTCOME, key=key, text=text)
 
     def _went_on(self, process: str, now: int) -> None:
-        """The process has done with its last job."""
-        key, since = self._returned.pop(process, (None, 0))
-        if key is not None and now - since < self._lease_ms:
-            self._jobs[key].succeed()
+        """The process has done with the jobs that it has returned from."""
+        for key, since in self._returned.pop(process, {}).items():
+            if now - since < self._lease_ms:
+                self._jobs[key].succeed()
 
     def _dead(self, job: _Job) -> bool:
         """True if the queue may have given the job up, and forgotten it."""

@@ -3,7 +3,8 @@
 A process may hold jobs from the moment at which it begins a task until it is at rest. If that takes as long
 as a lease, the queue may give these jobs to others, and may forget that the process is a worker. A process
 that died in a task holds its jobs until the lease ends. The module does not know how a queue leases its jobs,
-so it says yes where it does not know. It never says yes only because the run is long.
+so it says yes where it does not know: in a task that takes as long as a lease a process may have held any
+job, also one that it put back and did not run. It never says yes only because the run is long.
 """
 
 from attrs import define, field
@@ -15,20 +16,23 @@ class _Stay:
 
     since: int
     keys: set[str] = field(factory=set)
-    """The jobs that it ran; of a dead process, also those that it may have taken."""
+    """The jobs that it ran; of a dead process or a late one, also those that it may have taken."""
     running: str | None = None
     """The job in whose handler it is."""
     at_rest: bool = True
+    began: bool = False
+    """True if the process has moved in the task."""
     until: int | None = None
     """When it came to rest; None while it is in the task, and after it died there."""
 
     def move(self, *, at_rest: bool) -> None:
         """The process has moved."""
         self.at_rest = at_rest
+        self.began = self.began or not at_rest
 
     def run(self, key: str) -> None:
         """The process is in the handler of the job."""
-        self.at_rest = False
+        self.move(at_rest=False)
         self.running = key
         self.keys.add(key)
 
@@ -41,7 +45,7 @@ class _Stay:
         self.until = now
 
     def may_have_taken(self, keys: set[str]) -> None:
-        """The process died, and nobody knows which of these jobs it held."""
+        """The process died or was late, and nobody knows which of these jobs it held."""
         self.keys |= keys
 
 
@@ -62,8 +66,10 @@ class Leases:
 
     def free(self, process: str, now: int) -> None:
         """The process holds no job now. Its next task begins now at the earliest."""
-        stay = self._present.get(process)
-        if stay is not None and stay.keys:
+        stay = self._of(process)
+        if self._late(stay, now):
+            stay.may_have_taken(self._jobs)
+        if stay.keys:
             stay.rest(now)
             self._past.append(stay)
         self._present[process] = _Stay(since=now)
@@ -84,7 +90,7 @@ class Leases:
         """The process is dead. What it held stays with it until the lease ends."""
         stay = self._of(process)
         if not stay.at_rest:
-            if stay.running is None or self._takes_ahead:
+            if stay.running is None or self._takes_ahead or self._late(stay, now):
                 stay.may_have_taken(self._jobs)
             self._past.append(stay)
         self._present[process] = _Stay(since=now)
@@ -97,6 +103,10 @@ class Leases:
             (now if stay.until is None else stay.until) - stay.since >= self._lease_ms
             for stay in (*present, *past)
         )
+
+    def _late(self, stay: _Stay, now: int) -> bool:
+        """True if the task that ends now took as long as a lease."""
+        return stay.began and now - stay.since >= self._lease_ms
 
     def _of(self, process: str) -> _Stay:
         return self._present.setdefault(process, _Stay(since=0))

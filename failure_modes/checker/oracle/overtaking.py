@@ -3,7 +3,8 @@
 A pass counts only if nobody can have the job: a worker that is stopped, or was killed, may have taken it
 already, and a queue does not always say so. So a job counts as long as every other process was at rest, or
 the job was accepted after that process had stopped. Jobs that have run are not counted: a retry may have to
-wait. The same later job counts once.
+wait. The same later job counts once. A worker that takes jobs ahead may give one back when its task ends, and
+the queue may put it at the end of the line: then only jobs that are enqueued afterwards are later ones.
 """
 
 from attrs import define, field
@@ -20,15 +21,22 @@ class _Waiting:
     """A job that was accepted, and has never run."""
 
     accepted_at: int
+    """When it took its place in the line."""
     passed_by: set[str] = field(factory=set)
     holders: set[str] = field(factory=set)
     """The processes that may have taken the job."""
+
+    def give_back(self, now: int) -> None:
+        """A process may have put it at the end of the line."""
+        self.accepted_at = now
 
 
 @define
 class Overtaking:
     """The jobs of one run that wait for their first turn."""
 
+    takes_ahead: bool
+    """True if a worker may take its next job before its last one has ended."""
     _count: int = 0
     """The enqueues that have begun or ended: the order of jobs."""
     _offered_at: dict[str, int] = field(factory=dict)
@@ -48,6 +56,8 @@ class Overtaking:
         """The process has moved. While it is in a task it may have any job."""
         for job in self._waiting.values():
             if at_rest:
+                if self.takes_ahead:
+                    job.give_back(self._count)
                 job.holders.discard(process)
             else:
                 job.holders.add(process)

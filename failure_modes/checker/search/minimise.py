@@ -2,7 +2,8 @@
 
 First, unneeded actions are removed. Then the explorer tries every shorter trace with at most as many
 enqueues, ticks, crashes and so on, in every order and by every worker. If that takes too long, local edits
-(`edits.py`) shorten the trace; their result may not be the shortest.
+(`edits.py`) shorten the trace; their result may not be the shortest. Where the explorer is slow, local edits
+come first, since each action less leaves it fewer states.
 """
 
 from collections import Counter
@@ -31,6 +32,9 @@ STATES_MAX = 10_000
 
 STATES_MAX_AT_SERVER = 1_000
 
+STATES_MAX_BY_REPLAY = 500
+"""Where each state is restored by replaying its actions: half a minute."""
+
 
 @frozen(kw_only=True)
 class Shortest:
@@ -52,9 +56,9 @@ NOT_EXPLORABLE = (Unexplorable, NotDeterministic, Disagreement, ValueError)
 """The errors by which the explorer refuses a system. A search needs no explorer."""
 
 
-def can_be_certified(scope: Scope) -> bool:
-    """False where the explorer is too slow: at a server it restores each state by replaying its actions."""
-    return scope.store is StoreKind.SQLITE or scope.granularity is not Granularity.STATEMENT
+def is_explored_by_replay(scope: Scope) -> bool:
+    """True where the explorer is slow: it restores each state by replaying its actions."""
+    return scope.store is not StoreKind.SQLITE and scope.granularity is Granularity.STATEMENT
 
 
 def shrink(
@@ -98,8 +102,9 @@ def shrink(
             one = again(actions)
             return None if one is None else one.actions
 
-        if not can_be_certified(scope):
-            actions, is_minimal = found.actions, False
+        if is_explored_by_replay(scope):
+            actions = minimise(found.actions, fails_same, at_server=at_server)
+            actions, is_minimal = _shortest(proof, found, actions, check, states_max=STATES_MAX_BY_REPLAY)
         else:
             most = STATES_MAX_AT_SERVER if at_server else STATES_MAX
             actions = remove_events(found.actions, fails_same)
@@ -107,8 +112,8 @@ def shrink(
             if not is_minimal:
                 actions = remove_unneeded(actions, fails_same)
                 actions, is_minimal = _shortest(proof, found, actions, check, states_max=most)
-        if not is_minimal:
-            actions = minimise(actions, fails_same, at_server=at_server)
+            if not is_minimal:
+                actions = minimise(actions, fails_same, at_server=at_server)
         renamed = again(canonical(actions))
         if renamed is not None and renamed.actions == canonical(actions):
             return Shortest(found=renamed, is_minimal=is_minimal)

@@ -21,7 +21,7 @@ from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.search.drivers import DEFAULT, driver_of
 from failure_modes.checker.search.drivers.explore import explore
 from failure_modes.checker.search.examples import Examples, TimeLimitReached
-from failure_modes.checker.search.minimise import NOT_EXPLORABLE, can_be_certified, shrink
+from failure_modes.checker.search.minimise import NOT_EXPLORABLE, is_explored_by_replay, shrink
 from failure_modes.checker.search.runs import Runs
 from failure_modes.checker.search.search_spec import RunCounts, SearchSpec
 from failure_modes.checker.search.statistics import Progress, SearchStatistics, no_progress
@@ -135,7 +135,7 @@ def run(
     A search that is stopped gives the shortest trace so far.
 
     `driver`: one of `DRIVERS`. `statistics`: those of the searches before this one, if it continues them.
-    `searches`: so many at most, where no explorer certifies a trace (`_agreed`).
+    `searches`: so many at most, where the explorer is too slow to certify the trace (`_agreed`).
     """
     statistics = SearchStatistics() if statistics is None else statistics
     statistics.is_minimal = False
@@ -149,7 +149,7 @@ def run(
         if found is not None and shrinking and not is_minimal:
             found, is_minimal = search.minimise(found, examples.check_and_report, examples.shorter)
             examples.shorter(found)
-            if isinstance(search, Search) and not can_be_certified(search.scope):
+            if isinstance(search, Search) and not is_minimal and is_explored_by_replay(search.scope):
                 found = _agreed(found, search, searches, examples, driver)
     except (TimeLimitReached, KeyboardInterrupt) as stopped:
         statistics.stopped_early, statistics.interrupted = True, isinstance(stopped, KeyboardInterrupt)

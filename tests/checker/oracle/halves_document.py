@@ -181,6 +181,12 @@ ELSEWHERE = {
         "tests/checker/oracle/test_lost_replies.py::"
         "test_each_operation_that_misreads_a_silence_is_seen_only_with_lost_replies"
     ),
+    "idle worker: a notice of the server that is lost": (
+        "tests/system/test_wakeups.py::test_a_lost_notice_costs_one_poll"
+    ),
+    "idle worker: a lost notice and no poll": (
+        "tests/system/test_wakeups.py::test_without_notice_and_poll_the_check_fails"
+    ),
     "ledger: what stays known after a rollback": (
         "tests/checker/oracle/test_rollbacks.py"
         "::test_a_crash_stays_known_where_the_restored_store_can_know_of_it"

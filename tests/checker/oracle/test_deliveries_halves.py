@@ -20,24 +20,24 @@ LEASE_MS = 60_000
 WAITING, RUNNING, DONE, FAILED = Status.WAITING, Status.RUNNING, Status.DONE, Status.FAILED
 
 
-def _offered() -> Call:
-    return "offered", ("k",), {}
+def _offered(key: str = "k") -> Call:
+    return "offered", (key,), {}
 
 
-def _accepted() -> Call:
-    return "accepted", ("k",), {}
+def _accepted(key: str = "k") -> Call:
+    return "accepted", (key,), {}
 
 
 def _free(process: str, at: int) -> Call:
     return "free", (process, at), {}
 
 
-def _started(process: str, at: int) -> Call:
-    return "started", ("k", process, at), {}
+def _started(process: str, at: int, key: str = "k") -> Call:
+    return "started", (key, process, at), {}
 
 
-def _ended(process: str, at: int, *, raised: bool = False) -> Call:
-    return "ended", ("k", process, at), {"raised": raised}
+def _ended(process: str, at: int, key: str = "k", *, raised: bool = False) -> Call:
+    return "ended", (key, process, at), {"raised": raised}
 
 
 def _killed(process: str, at: int = 0) -> Call:
@@ -57,7 +57,7 @@ def _moved(process: str) -> Call:
 
 
 NEW = (_offered(), _accepted())
-OTHER: History = (("offered", ("other",), {}), ("accepted", ("other",), {}))
+OTHER: History = (_offered("other"), _accepted("other"))
 BOTH_LATE: History = (_free("A", LEASE_MS), _free("B", LEASE_MS))
 TWO_LATE: History = (*BOTH_LATE, _started("A", LEASE_MS), _started("B", LEASE_MS))
 RAN: History = (*NEW, _started("A", 0), _ended("A", 1))
@@ -95,7 +95,7 @@ TROUBLES: dict[str, tuple[History, Kind, Topic]] = {
         (
             *NEW,
             *OTHER,
-            ("started", ("other", "C", 0), {}),
+            _started("C", 0, "other"),
             _killed("C"),
             *TWO_LATE,
         ),
@@ -286,3 +286,14 @@ def test_a_process_that_takes_ahead_may_hold_its_lease_for_longer() -> None:
     )
     assert [one.kind for one in _troubles(history, attempts_max=None)] == [Kind.AT_ONCE]
     assert _troubles(history, attempts_max=None, takes_ahead=True) == ()
+
+
+def test_a_process_that_takes_ahead_has_recorded_its_jobs_when_it_is_at_rest() -> None:
+    """Another thread may take its next job before the success of the last one is recorded."""
+    next_job = (_offered("l"), _accepted("l"), _started("A", 2, "l"))
+    began = (*RAN, *next_job, _at_end(k=FAILED, l=RUNNING))
+    kinds = [one.kind for one in _troubles(began)]
+    assert kinds == [Kind.FAILED, Kind.STUCK]
+    assert [one.kind for one in _troubles(began, takes_ahead=True)] == [Kind.STUCK]
+    rested = (*RAN, *next_job, _ended("A", 3, "l"), _free("A", 4), _at_end(k=FAILED, l=FAILED))
+    assert [one.key for one in _troubles(rested, takes_ahead=True)] == ["k", "l"]

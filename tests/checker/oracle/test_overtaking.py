@@ -1,16 +1,23 @@
 """A job is starved if nobody can have it, and too many later ones have run."""
 
-from failure_modes.checker.experiment.moves import PRODUCER
+from typing import Any
+
+import pytest
+
+from failure_modes.checker.experiment.moves import PRODUCER, Moves, Work
 from failure_modes.checker.oracle.deliveries import Deliveries, Kind
 from failure_modes.checker.oracle.overtaking import PASSED_OVER_MAX, Overtaking
+from failure_modes.checker.oracle.queue_run import play
 from failure_modes.checker.subject.adapter import Status, Topic
+from model.actions import Enqueue
+from tests.subjects.tables import RightTable
 
 LATER = tuple([f"later-{number}" for number in range(PASSED_OVER_MAX)])
 
 
-def _first(*later: str) -> Overtaking:
+def _first(*later: str, takes_ahead: bool = False) -> Overtaking:
     """A job that was accepted; then the others were."""
-    jobs = Overtaking()
+    jobs = Overtaking(takes_ahead=takes_ahead)
     for key in ("first", *later):
         jobs.offered(key)
         jobs.accepted(key)
@@ -85,12 +92,41 @@ def test_a_worker_that_was_killed_may_have_had_the_job() -> None:
 
 def test_a_worker_that_stopped_before_cannot_have_the_job() -> None:
     """The job was accepted later, and the worker has not moved since."""
-    jobs = Overtaking()
+    jobs = Overtaking(takes_ahead=False)
     jobs.moved("A", at_rest=False)
     for key in ("first", *LATER):
         jobs.offered(key)
         jobs.accepted(key)
     _run(jobs, "B", *LATER)
+    assert jobs.starved == ("first",)
+
+
+@pytest.mark.parametrize(("takes_ahead", "starved"), [(True, ()), (False, ("first",))])
+def test_a_job_that_was_given_back_stands_in_line_anew(takes_ahead: bool, starved: tuple[str, ...]) -> None:
+    """A worker that takes ahead may put it at the end of the line; then jobs in this line do not pass it."""
+    jobs = _first(*LATER, takes_ahead=takes_ahead)
+    jobs.moved("A", at_rest=False)
+    jobs.moved("A", at_rest=True)
+    _run(jobs, "B", *LATER)
+    assert jobs.starved == starved
+
+
+def test_a_job_that_was_given_back_may_starve() -> None:
+    """Jobs that were enqueued after it was given back pass it."""
+    jobs = _first(takes_ahead=True)
+    jobs.moved("A", at_rest=False)
+    jobs.moved("A", at_rest=True)
+    for key in LATER:
+        jobs.offered(key)
+        jobs.accepted(key)
+    _run(jobs, "B", *LATER)
+    assert jobs.starved == ("first",)
+
+
+def test_a_worker_that_takes_ahead_may_pass_over_what_it_holds() -> None:
+    """It does not stop, so it has given nothing back."""
+    jobs = _first(*LATER, takes_ahead=True)
+    _run(jobs, "A", *LATER)
     assert jobs.starved == ("first",)
 
 
@@ -123,3 +159,35 @@ def test_only_a_job_that_waits_is_starved() -> None:
     assert (
         trouble.text == f"first waits, although {PASSED_OVER_MAX} jobs that were enqueued after it have run"
     )
+
+
+class GivesBack(RightTable):
+    """Worker A stops after it has taken a job, and the job goes to the end of the line."""
+
+    takes_ahead = True
+
+    def drain(self, session: Any) -> None:
+        """Take a job and give it back."""
+        connection, process = session
+        if process.name != "A":
+            return super().drain(session)
+        if (taken := self.take(connection, 0)) is not None:
+            last = "(SELECT MAX(id) + 1 FROM job)"
+            connection.execute(f"UPDATE job SET status = 'waiting', id = {last} WHERE key = ?", taken[:1])
+        return None
+
+
+class GivesBackOne(GivesBack):
+    """The same, and it says that it takes no job ahead."""
+
+    takes_ahead = False
+
+
+def test_a_job_at_the_end_of_the_line_is_not_starved() -> None:
+    """Those that were in the line before go first."""
+    jobs = [Enqueue(key=f"job-{number}") for number in range(PASSED_OVER_MAX + 1)]
+    moves: Moves = (*jobs, Work(worker="A"), Work(worker="B"))
+    assert play(GivesBack(), moves) is None
+    found = play(GivesBackOne(), moves)
+    assert found is not None
+    assert found.trouble.kind is Kind.STARVED

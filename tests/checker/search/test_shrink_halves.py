@@ -10,7 +10,14 @@ from failure_modes.checker.proof.proof import Counts, Proof
 from failure_modes.checker.proof.proving import Limits
 from failure_modes.checker.proof.result import ProofResult
 from failure_modes.checker.search import minimise as minimising
-from failure_modes.checker.search.minimise import STATES_MAX, Shortest, bounds_of, can_be_certified, shrink
+from failure_modes.checker.search.minimise import (
+    STATES_MAX,
+    STATES_MAX_BY_REPLAY,
+    Shortest,
+    bounds_of,
+    is_explored_by_replay,
+    shrink,
+)
 from failure_modes.checker.search.runs import Runs
 from model.actions import (
     ACTIONS,
@@ -33,7 +40,7 @@ from model.actions import (
     TimeOut,
 )
 
-K1, A, SECOND = Enqueue(key="k1"), Step(worker="A"), Tick(seconds=1)
+K1, A, SECOND, CRASH = Enqueue(key="k1"), Step(worker="A"), Tick(seconds=1), Crash(worker="A")
 
 
 def _found(invariant: str, actions: tuple[Action, ...]) -> Found:
@@ -141,14 +148,54 @@ def test_a_trace_whose_names_matter_keeps_them_and_its_certificate(monkeypatch: 
     assert (shortest.actions, shortest.is_minimal) == ((k7, SECOND), True)
 
 
+class _FewRuns:
+    """Runs at no server: a tick after an enqueue breaks INV_001, and so does a crash."""
+
+    def __init__(self, *_: object) -> None:
+        self.close = lambda: None
+
+    def take(self, actions: tuple[Action, ...]) -> Found | None:
+        """What the actions break."""
+        breaks = {SECOND, K1} <= set(actions) or CRASH in actions
+        return _found("INV_001", actions) if breaks else None
+
+
+@pytest.mark.parametrize(
+    ("answer", "shortest", "is_minimal"),
+    [
+        (UNKNOWN, (K1, SECOND), False),
+        (_proved(None, ()), (K1, SECOND), True),
+        (_proved("INV_001", (CRASH,)), (CRASH,), True),
+    ],
+    ids=["too many states", "nothing shorter", "a shorter one"],
+)
+def test_where_the_explorer_is_slow_local_edits_come_first(
+    answer: ProofResult, shortest: tuple[Action, ...], is_minimal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The explorer is asked once, for fewer actions than they left. It finds what no local edit does."""
+    asked: list[tuple[int | None, int | None]] = []
+
+    def ask(proof: Proof, *, limits: Limits, report: object) -> ProofResult:
+        del report
+        asked.append((proof.depth_max, limits.states_max))
+        return answer
+
+    monkeypatch.setattr(minimising, "Runs", _FewRuns)
+    monkeypatch.setattr(minimising, "prove", ask)
+    scope = Scope(store=StoreKind.POSTGRESQL, granularity=Granularity.STATEMENT)
+    found = shrink(scope, guarded, None, FOUND)
+    assert asked == [(1, STATES_MAX_BY_REPLAY)]
+    assert (found.actions, found.is_minimal) == (shortest, is_minimal)
+
+
 @pytest.mark.parametrize("store", StoreKind)
 @pytest.mark.parametrize("granularity", Granularity)
-def test_a_trace_by_statements_at_a_server_is_not_certified(
+def test_only_traces_by_statements_at_a_server_are_explored_by_replay(
     store: StoreKind, granularity: Granularity
 ) -> None:
-    """Each other trace is."""
+    """Each other state is restored by its rows."""
     slow = (store, granularity) == (StoreKind.POSTGRESQL, Granularity.STATEMENT)
-    assert can_be_certified(Scope(store=store, granularity=granularity)) is not slow
+    assert is_explored_by_replay(Scope(store=store, granularity=granularity)) is slow
 
 
 EVENTS: dict[Action, str] = {
