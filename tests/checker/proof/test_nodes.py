@@ -145,3 +145,12 @@ def test_a_change_is_not_remembered_for_a_state_with_another_ledger(
         change = successors.step(state, action)
         assert isinstance(change, StateChange)
         assert (change.accepted, change.load) == (ledger.accepted, ledger.load)
+
+
+def test_a_change_is_not_remembered_for_a_worker_that_has_lost_its_execution(successors: Successors) -> None:
+    """The ledger notes other faults of such a worker, so its change is worked out anew."""
+    ledger = successors.start.ledger
+    states = [evolve(successors.start, ledger=evolve(ledger, stale=stale)) for stale in ((), ("A",), ())]
+    one, other, again = [successors.step(successors.own(state), Step(worker="A")) for state in states]
+    assert one is not other
+    assert one is again
