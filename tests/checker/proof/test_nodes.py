@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from failure_modes.checker.experiment.findings import Finding
 from failure_modes.checker.experiment.scope import Granularity, Scope, guarded
 from failure_modes.checker.oracle.lockstep import Lockstep, Snapshot
 from failure_modes.checker.proof.nodes import Edge, Nodes
@@ -154,3 +155,14 @@ def test_a_change_is_not_remembered_for_a_worker_that_has_lost_its_execution(suc
     one, other, again = [successors.step(successors.own(state), Step(worker="A")) for state in states]
     assert one is not other
     assert one is again
+
+
+def test_a_divergence_ends_the_model_and_is_kept(successors: Successors) -> None:
+    """The state after it has no model, and what diverged stays known."""
+    before, action = successors.start, Enqueue(key="k1")
+    change = successors.step(before, action)
+    assert isinstance(change, StateChange)
+    found = Finding(invariant=None, step=1, expected="this", got="that")
+    for first, diverged in ((before, found), (evolve(before, state=None, diverged=found), None)):
+        after = successors.after(first, action, evolve(change, diverged=diverged))
+        assert (after.state, after.diverged) == (None, found)
