@@ -4,6 +4,10 @@ At READ COMMITTED a statement sees the commits from before it began. While it wa
 newer commit, but for the row that it waits for. So one statement takes a lock, and the next one reads the
 rows that the lock guards.
 
+The lock is FOR NO KEY UPDATE: nothing here deletes a job or an execution, or changes a column that a foreign
+key can refer to. So an INSERT that refers to a job does not wait for it. Only the audit row of a duplicate is
+inserted without the lock on its job, and no change of the job makes that row wrong.
+
 Each statement is a round trip to the server. A write that gives no rows waits for the next statement: writes
 to different tables that follow each other are sent as one. So a write may raise its error at the next
 statement, or at the end of the transaction.
@@ -36,18 +40,18 @@ _AFTER_LOCK = _MS.format("pg_catalog.clock_timestamp()")
 _HOLD_EXECUTION = (
     f"SELECT {EXECUTION}, {{time}} AS now_at FROM (SELECT executions.* FROM jobs"
     " JOIN executions ON executions.job_id = jobs.id WHERE executions.id = ?"
-    " FOR UPDATE OF jobs, executions) AS held"
+    " FOR NO KEY UPDATE OF jobs, executions) AS held"
 )
 """Locks the job, then its execution. No transaction changes an execution without the lock on its job. If a
 row was changed while the statement waited for the lock, the new row is read, and then the time."""
 
 _RETRY = (
     f"SELECT {JOB} FROM jobs WHERE timed AND available_at <= {{time}}"
-    " ORDER BY available_at, id LIMIT 1 FOR UPDATE SKIP LOCKED"
+    " ORDER BY available_at, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED"
 )
 _NEW = (
     f"SELECT {JOB} FROM jobs WHERE NOT timed AND available_at IS NOT NULL{{unless}}"
-    " ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
+    " ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED"
 )
 _NEVER_LEASED = (
     "NOT held.timed AND NOT EXISTS (SELECT FROM executions WHERE executions.job_id = held.id) AS never_leased"
@@ -135,7 +139,7 @@ class PostgreSQLTransaction(SQLTransaction):
 
     def job(self, job_id: int) -> Job:
         """The job of that id, locked. Raises StoreError."""
-        for row in self._rows(f"SELECT {JOB} FROM jobs WHERE id = ? FOR UPDATE", job_id):
+        for row in self._rows(f"SELECT {JOB} FROM jobs WHERE id = ? FOR NO KEY UPDATE", job_id):
             return read_job(row)
         raise StoreError(f"there is no job {job_id}")
 
@@ -220,7 +224,7 @@ class PostgreSQLTransaction(SQLTransaction):
         found = self._rows(
             f"SELECT jobs.id FROM executions JOIN jobs ON jobs.id = executions.job_id WHERE {OPEN}"
             f" AND lease_expires_at <= {time} ORDER BY lease_expires_at, executions.id LIMIT ?"
-            " FOR UPDATE OF jobs SKIP LOCKED",
+            " FOR NO KEY UPDATE OF jobs SKIP LOCKED",
             *values,
             limit,
         )

@@ -14,7 +14,7 @@ from system.audit import EventKind, Operation
 from system.clock import ManualClock, SystemClock
 from system.policies import CircuitBreaker, Policies, Retry, RetryBudget
 from system.queue import Queue
-from system.store import Job, Status, Store, StoreBusy
+from system.store import Job, Status, Store, StoreBusy, Transaction
 from system.worker import Context, Worker
 from tests.system.databases import Database, PostgreSQL, holding, waits_for_a_lock
 from tests.system.test_queue import leased, started
@@ -176,6 +176,49 @@ def test_reconciliation_passes_over_a_job_that_another_holds(
         assert other.reconcile().aborted == 2
         assert other.reconcile().aborted == 0
     assert other.reconcile().aborted == 1
+
+
+def test_a_duplicate_waits_for_no_transaction_on_its_job(
+    stores: Callable[[], Store], clock: ManualClock
+) -> None:
+    """Its producer has the answer at once, by whatever read another transaction holds the job."""
+    mine, other = Queue(store=stores()), Queue(store=stores())
+    mine.enqueue(1, key="a")
+
+    def with_a_duplicate(*reads: Callable[[Transaction], object]) -> None:
+        for read in reads:
+            with mine.store.transaction() as tx:
+                assert read(tx)
+                tx.set_available(1, 0)
+                tx.job(1)
+                assert other.accept(1, key="a").existed
+
+    with_a_duplicate(lambda tx: tx.job(1))
+    leased(mine)
+    clock.advance(30_000)
+    with_a_duplicate(
+        lambda tx: tx.execution(1), lambda tx: tx.expired(1), lambda tx: tx.next_available(retries=True)
+    )
+    mine.enqueue(2, key="b")
+    for retries in (False, True):
+        with mine.store.transaction() as tx:
+            tx.set_available(1, None)
+            assert tx.next_available(retries=retries)
+            assert other.accept(2, key="b").existed
+
+
+def test_the_job_of_a_duplicate_is_passed_over_by_nobody(
+    stores: Callable[[], Store], clock: ManualClock
+) -> None:
+    """While the transaction of the duplicate is open, the job is leased, and its lease is recovered."""
+    mine, other = Queue(store=stores()), Queue(store=stores())
+    mine.enqueue(1, key="a")
+    with mine.store.transaction() as tx:
+        tx.record(event=EventKind.DUPLICATE, operation=Operation.ENQUEUE, actor="producer", job_id=1)
+        assert tx.job_by_key("a")
+        assert leased(other).job.id == 1
+        clock.advance(30_000)
+        assert other.reconcile().aborted == 1
 
 
 def test_a_commit_that_waits_sees_what_was_committed_meanwhile(

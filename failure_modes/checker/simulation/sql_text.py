@@ -1,4 +1,4 @@
-"""What the text of a statement says: its verb, its first table, and a label of one or two words."""
+"""What the text of a statement says: its verb, its table, its row lock, and a label of one or two words."""
 
 import re
 from functools import cache
@@ -29,3 +29,10 @@ def table_of(sql: str) -> str | None:
     """The first table that a statement names. `extract(epoch FROM pg_catalog.…)` names none."""
     found = re.search(r"\b(?:FROM|INTO|UPDATE)\s+(?!pg_catalog\b)(\w+)", sql)
     return found.group(1) if found else None
+
+
+@cache
+def lock_of(sql: str) -> str:
+    """The strength of the first row lock that a statement takes, as SQL says it after FOR."""
+    found = re.search(r"\bFOR ((?:NO KEY )?UPDATE|(?:KEY )?SHARE)\b", sql)
+    return found.group(1) if found else "UPDATE"

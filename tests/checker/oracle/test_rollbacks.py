@@ -138,7 +138,7 @@ def test_on_postgresql_a_survivor_may_look_before_another_gets_its_number(looks_
     scope = evolve(AT_SERVER, granularity=Granularity.STATEMENT)
 
     def looks(record: Record) -> bool:
-        return "FOR UPDATE OF jobs, executions" in (record.moved.ran or "")
+        return "FOR NO KEY UPDATE OF jobs, executions" in (record.moved.ran or "")
 
     with Lockstep(scope, world=world_of(scope, guarded)) as lockstep:
         lockstep.apply(K1)

@@ -43,7 +43,7 @@ class ReadsNotAgain(PostgreSQLTransaction):
             " ON jobs.id = executions.job_id"
             " WHERE executions.status IN ('LEASED', 'IN_PROGRESS', 'COMMITTED')"
             f" AND lease_expires_at <= {SERVER_TIME} ORDER BY executions.id LIMIT ?"
-            " FOR UPDATE OF jobs SKIP LOCKED",
+            " FOR NO KEY UPDATE OF jobs SKIP LOCKED",
             limit,
         )
         for row in rows:

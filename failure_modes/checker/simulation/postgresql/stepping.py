@@ -111,8 +111,7 @@ class PostgreSQLStepping(SteppingConnection):
     def stop_waiting(self) -> None:
         """Record the time at which the statement got its lock, if the transaction began at another time.
 
-        An INSERT is left out. It waits while its keys are checked, and no time decides on these: the audit
-        row of a duplicate may have the time from before.
+        An INSERT is left out. It waits while its keys are checked, and no time decides on these.
         """
         now = self._clock.now()
         if now > self._began_at and verb_of(self._statement) != "INSERT":
@@ -144,6 +143,7 @@ class PostgreSQLStepping(SteppingConnection):
         held = self.holds
         if not self._connection.closed:
             self._tell_time()  # another process may get its lock
+        self._backends.stop_waiting_sessions()
         if self._is_running:
             self._is_running, self.ghost = False, self.pid
             self._backends.abandon(self)
@@ -166,19 +166,21 @@ class PostgreSQLStepping(SteppingConnection):
     def _pauses(self) -> None:
         """Pause during the statement. If the process moves while it is in a deadlock, it is the victim."""
         self._is_running = True
+        self._backends.wait_until_settled()
         if self._gate is not None and not self.place_at_server:
             self._process.blocked(self._statement, within=True)
             self._is_running = False
             self._tell_time()
-            self._process.skips_locked(self._backends.unlocked())
+            self._process.skips_locked(self._backends.unlocked(self._statement))
             self._gate.open()
             return
         self._process.blocked(self._statement)
         self._is_running = False
-        if self._backends.is_deadlocked(self):
-            self._is_victim = True
-            self._backends.cancel(self)
+        self._is_victim = self._backends.is_deadlocked(self)
         self._backends.remove(self)
+        if self._is_victim:
+            self._backends.stop_waiting_sessions()
+            self._backends.cancel(self)
 
     def _sets_up(self, sql: str) -> bool:
         if self._again and verb_of(sql) == "BEGIN":
@@ -203,7 +205,7 @@ class PostgreSQLStepping(SteppingConnection):
     def _run(self, sql: str, parameters: tuple[Any, ...]) -> StatementResult | None:
         """Run the statement to its end. The process may pause meanwhile."""
         if "SKIP LOCKED" in sql and not self._alone:
-            self._process.skips_locked(self._backends.unlocked())
+            self._process.skips_locked(self._backends.unlocked(sql))
             if self._gate is not None:
                 self._gate.shut()
         columns: tuple[str, ...] = ()
@@ -214,6 +216,7 @@ class PostgreSQLStepping(SteppingConnection):
         self._sent_at = self._clock.now()
         self._tell_time()
         before = report(self._connection)
+        self._backends.stop_waiting_sessions()
         try:
             values = [list(one) if isinstance(one, tuple) else one for one in parameters]
             cursor = self._connection.execute(sql, values)
@@ -236,6 +239,7 @@ class PostgreSQLStepping(SteppingConnection):
         finally:
             if self._gate is not None:
                 self._gate.open()
+            self._backends.wait_until_settled()
         if problem is not None:  # the server has released the locks of a failed transaction
             self._process.failed()
         after = report(self._connection)
