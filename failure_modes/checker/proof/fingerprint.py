@@ -195,7 +195,8 @@ class Fingerprints:
         key = (table, row, now)
         known = None if ranks else self._rows.get(key)
         if known is None:
-            times = [value and value - now for value in compress(row, self._are_times.get(table, ()))]
+            at = compress(row, self._are_times.get(table, ()))
+            times = [None if value is None else value - now for value in at]
             columns = self._columns.get(table, ())
             rows = [repr(self._row(columns, row, now, ranks, names, table)) for names in self.renamings]
             known = (repr(times), *rows)
@@ -250,7 +251,7 @@ class Fingerprints:
         now: int,
         ranks: Ranks,
         names: Renaming,
-        table: str = "",
+        table: str,
     ) -> tuple[object, ...]:
         """A row with times counted from now, ids by rank, and workers renamed."""
         found: list[object] = []

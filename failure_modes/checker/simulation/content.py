@@ -70,7 +70,7 @@ def write_content(
     present: Content,
     columns: dict[str, tuple[str, ...]],
     *,
-    empty_audit: bool = True,
+    empty_audit: bool,
 ) -> None:
     """Change the present content to the wanted one. Only the values that differ are written.
 

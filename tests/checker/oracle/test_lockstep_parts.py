@@ -202,3 +202,10 @@ def test_the_second_thread_of_a_process_ends_with_it() -> None:
             worker = reference.state.worker("A")
             assert worker is not None
             assert (worker.heartbeat is not None) is beats
+
+
+def test_a_producer_that_asks_again_asks_for_something_else() -> None:
+    """The payload of the first one counts, so a system that takes the second one diverges."""
+    with Lockstep(Scope(payloads_differ=True)) as lockstep:
+        actions = [lockstep.apply(Enqueue(key="k1")).action for _ in range(2)]
+    assert actions == [Enqueue(key="k1"), Enqueue(key="k1", payload="k1 again")]

@@ -2,6 +2,7 @@
 
 from itertools import permutations
 
+import pytest
 from attrs import evolve
 
 from failure_modes.checker.experiment.bounds import Bounds
@@ -37,3 +38,25 @@ def test_the_trace_of_a_state_does_not_depend_on_the_order_in_which_traces_come(
     for order in permutations(arrivals):
         assert _lined_up(order) == [(b"\x00", frozenset([Tick(seconds=1.0)]))]
     assert _lined_up((arrivals[0], arrivals[2])) == []
+
+
+@pytest.mark.parametrize("first", ["least", "greatest"])
+def test_the_trace_of_a_new_state_does_not_depend_on_the_shard_that_reaches_it_first(first: str) -> None:
+    """A state has come from another shard: the least trace stands for it, that one or the own one."""
+    shard = Shard(evolve(PROOF, scope=Scope(workers=2), bounds=Bounds(jobs=2)))
+    try:
+        shard.add_first()
+        shard.advance()
+        start = shard.frontier[:]
+        shard.expand(1)
+        whole = [state for state in shard.coming.values() if not state.sleep_set]
+        assert whole
+        for own in whole:
+            another = b"\x00" if first == "least" else b"\xff"
+            shard.coming.clear()
+            shard.absorb([evolve(own, trace=another)])
+            shard.frontier = start[:]
+            shard.expand(1)
+            assert shard.coming[own.digest].trace == min(own.trace, another)
+    finally:
+        shard.close()

@@ -7,7 +7,7 @@ from attrs import evolve, frozen
 
 from failure_modes.checker.experiment.bounds import NOTHING_SPENT, Bounds
 from failure_modes.checker.experiment.scope import Fault, Scope, guarded
-from failure_modes.checker.proof import remembered_system
+from failure_modes.checker.proof import remembered_system, step_memory
 from failure_modes.checker.proof.alphabet import Alphabet
 from failure_modes.checker.proof.proof import Proof, Reductions
 from failure_modes.checker.proof.proving import prove
@@ -24,7 +24,9 @@ from model.state import Settings
 from system.audit import EventKind, Operation
 from system.policies import CommitBoundary, Fence
 from system.queue import Queue
-from system.store import Execution, Status, Store
+from system.sqlite import SQLiteTransaction
+from system.store import Execution, Job, Status, Store
+from tests.checker.oracle.test_breakages import transactions
 
 BOUNDS = Bounds(jobs=2, ticks=2, crashes=1, failures=1, heartbeats=1, reconciles=1, retries=1)
 SETTINGS = (Settings(), Settings(external=True), Settings(retries_max=1, failures_max=1))
@@ -144,6 +146,23 @@ def test_a_write_depends_on_the_rows_that_could_refuse_it() -> None:
     assert ("effects", "job_id", 1) in _reads_of_last(_blind, actions)
 
 
+class _WritesTwice(SQLiteTransaction):
+    """A new job has another key for a while."""
+
+    def add_job(self, *, key: str | None, payload_json: str, attempts_max: int) -> Job:
+        job = super().add_job(key=key, payload_json=payload_json, attempts_max=attempts_max)
+        for value in ("another", key):
+            self._run("UPDATE jobs SET key = ? WHERE id = ?", value, job.id)
+        return job
+
+
+def test_a_row_that_is_written_twice_depends_on_all_rows_of_its_table() -> None:
+    """Any of them could have refused the values that it had in between."""
+    added = (Enqueue(key="k1"),)
+    assert ("jobs", None, None) not in _reads_of_last(guarded, added)
+    assert ("jobs", None, None) in _reads_of_last(transactions(_WritesTwice), added)
+
+
 def test_a_lease_depends_on_all_jobs_and_on_the_last_id() -> None:
     """It looks for a due job among all, and adds an execution with the next id."""
     reads = _reads_of_last(guarded, (Enqueue(key="k1"), Step(worker="A")))
@@ -180,6 +199,36 @@ def test_a_step_is_found_where_the_rows_that_it_read_are_the_same(
     memory.add(("step",), None, seen, (("jobs", ((1, "a"), (2, "b"))),), 0)
     assert memory.find(("step",), (("jobs", same),), 0) is seen
     assert memory.find(("step",), (("jobs", other),), 0) is None
+
+
+def test_each_question_has_an_answer_of_its_own() -> None:
+    """Two steps of one content read other tables; elsewhere only one of these tables is the same."""
+    walker = Successors(Scope(workers=1), guarded, None)
+    walker.step(walker.start, Enqueue(key="k1"))
+    walker.close()
+    assert walker.last is not None
+    memory, rows = StepMemory({"jobs": ("id",), "effects": ("id",)}), ((1,),)
+    for table in ("jobs", "effects"):
+        seen = evolve(walker.last, reads=frozenset([(table, None, None)]), read_clock=False)
+        memory.add((table,), None, seen, (("jobs", rows), ("effects", rows)), 0)
+    elsewhere = (("jobs", rows), ("effects", ()))
+    assert memory.find(("jobs",), elsewhere, 0) is not None
+    assert memory.find(("effects",), elsewhere, 0) is None
+
+
+def test_equal_reads_stay_one_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answers of a content are known by it, so it must not be freed when the steps are forgotten."""
+    monkeypatch.setattr(step_memory, "STEPS_MAX", 1)
+    walker = Successors(Scope(workers=1), guarded, None)
+    walker.step(walker.start, Enqueue(key="k1"))
+    walker.close()
+    assert walker.last is not None
+    memory, kept = StepMemory({"jobs": ("id", "key")}), set()
+    for number in range(3):
+        reads: Reads = frozenset([("jobs", "id", EVERY)])
+        memory.add((number,), None, evolve(walker.last, reads=reads), (("jobs", ((1, "a"),)),), 0)
+        kept.add(id(vars(memory)["_sets"][reads]))
+    assert len(kept) == 1
 
 
 @pytest.mark.parametrize("checks", [True, False], ids=["checks", "no checks"])

@@ -54,7 +54,7 @@ def _write(connection: sqlite3.Connection, wanted: Content) -> list[str]:
     ran: list[str] = []
     present, columns = read_content(connection, LAYOUT), columns_of(connection, LAYOUT)
     connection.set_trace_callback(ran.append)
-    write_content(connection, LAYOUT, wanted, present, columns)
+    write_content(connection, LAYOUT, wanted, present, columns, empty_audit=True)
     connection.set_trace_callback(None)
     assert read_content(connection, LAYOUT) == wanted
     assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
