@@ -1,5 +1,9 @@
-"""A PostgreSQL database for a test. With no server it is skipped, and says why; in CI that is an error."""
+"""What the tests share: a PostgreSQL database for a test, and the environment of the commands that they start.
 
+With no server a test is skipped, and says why; in CI that is an error.
+"""
+
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -12,6 +16,10 @@ __all__ = ["not_at_hand", "pytest_runtest_call", "pytest_runtest_setup"]
 
 if TYPE_CHECKING:
     from failure_modes.checker.support.postgresql.server import Server
+
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+"""Tests compare the folders of commands before and after, and spoil a module twice in a second: bytecode of it
+would be taken for that of the second version."""
 
 
 @pytest.fixture(scope="session")

@@ -71,8 +71,8 @@ class Cluster:
 
     def __init__(self, address: str, say: Say | None = None) -> None:
         """`say` is called while an answer is awaited. Raises ClusterUnusable and NotInstalled."""
-        _, scheme, place = address.rpartition("tcp://")
-        if not place or "://" in place or address not in (place, scheme + place):
+        place = address.removeprefix("tcp://")
+        if not place or "://" in place:
             raise ClusterUnusable(f"{address!r} is no address of a Dask scheduler; {_LIKE}")
         try:
             self._dask: Any = import_module("distributed")
@@ -170,7 +170,7 @@ class Cluster:
                 if watch.seconds >= ASK_EVERY_SECONDS:
                     watch = Stopwatch()
                     there = len(self._there(workers))
-                    self._say(f"{self._answered:,} tasks done, {asked} more at {there} workers")
+                    self._say(f"tasks: {self._answered:,} done, {asked} awaited; workers: {there}")
             return future.result()
         except self._dask.KilledWorker as error:
             raise ClusterWorkerLost(str(error.last_worker.address)) from None
@@ -209,7 +209,8 @@ class Cluster:
         if not workers:
             raise ClusterUnusable(f"the cluster at {self._address} has no worker; start one with `{_START}`")
         here = about_this_process()
-        for worker, about in sorted(self._client.run(about_this_process, on_error="return").items()):
+        asked = self._client.run(about_this_process, workers=list(workers), on_error="return")
+        for worker, about in sorted(asked.items()):
             if isinstance(about, BaseException):
                 raise ClusterUnusable(
                     f"the worker {worker} cannot import the project: {about}; start it where it is installed"

@@ -113,7 +113,7 @@ def test_the_wait_for_a_busy_cluster_is_told(tmp_path: Path, monkeypatch: pytest
         pytest.raises(KeyboardInterrupt),
     ):
         list(cluster.in_order(_sleeps, [tmp_path / "begun"] * 3, 2))
-    assert said == ["0 tasks done, 2 more at 1 workers"]
+    assert said == ["tasks: 0 done, 2 awaited; workers: 1"]
 
 
 def test_a_task_whose_worker_is_killed_is_done_again(tmp_path: Path) -> None:
