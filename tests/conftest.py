@@ -1,4 +1,4 @@
-"""What the tests share: a PostgreSQL database for a test, and the environment of the commands that they start.
+"""What tests share: a PostgreSQL database for a test, and the environment of commands that they start.
 
 With no server a test is skipped, and says why; in CI that is an error.
 """
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from failure_modes.checker.support.postgresql.server import Server
 
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-"""Tests compare the folders of commands before and after, and spoil a module twice in a second: bytecode of it
-would be taken for that of the second version."""
+"""Tests compare folders before and after a command, and change a module twice in a second: then bytecode of
+the first version would be taken for that of the second."""
 
 
 @pytest.fixture(scope="session")
