@@ -122,7 +122,14 @@ def _committed(state: State, draft: Draft) -> tuple[State, Outcome]:
 def _remember(state: State, worker: Worker) -> State:
     """The state in which the worker of that name remembers this."""
     workers = tuple([worker if one.name == worker.name else one for one in state.workers])
-    return evolve(state, workers=workers)
+    return State(
+        settings=state.settings,
+        workers=workers,
+        durable=state.durable,
+        now=state.now,
+        changed_at=state.changed_at,
+        earlier=state.earlier,
+    )
 
 
 def _crash(state: State, name: str) -> tuple[State, Outcome]:

@@ -129,6 +129,7 @@ class Nodes:
 
 def _key(parts: Parts) -> tuple[Any, ...]:
     """A key that only equal states share, as long as their parts are in memory."""
-    processes = [id(process) for process in parts.processes]
+    processes, model = [id(process) for process in parts.processes], parts.model
+    workers = None if model is None else (model[1], *[id(worker) for worker in model[0]])
     extra = repr(parts.extra) if parts.extra else None
-    return id(parts.content), parts.now, parts.skews, *processes, parts.model, parts.ledger, extra
+    return id(parts.content), parts.now, parts.skews, *processes, workers, parts.ledger, extra

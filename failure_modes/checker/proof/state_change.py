@@ -99,12 +99,18 @@ def parts_after(
     change: StateChange,
     names: tuple[str, ...],
     same: Callable[[ProcessSnapshot], ProcessSnapshot],
+    fresh: tuple[Worker, ...],
 ) -> Parts:
-    """The parts after the change. `names` are the processes; `same` gives the object kept for equal ones."""
+    """The parts after the change.
+
+    `names` are the processes; `same` gives the object kept for equal ones. `fresh` are the model's workers
+    at the start.
+    """
     name, system, state = actor_of(action), before.system, before.state
     model = earlier = None
     if state is not None and change.diverged is None:
-        model = _workers(state.workers, action, name, change), change.changed_at
+        workers = fresh if isinstance(action, PowerLoss) else _workers(state.workers, name, change)
+        model = workers, change.changed_at
         earlier = earlier_after_commit(state) if change.events else state.earlier
     return Parts(
         change.content,
@@ -170,12 +176,8 @@ def _processes(
     )
 
 
-def _workers(
-    before: tuple[Worker, ...], action: Action, name: str | None, change: StateChange
-) -> tuple[Worker, ...]:
+def _workers(before: tuple[Worker, ...], name: str | None, change: StateChange) -> tuple[Worker, ...]:
     """The model's workers after the change."""
-    if isinstance(action, PowerLoss):
-        return tuple([Worker(name=worker.name) for worker in before])
     if change.worker is None:
         return before
     return tuple([change.worker if worker.name == name else worker for worker in before])

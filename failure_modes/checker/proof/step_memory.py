@@ -72,15 +72,18 @@ class StepMemory:
         question = of_key.get(asked)
         if question is None:
             question = of_key[asked] = _Question(self._reads_of(seen.reads), seen.read_clock)
-        question.steps[self._answer(question, content, now)] = seen
+        question.steps[self._answer(question, self._known(content), now)] = seen
         self._steps += 1
 
     def find(self, key: Key, content: Content, now: int) -> SeenStep | None:
         """The step that has this key and reads the same rows; None if there is none."""
-        for question in self._questions.get(key, {}).values():
-            seen = question.steps.get(self._answer(question, content, now))
-            if seen is not None:
-                return seen
+        questions = self._questions.get(key)
+        if questions is not None:
+            known = self._known(content)
+            for question in questions.values():
+                seen = question.steps.get(self._answer(question, known, now))
+                if seen is not None:
+                    return seen
         return None
 
     def _reads_of(self, reads: Reads) -> tuple[int, ...]:
@@ -93,13 +96,17 @@ class StepMemory:
             known = self._sets[reads] = tuple([self._places[read] for read in reads])
         return known
 
-    def _answer(self, question: _Question, content: Content, now: int) -> Hashable:
-        """What the content answers to the question: the numbers of the rows of each of its reads."""
+    def _known(self, content: Content) -> _ReadContent:
+        """The content, with what was read in it."""
         known = self._contents.get(id(content))
         if known is None:
             if len(self._contents) > STEPS_MAX:
                 self._contents.clear()
             known = self._contents[id(content)] = _ReadContent(content, dict(content))
+        return known
+
+    def _answer(self, question: _Question, known: _ReadContent, now: int) -> Hashable:
+        """What the content answers to the question: the numbers of the rows of each of its reads."""
         reads, numbers = question.reads, known.numbers
         answer = known.answers.get(id(reads))
         if answer is None:

@@ -77,6 +77,8 @@ class Successors:
         self._footprints = footprints
         self._changes: dict[tuple[Any, ...], tuple[Snapshot, StateChange | DeadEnd]] = {}
         self.start = self.own(self.lockstep.snapshot())
+        assert self.start.state is not None, "nothing has diverged yet"
+        self._fresh = self.start.state.workers
 
     def close(self) -> None:
         """Let go of the world."""
@@ -119,32 +121,36 @@ class Successors:
 
     def parts_after(self, before: Snapshot, action: Action, change: StateChange) -> Parts:
         """The parts of the state after a change that has no snapshot of its own."""
-        return parts_after(before, action, change, self.names, self._same)
+        return parts_after(before, action, change, self.names, self._same, self._fresh)
 
     def own(self, snapshot: Snapshot) -> Snapshot:
         """The same snapshot, in which equal parts are the same object: a memory knows them by their id."""
         system = snapshot.system
         content, durable = self._once(self.lockstep.world.content.shared(system.content), system.durable)
         processes = tuple([self._same(process) for process in system.processes])
-        accepted = self._intern(snapshot.ledger.accepted)
+        ledger, state = snapshot.ledger, snapshot.state
+        if state is not None:
+            state = evolve(state, workers=tuple([self._intern(worker) for worker in state.workers]))
         return evolve(
             snapshot,
             system=evolve(system, content=content, durable=durable, processes=processes),
-            ledger=evolve(snapshot.ledger, accepted=accepted),
+            state=state,
+            ledger=evolve(ledger, accepted=self._intern(ledger.accepted), load=self._intern(ledger.load)),
         )
 
     def _key(self, before: Snapshot, action: Action) -> tuple[Any, ...]:
-        """All that the change depends on."""
+        """All that the change depends on. What is known by its `id` is held by the snapshot in the memory."""
         system, ledger, state = before.system, before.ledger, before.state
         skews = system.skews
         name = actor_of(action)
         if name is None:
             changed_at = None if state is None else state.changed_at
-            return id(system.content), system.now, action, changed_at, id(ledger.accepted), ledger.load, skews
+            known = id(system.content), id(ledger.accepted), id(ledger.load)
+            return *known, system.now, action, changed_at, skews
         place = self.names.index(name)
         model: Any = None
         if state is not None:
-            worker = state.workers[place] if place < len(state.workers) else None
+            worker = id(state.workers[place]) if place < len(state.workers) else None
             model = worker, state.changed_at
         locked = in_transaction(system.processes, but=place)
         return (
@@ -153,7 +159,7 @@ class Successors:
             id(system.processes[place]),
             model,
             id(ledger.accepted),
-            ledger.load,
+            id(ledger.load),
             ledger.stale,
             locked,
             skews,
@@ -177,7 +183,7 @@ class Successors:
         assert seen is not None, "a step was taken or remembered"
         worker = None
         if state is not None and name in lockstep.scope.names:
-            worker = state.workers[self.names.index(name)]
+            worker = self._intern(state.workers[self.names.index(name)])
         content, durable = self._once(self._system.content, lockstep.durable)
         whole = lockstep.world.restores_by_replay or isinstance(action, Rollback | ClockSkew)
         return StateChange(
@@ -190,7 +196,7 @@ class Successors:
             accepted=self._intern(tuple(ledger.accepted)),
             events=record.events,
             faults=tuple(ledger.faults[faults:]),
-            load=ledger.load,
+            load=self._intern(ledger.load),
             diverged=None if before.diverged else lockstep.judge.diverged,
             released=seen.released,
             committed=record.committed,
