@@ -90,7 +90,7 @@ def run(folder: Path, names: tuple[str, ...], *, until: float, processes: int = 
     Raises MutmutFailed.
     """
     command = (sys.executable, "-m", "mutmut", "run", "--max-children", str(processes), *names)
-    with subprocess.Popen(command, cwd=folder) as running:
+    with subprocess.Popen(command, cwd=folder, preexec_fn=_can_be_terminated) as running:
         try:
             running.wait(max(0.0, until - time.time()))
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
@@ -99,6 +99,12 @@ def run(folder: Path, names: tuple[str, ...], *, until: float, processes: int = 
     if running.returncode:
         raise MutmutFailed(f"mutmut ended with exit code {running.returncode}; nothing is known")
     return True
+
+
+def _can_be_terminated() -> None:
+    """Mutmut ends its processes by SIGTERM, which a child of the checker ignores, and so what it starts."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def _end(running: subprocess.Popen[bytes]) -> None:
