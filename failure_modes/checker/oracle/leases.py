@@ -4,7 +4,7 @@ A process may hold jobs from the moment at which it begins a task until it is at
 as a lease, the queue may give these jobs to others, and may forget that the process is a worker. A process
 that died in a task holds its jobs until the lease ends. The module does not know how a queue leases its jobs,
 so it says yes where it does not know: in a task that takes as long as a lease a process may have held any
-job, also one that it put back and did not run. It never says yes only because the run is long.
+job, also one that it gave back and did not run. It never says yes only because the run is long.
 """
 
 from attrs import define, field

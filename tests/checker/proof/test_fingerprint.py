@@ -1,4 +1,4 @@
-"""Two states with one fingerprint have the same futures; and what is put back is what was there.
+"""Two states with one fingerprint have the same futures; and a restored state is what was there.
 
 The traces are drawn at random, and every step is really taken: nothing is remembered.
 """
@@ -173,7 +173,7 @@ def test_two_states_with_one_fingerprint_have_the_same_futures(
     assert (futures.ends > 0) == (fault is not guarded)
 
 
-# What is put back.
+# What is restored.
 
 
 @BOTH
