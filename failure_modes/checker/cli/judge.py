@@ -78,11 +78,19 @@ def judge_(
     runs = max(RUNS_DEFAULT, 2 * cards) if runs is None else runs
     if runs < 2 * cards:
         show(f"the deck has {cards:,} cards; fewer than {2 * cards:,} runs do not meet each of them")
-    options: dict[str, Any] = {"runs": runs, "seeds": seeds, "seconds_max": seconds, "only": kinds}
-    options["labels"] = labels
-    shared = sharing["cluster"] is not None or min(sharing["processes"], seeds) > 1
-    with pool_of(sharing, min(sharing["processes"], seeds)) if shared else nullcontext() as pool:
-        for result in judge(source, **options, report=_SeedProgress(runs), pool=pool):
+    number = min(sharing["processes"], seeds)
+    shared = sharing["cluster"] is not None or number > 1
+    with pool_of(sharing, number) if shared else nullcontext() as pool:
+        for result in judge(
+            source,
+            runs=runs,
+            seeds=seeds,
+            seconds_max=seconds,
+            only=kinds,
+            labels=labels,
+            report=_SeedProgress(runs),
+            pool=pool,
+        ):
             results.append(result)
             for line in lines_of(result):
                 show(line)

@@ -27,8 +27,7 @@ class ClusterShard:
         try:
             self._reply = self._shard.call(self._calls, what, arguments)
         except RuntimeError:  # the scheduler knows that the worker is gone, or is gone itself
-            self._cluster.is_there(self._worker)
-            raise ClusterWorkerLost(self._worker) from None
+            raise self._loss() from None
         self._calls += 1
 
     def answer(self) -> Any:
@@ -43,12 +42,16 @@ class ClusterShard:
                 if not self._cluster.is_there(self._worker):
                     raise ClusterWorkerLost(self._worker) from None
             except (CancelledError, OSError, RuntimeError, ValueError, KeyError):
-                self._cluster.is_there(self._worker)
-                raise ClusterWorkerLost(self._worker) from None
+                raise self._loss() from None
             else:
                 if failed:
                     raise reply
                 return reply
+
+    def _loss(self) -> ClusterWorkerLost:
+        """The error for a call that failed. Raises SchedulerLost if that is why."""
+        self._cluster.is_there(self._worker)
+        return ClusterWorkerLost(self._worker)
 
     def close(self) -> None:
         """Let go of the shard."""
